@@ -1,0 +1,130 @@
+"""The gateway as a FastAPI application.
+
+FastAPI serves the gateway's own endpoints; everything else goes straight to the Gateway, past FastAPI's machinery.
+
+    fastapi run fast_priority/app.py --host 0.0.0.0 --port 8001
+
+builds `app` from the environment. Everybody else calls `create_app` with settings of their own.
+"""
+
+import sys
+import warnings
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from fastapi import FastAPI, Response
+from starlette.types import Receive, Scope, Send
+
+from fast_priority.broker.observing import Observer
+from fast_priority.broker.submitting import Submitter
+from fast_priority.errors import ConfigurationError
+from fast_priority.gateway import Gateway, answer_unavailable
+from fast_priority.health import Health, HealthChecks, Readiness
+from fast_priority.settings import GATEWAY_OPENAPI_PATH, Settings, warnings_about_environment
+from fast_priority.target import Target
+
+_DESCRIPTION = """
+A priority-queuing gateway. These are its own endpoints; **every other path belongs to the API behind it**,
+whose documentation is at [/docs](/docs) and [/redoc](/redoc).
+"""
+
+
+class GatewayApp(FastAPI):
+    """A FastAPI application whose own routes are the gateway's; all other requests are the target's."""
+
+    gateway: Gateway | None = None
+    """There while the application's lifespan runs."""
+    own_paths: frozenset[str] = frozenset()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request, or run the lifespan."""
+        if scope["type"] != "http" or scope["path"] in self.own_paths:
+            await super().__call__(scope, receive, send)
+        elif self.gateway is None:
+            await answer_unavailable(scope, send)
+        else:
+            await self.gateway(scope, receive, send)
+
+
+def create_app(settings: Settings) -> GatewayApp:
+    """Build the gateway. Raises ConfigurationError without a target.
+
+    It connects to Redis and to the target when its lifespan starts, and needs neither to be there.
+    """
+    policy = settings.target_policy()
+
+    @asynccontextmanager
+    async def lifespan(app: GatewayApp) -> AsyncIterator[None]:
+        observer = Observer(settings)
+        app.state.checks = HealthChecks(policy.base_url, observer)
+        async with Target(policy) as target, Submitter(settings) as submitter:
+            app.gateway = Gateway(settings.rules, submitter, target)
+            yield
+            app.gateway = None
+        await observer.close()
+
+    app = GatewayApp(
+        title="Fast Priority gateway",
+        description=_DESCRIPTION,
+        docs_url=settings.doc_path,
+        redoc_url=settings.redoc_path,
+        openapi_url=GATEWAY_OPENAPI_PATH,
+        lifespan=lifespan,
+        redirect_slashes=False,
+    )
+    _add_health_endpoints(app, settings.health_path)
+    app.own_paths = _own_paths(settings)
+    return app
+
+
+def _add_health_endpoints(app: GatewayApp, path: str) -> None:
+    @app.get(path, summary="What is reachable, what waits, who works")
+    async def health() -> Health:
+        return await _checks(app).health()
+
+    @app.get(f"{path}/live", summary="Whether this process runs; restart it if not")
+    async def live() -> dict[str, str]:
+        return {"status": "alive"}
+
+    @app.get(
+        f"{path}/ready",
+        summary="Whether requests are carried; send none here if not",
+        responses={503: {"model": Readiness, "description": "Not ready, and why"}},
+    )
+    async def ready(response: Response) -> Readiness:
+        readiness = await _checks(app).readiness()
+        response.status_code = 200 if readiness.ready else 503
+        return readiness
+
+
+def _checks(app: FastAPI) -> HealthChecks:
+    checks: HealthChecks = app.state.checks
+    return checks
+
+
+def _own_paths(settings: Settings) -> frozenset[str]:
+    health = settings.health_path
+    paths = {settings.doc_path, settings.redoc_path, health, f"{health}/live", f"{health}/ready", GATEWAY_OPENAPI_PATH}
+    return frozenset({*paths, f"{settings.doc_path}/oauth2-redirect"})
+
+
+def _from_environment() -> GatewayApp:
+    for warning in warnings_about_environment():
+        warnings.warn(warning, stacklevel=1)
+    try:
+        return create_app(Settings.load())
+    except ConfigurationError as error:
+        # `fastapi run` and uvicorn import this module to find `app`; a traceback would bury the one line that helps.
+        sys.exit(f"error: {error}")
+
+
+def __getattr__(name: str) -> Any:
+    if name == "app":
+        globals()["app"] = built = _from_environment()
+        return built
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return [*globals(), "app"]  # `fastapi run` looks for a name before it asks for it

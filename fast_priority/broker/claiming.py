@@ -1,0 +1,169 @@
+"""The worker's side of the queues: claim requests, keep their leases, settle them with an answer."""
+
+import time
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+from uuid import uuid4
+
+from redis import Redis as SyncRedis
+from rq.job import JOB_ID_PATTERN, Job, JobStatus
+from rq.results import Result
+
+from fast_priority.broker import connecting, keys, scripts
+from fast_priority.broker.jobs import JobTemplate, PlainSerializer
+from fast_priority.message import Answer, Failure, Reply, encode
+from fast_priority.priority import Priority
+
+_MOST_LOOKED_AT = 1000  # dead jobs skipped in one claim, so that one claim never holds Redis up
+_WAKE_UP_SECONDS = 2
+_STARTED = [keys.started(Priority.HIGH), keys.started(Priority.LOW)]
+_WORKERS_OF = [keys.workers_of(Priority.HIGH), keys.workers_of(Priority.LOW)]
+_QUEUES = [keys.queue(Priority.HIGH), keys.queue(Priority.LOW)]
+
+
+class Claim(NamedTuple):
+    """A request that this worker has started and must settle."""
+
+    job_id: str
+    execution_id: str
+    queue_name: str
+    gateway_id: str
+    """'' when no gateway made the job."""
+    data: bytes
+
+
+class Settlement(NamedTuple):
+    """The end of a claim."""
+
+    claim: Claim
+    outcome: Reply | Failure
+
+
+class Turn(NamedTuple):
+    """What one round trip to the queues brought."""
+
+    claims: list[Claim]
+    suspended: bool
+    dropped: list[Settlement]
+    """Settlements whose answer nobody takes: the lease was lost, or the gateway is gone."""
+
+
+class Claimer:
+    """One worker process at the queues."""
+
+    def __init__(self, options: dict[str, Any], worker_name: str) -> None:
+        self._redis = connecting.connect(options)
+        self._blocking = connecting.connect(options, _WAKE_UP_SECONDS + connecting.ANSWER_TIMEOUT_SECONDS)
+        self._worker_name = worker_name
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._redis.aclose()
+        await self._blocking.aclose()
+
+    async def take_turn(self, settlements: Sequence[Settlement], free_slots: int) -> Turn:
+        """Settle what has ended and claim up to `free_slots` requests, in one round trip.
+
+        Settling again after a lost answer is harmless: what was settled is dropped.
+        """
+        calls = []
+        if settlements:
+            calls.append(self._settle_call(settlements))
+        execution_id = uuid4().hex
+        if free_slots:
+            calls.append(self._claim_call(execution_id, free_slots))
+        results = await scripts.run_together(self._redis, calls)
+        dropped = []
+        if settlements:
+            delivered = results.pop(0)
+            dropped = [item for item, flag in zip(settlements, delivered, strict=True) if not flag]
+        claimed: list[Any] = results.pop(0) if free_slots else [0]
+        suspended, *found = claimed
+        return Turn([_claim(execution_id, *one) for one in found], bool(suspended), dropped)
+
+    async def wait_for_work(self) -> bool:
+        """Block until a gateway submits, at most 2 s; tells whether one did."""
+        return await self._blocking.blpop([keys.WAKE_UP], timeout=_WAKE_UP_SECONDS) is not None
+
+    async def wake_another(self) -> None:
+        """Hand on a wake-up that this worker has no free slot for."""
+        async with self._redis.pipeline(transaction=False) as pipeline:
+            pipeline.lpush(keys.WAKE_UP, "1")
+            pipeline.expire(keys.WAKE_UP, keys.WAKE_UP_TTL_SECONDS)
+            await pipeline.execute()
+
+    async def show_life(self, record: dict[str, Any], claims: Sequence[Claim]) -> list[Claim]:
+        """Write this worker's record and renew the leases of all its claims; give the claims whose lease is lost.
+
+        One round trip. The record is written whole, so that it is there again after a Redis that lost it.
+        """
+        arguments: list[scripts.Argument] = [
+            keys.JOB_PREFIX, keys.LEASE_SECONDS, JobTemplate.now(), keys.WORKER_TTL_SECONDS,
+            len(record), *(part for pair in record.items() for part in pair),
+        ]  # fmt: skip
+        for claim in claims:
+            arguments += (claim.job_id, claim.execution_id, claim.queue_name)
+        touched = [*_STARTED, keys.WORKER_PREFIX + self._worker_name, keys.WORKERS, *_WORKERS_OF]
+        held: list[int] = await scripts.RENEW.run(self._redis, touched, arguments)
+        return [claim for claim, flag in zip(claims, held, strict=True) if not flag]
+
+    def _settle_call(self, settlements: Sequence[Settlement]) -> scripts.Call:
+        arguments: list[scripts.Argument] = [
+            keys.JOB_PREFIX, keys.GATEWAY_PREFIX, keys.INBOX_PREFIX, keys.INBOX_TTL_SECONDS
+        ]  # fmt: skip
+        for claim, outcome in settlements:
+            answer = encode(Answer(claim.job_id, outcome))
+            arguments += (claim.job_id, claim.execution_id, claim.queue_name, claim.gateway_id, answer)
+        return scripts.Call(scripts.SETTLE, _STARTED, arguments)
+
+    def _claim_call(self, execution_id: str, free_slots: int) -> scripts.Call:
+        touched = [*_QUEUES, *_STARTED, keys.WAKE_UP, keys.SUSPENDED]
+        return scripts.Call(
+            scripts.CLAIM,
+            touched,
+            [
+                keys.JOB_PREFIX, keys.GATEWAY_PREFIX, free_slots, self._worker_name, execution_id, keys.LEASE_SECONDS,
+                JobTemplate.now(), keys.WAKE_UP_TTL_SECONDS, _MOST_LOOKED_AT,
+            ],
+        )  # fmt: skip
+
+
+def refuse(connection: SyncRedis, claim: Claim, reason: str) -> None:
+    """Put a claimed job that is not ours into rq's failed registry, with the reason, and touch nothing else of it.
+
+    The job's own hash is not read: nothing in it can be trusted.
+    """
+    key, registry = keys.job(claim.job_id), keys.failed(claim.queue_name)
+    with connection.pipeline() as pipeline:
+        pipeline.zrem(keys.started(claim.queue_name), f"{claim.job_id}:{claim.execution_id}")
+        if not JOB_ID_PATTERN.fullmatch(claim.job_id):
+            pipeline.delete(key)  # rq's own tools stumble over such an id
+            pipeline.execute()
+            return
+        pipeline.hset(key, "status", JobStatus.FAILED.value)
+        pipeline.expire(key, keys.FAILED_TTL_SECONDS)
+        pipeline.zadd(registry, {claim.job_id: time.time() + keys.FAILED_TTL_SECONDS})
+        pipeline.expire(registry, keys.FAILED_TTL_SECONDS)
+        job = Job(claim.job_id, connection=connection, serializer=PlainSerializer)
+        Result.create_failure(job, keys.FAILED_TTL_SECONDS, exc_string=reason, pipeline=pipeline)
+        pipeline.execute()
+
+
+def somebody_waits(connection: SyncRedis, gateway_id: str) -> bool:
+    """Tell whether the gateway that asked is still there."""
+    return bool(connection.exists(keys.gateway(gateway_id)))
+
+
+def answer_directly(connection: SyncRedis, gateway_id: str, job_id: str, outcome: Reply | Failure) -> None:
+    """Answer for a stock rq worker, which settles the job itself; nothing is written for a gateway that is gone."""
+    if somebody_waits(connection, gateway_id):
+        with connection.pipeline() as pipeline:
+            pipeline.rpush(keys.inbox(gateway_id), encode(Answer(job_id, outcome)))
+            pipeline.expire(keys.inbox(gateway_id), keys.INBOX_TTL_SECONDS)
+            pipeline.execute()
+
+
+def _claim(execution_id: str, job_id: bytes, queue_name: bytes, gateway_id: bytes, data: bytes) -> Claim:
+    return Claim(
+        job_id.decode(errors="replace"), execution_id, queue_name.decode(), gateway_id.decode(errors="replace"), data
+    )

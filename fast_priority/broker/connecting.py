@@ -1,0 +1,58 @@
+"""Connections to Redis, made alike for gateway and worker.
+
+redis-py's own retries are off: each caller knows better than the client what a lost answer means for it.
+"""
+
+from typing import Any
+
+from redis import Redis as SyncRedis
+from redis.asyncio import Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.exceptions import RedisError
+
+from fast_priority.settings import Settings
+
+CONNECT_TIMEOUT_SECONDS = 1.0
+ANSWER_TIMEOUT_SECONDS = 2.0
+"""A Redis that has not answered by then is away: its clients are told so."""
+
+LOST = (RedisError, OSError)
+"""What redis-py raises when Redis is away."""
+
+
+def redis_options(settings: Settings) -> dict[str, Any]:
+    """Give the keyword arguments that both of redis-py's clients take."""
+    password = settings.redis_password
+    return {
+        "host": settings.redis_host,
+        "port": settings.redis_port,
+        "username": settings.redis_user,
+        "password": password.get_secret_value() if password else None,
+    }
+
+
+def sync_connection(settings: Settings) -> SyncRedis:
+    """Make the synchronous client that rq's own machinery wants; it connects when first used."""
+    return SyncRedis(**redis_options(settings))
+
+
+def options_of(connection: SyncRedis) -> dict[str, Any]:
+    """Give the same from a connection that rq was handed, so that a worker stays with the Redis it was started on."""
+    known = connection.connection_pool.connection_kwargs
+    names = ("host", "port", "db", "username", "password")
+    options = {name: known[name] for name in names if known.get(name) is not None}
+    if known.get("path"):
+        options["unix_socket_path"] = known["path"]
+    return options
+
+
+def connect(options: dict[str, Any], answer_timeout_seconds: float = ANSWER_TIMEOUT_SECONDS) -> Redis:
+    """Make an asyncio client; it connects when first used."""
+    return Redis(
+        **options,
+        socket_connect_timeout=CONNECT_TIMEOUT_SECONDS,
+        socket_timeout=answer_timeout_seconds,
+        retry=Retry(NoBackoff(), 0),
+        max_connections=64,
+    )

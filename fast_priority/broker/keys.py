@@ -1,0 +1,111 @@
+"""The key table: every key in Redis that the gateway and the workers use, who writes it and when it goes.
+
+All keys are under rq's own prefix (RQ_KEY_PREFIX, `rq` unless told otherwise), so one hash tag in it keeps them in one
+slot. rq's own keys have rq's names, so that rq's tools see queues, jobs and workers; ours have `fast-priority` in them.
+"""
+
+from dataclasses import dataclass
+
+from rq.command import PUBSUB_CHANNEL_TEMPLATE
+from rq.defaults import RQ_KEY_PREFIX
+from rq.registry import FailedJobRegistry, StartedJobRegistry
+from rq.suspension import WORKERS_SUSPENDED
+from rq.worker_registration import REDIS_WORKER_KEYS, WORKERS_BY_QUEUE_KEY
+
+from fast_priority.priority import Priority
+
+OURS = f"{RQ_KEY_PREFIX}:fast-priority"
+
+JOB_PREFIX = f"{RQ_KEY_PREFIX}:job:"
+GATEWAY_PREFIX = f"{OURS}:gateway:"
+INBOX_PREFIX = f"{OURS}:inbox:"
+WORKER_PREFIX = f"{RQ_KEY_PREFIX}:worker:"
+WAKE_UP = f"{OURS}:wake-up"
+QUEUES = f"{RQ_KEY_PREFIX}:queues"
+SUSPENDED = WORKERS_SUSPENDED
+WORKERS = REDIS_WORKER_KEYS
+
+LEASE_SECONDS = 5
+"""How long a started request stays its worker's without a sign of life; renewed every second."""
+GATEWAY_TTL_SECONDS = 15
+"""How long a gateway counts as alive after its last sign of life; renewed every 3 s and by every submit."""
+INBOX_TTL_SECONDS = 60
+"""How long replies wait for a gateway that has stopped reading."""
+WAKE_UP_TTL_SECONDS = 60
+"""How long a wake-up token lives; idle workers look by themselves long before."""
+MOST_WAKE_UPS = 64
+"""Most wake-up tokens kept: as many idle workers are woken at once; each then wakes the next while work remains."""
+WORKER_TTL_SECONDS = 15
+"""How long a PriorityWorker counts as alive after its last sign of life; renewed every second."""
+FAILED_TTL_SECONDS = 86_400
+"""How long a refused job stays in rq's failed registry, with its reason, for somebody to look at."""
+QUEUE_GRACE_SECONDS = 60
+"""How much longer than the jobs in it a queue is kept after the last submit."""
+
+
+def queue(priority: Priority) -> str:
+    """The list of waiting job ids; oldest at the left."""
+    return f"{RQ_KEY_PREFIX}:queue:{priority.value}"
+
+
+def started(queue_name: str) -> str:
+    """The rq registry of started jobs: `job id:execution id`, scored by when the lease runs out."""
+    return StartedJobRegistry.key_template.format(queue_name)
+
+
+def failed(queue_name: str) -> str:
+    """The rq registry of failed jobs, scored by when they may be forgotten."""
+    return FailedJobRegistry.key_template.format(queue_name)
+
+
+def workers_of(queue_name: str) -> str:
+    """The rq set of the keys of the workers that serve a queue."""
+    return WORKERS_BY_QUEUE_KEY % queue_name
+
+
+def job(job_id: str) -> str:
+    """The rq hash of one job."""
+    return JOB_PREFIX + job_id
+
+
+def gateway(gateway_id: str) -> str:
+    """The sign of life of one gateway process."""
+    return GATEWAY_PREFIX + gateway_id
+
+
+def inbox(gateway_id: str) -> str:
+    """The list of answers for one gateway process."""
+    return INBOX_PREFIX + gateway_id
+
+
+@dataclass(frozen=True, slots=True)
+class KeyRow:
+    """One row of the key table, as docs/architecture.md shows it."""
+
+    pattern: str
+    kind: str
+    holds: str
+    written_by: str
+    gone: str
+
+
+KEY_TABLE = (
+    KeyRow(QUEUES, "set", "names of rq's queues", "gateway", "never: two members, rq's register"),
+    KeyRow(queue(Priority.HIGH), "list", "ids of waiting requests", "gateway", "empty, or TTL + 60 s after the last"),
+    KeyRow(queue(Priority.LOW), "list", "ids of waiting requests", "gateway", "empty, or TTL + 60 s after the last"),
+    KeyRow(
+        f"{JOB_PREFIX}<id>", "hash", "one request as an rq job", "gateway; worker",
+        "when answered; TTL while queued; 5 s after its worker's last sign of life",
+    ),
+    KeyRow(started("<queue>"), "zset", "leases: job id:execution id", "worker", "when answered, or after 65 s"),
+    KeyRow(failed("<queue>"), "zset", "jobs that are not ours", "worker", "a day after the last"),
+    KeyRow(f"{RQ_KEY_PREFIX}:results:<id>", "stream", "why a job was refused", "worker", "after a day"),
+    KeyRow(WAKE_UP, "list", "one token for each submit, at most 64", "gateway; worker", "queues empty, or after 60 s"),
+    KeyRow(f"{GATEWAY_PREFIX}<id>", "string", "sign of life", "gateway", "15 s after the last"),
+    KeyRow(f"{INBOX_PREFIX}<id>", "list", "answers for one gateway", "worker", "read, or after 60 s"),
+    KeyRow(f"{WORKER_PREFIX}<name>", "hash", "rq's record of a worker, and its slots", "worker", "15 s after the last"),
+    KeyRow(WORKERS, "set", "keys of rq's workers", "worker", "when the last worker leaves"),
+    KeyRow(workers_of("<queue>"), "set", "keys of the queue's workers", "worker", "when the last worker leaves"),
+    KeyRow(PUBSUB_CHANNEL_TEMPLATE % "<name>", "channel", "rq's commands to a worker", "rq", "not stored"),
+)  # fmt: skip
+"""Every key there is. A test holds a used Redis against it."""

@@ -1,0 +1,72 @@
+"""The atomic steps, one Lua file each; the head of a file is its contract."""
+
+from dataclasses import dataclass, field
+from hashlib import sha1
+from importlib.resources import files
+from typing import Any
+
+from redis.asyncio import Redis
+from redis.exceptions import NoScriptError
+
+Argument = str | bytes | int | float
+
+
+@dataclass(frozen=True, slots=True)
+class Script:
+    """One atomic step, run by its digest; the source travels only when Redis does not know it."""
+
+    source: str
+    digest: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "digest", sha1(self.source.encode(), usedforsecurity=False).hexdigest())
+
+    async def run(self, redis: Redis, keys: list[str], arguments: list[Argument]) -> Any:
+        """Run the step and give what it returns."""
+        try:
+            return await redis.execute_command("EVALSHA", self.digest, len(keys), *keys, *arguments)  # type: ignore[no-untyped-call]
+        except NoScriptError:
+            return await redis.execute_command("EVAL", self.source, len(keys), *keys, *arguments)  # type: ignore[no-untyped-call]
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A step with what it is to be run on."""
+
+    script: Script
+    keys: list[str]
+    arguments: list[Argument]
+
+    @property
+    def by_digest(self) -> tuple[Argument, ...]:
+        """The call as Redis takes it."""
+        return "EVALSHA", self.script.digest, len(self.keys), *self.keys, *self.arguments
+
+
+async def run_together(redis: Redis, calls: list[Call]) -> list[Any]:
+    """Run several steps one after the other in one round trip and give what each returns.
+
+    Each step is atomic, their sequence is not. Raises what the first step that failed answered.
+    """
+    pipeline = redis.pipeline(transaction=False)
+    for call in calls:
+        pipeline.execute_command(*call.by_digest)
+    results = await pipeline.execute(raise_on_error=False)
+    for index, (call, result) in enumerate(zip(calls, results, strict=True)):
+        if isinstance(result, NoScriptError):
+            results[index] = await call.script.run(redis, call.keys, call.arguments)
+        elif isinstance(result, Exception):
+            raise result
+    return results
+
+
+def _script(name: str) -> Script:
+    return Script(files(__name__).joinpath(f"{name}.lua").read_text())
+
+
+SUBMIT = _script("submit")
+CLAIM = _script("claim")
+SETTLE = _script("settle")
+RENEW = _script("renew")
+WITHDRAW = _script("withdraw")
+WATCH = _script("watch")

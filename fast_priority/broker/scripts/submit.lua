@@ -1,0 +1,54 @@
+-- Put requests on their queues, as rq jobs, unless the queue is full. O(1) in the length of the queues.
+--
+-- KEYS: 1 queue high, 2 queue low, 3 wake-up list, 4 gateway's sign of life, 5 rq's set of queues
+-- ARGV: 1 job key prefix, 2 gateway id, 3 seconds a job may wait, 4 most waiting high, 5 most waiting low,
+--       6 most wake-up tokens, 7 wake-up TTL, 8 gateway TTL, 9 queue grace seconds, 10 number of constant arguments,
+--       then the constant field-value pairs of a job, then for each job: id, queue name, data, time, description
+-- Returns, for each job, 1 if it waits now and 0 if its queue is full.
+
+local prefix, gateway, ttl = ARGV[1], ARGV[2], tonumber(ARGV[3])
+local queues = { high = KEYS[1], low = KEYS[2] }
+local limits = { high = tonumber(ARGV[4]), low = tonumber(ARGV[5]) }
+local constants = tonumber(ARGV[10])
+local first = 11 + constants
+
+local fields = {}
+for i = 11, first - 1 do fields[#fields + 1] = ARGV[i] end
+local base = #fields
+
+-- The gateway that asks is alive, whatever Redis remembers of it (it may just have restarted).
+redis.call('SET', KEYS[4], '1', 'EX', ARGV[8])
+
+local waiting = { high = redis.call('LLEN', KEYS[1]), low = redis.call('LLEN', KEYS[2]) }
+local accepted = {}
+local woken = 0
+for i = first, #ARGV, 5 do
+  local id, name = ARGV[i], ARGV[i + 1]
+  if waiting[name] >= limits[name] then
+    accepted[#accepted + 1] = 0
+  else
+    fields[base + 1], fields[base + 2] = 'data', ARGV[i + 2]
+    fields[base + 3], fields[base + 4] = 'created_at', ARGV[i + 3]
+    fields[base + 5], fields[base + 6] = 'enqueued_at', ARGV[i + 3]
+    fields[base + 7], fields[base + 8] = 'description', ARGV[i + 4]
+    fields[base + 9], fields[base + 10] = 'origin', name
+    fields[base + 11], fields[base + 12] = 'gateway', gateway
+    redis.call('HSET', prefix .. id, unpack(fields))
+    -- The gateway withdraws it after ttl; the second more is for a gateway that cannot.
+    redis.call('EXPIRE', prefix .. id, ttl + 1)
+    redis.call('RPUSH', queues[name], id)
+    waiting[name] = waiting[name] + 1
+    accepted[#accepted + 1] = 1
+    woken = woken + 1
+  end
+end
+
+if woken > 0 then
+  redis.call('SADD', KEYS[5], KEYS[1], KEYS[2])
+  redis.call('EXPIRE', KEYS[1], ttl + tonumber(ARGV[9]))
+  redis.call('EXPIRE', KEYS[2], ttl + tonumber(ARGV[9]))
+  local room = tonumber(ARGV[6]) - redis.call('LLEN', KEYS[3])
+  for _ = 1, math.min(woken, room) do redis.call('LPUSH', KEYS[3], '1') end
+  redis.call('EXPIRE', KEYS[3], ARGV[7])
+end
+return accepted

@@ -1,0 +1,227 @@
+"""One program under two names, `run-fast-priority` and `fast-priority`."""
+
+import logging
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from typing import Annotated, Any, cast
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from fast_priority.errors import ConfigurationError
+from fast_priority.settings import Settings, origins, warnings_about_environment
+
+app = typer.Typer(
+    add_completion=False,
+    no_args_is_help=False,
+    rich_markup_mode="rich",
+    context_settings={"help_option_names": ["-h", "--help"]},
+    pretty_exceptions_enable=False,
+)
+
+_EXIT_CONFIGURATION = 2
+
+Target = Annotated[
+    str | None,
+    typer.Option(
+        "--target", metavar="URL", help="Base URL of the API behind the gateway. FAST_PRIORITY_TARGET_BASE_URL"
+    ),
+]
+Host = Annotated[str | None, typer.Option("--host", help="Address to listen on. FAST_PRIORITY_HOST [0.0.0.0]")]
+Port = Annotated[int | None, typer.Option("--port", help="Port to listen on. FAST_PRIORITY_PORT [8000]")]
+RedisHost = Annotated[str | None, typer.Option("--redis-host", help="FAST_PRIORITY_REDIS_HOST [localhost]")]
+RedisPort = Annotated[int | None, typer.Option("--redis-port", help="FAST_PRIORITY_REDIS_PORT [6379]")]
+Workers = Annotated[
+    str | None, typer.Option("--workers", metavar="N", help="Worker processes. FAST_PRIORITY_WORKERS [1]")
+]
+Concurrency = Annotated[
+    int | None,
+    typer.Option("--concurrency", metavar="N", help="Slots of each. FAST_PRIORITY_WORKER_CONCURRENCY [1]"),
+]
+
+
+@app.callback(invoke_without_command=True)
+def run_by_environment(context: typer.Context) -> None:
+    """[bold]A priority-queuing gateway[/] for an API that can only do so much at once.
+
+    Requests go on the queue [green]high[/] or [yellow]low[/] by their path; workers forward them to the target, high
+    first; the client just waits for its answer.
+
+    Without a command the environment decides: with [cyan]FAST_PRIORITY_WORKERS[/] set, a worker runs, otherwise the
+    gateway. That is how the container image is started.
+
+    [dim]Try it, with nothing installed:[/]         fast-priority demo
+    [dim]On one machine, Redis included:[/]         fast-priority standalone --target http://localhost:9000 --workers 4
+    [dim]In production, a gateway:[/]               FAST_PRIORITY_TARGET_BASE_URL=http://api run-fast-priority
+    [dim]... and, elsewhere, four workers:[/]       FAST_PRIORITY_WORKERS=4 run-fast-priority
+    [dim]What is in force, and where from:[/]       fast-priority config
+    """
+    if context.invoked_subcommand is not None:
+        return
+    with _errors_in_one_line():
+        settings = _load()
+        if settings.runs_as_worker:
+            _run_workers(settings)
+        else:
+            _run_gateway(settings)
+
+
+@app.command()
+def gateway(
+    target: Target = None,
+    host: Host = None,
+    port: Port = None,
+    redis_host: RedisHost = None,
+    redis_port: RedisPort = None,
+) -> None:
+    """Run the gateway: take requests, queue them by priority, answer as the target does.
+
+    Example: fast-priority gateway --target http://localhost:9000 --port 8000
+    """
+    with _errors_in_one_line():
+        _run_gateway(_load(target_base_url=target, host=host, port=port, redis_host=redis_host, redis_port=redis_port))
+
+
+@app.command()
+def worker(
+    workers: Workers = None,
+    concurrency: Concurrency = None,
+    target: Target = None,
+    redis_host: RedisHost = None,
+    redis_port: RedisPort = None,
+) -> None:
+    """Run workers: take requests off the queues, high first, and forward them.
+
+    The target sees at most processes x slots requests at once. Without --target a worker sends each request where the
+    gateway that queued it says.
+
+    Example: fast-priority worker --workers 2 --concurrency 8
+    """
+    with _errors_in_one_line():
+        _run_workers(
+            _load(
+                workers=workers,
+                worker_concurrency=concurrency,
+                target_base_url=target,
+                redis_host=redis_host,
+                redis_port=redis_port,
+            )
+        )
+
+
+@app.command()
+def standalone(
+    target: Target = None,
+    host: Host = None,
+    port: Port = None,
+    workers: Workers = None,
+    concurrency: Concurrency = None,
+) -> None:
+    """Run gateway, workers and a Redis of their own in one command, for one machine.
+
+    With FAST_PRIORITY_REDIS_HOST set, that Redis is used and none is started.
+
+    Example: fast-priority standalone --target http://localhost:9000 --workers 4
+    """
+    from fast_priority.standalone import run_standalone
+
+    with _errors_in_one_line():
+        settings = _load(target_base_url=target, host=host, port=port, workers=workers, worker_concurrency=concurrency)
+        run_standalone(settings, embed_redis=not os.environ.get("FAST_PRIORITY_REDIS_HOST"))
+
+
+@app.command()
+def demo(
+    seconds: Annotated[float, typer.Option("--seconds", min=2, max=3600, help="How long the traffic lasts.")] = 15,
+    slots: Annotated[int, typer.Option("--slots", min=1, max=64, help="Requests the target sees at once.")] = 4,
+) -> None:
+    """See high overtake low: everything is started here, under live traffic, and gone afterwards.
+
+    Exits 1 if a low request was started while a high one was waiting.
+
+    Example: fast-priority demo --seconds 10
+    """
+    from fast_priority.demo import run_demo
+
+    with _errors_in_one_line():
+        raise typer.Exit(run_demo(seconds=seconds, slots=slots))
+
+
+@app.command(
+    "mock-target", context_settings={"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []}
+)
+def mock_target(context: typer.Context) -> None:
+    """Run a mock target API with configurable latency; the same as `python -m mock_target`."""
+    from mock_target.cli import app as mock_app
+
+    mock_app(context.args, prog_name="fast-priority mock-target")
+
+
+@app.command()
+def config() -> None:
+    """Show every setting: the value in force, where it came from, what it means. Secrets are masked."""
+    with _errors_in_one_line():
+        settings = _load()
+        table = Table("setting", "value", "from", "meaning", title="Fast Priority settings", title_justify="left")
+        for origin in origins(settings):
+            style = None if origin.source == "default" else "bold"
+            table.add_row(origin.variable, origin.value, origin.source, origin.meaning, style=style)
+        Console().print(table)
+        if settings.target_base_url is None:
+            typer.echo("A gateway needs FAST_PRIORITY_TARGET_BASE_URL; a worker does not.")
+
+
+def main() -> None:
+    """Run the program; the console script's entry point."""
+    app()
+
+
+@contextmanager
+def _errors_in_one_line() -> Iterator[None]:
+    try:
+        yield
+    except ConfigurationError as error:
+        for line in str(error).splitlines():
+            typer.echo(f"error: {line}", err=True)
+        raise typer.Exit(_EXIT_CONFIGURATION) from None
+
+
+def _load(**overrides: Any) -> Settings:
+    for warning in warnings_about_environment():
+        typer.echo(f"warning: {warning}", err=True)
+    return Settings.load(**overrides)
+
+
+def _log_to_stderr() -> None:
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr)
+
+
+def _run_gateway(settings: Settings) -> None:
+    from fast_priority.server import server_for
+
+    _log_to_stderr()
+    server = server_for(settings)
+    server.run()
+    if not server.started:
+        raise typer.Exit(1)
+
+
+def _run_workers(settings: Settings) -> None:
+    from rq.worker_pool import WorkerPool
+
+    from fast_priority.broker.connecting import sync_connection
+    from fast_priority.worker import PriorityWorker
+
+    make_worker = partial(PriorityWorker, settings=settings)
+    pool = WorkerPool(
+        ["high", "low"],
+        connection=sync_connection(settings),
+        num_workers=settings.worker_processes,
+        worker_class=cast("type[PriorityWorker]", make_worker),
+    )
+    start: Callable[..., None] = pool.start
+    start(logging_level="INFO")

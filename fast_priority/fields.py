@@ -1,0 +1,102 @@
+"""The field rules of an intermediary, as pure functions.
+
+RFC 9110, section 7.6.1: fields that concern one connection, and those named in `Connection`, end there.
+RFC 9112, section 6: a message whose length can be read two ways is never forwarded.
+"""
+
+import re
+
+from fast_priority.errors import MalformedRequest
+from fast_priority.message import Fields
+
+HOP_BY_HOP = frozenset(
+    {
+        b"connection",
+        b"keep-alive",
+        b"proxy-authenticate",
+        b"proxy-authorization",
+        b"proxy-connection",
+        b"te",
+        b"trailer",
+        b"transfer-encoding",
+        b"upgrade",
+    }
+)
+_NOT_FOR_THE_TARGET = HOP_BY_HOP | {
+    b"host",  # the target's own is sent
+    b"expect",  # the gateway has answered it: it asked for the body
+}
+_TOKEN = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
+_FORBIDDEN_IN_VALUE = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
+
+
+def end_to_end_request_fields(fields: Fields) -> Fields:
+    """Keep what the target should see, in order. Raises MalformedRequest for a value that cannot be sent unchanged."""
+    kept = _without(fields, _NOT_FOR_THE_TARGET)
+    for name, value in kept:
+        _check_sendable(name, value)
+    return kept
+
+
+def end_to_end_response_fields(fields: Fields) -> Fields:
+    """Keep what the client should see, in order, repeated names kept apart."""
+    return _without(fields, HOP_BY_HOP)
+
+
+def check_request_framing(method: str, fields: Fields, *, http_version: str) -> None:
+    """Raise MalformedRequest unless the request has one Host and exactly one way to read its length.
+
+    RFC 9112, sections 3.2 (Host), 6.1 (Transfer-Encoding) and 6.3 (message body length). The HTTP parser in front has
+    read the message by its own lights; refused here is every request that another parser could read differently.
+    """
+    hosts, lengths, codings = [], [], []
+    for name, value in fields:
+        lowered = name.lower()
+        if lowered == b"host":
+            hosts.append(value)
+        elif lowered == b"content-length":
+            lengths.append(value)
+        elif lowered == b"transfer-encoding":
+            codings.append(value)
+    if len(hosts) > 1 or (not hosts and http_version not in ("1.0", "2")):
+        raise MalformedRequest(f"a request carries exactly one Host field, this one {len(hosts)}")
+    if codings and (lengths or http_version == "1.0"):
+        raise MalformedRequest("Transfer-Encoding together with Content-Length, or in HTTP/1.0, is ambiguous")
+    if codings and [coding.strip().lower() for coding in codings] != [b"chunked"]:
+        raise MalformedRequest("the only transfer coding taken is one 'chunked'")
+    if len(lengths) > 1 or any(not length.isdigit() for length in lengths):
+        raise MalformedRequest("a request carries at most one Content-Length, and it is a whole number")
+    if method == "CONNECT":
+        raise MalformedRequest("CONNECT asks for a tunnel; this gateway forwards requests")
+
+
+def content_length(fields: Fields) -> int | None:
+    """Give the declared length of the body in bytes; None if there is none. The framing has been checked before."""
+    for name, value in fields:
+        if name.lower() == b"content-length":
+            return int(value)
+    return None
+
+
+def has_body(fields: Fields) -> bool:
+    """Tell whether a request with these fields carries a body (RFC 9112, section 6.3)."""
+    names = {name.lower() for name, _ in fields}
+    return b"content-length" in names or b"transfer-encoding" in names
+
+
+def _without(fields: Fields, dropped: frozenset[bytes]) -> Fields:
+    named = {
+        token.strip().lower() for name, value in fields if name.lower() == b"connection" for token in value.split(b",")
+    }
+    dropped = dropped | named if named else dropped
+    return [(name, value) for name, value in fields if name.lower() not in dropped]
+
+
+def _check_sendable(name: bytes, value: bytes) -> None:
+    if not _TOKEN.fullmatch(name) or _FORBIDDEN_IN_VALUE.search(value):
+        raise MalformedRequest(f"the field {name[:40]!r} has a character that fields may not have")
+    if not value.isascii():
+        try:
+            value.decode()
+        except UnicodeDecodeError as error:
+            raise MalformedRequest(f"the value of the field {name[:40]!r} is not UTF-8") from error

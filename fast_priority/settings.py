@@ -1,0 +1,317 @@
+"""Every environment variable, in one frozen model that is built once and handed in.
+
+Nothing else in the package reads the environment. A value is looked for in the arguments of `Settings.load`, then in
+the environment, then in the file `.env` of the working directory, then among the defaults.
+"""
+
+import difflib
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Self
+from urllib.parse import urlsplit
+
+from dotenv import dotenv_values
+from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic.fields import FieldInfo
+from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
+
+from fast_priority.errors import ConfigurationError
+from fast_priority.message import TargetPolicy
+from fast_priority.priority import Listing, Rules
+
+PREFIX = "FAST_PRIORITY_"
+DOTENV = ".env"
+GATEWAY_OPENAPI_PATH = "/gateway_openapi.json"
+_MEBIBYTE = 1024 * 1024
+
+
+def _setting(default: Any, meaning: str, takes: str, **limits: Any) -> Any:
+    return Field(default, description=meaning, json_schema_extra={"takes": takes}, **limits)
+
+
+PathList = Annotated[tuple[str, ...], NoDecode]
+
+
+class Settings(BaseSettings):
+    """What the gateway and the workers need to know; see each field's description.
+
+    Every field `x` is set by the environment variable `FAST_PRIORITY_X`. Durations are in seconds, sizes in bytes.
+    """
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX,
+        env_file=DOTENV,
+        env_file_encoding="utf-8",
+        frozen=True,
+        extra="ignore",
+        populate_by_name=True,
+    )
+
+    target_base_url: str | None = _setting(
+        None,
+        "Base URL of the API behind the gateway. The gateway needs it; a worker that has it sends there only.",
+        "an http:// or https:// URL with a host, such as http://api:8080 or https://api.example/v1",
+    )
+    high_prio_paths: Listing = _setting(
+        Listing.UNLISTED,
+        "listed: the named paths are high, all others low. unlisted: the named paths are low, all others high.",
+        "listed or unlisted",
+    )
+    prio_paths: PathList = _setting((), "Paths named exactly.", "comma-separated paths, such as orders,users/me")
+    prio_base_paths: PathList = _setting(
+        (), "Paths named by how they start.", "comma-separated beginnings of paths, such as reports,v1/batch"
+    )
+    pass_through: PathList = _setting(
+        ("health/",), "Paths that skip the queue.", "comma-separated paths, such as health/,version; empty for none"
+    )
+    normalize_paths: bool = _setting(
+        True, "Whether slashes at either end of a path mean nothing.", "1, true, yes or on; 0, false, no or off"
+    )
+    poll_interval: float = _setting(
+        1.0,
+        "Seconds between the gateway's own checks on the requests that wait; replies are pushed and need none.",
+        "a number of seconds from 0.05 to 60",
+        ge=0.05,
+        le=60,
+    )
+    ttl: int = _setting(
+        300, "Seconds a request may wait on the queue.", "a whole number of seconds from 1 to 604800", ge=1, le=604_800
+    )
+    timeout: float = _setting(
+        180.0, "Seconds the target may take for one whole response.", "a number of seconds from 0.1 to 86400",
+        ge=0.1, le=86_400,
+    )  # fmt: skip
+    connect_timeout: float = _setting(
+        5.0, "Seconds that connecting to the target may take.", "a number of seconds from 0.1 to 300", ge=0.1, le=300
+    )
+    max_body: int = _setting(
+        16 * _MEBIBYTE,
+        "Largest body, in bytes, of a request or of a queued response.",
+        "a whole number of bytes from 1024 to 268435456 (256 MiB)",
+        ge=1024,
+        le=256 * _MEBIBYTE,
+    )
+    max_queued_high: int = _setting(
+        10_000, "Most requests that may wait on the high queue.", "a whole number from 1 to 1000000", ge=1, le=1_000_000
+    )
+    max_queued_low: int = _setting(
+        10_000, "Most requests that may wait on the low queue.", "a whole number from 1 to 1000000", ge=1, le=1_000_000
+    )
+    redis_host: str = _setting("localhost", "Host of Redis.", "a host name or address")
+    redis_port: int = _setting(6379, "Port of Redis.", "a port from 1 to 65535", ge=1, le=65_535)
+    redis_user: str | None = _setting(None, "User at Redis (ACL).", "a user name")
+    redis_password: SecretStr | None = _setting(None, "Password at Redis.", "a password")
+    doc_path: str = _setting("/gateway_docs", "The gateway's own documentation page.", "a path")
+    redoc_path: str = _setting("/gateway_redoc", "The gateway's own ReDoc page.", "a path")
+    health_path: str = _setting("/gateway_health", "The gateway's own health endpoint.", "a path")
+    host: str = _setting("0.0.0.0", "Address the gateway listens on.", "an address of this machine")
+    port: int = _setting(8000, "Port the gateway listens on.", "a port from 1 to 65535", ge=1, le=65_535)
+    workers: str | None = Field(
+        None,
+        validation_alias=AliasChoices(f"{PREFIX}WORKERS", f"{PREFIX}WORKER", "workers"),
+        description="Set: run as worker instead of gateway. A number: how many worker processes.",
+        json_schema_extra={
+            "takes": "a whole number from 1 to 512, or any word for one process; unset it for a gateway"
+        },
+    )
+    worker_concurrency: int = _setting(
+        1,
+        "Requests each worker process has in flight at once (its slots).",
+        "a whole number from 1 to 1024",
+        ge=1,
+        le=1024,
+    )
+
+    @classmethod
+    def load(cls, **overrides: Any) -> Self:
+        """Build the settings; `overrides` win over the environment, and None among them counts as not given.
+
+        Raises ConfigurationError, one line for each bad value, naming the variable, the value and what it takes.
+        """
+        try:
+            return cls(**{name: value for name, value in overrides.items() if value is not None})
+        except ValidationError as error:
+            raise ConfigurationError("\n".join(_explained(problem) for problem in error.errors())) from None
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Look in the arguments, the environment and `.env`, and nowhere else."""
+        return init_settings, env_settings, dotenv_settings
+
+    @model_validator(mode="before")
+    @classmethod
+    def _empty_means_unset(cls, values: Any) -> Any:
+        # Compose files and shells hand on empty variables freely; only an empty list of paths says something.
+        if not isinstance(values, Mapping):
+            return values
+        lists = {"prio_paths", "prio_base_paths", "pass_through"}
+        return {name: value for name, value in values.items() if value != "" or name in lists}
+
+    @field_validator("prio_paths", "prio_base_paths", "pass_through", mode="before")
+    @classmethod
+    def _split(cls, value: Any) -> Any:
+        if isinstance(value, str):
+            return tuple(part.strip() for part in value.split(",") if part.strip())
+        return value
+
+    @field_validator("high_prio_paths", mode="before")
+    @classmethod
+    def _lower(cls, value: Any) -> Any:
+        return value.strip().lower() if isinstance(value, str) else value
+
+    @field_validator("doc_path", "redoc_path", "health_path")
+    @classmethod
+    def _rooted(cls, value: str) -> str:
+        if not value.strip("/") or re.search(r"[\s?#{}]", value):
+            raise ValueError("this is not the path of an endpoint")
+        return "/" + value.strip("/")
+
+    @field_validator("target_base_url")
+    @classmethod
+    def _is_base_url(cls, value: str | None) -> str | None:
+        if value is None:
+            return None
+        try:
+            parts = urlsplit(value)
+            fits = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+        except ValueError:
+            fits = False
+        if not fits or re.search(r"[\s\x00-\x1f\x7f]", value):
+            raise ValueError("this is not the URL of an API")
+        if parts.query or parts.fragment or "?" in value or "#" in value:
+            raise ValueError("a base URL has no query and no fragment")
+        if "@" in parts.netloc:
+            raise ValueError("a base URL carries no user and password; let the clients send Authorization")
+        return value.rstrip("/")
+
+    @field_validator("workers")
+    @classmethod
+    def _counts(cls, value: str | None) -> str | None:
+        if value is not None and re.fullmatch(r"[+-]?\d+", value) and not 1 <= int(value) <= 512:
+            raise ValueError("this many worker processes cannot be")
+        return value
+
+    @model_validator(mode="after")
+    def _endpoints_are_distinct(self) -> Self:
+        own = (self.doc_path, self.redoc_path, self.health_path, GATEWAY_OPENAPI_PATH)
+        if len(set(own)) != len(own):
+            raise ValueError(
+                f"{PREFIX}DOC_PATH, {PREFIX}REDOC_PATH and {PREFIX}HEALTH_PATH must differ from each other "
+                f"and from {GATEWAY_OPENAPI_PATH}"
+            )
+        return self
+
+    @property
+    def runs_as_worker(self) -> bool:
+        """Whether the environment asks for a worker rather than a gateway."""
+        return self.workers is not None
+
+    @property
+    def worker_processes(self) -> int:
+        """How many worker processes to start: at least 1."""
+        return int(self.workers) if self.workers and self.workers.strip().isdigit() else 1
+
+    @property
+    def rules(self) -> Rules:
+        """The rules that turn a path into a priority."""
+        return Rules.of(
+            self.high_prio_paths,
+            self.prio_paths,
+            self.prio_base_paths,
+            self.pass_through,
+            ignore_outer_slashes=self.normalize_paths,
+        )
+
+    def target_policy(self) -> TargetPolicy:
+        """Where requests go, and their limits. Raises ConfigurationError without FAST_PRIORITY_TARGET_BASE_URL."""
+        if self.target_base_url is None:
+            raise ConfigurationError(
+                f"{PREFIX}TARGET_BASE_URL is not set: the gateway needs {_takes('target_base_url')}"
+            )
+        return TargetPolicy(self.target_base_url, self.connect_timeout, self.timeout, self.max_body)
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """One setting in force: its variable, its value as text with secrets masked, where it came from, its meaning."""
+
+    variable: str
+    value: str
+    source: str
+    meaning: str
+
+
+def origins(settings: Settings, overridden: frozenset[str] = frozenset()) -> list[Origin]:
+    """Tell of every setting what is in force and where it came from; `overridden` names those given as arguments."""
+    from_file = {name.upper() for name in dotenv_values(DOTENV)} if Path(DOTENV).is_file() else set()
+    environment = {name.upper() for name, value in os.environ.items() if value}
+    found = []
+    for name, field in type(settings).model_fields.items():
+        variables = _variables(name)
+        if name in overridden:
+            source = "command line"
+        elif environment.intersection(variables):
+            source = "environment"
+        elif from_file.intersection(variables):
+            source = f"file {DOTENV}"
+        else:
+            source = "default"
+        found.append(Origin(variables[0], _shown(getattr(settings, name)), source, field.description or ""))
+    return found
+
+
+def unknown_variables(environment: Mapping[str, str]) -> list[str]:
+    """Give one warning for each FAST_PRIORITY_* variable that nothing reads, with the nearest known name."""
+    known = sorted(variable for name in Settings.model_fields for variable in _variables(name))
+    warnings = []
+    for variable in sorted(name.upper() for name in environment if name.upper().startswith(PREFIX)):
+        if variable not in known:
+            near = difflib.get_close_matches(variable, known, n=1)
+            hint = f"; did you mean {near[0]}?" if near else "; `fast-priority config` lists the known ones"
+            warnings.append(f"{variable} is not a setting of Fast Priority and is ignored{hint}")
+    return warnings
+
+
+def warnings_about_environment() -> list[str]:
+    """Check the environment and `.env` of this process for variables nothing reads."""
+    from_file = dotenv_values(DOTENV) if Path(DOTENV).is_file() else {}
+    return unknown_variables({**{name: value or "" for name, value in from_file.items()}, **os.environ})
+
+
+def _variables(name: str) -> tuple[str, ...]:
+    return (f"{PREFIX}WORKERS", f"{PREFIX}WORKER") if name == "workers" else (f"{PREFIX}{name.upper()}",)
+
+
+def _shown(value: Any) -> str:
+    if value is None:
+        return "-"
+    if isinstance(value, tuple):
+        return ",".join(value) or "(none)"
+    return str(value)
+
+
+def _takes(name: str) -> str:
+    field: FieldInfo = Settings.model_fields[name]
+    extra = field.json_schema_extra
+    return str(extra["takes"]) if isinstance(extra, dict) else "another value"
+
+
+def _explained(problem: Any) -> str:
+    location, reason = problem["loc"], re.sub(r"^Value error, ", "", problem["msg"])
+    if not location:
+        return reason
+    name = str(location[0]).lower().removeprefix(PREFIX.lower())
+    name = "workers" if name == "worker" else name
+    shown = "***" if "password" in name else re.sub(r"//[^/@]*@", "//***@", repr(problem["input"]))
+    reason = reason[0].lower() + reason[1:]
+    return f"{PREFIX}{name.upper()}={shown} cannot be used ({reason}): give {_takes(name)}"

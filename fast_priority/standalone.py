@@ -1,0 +1,59 @@
+"""Gateway, workers and a Redis of their own in one command, for one machine."""
+
+import signal
+import time
+from contextlib import ExitStack
+from types import FrameType
+
+import typer
+
+from fast_priority.embedded_redis import embedded_redis
+from fast_priority.errors import ConfigurationError
+from fast_priority.settings import Settings
+from fast_priority.stack import gateway_part, running, wait_until_answers, worker_part
+
+_LOOK_SECONDS = 0.2
+
+
+class _Asked(Exception):
+    """Somebody asked this process to end."""
+
+
+def run_standalone(settings: Settings, *, embed_redis: bool) -> None:
+    """Run everything until Ctrl-C or SIGTERM, then end it in order: the gateway once it has answered, workers, Redis.
+
+    Raises ConfigurationError if a part cannot be started, or ends by itself.
+    """
+    policy = settings.target_policy()
+    handlers = {number: signal.signal(number, _ask) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        with ExitStack() as parts:
+            redis = {"FAST_PRIORITY_REDIS_HOST": settings.redis_host}
+            redis_port = settings.redis_port
+            if embed_redis:
+                redis, redis_port = {}, parts.enter_context(embedded_redis())
+            workers = parts.enter_context(
+                running(worker_part(settings.worker_processes, settings.worker_concurrency, redis_port, **redis))
+            )
+            drain_seconds = settings.ttl + settings.timeout
+            part = gateway_part(policy.base_url, settings.host, settings.port, redis_port, **redis)
+            gateway = parts.enter_context(running(part, stop_seconds=drain_seconds))
+            url = f"http://{_reachable(settings.host)}:{settings.port}"
+            wait_until_answers(gateway, "gateway", f"{url}{settings.health_path}/ready")
+            typer.echo(f"Fast Priority listens on {url}, in front of {policy.base_url}. Ctrl-C ends it.")
+            while gateway.poll() is None and workers.poll() is None:
+                time.sleep(_LOOK_SECONDS)
+            raise ConfigurationError("a part ended by itself; what it said is above")
+    except _Asked:
+        typer.echo("Ended.")
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+
+
+def _ask(number: int, frame: FrameType | None) -> None:
+    raise _Asked
+
+
+def _reachable(host: str) -> str:
+    return "127.0.0.1" if host in ("0.0.0.0", "::", "") else host
