@@ -17,6 +17,7 @@ from fast_priority.errors import GatewayError
 from fast_priority.message import Failure, ForwardCall, Reply, TargetPolicy, UnreadableMessage, decode_call
 from fast_priority.settings import Settings
 from fast_priority.target import Target
+from fast_priority.tasks import end_all
 
 logger = logging.getLogger("rq.worker")  # one log for one worker, whichever half of it speaks
 
@@ -68,11 +69,7 @@ class Serving:
         try:
             await self._fill_slots()
         finally:
-            for task in helpers:
-                task.cancel()
-            for _, task in self._in_flight.values():
-                task.cancel()
-            await asyncio.gather(*helpers, *(task for _, task in self._in_flight.values()), return_exceptions=True)
+            await end_all([*helpers, *(task for _, task in self._in_flight.values())])
             await self._targets.close()
             await self._claimer.close()
 
@@ -165,6 +162,7 @@ class Serving:
             self._idle.clear()
             try:
                 woken = await self._claimer.wait_for_work()
+                self._idle.clear()  # the claim comes first; if it finds nothing, it sets this again
                 if woken and not self._free_slots:
                     await self._claimer.wake_another()
             except connecting.LOST as error:

@@ -10,6 +10,7 @@ from redis.asyncio import Redis
 from fast_priority.broker import connecting, keys, scripts
 from fast_priority.errors import GatewayError, WorkerLost
 from fast_priority.message import Failure, Reply, UnreadableMessage, decode_answer
+from fast_priority.tasks import end_all
 
 logger = logging.getLogger(__name__)
 
@@ -49,9 +50,7 @@ class Inbox:
 
     async def close(self) -> None:
         """Stop reading; whoever still waits gets WorkerLost."""
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await end_all(self._tasks)
         for request_id in list(self._waiting):
             self.fail(request_id, WorkerLost("the gateway stopped"))
         with suppress(*connecting.LOST):  # it expires by itself
@@ -86,13 +85,17 @@ class Inbox:
                 continue
             for frame in frames:
                 self._hand_over(frame)
+            await asyncio.sleep(0)  # those who waited go on first, and then the next read
 
     async def _read(self) -> list[bytes]:
-        frames: list[bytes] | None = await self._redis.lpop(self._key, _MOST_AT_ONCE)  # type: ignore[assignment]
-        if frames:
+        if self._waiting and (frames := await self._read_many()):
             return frames
         popped = await self._blocking.blpop([self._key], timeout=_BLOCK_SECONDS)
         return [popped[1]] if popped else []  # type: ignore[list-item]
+
+    async def _read_many(self) -> list[bytes] | None:
+        found: list[bytes] | None = await self._redis.lpop(self._key, _MOST_AT_ONCE)  # type: ignore[assignment]
+        return found
 
     def _hand_over(self, frame: bytes) -> None:
         try:

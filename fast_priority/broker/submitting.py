@@ -14,6 +14,7 @@ from fast_priority.broker.jobs import JobTemplate, new_job_id
 from fast_priority.errors import BrokerUnavailable, QueueFull, TargetTimeout, WaitedTooLong
 from fast_priority.priority import Priority
 from fast_priority.settings import Settings
+from fast_priority.tasks import end_all
 
 logger = logging.getLogger(__name__)
 
@@ -59,7 +60,7 @@ class Submitter:
 
     async def __aexit__(self, *_: object) -> None:
         if self._life is not None:
-            self._life.cancel()
+            await end_all([self._life])
         await asyncio.gather(*self._background)
         await self._inbox.close()
         with suppress(*connecting.LOST):  # it expires by itself

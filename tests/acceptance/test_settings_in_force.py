@@ -1,0 +1,172 @@
+"""Every gateway setting of the contract, seen from outside."""
+
+import subprocess
+import sys
+from contextlib import suppress
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.harness import Background, Stack, problem_of, wait_until
+
+LOW, HIGH = {"high": 0, "low": 1}, {"high": 1, "low": 0}
+
+
+def queue_of(stack: Stack, path: str) -> dict[str, int]:
+    """Send a request that no worker takes and give how many wait on each queue."""
+    with Background(1) as background:
+        answer = background.send(lambda: stack.client.get(path, timeout=20))
+        wait_until("it waits or is answered", lambda: stack.queued() == 1 or answer.done())
+        found: dict[str, int] = stack.health()["queue"]
+        stack.redis.flushall()
+        with suppress(httpx.HTTPError):
+            answer.result()
+    return found
+
+
+@pytest.mark.parametrize(
+    ("settings", "path", "expected"),
+    [
+        ({"PRIO_PATHS": "a,b/c"}, "/a", LOW),
+        ({"PRIO_PATHS": "a,b/c"}, "/b/c/", LOW),
+        ({"PRIO_PATHS": "/a/"}, "/a", LOW),
+        ({"PRIO_PATHS": "a"}, "/a/b", HIGH),
+        ({"PRIO_PATHS": "a", "HIGH_PRIO_PATHS": "unlisted"}, "/a", LOW),
+        ({"PRIO_PATHS": "a", "HIGH_PRIO_PATHS": "listed"}, "/a", HIGH),
+        ({"PRIO_PATHS": "a", "HIGH_PRIO_PATHS": "listed"}, "/other", LOW),
+        ({"PRIO_BASE_PATHS": "reports/"}, "/reports/7?x=1", LOW),
+        ({"PRIO_BASE_PATHS": "reports"}, "/other", HIGH),
+        ({"PRIO_PATHS": "/a", "NORMALIZE_PATHS": "off"}, "/a/", HIGH),
+        ({"PRIO_PATHS": "/a", "NORMALIZE_PATHS": "0"}, "/a", LOW),
+    ],
+)
+def test_the_path_decides_the_queue(stack: Stack, settings: dict[str, str], path: str, expected: object) -> None:
+    """A request waits on the queue that the settings name for its path."""
+    chosen = {"FAST_PRIORITY_PRIO_BASE_PATHS": "", "FAST_PRIORITY_TTL": "2"}
+    chosen |= {f"FAST_PRIORITY_{name}": value for name, value in settings.items()}
+    stack.start_gateway(**chosen)
+    assert queue_of(stack, path) == expected
+
+
+@pytest.mark.parametrize("path", ["/health", "/health/", "/docs", "/redoc", "/openapi.json"])
+def test_pass_through_needs_no_worker(stack: Stack, path: str) -> None:
+    """By default health/, and always the target's documentation, skip the queue."""
+    stack.start_mock()
+    stack.start_gateway()
+    assert stack.client.get(path).status_code == 200
+
+
+def test_pass_through_paths_can_be_named(stack: Stack) -> None:
+    """FAST_PRIORITY_PASS_THROUGH names the paths that skip the queue, and replaces the default."""
+    stack.start_mock()
+    stack.start_gateway(FAST_PRIORITY_PASS_THROUGH="version,/a/b/", FAST_PRIORITY_TTL="1")
+    answers = [stack.client.get(path).status_code for path in ("/version", "/a/b", "/health")]
+    assert answers == [200, 200, 503]
+
+
+def test_the_gateways_own_endpoints_can_be_moved(stack: Stack) -> None:
+    """DOC_PATH, REDOC_PATH and HEALTH_PATH move the gateway's own endpoints; the old places are the target's."""
+    stack.start_mock()
+    paths = {"DOC_PATH": "my/docs", "REDOC_PATH": "/my/redoc/", "HEALTH_PATH": "my_health"}
+    from fast_priority.stack import gateway_part, wait_until_answers
+
+    environment = {f"FAST_PRIORITY_{name}": value for name, value in paths.items()} | {"FAST_PRIORITY_TTL": "1"}
+    process = stack.start(
+        gateway_part(stack.mock_url, "127.0.0.1", stack.gateway_port, stack.redis_port, **environment)
+    )
+    wait_until_answers(process, "gateway", f"{stack.url}/my_health/live")
+    assert "Swagger" in stack.client.get("/my/docs").text
+    assert "ReDoc" in stack.client.get("/my/redoc").text
+    assert "/gateway_openapi.json" in stack.client.get("/my/docs").text
+    assert stack.client.get("/gateway_health").status_code == 503
+
+
+def test_the_gateways_document_describes_its_own_endpoints_only(lasting_stack: Stack) -> None:
+    """/gateway_openapi.json lists the health endpoints, and /gateway_docs and /gateway_redoc load it."""
+    document = lasting_stack.client.get("/gateway_openapi.json").json()
+    assert sorted(document["paths"]) == ["/gateway_health", "/gateway_health/live", "/gateway_health/ready"]
+    for path in ("/gateway_docs", "/gateway_redoc"):
+        assert "/gateway_openapi.json" in lasting_stack.client.get(path).text
+
+
+def test_health_tells_what_is_there(lasting_stack: Stack) -> None:
+    """The health endpoint answers with target, Redis, queues, workers and slots."""
+    health = lasting_stack.health()
+    assert health == {
+        "status": "ok",
+        "target_reachable": True,
+        "redis_reachable": True,
+        "queue": {"high": 0, "low": 0},
+        "in_flight": 0,
+        "workers": 1,
+        "slots": 4,
+        "suspended": False,
+    }
+    assert lasting_stack.client.get("/gateway_health/ready").json() == {"ready": True, "reasons": []}
+
+
+def test_health_tells_what_is_missing(stack: Stack) -> None:
+    """Without target and workers the health endpoint still answers, and readiness says what is missing."""
+    stack.start_gateway()
+    health = stack.health()
+    assert (health["status"], health["target_reachable"], health["workers"]) == ("degraded", False, 0)
+    ready = stack.client.get("/gateway_health/ready")
+    assert (ready.status_code, ready.json()["ready"]) == (503, False)
+    assert stack.client.get("/gateway_health/live").json() == {"status": "alive"}
+
+
+def test_a_silent_redis_does_not_hold_up_health(stack: Stack) -> None:
+    """With a Redis and a target that accept and say nothing, health answers before a client of 2 s gives up."""
+    import socket
+
+    from fast_priority.stack import gateway_part, wait_until_answers
+
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        port = silent.getsockname()[1]
+        process = stack.start(gateway_part(stack.mock_url, "127.0.0.1", stack.gateway_port, port))
+        wait_until_answers(process, "gateway", f"{stack.url}/gateway_health/live")
+        health = stack.client.get("/gateway_health", timeout=2).json()
+        refused = stack.client.get("/queued", timeout=4)
+    assert health["redis_reachable"] is False
+    assert problem_of(refused)["type"] == "urn:fast-priority:broker-unavailable"
+
+
+def test_a_base_path_in_the_target_is_joined_with_one_slash(stack: Stack) -> None:
+    """FAST_PRIORITY_TARGET_BASE_URL may carry a path; the request's path follows it after one slash."""
+    stack.start_mock()
+    stack.mock_url += "/api/v1/"
+    stack.start_gateway()
+    stack.start_workers()
+    assert stack.client.get("/a%2Fb").json()["path"] == "/api/v1/a%2Fb"
+
+
+def test_redis_asks_for_user_and_password(stack: Stack) -> None:
+    """FAST_PRIORITY_REDIS_USER and _PASSWORD are what gateway and workers show to Redis, and what no log shows."""
+    stack.redis.execute_command("ACL", "SETUSER", "carrier", "on", ">a-secret-word", "~*", "&*", "+@all")
+    stack.redis.execute_command("ACL", "SETUSER", "default", "off")
+    credentials: dict[str, Any] = {
+        "FAST_PRIORITY_REDIS_USER": "carrier",
+        "FAST_PRIORITY_REDIS_PASSWORD": "a-secret-word",
+    }
+    from redis import Redis
+
+    with Redis(port=stack.redis_port, username="carrier", password="a-secret-word") as admin:
+        try:
+            stack.start_mock()
+            stack.start_gateway(**credentials)
+            stack.start_workers(**credentials)
+            assert stack.client.get("/queued").status_code == 200
+        finally:
+            admin.execute_command("ACL", "SETUSER", "default", "on")
+            admin.execute_command("ACL", "DELUSER", "carrier")
+    said = "".join(path.read_text() for path in stack.logs.glob("*.log"))
+    assert "a-secret-word" not in said
+
+
+def test_without_a_target_the_gateway_says_so_in_one_line() -> None:
+    """run-fast-priority without FAST_PRIORITY_TARGET_BASE_URL ends with one line that names it."""
+    ended = subprocess.run([sys.executable, "-m", "fast_priority"], capture_output=True, text=True, timeout=60)
+    assert (ended.returncode, ended.stdout) == (2, "")
+    (line,) = ended.stderr.splitlines()
+    assert "FAST_PRIORITY_TARGET_BASE_URL is not set" in line

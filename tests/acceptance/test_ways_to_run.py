@@ -1,0 +1,162 @@
+"""Every documented way to start the gateway and the workers carries a request."""
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.harness import Stack, free_port, wait_until
+
+BIN = Path(sys.executable).parent
+REPOSITORY = Path(__file__).parents[2]
+
+
+@contextmanager
+def program(stack: Stack, *command: str, **environment: str) -> Iterator["subprocess.Popen[bytes]"]:
+    """Run a command as a user's shell would, in the repository; end it with Ctrl-C."""
+    log = stack.logs / f"{Path(command[0]).name}-{free_port()}.log"
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            command,
+            cwd=REPOSITORY,
+            env={**os.environ, "PATH": f"{BIN}:{os.environ['PATH']}", **environment},
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
+        )
+        try:
+            yield process
+        finally:
+            process.send_signal(signal.SIGINT)
+            try:
+                process.wait(20)
+            finally:
+                if process.poll() is None:
+                    os.killpg(process.pid, signal.SIGKILL)
+                    process.wait()
+
+
+def gateway_environment(stack: Stack) -> dict[str, str]:
+    return {
+        "FAST_PRIORITY_TARGET_BASE_URL": stack.mock_url,
+        "FAST_PRIORITY_REDIS_PORT": str(stack.redis_port),
+        "FAST_PRIORITY_HOST": "127.0.0.1",
+        "FAST_PRIORITY_PORT": str(stack.gateway_port),
+    }
+
+
+def is_up(stack: Stack) -> bool:
+    try:
+        return stack.client.get("/gateway_health/live").status_code == 200
+    except httpx.ConnectError:
+        return False
+
+
+def workers(stack: Stack) -> int:
+    count: int = stack.health()["workers"]
+    return count
+
+
+@pytest.mark.parametrize("name", ["run-fast-priority", "fast-priority"])
+@pytest.mark.parametrize(("variable", "value", "processes"), [("WORKERS", "2", 2), ("WORKER", "yes", 1)])
+def test_the_environment_decides_the_role(stack: Stack, name: str, variable: str, value: str, processes: int) -> None:
+    """The program, under both its names, is a gateway, or as many workers as WORKERS or WORKER says."""
+    stack.start_mock()
+    redis = {"FAST_PRIORITY_REDIS_PORT": str(stack.redis_port)}
+    with (
+        program(stack, str(BIN / name), **gateway_environment(stack)),
+        program(stack, str(BIN / name), **redis, **{f"FAST_PRIORITY_{variable}": value}),
+    ):
+        wait_until("the gateway is up", lambda: is_up(stack))
+        wait_until("the workers are there", lambda: workers(stack) == processes)
+        assert stack.client.get("/queued").status_code == 200
+
+
+def test_the_development_commands_carry_a_request(stack: Stack) -> None:
+    """`fastapi run fast_priority/app.py` and `rq worker high low` are a gateway and its worker."""
+    stack.start_mock()
+    gateway = ("fastapi", "run", "fast_priority/app.py", "--host", "0.0.0.0", "--port", str(stack.gateway_port))
+    with (
+        program(stack, *gateway, **gateway_environment(stack)),
+        program(stack, "rq", "worker", "high", "low", RQ_REDIS_URL=f"redis://127.0.0.1:{stack.redis_port}"),
+    ):
+        wait_until("the gateway is up", lambda: is_up(stack))
+        assert stack.client.get("/queued").status_code == 200
+
+
+def test_the_module_level_app_fails_with_one_line() -> None:
+    """`fastapi run` with a bad setting ends with a line that names it, and shows no traceback."""
+    environment = {**os.environ, "FAST_PRIORITY_TARGET_BASE_URL": "ftp://nowhere"}
+    command = [str(BIN / "fastapi"), "run", "fast_priority/app.py", "--port", str(free_port())]
+    ended = subprocess.run(command, cwd=REPOSITORY, env=environment, capture_output=True, text=True, timeout=60)
+    said = ended.stdout + ended.stderr
+    assert ended.returncode != 0
+    assert "error: FAST_PRIORITY_TARGET_BASE_URL='ftp://nowhere' cannot be used" in said
+    assert "Traceback" not in said
+
+
+def test_importing_the_app_module_reads_no_environment() -> None:
+    """Only asking for `app` reads the environment; importing the module with none set works."""
+    code = "import fast_priority.app, fast_priority; print(fast_priority.create_app.__name__)"
+    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60).stdout
+    assert said.strip() == "create_app"
+
+
+def test_standalone_is_one_command_and_leaves_nothing(stack: Stack) -> None:
+    """`fast-priority standalone` carries requests with a Redis of its own, and Ctrl-C ends all of it."""
+    stack.start_mock()
+    command = (str(BIN / "fast-priority"), "standalone", "--target", stack.mock_url, "--host", "127.0.0.1")
+    with program(stack, *command, "--port", str(stack.gateway_port), "--workers", "2") as process:
+        wait_until("the gateway is up", lambda: is_up(stack))
+        wait_until("the workers are there", lambda: workers(stack) == 2)
+        assert stack.client.get("/queued").status_code == 200
+        parts = _descendants(process.pid)
+        assert len(parts) >= 5  # gateway, pool, two workers, Redis
+    wait_until("everything has ended", lambda: not any(Path(f"/proc/{pid}").exists() for pid in parts))
+
+
+def test_standalone_says_which_part_could_not_start(stack: Stack) -> None:
+    """With its port taken, `standalone` ends with an error instead of a traceback, and leaves nothing."""
+    command = [str(BIN / "fast-priority"), "standalone", "--target", stack.mock_url, "--host", "127.0.0.1"]
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        ended = subprocess.run([*command, "--port", port], capture_output=True, text=True, timeout=60, check=False)
+    assert ended.returncode == 2
+    assert "error: the gateway ended as it started" in ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
+def test_without_a_redis_server_one_sentence_says_what_to_install(tmp_path: Path) -> None:
+    """Where no Redis server is found, the error names the three ways to get one."""
+    code = (
+        "import importlib.util, shutil\n"
+        "shutil.which = importlib.util.find_spec = lambda name: None\n"
+        "from fast_priority.embedded_redis import find_redis_server; find_redis_server()"
+    )
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=60)
+    last = ended.stderr.strip().splitlines()[-1]
+    assert "install redis-server or valkey-server" in last
+    assert "FAST_PRIORITY_REDIS_HOST" in last
+
+
+@pytest.mark.skipif(shutil.which("ps") is None, reason="ps tells what a user would see")
+def test_no_secret_stands_in_the_process_list(stack: Stack) -> None:
+    """The password of Redis is in no process's arguments."""
+    stack.start_gateway(FAST_PRIORITY_REDIS_PASSWORD="a-secret-word")
+    listing = subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True, check=True).stdout
+    assert "a-secret-word" not in listing
+
+
+def _descendants(pid: int) -> list[int]:
+    found = [
+        int(child) for task in Path(f"/proc/{pid}/task").iterdir() for child in (task / "children").read_text().split()
+    ]
+    return found + [grandchild for child in found for grandchild in _descendants(child)]

@@ -1,0 +1,33 @@
+"""What all tests share: an environment without settings of its own, and a Redis for those that want one."""
+
+import os
+from collections.abc import Iterator
+
+import pytest
+from redis import Redis
+
+from fast_priority.embedded_redis import embedded_redis
+
+
+@pytest.fixture(autouse=True)
+def no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing that the person who runs the tests has set changes what they test."""
+    for name in list(os.environ):
+        if name.upper().startswith(("FAST_PRIORITY_", "MOCK_TARGET_", "RQ_")):
+            monkeypatch.delenv(name)
+
+
+@pytest.fixture(scope="session")
+def redis_port() -> Iterator[int]:
+    """The port of a real Redis server that lasts for the whole run."""
+    with embedded_redis() as port:
+        yield port
+
+
+@pytest.fixture
+def redis(redis_port: int) -> Iterator["Redis"]:
+    """A client of that server, which is emptied before and after."""
+    with Redis(port=redis_port) as client:
+        client.flushall()
+        yield client
+        client.flushall()

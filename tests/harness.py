@@ -1,0 +1,225 @@
+"""The whole stack as processes, with what tests want to know of it."""
+
+import json
+import socket
+import threading
+import time
+import uuid
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from subprocess import Popen
+from typing import Any
+
+import httpx
+from redis import Redis
+
+from fast_priority.embedded_redis import free_port
+from fast_priority.stack import (
+    Part,
+    gateway_part,
+    mock_target_part,
+    running,
+    wait_until,
+    wait_until_answers,
+    worker_part,
+)
+
+__all__ = ["Stack", "exchange_bytes", "free_port", "running_stack", "wait_until"]
+
+_CLIENT_TIMEOUT_SECONDS = 60
+
+
+@dataclass
+class Stack:
+    """A gateway in front of a mock target, its workers, and a client; everything on loopback."""
+
+    redis_port: int
+    mock_port: int
+    gateway_port: int
+    logs: Path
+    parts: ExitStack
+    processes: dict[str, "Popen[bytes]"] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.url = f"http://127.0.0.1:{self.gateway_port}"
+        self.mock_url = f"http://127.0.0.1:{self.mock_port}"
+        self.client = self.parts.enter_context(httpx.Client(base_url=self.url, **CLIENT_OPTIONS))
+        self.mock = self.parts.enter_context(httpx.Client(base_url=self.mock_url, **CLIENT_OPTIONS))
+        self.redis = self.parts.enter_context(Redis(port=self.redis_port))
+
+    def start(self, part: Part) -> "Popen[bytes]":
+        """Start one more part; its output goes to a file that `log_of` reads."""
+        log = self.parts.enter_context((self.logs / f"{part.name}-{uuid.uuid4().hex}.log").open("wb"))
+        process = self.parts.enter_context(running(part, output=log))
+        self.processes[part.name] = process
+        return process
+
+    def start_mock(self, latency: str = "0") -> None:
+        """Start the mock target."""
+        process = self.start(mock_target_part(self.mock_port, latency))
+        wait_until_answers(process, "mock target", f"{self.mock_url}/health")
+
+    def start_gateway(self, **environment: str) -> None:
+        """Start the gateway; paths under /low are low, all others high."""
+        environment = {"FAST_PRIORITY_PRIO_BASE_PATHS": "low", **environment}
+        process = self.start(
+            gateway_part(self.mock_url, "127.0.0.1", self.gateway_port, self.redis_port, **environment)
+        )
+        wait_until_answers(process, "gateway", f"{self.url}/gateway_health/live")
+
+    def start_workers(self, processes: int = 1, concurrency: int = 4, **environment: str) -> "Popen[bytes]":
+        """Start PriorityWorkers and wait until they are there."""
+        before = self.health()["workers"]
+        started = self.start(worker_part(processes, concurrency, self.redis_port, **environment))
+        wait_until("the workers are there", lambda: self.health()["workers"] == before + processes)
+        return started
+
+    def start_stock_worker(self) -> "Popen[bytes]":
+        """Start `rq worker high low`."""
+        before = self.health()["workers"]
+        environment = {"RQ_REDIS_URL": f"redis://127.0.0.1:{self.redis_port}"}
+        started = self.start(Part("stock worker", ("-m", "rq.cli", "worker", "high", "low"), environment))
+        wait_until("the stock worker is there", lambda: self.health()["workers"] == before + 1)
+        return started
+
+    def health(self) -> dict[str, Any]:
+        """What the gateway says of itself."""
+        found: dict[str, Any] = self.client.get("/gateway_health").json()
+        return found
+
+    def queued(self) -> int:
+        """How many requests wait."""
+        return sum(self.health()["queue"].values())
+
+    def in_flight(self) -> int:
+        """How many requests the target works on."""
+        count: int = self.mock.get("/__admin/arrivals").json()["in_flight"]
+        return count
+
+    def arrivals(self) -> list[dict[str, Any]]:
+        """The mock target's arrival log, in order."""
+        found: list[dict[str, Any]] = self.mock.get("/__admin/arrivals").json()["arrivals"]
+        return found
+
+    def forget_arrivals(self) -> None:
+        """Empty the mock target's log."""
+        self.mock.delete("/__admin/arrivals")
+
+    def set_latency(self, latency: str) -> None:
+        """Change how long the mock target takes."""
+        self.mock.put("/__admin/latency", json={"latency": latency}).raise_for_status()
+
+    def keys_without_end(self) -> set[str]:
+        """The keys in Redis that would stay for ever."""
+        return {key.decode() for key in self.redis.keys("*") if self.redis.ttl(key) == -1}
+
+
+CLIENT_OPTIONS: dict[str, Any] = {
+    "timeout": _CLIENT_TIMEOUT_SECONDS,
+    "trust_env": False,
+    "follow_redirects": False,
+    "limits": httpx.Limits(max_connections=None, max_keepalive_connections=None),
+}
+
+
+@contextmanager
+def running_stack(redis_port: int, logs: Path) -> Iterator[Stack]:
+    """Give a stack of which nothing runs yet, and end what was started of it."""
+    with ExitStack() as parts:
+        yield Stack(redis_port, free_port(), free_port(), logs, parts)
+
+
+class Background:
+    """Requests under way in threads, so that a test can look at what happens meanwhile."""
+
+    def __init__(self, most: int) -> None:
+        self._threads = ThreadPoolExecutor(max_workers=most)
+
+    def __enter__(self) -> "Background":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._threads.shutdown(wait=True, cancel_futures=True)
+
+    def send(self, request: Callable[[], httpx.Response]) -> "Future[httpx.Response]":
+        """Send a request and go on."""
+        return self._threads.submit(request)
+
+
+def exchange_bytes(port: int, sent: bytes, *, host: str = "127.0.0.1") -> bytes:
+    """Send bytes on a fresh connection and give everything that comes back until it is closed."""
+    with socket.create_connection((host, port), timeout=_CLIENT_TIMEOUT_SECONDS) as connection:
+        connection.sendall(sent)
+        received = b""
+        while chunk := connection.recv(65536):
+            received += chunk
+    return received
+
+
+@contextmanager
+def scripted_target(answer: Callable[[socket.socket, bytes], None]) -> Iterator[tuple[int, list[bytes]]]:
+    """A target that does with each connection what `answer` does, given the socket and the request's head.
+
+    Gives its port and the list of heads received, which grows.
+    """
+    listener = socket.create_server(("127.0.0.1", 0))
+    heads: list[bytes] = []
+    ended = threading.Event()
+
+    def serve() -> None:
+        while not ended.is_set():
+            try:
+                connection, _ = listener.accept()
+            except OSError:
+                return
+            threading.Thread(target=one, args=(connection,), daemon=True).start()
+
+    def one(connection: socket.socket) -> None:
+        with connection:
+            while head := _read_head(connection):
+                heads.append(head)
+                answer(connection, head)
+
+    thread = threading.Thread(target=serve, daemon=True)
+    thread.start()
+    try:
+        yield listener.getsockname()[1], heads
+    finally:
+        ended.set()
+        listener.shutdown(socket.SHUT_RDWR)
+        listener.close()
+        thread.join(5)
+
+
+def _read_head(connection: socket.socket) -> bytes:
+    head = b""
+    while b"\r\n\r\n" not in head:
+        try:
+            chunk = connection.recv(65536)
+        except OSError:
+            return b""
+        if not chunk:
+            return b""
+        head += chunk
+    return head
+
+
+def sent_fields(response: httpx.Response) -> list[tuple[str, str]]:
+    """The fields that the target received, from the mock's echo."""
+    return [(name, value) for name, value in response.json()["fields"]]
+
+
+def problem_of(response: httpx.Response) -> Mapping[str, Any]:
+    """The gateway's own error in a response."""
+    assert response.headers["content-type"] == "application/problem+json", response.text
+    assert "fast-priority; error=" in response.headers["proxy-status"]
+    found: Mapping[str, Any] = json.loads(response.content)
+    return found
+
+
+def unix_now() -> float:
+    """The time on the clock that the mock target's log uses."""
+    return time.time()

@@ -1,0 +1,215 @@
+"""What Target puts on the wire, and how often."""
+
+import asyncio
+import socket
+import threading
+from collections.abc import AsyncIterator
+
+import pytest
+
+from fast_priority.errors import MalformedRequest, ResponseIncomplete, TargetClosed, TargetError, TargetNotFound
+from fast_priority.message import Fields, Reply, Request, TargetPolicy
+from fast_priority.target import Target, is_reachable
+from tests.harness import free_port, scripted_target
+
+OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
+
+
+def policy(port: int, path: str = "", **limits: float) -> TargetPolicy:
+    values = {"connect_timeout_seconds": 2.0, "timeout_seconds": 10.0, "max_body_bytes": 1 << 20, **limits}
+    return TargetPolicy(f"http://127.0.0.1:{port}{path}", **values)  # type: ignore[arg-type]
+
+
+def request(method: str = "GET", raw_target: bytes = b"/x", fields: Fields | None = None, body: bytes = b"") -> Request:
+    return Request(method, raw_target, fields or [], body)
+
+
+async def forward(port: int, sent: Request, path: str = "", **limits: float) -> Reply:
+    async with Target(policy(port, path, **limits)) as target:
+        return await target.forward(sent)
+
+
+def answer_ok(connection: socket.socket, head: bytes) -> None:
+    connection.sendall(OK)
+
+
+async def test_nothing_is_added_to_a_bare_request() -> None:
+    """A request without fields goes out as its request line and the target's Host, and nothing else."""
+    with scripted_target(answer_ok) as (port, heads):
+        await forward(port, request())
+    assert heads == [f"GET /x HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n\r\n".encode()]
+
+
+@pytest.mark.parametrize("raw", [b"/a%2Fb", b"//a", b"/a/../b", b"/%zz?q=%20+&&", b"/;p?a=1&a=2", b"/%C3%28", b"/?"])
+async def test_the_request_line_is_sent_byte_for_byte(raw: bytes) -> None:
+    """Path and query go out as they came in."""
+    with scripted_target(answer_ok) as (port, heads):
+        await forward(port, request(raw_target=raw))
+    assert heads[0].split(b" ")[1] == raw.removesuffix(b"?")
+
+
+@pytest.mark.parametrize("base", ["/api", "/api/"])
+async def test_a_base_path_is_joined_with_one_slash(base: str) -> None:
+    """The base URL's path and the request's are joined with exactly one slash, whatever the base ends with."""
+    with scripted_target(answer_ok) as (port, heads):
+        await forward(port, request(raw_target=b"/x"), base)
+    assert heads[0].split(b" ")[1] == b"/api/x"
+
+
+async def test_fields_keep_order_and_repetition() -> None:
+    """Field lines go out one for one, in their order, with their bytes."""
+    fields = [(b"x-a", b"1"), (b"x-b", "Zoë".encode()), (b"x-a", b"2"), (b"x-empty", b"")]
+    with scripted_target(answer_ok) as (port, heads):
+        await forward(port, request(fields=fields))
+    lines = heads[0].split(b"\r\n")[2:-2]
+    assert lines == [b"x-a: 1", "x-b: Zoë".encode(), b"x-a: 2", b"x-empty: "]
+
+
+async def test_repeated_response_fields_come_back_in_order() -> None:
+    """The response's field lines come back one for one, less those of the connection."""
+
+    def answer(connection: socket.socket, head: bytes) -> None:
+        connection.sendall(
+            b"HTTP/1.1 200 OK\r\nSet-Cookie: a=1\r\nX-B: \xff\r\nSet-Cookie: b=2\r\nConnection: x-c\r\nX-C: 1\r\n"
+            b"Content-Length: 0\r\n\r\n"
+        )
+
+    with scripted_target(answer) as (port, _):
+        reply = await forward(port, request())
+    assert reply.fields == [
+        (b"Set-Cookie", b"a=1"),
+        (b"X-B", b"\xff"),
+        (b"Set-Cookie", b"b=2"),
+        (b"Content-Length", b"0"),
+    ]
+
+
+@pytest.mark.parametrize("method", ["GET", "PUT", "DELETE", "POST"])
+async def test_nothing_is_sent_a_second_time(method: str) -> None:
+    """When a kept connection turns out to be closed, the request fails: no method is silently sent again."""
+    answered = threading.Event()
+
+    def answer_once(connection: socket.socket, head: bytes) -> None:
+        if answered.is_set():
+            connection.shutdown(socket.SHUT_RDWR)
+        else:
+            answered.set()
+            connection.sendall(OK)
+
+    with scripted_target(answer_once) as (port, heads):
+        async with Target(policy(port)) as target:
+            await target.forward(request(method))
+            with pytest.raises(TargetClosed):
+                await target.forward(request(method))
+    assert len(heads) == 2
+
+
+async def test_a_redirect_is_an_answer() -> None:
+    """A redirect comes back as it is, and nobody follows it."""
+
+    def answer(connection: socket.socket, head: bytes) -> None:
+        connection.sendall(b"HTTP/1.1 302 Found\r\nLocation: /elsewhere\r\nContent-Length: 0\r\n\r\n")
+
+    with scripted_target(answer) as (port, heads):
+        reply = await forward(port, request())
+    assert (reply.status, len(heads)) == (302, 1)
+
+
+async def test_proxy_variables_are_not_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    """HTTP_PROXY and its kin lead no request elsewhere."""
+    for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY"):
+        monkeypatch.setenv(name, f"http://127.0.0.1:{free_port()}")
+    monkeypatch.setenv("NO_PROXY", "")
+    with scripted_target(answer_ok) as (port, _):
+        assert (await forward(port, request())).body == b"ok"
+
+
+async def test_large_bodies_go_out_whole_with_their_length() -> None:
+    """A body too large for one write goes out in pieces, under its own Content-Length."""
+    received: list[bytes] = []
+
+    def answer(connection: socket.socket, head: bytes) -> None:
+        length = int(head.lower().split(b"content-length: ")[1].split(b"\r\n")[0])
+        body = head.split(b"\r\n\r\n", 1)[1]
+        while len(body) < length:
+            body += connection.recv(65536)
+        received.append(body)
+        connection.sendall(OK)
+
+    body = bytes(range(256)) * 8192
+    with scripted_target(answer) as (port, _):
+        await forward(port, request("POST", fields=[(b"content-length", b"%d" % len(body))], body=body))
+    assert received == [body]
+
+
+async def test_streamed_bodies_are_sent_chunked() -> None:
+    """A body of unknown length is sent with chunked coding."""
+
+    def answer(connection: socket.socket, head: bytes) -> None:
+        while not head.endswith(b"0\r\n\r\n"):
+            head += connection.recv(65536)
+        connection.sendall(OK)
+
+    async def body() -> AsyncIterator[bytes]:
+        yield b"one"
+        yield b"two"
+
+    with scripted_target(answer) as (port, heads):
+        async with (
+            Target(policy(port)) as target,
+            target.exchange("POST", b"/x", [], body()) as response,
+        ):
+            assert response.status == 200
+    assert b"Transfer-Encoding: chunked" in heads[0]
+
+
+async def test_a_body_that_breaks_off_is_an_error() -> None:
+    """A response shorter than its Content-Length is ResponseIncomplete, never a short body."""
+
+    def answer(connection: socket.socket, head: bytes) -> None:
+        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nfour")
+        connection.shutdown(socket.SHUT_RDWR)
+
+    with scripted_target(answer) as (port, _), pytest.raises(ResponseIncomplete):
+        await forward(port, request())
+
+
+async def test_a_name_that_does_not_resolve_is_said_so() -> None:
+    """A target whose host name is unknown is TargetNotFound."""
+    async with Target(TargetPolicy("http://no-such-host.invalid", 2.0, 5.0, 1024)) as target:
+        with pytest.raises((TargetNotFound, TargetError)) as raised:
+            await target.forward(request())
+    assert raised.value.status == 502
+
+
+async def test_a_field_that_is_not_text_is_refused() -> None:
+    """A request field that cannot be sent with its own bytes is refused, and nothing is sent."""
+    with scripted_target(answer_ok) as (port, heads), pytest.raises(MalformedRequest):
+        await forward(port, request(fields=[(b"x-a", b"\xff")]))
+    assert heads == []
+
+
+async def test_leaving_an_exchange_early_ends_the_call() -> None:
+    """When nobody wants the rest of a response, its connection is closed."""
+    closed = asyncio.Event()
+    loop = asyncio.get_running_loop()
+
+    def answer(connection: socket.socket, head: bytes) -> None:
+        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\nstart")
+        if connection.recv(1) == b"":
+            loop.call_soon_threadsafe(closed.set)
+
+    with scripted_target(answer) as (port, _):
+        async with Target(policy(port)) as target:
+            async with target.exchange("GET", b"/x", [], b"") as response:
+                assert response.status == 200
+            async with asyncio.timeout(10):
+                await closed.wait()
+
+
+async def test_reachability_uses_no_slot() -> None:
+    """The health check's look at the target connects and sends nothing."""
+    with scripted_target(answer_ok) as (port, heads):
+        assert await is_reachable(f"http://127.0.0.1:{port}", 2.0)
+    assert heads == []
+    assert not await is_reachable(f"http://127.0.0.1:{free_port()}", 2.0)
