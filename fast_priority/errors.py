@@ -16,7 +16,7 @@ class ConfigurationError(Exception):
 
 
 class GatewayError(Exception):
-    """One request cannot be answered by the target; the root of all such errors.
+    """Something failed that should not; the root of all errors that one request can meet.
 
     `detail` is a sentence for the client. It never holds a field, a body, a query or a credential.
     """
@@ -69,10 +69,10 @@ class BrokerUnavailable(GatewayError):
     proxy_error, fault, retry_after_seconds = "proxy_internal_error", "internal", 1
 
 
-class ShuttingDown(GatewayError):
-    """The gateway is on its way out."""
+class GatewayNotReady(GatewayError):
+    """The gateway is starting or stopping."""
 
-    status, slug, title = 503, "shutting-down", "The gateway is shutting down"
+    status, slug, title = 503, "gateway-not-ready", "The gateway is starting or stopping"
     proxy_error, fault, retry_after_seconds = "proxy_internal_error", "internal", 1
 
 

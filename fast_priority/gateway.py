@@ -8,7 +8,7 @@ from email.utils import formatdate
 from http import HTTPStatus
 from typing import Any, Protocol
 
-from fast_priority.errors import BrokerUnavailable, GatewayError, RequestBodyTooLarge, error_for
+from fast_priority.errors import GatewayError, GatewayNotReady, RequestBodyTooLarge, error_for
 from fast_priority.fields import (
     check_request_framing,
     content_length,
@@ -187,4 +187,4 @@ def _too_large(most_bytes: int) -> str:
 
 async def answer_unavailable(scope: Scope, send: Send) -> None:
     """Answer a request while the gateway is not, or no longer, connected to its queues."""
-    await _ReplySender(scope, send).send_error(BrokerUnavailable("the gateway is starting or stopping"))
+    await _ReplySender(scope, send).send_error(GatewayNotReady("it is not connected to its queues"))

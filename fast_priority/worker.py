@@ -17,6 +17,7 @@ from redis import Redis as SyncRedis
 from rq.defaults import DEFAULT_LOGGING_DATE_FORMAT, DEFAULT_LOGGING_FORMAT
 from rq.queue import Queue
 from rq.worker import BaseWorker
+from rq.worker_registration import clean_worker_registry
 
 from fast_priority.broker import connecting
 from fast_priority.broker.jobs import PlainSerializer
@@ -75,6 +76,8 @@ class PriorityWorker(BaseWorker):
         The other options are rq's and mean nothing here: nothing is scheduled, and high always comes first.
         """
         self.bootstrap(logging_level, date_format, log_format)
+        for queue in self.queues:
+            clean_worker_registry(queue)  # the names of workers that were killed
         serving = Serving(
             name=self.name,
             slots=self.slots,

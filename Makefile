@@ -1,0 +1,69 @@
+# Two commands do all the set-up: `make demo` and `make test`. `make help` lists the rest.
+
+PYTHON ?= python3
+VENV ?= .venv
+SECONDS ?= 15
+BIN := $(VENV)/bin
+UV := $(shell command -v uv 2>/dev/null)
+CHECKED := fast_priority mock_target loadtests benchmarks tests
+
+# uv where it is found, else venv and pip. Versions are the tested ones.
+ifdef UV
+  MAKE_VENV = $(UV) venv --quiet --allow-existing --python $(PYTHON) $(VENV)
+  INSTALL = $(UV) pip install --quiet --python $(BIN)/python --constraints constraints.txt
+else
+  MAKE_VENV = $(PYTHON) -m venv $(VENV)
+  INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
+endif
+
+.PHONY: help
+help: ## List the commands
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 18
+
+.PHONY: demo
+demo: $(VENV)/installed-demo ## See high overtake low, live; SECONDS=N bounds it
+	@$(BIN)/fast-priority demo --seconds $(SECONDS)
+
+.PHONY: test
+test: $(VENV)/installed-dev ## Run all the tests; ARGS="-k word" narrows them
+	$(BIN)/python -m pytest $(ARGS)
+
+.PHONY: lint
+lint: $(VENV)/installed-dev ## Check style, types and layers
+	$(BIN)/ruff check $(CHECKED)
+	$(BIN)/ruff format --check $(CHECKED)
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+.PHONY: format
+format: $(VENV)/installed-dev ## Put the code into shape
+	$(BIN)/ruff check --fix $(CHECKED)
+	$(BIN)/ruff format $(CHECKED)
+
+.PHONY: coverage
+coverage: $(VENV)/installed-dev ## Run all the tests and show what they do not reach
+	$(BIN)/python -m pytest --cov --cov-report=term $(ARGS)
+
+.PHONY: bench
+bench: $(VENV)/installed-dev ## Compare direct, pass-through, PriorityWorker and stock rq workers
+	$(BIN)/python benchmarks/compare.py $(ARGS)
+
+.PHONY: clean
+clean: ## Remove the virtual environment and all caches
+	rm -rf $(VENV) .coverage* .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache build dist
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || \
+	  { echo "error: $(PYTHON) is missing or older than 3.11; run 'make PYTHON=python3.12 ...' with a newer one" >&2; exit 1; }
+	@echo "making a virtual environment in $(VENV)"
+	@$(MAKE_VENV) || { echo "error: no virtual environment could be made; on Debian: apt install python3-venv" >&2; exit 1; }
+
+$(VENV)/installed-demo: pyproject.toml constraints.txt | $(BIN)/python
+	@echo "installing Fast Priority and an embedded Redis"
+	@$(INSTALL) --editable '.[embedded-redis]'
+	@touch $@
+
+$(VENV)/installed-dev: pyproject.toml constraints.txt | $(BIN)/python
+	@echo "installing Fast Priority and what its tests need"
+	@$(INSTALL) --editable '.[dev]'
+	@touch $@ $(VENV)/installed-demo

@@ -1,0 +1,34 @@
+"""The documents tell of everything there is."""
+
+from pathlib import Path
+
+import pytest
+
+from fast_priority import errors
+from fast_priority.broker.keys import KEY_TABLE, KeyRow
+from fast_priority.settings import PREFIX, Settings
+
+REPOSITORY = Path(__file__).parents[2]
+ARCHITECTURE = (REPOSITORY / "docs" / "architecture.md").read_text()
+README = (REPOSITORY / "README.md").read_text()
+
+
+@pytest.mark.parametrize("row", KEY_TABLE, ids=lambda row: row.pattern)
+def test_the_architecture_lists_every_key(row: KeyRow) -> None:
+    """Each row of the key table stands in docs/architecture.md, word for word."""
+    assert f"| `{row.pattern}` | {row.kind} | {row.holds} | {row.written_by} | {row.gone} |" in ARCHITECTURE
+
+
+@pytest.mark.parametrize("slug", sorted(errors._BY_SLUG))
+def test_the_architecture_lists_every_error(slug: str) -> None:
+    """Each error that a client can be told stands in docs/architecture.md with its status."""
+    assert f"| {errors._BY_SLUG[slug].status} | `{slug}` |" in ARCHITECTURE
+
+
+@pytest.mark.parametrize("name", sorted(Settings.model_fields))
+def test_the_readme_lists_every_setting(name: str) -> None:
+    """Each setting stands in the README's table, by its whole name or by its last word beside its kin."""
+    whole, last = f"`{PREFIX}{name.upper()}`", f"`_{name.upper().rsplit('_', 1)[-1]}`"
+    kin = f"`{PREFIX}{name.upper().rsplit('_', 1)[0]}"
+    own_place = f"`_{name.upper()}`"
+    assert whole in README or own_place in README or (last in README and kin in README)
