@@ -10,6 +10,7 @@ from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
+from redis.retry import Retry as SyncRetry
 
 from fast_priority.settings import Settings
 
@@ -34,7 +35,9 @@ def redis_options(settings: Settings) -> dict[str, Any]:
 
 def sync_connection(settings: Settings) -> SyncRedis:
     """Make the synchronous client that rq's own machinery wants; it connects when first used."""
-    return SyncRedis(**redis_options(settings))
+    return SyncRedis(
+        **redis_options(settings), socket_connect_timeout=CONNECT_TIMEOUT_SECONDS, retry=SyncRetry(NoBackoff(), 0)
+    )
 
 
 def options_of(connection: SyncRedis) -> dict[str, Any]:

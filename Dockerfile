@@ -1,0 +1,49 @@
+# One image, two roles: a worker if FAST_PRIORITY_WORKERS (or _WORKER) is set, the gateway otherwise.
+#
+#   docker build -t fast-priority .
+#   docker run -p 8000:8000 -e FAST_PRIORITY_TARGET_BASE_URL=http://api -e FAST_PRIORITY_REDIS_HOST=redis fast-priority
+#   docker run -e FAST_PRIORITY_WORKERS=4 -e FAST_PRIORITY_REDIS_HOST=redis fast-priority
+#
+# `--target loadtest` builds the same with locust and the scenarios of loadtests/.
+
+ARG PYTHON_VERSION=3.12
+
+FROM python:${PYTHON_VERSION}-slim AS build
+WORKDIR /src
+# Without pip inside: what runs needs none, and the base image's pip can install into it.
+RUN python -m venv --without-pip /opt/venv
+# The dependencies first, as named in pyproject.toml alone: a change of the code then leaves this layer as it is.
+COPY pyproject.toml constraints.txt ./
+RUN python -c "import tomllib; print(*tomllib.load(open('pyproject.toml', 'rb'))['project']['dependencies'], sep='\n')" \
+        > requirements.txt \
+    && python -m pip --python /opt/venv/bin/python install --no-cache-dir -c constraints.txt -r requirements.txt
+COPY LICENSE README.md ./
+COPY fast_priority fast_priority
+COPY mock_target mock_target
+RUN python -m pip wheel --no-cache-dir --no-deps --wheel-dir /dist . \
+    && python -m pip --python /opt/venv/bin/python install --no-cache-dir --no-deps /dist/*.whl
+
+FROM build AS build-loadtest
+RUN python -m pip --python /opt/venv/bin/python install --no-cache-dir -c constraints.txt \
+        "$(echo /dist/*.whl)[loadtest]"
+
+FROM python:${PYTHON_VERSION}-slim AS base
+# A fixed number, so that Kubernetes' runAsNonRoot can tell that it is not root.
+RUN useradd --uid 10001 --user-group --no-create-home --shell /usr/sbin/nologin fast-priority && mkdir /app
+ENV PATH=/opt/venv/bin:$PATH PYTHONUNBUFFERED=1
+# Empty, and not writable by that user: the settings look for `.env` here, and nothing but a mount can put one.
+WORKDIR /app
+USER 10001:10001
+
+FROM base AS loadtest
+COPY --from=build-loadtest /opt/venv /opt/venv
+COPY loadtests loadtests
+EXPOSE 8089
+ENTRYPOINT ["locust", "-f", "loadtests/locustfile.py"]
+
+# Last, and so what is built unless a target is named.
+FROM base AS fast-priority
+COPY --from=build /opt/venv /opt/venv
+EXPOSE 8000
+# The exec form: Python is PID 1 and gets the SIGTERM of `docker stop`, upon which it finishes what is in flight.
+ENTRYPOINT ["run-fast-priority"]
