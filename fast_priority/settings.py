@@ -111,7 +111,7 @@ class Settings(BaseSettings):
     port: int = _setting(8000, "Port the gateway listens on.", "a port from 1 to 65535", ge=1, le=65_535)
     workers: str | None = Field(
         None,
-        validation_alias=AliasChoices(f"{PREFIX}WORKERS", f"{PREFIX}WORKER", "workers"),
+        validation_alias=AliasChoices(f"{PREFIX}WORKERS", f"{PREFIX}WORKER"),
         description="Set: run as worker instead of gateway. A number: how many worker processes.",
         json_schema_extra={
             "takes": "a whole number from 1 to 512, or any word for one process; unset it for a gateway"

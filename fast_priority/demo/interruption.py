@@ -1,0 +1,81 @@
+"""Ctrl-C and SIGTERM, at a moment when everything that was started can also be stopped."""
+
+import asyncio
+import signal
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import Any, TypeVar
+
+Result = TypeVar("Result")
+
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+class Interrupted(Exception):
+    """Somebody asked this process to end, by the signal `number`."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self.number = number
+
+
+class Interruption:
+    """Turns the first signal into Interrupted, in the places that are waits; later ones change nothing."""
+
+    # A process that has been forked but not yet noted down would outlive an exception raised between the two.
+
+    def __init__(self) -> None:
+        self._number: int | None = None
+        self._react: Callable[[], object] | None = None
+
+    @contextmanager
+    def listening(self) -> Iterator[None]:
+        """Listen for signals while the block lasts. Those that were ignored (nohup) still are."""
+        before = {number: signal.getsignal(number) for number in _SIGNALS}
+        for number in _SIGNALS:
+            if number != signal.SIGHUP or before[number] is not signal.SIG_IGN:
+                signal.signal(number, self._note)
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+    @contextmanager
+    def may_interrupt(self) -> Iterator[None]:
+        """Raise Interrupted in this block, in the midst of whatever it waits for."""
+        self._react = self._raise
+        try:
+            self._raise()
+            yield
+        finally:
+            self._react = None
+
+    def run(self, work: Callable[[], Coroutine[Any, Any, Result]]) -> Result:
+        """Run a coroutine on an event loop of its own. A signal cancels it, then Interrupted is raised."""
+        return asyncio.run(self._cancellable(work))
+
+    async def _cancellable(self, work: Callable[[], Coroutine[Any, Any, Result]]) -> Result:
+        loop, task = asyncio.get_running_loop(), asyncio.current_task()
+        assert task is not None  # noqa: S101 - a coroutine that runs is in a task
+        # Not cancelled right here: the signal may have come in the midst of the loop's own work.
+        self._react = lambda: loop.call_soon_threadsafe(task.cancel)
+        try:
+            self._raise()
+            return await work()
+        except asyncio.CancelledError:
+            self._raise()
+            raise
+        finally:
+            self._react = None
+
+    def _note(self, number: int, frame: FrameType | None) -> None:
+        if self._number is None:
+            self._number = number
+            if self._react:
+                self._react()
+
+    def _raise(self) -> None:
+        if self._number is not None:
+            raise Interrupted(self._number)

@@ -1,0 +1,68 @@
+"""What the demo says at its end, in words and figures. Pure."""
+
+from collections.abc import Iterator, Sequence
+
+from rich.text import Text
+
+from fast_priority.demo.display import STYLES
+from fast_priority.demo.plan import Plan
+from fast_priority.demo.verdict import (
+    FORWARDED_WITHIN_SECONDS,
+    Inversion,
+    Verdict,
+    Waits,
+)
+from fast_priority.priority import Priority
+
+_MOST_INVERSIONS_SHOWN = 10
+_ALLOWED = f"{FORWARDED_WITHIN_SECONDS * 1000:.0f} ms"
+
+
+def summary(verdict: Verdict, plan: Plan) -> Iterator[Text]:
+    """Say, line by line, what was shown and whether high came first."""
+    total = verdict.high.started + verdict.low.started
+    yield Text(
+        f"{total} requests went through {plan.slots} slots in {plan.seconds:g} s; "
+        f"{plan.low_clients} low clients kept asking.",
+        style="bold",
+    )
+    yield _lane(Priority.HIGH, verdict.high)
+    yield _lane(Priority.LOW, verdict.low)
+    yield Text(f"A high request overtook {verdict.overtaken:g} low ones that had been sent before it (median).")
+    yield from _inversions(verdict.inversions)
+    yield Text(
+        f"(Waiting counts from {_ALLOWED} after the first look at the queues begun after it was sent, "
+        f"until {_ALLOWED} before it reached the target.)",
+        style="dim",
+    )
+    for doubt in verdict.doubts:
+        yield Text(f"{'Besides' if verdict.inversions else 'This run proves nothing'}: {doubt}.", style="red")
+    yield _conclusion(verdict)
+
+
+def _lane(priority: Priority, waits: Waits) -> Text:
+    figures = f"{waits.started:5d} waited {waits.median_seconds:.2f} s (median), {waits.longest_seconds:.2f} s at most"
+    return Text.assemble((f"  {priority:<5}", STYLES[priority]), figures)
+
+
+def _inversions(inversions: Sequence[Inversion]) -> Iterator[Text]:
+    for inversion in inversions[:_MOST_INVERSIONS_SHOWN]:
+        low, high = inversion.low, inversion.high
+        since_sent = (low.started_at or low.sent_at) - high.sent_at
+        own = "never started" if high.wait_seconds is None else f"started after {high.wait_seconds:.3f} s"
+        yield Text(f"  {low.request_id} started {since_sent:.3f} s after {high.request_id} was sent, which {own}")
+    if len(inversions) > _MOST_INVERSIONS_SHOWN:
+        yield Text(f"  ... and {len(inversions) - _MOST_INVERSIONS_SHOWN} more like these")
+
+
+def _conclusion(verdict: Verdict) -> Text:
+    count = len(verdict.inversions)
+    if count:
+        words = f"{count} inversions: low requests were started while a high one waited."
+    else:
+        words = (
+            "0 inversions: no low request was started while a high one waited, "
+            f"and {verdict.surely_waiting} high ones waited long enough to tell."
+        )
+    passed, style = ("PASSED", "bold green") if verdict.passed else ("FAILED", "bold red")
+    return Text.assemble((passed, style), ", ", words)
