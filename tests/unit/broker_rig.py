@@ -1,0 +1,107 @@
+"""Gateways, workers and somebody who looks, all at one fake Redis."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+from fakeredis import FakeAsyncRedis, FakeRedis, FakeServer
+
+from fast_priority.broker import connecting, keys
+from fast_priority.broker.claiming import Claim, Claimer
+from fast_priority.broker.inbox import Outcome
+from fast_priority.broker.jobs import payload_of
+from fast_priority.broker.submitting import Submitter
+from fast_priority.message import Reply
+from fast_priority.priority import Priority
+
+PATIENCE_SECONDS = 30
+"""Stops a test whose condition never holds; no test waits for it."""
+
+HELLO = Reply(200, [(b"content-type", b"text/plain")], b"hello")
+
+
+async def until(what: str, condition: Callable[[], bool]) -> None:
+    """Return once the condition holds; fail, saying what was waited for, if it never does."""
+    try:
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            while not condition():
+                await asyncio.sleep(0)
+    except TimeoutError:
+        raise AssertionError(f"waited in vain until {what}") from None
+
+
+def payloads(claims: list[Claim]) -> list[bytes]:
+    """Give what the gateways submitted, in the order claimed."""
+    return [payload_of(claim.data, max_bytes=1024) for claim in claims]
+
+
+class Rig:
+    """One fake Redis, `redis` to look into it, and the requests that are under way."""
+
+    def __init__(self) -> None:
+        self.server = FakeServer()
+        # redis-py's annotations cannot tell bytes from str; here all answers are bytes.
+        self.redis: Any = FakeRedis(server=self.server)
+        self._asking: list[asyncio.Task[Outcome]] = []
+
+    def connect(
+        self, options: dict[str, Any], answer_timeout_seconds: float = connecting.ANSWER_TIMEOUT_SECONDS
+    ) -> FakeAsyncRedis:
+        """Stand in for connecting.connect."""
+        return FakeAsyncRedis(server=self.server)
+
+    def ask(self, submitter: Submitter, priority: Priority, payload: bytes = b"call") -> asyncio.Task[Outcome]:
+        """Start a request and give what will hold its answer."""
+        asking = asyncio.create_task(submitter.ask(priority, payload, "GET /somewhere"))
+        self._asking.append(asking)
+        return asking
+
+    async def queue(self, submitter: Submitter, priority: Priority, payload: bytes = b"call") -> asyncio.Task[Outcome]:
+        """Start a request and return once it waits on its queue."""
+        length = self.waiting(priority) + 1
+        asking = self.ask(submitter, priority, payload)
+        await until("the request is on its queue", lambda: self.waiting(priority) == length)
+        return asking
+
+    async def start(self, submitter: Submitter, claimer: Claimer) -> tuple[asyncio.Task[Outcome], Claim]:
+        """Have a request submitted by the one and claimed by the other."""
+        asking = await self.queue(submitter, Priority.HIGH)
+        turn = await claimer.take_turn([], 1)
+        return asking, turn.claims[0]
+
+    async def let_go(self) -> None:
+        """End the requests that are under way."""
+        for asking in self._asking:
+            asking.cancel()
+        await asyncio.gather(*self._asking, return_exceptions=True)
+        self._asking.clear()
+
+    def waiting(self, priority: Priority) -> int:
+        """How many ids are on a queue."""
+        return int(self.redis.llen(keys.queue(priority)))
+
+    def ids(self, priority: Priority) -> list[str]:
+        """The ids on a queue, oldest first."""
+        return [job_id.decode() for job_id in self.redis.lrange(keys.queue(priority), 0, -1)]
+
+    def payloads(self, priority: Priority) -> list[bytes]:
+        """What waits on a queue, oldest first."""
+        data = [self.redis.hget(keys.job(job_id), "data") for job_id in self.ids(priority)]
+        return [payload_of(found, max_bytes=1024) for found in data if found is not None]
+
+    def all_keys(self, pattern: str = "*") -> list[str]:
+        """All keys that fit a pattern."""
+        return sorted(key.decode() for key in self.redis.keys(pattern))
+
+    def jobs(self) -> list[str]:
+        """The keys of all jobs."""
+        return self.all_keys(f"{keys.JOB_PREFIX}*")
+
+    def tokens(self) -> int:
+        """How many wake-up tokens there are."""
+        return int(self.redis.llen(keys.WAKE_UP))
+
+    def lease(self, claim: Claim) -> float | None:
+        """When the lease of a claim runs out, in seconds of Redis's clock; None if there is none."""
+        score: float | None = self.redis.zscore(keys.started(claim.queue_name), f"{claim.job_id}:{claim.execution_id}")
+        return score

@@ -1,0 +1,43 @@
+"""What all unit tests stand on: a directory of their own, and no Redis but a fake one."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from fast_priority.broker import connecting
+from fast_priority.broker.claiming import Claimer
+from fast_priority.broker.submitting import Submitter
+from fast_priority.settings import Settings
+from tests.unit.broker_rig import Rig
+
+
+@pytest.fixture(autouse=True)
+def no_dotenv_from_outside(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A `.env` of the directory that the tests were started in changes nothing; tests may write one of their own."""
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture
+async def rig(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Rig]:
+    """A fake Redis that everything made in the test is connected to."""
+    rig = Rig()
+    monkeypatch.setattr(connecting, "connect", rig.connect)
+    yield rig
+    await rig.let_go()
+
+
+@pytest.fixture
+async def submitter(rig: Rig) -> AsyncIterator[Submitter]:
+    """A gateway at the queues, with the default settings."""
+    async with Submitter(Settings.load()) as submitter:
+        yield submitter
+        await rig.let_go()
+
+
+@pytest.fixture
+async def claimer(rig: Rig) -> AsyncIterator[Claimer]:
+    """A worker at the queues."""
+    claimer = Claimer({}, "worker-1")
+    yield claimer
+    await claimer.close()

@@ -1,0 +1,206 @@
+"""The worker's side of the queues: what is claimed, in which order, and what is skipped."""
+
+import asyncio
+
+import pytest
+
+from fast_priority.broker import claiming, keys
+from fast_priority.broker.claiming import Claimer
+from fast_priority.broker.submitting import Submitter
+from fast_priority.priority import Priority
+from fast_priority.settings import Settings
+from tests.unit.broker_rig import Rig, payloads, until
+
+
+async def test_high_before_low(rig: Rig, submitter: Submitter, claimer: Claimer) -> None:
+    """A high request is claimed before low ones that came earlier."""
+    await rig.queue(submitter, Priority.LOW, b"low")
+    await rig.queue(submitter, Priority.HIGH, b"high")
+    turn = await claimer.take_turn([], 2)
+    assert payloads(turn.claims) == [b"high", b"low"]
+
+
+async def test_low_only_when_no_high(rig: Rig, submitter: Submitter, claimer: Claimer) -> None:
+    """While high requests wait, a slot goes to them."""
+    await rig.queue(submitter, Priority.LOW, b"low")
+    await rig.queue(submitter, Priority.HIGH, b"high 1")
+    await rig.queue(submitter, Priority.HIGH, b"high 2")
+    order = [payloads((await claimer.take_turn([], 1)).claims) for _ in range(3)]
+    assert order == [[b"high 1"], [b"high 2"], [b"low"]]
+
+
+@pytest.mark.parametrize("priority", list(Priority))
+async def test_oldest_first(rig: Rig, submitter: Submitter, claimer: Claimer, priority: Priority) -> None:
+    """Of requests of one priority, the oldest is claimed first."""
+    for number in range(4):
+        await rig.queue(submitter, priority, b"%d" % number)
+    first = await claimer.take_turn([], 2)
+    second = await claimer.take_turn([], 2)
+    assert payloads(first.claims + second.claims) == [b"0", b"1", b"2", b"3"]
+
+
+@pytest.mark.parametrize("free", [1, 2, 3])
+async def test_no_more_than_free_slots(rig: Rig, submitter: Submitter, claimer: Claimer, free: int) -> None:
+    """A worker gets as many requests as it has free slots, and the others stay on the queue."""
+    for priority in Priority:
+        for _ in range(2):
+            await rig.queue(submitter, priority)
+    turn = await claimer.take_turn([], free)
+    left = rig.waiting(Priority.HIGH) + rig.waiting(Priority.LOW)
+    assert (len(turn.claims), left) == (free, 4 - free)
+
+
+async def test_no_slot(rig: Rig, submitter: Submitter, claimer: Claimer) -> None:
+    """A worker without a free slot claims nothing."""
+    await rig.queue(submitter, Priority.HIGH)
+    turn = await claimer.take_turn([], 0)
+    assert (turn.claims, rig.waiting(Priority.HIGH)) == ([], 1)
+
+
+async def test_nothing_to_claim(rig: Rig, claimer: Claimer) -> None:
+    """Empty queues give no claim, and are not taken for a suspension."""
+    assert await claimer.take_turn([], 3) == ([], False, [])
+
+
+async def test_claimed_once(rig: Rig, submitter: Submitter, claimer: Claimer) -> None:
+    """Two workers never get the same request."""
+    for number in range(6):
+        await rig.queue(submitter, Priority.LOW, b"%d" % number)
+    other = Claimer({}, "worker-2")
+    turns = await asyncio.gather(*(one.take_turn([], 2) for one in (claimer, other, claimer, other)))
+    assert sorted(payloads([claim for turn in turns for claim in turn.claims])) == [b"%d" % n for n in range(6)]
+    await other.close()
+
+
+async def test_claim_says_whose_it_is(rig: Rig, submitter: Submitter, claimer: Claimer) -> None:
+    """A claim names its job, its queue and the gateway that waits for it."""
+    await rig.queue(submitter, Priority.LOW)
+    (job_id,) = rig.ids(Priority.LOW)
+    (claim,) = (await claimer.take_turn([], 1)).claims
+    assert (claim.job_id, claim.queue_name, claim.gateway_id) == (job_id, "low", submitter.gateway_id)
+
+
+async def test_claim_is_recorded(rig: Rig, submitter: Submitter, claimer: Claimer) -> None:
+    """A claimed job is started in rq's eyes: status, worker, and a lease in the started registry of its queue."""
+    _, claim = await rig.start(submitter, claimer)
+    job = rig.redis.hgetall(keys.job(claim.job_id))
+    assert (job[b"status"], job[b"worker_name"]) == (b"started", b"worker-1")
+    lease = rig.lease(claim)
+    assert lease is not None
+    assert lease - rig.redis.time()[0] <= keys.LEASE_SECONDS
+    assert 0 < rig.redis.ttl(keys.job(claim.job_id)) <= keys.LEASE_SECONDS
+    assert rig.redis.ttl(keys.started(claim.queue_name)) > keys.LEASE_SECONDS
+
+
+async def test_withdrawn_is_skipped(rig: Rig, submitter: Submitter, claimer: Claimer) -> None:
+    """An id whose job is gone, withdrawn or expired, is skipped, and takes no slot."""
+    await rig.queue(submitter, Priority.HIGH, b"gone")
+    await rig.queue(submitter, Priority.HIGH, b"there")
+    rig.redis.delete(keys.job(rig.ids(Priority.HIGH)[0]))
+    turn = await claimer.take_turn([], 1)
+    assert (payloads(turn.claims), rig.waiting(Priority.HIGH)) == ([b"there"], 0)
+
+
+async def test_cancelled_by_rq_is_skipped(rig: Rig, submitter: Submitter, claimer: Claimer) -> None:
+    """A job that rq's tools cancelled is not claimed."""
+    await rig.queue(submitter, Priority.HIGH)
+    rig.redis.hset(keys.job(rig.ids(Priority.HIGH)[0]), "status", "canceled")
+    assert (await claimer.take_turn([], 1)).claims == []
+
+
+async def test_gone_gateway_is_skipped(rig: Rig, submitter: Submitter, claimer: Claimer) -> None:
+    """A request whose gateway is gone is skipped and removed; the next one, of a live gateway, is claimed."""
+    async with Submitter(Settings.load()) as dead:
+        await rig.queue(dead, Priority.LOW, b"nobody waits")
+        (orphan,) = rig.ids(Priority.LOW)
+        await rig.queue(submitter, Priority.LOW, b"somebody waits")
+        rig.redis.delete(keys.gateway(dead.gateway_id))
+        turn = await claimer.take_turn([], 1)
+        assert payloads(turn.claims) == [b"somebody waits"]
+        assert not rig.redis.exists(keys.job(orphan))
+        await rig.let_go()
+
+
+async def test_many_dead_jobs(
+    rig: Rig, submitter: Submitter, claimer: Claimer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One claim skips a bounded number of dead jobs, and leaves a token so that the next goes on."""
+    monkeypatch.setattr(claiming, "_MOST_LOOKED_AT", 3)
+    rig.redis.rpush(keys.queue(Priority.HIGH), *(f"dead-{number}" for number in range(5)))
+    await rig.queue(submitter, Priority.HIGH, b"alive")
+    first = await claimer.take_turn([], 1)
+    assert (first.claims, rig.waiting(Priority.HIGH), rig.tokens()) == ([], 3, 1)
+    second = await claimer.take_turn([], 1)
+    assert payloads(second.claims) == [b"alive"]
+
+
+async def test_suspended(rig: Rig, submitter: Submitter, claimer: Claimer) -> None:
+    """After `rq suspend` nothing is claimed, and the worker is told why."""
+    await rig.queue(submitter, Priority.HIGH)
+    rig.redis.set(keys.SUSPENDED, "1")
+    turn = await claimer.take_turn([], 1)
+    assert (turn.claims, turn.suspended, rig.waiting(Priority.HIGH)) == ([], True, 1)
+
+
+async def test_resumed(rig: Rig, submitter: Submitter, claimer: Claimer) -> None:
+    """After `rq resume` what waited is claimed."""
+    await rig.queue(submitter, Priority.HIGH)
+    rig.redis.set(keys.SUSPENDED, "1")
+    await claimer.take_turn([], 1)
+    rig.redis.delete(keys.SUSPENDED)
+    turn = await claimer.take_turn([], 1)
+    assert (len(turn.claims), turn.suspended) == (1, False)
+
+
+async def test_submit_leaves_a_token(rig: Rig, submitter: Submitter) -> None:
+    """Each submit leaves a token that wakes an idle worker."""
+    for _ in range(3):
+        await rig.queue(submitter, Priority.LOW)
+    assert rig.tokens() == 3
+
+
+async def test_tokens_are_bounded(rig: Rig, submitter: Submitter, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However much is submitted, no more tokens are left than may be."""
+    monkeypatch.setattr(keys, "MOST_WAKE_UPS", 2)
+    for _ in range(4):
+        await rig.queue(submitter, Priority.LOW)
+    assert rig.tokens() == 2
+
+
+async def test_token_wakes(rig: Rig, submitter: Submitter, claimer: Claimer) -> None:
+    """A worker that waits for work is woken by a submit."""
+    waiting = asyncio.create_task(claimer.wait_for_work())
+    await asyncio.sleep(0)
+    await rig.queue(submitter, Priority.LOW)
+    await until("the worker is woken", waiting.done)
+    assert waiting.result() is True
+
+
+async def test_no_token_no_wake(rig: Rig, claimer: Claimer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A worker that waits for work in vain comes back by itself."""
+    monkeypatch.setattr(claiming, "_WAKE_UP_SECONDS", 0.01)
+    assert await claimer.wait_for_work() is False
+
+
+async def test_empty_claim_removes_tokens(rig: Rig, submitter: Submitter, claimer: Claimer) -> None:
+    """A claim that leaves the queues empty removes the tokens, which would wake workers for nothing."""
+    for _ in range(2):
+        await rig.queue(submitter, Priority.LOW)
+    await claimer.take_turn([], 2)
+    assert rig.tokens() == 0
+
+
+async def test_work_left_leaves_a_token(rig: Rig, submitter: Submitter, claimer: Claimer) -> None:
+    """A claim that leaves work behind leaves a token, so that no idle worker sleeps beside it."""
+    for _ in range(2):
+        await rig.queue(submitter, Priority.LOW)
+    rig.redis.delete(keys.WAKE_UP)
+    await claimer.take_turn([], 1)
+    assert rig.tokens() == 1
+
+
+async def test_token_handed_on(rig: Rig, claimer: Claimer) -> None:
+    """A worker that was woken with no slot free hands the token on, and it expires by itself."""
+    await claimer.wake_another()
+    assert rig.tokens() == 1
+    assert rig.redis.ttl(keys.WAKE_UP) > 0

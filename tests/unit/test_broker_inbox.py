@@ -1,0 +1,196 @@
+"""The inbox of a gateway: answers reach whoever waits, and nobody waits for a job that is gone."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+
+from fast_priority.broker import keys
+from fast_priority.broker.inbox import Inbox, Outcome
+from fast_priority.errors import WorkerLost
+from fast_priority.message import Answer, Failure, encode
+from tests.unit.broker_rig import HELLO, PATIENCE_SECONDS, Rig, until
+
+NEVER_SECONDS = 3600.0
+GATEWAY = "gateway-1"
+
+
+@pytest.fixture
+async def inbox(rig: Rig) -> AsyncIterator[Inbox]:
+    """An open inbox that does not look after its requests by itself."""
+    inbox = Inbox(GATEWAY, {}, NEVER_SECONDS)
+    inbox.open()
+    yield inbox
+    await inbox.close()
+
+
+@pytest.fixture
+async def unread(rig: Rig) -> AsyncIterator[Inbox]:
+    """An inbox that nobody reads and that does not look after its requests by itself."""
+    inbox = Inbox(GATEWAY, {}, NEVER_SECONDS)
+    yield inbox
+    await inbox.close()
+
+
+def put(rig: Rig, *frames: bytes) -> None:
+    rig.redis.rpush(keys.inbox(GATEWAY), *frames)
+
+
+def hello_to(request_id: str) -> bytes:
+    return encode(Answer(request_id, HELLO))
+
+
+def waits(answer: asyncio.Future[Outcome]) -> bool:
+    return not answer.done()
+
+
+async def test_handed_to_whom_it_is_for(rig: Rig, inbox: Inbox) -> None:
+    """Each answer reaches the request that it names, whatever the order they come in."""
+    first, second = inbox.expect("first"), inbox.expect("second")
+    failure = Failure("target-refused", "nothing listens")
+    put(rig, encode(Answer("second", failure)), hello_to("first"))
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        assert (await first, await second) == (HELLO, failure)
+
+
+async def test_many_at_once(rig: Rig, inbox: Inbox) -> None:
+    """More answers than are read in one go all reach their requests."""
+    waiting = [inbox.expect(str(number)) for number in range(1000)]
+    put(rig, *(hello_to(str(number)) for number in range(1000)))
+    await until("all are answered", lambda: all(answer.done() for answer in waiting))
+    assert inbox.waiting == 0
+
+
+@pytest.mark.parametrize("rubbish", [b"", b"rubbish", b"\x92", hello_to("somebody else")])
+async def test_rubbish_is_dropped(rig: Rig, inbox: Inbox, rubbish: bytes) -> None:
+    """What is no answer, or nobody's, is dropped, and the answers after it are read."""
+    answer = inbox.expect("mine")
+    put(rig, rubbish, hello_to("mine"))
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        assert await answer == HELLO
+
+
+async def test_second_answer_is_dropped(rig: Rig, inbox: Inbox) -> None:
+    """A request has one answer: the first."""
+    answer = inbox.expect("mine")
+    put(rig, hello_to("mine"), encode(Answer("mine", Failure("late", ""))), hello_to("next"))
+    after = inbox.expect("next")
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        await after
+    assert answer.result() == HELLO
+
+
+async def test_forgotten(rig: Rig, inbox: Inbox) -> None:
+    """An answer to a request that was forgotten reaches nobody."""
+    answer, after = inbox.expect("mine"), inbox.expect("next")
+    inbox.forget("mine")
+    put(rig, hello_to("mine"), hello_to("next"))
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        await after
+    assert waits(answer)
+
+
+async def test_waiting_is_counted(inbox: Inbox) -> None:
+    """The number of waiting requests is known."""
+    inbox.expect("one")
+    inbox.expect("two")
+    inbox.forget("one")
+    assert inbox.waiting == 1
+
+
+async def test_close_fails_whoever_waits(rig: Rig) -> None:
+    """Whoever still waits when the inbox is closed gets WorkerLost, and the inbox is removed."""
+    inbox = Inbox(GATEWAY, {}, NEVER_SECONDS)
+    answer = inbox.expect("mine")
+    put(rig, hello_to("nobody reads this"))
+    await inbox.close()
+    assert isinstance(answer.exception(), WorkerLost)
+    assert not rig.redis.exists(keys.inbox(GATEWAY))
+
+
+async def test_gone_job_fails_by_itself(rig: Rig) -> None:
+    """A request whose job is gone, without an answer, fails with WorkerLost within two looks."""
+    inbox = Inbox(GATEWAY, {}, 0.001)
+    inbox.open()
+    answer = inbox.expect("mine")
+    await until("the request has failed", answer.done)
+    assert isinstance(answer.exception(), WorkerLost)
+    await inbox.close()
+
+
+async def test_missing_once(rig: Rig, unread: Inbox) -> None:
+    """A request whose job is gone for the first time goes on waiting: its answer may be on the way."""
+    answer = unread.expect("mine")
+    await unread._watch(["mine"])
+    assert waits(answer)
+
+
+async def test_missing_twice(rig: Rig, unread: Inbox) -> None:
+    """A request whose job is gone twice in a row has lost its worker."""
+    answer = unread.expect("mine")
+    await unread._watch(["mine"])
+    await unread._watch(["mine"])
+    assert isinstance(answer.exception(), WorkerLost)
+
+
+async def test_missing_with_answers_unread(rig: Rig, unread: Inbox) -> None:
+    """As long as answers are unread, one of them may be its own: the request goes on waiting."""
+    answer = unread.expect("mine")
+    put(rig, hello_to("mine"))
+    for _ in range(3):
+        await unread._watch(["mine"])
+    assert waits(answer)
+
+
+@pytest.mark.parametrize("status", ["queued", "started"])
+async def test_there_again(rig: Rig, unread: Inbox, status: str) -> None:
+    """A job that is there between two looks counts as there: it must be gone twice in a row."""
+    answer = unread.expect("mine")
+    await unread._watch(["mine"])
+    rig.redis.hset(keys.job("mine"), "status", status)
+    await unread._watch(["mine"])
+    rig.redis.delete(keys.job("mine"))
+    await unread._watch(["mine"])
+    assert waits(answer)
+
+
+async def test_job_there(rig: Rig, unread: Inbox) -> None:
+    """A request whose job is there waits, however often it is looked after."""
+    answer = unread.expect("mine")
+    rig.redis.hset(keys.job("mine"), "status", "started")
+    for _ in range(3):
+        await unread._watch(["mine"])
+    assert waits(answer)
+
+
+async def test_failed_job(rig: Rig, unread: Inbox) -> None:
+    """A job that rq has marked as failed is as good as gone."""
+    answer = unread.expect("mine")
+    rig.redis.hset(keys.job("mine"), "status", "failed")
+    for _ in range(2):
+        await unread._watch(["mine"])
+    assert isinstance(answer.exception(), WorkerLost)
+
+
+async def test_looked_after_apart(rig: Rig, unread: Inbox) -> None:
+    """One lost request fails alone."""
+    lost, fine = unread.expect("lost"), unread.expect("fine")
+    rig.redis.hset(keys.job("fine"), "status", "queued")
+    for _ in range(2):
+        await unread._watch(["lost", "fine"])
+    assert lost.done()
+    assert waits(fine)
+
+
+async def test_redis_away_and_back(rig: Rig, caplog: pytest.LogCaptureFixture) -> None:
+    """A gateway whose Redis went away says so, and reads its answers once it is back."""
+    rig.server.connected = False
+    inbox = Inbox(GATEWAY, {}, NEVER_SECONDS)
+    inbox.open()
+    answer = inbox.expect("mine")
+    await until("the log says that Redis is away", lambda: "cannot read answers" in caplog.text)
+    rig.server.connected = True
+    put(rig, hello_to("mine"))
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        assert await answer == HELLO
+    await inbox.close()

@@ -1,0 +1,29 @@
+"""The layering of the packages, as the contracts in pyproject.toml state it."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+IN_A_PROCESS_OF_ITS_OWN = "import sys; from importlinter.cli import lint_imports; sys.exit(lint_imports(no_cache=True))"
+
+
+def test_contracts_hold(pytestconfig: pytest.Config) -> None:
+    """Imports point one way, and only the edges speak HTTP or Redis."""
+    linted = subprocess.run(
+        [sys.executable, "-c", IN_A_PROCESS_OF_ITS_OWN],
+        cwd=pytestconfig.rootpath,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert linted.returncode == 0, linted.stdout + linted.stderr
+    assert "0 broken" in linted.stdout
+
+
+@pytest.mark.parametrize("heavy", ["fastapi", "uvicorn", "locust"])
+def test_stock_worker_loads_little(heavy: str, tmp_path: Path) -> None:
+    """What a stock rq worker imports anew for every job brings no web framework with it."""
+    code = f"import sys, fast_priority.job; sys.exit({heavy!r} in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], cwd=tmp_path, check=False).returncode == 0

@@ -1,0 +1,164 @@
+"""Requests as rq jobs and back: what is ours is read, and nothing in Redis can make a worker run anything else."""
+
+import io
+import os
+import pickle
+import tracemalloc
+import zlib
+from typing import Any
+
+import pytest
+from fakeredis import FakeRedis
+from hypothesis import given
+from hypothesis import strategies as st
+from rq.job import Job
+
+from fast_priority.broker.jobs import FORWARD, JobTemplate, NotOurJob, PlainSerializer, new_job_id, payload_of
+
+LIMIT = 10_000
+
+
+def job_data(call: Any) -> bytes:
+    return pickle.dumps(call, protocol=5)
+
+
+class RunsCode:
+    """Unpickled by rq as it comes, this would change the working directory."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return os.chdir, ("/",)
+
+
+class WithPersistentId(pickle.Pickler):
+    def persistent_id(self, obj: Any) -> Any:
+        return "elsewhere" if obj == b"payload" else None
+
+
+@given(st.binary(max_size=LIMIT))
+def test_payload_survives(payload: bytes) -> None:
+    """The payload of a job is read as it was written."""
+    assert payload_of(JobTemplate.data(payload), LIMIT) == payload
+
+
+@given(st.binary(max_size=LIMIT // 2))
+def test_compressed_payload(payload: bytes) -> None:
+    """Data that rq itself wrote, and so compressed, is read as well."""
+    assert payload_of(zlib.compress(JobTemplate.data(payload)), LIMIT) == payload
+
+
+def test_as_rq_writes_it() -> None:
+    """A job that rq's own Job.create wrote is read."""
+    job = Job.create(FORWARD, args=(b"payload",), connection=FakeRedis(), serializer=PlainSerializer)
+    assert payload_of(job.to_dict()["data"], LIMIT) == b"payload"
+
+
+def test_compressed_data_is_bounded() -> None:
+    """Compressed data that unfolds to more than the limit is refused, however small it is."""
+    small = zlib.compress(JobTemplate.data(b"\0" * 50 * LIMIT))
+    assert len(small) < LIMIT
+    with pytest.raises(NotOurJob, match=f"more than {LIMIT} bytes"):
+        payload_of(small, LIMIT)
+
+
+@given(st.binary())
+def test_any_bytes(data: bytes) -> None:
+    """Bytes that are no job raise NotOurJob and nothing else."""
+    with pytest.raises(NotOurJob):
+        payload_of(data, LIMIT)
+
+
+@given(st.binary())
+def test_any_pickle(data: bytes) -> None:
+    """Bytes that begin like a pickle raise NotOurJob and nothing else."""
+    with pytest.raises(NotOurJob):
+        payload_of(b"\x80\x05" + data, LIMIT)
+
+
+@pytest.mark.parametrize("wrap", [bytes, zlib.compress], ids=["plain", "compressed"])
+def test_pickle_that_names_code(wrap: type[bytes]) -> None:
+    """A pickle that names a function is refused, with the name, and the function is not run."""
+    before = os.getcwd()  # noqa: PTH109 - what os.chdir would change
+    with pytest.raises(NotOurJob, match=r"names \w+\.chdir"):
+        payload_of(wrap(job_data((FORWARD, None, (RunsCode(),), {}))), LIMIT)
+    assert os.getcwd() == before  # noqa: PTH109
+
+
+def test_pickle_with_a_class() -> None:
+    """Even a harmless class is refused: no names are taken at all."""
+    with pytest.raises(NotOurJob, match=r"names collections\.OrderedDict"):
+        payload_of(b"\x80\x02ccollections\nOrderedDict\n)R.", LIMIT)
+
+
+def test_pickle_that_asks_for_memory() -> None:
+    """A few bytes of pickle cannot make a worker take memory without measure."""
+    puts_at = (2**22).to_bytes(4, "little")  # LONG_BINPUT: where an object is remembered
+    tracemalloc.start()
+    try:
+        with pytest.raises(NotOurJob):
+            payload_of(b"\x80\x05Nr" + puts_at + b".", LIMIT)
+        _, peak_bytes = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak_bytes < 2**20
+
+
+def test_pickle_with_a_persistent_id() -> None:
+    """A pickle that refers to something elsewhere is refused."""
+    file = io.BytesIO()
+    WithPersistentId(file, protocol=5).dump((FORWARD, None, (b"payload",), {}))
+    with pytest.raises(NotOurJob, match="persistent id"):
+        payload_of(file.getvalue(), LIMIT)
+
+
+@pytest.mark.parametrize("name", ["os.system", "fast_priority.job", "fast_priority.job.forward.x", ""])
+def test_other_function(name: str) -> None:
+    """A job for any other function is refused, and the function named."""
+    with pytest.raises(NotOurJob, match=f"asks for '{name}'"):
+        payload_of(job_data((name, None, (b"payload",), {})), LIMIT)
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        (FORWARD, None, ("text",), {}),
+        (FORWARD, None, (), {}),
+        (FORWARD, None, (b"one", b"two"), {}),
+        (FORWARD, None, (b"payload",), {"more": 1}),
+        (FORWARD, "an instance", (b"payload",), {}),
+        (FORWARD, None, (b"payload",)),
+        (None, None, (b"payload",), {}),
+        [],
+        b"payload",
+        {"name": FORWARD},
+    ],
+)
+def test_other_arguments(call: object) -> None:
+    """A job with other arguments than one payload is refused."""
+    with pytest.raises(NotOurJob):
+        payload_of(job_data(call), LIMIT)
+
+
+def test_serializer_reads_what_it_writes() -> None:
+    """rq's machinery, which is handed this serializer, can store plain values with it."""
+    value = {"plain": [1, 2.5, None, True, b"bytes", ("text",)]}
+    assert PlainSerializer.loads(PlainSerializer.dumps(value)) == value
+
+
+def test_serializer_refuses_code() -> None:
+    """rq's machinery cannot be made to run code by what it reads."""
+    with pytest.raises(NotOurJob):
+        PlainSerializer.loads(job_data(RunsCode()))
+
+
+def test_ids_differ() -> None:
+    """No two jobs have the same id."""
+    assert len({new_job_id() for _ in range(1000)}) == 1000
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("ttl", 7), ("timeout", 12), ("result_ttl", 0), ("failure_ttl", 86_400), ("status", "queued")]
+)
+def test_template(name: str, value: object) -> None:
+    """Every job carries its TTL, rq's timeout some seconds over the target's, and no result to keep."""
+    fields = JobTemplate(ttl_seconds=7, timeout_seconds=2.5).constant_fields
+    assert dict(zip(fields[::2], fields[1::2], strict=True))[name] == value

@@ -1,0 +1,129 @@
+"""How a path becomes a priority."""
+
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+from fast_priority.priority import TARGET_DOCUMENTATION_PATHS, Listing, Priority, Rules
+
+# What may stand in a request line: visible ASCII, without what begins a query.
+segments = st.text(st.characters(min_codepoint=0x21, max_codepoint=0x7E, exclude_characters="/?"), min_size=1)
+paths = st.lists(segments, min_size=1, max_size=3).map("/".join)
+slashes = st.sampled_from(["", "/", "//"])
+listings = st.sampled_from(Listing)
+
+NAMED = {Listing.LISTED: Priority.HIGH, Listing.UNLISTED: Priority.LOW}
+OTHERS = {Listing.LISTED: Priority.LOW, Listing.UNLISTED: Priority.HIGH}
+
+
+def is_documentation(path: str) -> bool:
+    return path.strip("/") in {own.strip("/") for own in TARGET_DOCUMENTATION_PATHS}
+
+
+def test_queue_names() -> None:
+    """The priorities are the names of the rq queues."""
+    assert [str(priority) for priority in Priority] == ["high", "low"]
+
+
+@given(listings, paths)
+def test_named_path(listing: Listing, path: str) -> None:
+    """A path that is named goes where the listing sends named paths."""
+    assume(not is_documentation(path))
+    assert Rules.of(listing, paths=[path]).priority_of(f"/{path}") is NAMED[listing]
+
+
+@given(listings, st.lists(paths), paths)
+def test_other_path(listing: Listing, named: list[str], path: str) -> None:
+    """A path that is not named goes where the listing sends the others, however near the named ones are."""
+    assume(path not in named and not is_documentation(path))
+    assert Rules.of(listing, paths=named).priority_of(f"/{path}") is OTHERS[listing]
+
+
+@given(listings, paths, st.text(alphabet="ab/", min_size=1))
+def test_exact_match(listing: Listing, path: str, more: str) -> None:
+    """A path that only starts with a named one is not named."""
+    longer = (path + more).strip("/")
+    assume(longer != path and not is_documentation(longer))
+    assert Rules.of(listing, paths=[path]).priority_of(f"/{longer}") is OTHERS[listing]
+
+
+@given(listings, paths, st.text(alphabet="ab/", max_size=5))
+def test_base_path(listing: Listing, base: str, more: str) -> None:
+    """Every path that starts with a named beginning is named, the beginning itself too."""
+    assume(not is_documentation(base + more))
+    assert Rules.of(listing, base_paths=[base]).priority_of(f"/{base}{more}") is NAMED[listing]
+
+
+@given(listings, paths, paths)
+def test_base_path_is_a_beginning(listing: Listing, base: str, front: str) -> None:
+    """A named beginning that stands further on in a path names nothing."""
+    path = f"{front}/{base}"
+    assume(not path.startswith(base) and not is_documentation(path))
+    assert Rules.of(listing, base_paths=[base]).priority_of(f"/{path}") is OTHERS[listing]
+
+
+@given(listings, paths)
+def test_pass_through_wins(listing: Listing, path: str) -> None:
+    """A path that is passed through skips the queue, even if it is named as well."""
+    rules = Rules.of(listing, paths=[path], base_paths=[path], pass_through=[path])
+    assert rules.priority_of(f"/{path}") is None
+
+
+@given(paths, st.text(alphabet="ab/", min_size=1))
+def test_pass_through_is_exact(path: str, more: str) -> None:
+    """A path that only starts with one that is passed through is queued."""
+    longer = (path + more).strip("/")
+    assume(longer != path and not is_documentation(longer))
+    assert Rules.of(pass_through=[path]).priority_of(f"/{longer}") is not None
+
+
+@given(listings, paths, slashes, slashes, slashes, slashes)
+def test_outer_slashes(listing: Listing, path: str, front: str, back: str, sent_front: str, sent_back: str) -> None:
+    """Slashes at either end mean nothing, neither as written in the settings nor as sent."""
+    written, sent = f"{front}{path}{back}", f"/{sent_front}{path}{sent_back}"
+    for name in ("paths", "base_paths", "pass_through"):
+        as_written = Rules.of(listing, **{name: [written]})  # type: ignore[arg-type]
+        bare = Rules.of(listing, **{name: [path]})  # type: ignore[arg-type]
+        assert as_written.priority_of(sent) is bare.priority_of(f"/{path}")
+
+
+@given(listings, st.lists(paths), st.lists(paths), st.sampled_from(TARGET_DOCUMENTATION_PATHS), st.booleans())
+def test_documentation(listing: Listing, named: list[str], bases: list[str], path: str, ignore: bool) -> None:
+    """The target's documentation skips the queue, whatever the rules say."""
+    rules = Rules.of(listing, [*named, path], [*bases, path], ignore_outer_slashes=ignore)
+    assert rules.priority_of(path) is None
+
+
+@given(st.lists(paths), st.lists(paths), paths)
+def test_listings_are_opposites(named: list[str], bases: list[str], path: str) -> None:
+    """Of the two listings, one sends a path high and the other sends it low."""
+    assume(not is_documentation(path))
+    answers = {Rules.of(listing, named, bases).priority_of(f"/{path}") for listing in Listing}
+    assert answers == {Priority.HIGH, Priority.LOW}
+
+
+@pytest.mark.parametrize(
+    ("sent", "expected"),
+    [("/orders/", Priority.LOW), ("/orders", Priority.HIGH), ("//orders/", Priority.HIGH)],
+)
+def test_slashes_that_count(sent: str, expected: Priority) -> None:
+    """With normalisation off, slashes are compared like any other character."""
+    assert Rules.of(paths=["/orders/"], ignore_outer_slashes=False).priority_of(sent) is expected
+
+
+@pytest.mark.parametrize("sent", ["/Orders", "/or%64ers", "/orders%2F", "/orders/."])
+def test_no_other_spelling(sent: str) -> None:
+    """Case counts, and percent-encoding and dots are not undone: a path is compared as sent."""
+    assert Rules.of(paths=["orders"]).priority_of(sent) is Priority.HIGH
+
+
+@pytest.mark.parametrize("root", ["/", ""])
+def test_root(root: str) -> None:
+    """The root can be named."""
+    rules = Rules.of(paths=[root])
+    assert (rules.priority_of("/"), rules.priority_of("/orders")) == (Priority.LOW, Priority.HIGH)
+
+
+def test_no_rules() -> None:
+    """Without rules, everything but the documentation is high."""
+    assert Rules().priority_of("/orders") is Priority.HIGH

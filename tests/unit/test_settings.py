@@ -1,0 +1,138 @@
+"""The two tables of settings: what each variable is by default, and what setting it does."""
+
+import pytest
+
+from fast_priority.priority import Listing, Priority
+from fast_priority.settings import Settings
+
+
+@pytest.mark.parametrize(
+    ("name", "default"),
+    [
+        ("target_base_url", None),
+        ("high_prio_paths", Listing.UNLISTED),
+        ("prio_paths", ()),
+        ("prio_base_paths", ()),
+        ("pass_through", ("health/",)),
+        ("normalize_paths", True),
+        ("poll_interval", 1.0),
+        ("ttl", 300),
+        ("redis_host", "localhost"),
+        ("redis_port", 6379),
+        ("redis_user", None),
+        ("redis_password", None),
+        ("doc_path", "/gateway_docs"),
+        ("redoc_path", "/gateway_redoc"),
+        ("health_path", "/gateway_health"),
+        ("host", "0.0.0.0"),
+        ("port", 8000),
+        ("workers", None),
+    ],
+)
+def test_default(name: str, default: object) -> None:
+    """Each setting has the default that its row of the table says."""
+    assert getattr(Settings.load(), name) == default
+
+
+@pytest.mark.parametrize(
+    ("variable", "text", "name", "value"),
+    [
+        ("TARGET_BASE_URL", "https://api.example/v1", "target_base_url", "https://api.example/v1"),
+        ("HIGH_PRIO_PATHS", "listed", "high_prio_paths", Listing.LISTED),
+        ("HIGH_PRIO_PATHS", "unlisted", "high_prio_paths", Listing.UNLISTED),
+        ("PRIO_PATHS", "endpoint_1,endpoint_2", "prio_paths", ("endpoint_1", "endpoint_2")),
+        ("PRIO_BASE_PATHS", "reports, v1/batch ,", "prio_base_paths", ("reports", "v1/batch")),
+        ("PASS_THROUGH", "version,health/", "pass_through", ("version", "health/")),
+        ("PASS_THROUGH", "", "pass_through", ()),
+        ("POLL_INTERVAL", "0.25", "poll_interval", 0.25),
+        ("TTL", "7", "ttl", 7),
+        ("REDIS_HOST", "redis.example", "redis_host", "redis.example"),
+        ("REDIS_PORT", "6380", "redis_port", 6380),
+        ("REDIS_USER", "gate", "redis_user", "gate"),
+        ("DOC_PATH", "/own_docs", "doc_path", "/own_docs"),
+        ("REDOC_PATH", "own_redoc/", "redoc_path", "/own_redoc"),
+        ("HEALTH_PATH", "own/health", "health_path", "/own/health"),
+        ("HOST", "127.0.0.1", "host", "127.0.0.1"),
+        ("PORT", "8001", "port", 8001),
+        ("TIMEOUT", "2.5", "timeout", 2.5),
+        ("CONNECT_TIMEOUT", "0.5", "connect_timeout", 0.5),
+        ("MAX_BODY", "2048", "max_body", 2048),
+        ("MAX_QUEUED_HIGH", "3", "max_queued_high", 3),
+        ("MAX_QUEUED_LOW", "4", "max_queued_low", 4),
+        ("WORKER_CONCURRENCY", "8", "worker_concurrency", 8),
+    ],
+)
+def test_variable(monkeypatch: pytest.MonkeyPatch, variable: str, text: str, name: str, value: object) -> None:
+    """Each variable sets its setting."""
+    monkeypatch.setenv(f"FAST_PRIORITY_{variable}", text)
+    assert getattr(Settings.load(), name) == value
+
+
+def test_password(monkeypatch: pytest.MonkeyPatch) -> None:
+    """FAST_PRIORITY_REDIS_PASSWORD is kept, for whoever asks for it by name."""
+    monkeypatch.setenv("FAST_PRIORITY_REDIS_PASSWORD", "hush")
+    password = Settings.load().redis_password
+    assert password is not None
+    assert password.get_secret_value() == "hush"
+
+
+@pytest.mark.parametrize("text", ["0", "false", "no", "off", "False", "OFF"])
+def test_normalisation_is_turned_off(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+    """0, false, no and off, in any case, make slashes at the ends of a path count."""
+    monkeypatch.setenv("FAST_PRIORITY_NORMALIZE_PATHS", text)
+    monkeypatch.setenv("FAST_PRIORITY_PRIO_PATHS", "/orders")
+    rules = Settings.load().rules
+    assert (rules.priority_of("/orders"), rules.priority_of("/orders/")) == (Priority.LOW, Priority.HIGH)
+
+
+@pytest.mark.parametrize("text", ["1", "true", "yes", "on", ""])
+def test_normalisation_is_on(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+    """1, true, yes, on and nothing at all leave slashes at the ends of a path without meaning."""
+    monkeypatch.setenv("FAST_PRIORITY_NORMALIZE_PATHS", text)
+    monkeypatch.setenv("FAST_PRIORITY_PRIO_PATHS", "/orders")
+    assert Settings.load().rules.priority_of("orders/") is Priority.LOW
+
+
+@pytest.mark.parametrize("written", ["reports", "/reports", "reports/", "/reports/"])
+@pytest.mark.parametrize("variable", ["PRIO_PATHS", "PRIO_BASE_PATHS", "PASS_THROUGH"])
+def test_slashes_mean_the_same(monkeypatch: pytest.MonkeyPatch, variable: str, written: str) -> None:
+    """A path means the same with and without slashes at either end, in every list of paths."""
+    monkeypatch.setenv(f"FAST_PRIORITY_{variable}", written)
+    expected = None if variable == "PASS_THROUGH" else Priority.LOW
+    assert Settings.load().rules.priority_of("/reports") is expected
+
+
+def test_rules_follow_the_listing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With `listed`, the paths that are named are high and all others are low."""
+    monkeypatch.setenv("FAST_PRIORITY_HIGH_PRIO_PATHS", "listed")
+    monkeypatch.setenv("FAST_PRIORITY_PRIO_PATHS", "orders")
+    rules = Settings.load().rules
+    assert (rules.priority_of("/orders"), rules.priority_of("/others")) == (Priority.HIGH, Priority.LOW)
+
+
+def test_health_passes_through_by_default() -> None:
+    """Without FAST_PRIORITY_PASS_THROUGH, the target's /health skips the queue."""
+    assert Settings.load().rules.priority_of("/health") is None
+
+
+@pytest.mark.parametrize("path", ["/docs", "/redoc", "/openapi.json"])
+def test_documentation_passes_through(monkeypatch: pytest.MonkeyPatch, path: str) -> None:
+    """The target's documentation skips the queue, even with an empty list of paths that do."""
+    monkeypatch.setenv("FAST_PRIORITY_PASS_THROUGH", "")
+    assert Settings.load().rules.priority_of(path) is None
+
+
+def test_target_policy(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is sent to workers says where to, how long, and how large."""
+    for variable, text in {"TARGET_BASE_URL": "http://api/", "CONNECT_TIMEOUT": "1", "TIMEOUT": "2"}.items():
+        monkeypatch.setenv(f"FAST_PRIORITY_{variable}", text)
+    policy = Settings.load(max_body=4096).target_policy()
+    assert (policy.base_url, policy.connect_timeout_seconds, policy.timeout_seconds, policy.max_body_bytes) == (
+        "http://api", 1, 2, 4096,
+    )  # fmt: skip
+
+
+def test_settings_do_not_change() -> None:
+    """Settings that are built stay as they are."""
+    with pytest.raises(ValueError, match="frozen"):
+        Settings.load().ttl = 1

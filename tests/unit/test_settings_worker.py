@@ -1,0 +1,79 @@
+"""FAST_PRIORITY_WORKERS, or FAST_PRIORITY_WORKER: whether this is a worker, and how many processes."""
+
+import pytest
+
+from fast_priority.errors import ConfigurationError
+from fast_priority.settings import Settings
+
+both_spellings = pytest.mark.parametrize("variable", ["FAST_PRIORITY_WORKERS", "FAST_PRIORITY_WORKER"])
+
+
+def test_gateway_without_it() -> None:
+    """Without either variable, this is a gateway."""
+    assert not Settings.load().runs_as_worker
+
+
+@both_spellings
+def test_gateway_when_empty(monkeypatch: pytest.MonkeyPatch, variable: str) -> None:
+    """An empty variable is no variable: this is a gateway."""
+    monkeypatch.setenv(variable, "")
+    assert not Settings.load().runs_as_worker
+
+
+@both_spellings
+@pytest.mark.parametrize(("text", "processes"), [("1", 1), ("4", 4), ("512", 512), ("true", 1), ("yes", 1)])
+def test_worker_when_set(monkeypatch: pytest.MonkeyPatch, variable: str, text: str, processes: int) -> None:
+    """Either spelling makes a worker; a number says how many processes, any other word makes one."""
+    monkeypatch.setenv(variable, text)
+    settings = Settings.load()
+    assert (settings.runs_as_worker, settings.worker_processes) == (True, processes)
+
+
+def test_first_spelling_wins(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With both set, FAST_PRIORITY_WORKERS counts."""
+    monkeypatch.setenv("FAST_PRIORITY_WORKERS", "3")
+    monkeypatch.setenv("FAST_PRIORITY_WORKER", "2")
+    assert Settings.load().worker_processes == 3
+
+
+def test_empty_spelling_does_not_hide_the_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An empty FAST_PRIORITY_WORKERS counts as not set, so FAST_PRIORITY_WORKER does."""
+    monkeypatch.setenv("FAST_PRIORITY_WORKERS", "")
+    monkeypatch.setenv("FAST_PRIORITY_WORKER", "2")
+    settings = Settings.load()
+    assert (settings.runs_as_worker, settings.worker_processes) == (True, 2)
+
+
+@pytest.mark.parametrize("variable", ["WORKERS", "WORKER", "TARGET_BASE_URL", "TTL", "HOST", "PORT", "REDIS_HOST"])
+def test_names_without_prefix_are_not_ours(monkeypatch: pytest.MonkeyPatch, variable: str) -> None:
+    """A variable without FAST_PRIORITY_ in front, such as another program's WORKERS, changes nothing."""
+    usual = Settings.load()
+    monkeypatch.setenv(variable, "3")
+    assert Settings.load() == usual
+
+
+def test_given_as_argument() -> None:
+    """What is given as an argument counts, by the setting's own name."""
+    assert Settings.load(workers="2").worker_processes == 2
+
+
+@both_spellings
+@pytest.mark.parametrize("text", ["0", "-1", "513", " 600 ", "99999999999999999999"])
+def test_impossible_number(monkeypatch: pytest.MonkeyPatch, variable: str, text: str) -> None:
+    """A number of processes outside of 1 to 512 is refused, however it is written."""
+    monkeypatch.setenv(variable, text)
+    with pytest.raises(ConfigurationError, match=r"FAST_PRIORITY_WORKERS=.* 1 to 512"):
+        Settings.load()
+
+
+@pytest.mark.parametrize("text", ["+4", " 4 "])
+def test_number_in_other_clothes(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+    """A number with a sign or blanks around it is that number."""
+    monkeypatch.setenv("FAST_PRIORITY_WORKERS", text)
+    assert Settings.load().worker_processes == 4
+
+
+def test_digit_that_is_no_number(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A character that merely looks like a digit is a word like any other: one process."""
+    monkeypatch.setenv("FAST_PRIORITY_WORKERS", "\N{SUPERSCRIPT TWO}")
+    assert Settings.load().worker_processes == 1
