@@ -39,8 +39,9 @@ class GatewayApp(FastAPI):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request, or run the lifespan."""
-        if scope["type"] != "http" or scope["path"] in self.own_paths:
-            await super().__call__(scope, receive, send)
+        own_path = scope["path"].rstrip("/") if scope["type"] == "http" else ""
+        if scope["type"] != "http" or own_path in self.own_paths:
+            await super().__call__({**scope, "path": own_path}, receive, send)
         elif self.gateway is None:
             await answer_unavailable(scope, send)
         else:
@@ -74,7 +75,7 @@ def create_app(settings: Settings) -> GatewayApp:
         redirect_slashes=False,
     )
     _add_health_endpoints(app, settings.health_path)
-    app.own_paths = _own_paths(settings)
+    app.own_paths = frozenset({*settings.own_paths, f"{settings.doc_path}/oauth2-redirect"})
     return app
 
 
@@ -101,12 +102,6 @@ def _add_health_endpoints(app: GatewayApp, path: str) -> None:
 def _checks(app: FastAPI) -> HealthChecks:
     checks: HealthChecks = app.state.checks
     return checks
-
-
-def _own_paths(settings: Settings) -> frozenset[str]:
-    health = settings.health_path
-    paths = {settings.doc_path, settings.redoc_path, health, f"{health}/live", f"{health}/ready", GATEWAY_OPENAPI_PATH}
-    return frozenset({*paths, f"{settings.doc_path}/oauth2-redirect"})
 
 
 def _from_environment() -> GatewayApp:

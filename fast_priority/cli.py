@@ -1,16 +1,16 @@
 """One program under two names, `run-fast-priority` and `fast-priority`."""
 
 import logging
-import os
+import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import partial
-from typing import Annotated, Any, cast
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
+from rich.text import Text
 
 from fast_priority.errors import ConfigurationError
 from fast_priority.settings import Settings, origins, warnings_about_environment
@@ -123,7 +123,7 @@ def standalone(
 ) -> None:
     """Run gateway, workers and a Redis of their own in one command, for one machine.
 
-    With FAST_PRIORITY_REDIS_HOST set, that Redis is used and none is started.
+    With any of FAST_PRIORITY_REDIS_HOST, _PORT, _USER or _PASSWORD set, that Redis is used and none is started.
 
     Example: fast-priority standalone --target http://localhost:9000 --workers 4
     """
@@ -131,7 +131,7 @@ def standalone(
 
     with _errors_in_one_line():
         settings = _load(target_base_url=target, host=host, port=port, workers=workers, worker_concurrency=concurrency)
-        run_standalone(settings, embed_redis=not os.environ.get("FAST_PRIORITY_REDIS_HOST"))
+        run_standalone(settings, embed_redis=not settings.names_a_redis)
 
 
 @app.command()
@@ -166,10 +166,14 @@ def config() -> None:
     """Show every setting: the value in force, where it came from, what it means. Secrets are masked."""
     with _errors_in_one_line():
         settings = _load()
-        table = Table("setting", "value", "from", "meaning", title="Fast Priority settings", title_justify="left")
+        table = Table(
+            Column("setting", no_wrap=True), Column("value", overflow="fold"), "from", "meaning", show_lines=False
+        )
         for origin in origins(settings):
             style = None if origin.source == "default" else "bold"
-            table.add_row(origin.variable, origin.value, origin.source, origin.meaning, style=style)
+            # As Text: what stands in brackets in a value is no markup.
+            cells = map(Text, (origin.variable, origin.value, origin.source, origin.meaning))
+            table.add_row(*cells, style=style)
         Console().print(table)
         if settings.target_base_url is None:
             typer.echo("A gateway needs FAST_PRIORITY_TARGET_BASE_URL; a worker does not.")
@@ -216,12 +220,17 @@ def _run_workers(settings: Settings) -> None:
     from fast_priority.broker.connecting import sync_connection
     from fast_priority.worker import PriorityWorker
 
-    make_worker = partial(PriorityWorker, settings=settings)
+    def make_worker(queues: Any, **options: Any) -> PriorityWorker:
+        # This runs in the process of the new worker, which was forked with the pool's handlers: they end the pool only.
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, signal.SIG_DFL)
+        return PriorityWorker(queues, settings=settings, **options)
+
     pool = WorkerPool(
         ["high", "low"],
         connection=sync_connection(settings),
         num_workers=settings.worker_processes,
-        worker_class=cast("type[PriorityWorker]", make_worker),
+        worker_class=make_worker,  # type: ignore[arg-type]
     )
     start: Callable[..., None] = pool.start
     start(logging_level="INFO")

@@ -1,4 +1,4 @@
-"""A Redis of one's own, for one machine: found, started on a free port, and gone with the process that started it."""
+"""A Redis of one's own, for one machine: found, started on a free port, and ended by who started it."""
 
 import importlib.util
 import logging
@@ -49,16 +49,21 @@ def embedded_redis(port: int | None = None) -> Iterator[int]:
     """
     port = port or free_port()
     with tempfile.TemporaryDirectory(prefix="fast-priority-redis-") as directory:
+        log = Path(directory) / "redis.log"
         command = [
             find_redis_server(), "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no",
-            "--dir", directory, "--daemonize", "no", "--loglevel", "warning",
+            "--dir", directory, "--daemonize", "no", "--loglevel", "warning", "--logfile", str(log),
         ]  # fmt: skip
         # A session of its own: Ctrl-C in the terminal ends gateway and workers first, and Redis after them.
         server = subprocess.Popen(  # noqa: S603 - the program was found above, the arguments are ours
-            command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, start_new_session=True
+            command,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            stdin=subprocess.DEVNULL,
+            start_new_session=True,
         )
         try:
-            _wait_until_it_listens(server, port)
+            _wait_until_it_listens(server, port, log)
             yield port
         finally:
             server.terminate()
@@ -67,8 +72,6 @@ def embedded_redis(port: int | None = None) -> Iterator[int]:
             except subprocess.TimeoutExpired:
                 server.kill()
                 server.wait()
-            if server.stdout:
-                server.stdout.close()
 
 
 def free_port() -> int:
@@ -79,12 +82,12 @@ def free_port() -> int:
         return port
 
 
-def _wait_until_it_listens(server: "subprocess.Popen[bytes]", port: int) -> None:
+def _wait_until_it_listens(server: "subprocess.Popen[bytes]", port: int, log: Path) -> None:
     deadline = time.monotonic() + _START_SECONDS
     while time.monotonic() < deadline:
         if server.poll() is not None:
-            said = server.stdout.read().decode(errors="replace").strip() if server.stdout else ""
-            raise ConfigurationError(f"the embedded Redis did not start on port {port}: {said or server.returncode}")
+            said = log.read_text(errors="replace").strip() if log.exists() else f"exit status {server.returncode}"
+            raise ConfigurationError(f"the embedded Redis did not start on port {port}: {said}")
         try:
             socket.create_connection(("127.0.0.1", port), timeout=_LOOK_SECONDS).close()
         except OSError:

@@ -6,7 +6,7 @@ RFC 9112, section 6: a message whose length can be read two ways is never forwar
 
 import re
 
-from fast_priority.errors import MalformedRequest
+from fast_priority.errors import MalformedRequest, TargetError
 from fast_priority.message import Fields
 
 HOP_BY_HOP = frozenset(
@@ -26,6 +26,8 @@ _NOT_FOR_THE_TARGET = HOP_BY_HOP | {
     b"host",  # the target's own is sent
     b"expect",  # the gateway has answered it: it asked for the body
 }
+_BLANKS = b" \t"  # the only white space there is around a value (RFC 9110, section 5.6.3)
+_LONGEST_LENGTH_DIGITS = 18
 _TOKEN = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _FORBIDDEN_IN_VALUE = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
 
@@ -62,12 +64,21 @@ def check_request_framing(method: str, fields: Fields, *, http_version: str) -> 
         raise MalformedRequest(f"a request carries exactly one Host field, this one {len(hosts)}")
     if codings and (lengths or http_version == "1.0"):
         raise MalformedRequest("Transfer-Encoding together with Content-Length, or in HTTP/1.0, is ambiguous")
-    if codings and [coding.strip().lower() for coding in codings] != [b"chunked"]:
+    if codings and [coding.strip(_BLANKS).lower() for coding in codings] != [b"chunked"]:
         raise MalformedRequest("the only transfer coding taken is one 'chunked'")
-    if len(lengths) > 1 or any(not length.isdigit() for length in lengths):
+    if len(lengths) > 1 or any(not length.isdigit() or len(length) > _LONGEST_LENGTH_DIGITS for length in lengths):
         raise MalformedRequest("a request carries at most one Content-Length, and it is a whole number")
     if method == "CONNECT":
         raise MalformedRequest("CONNECT asks for a tunnel; this gateway forwards requests")
+
+
+def check_response_head(status: int, fields: Fields) -> None:
+    """Raise TargetError for a head that the client cannot be given: not a final status, or a value with controls."""
+    if not 200 <= status <= 599:
+        raise TargetError(f"its status {status} is not that of a final response")
+    for name, value in fields:
+        if not _TOKEN.fullmatch(name) or _FORBIDDEN_IN_VALUE.search(value):
+            raise TargetError(f"its field {name[:40]!r} has a character that fields may not have")
 
 
 def content_length(fields: Fields) -> int | None:
@@ -86,7 +97,10 @@ def has_body(fields: Fields) -> bool:
 
 def _without(fields: Fields, dropped: frozenset[bytes]) -> Fields:
     named = {
-        token.strip().lower() for name, value in fields if name.lower() == b"connection" for token in value.split(b",")
+        token.strip(_BLANKS).lower()
+        for name, value in fields
+        if name.lower() == b"connection"
+        for token in value.split(b",")
     }
     dropped = dropped | named if named else dropped
     return [(name, value) for name, value in fields if name.lower() not in dropped]

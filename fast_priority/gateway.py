@@ -3,10 +3,10 @@
 import asyncio
 import json
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, MutableMapping
 from email.utils import formatdate
 from http import HTTPStatus
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from fast_priority.errors import GatewayError, GatewayNotReady, RequestBodyTooLarge, error_for
 from fast_priority.fields import (
@@ -25,6 +25,7 @@ Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
+Answered = TypeVar("Answered")
 
 _DESCRIPTION_CHARACTERS = 120
 _WITHOUT_BODY = frozenset({HTTPStatus.NO_CONTENT, HTTPStatus.RESET_CONTENT, HTTPStatus.NOT_MODIFIED})
@@ -33,7 +34,7 @@ _WITHOUT_BODY = frozenset({HTTPStatus.NO_CONTENT, HTTPStatus.RESET_CONTENT, HTTP
 class Queues(Protocol):
     """What the gateway needs of the broker; `broker.submitting.Submitter` is one."""
 
-    async def ask(self, priority: Priority, payload: bytes, description: str) -> Reply | Failure:
+    def ask(self, priority: Priority, payload: bytes, description: str) -> Coroutine[Any, Any, Reply | Failure]:
         """Queue a ForwardCall and give what came of it. Raises GatewayError."""
         ...
 
@@ -80,43 +81,82 @@ class Gateway:
         raw_target = raw_path + b"?" + query if query else raw_path
         forwarded = end_to_end_request_fields(fields)
         priority = self._rules.priority_of(raw_path.decode("latin-1"))
+        body = _ClientBody(receive, self._target.policy.max_body_bytes)
         if priority is None:
-            body: Body = self._streamed_body(receive) if has_body(fields) else b""
-            async with self._target.exchange(scope["method"], raw_target, forwarded, body) as response:
-                await reply.stream(response)
+            passing = self._pass_on(scope, raw_target, forwarded, body, reply, streamed=has_body(fields))
+            await _unless_client_leaves(passing, body.read_whole, receive, reply)
             return
-        whole = b"".join([chunk async for chunk in self._streamed_body(receive)])
-        call = ForwardCall(Request(scope["method"], raw_target, forwarded, whole), self._target.policy)
+        call = ForwardCall(
+            Request(scope["method"], raw_target, forwarded, b"".join([chunk async for chunk in body.chunks()])),
+            self._target.policy,
+        )
         description = f"{scope['method']} {scope['path']!a}"[:_DESCRIPTION_CHARACTERS]
-        outcome = await _unless_client_leaves(self._queues.ask(priority, encode(call), description), receive)
+        asking = self._queues.ask(priority, encode(call), description)
+        outcome = await _unless_client_leaves(asking, body.read_whole, receive, reply)
         if isinstance(outcome, Failure):
             raise error_for(outcome.slug, outcome.detail)
         await reply.send(outcome)
 
-    async def _streamed_body(self, receive: Receive) -> AsyncIterator[bytes]:
-        most, size, more = self._target.policy.max_body_bytes, 0, True
+    async def _pass_on(
+        self,
+        scope: Scope,
+        raw_target: bytes,
+        fields: Fields,
+        body: "_ClientBody",
+        reply: "_ReplySender",
+        *,
+        streamed: bool,
+    ) -> None:
+        sent: Body = body.chunks() if streamed else b"".join([chunk async for chunk in body.chunks()])
+        async with self._target.exchange(scope["method"], raw_target, fields, sent) as response:
+            if scope["http_version"] == "1.0":
+                # It knows no chunks, so it must be told the length first.
+                whole = await response.whole_body(self._target.policy.max_body_bytes)
+                await reply.send(Reply(response.status, response.fields, whole))
+            else:
+                await reply.stream(response)
+
+
+class _ClientBody:
+    """The body of one request, as the server receives it."""
+
+    def __init__(self, receive: Receive, most_bytes: int) -> None:
+        self._receive = receive
+        self._most_bytes = most_bytes
+        self.read_whole = asyncio.Event()
+
+    async def chunks(self) -> AsyncIterator[bytes]:
+        """Give the body as it comes. Raises ClientLeft, and RequestBodyTooLarge as soon as it is."""
+        size, more = 0, True
         while more:
-            message = await receive()
+            message = await self._receive()
             if message["type"] == "http.disconnect":
                 raise ClientLeft
             chunk: bytes = message.get("body", b"")
             size += len(chunk)
-            if size > most:
-                raise RequestBodyTooLarge(_too_large(most))
+            if size > self._most_bytes:
+                raise RequestBodyTooLarge(_too_large(self._most_bytes))
             more = message.get("more_body", False)
             if chunk:
                 yield chunk
+        self.read_whole.set()
 
 
-async def _unless_client_leaves(asking: Awaitable[Reply | Failure], receive: Receive) -> Reply | Failure:
-    """Wait for the answer, and for the client to leave: then the waiting is cancelled and ClientLeft raised."""
-    waiting = asyncio.ensure_future(asking)
-    leaving = asyncio.ensure_future(receive())  # the body is read: the only message still to come is a disconnect
+async def _unless_client_leaves(
+    answering: Coroutine[Any, Any, Answered], body_read: asyncio.Event, receive: Receive, reply: "_ReplySender"
+) -> Answered:
+    """Do what answers the client, unless it leaves first: then that is cancelled and ClientLeft raised."""
+
+    async def leave() -> None:
+        await body_read.wait()
+        await receive()  # once the body is read, the only message still to come is a disconnect
+
+    waiting, leaving = asyncio.ensure_future(answering), asyncio.ensure_future(leave())
     try:
         await asyncio.wait([waiting, leaving], return_when=asyncio.FIRST_COMPLETED)
-        if not waiting.done():
+        if not waiting.done() and not reply.has_ended:
             raise ClientLeft
-        return waiting.result()
+        return await waiting
     finally:
         leaving.cancel()
         if not waiting.done():
@@ -130,19 +170,27 @@ class _ReplySender:
         self._method: str = scope["method"]
         self._send = send
         self.has_begun = False
+        self.has_ended = False
 
     async def send(self, reply: Reply) -> None:
-        bodiless = reply.status in _WITHOUT_BODY or self._method == "HEAD"
-        await self._begin(reply.status, reply.fields, b"" if bodiless else reply.body)
-        await self._send({"type": "http.response.body", "body": b"" if bodiless else reply.body})
+        """Send a whole response."""
+        fields = reply.fields
+        # To HEAD, the target may have left its Content-Length out; then nobody knows it.
+        if content_length(fields) is None and (reply.body or self._method != "HEAD"):
+            fields = [*fields, (b"content-length", b"%d" % len(reply.body))]
+        await self._begin(reply.status, fields)
+        await self._end(b"" if self._has_no_body(reply.status) else reply.body)
 
     async def stream(self, response: Response) -> None:
-        await self._begin(response.status, response.fields, None)
+        """Send a response as it comes."""
+        await self._begin(response.status, response.fields)
         async for chunk in response.chunks():
-            await self._send({"type": "http.response.body", "body": chunk, "more_body": True})
-        await self._send({"type": "http.response.body", "body": b""})
+            if not self._has_no_body(response.status):
+                await self._send({"type": "http.response.body", "body": chunk, "more_body": True})
+        await self._end(b"")
 
     async def send_error(self, error: GatewayError) -> None:
+        """Say in a response of our own what went wrong (RFC 9457, RFC 9209)."""
         problem = {
             "type": f"urn:fast-priority:{error.slug}",
             "title": error.title,
@@ -150,10 +198,8 @@ class _ReplySender:
             "detail": error.detail,
             "fault": error.fault,
         }
-        body = json.dumps(problem).encode()
         fields = [
             (b"content-type", b"application/problem+json"),
-            (b"content-length", b"%d" % len(body)),
             (b"date", formatdate(usegmt=True).encode()),
             (b"proxy-status", _proxy_status(error)),
         ]
@@ -161,17 +207,23 @@ class _ReplySender:
             fields.append((b"retry-after", b"%d" % error.retry_after_seconds))
         if error.closes_connection:
             fields.append((b"connection", b"close"))
-        await self._begin(error.status, fields, body)
-        await self._send({"type": "http.response.body", "body": b"" if self._method == "HEAD" else body})
+        await self.send(Reply(error.status, fields, json.dumps(problem).encode()))
 
-    async def _begin(self, status: int, fields: Fields, body: bytes | None) -> None:
+    def _has_no_body(self, status: int) -> bool:
+        return self._method == "HEAD" or status in _WITHOUT_BODY
+
+    async def _begin(self, status: int, fields: Fields) -> None:
         if status in _WITHOUT_BODY and self._method != "HEAD":
-            # The server would wait for as many bytes as this field names; RFC 9110, section 8.6, lets it be left out.
+            # The server would wait for as many bytes as the field names. RFC 9110, section 8.6, lets it be left out; a
+            # 205 says that it has none (section 15.3.6), where the server would otherwise announce chunks.
             fields = [field for field in fields if field[0].lower() != b"content-length"]
-        elif body is not None and not any(name.lower() == b"content-length" for name, _ in fields):
-            fields = [*fields, (b"content-length", b"%d" % len(body))] if self._method != "HEAD" else fields
-        self.has_begun = True
+            fields += [(b"content-length", b"0")] if status == HTTPStatus.RESET_CONTENT else []
         await self._send({"type": "http.response.start", "status": status, "headers": fields})
+        self.has_begun = True
+
+    async def _end(self, body: bytes) -> None:
+        self.has_ended = True  # before the last message: with it, the server reports a disconnect
+        await self._send({"type": "http.response.body", "body": body})
 
 
 def _proxy_status(error: GatewayError) -> bytes:

@@ -64,6 +64,7 @@ class Answer(msgspec.Struct, array_like=True, frozen=True, gc=False):
     outcome: Reply | Failure
 
 
+_UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 _encoder = msgspec.msgpack.Encoder()
 _call_decoder = msgspec.msgpack.Decoder(ForwardCall)
 _answer_decoder = msgspec.msgpack.Decoder(Answer)
@@ -78,7 +79,7 @@ def decode_call(data: bytes) -> ForwardCall:
     """Read a ForwardCall. Raises UnreadableMessage."""
     try:
         return _call_decoder.decode(data)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+    except _UNREADABLE as error:
         raise UnreadableMessage(f"not a forward call: {error}") from error
 
 
@@ -86,5 +87,5 @@ def decode_answer(data: bytes) -> Answer:
     """Read an Answer. Raises UnreadableMessage."""
     try:
         return _answer_decoder.decode(data)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+    except _UNREADABLE as error:
         raise UnreadableMessage(f"not an answer: {error}") from error

@@ -28,8 +28,8 @@ class Rules:
 
     `paths` match exactly, `base_paths` match every path that starts with them, `pass_through` matches exactly and wins.
     Paths are compared as sent: percent-encoding is neither decoded nor normalised. With `ignore_outer_slashes`, slashes
-    at either end of a path, on both sides of the comparison, mean nothing; without it, they are compared like any
-    other character.
+    at either end of a path, on both sides of the comparison, mean nothing; without it only the first slash, which every
+    path has, does.
     """
 
     listing: Listing = Listing.UNLISTED
@@ -51,7 +51,7 @@ class Rules:
         """Make rules from paths written as people write them; the target's documentation paths are added."""
 
         def written(path: str) -> str:
-            return path.strip("/") if ignore_outer_slashes else path
+            return _comparable(path, ignore_outer_slashes=ignore_outer_slashes)
 
         return cls(
             listing=listing,
@@ -63,8 +63,12 @@ class Rules:
 
     def priority_of(self, raw_path: str) -> Priority | None:
         """Give the queue for a path as it stood in the request line, without its query; None means pass it through."""
-        path = raw_path.strip("/") if self.ignore_outer_slashes else raw_path
+        path = _comparable(raw_path, ignore_outer_slashes=self.ignore_outer_slashes)
         if path in self.pass_through:
             return None
         named = path in self.paths or path.startswith(self.base_paths)
         return Priority.HIGH if named == (self.listing is Listing.LISTED) else Priority.LOW
+
+
+def _comparable(path: str, *, ignore_outer_slashes: bool) -> str:
+    return path.strip("/") if ignore_outer_slashes else path.removeprefix("/")

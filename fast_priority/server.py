@@ -1,11 +1,25 @@
 """uvicorn, set up so that it adds nothing to what the target answers."""
 
 import uvicorn
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from fast_priority.app import create_app
 from fast_priority.settings import Settings
 
 _DRAIN_GRACE_SECONDS = 5  # over the longest that an answer can take
+
+
+class FieldsEndWithTheHead(HttpToolsProtocol):
+    """uvicorn's HTTP protocol, without its habit of adding trailer fields to a request's header fields.
+
+    A trailer field counts as a field only where its definition says so (RFC 9110, section 6.5.1); one that stood in for
+    a header field could pass itself off as something that only a trusted proxy may set.
+    """
+
+    def on_headers_complete(self) -> None:
+        """The fields of the request are complete: what the parser appends from now on is something else."""
+        super().on_headers_complete()
+        self.scope["headers"] = list(self.headers)
 
 
 def server_for(settings: Settings) -> uvicorn.Server:
@@ -14,7 +28,7 @@ def server_for(settings: Settings) -> uvicorn.Server:
         create_app(settings),
         host=settings.host,
         port=settings.port,
-        http="httptools",
+        http=FieldsEndWithTheHead,
         loop="uvloop",
         ws="none",
         lifespan="on",

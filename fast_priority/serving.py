@@ -10,22 +10,22 @@ from typing import Any
 
 from redis import Redis as SyncRedis
 
-from fast_priority.broker import connecting
+from fast_priority.broker import connecting, keys
 from fast_priority.broker.claiming import Claim, Claimer, Settlement, refuse
 from fast_priority.broker.jobs import NotOurJob, payload_of
 from fast_priority.errors import GatewayError
-from fast_priority.message import Failure, ForwardCall, Reply, TargetPolicy, UnreadableMessage, decode_call
+from fast_priority.message import Failure, ForwardCall, Reply, UnreadableMessage, decode_call
 from fast_priority.settings import Settings
-from fast_priority.target import Target
-from fast_priority.tasks import end_all
+from fast_priority.targets import Targets
+from fast_priority.tasks import end_all, keep_doing
 
 logger = logging.getLogger("rq.worker")  # one log for one worker, whichever half of it speaks
 
 _RENEW_SECONDS = 1.0
 _RETRY_SECONDS = 0.2
 _SUSPENDED_SECONDS = 1.0
-_MOST_TARGETS = 8
-_MOST_CALL_BYTES = 512 * 1024 * 1024  # what Redis itself can hold in one value
+_MOST_BYTES_AT_ONCE = 4 * 1024 * 1024
+_MOST_CALL_BYTES = 300 * 1024 * 1024  # over the largest body that any setting allows, with its head
 
 
 class Serving:
@@ -52,20 +52,29 @@ class Serving:
         self._record = record
         self._burst = burst
         self._claimer = Claimer(connecting.options_of(connection), name)
-        self._targets = _Targets()
-        self._in_flight: dict[str, tuple[Claim, asyncio.Task[None]]] = {}
+        self._targets = Targets()
+        self._in_flight: dict[tuple[str, str], tuple[Claim, asyncio.Task[None]]] = {}
         self._ended: list[Settlement] = []
         self._work_may_wait = True
         self._stirred = asyncio.Event()
         self._idle = asyncio.Event()
         self._draining_since: float | None = None
+        self._leaving = False
 
     async def run(self) -> None:
         """Serve until a signal ends it and all that is in flight has been settled."""
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._on_signal)
-        helpers = [asyncio.create_task(job) for job in (self._listen_for_work(), self._keep_leases())]
+        helpers = [
+            asyncio.create_task(
+                keep_doing(what, step, expected=connecting.LOST, again_seconds=_RETRY_SECONDS, logger=logger)
+            )
+            for what, step in (
+                (f"Worker {self._name} cannot wait for work", self._listen_once),
+                (f"Worker {self._name} cannot renew its leases", self._keep_leases_once),
+            )
+        ]
         try:
             await self._fill_slots()
         finally:
@@ -83,8 +92,8 @@ class Serving:
 
     async def _fill_slots(self) -> None:
         """Settle and claim, one round trip at a time, whenever something ended or may have come in."""
-        while True:
-            settlements, self._ended = self._ended, []
+        while not self._leaving:
+            settlements = self._take_settlements()
             if settlements or (self._work_may_wait and self._free_slots):
                 await self._take_turn(settlements)
             elif (self._draining or self._burst) and not self._in_flight:
@@ -95,6 +104,16 @@ class Serving:
                 await self._stirred.wait()
             self._stirred.clear()
 
+    def _take_settlements(self) -> list[Settlement]:
+        """Take what has ended, up to so many bytes that one round trip is a short one."""
+        bytes_taken, length = 0, 0
+        while length < len(self._ended) and bytes_taken < _MOST_BYTES_AT_ONCE:
+            outcome = self._ended[length].outcome
+            bytes_taken += len(outcome.body) if isinstance(outcome, Reply) else 0
+            length += 1
+        taken, self._ended = self._ended[:length], self._ended[length:]
+        return taken
+
     async def _take_turn(self, settlements: list[Settlement]) -> None:
         free = self._free_slots
         if free:
@@ -102,21 +121,28 @@ class Serving:
         try:
             turn = await self._claimer.take_turn(settlements, free)
         except connecting.LOST as error:
-            logger.warning("Worker %s: Redis is away, trying again: %s", self._name, error)
-            self._ended = [*settlements, *self._ended]
-            self._work_may_wait = True
-            await asyncio.sleep(_RETRY_SECONDS)
+            await self._put_off(settlements, error)
             return
         for settlement in turn.dropped:
             logger.warning("Worker %s: nobody takes the answer to %s", self._name, settlement.claim.job_id)
         self.served += len(settlements) - len(turn.dropped)
         for claim in turn.claims:
             task = asyncio.create_task(self._serve(claim))
-            self._in_flight[claim.job_id] = (claim, task)
+            self._in_flight[claim.job_id, claim.execution_id] = (claim, task)
         if free and len(turn.claims) == free:
             self._work_may_wait = True
         if turn.suspended:
             await self._sit_out_suspension()
+
+    async def _put_off(self, settlements: list[Settlement], error: Exception) -> None:
+        """Keep for the next turn what could not be settled; while draining, no longer than a lease lasts."""
+        logger.warning("Worker %s: Redis is away, trying again: %s", self._name, error)
+        self._ended = [*settlements, *self._ended]
+        self._work_may_wait = True
+        if self._draining_since is not None and time.monotonic() - self._draining_since > keys.LEASE_SECONDS:
+            logger.warning("Worker %s: leaving with %d answers nobody takes", self._name, len(self._ended))
+            self._ended = []
+        await asyncio.sleep(_RETRY_SECONDS)
 
     async def _sit_out_suspension(self) -> None:
         """Wait a second, or for something in flight to end; then the queues are asked again."""
@@ -127,14 +153,14 @@ class Serving:
 
     async def _serve(self, claim: Claim) -> None:
         try:
-            call = decode_call(payload_of(claim.data, _MOST_CALL_BYTES))
+            call = _call_in(claim)
         except (NotOurJob, UnreadableMessage) as error:
             await self._refuse(claim, str(error))
         else:
             outcome = await self._forward(call)
             self._ended.append(Settlement(claim, outcome))
         finally:
-            self._in_flight.pop(claim.job_id, None)
+            self._in_flight.pop((claim.job_id, claim.execution_id), None)
             self._work_may_wait = True
             self._stirred.set()
 
@@ -142,8 +168,8 @@ class Serving:
         own = self._settings.target_base_url
         policy = self._settings.target_policy() if own else call.policy
         try:
-            target = await self._targets.get(policy)
-            return await target.forward(call.request)
+            async with self._targets.use(policy) as target:
+                return await target.forward(call.request)
         except GatewayError as error:
             return Failure(error.slug, error.detail)
         except Exception:
@@ -155,38 +181,28 @@ class Serving:
         with contextlib.suppress(*connecting.LOST):
             await asyncio.to_thread(refuse, self._connection, claim, reason)
 
-    async def _listen_for_work(self) -> None:
-        """While a slot is free and nothing was found, block until a gateway submits; look anyway every 2 s."""
-        while True:
-            await self._idle.wait()
-            self._idle.clear()
-            try:
-                woken = await self._claimer.wait_for_work()
-                self._idle.clear()  # the claim comes first; if it finds nothing, it sets this again
-                if woken and not self._free_slots:
-                    await self._claimer.wake_another()
-            except connecting.LOST as error:
-                logger.warning("Worker %s: Redis is away, trying again: %s", self._name, error)
-                await asyncio.sleep(_RETRY_SECONDS)
+    async def _listen_once(self) -> None:
+        """When a slot is free and nothing was found, block until a gateway submits; after 2 s, look anyway."""
+        await self._idle.wait()
+        try:
+            woken = await self._claimer.wait_for_work()
+            if woken and not self._free_slots:
+                await self._claimer.wake_another()
+        finally:
+            self._idle.clear()  # the claim comes first; if it finds nothing, it sets this again
             self._work_may_wait = True
             self._stirred.set()
 
-    async def _keep_leases(self) -> None:
-        """Every second: renew what is in flight, show rq that this worker lives."""
-        while True:
-            claims = [claim for claim, _ in self._in_flight.values()]
-            record = {**self._record(), "state": "busy" if claims else "idle", "successful_job_count": self.served}
-            try:
-                lost = await self._claimer.show_life(record, claims)
-            except connecting.LOST as error:
-                logger.warning("Worker %s: cannot renew its leases: %s", self._name, error)
-                lost = []
-            for claim in lost:
-                # Somebody else has answered for it by now; the target need not work on.
-                if claim.job_id in self._in_flight:
-                    logger.warning("Worker %s: lost the lease of %s", self._name, claim.job_id)
-                    self._in_flight[claim.job_id][1].cancel()
-            await asyncio.sleep(_RENEW_SECONDS)
+    async def _keep_leases_once(self) -> None:
+        """Renew what is in flight, show rq that this worker lives, and wait a second."""
+        claims = [claim for claim, _ in self._in_flight.values()]
+        record = {**self._record(), "state": "busy" if claims else "idle", "successful_job_count": self.served}
+        for claim in await self._claimer.show_life(record, claims):
+            # Somebody else has answered for it by now; the target need not work on.
+            if found := self._in_flight.get((claim.job_id, claim.execution_id)):
+                logger.warning("Worker %s: lost the lease of %s", self._name, claim.job_id)
+                found[1].cancel()
+        await asyncio.sleep(_RENEW_SECONDS)
 
     def _on_signal(self) -> None:
         if self._draining_since is None:
@@ -194,34 +210,12 @@ class Serving:
             self._draining_since = time.monotonic()
         elif time.monotonic() - self._draining_since > 1.0:  # a pool and a terminal both signal: twice at once is once
             logger.warning("Worker %s: leaving at once", self._name)
-            for _, task in self._in_flight.values():
-                task.cancel()
+            self._leaving = True
         self._stirred.set()
 
 
-class _Targets:
-    """The targets that this worker has connections to: one, unless gateways with different targets share the queues."""
-
-    def __init__(self) -> None:
-        self._open: dict[TargetPolicy, Target] = {}
-        self._opening = asyncio.Lock()
-
-    async def get(self, policy: TargetPolicy) -> Target:
-        """Give the target of this policy; its connections are kept."""
-        if policy not in self._open:
-            async with self._opening:
-                await self._open_one(policy)
-        return self._open[policy]
-
-    async def close(self) -> None:
-        """Close all connections."""
-        for target in self._open.values():
-            await target.__aexit__()
-        self._open.clear()
-
-    async def _open_one(self, policy: TargetPolicy) -> None:
-        if policy in self._open:
-            return
-        if len(self._open) >= _MOST_TARGETS:
-            raise GatewayError(f"a worker forwards to {_MOST_TARGETS} different targets at most")
-        self._open[policy] = await Target(policy).__aenter__()
+def _call_in(claim: Claim) -> ForwardCall:
+    call = decode_call(payload_of(claim.data, _MOST_CALL_BYTES))
+    if not claim.gateway_id:
+        raise NotOurJob("no gateway asked for it")
+    return call

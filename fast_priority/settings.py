@@ -16,7 +16,13 @@ from urllib.parse import urlsplit
 from dotenv import dotenv_values
 from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic.fields import FieldInfo
-from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic_settings import (
+    BaseSettings,
+    EnvSettingsSource,
+    NoDecode,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
 
 from fast_priority.errors import ConfigurationError
 from fast_priority.message import TargetPolicy
@@ -32,6 +38,7 @@ def _setting(default: Any, meaning: str, takes: str, **limits: Any) -> Any:
     return Field(default, description=meaning, json_schema_extra={"takes": takes}, **limits)
 
 
+_PATH_LISTS = {f"{PREFIX}{name}".lower() for name in ("prio_paths", "prio_base_paths", "pass_through")}
 PathList = Annotated[tuple[str, ...], NoDecode]
 
 
@@ -146,16 +153,12 @@ class Settings(BaseSettings):
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Look in the arguments, the environment and `.env`, and nowhere else."""
+        for source in (env_settings, dotenv_settings):
+            if isinstance(source, EnvSettingsSource):
+                source.env_vars = {
+                    name: value for name, value in source.env_vars.items() if _says_something(name, value)
+                }
         return init_settings, env_settings, dotenv_settings
-
-    @model_validator(mode="before")
-    @classmethod
-    def _empty_means_unset(cls, values: Any) -> Any:
-        # Compose files and shells hand on empty variables freely; only an empty list of paths says something.
-        if not isinstance(values, Mapping):
-            return values
-        lists = {"prio_paths", "prio_base_paths", "pass_through"}
-        return {name: value for name, value in values.items() if value != "" or name in lists}
 
     @field_validator("prio_paths", "prio_base_paths", "pass_through", mode="before")
     @classmethod
@@ -183,7 +186,7 @@ class Settings(BaseSettings):
             return None
         try:
             parts = urlsplit(value)
-            fits = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+            fits = parts.scheme in ("http", "https") and bool((parts.hostname or "").encode("idna")) and parts.port != 0
         except ValueError:
             fits = False
         if not fits or re.search(r"[\s\x00-\x1f\x7f]", value):
@@ -197,19 +200,25 @@ class Settings(BaseSettings):
     @field_validator("workers")
     @classmethod
     def _counts(cls, value: str | None) -> str | None:
-        if value is not None and re.fullmatch(r"[+-]?\d+", value) and not 1 <= int(value) <= 512:
+        number = _whole_number(value)
+        if number is not None and not 1 <= number <= 512:
             raise ValueError("this many worker processes cannot be")
         return value
 
     @model_validator(mode="after")
     def _endpoints_are_distinct(self) -> Self:
-        own = (self.doc_path, self.redoc_path, self.health_path, GATEWAY_OPENAPI_PATH)
-        if len(set(own)) != len(own):
+        if len(set(self.own_paths)) != len(self.own_paths):
             raise ValueError(
-                f"{PREFIX}DOC_PATH, {PREFIX}REDOC_PATH and {PREFIX}HEALTH_PATH must differ from each other "
-                f"and from {GATEWAY_OPENAPI_PATH}"
+                f"{PREFIX}DOC_PATH, {PREFIX}REDOC_PATH and {PREFIX}HEALTH_PATH must differ from each other, "
+                f"from {GATEWAY_OPENAPI_PATH}, and from /live and /ready below the health path"
             )
         return self
+
+    @property
+    def own_paths(self) -> tuple[str, ...]:
+        """The paths that the gateway answers itself."""
+        health = self.health_path
+        return self.doc_path, self.redoc_path, GATEWAY_OPENAPI_PATH, health, f"{health}/live", f"{health}/ready"
 
     @property
     def runs_as_worker(self) -> bool:
@@ -217,9 +226,14 @@ class Settings(BaseSettings):
         return self.workers is not None
 
     @property
+    def names_a_redis(self) -> bool:
+        """Whether anybody said which Redis to use."""
+        return not self.model_fields_set.isdisjoint({"redis_host", "redis_port", "redis_user", "redis_password"})
+
+    @property
     def worker_processes(self) -> int:
         """How many worker processes to start: at least 1."""
-        return int(self.workers) if self.workers and self.workers.strip().isdigit() else 1
+        return _whole_number(self.workers) or 1
 
     @property
     def rules(self) -> Rules:
@@ -253,8 +267,8 @@ class Origin:
 
 def origins(settings: Settings, overridden: frozenset[str] = frozenset()) -> list[Origin]:
     """Tell of every setting what is in force and where it came from; `overridden` names those given as arguments."""
-    from_file = {name.upper() for name in dotenv_values(DOTENV)} if Path(DOTENV).is_file() else set()
-    environment = {name.upper() for name, value in os.environ.items() if value}
+    from_file = {name.upper() for name, value in _dotenv().items() if _says_something(name, value)}
+    environment = {name.upper() for name, value in os.environ.items() if _says_something(name, value)}
     found = []
     for name, field in type(settings).model_fields.items():
         variables = _variables(name)
@@ -284,8 +298,22 @@ def unknown_variables(environment: Mapping[str, str]) -> list[str]:
 
 def warnings_about_environment() -> list[str]:
     """Check the environment and `.env` of this process for variables nothing reads."""
-    from_file = dotenv_values(DOTENV) if Path(DOTENV).is_file() else {}
-    return unknown_variables({**{name: value or "" for name, value in from_file.items()}, **os.environ})
+    return unknown_variables({**_dotenv(), **os.environ})
+
+
+def _dotenv() -> dict[str, str]:
+    found = dotenv_values(DOTENV) if Path(DOTENV).is_file() else {}
+    return {name: value or "" for name, value in found.items()}
+
+
+def _says_something(variable: str, value: str | None) -> bool:
+    # Compose files and shells hand on empty variables freely: they count as not set. Only of a list of paths, empty is
+    # something to say.
+    return bool(value) or (value is not None and variable.lower() in _PATH_LISTS)
+
+
+def _whole_number(text: str | None) -> int | None:
+    return int(text) if text is not None and re.fullmatch(r"\s*[+-]?[0-9]{1,4000}\s*", text) else None
 
 
 def _variables(name: str) -> tuple[str, ...]:
@@ -312,6 +340,12 @@ def _explained(problem: Any) -> str:
         return reason
     name = str(location[0]).lower().removeprefix(PREFIX.lower())
     name = "workers" if name == "worker" else name
-    shown = "***" if "password" in name else re.sub(r"//[^/@]*@", "//***@", repr(problem["input"]))
+    shown = repr(_without_secrets(problem["input"]) if name == "target_base_url" else problem["input"])
+    shown = "'***'" if "password" in name else shown
     reason = reason[0].lower() + reason[1:]
     return f"{PREFIX}{name.upper()}={shown} cannot be used ({reason}): give {_takes(name)}"
+
+
+def _without_secrets(value: Any) -> Any:
+    # What stands before an @ may be a password, and what stands after a ? a token.
+    return re.sub(r"(?s)\?.*", "?***", re.sub(r"(?s)(//)?.*@", r"\1***@", value)) if isinstance(value, str) else value

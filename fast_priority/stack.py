@@ -58,14 +58,16 @@ def running(part: Part, output: IO[Any] | int | None = None, stop_seconds: float
 
 def stop(process: "subprocess.Popen[bytes]", within_seconds: float = _STOP_SECONDS) -> None:
     """End a part in an orderly way, or after `within_seconds` with all that it started."""
-    if process.poll() is None:
-        process.terminate()
     try:
+        if process.poll() is None:
+            process.terminate()
         process.wait(within_seconds)
     except subprocess.TimeoutExpired:
         logger.warning("process %d did not end within %g s and is killed", process.pid, within_seconds)
-    _kill_group(process.pid)
-    process.wait()
+    finally:
+        # Also when somebody who does not want to wait any longer interrupts the wait.
+        _kill_group(process.pid)
+        process.wait()
 
 
 def wait_until(what: str, condition: Callable[[], bool], within_seconds: float = 20.0) -> None:

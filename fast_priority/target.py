@@ -1,7 +1,6 @@
 """The only module that speaks HTTP to the target.
 
-aiohttp is a client for people's programs; here it is made to add nothing, follow nothing, keep nothing, undo nothing
-and try nothing twice. One boundary maps everything it raises to our own errors.
+One boundary maps everything that the HTTP client raises to our own errors.
 """
 
 import asyncio
@@ -27,26 +26,24 @@ from fast_priority.errors import (
     TargetTimeout,
     TargetUnreachable,
 )
-from fast_priority.fields import end_to_end_response_fields
+from fast_priority.fields import check_response_head, content_length, end_to_end_response_fields
+from fast_priority.http_client import plain_session
 from fast_priority.message import Fields, Reply, Request, TargetPolicy
 
 Body = bytes | AsyncIterator[bytes]
 
-_NOT_ADDED = ("Accept", "Accept-Encoding", "Content-Type", "User-Agent")
-_KEEP_IDLE_SECONDS = 4.0  # below the 5 s after which uvicorn, among others, closes an idle connection
-_LARGEST_LINE_BYTES = _LARGEST_FIELD_BYTES = 64 * 1024
-_MOST_FIELDS = 512
 _CHUNK_BYTES = 64 * 1024
 _INLINE_BYTES = 256 * 1024  # aiohttp writes bytes in one piece; larger bodies are handed to it in chunks
 
 
 class Response:
-    """The head of the target's response, and its body as it comes."""
+    """The head of the target's response, and its body as it comes. A head that cannot be sent on is a TargetError."""
 
     def __init__(self, response: aiohttp.ClientResponse) -> None:
         self._response = response
         self.status = response.status
         self.fields: Fields = end_to_end_response_fields(list(response.raw_headers))
+        check_response_head(self.status, self.fields)
 
     async def chunks(self) -> AsyncIterator[bytes]:
         """Give the body as it arrives. Raises ResponseIncomplete when it ends before it is whole."""
@@ -79,21 +76,7 @@ class Target:
         self._session: aiohttp.ClientSession | None = None
 
     async def __aenter__(self) -> "Target":
-        session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=_KEEP_IDLE_SECONDS),
-            cookie_jar=aiohttp.DummyCookieJar(),
-            skip_auto_headers=_NOT_ADDED,
-            auto_decompress=False,
-            trust_env=False,
-            max_line_size=_LARGEST_LINE_BYTES,
-            max_field_size=_LARGEST_FIELD_BYTES,
-            max_headers=_MOST_FIELDS,
-            timeout=aiohttp.ClientTimeout(total=None, sock_connect=self.policy.connect_timeout_seconds),
-        )
-        # aiohttp sends an idempotent request again when a kept connection turns out to be closed. It has no public
-        # switch for that; tests/integration/test_target.py fails when this one stops working.
-        session._retry_connection = False
-        self._session = session
+        self._session = plain_session(self.policy.connect_timeout_seconds)
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -114,27 +97,27 @@ class Target:
         """Send a request, once, and give the response as soon as its head is there.
 
         The timeout spans everything up to the end of the `async with` block. Leaving the block early closes the
-        connection. Raises TargetError, or MalformedRequest for what cannot be sent.
+        connection. Raises TargetError, MalformedRequest for what cannot be sent, and what the body itself raises.
         """
         if self._session is None:
             raise RuntimeError("use Target as an async context manager")
-        with _mapped_errors():
-            try:
-                async with (
-                    asyncio.timeout(self.policy.timeout_seconds),
-                    self._session.request(
+        if isinstance(body, bytes) and body and content_length(fields) is None:
+            fields = [*fields, (b"content-length", b"%d" % len(body))]
+        supply = _Supply(body)
+        try:
+            async with asyncio.timeout(self.policy.timeout_seconds):
+                with _mapped_errors(supply):
+                    response = await self._session.request(
                         method,
                         self._url(raw_target),
                         headers=_headers(fields),
-                        data=_data(body),
+                        data=supply.data(),
                         allow_redirects=False,
-                    ) as response,
-                ):
+                    )
+                async with response:
                     yield Response(response)
-            except aiohttp.ConnectionTimeoutError as error:
-                raise ConnectTimeout(f"no connection within {self.policy.connect_timeout_seconds:g} s") from error
-            except TimeoutError as error:
-                raise TargetTimeout(f"no whole response within {self.policy.timeout_seconds:g} s") from error
+        except TimeoutError as error:
+            raise TargetTimeout(f"no whole response within {self.policy.timeout_seconds:g} s") from error
 
     def _url(self, raw_target: bytes) -> URL:
         # Both sides are kept as they are: the base URL's path, one slash, the rest as the client wrote it.
@@ -149,7 +132,7 @@ async def is_reachable(base_url: str, within_seconds: float) -> bool:
     try:
         async with asyncio.timeout(within_seconds):
             _, writer = await asyncio.open_connection(parts.hostname, port)
-    except (OSError, TimeoutError):
+    except (OSError, TimeoutError, UnicodeError):  # a name that is too long to be one raises the last
         return False
     writer.close()
     return True
@@ -167,12 +150,25 @@ def _headers(fields: Fields) -> CIMultiDict[str]:
         raise MalformedRequest("a field is not UTF-8") from error
 
 
-def _data(body: Body) -> Body | None:
-    if isinstance(body, bytes):
-        if not body:
-            return None
-        return body if len(body) <= _INLINE_BYTES else _in_chunks(body)
-    return body
+class _Supply:
+    """A request body on its way to the HTTP client, which hides what the body itself raises."""
+
+    def __init__(self, body: Body) -> None:
+        self._body = body
+        self.failure: Exception | None = None
+
+    def data(self) -> Body | None:
+        if isinstance(self._body, bytes):
+            return self._body or None if len(self._body) <= _INLINE_BYTES else _in_chunks(self._body)
+        return self._watched(self._body)
+
+    async def _watched(self, body: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+        try:
+            async for chunk in body:
+                yield chunk
+        except Exception as error:
+            self.failure = error
+            raise
 
 
 async def _in_chunks(body: bytes) -> AsyncIterator[bytes]:
@@ -182,9 +178,22 @@ async def _in_chunks(body: bytes) -> AsyncIterator[bytes]:
 
 
 @contextmanager
-def _mapped_errors() -> Iterator[None]:
+def _mapped_errors(supply: _Supply) -> Iterator[None]:
+    try:
+        with _as_target_errors():
+            yield
+    except TargetError:
+        if supply.failure is not None:
+            raise supply.failure from None
+        raise
+
+
+@contextmanager
+def _as_target_errors() -> Iterator[None]:
     try:
         yield
+    except aiohttp.ConnectionTimeoutError as error:
+        raise ConnectTimeout("no connection in time (FAST_PRIORITY_CONNECT_TIMEOUT)") from error
     except aiohttp.ClientConnectorDNSError as error:
         raise TargetNotFound("its host name does not resolve") from error
     except aiohttp.ClientSSLError as error:

@@ -1,9 +1,34 @@
-"""Ending asyncio tasks for certain."""
+"""Background tasks that neither die unseen nor outlive their owner."""
 
 import asyncio
-from collections.abc import Iterable
+import logging
+from collections.abc import Awaitable, Callable, Iterable
 
 _AGAIN_SECONDS = 0.1
+
+
+async def keep_doing(
+    what: str,
+    step: Callable[[], Awaitable[None]],
+    *,
+    expected: tuple[type[Exception], ...],
+    again_seconds: float,
+    logger: logging.Logger,
+) -> None:
+    """Do one step after the other until cancelled, whatever goes wrong in them.
+
+    After a failure it waits `again_seconds`. An expected one is logged in a line, any other with its traceback: a loop
+    that others depend on must not end because of something nobody thought of.
+    """
+    while True:
+        try:
+            await step()
+        except expected as error:
+            logger.warning("%s: %s; trying again", what, error)
+            await asyncio.sleep(again_seconds)
+        except Exception:
+            logger.exception("%s: unexpected failure; trying again", what)
+            await asyncio.sleep(again_seconds)
 
 
 async def end_all(tasks: Iterable[asyncio.Task[None]]) -> None:

@@ -20,7 +20,7 @@ from rq.worker import BaseWorker
 from rq.worker_registration import clean_worker_registry
 
 from fast_priority.broker import connecting
-from fast_priority.broker.jobs import PlainSerializer
+from fast_priority.broker.jobs import WriteOnlySerializer
 from fast_priority.errors import ConfigurationError
 from fast_priority.priority import Priority
 from fast_priority.serving import Serving
@@ -50,8 +50,8 @@ class PriorityWorker(BaseWorker):
         self._settings = settings or Settings.load()
         if connection is not None and prepare_for_work:
             wait_for_redis(connection)
-        # rq's serializer would unpickle anything that stands in a job's hash.
-        options["serializer"] = PlainSerializer
+        # rq's own serializer would unpickle anything that stands in a job's hash.
+        options["serializer"] = WriteOnlySerializer
         super().__init__(_names(queues), name, connection=connection, prepare_for_work=prepare_for_work, **options)
         served = set(self.queue_names())
         if prepare_for_work and served != _QUEUE_NAMES:

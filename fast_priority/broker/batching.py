@@ -12,41 +12,68 @@ class Batcher(Generic[Item, Result]):
     """Collects what is asked for while a round trip is under way, and asks for it all in the next.
 
     `send` takes a batch and gives one result an item, in order. What it raises, every caller of that batch gets.
-    At most `most` items travel at once.
+    At most `most` items travel at once, and no more once they weigh `most_weight`; what one weighs, `weigh` tells.
     """
 
-    def __init__(self, send: Callable[[Sequence[Item]], Awaitable[Sequence[Result]]], most: int) -> None:
+    def __init__(
+        self,
+        send: Callable[[Sequence[Item]], Awaitable[Sequence[Result]]],
+        most: int,
+        *,
+        weigh: Callable[[Item], int] = lambda _: 0,
+        most_weight: int = 1,
+    ) -> None:
         self._send = send
         self._most = most
+        self._weigh = weigh
+        self._most_weight = most_weight
         self._waiting: list[tuple[Item, asyncio.Future[Result]]] = []
         self._sending: asyncio.Task[None] | None = None
 
     async def ask(self, item: Item) -> Result:
-        """Send the item with the next batch and give its result."""
-        answer: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
-        self._waiting.append((item, answer))
+        """Send the item with the next batch and give its result. Cancelled before that, it is never sent."""
+        return await self.put(item)
+
+    def put(self, item: Item) -> asyncio.Future[Result]:
+        """Send the item with the next batch, and give what will hold its result."""
+        result: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
+        self._waiting.append((item, result))
         if self._sending is None:
             self._sending = asyncio.create_task(self._send_all())
-        return await answer
+        return result
+
+    def take_back(self, result: asyncio.Future[Result]) -> bool:
+        """Keep what `put` gave this for from being sent; tells whether there was still time for that."""
+        before = len(self._waiting)
+        self._waiting = [entry for entry in self._waiting if entry[1] is not result]
+        return len(self._waiting) < before
 
     async def _send_all(self) -> None:
         try:
             while self._waiting:
-                batch, self._waiting = self._waiting[: self._most], self._waiting[self._most :]
-                await self._send_one(batch)
+                if batch := self._next_batch():
+                    await self._send_one(batch)
         finally:
             self._sending = None
 
+    def _next_batch(self) -> list[tuple[Item, asyncio.Future[Result]]]:
+        weight, length = 0, 0
+        while length < min(self._most, len(self._waiting)) and weight < self._most_weight:
+            weight += self._weigh(self._waiting[length][0])
+            length += 1
+        batch, self._waiting = self._waiting[:length], self._waiting[length:]
+        return [(item, result) for item, result in batch if not result.done()]
+
     async def _send_one(self, batch: list[tuple[Item, asyncio.Future[Result]]]) -> None:
         try:
-            results = await self._send([item for item, _ in batch])
+            answers = await self._send([item for item, _ in batch])
+            for (_, result), answer in zip(batch, answers, strict=True):
+                if not result.done():
+                    result.set_result(answer)
         except BaseException as error:
-            for _, answer in batch:
-                if not answer.done():
-                    answer.set_exception(error if isinstance(error, Exception) else asyncio.CancelledError())
+            for _, result in batch:
+                if isinstance(error, Exception) and not result.done():
+                    result.set_exception(error)
+                result.cancel()  # for those that still have neither
             if not isinstance(error, Exception):
                 raise
-        else:
-            for (_, answer), result in zip(batch, results, strict=True):
-                if not answer.done():
-                    answer.set_result(result)

@@ -6,16 +6,17 @@ from typing import Any, NamedTuple
 from uuid import uuid4
 
 from redis import Redis as SyncRedis
-from rq.job import JOB_ID_PATTERN, Job, JobStatus
+from rq.job import Job, JobStatus
 from rq.results import Result
 
 from fast_priority.broker import connecting, keys, scripts
-from fast_priority.broker.jobs import JobTemplate, PlainSerializer
+from fast_priority.broker.jobs import JobTemplate, WriteOnlySerializer
 from fast_priority.message import Answer, Failure, Reply, encode
 from fast_priority.priority import Priority
 
 _MOST_LOOKED_AT = 1000  # dead jobs skipped in one claim, so that one claim never holds Redis up
 _WAKE_UP_SECONDS = 2
+_PATIENCE_SECONDS = 10.0  # no client waits for one call of a worker, and a call given up is work to be done again
 _STARTED = [keys.started(Priority.HIGH), keys.started(Priority.LOW)]
 _WORKERS_OF = [keys.workers_of(Priority.HIGH), keys.workers_of(Priority.LOW)]
 _QUEUES = [keys.queue(Priority.HIGH), keys.queue(Priority.LOW)]
@@ -52,9 +53,10 @@ class Claimer:
     """One worker process at the queues."""
 
     def __init__(self, options: dict[str, Any], worker_name: str) -> None:
-        self._redis = connecting.connect(options)
-        self._blocking = connecting.connect(options, _WAKE_UP_SECONDS + connecting.ANSWER_TIMEOUT_SECONDS)
+        self._redis = connecting.connect(options, _PATIENCE_SECONDS)
+        self._blocking = connecting.connect(options, _WAKE_UP_SECONDS + _PATIENCE_SECONDS)
         self._worker_name = worker_name
+        self._unanswered_claim: str | None = None
 
     async def close(self) -> None:
         """Close the connections."""
@@ -64,21 +66,25 @@ class Claimer:
     async def take_turn(self, settlements: Sequence[Settlement], free_slots: int) -> Turn:
         """Settle what has ended and claim up to `free_slots` requests, in one round trip.
 
-        Settling again after a lost answer is harmless: what was settled is dropped.
+        When it raises, call it again with the same settlements: what was settled is then dropped, and what was claimed
+        without our hearing of it is given once more.
         """
         calls = []
         if settlements:
             calls.append(self._settle_call(settlements))
-        execution_id = uuid4().hex
+        execution_id = self._unanswered_claim or uuid4().hex
         if free_slots:
-            calls.append(self._claim_call(execution_id, free_slots))
+            calls.append(self._claim_call(execution_id, free_slots, again=self._unanswered_claim is not None))
+            self._unanswered_claim = execution_id
         results = await scripts.run_together(self._redis, calls)
         dropped = []
         if settlements:
             delivered = results.pop(0)
             dropped = [item for item, flag in zip(settlements, delivered, strict=True) if not flag]
-        claimed: list[Any] = results.pop(0) if free_slots else [0]
-        suspended, *found = claimed
+        if not free_slots:
+            return Turn([], suspended=False, dropped=dropped)
+        self._unanswered_claim = None
+        suspended, *found = results.pop()
         return Turn([_claim(execution_id, *one) for one in found], bool(suspended), dropped)
 
     async def wait_for_work(self) -> bool:
@@ -116,14 +122,14 @@ class Claimer:
             arguments += (claim.job_id, claim.execution_id, claim.queue_name, claim.gateway_id, answer)
         return scripts.Call(scripts.SETTLE, _STARTED, arguments)
 
-    def _claim_call(self, execution_id: str, free_slots: int) -> scripts.Call:
-        touched = [*_QUEUES, *_STARTED, keys.WAKE_UP, keys.SUSPENDED]
+    def _claim_call(self, execution_id: str, free_slots: int, *, again: bool) -> scripts.Call:
+        touched = [*_QUEUES, *_STARTED, keys.WAKE_UP, keys.SUSPENDED, keys.last_claim(self._worker_name)]
         return scripts.Call(
             scripts.CLAIM,
             touched,
             [
                 keys.JOB_PREFIX, keys.GATEWAY_PREFIX, free_slots, self._worker_name, execution_id, keys.LEASE_SECONDS,
-                JobTemplate.now(), keys.WAKE_UP_TTL_SECONDS, _MOST_LOOKED_AT,
+                JobTemplate.now(), keys.WAKE_UP_TTL_SECONDS, _MOST_LOOKED_AT, "1" if again else "0",
             ],
         )  # fmt: skip
 
@@ -136,15 +142,11 @@ def refuse(connection: SyncRedis, claim: Claim, reason: str) -> None:
     key, registry = keys.job(claim.job_id), keys.failed(claim.queue_name)
     with connection.pipeline() as pipeline:
         pipeline.zrem(keys.started(claim.queue_name), f"{claim.job_id}:{claim.execution_id}")
-        if not JOB_ID_PATTERN.fullmatch(claim.job_id):
-            pipeline.delete(key)  # rq's own tools stumble over such an id
-            pipeline.execute()
-            return
         pipeline.hset(key, "status", JobStatus.FAILED.value)
         pipeline.expire(key, keys.FAILED_TTL_SECONDS)
         pipeline.zadd(registry, {claim.job_id: time.time() + keys.FAILED_TTL_SECONDS})
         pipeline.expire(registry, keys.FAILED_TTL_SECONDS)
-        job = Job(claim.job_id, connection=connection, serializer=PlainSerializer)
+        job = Job(claim.job_id, connection=connection, serializer=WriteOnlySerializer)
         Result.create_failure(job, keys.FAILED_TTL_SECONDS, exc_string=reason, pipeline=pipeline)
         pipeline.execute()
 
@@ -164,6 +166,5 @@ def answer_directly(connection: SyncRedis, gateway_id: str, job_id: str, outcome
 
 
 def _claim(execution_id: str, job_id: bytes, queue_name: bytes, gateway_id: bytes, data: bytes) -> Claim:
-    return Claim(
-        job_id.decode(errors="replace"), execution_id, queue_name.decode(), gateway_id.decode(errors="replace"), data
-    )
+    # The script gives no job id that is not plain ASCII; a gateway's may be anything, and then belongs to none.
+    return Claim(job_id.decode(), execution_id, queue_name.decode(), gateway_id.decode(errors="replace"), data)

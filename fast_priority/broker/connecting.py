@@ -9,9 +9,11 @@ from redis import Redis as SyncRedis
 from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
+from redis.connection import Connection, UnixDomainSocketConnection
 from redis.exceptions import RedisError
 from redis.retry import Retry as SyncRetry
 
+from fast_priority.errors import ConfigurationError
 from fast_priority.settings import Settings
 
 CONNECT_TIMEOUT_SECONDS = 1.0
@@ -41,8 +43,17 @@ def sync_connection(settings: Settings) -> SyncRedis:
 
 
 def options_of(connection: SyncRedis) -> dict[str, Any]:
-    """Give the same from a connection that rq was handed, so that a worker stays with the Redis it was started on."""
-    known = connection.connection_pool.connection_kwargs
+    """Give the same from a connection that rq was handed, so that a worker stays with the Redis it was started on.
+
+    Raises ConfigurationError for a connection that cannot be made alike: TLS would be lost, and the password sent bare.
+    """
+    pool = connection.connection_pool
+    if pool.connection_class not in (Connection, UnixDomainSocketConnection):
+        raise ConfigurationError(
+            f"a PriorityWorker speaks to Redis over TCP or a Unix socket, not over {pool.connection_class.__name__}: "
+            "give a redis:// or unix:// URL"
+        )
+    known = pool.connection_kwargs
     names = ("host", "port", "db", "username", "password")
     options = {name: known[name] for name in names if known.get(name) is not None}
     if known.get("path"):

@@ -10,14 +10,18 @@ from redis.asyncio import Redis
 from fast_priority.broker import connecting, keys, scripts
 from fast_priority.errors import GatewayError, WorkerLost
 from fast_priority.message import Failure, Reply, UnreadableMessage, decode_answer
-from fast_priority.tasks import end_all
+from fast_priority.tasks import end_all, keep_doing
 
 logger = logging.getLogger(__name__)
 
-_MOST_AT_ONCE = 256
+_MOST_BYTES_AT_ONCE = 1024 * 1024
 _BLOCK_SECONDS = 5
+_PATIENCE_SECONDS = 10.0  # nobody hears of a slow read, and an answer that was popped for nobody is lost
 _WATCH_AT_ONCE = 1000
 _RECONNECT_SECONDS = 0.2
+
+_ENDED = frozenset({b"", b"failed", b"canceled", b"stopped"})
+"""What a job's status says when no answer will come: it is gone, or rq's own tools have put it aside."""
 
 Outcome = Reply | Failure
 
@@ -32,8 +36,8 @@ class Inbox:
 
     def __init__(self, gateway_id: str, options: dict[str, Any], poll_interval_seconds: float) -> None:
         self._key = keys.inbox(gateway_id)
-        self._redis: Redis = connecting.connect(options)
-        self._blocking: Redis = connecting.connect(options, _BLOCK_SECONDS + connecting.ANSWER_TIMEOUT_SECONDS)
+        self._redis: Redis = connecting.connect(options, _PATIENCE_SECONDS)
+        self._blocking: Redis = connecting.connect(options, _BLOCK_SECONDS + _PATIENCE_SECONDS)
         self._poll_interval_seconds = poll_interval_seconds
         self._waiting: dict[str, asyncio.Future[Outcome]] = {}
         self._missing: set[str] = set()
@@ -46,7 +50,13 @@ class Inbox:
 
     def open(self) -> None:
         """Start reading."""
-        self._tasks = [asyncio.create_task(self._read_for_ever()), asyncio.create_task(self._watch_for_ever())]
+        loops = [("cannot read answers", self._read_once), ("cannot look after waiting requests", self._watch_once)]
+        self._tasks = [
+            asyncio.create_task(
+                keep_doing(what, step, expected=connecting.LOST, again_seconds=_RECONNECT_SECONDS, logger=logger)
+            )
+            for what, step in loops
+        ]
 
     async def close(self) -> None:
         """Stop reading; whoever still waits gets WorkerLost."""
@@ -75,27 +85,18 @@ class Inbox:
         if answer is not None and not answer.done():
             answer.set_exception(error)
 
-    async def _read_for_ever(self) -> None:
-        while True:
-            try:
-                frames = await self._read()
-            except connecting.LOST as error:
-                logger.warning("cannot read answers from Redis, trying again: %s", error)
-                await asyncio.sleep(_RECONNECT_SECONDS)
-                continue
-            for frame in frames:
-                self._hand_over(frame)
-            await asyncio.sleep(0)  # those who waited go on first, and then the next read
+    async def _read_once(self) -> None:
+        for frame in await self._read():
+            self._hand_over(frame)
+        await asyncio.sleep(0)  # those who waited go on first, and then the next read
 
     async def _read(self) -> list[bytes]:
-        if self._waiting and (frames := await self._read_many()):
-            return frames
+        if self._waiting:
+            frames: list[bytes] = await scripts.READ.run(self._redis, [self._key], [_MOST_BYTES_AT_ONCE])
+            if frames:
+                return frames
         popped = await self._blocking.blpop([self._key], timeout=_BLOCK_SECONDS)
         return [popped[1]] if popped else []  # type: ignore[list-item]
-
-    async def _read_many(self) -> list[bytes] | None:
-        found: list[bytes] | None = await self._redis.lpop(self._key, _MOST_AT_ONCE)  # type: ignore[assignment]
-        return found
 
     def _hand_over(self, frame: bytes) -> None:
         try:
@@ -108,21 +109,16 @@ class Inbox:
         if waiting is not None and not waiting.done():
             waiting.set_result(answer.outcome)
 
-    async def _watch_for_ever(self) -> None:
-        while True:
-            await asyncio.sleep(self._poll_interval_seconds)
-            ids = list(self._waiting)
-            for start in range(0, len(ids), _WATCH_AT_ONCE):
-                try:
-                    await self._watch(ids[start : start + _WATCH_AT_ONCE])
-                except connecting.LOST as error:
-                    logger.warning("cannot look after waiting requests, trying again: %s", error)
-                    break
+    async def _watch_once(self) -> None:
+        await asyncio.sleep(self._poll_interval_seconds)
+        ids = list(self._waiting)
+        for start in range(0, len(ids), _WATCH_AT_ONCE):
+            await self._watch(ids[start : start + _WATCH_AT_ONCE])
 
     async def _watch(self, ids: list[str]) -> None:
         unread, *statuses = await scripts.WATCH.run(self._redis, [self._key], [keys.JOB_PREFIX, *ids])
         for request_id, status in zip(ids, statuses, strict=True):
-            if status not in (b"", b"failed"):
+            if status not in _ENDED:
                 self._missing.discard(request_id)
             elif request_id not in self._waiting:
                 continue

@@ -1,13 +1,14 @@
 """Requests as rq jobs, and rq jobs as requests.
 
-rq pickles a job's function name and arguments. Written here, that pickle holds a name and bytes. Read here, it is read
-by an unpickler that knows no names at all, so that whoever can write to Redis still cannot make a worker run anything.
+rq pickles a job's function name and arguments. Written here, that pickle holds a name and bytes. Read here, it is not
+unpickled but compared with what we write, so that whoever can write to Redis cannot make a worker run anything.
 """
 
-import io
 import pickle
+import pickletools
 import zlib
 from datetime import UTC, datetime
+from itertools import islice
 from typing import Any, Final
 from uuid import uuid4
 
@@ -20,6 +21,13 @@ from fast_priority.broker import keys
 FORWARD: Final = "fast_priority.job.forward"
 """The one function a job may name; a stock rq worker imports and calls it."""
 _PICKLE_PROTOCOL = 5
+_NAME_AND_NONE = b"".join(
+    (pickle.SHORT_BINUNICODE, bytes([len(FORWARD)]), FORWARD.encode(), pickle.MEMOIZE, pickle.NONE)
+)
+_SIZE_BYTES_OF = {pickle.SHORT_BINBYTES: 1, pickle.BINBYTES: 4, pickle.BINBYTES8: 8}
+_LONGEST_HEAD_BYTES = 64
+_LONGEST_NAME_SHOWN = 80
+_MOST_OPCODES = 1000
 _STOCK_TIMEOUT_GRACE_SECONDS = 10  # a stock worker's death penalty comes after the target's own timeout
 
 
@@ -27,20 +35,11 @@ class NotOurJob(ValueError):
     """A job on the queue that is no request of a gateway; its text says why."""
 
 
-class NoGlobals(pickle.Unpickler):
-    """Reads plain values and refuses everything that names code."""
+class WriteOnlySerializer:
+    """An rq serializer (rq.serializers.Serializer) that pickles as rq does and never unpickles.
 
-    def find_class(self, module: str, name: str) -> Any:
-        """Refuse."""
-        raise NotOurJob(f"its pickle names {module}.{name}, and no names are taken")
-
-    def persistent_load(self, pid: Any) -> Any:
-        """Refuse."""
-        raise NotOurJob("its pickle has a persistent id, and none are taken")
-
-
-class PlainSerializer:
-    """An rq serializer (rq.serializers.Serializer) that writes rq's pickles and reads only plain values."""
+    A worker that reads nothing of what rq's pickles hold cannot be made to run what they name.
+    """
 
     @staticmethod
     def dumps(value: Any, /) -> bytes:
@@ -49,14 +48,8 @@ class PlainSerializer:
 
     @staticmethod
     def loads(data: bytes, /) -> Any:
-        """Unpickle plain values. Raises NotOurJob for anything else."""
-        try:
-            return NoGlobals(io.BytesIO(data)).load()
-        except NotOurJob:
-            raise
-        except Exception as error:
-            # An unpickler fed with bad bytes raises nearly anything; here all of it means the same.
-            raise NotOurJob(f"its pickle cannot be read: {type(error).__name__}") from error
+        """Refuse."""
+        raise NotOurJob("a PriorityWorker unpickles nothing")
 
 
 class JobTemplate:
@@ -76,7 +69,7 @@ class JobTemplate:
             timeout=int(timeout_seconds) + _STOCK_TIMEOUT_GRACE_SECONDS,
             description="-",
             status=JobStatus.QUEUED,
-            serializer=PlainSerializer,
+            serializer=WriteOnlySerializer,
         )
         varying = {"data", "created_at", "enqueued_at", "description", "origin"}
         self.constant_fields: list[str | int | float] = [
@@ -100,22 +93,55 @@ def new_job_id() -> str:
 
 
 def payload_of(data: bytes, max_bytes: int) -> bytes:
-    """Give the payload of a job for `forward` from its `data`. Raises NotOurJob for every other job.
+    """Give the payload of a job for `forward` from its `data`. Raises NotOurJob, with the reason, for every other job.
 
-    `max_bytes` bounds what compressed data may unfold to.
+    Nothing is unpickled: the payload is cut out at the place where `JobTemplate.data` puts it, and the data counts only
+    if it is, byte for byte, what that function writes for this payload. `max_bytes` bounds what compressed data may
+    unfold to.
     """
     if data[:1] != pickle.PROTO:  # rq itself, as in `rq requeue`, writes it compressed
         data = _decompressed(data, max_bytes)
-    call = PlainSerializer.loads(data)
-    match call:
-        case (str(name), None, (bytes(payload),), {} as kwargs) if not kwargs:
-            if name != FORWARD:
-                raise NotOurJob(f"it asks for {name[:80]!r}, and only {FORWARD} is run")
-            return payload
-        case (str(name), *_) if name != FORWARD:
-            raise NotOurJob(f"it asks for {name[:80]!r}, and only {FORWARD} is run")
-        case _:
-            raise NotOurJob(f"its arguments are not those of {FORWARD}")
+    payload = _payload_where_it_should_be(data)
+    if payload is None or JobTemplate.data(payload) != data:
+        raise NotOurJob(_why_not(data))
+    return payload
+
+
+def _payload_where_it_should_be(data: bytes) -> bytes | None:
+    name_at = data.find(_NAME_AND_NONE, 0, _LONGEST_HEAD_BYTES)
+    if name_at < 0:
+        return None
+    opcode_at = name_at + len(_NAME_AND_NONE)
+    size_bytes = _SIZE_BYTES_OF.get(data[opcode_at : opcode_at + 1])
+    if size_bytes is None:
+        return None
+    start = opcode_at + 1 + size_bytes
+    return data[start : start + int.from_bytes(data[opcode_at + 1 : start], "little")]
+
+
+def _why_not(data: bytes) -> str:
+    """Say what is wrong with a pickle, from its opcodes; none of them is carried out."""
+    words: list[str] = []
+    try:
+        for opcode, argument, _ in islice(pickletools.genops(data), _MOST_OPCODES):
+            if opcode.name in ("GLOBAL", "INST"):
+                return f"its pickle names {_shortened(str(argument).replace(' ', '.'))}, and no names are taken"
+            if opcode.name == "STACK_GLOBAL":
+                return f"its pickle names {_shortened('.'.join(words[-2:]))}, and no names are taken"
+            if opcode.name in ("PERSID", "BINPERSID"):
+                return "its pickle has a persistent id, and none are taken"
+            if isinstance(argument, str):
+                words.append(argument)
+    except Exception as error:
+        # Reading bad bytes raises nearly anything; here all of it means the same.
+        return f"its pickle cannot be read: {type(error).__name__}"
+    if words and words[0] != FORWARD:
+        return f"it asks for {_shortened(words[0])!r}, and only {FORWARD} is run"
+    return f"its arguments are not those of {FORWARD}"
+
+
+def _shortened(name: str) -> str:
+    return name[:_LONGEST_NAME_SHOWN]
 
 
 def _decompressed(data: bytes, max_bytes: int) -> bytes:

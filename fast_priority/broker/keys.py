@@ -78,6 +78,11 @@ def inbox(gateway_id: str) -> str:
     return INBOX_PREFIX + gateway_id
 
 
+def last_claim(worker_name: str) -> str:
+    """The list of what a worker claimed last, should the answer to that claim be lost."""
+    return f"{OURS}:claim:{worker_name}"
+
+
 @dataclass(frozen=True, slots=True)
 class KeyRow:
     """One row of the key table, as docs/architecture.md shows it."""
@@ -104,6 +109,7 @@ KEY_TABLE = (
     KeyRow(f"{GATEWAY_PREFIX}<id>", "string", "sign of life", "gateway", "15 s after the last"),
     KeyRow(f"{INBOX_PREFIX}<id>", "list", "answers for one gateway", "worker", "read, or after 60 s"),
     KeyRow(f"{WORKER_PREFIX}<name>", "hash", "rq's record of a worker, and its slots", "worker", "15 s after the last"),
+    KeyRow(last_claim("<name>"), "list", "ids a worker claimed last", "worker", "5 s after the claim"),
     KeyRow(WORKERS, "set", "keys of rq's workers", "worker", "when the last worker leaves"),
     KeyRow(workers_of("<queue>"), "set", "keys of the queue's workers", "worker", "when the last worker leaves"),
     KeyRow(PUBSUB_CHANNEL_TEMPLATE % "<name>", "channel", "rq's commands to a worker", "rq", "not stored"),

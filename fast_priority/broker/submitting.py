@@ -9,18 +9,24 @@ from uuid import uuid4
 
 from fast_priority.broker import connecting, keys, scripts
 from fast_priority.broker.batching import Batcher
+from fast_priority.broker.clock import RedisClock
 from fast_priority.broker.inbox import Inbox, Outcome
 from fast_priority.broker.jobs import JobTemplate, new_job_id
 from fast_priority.errors import BrokerUnavailable, QueueFull, TargetTimeout, WaitedTooLong
 from fast_priority.priority import Priority
 from fast_priority.settings import Settings
-from fast_priority.tasks import end_all
+from fast_priority.tasks import end_all, keep_doing
 
 logger = logging.getLogger(__name__)
 
 _MOST_AT_ONCE = 64
+_MOST_BYTES_AT_ONCE = 1024 * 1024  # so that small requests do not wait for many large ones to travel
 _SUBMIT_SECONDS = 1.8  # so that a client hears of a Redis that hangs within 2 s
 _SIGN_OF_LIFE_SECONDS = 3.0
+_SIGN_OF_LIFE_AGAIN_SECONDS = 0.5
+_WITHDRAW_ATTEMPTS = 60
+_WITHDRAW_AGAIN_SECONDS = 1.0
+_LAST_WITHDRAWALS_SECONDS = 2.0
 _ANSWER_GRACE_SECONDS = 15.0  # over TTL and timeout; every ordinary end comes before
 
 WithdrawOutcome = Literal["withdrawn", "started", "gone"]
@@ -45,9 +51,15 @@ class Submitter:
         self.gateway_id = uuid4().hex
         self._settings = settings
         self._redis = connecting.connect(options)
+        self._clock = RedisClock()
         self._inbox = Inbox(self.gateway_id, options, settings.poll_interval)
         self._template = JobTemplate(settings.ttl, settings.timeout)
-        self._submits: Batcher[_Submission, bool] = Batcher(self._submit_all, _MOST_AT_ONCE)
+        self._submits: Batcher[_Submission, bool] = Batcher(
+            self._submit_all,
+            _MOST_AT_ONCE,
+            weigh=lambda submission: len(submission.data),
+            most_weight=_MOST_BYTES_AT_ONCE,
+        )
         self._withdrawals: Batcher[_Submission, WithdrawOutcome] = Batcher(self._withdraw_all, _MOST_AT_ONCE)
         self._life: asyncio.Task[None] | None = None
         # Withdrawals under way; a task that nothing refers to may be collected before it has run.
@@ -55,13 +67,23 @@ class Submitter:
 
     async def __aenter__(self) -> "Submitter":
         self._inbox.open()
-        self._life = asyncio.create_task(self._show_life())
+        self._life = asyncio.create_task(
+            keep_doing(
+                "cannot show Redis that this gateway lives",
+                self._show_life,
+                expected=connecting.LOST,
+                again_seconds=_SIGN_OF_LIFE_AGAIN_SECONDS,
+                logger=logger,
+            )
+        )
         return self
 
     async def __aexit__(self, *_: object) -> None:
         if self._life is not None:
             await end_all([self._life])
-        await asyncio.gather(*self._background)
+        if self._background:
+            await asyncio.wait(self._background, timeout=_LAST_WITHDRAWALS_SECONDS)
+            await end_all(self._background)
         await self._inbox.close()
         with suppress(*connecting.LOST):  # it expires by itself
             await self._redis.delete(keys.gateway(self.gateway_id))
@@ -80,23 +102,24 @@ class Submitter:
         """
         submission = _Submission(new_job_id(), priority, self._template.data(payload), description)
         answer = self._inbox.expect(submission.job_id)
+        sent = self._submits.put(submission)
         try:
-            await self._submit(submission)
+            await self._until_accepted(submission, sent)
             return await self._answer_in_time(submission, answer)
         except (asyncio.CancelledError, BrokerUnavailable):
-            # It is queued, or may be: a submit whose answer was lost can have been carried out.
-            self._withdraw_soon(submission)
+            if not self._submits.take_back(sent):
+                self._withdraw_in_background(submission, sent)
             raise
         finally:
             self._inbox.forget(submission.job_id)
 
-    async def _submit(self, submission: _Submission) -> None:
+    async def _until_accepted(self, submission: _Submission, sent: asyncio.Future[bool]) -> None:
+        await asyncio.wait([sent], timeout=_SUBMIT_SECONDS)
         try:
-            async with asyncio.timeout(_SUBMIT_SECONDS):
-                accepted = await self._submits.ask(submission)
-        except connecting.LOST as error:
+            accepted = sent.result()
+        except (asyncio.InvalidStateError, *connecting.LOST) as error:
             logger.warning("cannot queue a request: %s", error)
-            raise BrokerUnavailable("Redis does not answer; nothing was queued") from error
+            raise BrokerUnavailable("Redis does not answer, so the request cannot be queued") from error
         if not accepted:
             raise QueueFull(f"the {submission.priority} queue is full")
 
@@ -114,18 +137,29 @@ class Submitter:
         try:
             return await self._withdrawals.ask(submission) == "withdrawn"
         except connecting.LOST:
-            return True  # Redis is away, and with it every worker's chance to start the request
+            return False  # nobody can tell while Redis is away; a worker may have it, and answer yet
 
-    def _withdraw_soon(self, submission: _Submission) -> None:
-        task = asyncio.create_task(self._withdraw_quietly(submission))
+    def _withdraw_in_background(self, submission: _Submission, sent: asyncio.Future[bool]) -> None:
+        task = asyncio.create_task(self._withdraw(submission, sent))
         self._background.add(task)
         task.add_done_callback(self._background.discard)
 
-    async def _withdraw_quietly(self, submission: _Submission) -> None:
-        try:
-            await self._withdrawals.ask(submission)
-        except connecting.LOST as error:
-            logger.warning("cannot withdraw a request: %s", error)
+    async def _withdraw(self, submission: _Submission, sent: asyncio.Future[bool]) -> None:
+        """Take back what was sent, or may have been: a submit whose answer was lost can have been carried out."""
+        await asyncio.wait([sent])  # a withdrawal that overtook its submit would find nothing
+        certain = not sent.cancelled() and sent.exception() is None
+        if certain and not sent.result():
+            return
+        for _ in range(_WITHDRAW_ATTEMPTS):
+            try:
+                outcome = await self._withdrawals.ask(submission)
+            except connecting.LOST as error:
+                logger.warning("cannot withdraw a request, trying again: %s", error)
+            else:
+                if outcome != "gone" or certain:
+                    return
+                certain = True  # once more: a Redis that has just come back may still carry the submit out
+            await asyncio.sleep(_WITHDRAW_AGAIN_SECONDS)
 
     async def _submit_all(self, submissions: Sequence[_Submission]) -> Sequence[bool]:
         settings, constants = self._settings, self._template.constant_fields
@@ -141,7 +175,10 @@ class Submitter:
             keys.queue(Priority.HIGH), keys.queue(Priority.LOW),
             keys.WAKE_UP, keys.gateway(self.gateway_id), keys.QUEUES,
         ]  # fmt: skip
+        arguments.append(await self._clock.now(self._redis) + _SUBMIT_SECONDS)
         accepted: list[int] = await scripts.SUBMIT.run(self._redis, touched, arguments)
+        if not accepted:
+            raise TimeoutError("Redis was held up, and the clients have been answered")
         return [flag == 1 for flag in accepted]
 
     async def _withdraw_all(self, submissions: Sequence[_Submission]) -> Sequence[WithdrawOutcome]:
@@ -153,9 +190,9 @@ class Submitter:
         return [outcome.decode() for outcome in outcomes]  # type: ignore[misc]
 
     async def _show_life(self) -> None:
-        while True:
-            try:
-                await self._redis.set(keys.gateway(self.gateway_id), "1", ex=keys.GATEWAY_TTL_SECONDS)
-            except connecting.LOST as error:
-                logger.warning("cannot show Redis that this gateway lives, trying again: %s", error)
-            await asyncio.sleep(_SIGN_OF_LIFE_SECONDS)
+        await self._clock.set_by(self._redis)
+        key = keys.gateway(self.gateway_id)
+        # EXPIRE is carried out even by a Redis that is out of memory.
+        if not await self._redis.expire(key, keys.GATEWAY_TTL_SECONDS):
+            await self._redis.set(key, "1", ex=keys.GATEWAY_TTL_SECONDS)
+        await asyncio.sleep(_SIGN_OF_LIFE_SECONDS)

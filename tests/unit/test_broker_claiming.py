@@ -1,10 +1,11 @@
 """The worker's side of the queues: what is claimed, in which order, and what is skipped."""
 
 import asyncio
+from typing import Any
 
 import pytest
 
-from fast_priority.broker import claiming, keys
+from fast_priority.broker import claiming, keys, scripts
 from fast_priority.broker.claiming import Claimer
 from fast_priority.broker.submitting import Submitter
 from fast_priority.priority import Priority
@@ -66,10 +67,45 @@ async def test_claimed_once(rig: Rig, submitter: Submitter, claimer: Claimer) ->
     """Two workers never get the same request."""
     for number in range(6):
         await rig.queue(submitter, Priority.LOW, b"%d" % number)
-    other = Claimer({}, "worker-2")
-    turns = await asyncio.gather(*(one.take_turn([], 2) for one in (claimer, other, claimer, other)))
+    others = [Claimer({}, f"worker-{number}") for number in (2, 3, 4)]
+    turns = await asyncio.gather(*(one.take_turn([], 2) for one in (claimer, *others)))
     assert sorted(payloads([claim for turn in turns for claim in turn.claims])) == [b"%d" % n for n in range(6)]
-    await other.close()
+    for other in others:
+        await other.close()
+
+
+async def test_claim_whose_answer_was_lost(
+    rig: Rig, submitter: Submitter, claimer: Claimer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A worker that did not hear what it has claimed is given the same requests again, and no others."""
+    for number in range(3):
+        await rig.queue(submitter, Priority.LOW, b"%d" % number)
+    run_together = scripts.run_together
+
+    async def lose_the_answer(*arguments: Any) -> list[Any]:
+        await run_together(*arguments)
+        raise ConnectionError("the answer is lost")
+
+    monkeypatch.setattr(scripts, "run_together", lose_the_answer)
+    with pytest.raises(ConnectionError):
+        await claimer.take_turn([], 2)
+    monkeypatch.setattr(scripts, "run_together", run_together)
+    again, next_ones = await claimer.take_turn([], 2), await claimer.take_turn([], 2)
+    assert (payloads(again.claims), payloads(next_ones.claims)) == ([b"0", b"1"], [b"2"])
+
+
+async def test_id_twice_on_a_queue(rig: Rig, submitter: Submitter, claimer: Claimer) -> None:
+    """A job whose id stands on a queue twice is started once: a request reaches the target once."""
+    await rig.queue(submitter, Priority.LOW, b"once")
+    rig.redis.rpush(keys.queue(Priority.LOW), rig.ids(Priority.LOW)[0])
+    assert payloads((await claimer.take_turn([], 2)).claims) == [b"once"]
+
+
+async def test_cancelled_by_rq(rig: Rig, submitter: Submitter, claimer: Claimer) -> None:
+    """A job that rq's tools have cancelled is not started."""
+    await rig.queue(submitter, Priority.LOW)
+    rig.redis.hset(keys.job(rig.ids(Priority.LOW)[0]), "status", "canceled")
+    assert (await claimer.take_turn([], 1)).claims == []
 
 
 async def test_claim_says_whose_it_is(rig: Rig, submitter: Submitter, claimer: Claimer) -> None:

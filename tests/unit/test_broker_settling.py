@@ -23,11 +23,11 @@ async def test_settled(rig: Rig, submitter: Submitter, claimer: Claimer, outcome
 
 
 async def test_nothing_is_left(rig: Rig, submitter: Submitter, claimer: Claimer) -> None:
-    """After a request was answered, nothing of it is in Redis."""
+    """After a request was answered, nothing of it is in Redis but, for some seconds, its id as the last one claimed."""
     asking, claim = await rig.start(submitter, claimer)
     await claimer.take_turn([Settlement(claim, HELLO)], 0)
     await until("it is answered", asking.done)
-    assert set(rig.all_keys()) == {keys.QUEUES, keys.gateway(submitter.gateway_id)}
+    assert set(rig.all_keys()) == {keys.QUEUES, keys.gateway(submitter.gateway_id), keys.last_claim("worker-1")}
 
 
 async def test_settled_twice(rig: Rig, submitter: Submitter, claimer: Claimer) -> None:

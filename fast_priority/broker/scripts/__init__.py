@@ -66,6 +66,7 @@ def _script(name: str) -> Script:
 
 SUBMIT = _script("submit")
 CLAIM = _script("claim")
+READ = _script("read")
 SETTLE = _script("settle")
 RENEW = _script("renew")
 WITHDRAW = _script("withdraw")

@@ -1,14 +1,14 @@
 -- Start as many waiting requests as the worker has slots for: high first, oldest first.
 --
--- Skipped for good: what was withdrawn or has expired (its job is gone), what rq cancelled, and what a gateway asked for
--- that is no longer there. Constant work for each request given or skipped.
+-- Skipped for good: what was withdrawn or has expired (its job is gone), what is not queued (rq cancelled it, or its id
+-- stood on the queue twice), and what a gateway asked for that is no longer there. Constant work for each request.
 --
--- KEYS: 1 queue high, 2 queue low, 3 started high, 4 started low, 5 wake-up list, 6 rq's suspension
+-- Asked again with the same execution id, because the answer was lost, it gives the same requests again.
+--
+-- KEYS: 1 queue high, 2 queue low, 3 started high, 4 started low, 5 wake-up list, 6 rq's suspension, 7 the last claim
 -- ARGV: 1 job key prefix, 2 gateway key prefix, 3 slots free, 4 worker name, 5 execution id, 6 lease seconds,
---       7 the time as rq writes it, 8 wake-up TTL, 9 most jobs looked at
+--       7 the time as rq writes it, 8 wake-up TTL, 9 most jobs looked at, 10 '1' if this is asked again
 -- Returns { suspended, { id, queue name, gateway id, data }, ... }; the gateway id is '' for a job that no gateway made.
-
-if redis.call('EXISTS', KEYS[6]) == 1 then return { 1 } end
 
 local prefix, gateways = ARGV[1], ARGV[2]
 local free, lease, budget = tonumber(ARGV[3]), tonumber(ARGV[6]), tonumber(ARGV[9])
@@ -16,7 +16,20 @@ local lanes = { { 'high', KEYS[1], KEYS[3] }, { 'low', KEYS[2], KEYS[4] } }
 local ends = tonumber(redis.call('TIME')[1]) + lease
 
 local claimed = { 0 }
-local remaining = 0
+if ARGV[10] == '1' then
+  local last = redis.call('LRANGE', KEYS[7], 0, -1)
+  if last[1] == ARGV[5] then
+    for i = 2, #last, 2 do
+      local found = redis.call('HMGET', prefix .. last[i], 'data', 'gateway')
+      if found[1] then claimed[#claimed + 1] = { last[i], last[i + 1], found[2] or '', found[1] } end
+    end
+    return claimed
+  end
+end
+
+if redis.call('EXISTS', KEYS[6]) == 1 then return { 1 } end
+
+local started_now = {}
 for _, lane in ipairs(lanes) do
   local name, queue, started = lane[1], lane[2], lane[3]
   while free > 0 and budget > 0 do
@@ -26,7 +39,9 @@ for _, lane in ipairs(lanes) do
     local job = prefix .. id
     local found = redis.call('HMGET', job, 'data', 'gateway', 'status')
     local data, gateway = found[1], found[2] or ''
-    if data and found[3] ~= 'canceled' then
+    if data and not string.find(id, '^[%w_-]+$') then
+      redis.call('DEL', job) -- no tool of rq's can name it
+    elseif data and found[3] == 'queued' then
       if gateway ~= '' and redis.call('EXISTS', gateways .. gateway) == 0 then
         redis.call('DEL', job)
       else
@@ -35,15 +50,21 @@ for _, lane in ipairs(lanes) do
         redis.call('ZADD', started, ends, id .. ':' .. ARGV[5])
         redis.call('EXPIRE', started, lease + 60)
         claimed[#claimed + 1] = { id, name, gateway, data }
+        started_now[#started_now + 1] = id
+        started_now[#started_now + 1] = name
         free = free - 1
       end
     end
   end
-  remaining = remaining + redis.call('LLEN', queue)
+end
+if #started_now > 0 then
+  redis.call('DEL', KEYS[7])
+  redis.call('RPUSH', KEYS[7], ARGV[5], unpack(started_now))
+  redis.call('EXPIRE', KEYS[7], lease)
 end
 
 -- Tokens left over would wake workers for nothing; none left while work remains would let them sleep.
-if remaining == 0 then
+if redis.call('LLEN', KEYS[1]) + redis.call('LLEN', KEYS[2]) == 0 then
   redis.call('DEL', KEYS[5])
 elseif redis.call('LLEN', KEYS[5]) == 0 then
   redis.call('LPUSH', KEYS[5], '1')

@@ -1,9 +1,12 @@
--- Show that a worker lives, and renew the leases of all requests that it has in flight.
+-- Show that a worker lives, renew the leases of all requests that it has in flight, and clear leases whose job is gone.
 --
 -- KEYS: 1 started high, 2 started low, 3 worker's record, 4 rq's set of workers, 5 workers of high, 6 workers of low
 -- ARGV: 1 job key prefix, 2 lease seconds, 3 the time as rq writes it, 4 seconds the record lives, 5 fields in the record,
 --       then the record's field-value pairs, then for each request: id, execution id, queue name
 -- Returns, for each request, 1 if the lease still held and 0 if it is lost.
+
+-- First of all, for it is carried out even by a Redis that is out of memory, and what follows it in a script as well.
+redis.call('EXPIRE', KEYS[3], ARGV[4])
 
 local fields = 2 * tonumber(ARGV[5])
 local record = {}
@@ -27,6 +30,12 @@ for i = 6 + fields, #ARGV, 3 do
   else
     redis.call('ZREM', lane, member)
     held[#held + 1] = 0
+  end
+end
+for i = 1, 2 do
+  for _, member in ipairs(redis.call('ZRANGEBYSCORE', KEYS[i], '-inf', now, 'LIMIT', 0, 100)) do
+    local id = string.match(member, '^(.*):')
+    if not id or redis.call('EXISTS', ARGV[1] .. id) == 0 then redis.call('ZREM', KEYS[i], member) end
   end
 end
 return held

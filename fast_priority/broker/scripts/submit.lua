@@ -4,7 +4,12 @@
 -- ARGV: 1 job key prefix, 2 gateway id, 3 seconds a job may wait, 4 most waiting high, 5 most waiting low,
 --       6 most wake-up tokens, 7 wake-up TTL, 8 gateway TTL, 9 queue grace seconds, 10 number of constant arguments,
 --       then the constant field-value pairs of a job, then for each job: id, queue name, data, time, description
--- Returns, for each job, 1 if it waits now and 0 if its queue is full.
+--       The last argument of all: until when, by the clock of Redis, the gateway waits for the result.
+-- Returns, for each job, 1 if it waits now and 0 if its queue is full; an empty list if nobody waits for the result.
+
+-- A Redis that was held up carries out late what nobody waits for any more; the clients have been told 503.
+local time = redis.call('TIME')
+if tonumber(time[1]) + tonumber(time[2]) / 1000000 > tonumber(ARGV[#ARGV]) then return {} end
 
 local prefix, gateway, ttl = ARGV[1], ARGV[2], tonumber(ARGV[3])
 local queues = { high = KEYS[1], low = KEYS[2] }
@@ -22,7 +27,7 @@ redis.call('SET', KEYS[4], '1', 'EX', ARGV[8])
 local waiting = { high = redis.call('LLEN', KEYS[1]), low = redis.call('LLEN', KEYS[2]) }
 local accepted = {}
 local woken = 0
-for i = first, #ARGV, 5 do
+for i = first, #ARGV - 1, 5 do
   local id, name = ARGV[i], ARGV[i + 1]
   if waiting[name] >= limits[name] then
     accepted[#accepted + 1] = 0

@@ -1,0 +1,65 @@
+"""aiohttp, made to add nothing, follow nothing, keep nothing, undo nothing and try nothing twice.
+
+It is a client for people's programs, and helpful; an intermediary must not be. What has no public switch is turned
+off by the attributes named here, and tests/integration/test_target.py fails when one of them stops working.
+"""
+
+import functools
+from typing import Any
+
+import aiohttp
+from aiohttp.client_proto import ResponseHandler
+
+_NOT_ADDED = ("Accept", "Accept-Encoding", "Content-Type", "User-Agent")
+_KEEP_IDLE_SECONDS = 4.0  # below the 5 s after which uvicorn, among others, closes an idle connection
+_LARGEST_LINE_BYTES = _LARGEST_FIELD_BYTES = 64 * 1024
+_MOST_FIELDS = 512
+_FIRST_FINAL_STATUS = 200
+
+
+class OneAnswerARequest(ResponseHandler):
+    """A connection that is closed when the target sends anything that nobody asked for.
+
+    aiohttp keeps such bytes and gives them to whoever uses the connection next: another client's request would be
+    answered with them (RFC 9112, section 9.2: unsolicited responses).
+    """
+
+    _answered = False
+
+    def set_response_params(self, **params: Any) -> None:
+        """A request is about to be sent: from now on one answer is awaited."""
+        self._answered = False
+        super().set_response_params(**params)
+
+    def feed_data(self, data: Any, size: int = 0) -> None:
+        """A head has been read; if it is a final one, nothing but its body may follow."""
+        self._answered = data[0].code >= _FIRST_FINAL_STATUS
+        super().feed_data(data, size)
+
+    def data_received(self, data: bytes) -> None:
+        """Take what the target sends, if it was asked for."""
+        if data and self._answered and self._payload is not None and self._payload.is_eof():
+            self.force_close()
+            if self.transport is not None:
+                self.transport.close()
+            return
+        super().data_received(data)
+
+
+def plain_session(connect_timeout_seconds: float) -> aiohttp.ClientSession:
+    """Make a session that sends what it is given and gives what it gets. Raises RuntimeError outside an event loop."""
+    connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=_KEEP_IDLE_SECONDS)
+    connector._factory = functools.partial(OneAnswerARequest, loop=connector._loop)  # type: ignore[assignment]
+    session = aiohttp.ClientSession(
+        connector=connector,
+        cookie_jar=aiohttp.DummyCookieJar(),
+        skip_auto_headers=_NOT_ADDED,
+        auto_decompress=False,
+        trust_env=False,
+        max_line_size=_LARGEST_LINE_BYTES,
+        max_field_size=_LARGEST_FIELD_BYTES,
+        max_headers=_MOST_FIELDS,
+        timeout=aiohttp.ClientTimeout(total=None, sock_connect=connect_timeout_seconds),
+    )
+    session._retry_connection = False  # an idempotent request is otherwise sent again when a kept connection is closed
+    return session

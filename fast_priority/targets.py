@@ -1,0 +1,46 @@
+"""The targets that one worker has connections to: one, unless gateways with different targets share the queues."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fast_priority.errors import GatewayError
+from fast_priority.message import TargetPolicy
+from fast_priority.target import Target
+
+_MOST = 8
+
+
+class Targets:
+    """Opens targets when they are asked for and keeps their connections; at most 8, the idle ones go first."""
+
+    def __init__(self) -> None:
+        self._open: dict[TargetPolicy, Target] = {}  # least recently used first
+        self._in_use: dict[TargetPolicy, int] = {}
+
+    async def close(self) -> None:
+        """Close all connections."""
+        for policy in list(self._open):
+            await self._open.pop(policy).__aexit__()
+
+    @asynccontextmanager
+    async def use(self, policy: TargetPolicy) -> AsyncIterator[Target]:
+        """Give the target of this policy. Raises GatewayError if too many others are in use."""
+        if policy not in self._open:
+            await self._make_room()
+            self._open[policy] = await Target(policy).__aenter__()
+        target = self._open[policy] = self._open.pop(policy)
+        self._in_use[policy] = self._in_use.get(policy, 0) + 1
+        try:
+            yield target
+        finally:
+            self._in_use[policy] -= 1
+            if not self._in_use[policy]:
+                del self._in_use[policy]
+
+    async def _make_room(self) -> None:
+        if len(self._open) < _MOST:
+            return
+        idle = next((policy for policy in self._open if policy not in self._in_use), None)
+        if idle is None:
+            raise GatewayError(f"a worker forwards to {_MOST} different targets at once at most")
+        await self._open.pop(idle).__aexit__()
