@@ -213,3 +213,75 @@ async def test_reachability_uses_no_slot() -> None:
         assert await is_reachable(f"http://127.0.0.1:{port}", 2.0)
     assert heads == []
     assert not await is_reachable(f"http://127.0.0.1:{free_port()}", 2.0)
+
+
+async def test_unasked_bytes_never_answer_the_next_request() -> None:
+    """What a target sends on an idle connection is not taken for the answer to the request that comes next."""
+    poisoned = threading.Event()
+    poison = b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nPOISON"
+
+    def answer_and_go_on(connection: socket.socket, head: bytes) -> None:
+        connection.sendall(OK)
+        if not poisoned.is_set():
+            asked_again.wait(10)
+            connection.sendall(poison)
+            poisoned.set()
+
+    asked_again = threading.Event()
+    with scripted_target(answer_and_go_on) as (port, heads):
+        async with Target(policy(port)) as target:
+            await target.forward(request())
+            asked_again.set()
+            await asyncio.to_thread(poisoned.wait, 10)
+            await asyncio.sleep(0)  # the poison is in the socket; the loop has had its turn to read it
+            replies = [await target.forward(request()) for _ in range(2)]
+    assert [reply.body for reply in replies] == [b"ok", b"ok"]
+    assert len(heads) == 3
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"HTTP/1.1 999 Beyond\r\nContent-Length: 0\r\n\r\n",
+        b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: Upgrade\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nX-A: \x01\r\nContent-Length: 0\r\n\r\n",
+    ],
+)
+async def test_a_head_that_cannot_be_sent_on_is_an_error(head: bytes) -> None:
+    """A status that is not final, or a value with control characters, is TargetError."""
+
+    def answer(connection: socket.socket, _: bytes) -> None:
+        connection.sendall(head)
+
+    with scripted_target(answer) as (port, _), pytest.raises(TargetError):
+        await forward(port, request(), timeout_seconds=2.0)
+
+
+async def test_what_the_body_raises_comes_out_as_it_is() -> None:
+    """When the supply of a streamed body fails, that is what the caller hears, and the target is not blamed."""
+
+    class SupplyFailed(Exception):
+        pass
+
+    async def body() -> AsyncIterator[bytes]:
+        yield b"one"
+        raise SupplyFailed
+
+    with scripted_target(lambda connection, head: None) as (port, _):
+        async with Target(policy(port)) as target:
+            with pytest.raises(SupplyFailed):
+                async with target.exchange("POST", b"/x", [], body()):
+                    pytest.fail("there is no response")
+
+
+async def test_bodies_of_known_length_are_not_chunked() -> None:
+    """A whole body goes out under its length, even when the client had sent it in chunks."""
+
+    def answer(connection: socket.socket, head: bytes) -> None:
+        connection.sendall(OK)
+        connection.shutdown(socket.SHUT_RDWR)
+
+    with scripted_target(answer) as (port, heads):
+        await forward(port, request("POST", body=b"x" * 300))
+    assert b"Content-Length: 300" in heads[0].title()
+    assert b"Transfer-Encoding" not in heads[0]

@@ -1,0 +1,198 @@
+"""What must not happen when Redis is held up or full, or workers and clients go at the worst moment."""
+
+import signal
+import socket
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+import psutil
+import pytest
+from rq.job import Job
+
+from fast_priority.embedded_redis import embedded_redis
+from tests.harness import Background, Stack, exchange_bytes, free_port, problem_of, running_stack, wait_until
+
+
+@contextmanager
+def stack_with_redis(tmp_path: Path) -> Iterator[tuple[Stack, psutil.Process]]:
+    """A stack with a Redis of its own, which may be tormented."""
+    port = free_port()
+    with embedded_redis(port), running_stack(port, tmp_path) as stack:
+        (server,) = [
+            process
+            for process in psutil.Process().children()
+            if any(connection.laddr.port == port for connection in process.net_connections("tcp"))
+        ]
+        yield stack, server
+
+
+@contextmanager
+def held_up(server: psutil.Process) -> Iterator[None]:
+    """A server that neither answers nor refuses while the block lasts."""
+    server.send_signal(signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        server.send_signal(signal.SIGCONT)
+
+
+def test_what_was_answered_503_is_not_sent_later(tmp_path: Path) -> None:
+    """Requests refused because Redis was held up never reach the target, even when Redis goes on."""
+    with stack_with_redis(tmp_path) as (stack, server):
+        stack.start_mock()
+        stack.start_gateway()
+        stack.start_workers()
+        with held_up(server), Background(6) as background:
+            answers = [background.send(lambda: stack.client.post("/refused", content=b"x")) for _ in range(6)]
+            assert [answer.result().status_code for answer in answers] == [503] * 6
+        wait_until("requests are carried again", lambda: stack.client.get("/queued").status_code == 200)
+        wait_until("nothing waits", lambda: stack.queued() == 0)
+        assert [row["path"] for row in stack.arrivals() if row["path"] == "/refused"] == []
+
+
+def test_a_full_redis_keeps_what_is_in_flight(tmp_path: Path) -> None:
+    """While Redis is out of memory new requests get 503, and one in flight keeps its lease and its answer."""
+    with stack_with_redis(tmp_path) as (stack, _):
+        stack.start_mock()
+        stack.start_gateway()
+        stack.start_workers(concurrency=1)
+        with Background(1) as background:
+            answer = background.send(lambda: stack.client.get("/low/x?mock_latency=8"))
+            wait_until("it is at the target", lambda: stack.in_flight() == 1)
+            stack.redis.config_set("maxmemory", 1)
+            assert stack.client.get("/queued").status_code == 503
+            assert answer.result().status_code == 200
+        stack.redis.config_set("maxmemory", 0)
+        assert stack.client.get("/queued").status_code == 200
+
+
+def test_a_worker_leaves_without_redis(tmp_path: Path) -> None:
+    """A worker told to end while Redis is away, with an answer nobody can take, ends all the same."""
+    port = free_port()
+    with running_stack(port, tmp_path) as stack:
+        stack.start_mock()
+        stack.start_gateway(FAST_PRIORITY_TTL="2", FAST_PRIORITY_TIMEOUT="3")
+        with embedded_redis(port):
+            workers = stack.start_workers(concurrency=1)
+            background = Background(1)
+            background.send(lambda: stack.client.get("/low/x?mock_latency=1", timeout=2))
+            wait_until("it is at the target", lambda: stack.in_flight() == 1)
+        wait_until("the target has answered", lambda: stack.in_flight() == 0)
+        workers.send_signal(signal.SIGTERM)
+        workers.wait(30)
+        background.__exit__()
+
+
+def test_a_worker_that_waits_for_redis_can_be_ended(tmp_path: Path) -> None:
+    """SIGTERM ends a worker pool that has found no Redis yet, and one whose worker was started anew."""
+    from fast_priority.stack import worker_part
+
+    with running_stack(free_port(), tmp_path) as stack:
+        workers = stack.start(worker_part(1, 1, stack.redis_port))
+        pool = psutil.Process(workers.pid)
+        wait_until("the worker is there", lambda: len(pool.children()) == 1)
+        (first,) = pool.children()
+        first.kill()
+        wait_until("another has its place", lambda: [child.pid for child in pool.children()] not in ([], [first.pid]))
+        workers.send_signal(signal.SIGTERM)
+        assert workers.wait(30) == 0
+
+
+def test_a_second_signal_ends_a_worker_at_once(stack: Stack) -> None:
+    """A worker that finishes something long ends when it is told so again."""
+    stack.start_mock()
+    stack.start_gateway(FAST_PRIORITY_POLL_INTERVAL="0.2")
+    workers = stack.start_workers(concurrency=1)
+    (worker,) = psutil.Process(workers.pid).children()
+    with Background(1) as background:
+        answer = background.send(lambda: stack.client.get("/low/x?mock_latency=50"))
+        wait_until("it is at the target", lambda: stack.in_flight() == 1)
+        workers.send_signal(signal.SIGTERM)
+
+        def told_again() -> bool:
+            if worker.is_running() and worker.status() != psutil.STATUS_ZOMBIE:
+                worker.send_signal(signal.SIGTERM)
+                return False
+            return True
+
+        wait_until("it has left", told_again)
+        assert answer.result().status_code == 502
+
+
+def test_a_request_that_rq_cancelled_is_answered(stack: Stack) -> None:
+    """When somebody cancels a waiting job with rq's tools, its client hears so at once, not at its TTL."""
+    stack.start_gateway(FAST_PRIORITY_POLL_INTERVAL="0.2")
+    with Background(1) as background:
+        answer = background.send(lambda: stack.client.get("/low/x"))
+        wait_until("it waits", lambda: stack.queued() == 1)
+        (job_id,) = stack.redis.lrange("rq:queue:low", 0, -1)
+        Job.fetch(job_id.decode(), connection=stack.redis).cancel()
+        assert answer.result().status_code == 502
+
+
+def test_killed_workers_leave_no_leases(stack: Stack) -> None:
+    """What a killed worker had in flight does not count as in flight for ever."""
+    stack.start_mock()
+    stack.start_gateway(FAST_PRIORITY_POLL_INTERVAL="0.2")
+    workers = stack.start_workers(concurrency=1)
+    (worker,) = psutil.Process(workers.pid).children()
+    with Background(1) as background:
+        background.send(lambda: stack.client.get("/low/x?mock_latency=50"))
+        wait_until("it is at the target", lambda: stack.in_flight() == 1)
+        worker.kill()  # the pool starts another in its place
+    wait_until("nothing counts as in flight", lambda: stack.health()["in_flight"] == 0)
+
+
+def test_trailers_never_become_fields(lasting_stack: Stack) -> None:
+    """A field sent behind a chunked body, in one packet with it, does not reach the target as a header field."""
+    for path in ("/queued", "/direct"):
+        head = f"POST {path} HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n"
+        answer = exchange_bytes(lasting_stack.gateway_port, head.encode() + b"1\r\na\r\n0\r\nX-User: admin\r\n\r\n")
+        echoed = httpx.Response(200, content=answer.partition(b"\r\n\r\n")[2]).json()
+        assert echoed["body"] == "a"
+        assert "x-user" not in dict(echoed["fields"])
+
+
+def test_an_upload_over_the_limit_is_the_clients_fault_past_the_queue(stack: Stack) -> None:
+    """A chunked upload that grows over the limit is answered 413 by pass-through as well."""
+    stack.start_mock()
+    stack.start_gateway(FAST_PRIORITY_MAX_BODY="2048")
+    response = stack.client.post("/health/", content=iter([b"x" * 1024] * 8))
+    direct = stack.client.post("/docs", content=iter([b"x" * 1024] * 8))
+    assert [response.status_code, direct.status_code] == [413, 413]
+    assert problem_of(direct)["fault"] == "client"
+
+
+def test_a_client_that_leaves_a_pass_through_ends_the_call(lasting_stack: Stack) -> None:
+    """When the client of a pass-through request goes, so does the call to the target."""
+    with socket.create_connection(("127.0.0.1", lasting_stack.gateway_port)) as leaver:
+        leaver.sendall(b"GET /direct?mock_latency=60 HTTP/1.1\r\nHost: x\r\n\r\n")
+        wait_until("it is at the target", lambda: lasting_stack.in_flight() == 1)
+    wait_until("the target is rid of it", lambda: lasting_stack.in_flight() == 0)
+
+
+@pytest.mark.parametrize("path", ["/queued", "/direct"])
+def test_an_http_1_0_client_is_told_the_length(lasting_stack: Stack, path: str) -> None:
+    """A client that knows no chunks gets none."""
+    answer = exchange_bytes(lasting_stack.gateway_port, f"GET {path} HTTP/1.0\r\n\r\n".encode())
+    head, _, body = answer.partition(b"\r\n\r\n")
+    assert b"transfer-encoding" not in head.lower()
+    assert f"content-length: {len(body)}".encode() in head.lower()
+
+
+def test_an_endpoint_of_our_own_may_end_with_a_slash(lasting_stack: Stack) -> None:
+    """The health endpoint is found with and without a slash at its end."""
+    assert lasting_stack.client.get("/gateway_health/").json() == lasting_stack.health()
+
+
+def test_standalone_uses_the_redis_that_dotenv_names(tmp_path: Path) -> None:
+    """With FAST_PRIORITY_REDIS_HOST in `.env`, standalone starts no Redis of its own."""
+    import sys
+
+    (tmp_path / ".env").write_text("FAST_PRIORITY_REDIS_HOST=127.0.0.1\n")
+    code = "from fast_priority.settings import Settings; print(Settings.load().names_a_redis)"
+    said = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True).stdout
+    assert said.strip() == "True"
