@@ -21,7 +21,8 @@ from fast_priority.broker.submitting import Submitter
 from fast_priority.errors import ConfigurationError
 from fast_priority.gateway import Gateway, answer_unavailable
 from fast_priority.health import Health, HealthChecks, Readiness
-from fast_priority.settings import GATEWAY_OPENAPI_PATH, Settings, warnings_about_environment
+from fast_priority.provenance import warnings_about_environment
+from fast_priority.settings import GATEWAY_OPENAPI_PATH, Settings
 from fast_priority.target import Target
 
 _DESCRIPTION = """

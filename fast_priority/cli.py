@@ -13,7 +13,8 @@ from rich.table import Column, Table
 from rich.text import Text
 
 from fast_priority.errors import ConfigurationError
-from fast_priority.settings import Settings, origins, warnings_about_environment
+from fast_priority.provenance import origins, warnings_about_environment
+from fast_priority.settings import Settings
 
 app = typer.Typer(
     add_completion=False,

@@ -4,16 +4,10 @@ Nothing else in the package reads the environment. A value is looked for in the 
 the environment, then in the file `.env` of the working directory, then among the defaults.
 """
 
-import difflib
-import os
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Annotated, Any, Self
 from urllib.parse import urlsplit
 
-from dotenv import dotenv_values
 from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic.fields import FieldInfo
 from pydantic_settings import (
@@ -156,7 +150,7 @@ class Settings(BaseSettings):
         for source in (env_settings, dotenv_settings):
             if isinstance(source, EnvSettingsSource):
                 source.env_vars = {
-                    name: value for name, value in source.env_vars.items() if _says_something(name, value)
+                    name: value for name, value in source.env_vars.items() if says_something(name, value)
                 }
         return init_settings, env_settings, dotenv_settings
 
@@ -255,77 +249,17 @@ class Settings(BaseSettings):
         return TargetPolicy(self.target_base_url, self.connect_timeout, self.timeout, self.max_body)
 
 
-@dataclass(frozen=True, slots=True)
-class Origin:
-    """One setting in force: its variable, its value as text with secrets masked, where it came from, its meaning."""
+def says_something(variable: str, value: str | None) -> bool:
+    """Tell whether a variable of the environment, or of `.env`, counts as set.
 
-    variable: str
-    value: str
-    source: str
-    meaning: str
-
-
-def origins(settings: Settings, overridden: frozenset[str] = frozenset()) -> list[Origin]:
-    """Tell of every setting what is in force and where it came from; `overridden` names those given as arguments."""
-    from_file = {name.upper() for name, value in _dotenv().items() if _says_something(name, value)}
-    environment = {name.upper() for name, value in os.environ.items() if _says_something(name, value)}
-    found = []
-    for name, field in type(settings).model_fields.items():
-        variables = _variables(name)
-        if name in overridden:
-            source = "command line"
-        elif environment.intersection(variables):
-            source = "environment"
-        elif from_file.intersection(variables):
-            source = f"file {DOTENV}"
-        else:
-            source = "default"
-        found.append(Origin(variables[0], _shown(getattr(settings, name)), source, field.description or ""))
-    return found
-
-
-def unknown_variables(environment: Mapping[str, str]) -> list[str]:
-    """Give one warning for each FAST_PRIORITY_* variable that nothing reads, with the nearest known name."""
-    known = sorted(variable for name in Settings.model_fields for variable in _variables(name))
-    warnings = []
-    for variable in sorted(name.upper() for name in environment if name.upper().startswith(PREFIX)):
-        if variable not in known:
-            near = difflib.get_close_matches(variable, known, n=1)
-            hint = f"; did you mean {near[0]}?" if near else "; `fast-priority config` lists the known ones"
-            warnings.append(f"{variable} is not a setting of Fast Priority and is ignored{hint}")
-    return warnings
-
-
-def warnings_about_environment() -> list[str]:
-    """Check the environment and `.env` of this process for variables nothing reads."""
-    return unknown_variables({**_dotenv(), **os.environ})
-
-
-def _dotenv() -> dict[str, str]:
-    found = dotenv_values(DOTENV) if Path(DOTENV).is_file() else {}
-    return {name: value or "" for name, value in found.items()}
-
-
-def _says_something(variable: str, value: str | None) -> bool:
-    # Compose files and shells hand on empty variables freely: they count as not set. Only of a list of paths, empty is
-    # something to say.
+    Compose files and shells hand on empty variables freely: they do not count. Only of a list of paths, empty is
+    something to say.
+    """
     return bool(value) or (value is not None and variable.lower() in _PATH_LISTS)
 
 
 def _whole_number(text: str | None) -> int | None:
     return int(text) if text is not None and re.fullmatch(r"\s*[+-]?[0-9]{1,4000}\s*", text) else None
-
-
-def _variables(name: str) -> tuple[str, ...]:
-    return (f"{PREFIX}WORKERS", f"{PREFIX}WORKER") if name == "workers" else (f"{PREFIX}{name.upper()}",)
-
-
-def _shown(value: Any) -> str:
-    if value is None:
-        return "-"
-    if isinstance(value, tuple):
-        return ",".join(value) or "(none)"
-    return str(value)
 
 
 def _takes(name: str) -> str:

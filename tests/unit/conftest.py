@@ -3,13 +3,16 @@
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import httpx
 import pytest
 
 from fast_priority.broker import connecting
 from fast_priority.broker.claiming import Claimer
 from fast_priority.broker.submitting import Submitter
 from fast_priority.settings import Settings
+from mock_target import MockSettings, create_app
 from tests.unit.broker_rig import Rig
+from tests.unit.mock_rig import client_of
 
 
 @pytest.fixture(autouse=True)
@@ -41,3 +44,10 @@ async def claimer(rig: Rig) -> AsyncIterator[Claimer]:
     claimer = Claimer({}, "worker-1")
     yield claimer
     await claimer.close()
+
+
+@pytest.fixture
+async def client() -> AsyncIterator[httpx.AsyncClient]:
+    """A client of a mock target that answers at once."""
+    async with client_of(create_app(MockSettings(latency="0"))) as client:
+        yield client

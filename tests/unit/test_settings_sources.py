@@ -4,15 +4,16 @@ from pathlib import Path
 
 import pytest
 
-from fast_priority.settings import Origin, Settings, origins, unknown_variables, warnings_about_environment
+from fast_priority.provenance import Origin, origins, unknown_variables, warnings_about_environment
+from fast_priority.settings import Settings
 
 
 def write_dotenv(*lines: str) -> None:
     Path(".env").write_text("\n".join(lines), encoding="utf-8")
 
 
-def origin_of(variable: str, settings: Settings, overridden: frozenset[str] = frozenset()) -> Origin:
-    return next(origin for origin in origins(settings, overridden) if origin.variable == variable)
+def origin_of(variable: str, settings: Settings) -> Origin:
+    return next(origin for origin in origins(settings) if origin.variable == variable)
 
 
 def test_dotenv_is_read() -> None:
@@ -79,13 +80,6 @@ def test_origin_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FAST_PRIORITY_WORKER", "2")
     origin = origin_of("FAST_PRIORITY_WORKERS", Settings.load())
     assert (origin.value, origin.source) == ("2", "environment")
-
-
-def test_origin_command_line(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A setting given as an argument is said to be from the command line."""
-    monkeypatch.setenv("FAST_PRIORITY_TTL", "20")
-    origin = origin_of("FAST_PRIORITY_TTL", Settings.load(ttl=30), frozenset({"ttl"}))
-    assert (origin.value, origin.source) == ("30", "command line")
 
 
 def test_origin_masks_the_password(monkeypatch: pytest.MonkeyPatch) -> None:
