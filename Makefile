@@ -21,7 +21,7 @@ help: ## List the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 18
 
 .PHONY: demo
-demo: $(VENV)/installed-demo ## See high overtake low, live; SECONDS=N bounds it
+demo: $(VENV)/installed-demo ## See high overtake low, live; SECONDS=N (2 or more) bounds it
 	@$(BIN)/fast-priority demo --seconds $(SECONDS)
 
 .PHONY: test

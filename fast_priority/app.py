@@ -7,6 +7,7 @@ FastAPI serves the gateway's own endpoints; everything else goes straight to the
 builds `app` from the environment. Everybody else calls `create_app` with settings of their own.
 """
 
+import logging
 import sys
 import warnings
 from collections.abc import AsyncIterator
@@ -20,10 +21,12 @@ from fast_priority.broker.observing import Observer
 from fast_priority.broker.submitting import Submitter
 from fast_priority.errors import ConfigurationError
 from fast_priority.gateway import Gateway, answer_unavailable
-from fast_priority.health import Health, HealthChecks, Readiness
+from fast_priority.health import Health, HealthChecks, Liveness, Readiness
 from fast_priority.provenance import warnings_about_environment
 from fast_priority.settings import GATEWAY_OPENAPI_PATH, Settings
 from fast_priority.target import Target
+
+logger = logging.getLogger(__name__)
 
 _DESCRIPTION = """
 A priority-queuing gateway. These are its own endpoints; **every other path belongs to the API behind it**,
@@ -42,7 +45,9 @@ class GatewayApp(FastAPI):
         """Answer one request, or run the lifespan."""
         own_path = scope["path"].rstrip("/") if scope["type"] == "http" else ""
         if scope["type"] != "http" or own_path in self.own_paths:
-            await super().__call__({**scope, "path": own_path}, receive, send)
+            # HEAD is asked as GET; the server, which knows better, leaves the body out.
+            method = {"method": "GET"} if scope.get("method") == "HEAD" else {}
+            await super().__call__({**scope, "path": own_path, **method}, receive, send)
         elif self.gateway is None:
             await answer_unavailable(scope, send)
         else:
@@ -60,6 +65,9 @@ def create_app(settings: Settings) -> GatewayApp:
     async def lifespan(app: GatewayApp) -> AsyncIterator[None]:
         observer = Observer(settings)
         app.state.checks = HealthChecks(policy.base_url, observer)
+        logger.info(
+            "in front of %s, on the queues of Redis at %s:%d", policy.base_url, settings.redis_host, settings.redis_port
+        )
         async with Target(policy) as target, Submitter(settings) as submitter:
             app.gateway = Gateway(settings.rules, submitter, target)
             yield
@@ -86,8 +94,8 @@ def _add_health_endpoints(app: GatewayApp, path: str) -> None:
         return await _checks(app).health()
 
     @app.get(f"{path}/live", summary="Whether this process runs; restart it if not")
-    async def live() -> dict[str, str]:
-        return {"status": "alive"}
+    async def live() -> Liveness:
+        return Liveness(status="alive")
 
     @app.get(
         f"{path}/ready",

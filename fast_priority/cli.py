@@ -5,6 +5,7 @@ import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from importlib.metadata import version
 from typing import Annotated, Any
 
 import typer
@@ -25,6 +26,7 @@ app = typer.Typer(
 )
 
 _EXIT_CONFIGURATION = 2
+_TABLE_COLUMNS = 110
 
 Target = Annotated[
     str | None,
@@ -32,35 +34,56 @@ Target = Annotated[
         "--target", metavar="URL", help="Base URL of the API behind the gateway. FAST_PRIORITY_TARGET_BASE_URL"
     ),
 ]
-Host = Annotated[str | None, typer.Option("--host", help="Address to listen on. FAST_PRIORITY_HOST [0.0.0.0]")]
-Port = Annotated[int | None, typer.Option("--port", help="Port to listen on. FAST_PRIORITY_PORT [8000]")]
-RedisHost = Annotated[str | None, typer.Option("--redis-host", help="FAST_PRIORITY_REDIS_HOST [localhost]")]
-RedisPort = Annotated[int | None, typer.Option("--redis-port", help="FAST_PRIORITY_REDIS_PORT [6379]")]
+Host = Annotated[str | None, typer.Option("--host", help="Address to listen on. FAST_PRIORITY_HOST (0.0.0.0)")]
+Port = Annotated[int | None, typer.Option("--port", help="Port to listen on. FAST_PRIORITY_PORT (8000)")]
+RedisHost = Annotated[
+    str | None, typer.Option("--redis-host", help="Host of Redis. FAST_PRIORITY_REDIS_HOST (localhost)")
+]
+RedisPort = Annotated[int | None, typer.Option("--redis-port", help="Port of Redis. FAST_PRIORITY_REDIS_PORT (6379)")]
 Workers = Annotated[
-    str | None, typer.Option("--workers", metavar="N", help="Worker processes. FAST_PRIORITY_WORKERS [1]")
+    str | None, typer.Option("--workers", metavar="N", help="Worker processes. FAST_PRIORITY_WORKERS (1)")
 ]
 Concurrency = Annotated[
     int | None,
-    typer.Option("--concurrency", metavar="N", help="Slots of each. FAST_PRIORITY_WORKER_CONCURRENCY [1]"),
+    typer.Option("--concurrency", metavar="N", help="Slots of each. FAST_PRIORITY_WORKER_CONCURRENCY (1)"),
 ]
 
 
-@app.callback(invoke_without_command=True)
-def run_by_environment(context: typer.Context) -> None:
-    """[bold]A priority-queuing gateway[/] for an API that can only do so much at once.
+_HELP = """
+[bold]A priority-queuing gateway[/] for an API that can only do so much at once.
 
-    Requests go on the queue [green]high[/] or [yellow]low[/] by their path; workers forward them to the target, high
-    first; the client just waits for its answer.
+Requests go on the queue [green]high[/] or [yellow]low[/] by their path; workers forward them to the target, high \
+first; the client just waits for its answer.
 
-    Without a command the environment decides: with [cyan]FAST_PRIORITY_WORKERS[/] set, a worker runs, otherwise the
-    gateway. That is how the container image is started.
+Without a command the environment decides: with [cyan]FAST_PRIORITY_WORKERS[/] set, a worker runs, otherwise the \
+gateway. That is how the container image is started.
 
-    [dim]Try it, with nothing installed:[/]         fast-priority demo
-    [dim]On one machine, Redis included:[/]         fast-priority standalone --target http://localhost:9000 --workers 4
-    [dim]In production, a gateway:[/]               FAST_PRIORITY_TARGET_BASE_URL=http://api run-fast-priority
-    [dim]... and, elsewhere, four workers:[/]       FAST_PRIORITY_WORKERS=4 run-fast-priority
-    [dim]What is in force, and where from:[/]       fast-priority config
-    """
+See it, everything included: [cyan]fast-priority demo[/]
+
+On one machine, Redis included: [cyan]fast-priority standalone --target http://localhost:9000 --workers 4[/]
+
+In production, a gateway: [cyan]FAST_PRIORITY_TARGET_BASE_URL=http://api run-fast-priority[/]
+
+... and, elsewhere, four workers: [cyan]FAST_PRIORITY_WORKERS=4 run-fast-priority[/]
+
+What is in force, and where from: [cyan]fast-priority config[/]
+"""
+
+
+def _say_version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"fast-priority {version('fast-priority')}")
+        raise typer.Exit
+
+
+@app.callback(invoke_without_command=True, help=_HELP)
+def run_by_environment(
+    context: typer.Context,
+    _version: Annotated[
+        bool, typer.Option("--version", help="Show the version.", callback=_say_version, is_eager=True)
+    ] = False,
+) -> None:
+    """Run what the environment asks for, unless a command was given."""
     if context.invoked_subcommand is not None:
         return
     with _errors_in_one_line():
@@ -167,17 +190,25 @@ def config() -> None:
     """Show every setting: the value in force, where it came from, what it means. Secrets are masked."""
     with _errors_in_one_line():
         settings = _load()
-        table = Table(
-            Column("setting", no_wrap=True), Column("value", overflow="fold"), "from", "meaning", show_lines=False
-        )
-        for origin in origins(settings):
-            style = None if origin.source == "default" else "bold"
-            # As Text: what stands in brackets in a value is no markup.
-            cells = map(Text, (origin.variable, origin.value, origin.source, origin.meaning))
-            table.add_row(*cells, style=style)
-        Console().print(table)
+        console = Console()
+        if console.width >= _TABLE_COLUMNS:
+            console.print(_settings_table(settings))
+        else:  # narrow, or piped to a search: a line each, whole
+            for origin in origins(settings):
+                typer.echo(f"{origin.variable}={origin.value}  # {origin.source}: {origin.meaning}")
+        role = f"{settings.worker_processes} worker processes" if settings.runs_as_worker else "a gateway"
+        typer.echo(f"By this environment, `run-fast-priority` runs {role}.")
         if settings.target_base_url is None:
             typer.echo("A gateway needs FAST_PRIORITY_TARGET_BASE_URL; a worker does not.")
+
+
+def _settings_table(settings: Settings) -> Table:
+    table = Table(Column("setting", no_wrap=True), Column("value", overflow="fold"), "from", "meaning")
+    for origin in origins(settings):
+        # As Text: what stands in brackets in a value is no markup.
+        cells = map(Text, (origin.variable, origin.value, origin.source, origin.meaning))
+        table.add_row(*cells, style=None if origin.source == "default" else "bold")
+    return table
 
 
 def main() -> None:

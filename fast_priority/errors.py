@@ -76,10 +76,10 @@ class GatewayNotReady(GatewayError):
     proxy_error, fault, retry_after_seconds = "proxy_internal_error", "internal", 1
 
 
-class WorkerLost(GatewayError):
+class RequestLost(GatewayError):
     """The worker that took the request died, or Redis lost the request; the target may or may not have seen it."""
 
-    status, slug, title = 502, "worker-lost", "The worker that took the request is gone"
+    status, slug, title = 502, "request-lost", "What became of the request is unknown"
     proxy_error, fault = "proxy_internal_error", "internal"
 
 

@@ -18,6 +18,7 @@ from fast_priority.fields import (
 from fast_priority.message import Failure, Fields, ForwardCall, Reply, Request, encode
 from fast_priority.priority import Priority, Rules
 from fast_priority.target import Body, Response, Target
+from fast_priority.trouble import Trouble
 
 logger = logging.getLogger(__name__)
 
@@ -53,6 +54,7 @@ class Gateway:
         self._rules = rules
         self._queues = queues
         self._target = target
+        self._failures: dict[str, Trouble] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -64,10 +66,13 @@ class Gateway:
         except GatewayError as error:
             if reply.has_begun:
                 raise  # the server then closes the connection: what the client has is not a whole response
-            # Overload and bad requests come in floods; what the target or we did wrong is worth a line each.
-            level = logging.WARNING if error.fault in ("target", "internal") else logging.DEBUG
-            logger.log(level, "%s %a answered %d: %s", scope["method"], scope["path"], error.status, error.slug)
+            self._tell(error, scope)
             await reply.send_error(error)
+
+    def _tell(self, error: GatewayError, scope: Scope) -> None:
+        # Failures come in floods: of each kind the log has the first, and then now and then one with a count.
+        kind = self._failures.setdefault(error.slug, Trouble(f"answered {error.status} {error.slug}", logger))
+        kind.met(f"{scope['method']} {scope['path']!a}: {error.detail}")
 
     async def _answer(self, scope: Scope, receive: Receive, reply: "_ReplySender") -> None:
         # Copied before the body is read: the server appends trailer fields to the same list as they come in.

@@ -32,6 +32,12 @@ class Health(BaseModel):
     suspended: bool | None = Field(description="whether `rq suspend` holds the workers back")
 
 
+class Liveness(BaseModel):
+    """The process runs."""
+
+    status: Literal["alive"]
+
+
 class Readiness(BaseModel):
     """Whether a request sent now will be carried: Redis answers and a worker is alive."""
 

@@ -4,12 +4,9 @@ import difflib
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-from dotenv import dotenv_values
-
-from fast_priority.settings import DOTENV, PREFIX, Settings, says_something
+from fast_priority.settings import DOTENV, PREFIX, Settings, dotenv_variables, says_something
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +21,7 @@ class Origin:
 
 def origins(settings: Settings) -> list[Origin]:
     """Tell of every setting what is in force and where it came from."""
-    from_file = {name.upper() for name, value in _dotenv().items() if says_something(name, value)}
+    from_file = {name.upper() for name, value in dotenv_variables().items() if says_something(name, value)}
     environment = {name.upper() for name, value in os.environ.items() if says_something(name, value)}
     found = []
     for name, field in type(settings).model_fields.items():
@@ -45,20 +42,17 @@ def unknown_variables(environment: Mapping[str, str]) -> list[str]:
     warnings = []
     for variable in sorted(name.upper() for name in environment if name.upper().startswith(PREFIX)):
         if variable not in known:
-            near = difflib.get_close_matches(variable, known, n=1)
-            hint = f"; did you mean {near[0]}?" if near else "; `fast-priority config` lists the known ones"
+            near = difflib.get_close_matches(
+                variable.removeprefix(PREFIX), [name.removeprefix(PREFIX) for name in known], n=1
+            )
+            hint = f"; did you mean {PREFIX}{near[0]}?" if near else "; `fast-priority config` lists the known ones"
             warnings.append(f"{variable} is not a setting of Fast Priority and is ignored{hint}")
     return warnings
 
 
 def warnings_about_environment() -> list[str]:
     """Check the environment and `.env` of this process for variables nothing reads."""
-    return unknown_variables({**_dotenv(), **os.environ})
-
-
-def _dotenv() -> dict[str, str]:
-    found = dotenv_values(DOTENV) if Path(DOTENV).is_file() else {}
-    return {name: value or "" for name, value in found.items()}
+    return unknown_variables({**dotenv_variables(), **os.environ})
 
 
 def _variables(name: str) -> tuple[str, ...]:

@@ -1,10 +1,13 @@
 """uvicorn, set up so that it adds nothing to what the target answers."""
 
+import socket
+
 import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from fast_priority.app import create_app
-from fast_priority.settings import Settings
+from fast_priority.errors import ConfigurationError
+from fast_priority.settings import PREFIX, Settings
 
 _DRAIN_GRACE_SECONDS = 5  # over the longest that an answer can take
 
@@ -22,8 +25,22 @@ class FieldsEndWithTheHead(HttpToolsProtocol):
         self.scope["headers"] = list(self.headers)
 
 
+def check_port_is_free(settings: Settings) -> None:
+    """Raise ConfigurationError if nobody can listen where the gateway should."""
+    try:
+        family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+        with socket.create_server((settings.host, settings.port), family=family):
+            return
+    except OSError as error:
+        place = f"{PREFIX}HOST={settings.host!r} and {PREFIX}PORT={settings.port}"
+        raise ConfigurationError(
+            f"{place} cannot be used ({error.strerror}): give a free port of this machine"
+        ) from None
+
+
 def server_for(settings: Settings) -> uvicorn.Server:
-    """Build the gateway's server. Raises ConfigurationError without a target."""
+    """Build the gateway's server. Raises ConfigurationError without a target, or if its port is taken."""
+    check_port_is_free(settings)
     config = uvicorn.Config(
         create_app(settings),
         host=settings.host,
@@ -37,6 +54,7 @@ def server_for(settings: Settings) -> uvicorn.Server:
         server_header=False,
         proxy_headers=False,
         access_log=False,
+        log_config=None,  # one log, in one form, set up by who starts the server
         # On SIGTERM no more connections are taken, and what waits gets its answer if one can still come.
         timeout_graceful_shutdown=int(settings.ttl + settings.timeout) + _DRAIN_GRACE_SECONDS,
     )

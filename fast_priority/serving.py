@@ -18,6 +18,7 @@ from fast_priority.message import Failure, ForwardCall, Reply, UnreadableMessage
 from fast_priority.settings import Settings
 from fast_priority.targets import Targets
 from fast_priority.tasks import end_all, keep_doing
+from fast_priority.trouble import Trouble
 
 logger = logging.getLogger("rq.worker")  # one log for one worker, whichever half of it speaks
 
@@ -60,9 +61,11 @@ class Serving:
         self._idle = asyncio.Event()
         self._draining_since: float | None = None
         self._leaving = False
+        self._away = Trouble(f"Worker {name} cannot reach the queues", logger)
 
     async def run(self) -> None:
         """Serve until a signal ends it and all that is in flight has been settled."""
+        logger.info("Worker %s: %d slots", self._name, self._slots)
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._on_signal)
@@ -123,6 +126,7 @@ class Serving:
         except connecting.LOST as error:
             await self._put_off(settlements, error)
             return
+        self._away.over()
         for settlement in turn.dropped:
             logger.warning("Worker %s: nobody takes the answer to %s", self._name, settlement.claim.job_id)
         self.served += len(settlements) - len(turn.dropped)
@@ -136,7 +140,7 @@ class Serving:
 
     async def _put_off(self, settlements: list[Settlement], error: Exception) -> None:
         """Keep for the next turn what could not be settled; while draining, no longer than a lease lasts."""
-        logger.warning("Worker %s: Redis is away, trying again: %s", self._name, error)
+        self._away.met(error)
         self._ended = [*settlements, *self._ended]
         self._work_may_wait = True
         if self._draining_since is not None and time.monotonic() - self._draining_since > keys.LEASE_SECONDS:

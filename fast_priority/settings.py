@@ -4,10 +4,13 @@ Nothing else in the package reads the environment. A value is looked for in the 
 the environment, then in the file `.env` of the working directory, then among the defaults.
 """
 
+import os
 import re
+from pathlib import Path
 from typing import Annotated, Any, Self
 from urllib.parse import urlsplit
 
+from dotenv import dotenv_values
 from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic.fields import FieldInfo
 from pydantic_settings import (
@@ -25,6 +28,7 @@ from fast_priority.priority import Listing, Rules
 PREFIX = "FAST_PRIORITY_"
 DOTENV = ".env"
 GATEWAY_OPENAPI_PATH = "/gateway_openapi.json"
+_NO = {"false", "no", "off", "none", "null"}
 _MEBIBYTE = 1024 * 1024
 
 
@@ -164,7 +168,8 @@ class Settings(BaseSettings):
     @field_validator("high_prio_paths", mode="before")
     @classmethod
     def _lower(cls, value: Any) -> Any:
-        return value.strip().lower() if isinstance(value, str) else value
+        lowered = value.strip().lower() if isinstance(value, str) else value
+        return lowered if lowered in set(Listing) else value
 
     @field_validator("doc_path", "redoc_path", "health_path")
     @classmethod
@@ -197,13 +202,16 @@ class Settings(BaseSettings):
         number = _whole_number(value)
         if number is not None and not 1 <= number <= 512:
             raise ValueError("this many worker processes cannot be")
+        if value is not None and value.strip().lower() in _NO:
+            raise ValueError("set to anything, it asks for a worker")
         return value
 
     @model_validator(mode="after")
     def _endpoints_are_distinct(self) -> Self:
         if len(set(self.own_paths)) != len(self.own_paths):
             raise ValueError(
-                f"{PREFIX}DOC_PATH, {PREFIX}REDOC_PATH and {PREFIX}HEALTH_PATH must differ from each other, "
+                f"{PREFIX}DOC_PATH={self.doc_path}, {PREFIX}REDOC_PATH={self.redoc_path} and "
+                f"{PREFIX}HEALTH_PATH={self.health_path} must differ from each other, "
                 f"from {GATEWAY_OPENAPI_PATH}, and from /live and /ready below the health path"
             )
         return self
@@ -277,7 +285,15 @@ def _explained(problem: Any) -> str:
     shown = repr(_without_secrets(problem["input"]) if name == "target_base_url" else problem["input"])
     shown = "'***'" if "password" in name else shown
     reason = reason[0].lower() + reason[1:]
-    return f"{PREFIX}{name.upper()}={shown} cannot be used ({reason}): give {_takes(name)}"
+    variable = f"{PREFIX}{name.upper()}"
+    where = f" in {DOTENV}" if variable in dotenv_variables() and variable not in os.environ else ""
+    return f"{variable}={shown}{where} cannot be used ({reason}): give {_takes(name)}"
+
+
+def dotenv_variables() -> dict[str, str]:
+    """Give what the file `.env` of the working directory sets, by the names in capitals."""
+    found = dotenv_values(DOTENV) if Path(DOTENV).is_file() else {}
+    return {name.upper(): value or "" for name, value in found.items()}
 
 
 def _without_secrets(value: Any) -> Any:

@@ -9,6 +9,7 @@ import typer
 
 from fast_priority.embedded_redis import embedded_redis
 from fast_priority.errors import ConfigurationError
+from fast_priority.server import check_port_is_free
 from fast_priority.settings import Settings
 from fast_priority.stack import gateway_part, running, wait_until_answers, worker_part
 
@@ -25,6 +26,7 @@ def run_standalone(settings: Settings, *, embed_redis: bool) -> None:
     Raises ConfigurationError if a part cannot be started, or ends by itself.
     """
     policy = settings.target_policy()
+    check_port_is_free(settings)
     handlers = {number: signal.signal(number, _ask) for number in (signal.SIGTERM, signal.SIGINT)}
     try:
         with ExitStack() as parts:

@@ -4,6 +4,8 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Iterable
 
+from fast_priority.trouble import Trouble
+
 _AGAIN_SECONDS = 0.1
 
 
@@ -17,17 +19,19 @@ async def keep_doing(
 ) -> None:
     """Do one step after the other until cancelled, whatever goes wrong in them.
 
-    After a failure it waits `again_seconds`. An expected one is logged in a line, any other with its traceback: a loop
-    that others depend on must not end because of something nobody thought of.
+    After a failure it waits `again_seconds`. Expected ones are logged as one trouble, any other with its traceback: a
+    loop that others depend on must not end because of something nobody thought of.
     """
+    trouble = Trouble(what, logger)
     while True:
         try:
             await step()
+            trouble.over()
         except expected as error:
-            logger.warning("%s: %s; trying again", what, error)
+            trouble.met(error)
             await asyncio.sleep(again_seconds)
         except Exception:
-            logger.exception("%s: unexpected failure; trying again", what)
+            logger.exception("%s", what)
             await asyncio.sleep(again_seconds)
 
 

@@ -25,6 +25,7 @@ from fast_priority.errors import ConfigurationError
 from fast_priority.priority import Priority
 from fast_priority.serving import Serving
 from fast_priority.settings import Settings
+from fast_priority.trouble import Trouble
 
 logger = logging.getLogger("rq.worker")
 
@@ -100,14 +101,16 @@ class PriorityWorker(BaseWorker):
 
 
 def wait_for_redis(connection: SyncRedis, sleep: Callable[[float], None] = time.sleep) -> None:
-    """Return once Redis answers; say once a second that it does not."""
+    """Return once Redis answers; look every second."""
+    trouble = Trouble("Redis does not answer", logger)
     while True:
         try:
             connection.ping()
         except connecting.LOST as error:
-            logger.warning("Redis does not answer, trying again: %s", error)
+            trouble.met(error)
             sleep(1.0)
         else:
+            trouble.over()
             return
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from redis.asyncio import Redis
 
 from fast_priority.broker import connecting, keys, scripts
-from fast_priority.errors import GatewayError, WorkerLost
+from fast_priority.errors import GatewayError, RequestLost
 from fast_priority.message import Failure, Reply, UnreadableMessage, decode_answer
 from fast_priority.tasks import end_all, keep_doing
 
@@ -31,7 +31,7 @@ class Inbox:
 
     Two tasks run while it is open. One reads the inbox and never polls. The other looks, every
     `poll_interval_seconds` and for all waiting requests in one call, whether their jobs are still there: a request
-    whose job is gone twice in a row, with nothing left to read, has lost its worker and fails with WorkerLost.
+    whose job is gone twice in a row, with nothing left to read, has lost its worker and fails with RequestLost.
     """
 
     def __init__(self, gateway_id: str, options: dict[str, Any], poll_interval_seconds: float) -> None:
@@ -59,10 +59,10 @@ class Inbox:
         ]
 
     async def close(self) -> None:
-        """Stop reading; whoever still waits gets WorkerLost."""
+        """Stop reading; whoever still waits gets RequestLost."""
         await end_all(self._tasks)
         for request_id in list(self._waiting):
-            self.fail(request_id, WorkerLost("the gateway stopped"))
+            self.fail(request_id, RequestLost("the gateway stopped"))
         with suppress(*connecting.LOST):  # it expires by itself
             await self._redis.delete(self._key)
         await self._redis.aclose()
@@ -124,7 +124,7 @@ class Inbox:
                 continue
             elif request_id in self._missing and unread == 0:
                 self._missing.discard(request_id)
-                self.fail(request_id, WorkerLost("its job vanished without an answer"))
+                self.fail(request_id, RequestLost("its job vanished without an answer"))
             else:
                 # Its answer may be on the way: settling a request removes the job and sends the answer at once.
                 self._missing.add(request_id)

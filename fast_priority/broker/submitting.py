@@ -16,6 +16,7 @@ from fast_priority.errors import BrokerUnavailable, QueueFull, TargetTimeout, Wa
 from fast_priority.priority import Priority
 from fast_priority.settings import Settings
 from fast_priority.tasks import end_all, keep_doing
+from fast_priority.trouble import Trouble
 
 logger = logging.getLogger(__name__)
 
@@ -52,6 +53,7 @@ class Submitter:
         self._settings = settings
         self._redis = connecting.connect(options)
         self._clock = RedisClock()
+        self._trouble = Trouble("cannot queue requests", logger)
         self._inbox = Inbox(self.gateway_id, options, settings.poll_interval)
         self._template = JobTemplate(settings.ttl, settings.timeout)
         self._submits: Batcher[_Submission, bool] = Batcher(
@@ -98,7 +100,7 @@ class Submitter:
         """Queue the payload of a ForwardCall and give what a worker answers.
 
         `description` is what rq's tools show. Cancelling withdraws the request if no worker has started it.
-        Raises BrokerUnavailable, QueueFull, WaitedTooLong, WorkerLost or TargetTimeout.
+        Raises BrokerUnavailable, QueueFull, WaitedTooLong, RequestLost or TargetTimeout.
         """
         submission = _Submission(new_job_id(), priority, self._template.data(payload), description)
         answer = self._inbox.expect(submission.job_id)
@@ -118,8 +120,9 @@ class Submitter:
         try:
             accepted = sent.result()
         except (asyncio.InvalidStateError, *connecting.LOST) as error:
-            logger.warning("cannot queue a request: %s", error)
+            self._trouble.met(error)
             raise BrokerUnavailable("Redis does not answer, so the request cannot be queued") from error
+        self._trouble.over()
         if not accepted:
             raise QueueFull(f"the {submission.priority} queue is full")
 
@@ -154,7 +157,7 @@ class Submitter:
             try:
                 outcome = await self._withdrawals.ask(submission)
             except connecting.LOST as error:
-                logger.warning("cannot withdraw a request, trying again: %s", error)
+                logger.debug("cannot withdraw a request, trying again: %s", error)
             else:
                 if outcome != "gone" or certain:
                     return

@@ -31,8 +31,8 @@ def summary(verdict: Verdict, plan: Plan) -> Iterator[Text]:
     yield Text(f"A high request overtook {verdict.overtaken:g} low ones that had been sent before it (median).")
     yield from _inversions(verdict.inversions)
     yield Text(
-        f"(Waiting counts from {_ALLOWED} after the first look at the queues begun after it was sent, "
-        f"until {_ALLOWED} before it reached the target.)",
+        f"(High ones wait for each other, too. A request counts as waiting only while that is certain: from {_ALLOWED} "
+        f"after the gateway was seen to have it until {_ALLOWED} before it reached the target.)",
         style="dim",
     )
     for doubt in verdict.doubts:

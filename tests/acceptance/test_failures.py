@@ -207,7 +207,7 @@ def test_a_killed_worker_is_answered_502(stack: Stack) -> None:
         wait_until("it is at the target", lambda: stack.in_flight() == 1)
         os.killpg(workers.pid, signal.SIGKILL)
         response = answer.result()
-    assert (response.status_code, problem_of(response)["type"]) == (502, "urn:fast-priority:worker-lost")
+    assert (response.status_code, problem_of(response)["type"]) == (502, "urn:fast-priority:request-lost")
 
 
 def test_a_gateway_that_ends_answers_what_waits(stack: Stack) -> None:

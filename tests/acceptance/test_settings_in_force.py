@@ -170,3 +170,22 @@ def test_without_a_target_the_gateway_says_so_in_one_line() -> None:
     assert (ended.returncode, ended.stdout) == (2, "")
     (line,) = ended.stderr.splitlines()
     assert "FAST_PRIORITY_TARGET_BASE_URL is not set" in line
+
+
+@pytest.mark.parametrize("path", ["/gateway_health", "/gateway_health/live", "/gateway_health/ready"])
+def test_health_may_be_asked_with_head(lasting_stack: Stack, path: str) -> None:
+    """Load balancers that probe with HEAD get the status, and no body."""
+    response = lasting_stack.client.head(path)
+    assert (response.status_code, response.content) == (200, b"")
+
+
+def test_a_taken_port_is_said_in_one_line(stack: Stack) -> None:
+    """A gateway whose port is taken names the variable, and how to mend it, before it starts anything."""
+    stack.start_mock()
+    command = [sys.executable, "-m", "fast_priority", "gateway", "--target", stack.mock_url, "--host", "127.0.0.1"]
+    ended = subprocess.run(
+        [*command, "--port", str(stack.mock_port)], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert ended.returncode == 2
+    (line,) = ended.stderr.splitlines()
+    assert line.startswith("error: FAST_PRIORITY_HOST='127.0.0.1' and FAST_PRIORITY_PORT=")

@@ -7,7 +7,7 @@ import pytest
 
 from fast_priority.broker import keys
 from fast_priority.broker.inbox import Inbox, Outcome
-from fast_priority.errors import WorkerLost
+from fast_priority.errors import RequestLost
 from fast_priority.message import Answer, Failure, encode
 from tests.unit.broker_rig import HELLO, PATIENCE_SECONDS, Rig, until
 
@@ -99,22 +99,22 @@ async def test_waiting_is_counted(inbox: Inbox) -> None:
 
 
 async def test_close_fails_whoever_waits(rig: Rig) -> None:
-    """Whoever still waits when the inbox is closed gets WorkerLost, and the inbox is removed."""
+    """Whoever still waits when the inbox is closed gets RequestLost, and the inbox is removed."""
     inbox = Inbox(GATEWAY, {}, NEVER_SECONDS)
     answer = inbox.expect("mine")
     put(rig, hello_to("nobody reads this"))
     await inbox.close()
-    assert isinstance(answer.exception(), WorkerLost)
+    assert isinstance(answer.exception(), RequestLost)
     assert not rig.redis.exists(keys.inbox(GATEWAY))
 
 
 async def test_gone_job_fails_by_itself(rig: Rig) -> None:
-    """A request whose job is gone, without an answer, fails with WorkerLost within two looks."""
+    """A request whose job is gone, without an answer, fails with RequestLost within two looks."""
     inbox = Inbox(GATEWAY, {}, 0.001)
     inbox.open()
     answer = inbox.expect("mine")
     await until("the request has failed", answer.done)
-    assert isinstance(answer.exception(), WorkerLost)
+    assert isinstance(answer.exception(), RequestLost)
     await inbox.close()
 
 
@@ -130,7 +130,7 @@ async def test_missing_twice(rig: Rig, unread: Inbox) -> None:
     answer = unread.expect("mine")
     await unread._watch(["mine"])
     await unread._watch(["mine"])
-    assert isinstance(answer.exception(), WorkerLost)
+    assert isinstance(answer.exception(), RequestLost)
 
 
 async def test_missing_with_answers_unread(rig: Rig, unread: Inbox) -> None:
@@ -169,7 +169,7 @@ async def test_failed_job(rig: Rig, unread: Inbox) -> None:
     rig.redis.hset(keys.job("mine"), "status", "failed")
     for _ in range(2):
         await unread._watch(["mine"])
-    assert isinstance(answer.exception(), WorkerLost)
+    assert isinstance(answer.exception(), RequestLost)
 
 
 async def test_looked_after_apart(rig: Rig, unread: Inbox) -> None:

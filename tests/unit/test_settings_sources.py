@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from fast_priority.errors import ConfigurationError
 from fast_priority.provenance import Origin, origins, unknown_variables, warnings_about_environment
 from fast_priority.settings import Settings
 
@@ -139,3 +140,10 @@ def test_warnings_do_not_show_values(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FAST_PRIORITY_REDIS_PASSWROD", "hush")
     (warning,) = warnings_about_environment()
     assert "hush" not in warning
+
+
+def test_a_bad_value_in_dotenv_is_said_to_be_there() -> None:
+    """An error about a value from `.env` names the file."""
+    Path(".env").write_text("FAST_PRIORITY_PORT=zz\n")
+    with pytest.raises(ConfigurationError, match=r"^FAST_PRIORITY_PORT='zz' in \.env cannot be used"):
+        Settings.load()

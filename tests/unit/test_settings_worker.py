@@ -77,3 +77,12 @@ def test_digit_that_is_no_number(monkeypatch: pytest.MonkeyPatch) -> None:
     """A character that merely looks like a digit is a word like any other: one process."""
     monkeypatch.setenv("FAST_PRIORITY_WORKERS", "\N{SUPERSCRIPT TWO}")
     assert Settings.load().worker_processes == 1
+
+
+@both_spellings
+@pytest.mark.parametrize("text", ["false", "No", " off ", "none"])
+def test_a_word_that_says_no(monkeypatch: pytest.MonkeyPatch, variable: str, text: str) -> None:
+    """A word that means no is refused: it would otherwise make a worker of what should be a gateway."""
+    monkeypatch.setenv(variable, text)
+    with pytest.raises(ConfigurationError, match="unset it for a gateway"):
+        Settings.load()
