@@ -75,7 +75,7 @@ class Gateway:
         kind.met(f"{scope['method']} {scope['path']!a}: {error.detail}")
 
     async def _answer(self, scope: Scope, receive: Receive, reply: "_ReplySender") -> None:
-        # Copied before the body is read: the server appends trailer fields to the same list as they come in.
+        # Copied before the body is read: a server may append trailer fields to the same list as they come in.
         fields: Fields = list(scope["headers"])
         check_request_framing(scope["method"], fields, http_version=scope["http_version"])
         declared = content_length(fields)
