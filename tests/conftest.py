@@ -3,10 +3,16 @@
 import os
 from collections.abc import Iterator
 
+import hypothesis
 import pytest
 from redis import Redis
 
 from fast_priority.embedded_redis import embedded_redis
+
+# No test asserts a duration. In CI the examples are the same in every run: a change is judged by what it changed.
+hypothesis.settings.register_profile("here", deadline=None)
+hypothesis.settings.register_profile("ci", deadline=None, derandomize=True)
+hypothesis.settings.load_profile("ci" if os.environ.get("CI") else "here")
 
 
 @pytest.fixture(autouse=True)
