@@ -12,6 +12,8 @@ from tests.harness import Background, Stack, wait_until
 RUNS = 10
 SLOTS = 4
 LOW, HIGH = 200, 50
+LONGEST_HOP_SECONDS = 0.1
+"""The longest way from a claim to the target; high requests wait several times as long here, so it hides nothing."""
 
 
 async def _mixed_load(url: str) -> dict[str, float]:
@@ -47,7 +49,7 @@ async def _mixed_load(url: str) -> dict[str, float]:
 @pytest.mark.parametrize("processes", [1, 4])
 def test_every_high_request_is_claimed_before_the_low_ones_that_were_queued(stack: Stack, processes: int) -> None:
     """With 4 slots saturated by 200 low requests, each of 50 high ones overtakes all low ones that are still queued."""
-    stack.start_mock(latency="0.01")
+    stack.start_mock(latency="0.05")
     stack.start_gateway()
     stack.start_workers(processes=processes, concurrency=SLOTS // processes)
     for _ in range(RUNS if processes == 1 else 2):
@@ -56,14 +58,20 @@ def test_every_high_request_is_claimed_before_the_low_ones_that_were_queued(stac
         log = stack.arrivals()
         assert Counter(row["request_id"].split("-")[0] for row in log) == {"low": LOW, "high": HIGH}
         position = {row["request_id"]: index for index, row in enumerate(log)}
+        longest_wait_seconds = 0.0
         for request_id, moment in queued_at.items():
-            # In flight to the target at that moment can be one claim a slot; all other low ones were still queued.
+            longest_wait_seconds = max(longest_wait_seconds, log[position[request_id]]["arrived_at"] - moment)
+            # On their way to the target at that moment can be one claim a slot, for no longer than the way takes; all
+            # other low ones were still queued.
             before = [
-                row["request_id"]
+                row
                 for row in log[: position[request_id]]
                 if row["request_id"].startswith("low") and row["arrived_at"] > moment
             ]
             assert len(before) <= SLOTS, f"{request_id} was overtaken by {before}"
+            late = [row for row in before if row["arrived_at"] > moment + LONGEST_HOP_SECONDS]
+            assert late == [], f"{request_id}, queued at {moment}, was overtaken"
+        assert longest_wait_seconds > 2 * LONGEST_HOP_SECONDS, "no high request waited long enough to prove anything"
         assert max(row["in_flight"] for row in log) == SLOTS
 
 
