@@ -43,11 +43,12 @@ class GatewayApp(FastAPI):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request, or run the lifespan."""
-        own_path = scope["path"].rstrip("/") if scope["type"] == "http" else ""
-        if scope["type"] != "http" or own_path in self.own_paths:
+        if scope["type"] != "http":
+            await super().__call__(scope, receive, send)
+        elif (own_path := scope["path"].rstrip("/")) in self.own_paths:
             # HEAD is asked as GET; the server, which knows better, leaves the body out.
-            method = {"method": "GET"} if scope.get("method") == "HEAD" else {}
-            await super().__call__({**scope, "path": own_path, **method}, receive, send)
+            method = "GET" if scope["method"] == "HEAD" else scope["method"]
+            await super().__call__({**scope, "path": own_path, "method": method}, receive, send)
         elif self.gateway is None:
             await answer_unavailable(scope, send)
         else:

@@ -3,7 +3,6 @@
 import json
 import socket
 import threading
-import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -107,10 +106,6 @@ class Stack:
     def forget_arrivals(self) -> None:
         """Empty the mock target's log."""
         self.mock.delete("/__admin/arrivals")
-
-    def set_latency(self, latency: str) -> None:
-        """Change how long the mock target takes."""
-        self.mock.put("/__admin/latency", json={"latency": latency}).raise_for_status()
 
     def keys_without_end(self) -> set[str]:
         """The keys in Redis that would stay for ever."""
@@ -218,8 +213,3 @@ def problem_of(response: httpx.Response) -> Mapping[str, Any]:
     assert "fast-priority; error=" in response.headers["proxy-status"]
     found: Mapping[str, Any] = json.loads(response.content)
     return found
-
-
-def unix_now() -> float:
-    """The time on the clock that the mock target's log uses."""
-    return time.time()

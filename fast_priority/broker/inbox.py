@@ -43,11 +43,6 @@ class Inbox:
         self._missing: set[str] = set()
         self._tasks: list[asyncio.Task[None]] = []
 
-    @property
-    def waiting(self) -> int:
-        """How many requests wait for an answer."""
-        return len(self._waiting)
-
     def open(self) -> None:
         """Start reading."""
         loops = [("cannot read answers", self._read_once), ("cannot look after waiting requests", self._watch_once)]

@@ -91,11 +91,6 @@ class Submitter:
             await self._redis.delete(keys.gateway(self.gateway_id))
         await self._redis.aclose()
 
-    @property
-    def waiting(self) -> int:
-        """How many requests of this gateway wait for an answer."""
-        return self._inbox.waiting
-
     async def ask(self, priority: Priority, payload: bytes, description: str) -> Outcome:
         """Queue the payload of a ForwardCall and give what a worker answers.
 

@@ -7,7 +7,14 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from fast_priority.errors import MalformedRequest, ResponseIncomplete, TargetClosed, TargetError, TargetNotFound
+from fast_priority.errors import (
+    ConnectTimeout,
+    MalformedRequest,
+    ResponseIncomplete,
+    TargetClosed,
+    TargetError,
+    TargetNotFound,
+)
 from fast_priority.message import Fields, Reply, Request, TargetPolicy
 from fast_priority.target import Target, is_reachable
 from tests.harness import free_port, scripted_target
@@ -172,6 +179,25 @@ async def test_a_body_that_breaks_off_is_an_error() -> None:
 
     with scripted_target(answer) as (port, _), pytest.raises(ResponseIncomplete):
         await forward(port, request())
+
+
+async def test_a_connection_that_is_never_taken_is_said_so() -> None:
+    """A target that neither takes nor refuses connections is ConnectTimeout at the connect timeout, a 504."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen(0)
+        port = listener.getsockname()[1]
+        fillers = [socket.socket() for _ in range(8)]  # nobody accepts: its queue is full after one or two
+        try:
+            for filler in fillers:
+                filler.setblocking(False)
+                filler.connect_ex(("127.0.0.1", port))
+            with pytest.raises(ConnectTimeout) as raised:
+                await forward(port, request(), connect_timeout_seconds=0.3)
+        finally:
+            for filler in fillers:
+                filler.close()
+    assert (raised.value.status, raised.value.proxy_error) == (504, "connection_timeout")
 
 
 async def test_a_name_that_does_not_resolve_is_said_so() -> None:

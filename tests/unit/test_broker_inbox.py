@@ -58,7 +58,7 @@ async def test_many_at_once(rig: Rig, inbox: Inbox) -> None:
     waiting = [inbox.expect(str(number)) for number in range(1000)]
     put(rig, *(hello_to(str(number)) for number in range(1000)))
     await until("all are answered", lambda: all(answer.done() for answer in waiting))
-    assert inbox.waiting == 0
+    assert inbox._waiting == {}
 
 
 @pytest.mark.parametrize("rubbish", [b"", b"rubbish", b"\x92", hello_to("somebody else")])
@@ -90,12 +90,12 @@ async def test_forgotten(rig: Rig, inbox: Inbox) -> None:
     assert waits(answer)
 
 
-async def test_waiting_is_counted(inbox: Inbox) -> None:
-    """The number of waiting requests is known."""
+async def test_forgotten_takes_no_room(inbox: Inbox) -> None:
+    """Of a request that nobody waits for any more, nothing is kept."""
     inbox.expect("one")
     inbox.expect("two")
     inbox.forget("one")
-    assert inbox.waiting == 1
+    assert set(inbox._waiting) == {"two"}
 
 
 async def test_close_fails_whoever_waits(rig: Rig) -> None:
