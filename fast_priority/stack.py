@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from typing import IO, Any
 
 from fast_priority.errors import ConfigurationError
+from fast_priority.settings import PREFIX, Settings
 
 logger = logging.getLogger(__name__)
 
@@ -103,6 +104,12 @@ def answers(url: str) -> bool:
             return 200 <= status < 300
     except (OSError, urllib.error.URLError):
         return False
+
+
+def unset_settings() -> dict[str, str]:
+    """Give the environment in which no setting is set, whatever this process's environment or a `.env` file say."""
+    # Empty means unset.
+    return {f"{PREFIX}{name.upper()}": "" for name in Settings.model_fields} | {f"{PREFIX}WORKER": ""}
 
 
 def gateway_part(target_url: str, host: str, port: int, redis_port: int, **environment: str) -> Part:

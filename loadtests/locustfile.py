@@ -1,129 +1,169 @@
-"""A flood of low-priority requests, and a few users whose high-priority requests must not wait behind it.
+"""The load scenarios as locust runs them: against any gateway that stands before the mock target.
 
     locust -f loadtests/locustfile.py                                          then http://localhost:8089
-    locust -f loadtests/locustfile.py --headless --only-summary -u 14 -r 14 -t 45s
+    locust -f loadtests/locustfile.py --headless --only-summary --scenario burst --slots 4 --seconds 20
 
-The charts show both priorities under their names. When the test stops, the target's arrival log tells in which order
-the requests got through; `loadtests.ordering` judges it, and the verdict is the exit code: 0 proved, 1 violated,
-3 this run proves nothing. README.md says how to size it.
+The scenario decides how many users there are and what they send; nobody has to. Locust's statistics have a line for
+each priority. When a test stops, what was sent is judged by what arrived at the target, and the verdict is the exit
+code: 0 proved, 1 violated, 2 could not run, 3 this run proves nothing. With --sent-file nothing is judged, nor is the
+mock target asked for anything: the file is for somebody else to judge. Then 0 says that it holds all that was sent.
 """
 
-import http.client
-import json
-import time
-import urllib.error
-import urllib.request
-import uuid
+import logging
+import sys
+from pathlib import Path
 from typing import Any
 
-from locust import constant, constant_throughput, events, task
+from locust import LoadTestShape, events
 from locust.argument_parser import LocustArgumentParser
-from locust.contrib.fasthttp import FastHttpUser
 from locust.env import Environment
 from locust.runners import LocalRunner
 
-from loadtests.ordering import DEFAULT_TOLERANCE_SECONDS, Outcome, Priority, Sent, Verdict, describe, first_arrivals
-from loadtests.ordering import judge as judge_order
+from loadtests.addresses import Address
+from loadtests.judging import judge_run
+from loadtests.mock import MockError, read_settled_arrivals, reset_arrivals, wait_for_answer
+from loadtests.options import GATEWAY_URL, add_options, gateway_urls, make_traffic, options_of
+from loadtests.passages import RecordError, join
+from loadtests.recording import Recording
+from loadtests.users import Source, Traffic
+from loadtests.verdict import Verdict, worst
 
-GATEWAY_URL = "http://localhost:8000"
-MOCK_TARGET_URL = "http://localhost:9000"
+__all__ = ["ScenarioShape", "Source"]
 
-# Containers start in any order, and a worker registers some time after the gateway answers.
-_READY_WITHIN_SECONDS = 60.0
-_LOOK_SECONDS = 0.5
-_PATIENCE_SECONDS = 10.0
+_COULD_NOT_RUN = 2
+_EVIDENCE_SHOWN = 5
+# With more, locust warns of its own troubles.
+_MOST_SOURCES_STARTED_PER_SECOND = 100
 
-# What this run has sent. Locust's users are greenlets of one thread, so a list will do.
-_sent: list[Sent] = []
-
-
-class _User(FastHttpUser):
-    abstract = True
-    host = GATEWAY_URL
-    priority: Priority
-
-    @task
-    def ask(self) -> None:
-        """Send one request and keep what became of it."""
-        request_id = f"{self.priority}-{uuid.uuid4().hex}"
-        path = getattr(_options(self.environment), f"{self.priority}_path")
-        outcome: Outcome = "abandoned"  # what it is when the test stops this greenlet in the midst of it
-        sent_at = time.time()
-        try:
-            response = self.client.get(path, name=self.priority, headers={"X-Request-ID": request_id})
-            outcome = "answered" if 200 <= response.status_code < 400 else "failed"
-        finally:
-            _sent.append(Sent(request_id, self.priority, sent_at, time.time(), outcome))
+logger = logging.getLogger(__name__)
 
 
-class LowFlood(_User):
-    """Sends the next request as soon as the last one is answered."""
+class ScenarioShape(LoadTestShape):
+    """Starts all sources of a scenario, and ends the test when each has its answers."""
 
-    weight = 5
-    priority = "low"
-    wait_time = constant(0)
+    # While locust reads its options, so that it does not say that --run-time counts for nothing.
+    use_common_options = True
+    traffic: Traffic | None = None
 
+    def reset_time(self) -> None:
+        """Begin a test: with the options as they are then."""
+        super().reset_time()  # type: ignore[no-untyped-call]
+        self.traffic = None
 
-class HighSteady(_User):
-    """Sends four requests in ten seconds, whatever the others do."""
-
-    weight = 2
-    priority = "high"
-    wait_time = constant_throughput(0.4)
+    def tick(self) -> tuple[int, float] | None:
+        """Give how many users there are to be, and how many are started in a second; None ends the test."""
+        if self.runner is None:
+            return None
+        if self.traffic is None:
+            try:
+                self.traffic = make_traffic(self.runner.environment)
+            except ValueError as error:
+                _give_up(self.runner.environment, str(error))
+                return None
+        if self.traffic.is_over:
+            return None
+        count = len(self.traffic.scenario.sources)
+        return count, min(count, _MOST_SOURCES_STARTED_PER_SECOND)
 
 
 @events.init_command_line_parser.add_listener  # type: ignore[untyped-decorator]
 def _add_options(parser: LocustArgumentParser) -> None:
-    options: list[tuple[str, str, Any, str]] = [
-        ("--mock-target-url", "MOCK_TARGET_URL", MOCK_TARGET_URL, "The mock target itself, for its arrival log"),
-        ("--high-path", "HIGH_PATH", "/high", "A path that the gateway puts on the queue high"),
-        ("--low-path", "LOW_PATH", "/low", "A path that the gateway puts on the queue low"),
-    ]
-    for name, variable, default, meaning in options:
-        parser.add_argument(name, env_var=variable, default=default, help=meaning)
-    parser.add_argument(
-        "--tolerance-seconds",
-        type=float,
-        env_var="TOLERANCE_SECONDS",
-        default=DEFAULT_TOLERANCE_SECONDS,
-        help="Longest way to a queue and from it to the target; loadtests/ordering.py says more",
-    )
+    add_options(parser)
 
 
 @events.init.add_listener  # type: ignore[untyped-decorator]
-def _wait_for_the_stack(environment: Environment, **_: Any) -> None:
-    # Here and not at the start of the test, so that it does not use up the time that -t gives to the test.
-    options = _options(environment)
-    if options.headless:
-        _wait_until_answers((environment.host or GATEWAY_URL) + options.high_path)
-        _wait_until_answers(options.mock_target_url + "/health")
+def _prepare(environment: Environment, **_: Any) -> None:
+    # Here and not at the start of the test, so that it does not use up the time that the test has.
+    options = options_of(environment)
+    # From here on the page reads it: it shall not ask for a number of users.
+    ScenarioShape.use_common_options = False
+    environment.host = environment.host or GATEWAY_URL
+    options.seconds = float(options.run_time or options.seconds)
+    try:
+        _refuse_several_processes(environment)
+        make_traffic(environment)
+        Address.of(options.target_url)
+        if options.sent_file:
+            Recording(Path(options.sent_file)).close()
+        if options.headless:
+            _wait_until_all_answer(environment)
+    except (ValueError, MockError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(_COULD_NOT_RUN)
+
+
+def _refuse_several_processes(environment: Environment) -> None:
+    if not isinstance(environment.runner, LocalRunner):
+        raise ValueError("run locust in one process: of several, none knows all that was sent")  # noqa: TRY004
+
+
+def _wait_until_all_answer(environment: Environment) -> None:
+    options = options_of(environment)
+    urls = [url.rstrip("/") + options.high_path for url in gateway_urls(environment)]
+    if not options.sent_file:
+        urls.append(options.target_url.rstrip("/") + "/health")
+    for url in urls:
+        logger.info("waiting until %s answers", url)
+        wait_for_answer(url)
 
 
 @events.test_start.add_listener  # type: ignore[untyped-decorator]
 def _begin(environment: Environment, **_: Any) -> None:
     # Until it is judged, and also if that should fail: locust goes on after an exception in a listener.
-    environment.process_exit_code = Verdict.UNPROVED.exit_code
-    _sent.clear()
-    _call("DELETE", _options(environment).mock_target_url + "/__admin/arrivals")
+    environment.process_exit_code = _COULD_NOT_RUN
+    options, traffic = options_of(environment), _traffic(environment)
+    try:
+        if options.sent_file:
+            traffic.recording = Recording(Path(options.sent_file))
+        else:
+            reset_arrivals(options.target_url)
+    except (MockError, RecordError) as error:
+        traffic.trouble = str(error)
+    traffic.start()
+
+
+@events.test_stopping.add_listener  # type: ignore[untyped-decorator]
+def _interrupt(environment: Environment, **_: Any) -> None:
+    traffic = _traffic(environment)
+    if traffic is not None:
+        # What is over has ended by itself; all else that ends a test is the person.
+        traffic.is_interrupted = not traffic.is_over
 
 
 @events.test_stop.add_listener  # type: ignore[untyped-decorator]
-def _judge(environment: Environment, **_: Any) -> None:
-    if not isinstance(environment.runner, LocalRunner):
-        print("UNPROVED: run locust in one process; here nobody knows all that was sent")
+def _end(environment: Environment, **_: Any) -> None:
+    traffic = _traffic(environment)
+    if traffic is None:
         return
-    options = _options(environment)
-    log = json.loads(_call("GET", options.mock_target_url + "/__admin/arrivals"))
-    judgement = judge_order(
-        _sent,
-        first_arrivals(log["arrivals"]),
-        dropped=log["dropped"],
-        tolerance_seconds=options.tolerance_seconds,
-    )
-    print(describe(judgement))
-    if judgement.verdict is Verdict.VIOLATED:
-        print(f"If that surprises: does the gateway take {options.low_path} for low, and {options.high_path} for high?")
-    environment.process_exit_code = judgement.verdict.exit_code
+    try:
+        if traffic.recording is not None:
+            traffic.recording.close()
+        if traffic.trouble is not None:
+            _give_up(environment, traffic.trouble)
+        elif traffic.recording is not None:
+            environment.process_exit_code = 0
+        else:
+            _judge(environment, traffic)
+    except (MockError, RecordError) as error:
+        _give_up(environment, str(error))
+
+
+def _judge(environment: Environment, traffic: Traffic) -> None:
+    log = read_settled_arrivals(options_of(environment).target_url)
+    sizing = traffic.sizing
+    passages = join(traffic.sent, log.arrivals)
+    findings = judge_run(traffic.scenario, passages, slots=sizing.slots, dropped=log.dropped).findings
+    for finding in findings:
+        _say(environment, f"{finding.verdict.name:<9} {finding.check:<10} {finding.reason}")
+        for line in finding.evidence[:_EVIDENCE_SHOWN]:
+            _say(environment, f"{'':<21}{line}")
+    verdict = worst(finding.verdict for finding in findings)
+    _say(environment, f"{verdict.name}: {traffic.scenario.name}, {len(traffic.sent)} requests")
+    if verdict is Verdict.VIOLATED:
+        _say(
+            environment, f"If that surprises: is {sizing.low_path} low, {sizing.high_path} high, {sizing.slots} slots?"
+        )
+    environment.process_exit_code = verdict.exit_code
 
 
 @events.quitting.add_listener  # type: ignore[untyped-decorator]
@@ -133,28 +173,20 @@ def _judge_when_interrupted(environment: Environment, **_: Any) -> None:
         environment.runner.stop()
 
 
-def _options(environment: Environment) -> Any:
-    return (
-        environment.parsed_options
-    )  # in locust's types it may be None: where locust is a library, which it is not here
+def _give_up(environment: Environment, reason: str) -> None:
+    """Say why this run says nothing of the gateway."""
+    _say(environment, f"error: {reason}")
+    environment.process_exit_code = _COULD_NOT_RUN
 
 
-def _wait_until_answers(url: str) -> None:
-    deadline = time.monotonic() + _READY_WITHIN_SECONDS
-    while True:
-        try:
-            _call("GET", url)
-        except (OSError, http.client.HTTPException) as error:
-            if time.monotonic() > deadline:
-                raise TimeoutError(f"{url} did not answer within {_READY_WITHIN_SECONDS:g} s: {error}") from error
-            time.sleep(_LOOK_SECONDS)
-        else:
-            return
+def _say(environment: Environment, line: str) -> None:
+    # On locust's page the log is one of the tabs.
+    if environment.web_ui is None:
+        print(line, flush=True)
+    else:
+        logger.info(line)
 
 
-def _call(method: str, url: str) -> bytes:
-    # No proxy variable may lead a call between parts of one test elsewhere.
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    with opener.open(urllib.request.Request(url, method=method), timeout=_PATIENCE_SECONDS) as response:  # noqa: S310
-        body: bytes = response.read()
-        return body
+def _traffic(environment: Environment) -> Any:
+    """Give the traffic of the test that runs or ran last; None if there is none."""
+    return environment.shape_class.traffic if isinstance(environment.shape_class, ScenarioShape) else None

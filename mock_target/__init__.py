@@ -1,12 +1,15 @@
-"""A mock REST API to stand behind the gateway in tests, demos and load tests.
+"""A mock REST API to stand behind a gateway in tests, demos and load tests: a target that can do anything on a bad day.
 
-It echoes any request to any path as JSON, after a latency you choose, and keeps a log of what arrived in which order.
+It echoes any request to any path as JSON, as late, as slowly and as wrongly as you choose, works on as many at once as
+you allow, and keeps a log of what arrived in which order. docs/mock-target.md tells how.
 
-The nouns: a `Latency` says how long an answer waits; `Overrides` are what one request asks of its own answer; an
-`Arrival` is one request in the `ArrivalLog`; an `Answer` is what goes back. `create_app` puts them together.
+The nouns: a `Knob` is one thing that can be set, a `Behaviour` a value for each; `Settings` are the default behaviour
+and the `Route`s that overrule it. `decide` makes a `Plan` of a behaviour and an arrival's `Draws`. An `Exchange`
+carries it out: a turn from the `Limiter`, an `Answer` in `Piece`s, or a `Fault` on the `Wire`. An `Arrival` is one
+request in the `ArrivalLog`. `create_app` puts them together.
 """
 
 from mock_target.app import create_app
-from mock_target.settings import MockSettings
+from mock_target.settings import MockSettings, Settings
 
-__all__ = ["MockSettings", "create_app"]
+__all__ = ["MockSettings", "Settings", "create_app"]

@@ -1,16 +1,13 @@
-"""What goes back to a client: the `Answer`, the kinds of it, and the one place that sends it over ASGI."""
+"""What goes back to a client: the `Answer`, and the kinds of it. Pure."""
 
 import json
-from collections.abc import Awaitable, Callable, Iterable, Iterator, MutableMapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from http import HTTPStatus
-from typing import Any
 
-Scope = MutableMapping[str, Any]
-Message = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
-Fields = list[tuple[bytes, bytes]]
+from mock_target.asgi import Fields
+from mock_target.knob import KnobError
+from mock_target.pacing import NO_CONTENT, Piece
 
 # RFC 9110, sections 15.3.5, 15.3.6 and 15.4.5: these answers have no content.
 STATUSES_WITHOUT_BODY = frozenset({204, 205, 304})
@@ -20,58 +17,43 @@ PROBLEM_CONTENT_TYPE = "application/problem+json"
 _PATTERN = bytes(range(256)) * 256
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Answer:
-    """A status, fields and a body of exactly `length_bytes`; Content-Length is added when it is sent."""
+    """A status, fields and a body in pieces.
+
+    `length_bytes` is the length of the body, told as Content-Length; None: not known before its end (chunked).
+    """
 
     status: int
     fields: Fields = field(default_factory=list)
-    chunks: Iterable[bytes] = (b"",)
-    length_bytes: int = 0
+    pieces: Iterable[Piece] = (NO_CONTENT,)
+    length_bytes: int | None = 0
 
 
 def bytes_answer(status: int, body: bytes, content_type: str, fields: Fields | None = None) -> Answer:
     """Make an answer from a body that is already at hand."""
-    return Answer(status, [(b"content-type", content_type.encode()), *(fields or [])], (body,), len(body))
+    return Answer(status, [(b"content-type", content_type.encode()), *(fields or [])], (Piece(0.0, body),), len(body))
 
 
 def sized_answer(status: int, size_bytes: int) -> Answer:
-    """Make an answer of `size_bytes` bytes, in which byte n is n modulo 256; made chunk by chunk as it is sent."""
-    return Answer(status, [(b"content-type", b"application/octet-stream")], _pattern_chunks(size_bytes), size_bytes)
+    """Make an answer of `size_bytes` bytes, in which byte n is n modulo 256; made piece by piece as it is sent."""
+    return Answer(status, [(b"content-type", b"application/octet-stream")], _pattern_pieces(size_bytes), size_bytes)
 
 
-def _pattern_chunks(size_bytes: int) -> Iterator[bytes]:
-    whole_chunks, rest = divmod(size_bytes, len(_PATTERN))
-    for _ in range(whole_chunks):
-        yield _PATTERN
-    yield _PATTERN[:rest]
+def _pattern_pieces(size_bytes: int) -> Iterator[Piece]:
+    whole_pieces, rest = divmod(size_bytes, len(_PATTERN))
+    for _ in range(whole_pieces):
+        yield Piece(0.0, _PATTERN)
+    if rest or not whole_pieces:
+        yield Piece(0.0, _PATTERN[:rest])
 
 
-def problem_json(status: int, parameter: str, value: str, mend: str) -> bytes:
-    """Write a problem (RFC 9457) that names the parameter, the value given, and how to mend it."""
-    problem = {
-        "type": "about:blank",
-        "title": HTTPStatus(status).phrase,
-        "status": status,
-        "detail": f"{parameter} is {value!r}: {mend}",
-        "parameter": parameter,
-        "value": value,
-        "mend": mend,
-    }
-    return json.dumps(problem).encode()
+def problem_answer(status: int, detail: str, fields: Fields | None = None, **members: str) -> Answer:
+    """Make an answer that is a problem (RFC 9457), with `members` beside its detail."""
+    problem = {"type": "about:blank", "title": HTTPStatus(status).phrase, "status": status, "detail": detail, **members}
+    return bytes_answer(status, json.dumps(problem).encode(), PROBLEM_CONTENT_TYPE, fields)
 
 
-async def send_answer(answer: Answer, method: str, send: Send) -> None:
-    """Send an answer over ASGI, without its body where HTTP has none: to HEAD, and with 204, 205 or 304."""
-    fields = list(answer.fields)
-    chunks, remaining_bytes = answer.chunks, answer.length_bytes
-    if answer.status not in STATUSES_WITHOUT_BODY:
-        fields.append((b"content-length", b"%d" % answer.length_bytes))
-    if method == "HEAD" or answer.status in STATUSES_WITHOUT_BODY:
-        chunks, remaining_bytes = (b"",), 0
-    await send({"type": "http.response.start", "status": answer.status, "headers": fields})
-    for chunk in chunks:
-        remaining_bytes -= len(chunk)
-        await send({"type": "http.response.body", "body": chunk, "more_body": remaining_bytes > 0})
-        if remaining_bytes == 0:
-            return
+def knob_problem(error: KnobError, status: int = 400) -> Answer:
+    """Make the problem that names the parameter, the value given, and how to mend it."""
+    return problem_answer(status, str(error), parameter=error.parameter, value=error.value, mend=error.mend)

@@ -1,40 +1,43 @@
 """Puts the mock target together.
 
-Any method on any path is echoed as JSON (see `mock_target.echo`), after the default latency or as the request itself
-asks (see `mock_target.overrides`), but for these:
+Any method on any path is echoed as JSON (see `mock_target.echo`), as the settings, the first route that applies and the
+request itself want it (see `mock_target.knobs`), but for these:
 
-    /mock/...                           answers that are hard on a gateway (see `mock_target.special_pages`)
+    /                                   a page to look at, for a browser only
+    /mock/...                           special pages, SSE and a WebSocket (`special_pages`, `server_sent_events`,
+                                        `websocket`)
     /health, /health/                   {"status": "ok"}
-    /__admin/arrivals                   GET the arrival log, DELETE to reset it
-    /__admin/latency                    GET or PUT the default latency
+    /__admin/settings                   GET, PATCH, PUT, DELETE: what the mock does
+    /__admin/latency                    GET, PUT: its default latency
+    /__admin/knobs                      GET: all that can be set
+    /__admin/arrivals                   GET, DELETE: what arrived
+    /__admin/arrivals.ndjson            GET: the same, one arrival a line, also live
+    /__admin/reset                      POST: all as at the start
     /docs, /redoc, /openapi.json        FastAPI's documentation of the mock
 
 All but /mock/... are the mock's own pages: they answer at once and are not in the arrival log.
 """
 
-from random import Random
-
 from fastapi import FastAPI
 
-from mock_target.admin import make_admin_router
-from mock_target.arrivals import ArrivalLog
-from mock_target.endpoint import MockEndpoint, MockState
-from mock_target.latency import parse_latency
+from mock_target.admin_arrivals import make_arrivals_router
+from mock_target.admin_settings import make_settings_router
+from mock_target.endpoint import MockEndpoint
+from mock_target.page import make_page_router
+from mock_target.problems import tell_problems
 from mock_target.settings import MockSettings
+from mock_target.state import MockState
 
 
-def create_app(settings: MockSettings | None = None) -> FastAPI:
-    """Make a mock target with its own arrival log; None means the default settings.
+def create_app(started_with: MockSettings | None = None) -> MockEndpoint:
+    """Make a mock target, an ASGI application with its own state; None means the default settings.
 
     Raises ValueError for a log size below 1.
     """
-    settings = settings or MockSettings()
-    state = MockState(
-        latency=parse_latency(settings.latency),
-        random=Random(settings.seed),  # noqa: S311 - a latency is no secret, and has to repeat under a seed
-        arrivals=ArrivalLog(settings.log_size),
-    )
-    app = FastAPI(title="Mock target", description=__doc__, redirect_slashes=False)
-    app.include_router(make_admin_router(state))
-    app.add_middleware(MockEndpoint, state=state)
-    return app
+    state = MockState(started_with or MockSettings())
+    own_pages = FastAPI(title="Mock target", description=__doc__, redirect_slashes=False)
+    own_pages.include_router(make_page_router())
+    own_pages.include_router(make_settings_router(state))
+    own_pages.include_router(make_arrivals_router(state))
+    tell_problems(own_pages)
+    return MockEndpoint(own_pages, state)

@@ -1,81 +1,83 @@
 """The command line: `python -m mock_target --help` teaches it."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
-import uvicorn
 
-from mock_target.app import create_app
+from mock_target import server
 from mock_target.arrivals import DEFAULT_LOG_SIZE
-from mock_target.latency import LatencyError, parse_latency
-from mock_target.settings import DEFAULT_LATENCY, MockSettings
-
-# Long enough for an answer that is being written; a request in the midst of its latency is not worth waiting for.
-SHUTDOWN_SECONDS = 2
-# Longer than client pools keep an idle connection: a mock that closes one first would add failures of its own.
-KEEP_ALIVE_SECONDS = 75
+from mock_target.help_text import write_help
+from mock_target.knob import KnobError, name_nearest
+from mock_target.knobs import KNOBS_BY_NAME
+from mock_target.settings import MockSettings, Settings
+from mock_target.settings_json import decode_json, read_settings
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
 
-def _check_latency(text: str) -> str:
-    try:
-        parse_latency(text)
-    except LatencyError as error:
-        raise typer.BadParameter(str(error)) from error
-    return text
-
-
-@app.command()
+@app.command(help=write_help())
 def run(
     host: Annotated[str, typer.Option(envvar="MOCK_TARGET_HOST", help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[
         int, typer.Option(envvar="MOCK_TARGET_PORT", min=0, max=65535, help="Port to listen on; 0 takes a free one.")
     ] = 9000,
+    settings: Annotated[
+        Path | None,
+        typer.Option(envvar="MOCK_TARGET_SETTINGS", help="Settings and routes to start with, as JSON in a file."),
+    ] = None,
     latency: Annotated[
-        str,
-        typer.Option(
-            envvar="MOCK_TARGET_LATENCY", callback=_check_latency, help="Default latency; see the grammar above."
-        ),
-    ] = DEFAULT_LATENCY,
+        str | None, typer.Option(envvar="MOCK_TARGET_LATENCY", help="Default latency; see the grammar above.")
+    ] = None,
+    limit: Annotated[
+        str | None, typer.Option(envvar="MOCK_TARGET_LIMIT", help="At most so many requests are worked on at once.")
+    ] = None,
+    max_queued: Annotated[
+        str | None, typer.Option(envvar="MOCK_TARGET_MAX_QUEUED", help="So many wait for a turn; the rest are refused.")
+    ] = None,
+    error_rate: Annotated[
+        str | None, typer.Option(envvar="MOCK_TARGET_ERROR_RATE", help="Share of requests, 0 to 1, answered with 503.")
+    ] = None,
+    knobs: Annotated[
+        list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="Set any knob above; may be repeated.")
+    ] = None,
     seed: Annotated[
-        int | None, typer.Option(envvar="MOCK_TARGET_SEED", help="Draw the same latencies in every run.")
+        int | None, typer.Option(envvar="MOCK_TARGET_SEED", help="Draw the same latencies and failures in every run.")
     ] = None,
     log_size: Annotated[
         int, typer.Option(envvar="MOCK_TARGET_LOG_SIZE", min=1, help="How many arrivals the log keeps.")
     ] = DEFAULT_LOG_SIZE,
 ) -> None:
-    """Run a mock REST API that echoes every request, after a latency you choose.
+    """Run a mock target; `write_help` says how."""
+    options = {"latency": latency, "limit": limit, "max_queued": max_queued, "error_rate": error_rate}
+    given = [(name, value, f"--{name.replace('_', '-')}") for name, value in options.items() if value is not None]
+    try:
+        wanted = Settings() if settings is None else _read_file(settings)
+        for name, value, option in [*given, *map(_split, knobs or [])]:
+            wanted = wanted.with_knob(name, value, option)
+    except KnobError as error:
+        raise typer.BadParameter(str(error), param_hint=error.parameter) from None
+    server.run_mock(MockSettings(seed=seed, log_size=log_size, settings=wanted), host, port)
 
-    \b
-    Latencies, in seconds:
-      0.05                  always 0.05 (also fixed:0.05)
-      uniform:0.01,0.2      from 0.01 to 0.2, all equally likely
-      lognormal:0.05,0.5    median 0.05, sigma 0.5: some take much longer
 
-    \b
-    Examples:
-      python -m mock_target
-      python -m mock_target --port 9001 --latency uniform:0.01,0.2 --seed 1
-      curl http://127.0.0.1:9000/any/path
-      curl "http://127.0.0.1:9000/any/path?mock_latency=1.5&mock_status=503"
-      curl -H "X-Mock-Size: 1000000" -o large.bin http://127.0.0.1:9000/large
-      curl http://127.0.0.1:9000/__admin/arrivals
-      curl -X DELETE http://127.0.0.1:9000/__admin/arrivals
-      curl -X PUT http://127.0.0.1:9000/__admin/latency --json '{"latency": "0.2"}'
+def _read_file(path: Path) -> Settings:
+    try:
+        text = path.read_bytes()
+    except OSError as error:
+        raise KnobError("--settings", str(path), f"give a file that can be read ({error.strerror})") from None
+    try:
+        return read_settings(decode_json(text, "the JSON"), Settings())
+    except KnobError as error:
+        raise KnobError(f"{path}: {error.parameter}", error.value, error.mend) from None
 
-    While it runs, /docs describes the admin pages and the special pages under /mock/.
-    """
-    uvicorn.run(
-        create_app(MockSettings(latency=latency, seed=seed, log_size=log_size)),
-        host=host,
-        port=port,
-        access_log=False,
-        # A request to upgrade is echoed like any other.
-        ws="none",
-        timeout_keep_alive=KEEP_ALIVE_SECONDS,
-        timeout_graceful_shutdown=SHUTDOWN_SECONDS,
-    )
+
+def _split(text: str) -> tuple[str, str, str]:
+    name, equals, value = text.partition("=")
+    if not equals:
+        raise KnobError("--set", text, "write NAME=VALUE, like error_rate=0.05")
+    if name not in KNOBS_BY_NAME:
+        raise KnobError("--set", text, f"no knob has this name; the nearest is {name_nearest(name, KNOBS_BY_NAME)}")
+    return name, value, f"--set {name}"
 
 
 def main() -> None:

@@ -1,63 +1,55 @@
 """The echo: a request, told back as JSON. Pure.
 
-The field names are in lower case, as ASGI hands them over; their order and repetitions are as received.
-A body above 16 MiB is told by its length and its SHA-256 only.
+The names in `fields` are in lower case, as ASGI hands them over; in `raw_fields` they are as received. Both keep order
+and repetitions. A body above 16 MiB is told by its length and its SHA-256 only.
 """
 
 import base64
-import hashlib
-import json
-from collections.abc import Sequence
 
-# What the mock holds in memory of one request's body: a load test with large bodies should not fill the machine.
-MAX_ECHOED_BODY_BYTES = 16 * 1024 * 1024
+import msgspec
 
+from mock_target.asgi import Fields
+from mock_target.received import ReceivedRequest
 
-class ReceivedBody:
-    """A request body that is read chunk by chunk: its hash and length, and its bytes while it is small enough."""
-
-    def __init__(self) -> None:
-        self._hash = hashlib.sha256()
-        self._kept = bytearray()
-        self.length_bytes = 0
-
-    def add(self, chunk: bytes) -> None:
-        """Take in the next chunk."""
-        self.length_bytes += len(chunk)
-        self._hash.update(chunk)
-        if self.length_bytes <= MAX_ECHOED_BODY_BYTES:
-            self._kept += chunk
-        else:
-            self._kept.clear()
-
-    @property
-    def sha256(self) -> str:
-        """The SHA-256 of all bytes so far, in hexadecimal."""
-        return self._hash.hexdigest()
-
-    @property
-    def content(self) -> bytes | None:
-        """All bytes so far; None when they are more than 16 MiB."""
-        return bytes(self._kept) if self.length_bytes <= MAX_ECHOED_BODY_BYTES else None
+_encode = msgspec.json.Encoder().encode
 
 
-def echo_request(
-    method: str, raw_path: bytes, query: bytes, fields: Sequence[tuple[bytes, bytes]], body: ReceivedBody
-) -> bytes:
-    """Give the JSON echo of a request; `raw_path` and `query` come back as they were on the wire."""
-    content = body.content
-    return json.dumps(
-        {
-            "method": method,
-            "path": raw_path.decode("latin-1"),
-            "query": query.decode("latin-1"),
-            "fields": [[name.decode("latin-1"), value.decode("latin-1")] for name, value in fields],
-            "body": None if content is None else _text_or_none(content),
-            "body_base64": None if content is None else base64.b64encode(content).decode("ascii"),
-            "body_sha256": body.sha256,
-            "body_length": body.length_bytes,
-        }
-    ).encode()
+class Echo(msgspec.Struct):
+    """The members of the echo, in their order; `body` is null where it is no UTF-8."""
+
+    method: str
+    path: str
+    query: str
+    fields: list[tuple[str, str]]
+    body: str | None
+    body_base64: str | None
+    body_sha256: str
+    body_length: int
+    request_line: str | None
+    raw_fields: list[tuple[str, str]] | None
+
+
+def echo_request(request: ReceivedRequest) -> bytes:
+    """Give the JSON echo of a request; path, query and fields come back as they were on the wire, read as Latin-1."""
+    content = request.body.content
+    return _encode(
+        Echo(
+            method=request.method,
+            path=request.raw_path.decode("latin-1"),
+            query=request.query.decode("latin-1"),
+            fields=_decode_fields(request.fields),
+            body=None if content is None else _text_or_none(content),
+            body_base64=None if content is None else base64.b64encode(content).decode("ascii"),
+            body_sha256=request.body.sha256,
+            body_length=request.body.length_bytes,
+            request_line=None if request.request_line is None else request.request_line.decode("latin-1"),
+            raw_fields=None if request.raw_fields is None else _decode_fields(request.raw_fields),
+        )
+    )
+
+
+def _decode_fields(fields: Fields) -> list[tuple[str, str]]:
+    return [(name.decode("latin-1"), value.decode("latin-1")) for name, value in fields]
 
 
 def _text_or_none(content: bytes) -> str | None:

@@ -8,7 +8,7 @@
                        these three and Connection itself (RFC 9110, section 7.6.1). Proxy-Authenticate is there too,
                        meant for the next hop only (section 11.7.1). X-Public is for everyone.
 
-Any method gets them. They wait for the latency and obey mock_status; mock_size replaces their body and fields.
+Any method gets them, and all knobs work on them; size and body replace their body and fields.
 """
 
 import gzip

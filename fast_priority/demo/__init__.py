@@ -6,7 +6,6 @@
 - `watching`: what is looked at while the traffic flows
 - `verdict`: whether high came first (pure)
 - `display`, `summary`: what is shown (pure)
-- `interruption`: Ctrl-C
 """
 
 import sys
@@ -15,7 +14,6 @@ from functools import partial
 
 from rich.console import Console
 
-from fast_priority.demo.interruption import Interrupted, Interruption
 from fast_priority.demo.ledger import Ledger
 from fast_priority.demo.plan import Plan
 from fast_priority.demo.screen import Screen
@@ -23,6 +21,7 @@ from fast_priority.demo.stage import staged
 from fast_priority.demo.summary import summary
 from fast_priority.demo.verdict import judge
 from fast_priority.demo.watching import Scene, play
+from fast_priority.interruption import Interrupted, Interruption
 
 __all__ = ["run_demo"]
 

@@ -10,16 +10,17 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from typing import IO
 
-from fast_priority.demo.interruption import Interruption
 from fast_priority.demo.plan import Plan
 from fast_priority.embedded_redis import embedded_redis, free_port
 from fast_priority.errors import ConfigurationError
-from fast_priority.settings import PREFIX, Settings
+from fast_priority.interruption import Interruption
+from fast_priority.settings import PREFIX
 from fast_priority.stack import (
     Part,
     gateway_part,
     mock_target_part,
     running,
+    unset_settings,
     wait_until,
     wait_until_answers,
     worker_part,
@@ -32,9 +33,6 @@ _HOST = "127.0.0.1"
 _STOP_SECONDS = 6.0  # workers take two or three, on a busy machine more
 _LOG_SECONDS = 3.0
 _LAST_LINES = 15
-
-# Empty means unset: the demo shows the same whatever the environment and the .env file here are for.
-_NOTHING_SET = {f"{PREFIX}{name.upper()}": "" for name in Settings.model_fields} | {f"{PREFIX}WORKER": ""}
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +72,7 @@ def _start(plan: Plan, interruption: Interruption, parts: ExitStack, output: IO[
     processes: dict[str, subprocess.Popen[bytes]] = {}
 
     def start(part: Part, own: dict[str, str]) -> None:
-        part = replace(part, environment={**_NOTHING_SET, **own, **part.environment})
+        part = replace(part, environment={**unset_settings(), **own, **part.environment})
         processes[part.name] = parts.enter_context(running(part, output, _STOP_SECONDS))
 
     def wait_for(name: str, url: str) -> None:

@@ -8,11 +8,11 @@ from fast_priority.demo.display import STYLES
 from fast_priority.demo.plan import Plan
 from fast_priority.demo.verdict import (
     FORWARDED_WITHIN_SECONDS,
-    Inversion,
     Verdict,
     Waits,
 )
 from fast_priority.priority import Priority
+from loadtests.ordering import Passing
 
 _MOST_INVERSIONS_SHOWN = 10
 _ALLOWED = f"{FORWARDED_WITHIN_SECONDS * 1000:.0f} ms"
@@ -45,12 +45,9 @@ def _lane(priority: Priority, waits: Waits) -> Text:
     return Text.assemble((f"  {priority:<5}", STYLES[priority]), figures)
 
 
-def _inversions(inversions: Sequence[Inversion]) -> Iterator[Text]:
+def _inversions(inversions: Sequence[Passing]) -> Iterator[Text]:
     for inversion in inversions[:_MOST_INVERSIONS_SHOWN]:
-        low, high = inversion.low, inversion.high
-        since_sent = (low.started_at or low.sent_at) - high.sent_at
-        own = "never started" if high.wait_seconds is None else f"started after {high.wait_seconds:.3f} s"
-        yield Text(f"  {low.request_id} started {since_sent:.3f} s after {high.request_id} was sent, which {own}")
+        yield Text(f"  {inversion}")
     if len(inversions) > _MOST_INVERSIONS_SHOWN:
         yield Text(f"  ... and {len(inversions) - _MOST_INVERSIONS_SHOWN} more like these")
 

@@ -1,8 +1,8 @@
 """Whether high really came first. Pure: records of requests in, a verdict out.
 
-What is known of each request is when its client sent it and when it was started at the target, by one machine's clock.
-When it was on the queue is not known, and on a busy machine a gateway may take its time to put it there. But it takes
-what is sent to it in turn: when it has answered a look at its queues, what was sent before that look is queued as well.
+`loadtests.ordering` judges the order. Here it is told more than a client knows: when a request was on the queue for
+certain. A gateway takes what is sent to it in turn: when it has answered a look at its queues, what was sent before
+that look is queued as well.
 """
 
 from bisect import bisect_left, bisect_right
@@ -11,6 +11,9 @@ from dataclasses import dataclass
 from statistics import median
 
 from fast_priority.priority import Priority
+from loadtests.ordering import Passing, judge_order
+from loadtests.passages import Arrival, Sent
+from loadtests.passages import Passage as JudgedPassage
 
 FORWARDED_WITHIN_SECONDS = 0.05
 """How long the way from a worker to the target may take; within it nothing is judged.
@@ -59,14 +62,6 @@ class Evidence:
 
 
 @dataclass(frozen=True, slots=True)
-class Inversion:
-    """A low request that was started while a high one was surely waiting."""
-
-    low: Passage
-    high: Passage
-
-
-@dataclass(frozen=True, slots=True)
 class Waits:
     """How long the started requests of one priority waited."""
 
@@ -85,7 +80,7 @@ class Verdict:
     """High requests that waited long enough for an inversion to be seen."""
     overtaken: float
     """How many low requests, sent before it, a high one was started before: the median."""
-    inversions: tuple[Inversion, ...]
+    inversions: tuple[Passing, ...]
     doubts: tuple[str, ...]
 
     @property
@@ -97,7 +92,7 @@ class Verdict:
 def judge(evidence: Evidence) -> Verdict:
     """Give the verdict on a run."""
     high, low = (_waits(evidence.passages, priority) for priority in (Priority.HIGH, Priority.LOW))
-    sure = _surely_waiting(evidence)
+    order = judge_order(_as_judged(evidence), FORWARDED_WITHIN_SECONDS)
     overtaken = median(overtakes(evidence.passages) or [0])
     slots, most = evidence.slots, evidence.most_in_flight
     doubts = list(evidence.troubles)
@@ -108,22 +103,11 @@ def judge(evidence: Evidence) -> Verdict:
         doubts.append(f"the target was never busy: at most {most} of {slots} slots were taken")
     if most > slots:
         doubts.append(f"the target had {most} requests at once, though there are {slots} slots")
-    if not sure:
+    if not order.tested:
         doubts.append("no high request waited long enough to be overtaken")
     if not overtaken:
         doubts.append("most high requests overtook no low one")
-    return Verdict(high, low, len(sure), overtaken, tuple(inversions(evidence)), tuple(doubts))
-
-
-def inversions(evidence: Evidence) -> list[Inversion]:
-    """Give every pair of a low and a high request in which the low one started while the high one surely waited."""
-    lows = _by_start(evidence.passages)
-    starts = [start for start, _ in lows]
-    found = []
-    for high, since, until in _surely_waiting(evidence):
-        first, end = bisect_right(starts, since), bisect_left(starts, until)
-        found += [Inversion(low, high) for _, low in lows[first:end]]
-    return found
+    return Verdict(high, low, order.tested, overtaken, order.inversions, tuple(doubts))
 
 
 def overtakes(passages: Sequence[Passage]) -> list[int]:
@@ -143,18 +127,29 @@ def overtakes(passages: Sequence[Passage]) -> list[int]:
     return counts
 
 
-def _surely_waiting(evidence: Evidence) -> list[tuple[Passage, float, float]]:
-    """Give the high requests that were on the queue without a doubt for a while, and from when to when."""
+def _as_judged(evidence: Evidence) -> list[JudgedPassage]:
+    """Give the requests as the oracle knows them.
+
+    Who has not started waits beyond all that is judged; a high one that no look follows is not known to wait at all.
+    """
     begins = [look.begun_at for look in evidence.looks]
-    sure = []
-    for high in evidence.passages:
-        look = bisect_right(begins, high.sent_at)
-        if high.priority is Priority.HIGH and look < len(begins):
-            since = evidence.looks[look].ended_at + FORWARDED_WITHIN_SECONDS
-            until = float("inf") if high.started_at is None else high.started_at - FORWARDED_WITHIN_SECONDS
-            if since < until:
-                sure.append((high, since, until))
-    return sure
+    ends = [look.ended_at for look in evidence.looks]
+    last = max(ends + [one.started_at or one.sent_at for one in evidence.passages], default=0.0)
+    judged = []
+    for one in evidence.passages:
+        look = bisect_right(begins, one.sent_at)
+        accepted_at = ends[look] if look < len(begins) else float("inf")
+        arrivals = () if one.started_at is None else (Arrival(one.request_id, one.started_at),)
+        sent = Sent(
+            one.request_id,
+            one.priority.value,
+            one.sent_at,
+            last + 2 * FORWARDED_WITHIN_SECONDS,
+            "left",
+            accepted_at=accepted_at,
+        )
+        judged.append(JudgedPassage(sent, arrivals))
+    return judged
 
 
 def _by_start(passages: Iterable[Passage]) -> list[tuple[float, Passage]]:

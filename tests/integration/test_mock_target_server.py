@@ -1,70 +1,13 @@
 """The mock target as a user starts it: a process, a port, and bytes on a socket."""
 
-import os
-import re
+import json
 import signal
-import socket
-import subprocess
-import sys
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Iterator
 from pathlib import Path
 
-import httpx
 import pytest
 
-REPOSITORY = Path(__file__).parents[2]
-# Stops a test that hangs; no test waits for it.
-PATIENCE_SECONDS = 30.0
-
-
-@dataclass
-class RunningMock:
-    """A mock target in a process of its own."""
-
-    process: subprocess.Popen[str]
-    port: int
-
-    def connect(self) -> socket.socket:
-        return socket.create_connection(("127.0.0.1", self.port), timeout=PATIENCE_SECONDS)
-
-    def exchange(self, request: bytes) -> bytes:
-        """Send the bytes of a request with `Connection: close`, and give all bytes that come back."""
-        with self.connect() as connection:
-            connection.sendall(request)
-            return b"".join(iter(lambda: connection.recv(65536), b""))
-
-    def get(self, path: str) -> httpx.Response:
-        return httpx.get(f"http://127.0.0.1:{self.port}{path}", timeout=PATIENCE_SECONDS, trust_env=False)
-
-    def in_flight(self) -> int:
-        return int(self.get("/__admin/arrivals").json()["in_flight"])
-
-
-@contextmanager
-def running_mock(**environment: str) -> Iterator[RunningMock]:
-    process = subprocess.Popen(
-        [sys.executable, "-m", "mock_target", "--port", "0"],
-        cwd=REPOSITORY,
-        env=os.environ | environment,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    assert process.stderr is not None
-    try:
-        lines = []
-        for line in process.stderr:
-            lines.append(line)
-            if address := re.search(r"running on http://127\.0\.0\.1:(\d+)", line):
-                yield RunningMock(process, int(address[1]))
-                return
-        pytest.fail("the mock did not start:\n" + "".join(lines))
-    finally:
-        process.kill()
-        process.wait()
-        process.stderr.close()
+from tests.integration.mock_process import PATIENCE_SECONDS, RunningMock, running_mock, wait_until
 
 
 @pytest.fixture(scope="module")
@@ -74,13 +17,9 @@ def mock() -> Iterator[RunningMock]:
         yield mock
 
 
-def wait_until(what: str, is_so: Callable[[], bool]) -> None:
-    """Look again and again until it is so; fail, naming what was waited for, when patience ends."""
-    give_up_at = time.monotonic() + PATIENCE_SECONDS
-    while not is_so():
-        if time.monotonic() > give_up_at:
-            pytest.fail(f"waited {PATIENCE_SECONDS:g} s in vain until {what}")
-        time.sleep(0.01)
+def echo_of(mock: RunningMock, request: bytes) -> dict[str, object]:
+    echo: dict[str, object] = json.loads(mock.exchange(request).partition(b"\r\n\r\n")[2])
+    return echo
 
 
 def test_the_latency_comes_from_the_environment(mock: RunningMock) -> None:
@@ -88,16 +27,54 @@ def test_the_latency_comes_from_the_environment(mock: RunningMock) -> None:
     assert mock.get("/__admin/latency").json() == {"latency": "uniform:0.0,0.001"}
 
 
+def test_settings_and_routes_come_from_a_file(tmp_path: Path) -> None:
+    """--settings names a file that PUT /__admin/settings would take."""
+    file = tmp_path / "settings.json"
+    file.write_text('{"latency": 0, "status": 404, "routes": [{"path": "/a", "status": 201}]}')
+    with running_mock("--settings", str(file), "--limit", "3") as mock:
+        assert (mock.get("/").status_code, mock.get("/a").status_code) == (404, 201)
+        assert mock.get("/__admin/settings").json()["limit"] == 3
+
+
 def test_a_raw_path_survives_the_wire(mock: RunningMock) -> None:
     """Percent-encoding, double slashes and dot segments are echoed as they were sent."""
-    request = b"GET /a%2Fb/%7e//c/../d;e?x=%20&&y HTTP/1.1\r\nHost: mock\r\nConnection: close\r\n\r\n"
-    assert b'"path": "/a%2Fb/%7e//c/../d;e", "query": "x=%20&&y"' in mock.exchange(request)
+    echo = echo_of(mock, b"GET /a%2Fb/%7e//c/../d;e?x=%20&&y HTTP/1.1\r\nHost: mock\r\nConnection: close\r\n\r\n")
+    assert (echo["path"], echo["query"]) == ("/a%2Fb/%7e//c/../d;e", "x=%20&&y")
+    assert echo["request_line"] == "GET /a%2Fb/%7e//c/../d;e?x=%20&&y HTTP/1.1"
 
 
 def test_repeated_fields_survive_the_wire(mock: RunningMock) -> None:
-    """Repeated fields are echoed one by one, in order."""
-    request = b"GET / HTTP/1.1\r\nHost: mock\r\nX-B: 1\r\nX-A: 2\r\nX-B: 3\r\nConnection: close\r\n\r\n"
-    assert b'["x-b", "1"], ["x-a", "2"], ["x-b", "3"]' in mock.exchange(request)
+    """Fields are echoed one by one, in order; the raw ones in their case, too."""
+    echo = echo_of(mock, b"GET / HTTP/1.1\r\nHost: mock\r\nX-B: 1\r\nx-a: 2\r\nX-b: \xe9\r\nConnection: close\r\n\r\n")
+    assert echo["fields"] == [["host", "mock"], ["x-b", "1"], ["x-a", "2"], ["x-b", "é"], ["connection", "close"]]
+    assert echo["raw_fields"] == [["Host", "mock"], ["X-B", "1"], ["x-a", "2"], ["X-b", "é"], ["Connection", "close"]]
+
+
+def test_an_absolute_target_and_an_old_version_are_told_as_they_came(mock: RunningMock) -> None:
+    """The request line keeps what HTTP takes apart."""
+    echo = echo_of(mock, b"GET http://mock/x?y HTTP/1.0\r\nHost: mock\r\n\r\n")
+    assert (echo["request_line"], echo["path"]) == ("GET http://mock/x?y HTTP/1.0", "/x")
+
+
+def test_requests_on_one_connection_have_their_own_heads(mock: RunningMock) -> None:
+    """Pipelined requests are answered in order, each with its own raw head, and trailers are part of none."""
+    first = (
+        b"POST /1 HTTP/1.1\r\nHost: mock\r\nTransfer-Encoding: chunked\r\nX-N: 1\r\n\r\n1\r\nx\r\n0\r\nX-T: 1\r\n\r\n"
+    )
+    second = b"GET /2 HTTP/1.1\r\nHost: mock\r\nX-N: 2\r\nConnection: close\r\n\r\n"
+    received = mock.exchange(first + second)
+    echoes = [json.loads(part[: part.index(b"}") + 1]) for part in received.split(b"\r\n\r\n")[1:]]
+    assert [echo["request_line"] for echo in echoes] == ["POST /1 HTTP/1.1", "GET /2 HTTP/1.1"]
+    assert [[value for name, value in echo["raw_fields"] if name == "X-N"] for echo in echoes] == [["1"], ["2"]]
+    assert b"X-T" not in received
+    assert b"x-t" not in received
+
+
+def test_a_request_to_upgrade_is_echoed_like_any_other(mock: RunningMock) -> None:
+    """Only /mock/websocket speaks WebSocket; elsewhere the fields of the upgrade are just fields."""
+    upgrade = b"Connection: Upgrade, close\r\nUpgrade: websocket\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+    echo = echo_of(mock, b"GET /x HTTP/1.1\r\nHost: mock\r\n" + upgrade + b"Sec-WebSocket-Version: 13\r\n\r\n")
+    assert (echo["path"], ["Upgrade", "websocket"] in echo["raw_fields"]) == ("/x", True)  # type: ignore[operator]
 
 
 def test_two_cookies_are_two_lines_on_the_wire(mock: RunningMock) -> None:
@@ -107,7 +84,14 @@ def test_two_cookies_are_two_lines_on_the_wire(mock: RunningMock) -> None:
 
 
 @pytest.mark.parametrize(
-    "request_line", [b"HEAD / HTTP/1.1", b"GET /?mock_status=204 HTTP/1.1", b"GET /?mock_status=304 HTTP/1.1"]
+    "request_line",
+    [
+        b"HEAD / HTTP/1.1",
+        b"HEAD /mock/sse HTTP/1.1",
+        b"HEAD /?mock_gzip=1 HTTP/1.1",
+        b"GET /?mock_status=204 HTTP/1.1",
+        b"GET /?mock_status=304 HTTP/1.1",
+    ],
 )
 def test_no_byte_follows_a_head_without_content(mock: RunningMock, request_line: bytes) -> None:
     """An answer to HEAD, and one with 204 or 304, ends with its head and is not chunked."""
@@ -126,19 +110,22 @@ def test_the_largest_body_is_sent_whole(mock: RunningMock) -> None:
 
 def test_a_client_that_hangs_up_is_no_longer_in_flight(mock: RunningMock) -> None:
     """Closing the connection during the latency ends the request and dates its end."""
-    with mock.connect() as connection:
-        connection.sendall(b"GET /left?mock_latency=3600 HTTP/1.1\r\nHost: mock\r\n\r\n")
+    with mock.send("/left?mock_latency=3600"):
         wait_until("the request is in flight", lambda: mock.in_flight() == 1)
     wait_until("nothing is in flight", lambda: mock.in_flight() == 0)
-    arrivals = mock.get("/__admin/arrivals").json()["arrivals"]
+    arrivals = mock.report()["arrivals"]
     assert [a["finished_at"] is None for a in arrivals if a["path"] == "/left"] == [False]
 
 
 def test_sigterm_stops_a_mock_that_still_has_requests() -> None:
-    """The process ends although a request still has an hour to wait."""
-    with running_mock() as mock, mock.connect() as connection:
-        connection.sendall(b"GET /?mock_latency=3600 HTTP/1.1\r\nHost: mock\r\n\r\n")
+    """The process ends although a request still has an hour to wait, and one follows the log."""
+    with (
+        running_mock() as mock,
+        mock.send("/?mock_latency=3600"),
+        mock.send("/__admin/arrivals.ndjson?follow=true") as following,
+    ):
         wait_until("the request is in flight", lambda: mock.in_flight() == 1)
+        wait_until("the follower is told", lambda: b'"sequence":1' in following.recv(65536))
         mock.process.send_signal(signal.SIGTERM)
         mock.process.communicate(timeout=PATIENCE_SECONDS)
         assert mock.process.returncode in {0, -signal.SIGTERM}

@@ -12,9 +12,12 @@ from fast_priority.demo.display import Picture, progress_line
 from fast_priority.demo.ledger import Ledger
 from fast_priority.demo.plan import Plan
 from fast_priority.demo.summary import summary
-from fast_priority.demo.verdict import FEWEST_JUDGED, Inversion, Passage, Verdict, Waits, judge, overtakes
+from fast_priority.demo.verdict import FEWEST_JUDGED, Passage, Verdict, Waits, judge, overtakes
 from fast_priority.demo.watching import Scene
 from fast_priority.priority import Priority
+from loadtests.ordering import Passing
+from loadtests.passages import Arrival, Sent
+from loadtests.passages import Passage as JudgedPassage
 
 plans = st.builds(Plan, seconds=st.floats(2, 60), slots=st.integers(1, 64))
 
@@ -173,11 +176,15 @@ def test_the_summary_of_a_good_run_says_so() -> None:
 @pytest.mark.parametrize(("count", "shown"), [(1, 1), (10, 10), (25, 10)])
 def test_the_summary_of_a_bad_run_names_the_requests(count: int, shown: int) -> None:
     """A run that failed names the first inversions by both requests, and says how many more there are."""
-    high = Passage("high-9", Priority.HIGH, 10.0, 11.0)
-    found = tuple(Inversion(Passage(f"low-{number}", Priority.LOW, 9.0, 10.5), high) for number in range(count))
+    high = JudgedPassage(Sent("high-9", "high", 10.0, 12.0, "answered"), (Arrival("high-9", 11.0),))
+    low = (
+        JudgedPassage(Sent(name, "low", 9.0, 12.0, "answered"), (Arrival(name, 10.5),))
+        for name in map(str, range(count))
+    )
+    found = tuple(Passing(one, high) for one in low)
     words = said(Verdict(WAITS, WAITS, 3, 12.0, found, ()))
     assert f"FAILED, {count} inversions" in words
-    assert words.count("after high-9 was sent") == shown
+    assert words.count("arrived while high-9 had waited 0.500 s") == shown
     assert ("more like these" in words) == (count > shown)
 
 

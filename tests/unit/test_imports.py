@@ -27,3 +27,10 @@ def test_stock_worker_loads_little(heavy: str, tmp_path: Path) -> None:
     """What a stock rq worker imports anew for every job brings no web framework with it."""
     code = f"import sys, fast_priority.job; sys.exit({heavy!r} in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], cwd=tmp_path, check=False).returncode == 0
+
+
+@pytest.mark.parametrize("heavy", ["locust", "gevent", "matplotlib", "jinja2"])
+def test_command_line_works_without_the_loadtest_extra(heavy: str, tmp_path: Path) -> None:
+    """The command lines load nothing that only the extra brings, so all but what needs it works without."""
+    code = f"import sys, fast_priority.cli, loadtests.cli; sys.exit({heavy!r} in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], cwd=tmp_path, check=False).returncode == 0

@@ -1,6 +1,5 @@
-"""What the mock target answers over ASGI: the echo, what a request may ask for, and its own pages."""
+"""What the mock target answers over ASGI: the echo, the special pages, and the knobs that say what is answered."""
 
-import asyncio
 import base64
 import gzip
 import hashlib
@@ -8,9 +7,9 @@ import hashlib
 import httpx
 import pytest
 
-from mock_target import MockSettings, create_app, endpoint
-from mock_target.echo import MAX_ECHOED_BODY_BYTES, ReceivedBody
-from tests.unit.mock_rig import PATIENCE_SECONDS, DirectRequest, client_of, let_tasks_run
+from mock_target import MockSettings, create_app
+from mock_target.received import MAX_ECHOED_BODY_BYTES, ReceivedBody
+from tests.unit.mock_rig import DirectRequest
 
 
 async def test_any_method_on_any_path_is_echoed(client: httpx.AsyncClient) -> None:
@@ -52,18 +51,23 @@ def test_a_body_too_large_to_echo_is_still_hashed() -> None:
     assert body.sha256 == hashlib.sha256(bytes(MAX_ECHOED_BODY_BYTES) + b"x").hexdigest()
 
 
+async def test_the_raw_head_is_null_where_the_server_does_not_tell_it(client: httpx.AsyncClient) -> None:
+    """Under any ASGI server the echo has the same members."""
+    echo = (await client.get("/")).json()
+    assert (echo["request_line"], echo["raw_fields"]) == (None, None)
+
+
 async def test_head_has_the_fields_of_get_and_no_body() -> None:
     """HEAD tells the Content-Length that GET would have, and hands the server no byte to send."""
     request = DirectRequest("/mock/binary", method="HEAD")
-    request.finish_body()
-    await request.run(create_app(MockSettings(latency="0")))
+    await request.start(create_app(MockSettings(latency="0")))
     head, body = request.sent
     assert (b"content-length", b"256") in head["headers"]
     assert (body["body"], body["more_body"]) == (b"", False)
 
 
 @pytest.mark.parametrize("status", [204, 205, 304])
-@pytest.mark.parametrize("path", ["/", "/mock/binary", "/?mock_size=5"])
+@pytest.mark.parametrize("path", ["/", "/mock/binary", "/?mock_size=5", "/?mock_gzip=1", "/mock/sse"])
 async def test_a_status_without_content_has_no_body(client: httpx.AsyncClient, path: str, status: int) -> None:
     """204, 205 and 304 have neither body nor Content-Length, whatever else was asked."""
     answer = await client.get(path, headers={"X-Mock-Status": str(status)})
@@ -86,79 +90,48 @@ async def test_mock_size_gives_a_body_of_that_many_bytes(client: httpx.AsyncClie
     assert answer.headers["content-type"] == "application/octet-stream"
 
 
-async def test_a_field_asks_as_a_query_parameter_does(client: httpx.AsyncClient) -> None:
-    """X-Mock-Status and X-Mock-Size work without any query."""
-    answer = await client.get("/", headers={"X-Mock-Status": "503", "X-Mock-Size": "3"})
-    assert (answer.status_code, answer.content) == (503, b"\0\1\2")
+async def test_a_body_of_ones_own_replaces_the_echo(client: httpx.AsyncClient) -> None:
+    """body and content_type make an answer of their own, as UTF-8."""
+    answer = await client.get("/", params={"mock_body": '{"é": 1}', "mock_content_type": "application/json"})
+    assert (answer.content, answer.headers["content-type"]) == ('{"é": 1}'.encode(), "application/json")
 
 
-async def test_the_query_wins_over_the_field(client: httpx.AsyncClient) -> None:
-    """A field that the query overrules is not even read."""
-    answer = await client.get("/?mock_status=201", headers={"X-Mock-Status": "nonsense"})
-    assert answer.status_code == 201
+async def test_more_fields_can_be_asked_for(client: httpx.AsyncClient) -> None:
+    """Each line of fields is a response field, repetitions and all."""
+    answer = await client.get("/", params={"mock_fields": "X-A: 1\nSet-Cookie: a=1\nSet-Cookie: b=2"})
+    assert answer.headers["x-a"] == "1"
+    assert answer.headers.get_list("set-cookie") == ["a=1", "b=2"]
 
 
-@pytest.mark.parametrize(
-    ("query", "fields", "parameter", "value", "mend"),
-    [
-        ("mock_status=199", {}, "mock_status", "199", "from 200 to 599"),
-        ("mock_status=600", {}, "mock_status", "600", "from 200 to 599"),
-        ("mock_status=", {}, "mock_status", "", "from 200 to 599"),
-        ("mock_size=67108865", {}, "mock_size", "67108865", "from 0 to 67108864"),
-        ("mock_size=-1", {}, "mock_size", "-1", "from 0 to 67108864"),
-        ("mock_size=" + "9" * 5000, {}, "mock_size", "9" * 5000, "from 0 to 67108864"),
-        ("mock_latency=soon", {}, "mock_latency", "soon", "write seconds like 0.05"),
-        ("", {"X-Mock-Latency": "uniform:1"}, "X-Mock-Latency", "uniform:1", "write uniform:0.01,0.2"),
-    ],
-)
-async def test_a_bad_override_is_a_problem_that_tells_how_to_mend_it(
-    client: httpx.AsyncClient, query: str, fields: dict[str, str], parameter: str, value: str, mend: str
-) -> None:
-    """A 400 names the parameter as the client wrote it, the value, and what would be right."""
-    answer = await client.get(f"/?{query}", headers=fields)
-    assert (answer.status_code, answer.headers["content-type"]) == (400, "application/problem+json")
-    problem = answer.json()
-    assert (problem["parameter"], problem["value"]) == (parameter, value)
-    assert mend in problem["mend"]
-    assert parameter in problem["detail"]
+@pytest.mark.parametrize(("query", "status"), [("", 302), ("&mock_status=307", 307)])
+async def test_a_redirect_goes_where_it_is_told(client: httpx.AsyncClient, query: str, status: int) -> None:
+    """redirect gives that Location, no body, and 302 unless another status is asked for."""
+    answer = await client.get(f"/?mock_redirect=https://example.org/x{query}")
+    assert (answer.status_code, answer.headers["location"]) == (status, "https://example.org/x")
+    assert answer.content == b""
 
 
-async def test_mock_latency_overrules_the_default_for_one_request() -> None:
-    """While the default holds one request back, another with mock_latency=0 is answered."""
-    app = create_app(MockSettings(latency="3600"))
-    slow = DirectRequest("/slow")
-    slow.finish_body()
-    task = asyncio.create_task(slow.run(app))
-    async with asyncio.timeout(PATIENCE_SECONDS), client_of(app) as client:
-        await let_tasks_run()
-        await client.get("/fast?mock_latency=0", headers={"X-Mock-Latency": "3600"})
-        arrivals = (await client.get("/__admin/arrivals")).json()["arrivals"]
-        assert [(a["path"], a["finished_at"] is None) for a in arrivals] == [("/slow", True), ("/fast", False)]
-        slow.leave()
-        await task
+async def test_there_is_one_location(client: httpx.AsyncClient) -> None:
+    """The redirect page goes elsewhere when it is told to, and nowhere else."""
+    answer = await client.get("/mock/redirect?mock_redirect=/there")
+    assert answer.headers.get_list("location") == ["/there"]
 
 
-async def test_a_request_is_answered_after_its_latency(client: httpx.AsyncClient) -> None:
-    """A client that stays gets its answer when the wait is over."""
-    answer = await client.get("/x?mock_latency=uniform:0.001,0.002")
-    assert (answer.status_code, answer.json()["path"]) == (200, "/x")
+@pytest.mark.parametrize("size_bytes", [0, 1000, 300_000])
+async def test_gzip_compresses_the_body(client: httpx.AsyncClient, size_bytes: int) -> None:
+    """With gzip the bytes on the wire are packed, and Content-Length is theirs; small and large alike."""
+    async with client.stream("GET", f"/?mock_size={size_bytes}&mock_gzip=true") as answer:
+        packed = b"".join([chunk async for chunk in answer.aiter_raw()])
+    assert answer.headers["content-encoding"] == "gzip"
+    assert answer.headers["content-length"] == str(len(packed))
+    assert gzip.decompress(packed) == bytes(n % 256 for n in range(size_bytes))
 
 
-async def test_a_seed_gives_the_same_latencies_in_every_run(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Two mocks with one seed hold their n-th requests equally long; another seed differs."""
-    waits: list[float] = []
-
-    async def note_the_wait(seconds: float, _receive: object) -> bool:
-        waits.append(seconds)
-        return False
-
-    monkeypatch.setattr(endpoint, "_client_leaves_within", note_the_wait)
-    for seed in (1, 1, 2):
-        async with client_of(create_app(MockSettings(latency="uniform:0,1", seed=seed))) as client:
-            for _ in range(3):
-                await client.get("/")
-    assert waits[0:3] == waits[3:6]
-    assert waits[3:6] != waits[6:9]
+async def test_nothing_is_packed_twice(client: httpx.AsyncClient) -> None:
+    """The gzip page stays as it is when gzip is asked for."""
+    answer = await client.get("/mock/gzip?mock_gzip=true")
+    assert answer.headers.get_list("content-encoding") == ["gzip"]
+    assert answer.json() == {"message": "this was sent as gzip"}
 
 
 async def test_the_redirect_page_is_a_302(client: httpx.AsyncClient) -> None:
@@ -213,6 +186,20 @@ async def test_the_mock_has_its_own_documentation(client: httpx.AsyncClient, pat
     answer = await client.get(path)
     assert answer.status_code == 200
     assert "Mock target" in answer.text
+
+
+@pytest.mark.parametrize("path", ["/docs", "/openapi.json", "/health"])
+async def test_the_mocks_own_pages_are_there_to_be_looked_at_only(client: httpx.AsyncClient, path: str) -> None:
+    """What is sent to one of them is echoed and logged, as on any path."""
+    answer = await client.post(path, content=b"x")
+    assert (answer.status_code, answer.json()["body"]) == (200, "x")
+    assert (await client.get("/__admin/arrivals")).json()["total"] == 1
+
+
+async def test_health_can_be_asked_for_by_head(client: httpx.AsyncClient) -> None:
+    """A probe that uses HEAD is answered, and leaves no arrival."""
+    assert (await client.head("/health")).status_code == 200
+    assert (await client.get("/__admin/arrivals")).json()["total"] == 0
 
 
 async def test_a_slash_at_the_end_is_never_redirected(client: httpx.AsyncClient) -> None:

@@ -45,12 +45,17 @@ class Interruption:
     @contextmanager
     def may_interrupt(self) -> Iterator[None]:
         """Raise Interrupted in this block, in the midst of whatever it waits for."""
-        self._react = self._raise
+        self._react = self.raise_if_asked
         try:
-            self._raise()
+            self.raise_if_asked()
             yield
         finally:
             self._react = None
+
+    def raise_if_asked(self) -> None:
+        """Raise Interrupted if a signal has come."""
+        if self._number is not None:
+            raise Interrupted(self._number)
 
     def run(self, work: Callable[[], Coroutine[Any, Any, Result]]) -> Result:
         """Run a coroutine on an event loop of its own. A signal cancels it, then Interrupted is raised."""
@@ -62,10 +67,10 @@ class Interruption:
         # Not cancelled right here: the signal may have come in the midst of the loop's own work.
         self._react = lambda: loop.call_soon_threadsafe(task.cancel)
         try:
-            self._raise()
+            self.raise_if_asked()
             return await work()
         except asyncio.CancelledError:
-            self._raise()
+            self.raise_if_asked()
             raise
         finally:
             self._react = None
@@ -75,7 +80,3 @@ class Interruption:
             self._number = number
             if self._react:
                 self._react()
-
-    def _raise(self) -> None:
-        if self._number is not None:
-            raise Interrupted(self._number)

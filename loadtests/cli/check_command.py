@@ -1,0 +1,106 @@
+"""`loadtest check`: scenarios against a gateway, judged."""
+
+from functools import partial
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from fast_priority.errors import ConfigurationError
+from loadtests.check.plan import Wishes, plan_runs, read_loads
+from loadtests.check.subject import Shape, Subject, own_stack, running_gateway
+from loadtests.cli.failing import failing_in_lines, need_extra
+from loadtests.cli.options import Tolerance
+from loadtests.cli.session import Publication, Starting, run_and_publish
+from loadtests.ordering import DEFAULT_TOLERANCE_SECONDS
+from loadtests.scenarios import SCENARIOS
+from loadtests.verdict import Verdict
+
+_OWN_SLOTS = 4
+_NAMES = ", ".join(SCENARIOS)
+
+
+def check(
+    url: Annotated[
+        list[str] | None,
+        typer.Option("--url", help="Base URL of a gateway that runs; may be repeated. Default: start a whole stack."),
+    ] = None,
+    target_url: Annotated[
+        str | None, typer.Option("--target-url", help="Base URL of the mock target behind it. Goes with --url.")
+    ] = None,
+    slots: Annotated[
+        int | None,
+        typer.Option("--slots", min=1, help="Most requests let through at once; needed with --url. Own stack: 4."),
+    ] = None,
+    workers: Annotated[int | None, typer.Option("--workers", min=1, help="Own stack: worker processes (1).")] = None,
+    gateways: Annotated[int | None, typer.Option("--gateways", min=1, help="Own stack: gateways (1).")] = None,
+    scenario: Annotated[
+        list[str] | None,
+        typer.Option("--scenario", metavar="NAME", help=f"Only this one; may be repeated. One of {_NAMES}."),
+    ] = None,
+    quick: Annotated[bool, typer.Option("--quick", help="Only what proves the order, in half a minute.")] = False,
+    seconds: Annotated[float | None, typer.Option("--seconds", min=1, help="How long each scenario sends.")] = None,
+    service_seconds: Annotated[
+        float | None, typer.Option("--service-seconds", min=0.001, help="How long the target takes for a request.")
+    ] = None,
+    load: Annotated[
+        str, typer.Option("--load", help="For scenario mixed: shares of the slots' time, comma-separated.")
+    ] = "0.8",
+    seed: Annotated[int, typer.Option("--seed", help="Send at the same times in every run.")] = 1,
+    high_path: Annotated[str, typer.Option("--high-path", help="A path that the gateway takes for high.")] = "/high",
+    low_path: Annotated[str, typer.Option("--low-path", help="A path that the gateway takes for low.")] = "/low",
+    tolerance_seconds: Tolerance = DEFAULT_TOLERANCE_SECONDS,
+    patience_seconds: Annotated[
+        float, typer.Option("--patience-seconds", min=0, help="How long --url and --target-url may take to answer.")
+    ] = 60,
+    out: Annotated[
+        Path, typer.Option("--out", file_okay=False, help="Folder for report.html, results.json and junit.xml.")
+    ] = Path("loadtest-results"),
+) -> None:
+    """Run scenarios against a gateway, judge them, and write a report.
+
+    Without --url a whole stack is started on this machine: Redis, a mock target, the gateway and workers.
+    With --url the gateway must have our mock target behind it: its log of arrivals is the evidence.
+
+    \b
+    fast-priority loadtest check
+    fast-priority loadtest check --quick --slots 16 --workers 2 --gateways 2
+    fast-priority loadtest check --scenario mixed --load 0.5,0.8,0.95 --slots 8 --seconds 300
+    fast-priority loadtest check --url http://localhost:8080 --target-url http://localhost:9000 --slots 4
+    """
+    verdict = Verdict.UNPROVED
+    starting: Starting
+    with failing_in_lines():
+        need_extra("locust", "matplotlib", "jinja2")
+        publication = Publication(out)
+        wishes = Wishes(
+            slots=slots or _OWN_SLOTS,
+            scenarios=tuple(scenario or ()),
+            quick=quick,
+            seconds=seconds,
+            service_seconds=service_seconds,
+            loads=read_loads(load),
+            seed=seed,
+            high_path=high_path,
+            low_path=low_path,
+        )
+        runs, skipped = plan_runs(wishes, can_drain=not url)
+        if url or target_url:
+            _refuse_what_is_missing(url, target_url, slots, workers or gateways)
+            given = Subject(tuple(url or ()), target_url or "", wishes.slots)
+            starting = partial(running_gateway, given, high_path, patience_seconds)
+        else:
+            starting = partial(own_stack, Shape(wishes.slots, workers or 1, gateways or 1, high_path, low_path))
+        verdict = run_and_publish(starting, runs, skipped, tolerance_seconds, publication)
+    raise typer.Exit(verdict.exit_code)
+
+
+def _refuse_what_is_missing(
+    urls: list[str] | None, target_url: str | None, slots: int | None, own_parts: int | None
+) -> None:
+    if not urls or not target_url:
+        raise ConfigurationError("--url and --target-url go together: a gateway, and the mock target behind it")
+    if slots is None:
+        raise ConfigurationError("--slots is missing: say how many requests the gateway lets through at once")
+    if own_parts is not None:
+        raise ConfigurationError("--workers and --gateways are for a stack of one's own: leave them out with --url")

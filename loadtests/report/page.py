@@ -1,0 +1,116 @@
+"""Makes the page: what it says of each scenario, and the pictures with their captions. Pure.
+
+`page.html.j2` is how it is laid out, `page.css` how it looks.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from loadtests.report.captions import (
+    COMPARISON,
+    LOAD,
+    WAITS,
+    caption_crossings,
+    caption_places,
+    say_places_gained,
+    say_ratios,
+    say_waits,
+)
+from loadtests.report.plots.comparison import plot_comparison
+from loadtests.report.plots.crossings import plot_crossings
+from loadtests.report.plots.load import plot_load
+from loadtests.report.plots.places import plot_places
+from loadtests.report.plots.waits import plot_waits
+from loadtests.report.steps import Span, find_span
+from loadtests.report.summary import PRIORITIES, Summary, summarise
+from loadtests.report.units import say_ratio, say_seconds
+from loadtests.results import CheckResult, ScenarioResult
+from loadtests.verdict import Verdict
+
+MOST_LISTED_INVERSIONS = 20
+_ORDER_PROVED = "High-priority requests overtook low ones, and every promise that was tested held."
+_MEANINGS = {
+    Verdict.PROVED: "Every promise that was tested held. Whether high requests overtake low ones was not tested.",
+    Verdict.VIOLATED: "At least one promise was broken. The reasons are below, and the pictures mark where.",
+    Verdict.UNPROVED: "Nothing was seen to be broken, but at least one check could not show what it is there to show.",
+}
+_MARKS = {Verdict.PROVED: "✓", Verdict.VIOLATED: "✗", Verdict.UNPROVED: "?"}
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """One plot with the sentence that says what to look for; a wide one takes the width of the page."""
+
+    svg: Markup
+    heading: str
+    caption: str
+    is_wide: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """What the page shows of one scenario."""
+
+    scenario: ScenarioResult
+    anchor: str
+    summaries: tuple[Summary, ...]
+    pictures: tuple[Picture, ...]
+    span: Span
+
+
+def make_page(result: CheckResult) -> str:
+    """Make the whole page; everything that comes from the run is escaped."""
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["seconds"] = lambda seconds: say_seconds(seconds).replace(" ", "\N{NO-BREAK SPACE}")
+    environment.filters["ratio"] = say_ratio
+    return environment.get_template("page.html.j2").render(
+        result=result,
+        meaning=_say_meaning(result),
+        marks=_MARKS,
+        sections=[_make_section(scenario, f"s{index}") for index, scenario in enumerate(result.scenarios, start=1)],
+        most_listed=MOST_LISTED_INVERSIONS,
+    )
+
+
+def _say_meaning(result: CheckResult) -> str:
+    orders = {finding.verdict for one in result.scenarios for finding in one.findings if finding.check == "order"}
+    if result.verdict is Verdict.PROVED and Verdict.PROVED in orders:
+        return _ORDER_PROVED
+    return _MEANINGS[result.verdict]
+
+
+def _make_section(scenario: ScenarioResult, anchor: str) -> Section:
+    return Section(
+        scenario=scenario,
+        anchor=anchor,
+        summaries=tuple(summarise(scenario.passages, priority) for priority in PRIORITIES),
+        pictures=tuple(_draw(scenario, anchor)),
+        span=find_span(scenario.passages),
+    )
+
+
+def _draw(scenario: ScenarioResult, anchor: str) -> Iterator[Picture]:
+    places = plot_places(scenario, f"{anchor}-places")
+    yield Picture(_trust(places), say_places_gained(scenario), caption_places(scenario), is_wide=True)
+    crossings = plot_crossings(scenario, f"{anchor}-crossings")
+    if crossings is not None:
+        yield Picture(_trust(crossings), "In close-up", caption_crossings(scenario), is_wide=True)
+    yield Picture(_trust(plot_waits(scenario, f"{anchor}-waits")), say_waits(scenario), WAITS)
+    yield Picture(_trust(plot_load(scenario, f"{anchor}-load")), "How busy it was", LOAD)
+    if scenario.comparison is not None:
+        comparison = plot_comparison(scenario.comparison, f"{anchor}-comparison")
+        yield Picture(_trust(comparison), say_ratios(scenario.comparison), COMPARISON, is_wide=True)
+
+
+def _trust(svg: str) -> Markup:
+    return Markup(svg)  # noqa: S704 - made by matplotlib, from numbers and words of this program

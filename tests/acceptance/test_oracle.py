@@ -1,0 +1,130 @@
+"""The check against gateways that order well, badly, and at random: it has to tell them apart."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fast_priority.embedded_redis import free_port
+from fast_priority.stack import Part, mock_target_part, running, wait_until_answers
+
+REPOSITORY = Path(__file__).parents[2]
+SLOTS = 4
+# Stops a check that hangs; no test waits for it.
+PATIENCE_SECONDS = 110
+
+ONE_SCENARIO = ("--scenario", "burst", "--seconds", "6")
+
+pytestmark = pytest.mark.timeout(120)
+
+
+def check(folder: Path, *arguments: str) -> tuple[int, dict[str, Any]]:
+    """Run a check as a user would; give its exit code and its results."""
+    command = [sys.executable, "-m", "loadtests", "check", "--slots", str(SLOTS), "--out", str(folder), *arguments]
+    with subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
+        try:
+            said, _ = process.communicate(timeout=PATIENCE_SECONDS)
+        except subprocess.TimeoutExpired:
+            process.terminate()  # it stops what it has started
+            said, _ = process.communicate()
+    results = folder / "results.json"
+    assert results.exists(), said
+    return process.returncode, json.loads(results.read_text())
+
+
+@pytest.fixture
+def mock_url() -> Iterator[str]:
+    """A mock target."""
+    port = free_port()
+    with running(mock_target_part(port, "0")) as mock:
+        wait_until_answers(mock, "mock target", f"http://127.0.0.1:{port}/health")
+        yield f"http://127.0.0.1:{port}"
+
+
+@contextmanager
+def double(order: str, mock_url: str, slots: int = SLOTS) -> Iterator[str]:
+    """A gateway that orders as it is told to."""
+    port = free_port()
+    options = ("--order", order, "--port", str(port), "--target", mock_url, "--slots", str(slots))
+    with running(Part(order, (str(REPOSITORY / "tests/doubles/gateway.py"), *options), {})):
+        yield f"http://127.0.0.1:{port}"
+
+
+@contextmanager
+def haproxy(config: str, mock_url: str) -> Iterator[str]:
+    """HAProxy with a configuration of the examples."""
+    port = free_port()
+    environment = {"GATEWAY": f"127.0.0.1:{port}", "TARGET": mock_url.removeprefix("http://"), "SLOTS": str(SLOTS)}
+    with ExitStack() as parts:
+        command = ["haproxy", "-f", str(REPOSITORY / "examples/haproxy" / config)]
+        process = subprocess.Popen(command, env={**os.environ, **environment})
+        parts.callback(process.wait)
+        parts.callback(process.terminate)
+        yield f"http://127.0.0.1:{port}"
+
+
+@pytest.mark.parametrize("order", ["fifo", "random"])
+def test_a_gateway_without_priorities_is_found_out(order: str, mock_url: str, tmp_path: Path) -> None:
+    """A gateway that serves as they come, or anyhow, is called violated, and the requests are named."""
+    with double(order, mock_url) as url:
+        code, results = check(tmp_path, "--url", url, "--target-url", mock_url, *ONE_SCENARIO)
+    assert (code, results["verdict"]) == (1, "VIOLATED")
+    (scenario,) = results["scenarios"]
+    assert scenario["order"]["inversions"] > 0
+    assert {one["ahead"]["priority"] for one in scenario["inversions"]} == {"low"}
+    assert {one["behind"]["priority"] for one in scenario["inversions"]} == {"high"}
+
+
+needs_haproxy = pytest.mark.skipif(shutil.which("haproxy") is None, reason="haproxy is not on the PATH")
+
+
+@needs_haproxy
+def test_haproxy_without_priorities_is_found_out(mock_url: str, tmp_path: Path) -> None:
+    """The oracle fails HAProxy's queue where it is first come, first served."""
+    with haproxy("fifo.cfg", mock_url) as url:
+        code, results = check(tmp_path, "--url", url, "--target-url", mock_url, *ONE_SCENARIO)
+    assert (code, results["verdict"]) == (1, "VIOLATED")
+
+
+@needs_haproxy
+def test_haproxy_with_priorities_is_proved(mock_url: str, tmp_path: Path) -> None:
+    """The oracle passes HAProxy's queue with priority classes, without one inversion."""
+    with haproxy("priority.cfg", mock_url) as url:
+        code, results = check(tmp_path, "--url", url, "--target-url", mock_url, *ONE_SCENARIO)
+    assert (code, results["verdict"]) == (0, "PROVED"), results
+    assert [scenario["order"]["inversions"] for scenario in results["scenarios"]] == [0]
+
+
+def test_this_gateway_is_proved_with_a_stack_of_its_own(tmp_path: Path) -> None:
+    """`check` alone starts all it needs, finds no inversion, and leaves a report, results and a JUnit file."""
+    code, results = check(tmp_path, *ONE_SCENARIO, "--workers", "2", "--gateways", "2")
+    assert (code, results["verdict"]) == (0, "PROVED"), results
+    assert [scenario["order"]["inversions"] for scenario in results["scenarios"]] == [0]
+    assert (tmp_path / "report.html").read_text().lower().startswith("<!doctype html>")
+    assert "<testsuite" in (tmp_path / "junit.xml").read_text()
+
+
+def test_a_run_that_saturates_nothing_proves_nothing(mock_url: str, tmp_path: Path) -> None:
+    """A gateway that never uses half of the slots that it is said to have is not called proved, well as it orders."""
+    with double("priority", mock_url, slots=SLOTS // 2) as url:
+        code, results = check(tmp_path, "--url", url, "--target-url", mock_url, *ONE_SCENARIO)
+    assert (code, results["verdict"]) == (3, "UNPROVED"), results
+
+
+def test_a_gateway_that_is_not_there_is_said_in_one_line(tmp_path: Path) -> None:
+    """Where nothing answers, the check could not run: exit code 2, and the URL in the error."""
+    nowhere = f"http://127.0.0.1:{free_port()}"
+    command = [sys.executable, "-m", "loadtests", "check", "--url", nowhere, "--target-url", nowhere, "--slots", "1"]
+    done = subprocess.run(
+        [*command, "--patience-seconds", "1"], cwd=tmp_path, capture_output=True, text=True, check=False, timeout=60
+    )
+    assert done.returncode == 2
+    assert nowhere in done.stderr
+    assert "Traceback" not in done.stderr
