@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import time
 from collections.abc import Sequence
 from contextlib import suppress
 from typing import Literal, NamedTuple
@@ -30,6 +31,7 @@ _WITHDRAW_AGAIN_SECONDS = 1.0
 _LAST_WITHDRAWALS_SECONDS = 2.0
 _ANSWER_GRACE_SECONDS = 15.0  # over TTL and timeout; every ordinary end comes before
 
+SubmitOutcome = Literal["queued", "full", "late"]
 WithdrawOutcome = Literal["withdrawn", "started", "gone"]
 
 
@@ -38,6 +40,7 @@ class _Submission(NamedTuple):
     priority: Priority
     data: bytes
     description: str
+    until: float  # by time.monotonic; later its client has been told 503
 
 
 class Submitter:
@@ -56,7 +59,7 @@ class Submitter:
         self._trouble = Trouble("cannot queue requests", logger)
         self._inbox = Inbox(self.gateway_id, options, settings.poll_interval)
         self._template = JobTemplate(settings.ttl, settings.timeout)
-        self._submits: Batcher[_Submission, bool] = Batcher(
+        self._submits: Batcher[_Submission, SubmitOutcome] = Batcher(
             self._submit_all,
             _MOST_AT_ONCE,
             weigh=lambda submission: len(submission.data),
@@ -97,7 +100,8 @@ class Submitter:
         `description` is what rq's tools show. Cancelling withdraws the request if no worker has started it.
         Raises BrokerUnavailable, QueueFull, WaitedTooLong, RequestLost or TargetTimeout.
         """
-        submission = _Submission(new_job_id(), priority, self._template.data(payload), description)
+        until = time.monotonic() + _SUBMIT_SECONDS
+        submission = _Submission(new_job_id(), priority, self._template.data(payload), description, until)
         answer = self._inbox.expect(submission.job_id)
         sent = self._submits.put(submission)
         try:
@@ -110,15 +114,18 @@ class Submitter:
         finally:
             self._inbox.forget(submission.job_id)
 
-    async def _until_accepted(self, submission: _Submission, sent: asyncio.Future[bool]) -> None:
+    async def _until_accepted(self, submission: _Submission, sent: asyncio.Future[SubmitOutcome]) -> None:
+        # Never before `until`: Redis may queue the request up to then.
         await asyncio.wait([sent], timeout=_SUBMIT_SECONDS)
         try:
-            accepted = sent.result()
+            outcome = sent.result()
         except (asyncio.InvalidStateError, *connecting.LOST) as error:
             self._trouble.met(error)
             raise BrokerUnavailable("Redis does not answer, so the request cannot be queued") from error
+        if outcome == "late":
+            raise BrokerUnavailable("Redis was held up for too long, so the request was not queued")
         self._trouble.over()
-        if not accepted:
+        if outcome == "full":
             raise QueueFull(f"the {submission.priority} queue is full")
 
     async def _answer_in_time(self, submission: _Submission, answer: asyncio.Future[Outcome]) -> Outcome:
@@ -137,16 +144,16 @@ class Submitter:
         except connecting.LOST:
             return False  # nobody can tell while Redis is away; a worker may have it, and answer yet
 
-    def _withdraw_in_background(self, submission: _Submission, sent: asyncio.Future[bool]) -> None:
+    def _withdraw_in_background(self, submission: _Submission, sent: asyncio.Future[SubmitOutcome]) -> None:
         task = asyncio.create_task(self._withdraw(submission, sent))
         self._background.add(task)
         task.add_done_callback(self._background.discard)
 
-    async def _withdraw(self, submission: _Submission, sent: asyncio.Future[bool]) -> None:
+    async def _withdraw(self, submission: _Submission, sent: asyncio.Future[SubmitOutcome]) -> None:
         """Take back what was sent, or may have been: a submit whose answer was lost can have been carried out."""
         await asyncio.wait([sent])  # a withdrawal that overtook its submit would find nothing
         certain = not sent.cancelled() and sent.exception() is None
-        if certain and not sent.result():
+        if certain and sent.result() != "queued":
             return
         for _ in range(_WITHDRAW_ATTEMPTS):
             try:
@@ -159,25 +166,22 @@ class Submitter:
                 certain = True  # once more: a Redis that has just come back may still carry the submit out
             await asyncio.sleep(_WITHDRAW_AGAIN_SECONDS)
 
-    async def _submit_all(self, submissions: Sequence[_Submission]) -> Sequence[bool]:
+    async def _submit_all(self, submissions: Sequence[_Submission]) -> Sequence[SubmitOutcome]:
         settings, constants = self._settings, self._template.constant_fields
-        now = self._template.now()
+        now, ahead = self._template.now(), await self._clock.ahead(self._redis)
         arguments: list[scripts.Argument] = [
             keys.JOB_PREFIX, self.gateway_id, settings.ttl, settings.max_queued_high, settings.max_queued_low,
             keys.MOST_WAKE_UPS, keys.WAKE_UP_TTL_SECONDS, keys.GATEWAY_TTL_SECONDS, keys.QUEUE_GRACE_SECONDS,
             len(constants), *constants,
         ]  # fmt: skip
-        for job_id, priority, data, description in submissions:
-            arguments += (job_id, priority.value, data, now, description)
+        for job_id, priority, data, description, until in submissions:
+            arguments += (job_id, priority.value, data, now, description, until + ahead)
         touched = [
             keys.queue(Priority.HIGH), keys.queue(Priority.LOW),
             keys.WAKE_UP, keys.gateway(self.gateway_id), keys.QUEUES,
         ]  # fmt: skip
-        arguments.append(await self._clock.now(self._redis) + _SUBMIT_SECONDS)
-        accepted: list[int] = await scripts.SUBMIT.run(self._redis, touched, arguments)
-        if not accepted:
-            raise TimeoutError("Redis was held up, and the clients have been answered")
-        return [flag == 1 for flag in accepted]
+        outcomes: list[bytes] = await scripts.SUBMIT.run(self._redis, touched, arguments)
+        return [outcome.decode() for outcome in outcomes]  # type: ignore[misc]
 
     async def _withdraw_all(self, submissions: Sequence[_Submission]) -> Sequence[WithdrawOutcome]:
         arguments: list[scripts.Argument] = [keys.JOB_PREFIX]

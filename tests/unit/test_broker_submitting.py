@@ -1,13 +1,14 @@
 """The gateway's side of the queues: submit, be refused, take back."""
 
 import asyncio
+import time
 from typing import Any
 
 import pytest
 
-from fast_priority.broker import keys, scripts
+from fast_priority.broker import keys, scripts, submitting
 from fast_priority.broker.claiming import Claimer, Settlement
-from fast_priority.broker.submitting import Submitter
+from fast_priority.broker.submitting import Submitter, _Submission
 from fast_priority.errors import BrokerUnavailable, QueueFull, WaitedTooLong
 from fast_priority.priority import Priority
 from fast_priority.settings import Settings
@@ -224,3 +225,23 @@ async def test_gone_gateway_leaves_no_sign(rig: Rig) -> None:
         await rig.let_go()
     assert not rig.all_keys(f"{keys.OURS}:gateway:*")
     assert not rig.all_keys(f"{keys.OURS}:inbox:*")
+
+
+async def test_late(rig: Rig, submitter: Submitter, held_submits: Held, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A submit that Redis carries out after its clients have been told 503 queues nothing."""
+    monkeypatch.setattr(submitting, "_SUBMIT_SECONDS", 0.05)
+    refused = rig.ask(submitter, Priority.LOW, b"late")
+    await until("its client is told", refused.done)
+    held_submits.through.set()
+    await until("the submit is over", lambda: submitter._submits._sending is None)
+    assert isinstance(refused.exception(), BrokerUnavailable)
+    assert (rig.waiting(Priority.LOW), rig.jobs()) == (0, [])
+
+
+async def test_late_alone(rig: Rig, submitter: Submitter) -> None:
+    """A request that comes too late takes none with it that travels together with it and is in time."""
+    present = time.monotonic()
+    late = _Submission("late", Priority.HIGH, b"", "GET /", until=present - 1)
+    in_time = _Submission("in-time", Priority.HIGH, b"", "GET /", until=present + PATIENCE_SECONDS)
+    assert await submitter._submit_all([late, in_time]) == ["late", "queued"]
+    assert rig.ids(Priority.HIGH) == ["in-time"]

@@ -3,13 +3,13 @@
 -- KEYS: 1 queue high, 2 queue low, 3 wake-up list, 4 gateway's sign of life, 5 rq's set of queues
 -- ARGV: 1 job key prefix, 2 gateway id, 3 seconds a job may wait, 4 most waiting high, 5 most waiting low,
 --       6 most wake-up tokens, 7 wake-up TTL, 8 gateway TTL, 9 queue grace seconds, 10 number of constant arguments,
---       then the constant field-value pairs of a job, then for each job: id, queue name, data, time, description
---       The last argument of all: until when, by the clock of Redis, the gateway waits for the result.
--- Returns, for each job, 1 if it waits now and 0 if its queue is full; an empty list if nobody waits for the result.
+--       then the constant field-value pairs of a job, then for each job: id, queue name, data, time, description,
+--       until when, by the clock of Redis, it may be queued
+-- Returns, for each job, 'queued', 'full' if its queue is, or 'late': a Redis that was held up must not queue what nobody
+-- waits for any more; the client has been told 503.
 
--- A Redis that was held up carries out late what nobody waits for any more; the clients have been told 503.
 local time = redis.call('TIME')
-if tonumber(time[1]) + tonumber(time[2]) / 1000000 > tonumber(ARGV[#ARGV]) then return {} end
+local now = tonumber(time[1]) + tonumber(time[2]) / 1000000
 
 local prefix, gateway, ttl = ARGV[1], ARGV[2], tonumber(ARGV[3])
 local queues = { high = KEYS[1], low = KEYS[2] }
@@ -25,12 +25,14 @@ local base = #fields
 redis.call('SET', KEYS[4], '1', 'EX', ARGV[8])
 
 local waiting = { high = redis.call('LLEN', KEYS[1]), low = redis.call('LLEN', KEYS[2]) }
-local accepted = {}
+local outcomes = {}
 local woken = 0
-for i = first, #ARGV - 1, 5 do
+for i = first, #ARGV, 6 do
   local id, name = ARGV[i], ARGV[i + 1]
-  if waiting[name] >= limits[name] then
-    accepted[#accepted + 1] = 0
+  if now > tonumber(ARGV[i + 5]) then
+    outcomes[#outcomes + 1] = 'late'
+  elseif waiting[name] >= limits[name] then
+    outcomes[#outcomes + 1] = 'full'
   else
     fields[base + 1], fields[base + 2] = 'data', ARGV[i + 2]
     fields[base + 3], fields[base + 4] = 'created_at', ARGV[i + 3]
@@ -43,7 +45,7 @@ for i = first, #ARGV - 1, 5 do
     redis.call('EXPIRE', prefix .. id, ttl + 1)
     redis.call('RPUSH', queues[name], id)
     waiting[name] = waiting[name] + 1
-    accepted[#accepted + 1] = 1
+    outcomes[#outcomes + 1] = 'queued'
     woken = woken + 1
   end
 end
@@ -56,4 +58,4 @@ if woken > 0 then
   for _ = 1, math.min(woken, room) do redis.call('LPUSH', KEYS[3], '1') end
   redis.call('EXPIRE', KEYS[3], ARGV[7])
 end
-return accepted
+return outcomes
