@@ -9,10 +9,15 @@ from loadtests.scenarios import SCENARIOS, Sizing
 QUICK = ("saturation", "burst")
 QUICK_SECONDS = 10.0
 SECONDS = 15.0
-# Waits are compared as means, and means need many requests.
-MIXED_SECONDS = 40.0
+# Waits are compared as means, and with fewer requests the means would tell too little.
+MIXED_SECONDS = 240.0
 CALIBRATION_SECONDS = 8.0
-SERVICE_SECONDS = 0.2
+# A slot becomes free each 50 ms, however many there are: more often, and hardly a high request would wait for so long
+# that one sees who went ahead of it.
+LEAST_SERVICE_SECONDS = 0.2
+SERVICE_SECONDS_PER_SLOT = 0.05
+MOST_SERVICE_SECONDS = 3.2
+_LEAST_SERVICES = 12
 MIXED_SERVICE_SECONDS = 0.05
 DRAIN = "drain"
 MIXED = "mixed"
@@ -68,7 +73,7 @@ def plan_runs(wishes: Wishes, *, can_drain: bool) -> tuple[tuple[Run, ...], dict
     names.sort(key=lambda name: name == DRAIN)
     runs: list[Run] = []
     for name in names:
-        runs += _plan_mixed(wishes) if name == MIXED else [Run(name, _size(wishes, SECONDS, SERVICE_SECONDS))]
+        runs += _plan_mixed(wishes) if name == MIXED else [Run(name, _size(wishes, *_usual_seconds(wishes)))]
     return tuple(runs), skipped
 
 
@@ -88,13 +93,19 @@ def _plan_mixed(wishes: Wishes) -> list[Run]:
     return [Run(MIXED, one) for one in sizing]
 
 
+def _usual_seconds(wishes: Wishes) -> tuple[float, float]:
+    """Give how long a scenario sends, and how long its requests take, unless somebody wishes it otherwise."""
+    usual = min(max(LEAST_SERVICE_SECONDS, SERVICE_SECONDS_PER_SLOT * wishes.slots), MOST_SERVICE_SECONDS)
+    service_seconds = wishes.service_seconds or usual
+    return max(QUICK_SECONDS if wishes.quick else SECONDS, _LEAST_SERVICES * service_seconds), service_seconds
+
+
 def _size(wishes: Wishes, seconds: float, service_seconds: float, load: float = 0.8) -> Sizing:
-    usual_seconds = QUICK_SECONDS if wishes.quick else seconds
     try:
         return Sizing(
             slots=wishes.slots,
             service_seconds=wishes.service_seconds or service_seconds,
-            seconds=wishes.seconds or usual_seconds,
+            seconds=wishes.seconds or seconds,
             seed=wishes.seed,
             high_path=wishes.high_path,
             low_path=wishes.low_path,

@@ -111,6 +111,33 @@ def test_this_gateway_is_proved_with_a_stack_of_its_own(tmp_path: Path) -> None:
     assert "<testsuite" in (tmp_path / "junit.xml").read_text()
 
 
+def test_one_wrong_turn_in_ten_is_found_out(mock_url: str, tmp_path: Path) -> None:
+    """A gateway that has priorities, and now and then forgets them, is called violated."""
+    with double("sometimes-wrong", mock_url) as url:
+        code, results = check(tmp_path, "--url", url, "--target-url", mock_url, *ONE_SCENARIO)
+    assert (code, results["verdict"]) == (1, "VIOLATED")
+    (scenario,) = results["scenarios"]
+    assert 0 < scenario["order"]["inversions"] < scenario["order"]["overtakings"]
+
+
+def test_more_at_once_than_allowed_is_found_out(mock_url: str, tmp_path: Path) -> None:
+    """A gateway that lets more through at once than it is said to is called violated, well as it orders."""
+    with double("priority", mock_url, slots=SLOTS + 1) as url:
+        code, results = check(tmp_path, "--url", url, "--target-url", mock_url, *ONE_SCENARIO)
+    assert code == 1
+    (scenario,) = results["scenarios"]
+    assert {one["check"]: one["verdict"] for one in scenario["findings"]}["limit"] == "VIOLATED"
+
+
+def test_bad_days_change_nothing_about_the_order(tmp_path: Path) -> None:
+    """On its own stack: slow low requests, a failing target, clients that leave, workers and gateways that end."""
+    names = ("slow-low", "failing", "leaving", "drain")
+    wanted = [word for name in names for word in ("--scenario", name)]
+    code, results = check(tmp_path, *wanted, "--seconds", "8", "--gateways", "2")
+    assert (code, results["verdict"]) == (0, "PROVED"), results
+    assert [scenario["order"]["inversions"] for scenario in results["scenarios"]] == [0] * len(names)
+
+
 def test_a_run_that_saturates_nothing_proves_nothing(mock_url: str, tmp_path: Path) -> None:
     """A gateway that never uses half of the slots that it is said to have is not called proved, well as it orders."""
     with double("priority", mock_url, slots=SLOTS // 2) as url:
@@ -118,10 +145,12 @@ def test_a_run_that_saturates_nothing_proves_nothing(mock_url: str, tmp_path: Pa
     assert (code, results["verdict"]) == (3, "UNPROVED"), results
 
 
-def test_a_gateway_that_is_not_there_is_said_in_one_line(tmp_path: Path) -> None:
-    """Where nothing answers, the check could not run: exit code 2, and the URL in the error."""
+@pytest.mark.parametrize("missing", ["gateway", "mock target"])
+def test_what_is_not_there_is_said_in_one_line(missing: str, mock_url: str, tmp_path: Path) -> None:
+    """Where the gateway or the mock target does not answer, the check could not run: exit code 2, and its URL."""
     nowhere = f"http://127.0.0.1:{free_port()}"
-    command = [sys.executable, "-m", "loadtests", "check", "--url", nowhere, "--target-url", nowhere, "--slots", "1"]
+    url, target_url = (nowhere, mock_url) if missing == "gateway" else (mock_url, nowhere)
+    command = [sys.executable, "-m", "loadtests", "check", "--url", url, "--target-url", target_url, "--slots", "1"]
     done = subprocess.run(
         [*command, "--patience-seconds", "1"], cwd=tmp_path, capture_output=True, text=True, check=False, timeout=60
     )

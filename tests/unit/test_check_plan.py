@@ -25,6 +25,15 @@ def test_quick_runs_what_proves_the_order_and_no_longer_than_needed() -> None:
     assert skipped == {}
 
 
+@pytest.mark.parametrize(("slots", "service_seconds"), [(1, 0.2), (4, 0.2), (16, 0.8), (64, 3.2), (500, 3.2)])
+def test_a_slot_becomes_free_no_more_often_than_high_requests_can_bear(slots: int, service_seconds: float) -> None:
+    """With many slots requests take longer, up to 3.2 s, so that high ones wait; and a run lasts for twelve of them."""
+    runs, _ = plan_runs(Wishes(slots=slots, quick=True), can_drain=False)
+    for run in runs:
+        assert run.sizing.service_seconds == pytest.approx(service_seconds)
+        assert run.sizing.seconds == pytest.approx(max(QUICK_SECONDS, 12 * service_seconds))
+
+
 def test_drain_comes_last_because_it_ends_the_gateway() -> None:
     """Whatever order was asked for, nothing is run after the scenario that ends the gateway."""
     assert names_of(Wishes(slots=4, scenarios=("drain", "burst", "saturation"))) == ["burst", "saturation", "drain"]
