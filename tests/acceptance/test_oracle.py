@@ -133,7 +133,7 @@ def test_bad_days_change_nothing_about_the_order(tmp_path: Path) -> None:
     """On its own stack: slow low requests, a failing target, clients that leave, workers and gateways that end."""
     names = ("slow-low", "failing", "leaving", "drain")
     wanted = [word for name in names for word in ("--scenario", name)]
-    code, results = check(tmp_path, *wanted, "--seconds", "8", "--gateways", "2")
+    code, results = check(tmp_path, *wanted, "--seconds", "6", "--gateways", "2")
     assert (code, results["verdict"]) == (0, "PROVED"), results
     assert [scenario["order"]["inversions"] for scenario in results["scenarios"]] == [0] * len(names)
 
