@@ -73,7 +73,7 @@ def plan_runs(wishes: Wishes, *, can_drain: bool) -> tuple[tuple[Run, ...], dict
     names.sort(key=lambda name: name == DRAIN)
     runs: list[Run] = []
     for name in names:
-        runs += _plan_mixed(wishes) if name == MIXED else [Run(name, _size(wishes, *_usual_seconds(wishes)))]
+        runs += _plan_mixed(wishes) if name == MIXED else [Run(name, _size_by_slots(wishes))]
     return tuple(runs), skipped
 
 
@@ -89,22 +89,22 @@ def read_loads(text: str) -> tuple[float, ...]:
 
 
 def _plan_mixed(wishes: Wishes) -> list[Run]:
-    sizing = [_size(wishes, MIXED_SECONDS, MIXED_SERVICE_SECONDS, load) for load in wishes.loads]
-    return [Run(MIXED, one) for one in sizing]
+    service_seconds = wishes.service_seconds or MIXED_SERVICE_SECONDS
+    return [Run(MIXED, _size(wishes, MIXED_SECONDS, service_seconds, load)) for load in wishes.loads]
 
 
-def _usual_seconds(wishes: Wishes) -> tuple[float, float]:
-    """Give how long a scenario sends, and how long its requests take, unless somebody wishes it otherwise."""
-    usual = min(max(LEAST_SERVICE_SECONDS, SERVICE_SECONDS_PER_SLOT * wishes.slots), MOST_SERVICE_SECONDS)
-    service_seconds = wishes.service_seconds or usual
-    return max(QUICK_SECONDS if wishes.quick else SECONDS, _LEAST_SERVICES * service_seconds), service_seconds
+def _size_by_slots(wishes: Wishes) -> Sizing:
+    usual_seconds = min(max(LEAST_SERVICE_SECONDS, SERVICE_SECONDS_PER_SLOT * wishes.slots), MOST_SERVICE_SECONDS)
+    service_seconds = wishes.service_seconds or usual_seconds
+    least_seconds = QUICK_SECONDS if wishes.quick else SECONDS
+    return _size(wishes, max(least_seconds, _LEAST_SERVICES * service_seconds), service_seconds)
 
 
 def _size(wishes: Wishes, seconds: float, service_seconds: float, load: float = 0.8) -> Sizing:
     try:
         return Sizing(
             slots=wishes.slots,
-            service_seconds=wishes.service_seconds or service_seconds,
+            service_seconds=service_seconds,
             seconds=wishes.seconds or seconds,
             seed=wishes.seed,
             high_path=wishes.high_path,
