@@ -3,6 +3,7 @@
 `standalone`, the demo, the acceptance tests and the benchmarks all stand on this.
 """
 
+import json
 import logging
 import os
 import signal
@@ -11,9 +12,9 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import IO, Any
 
 from fast_priority.errors import ConfigurationError
@@ -23,6 +24,10 @@ logger = logging.getLogger(__name__)
 
 _LOOK_SECONDS = 0.05
 _STOP_SECONDS = 10.0
+_LAST_LINES = 15
+_LAST_BYTES = 64 * 1024
+# No proxy variable may lead a look at this machine elsewhere.
+_direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,22 +99,45 @@ def wait_until_answers(process: "subprocess.Popen[bytes]", name: str, url: str, 
         raise ConfigurationError(f"the {name} ended as it started, with exit status {process.returncode}")
 
 
+def wait_until_slots(workers: Sequence["subprocess.Popen[bytes]"], gateway_url: str, slots: int) -> None:
+    """Return once the gateway knows of as many slots. Raises ConfigurationError if it never does, or a worker ends."""
+
+    def all_there() -> bool:
+        for worker in workers:
+            if worker.poll() is not None:
+                raise ConfigurationError(f"the workers ended as they started, with exit status {worker.returncode}")
+        with _direct.open(f"{gateway_url}/gateway_health", timeout=5) as response:
+            return bool(json.load(response)["slots"] == slots)
+
+    try:
+        wait_until(f"the workers have {slots} slots", all_there)
+    except (TimeoutError, OSError) as error:
+        raise ConfigurationError(f"the workers did not start: {error}") from None
+
+
+def last_lines(output: IO[bytes]) -> list[str]:
+    """Give the last lines that processes have written to this file, indented to stand below an error."""
+    size = output.seek(0, os.SEEK_END)
+    output.seek(max(0, size - _LAST_BYTES))
+    said = output.read().decode(errors="replace").splitlines()
+    return [f"  | {line}" for line in said[-_LAST_LINES:]]
+
+
 def answers(url: str) -> bool:
     """Tell whether a GET of this loopback URL gives a 2xx."""
-    # No proxy variable may lead a look at this machine elsewhere.
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:
-        with opener.open(url, timeout=2) as response:
+        with _direct.open(url, timeout=2) as response:
             status: int = response.status
             return 200 <= status < 300
     except (OSError, urllib.error.URLError):
         return False
 
 
-def unset_settings() -> dict[str, str]:
-    """Give the environment in which no setting is set, whatever this process's environment or a `.env` file say."""
+def isolated(part: Part, **own: str) -> Part:
+    """Give the part with no setting but its own and these, whatever this process's environment or a `.env` file say."""
     # Empty means unset.
-    return {f"{PREFIX}{name.upper()}": "" for name in Settings.model_fields} | {f"{PREFIX}WORKER": ""}
+    unset = {f"{PREFIX}{name.upper()}": "" for name in Settings.model_fields} | {f"{PREFIX}WORKER": ""}
+    return replace(part, environment={**unset, **own, **part.environment})
 
 
 def gateway_part(target_url: str, host: str, port: int, redis_port: int, **environment: str) -> Part:

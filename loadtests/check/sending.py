@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import IO
 
 from fast_priority.errors import ConfigurationError
+from fast_priority.stack import last_lines
 from loadtests import locustfile_path
 from loadtests.check.draining import Step
 from loadtests.check.subject import Subject
@@ -21,7 +22,6 @@ from loadtests.recording import read_sent
 from loadtests.scenarios import Scenario, Sizing
 
 _LOOK_SECONDS = 0.1
-_LAST_LINES = 15
 # Locust needs some seconds to start, on a busy machine many.
 _LONGER_SECONDS = 60.0
 # Open loops may be this late with their last requests.
@@ -45,10 +45,8 @@ def send(
             with _locust(_arguments(subject, scenario, sizing, record), folder, output) as process:
                 steps = _accompany(process, record, sizing, _planned_steps(subject, scenario, sizing), watch)
             if process.returncode != 0:
-                output.seek(0)
-                said = output.read().decode(errors="replace").splitlines()[-_LAST_LINES:]
                 reason = f"locust ended with exit status {process.returncode} in scenario {scenario.name}"
-                raise ConfigurationError("\n".join([reason, *(f"  | {line}" for line in said)]))
+                raise ConfigurationError("\n".join([reason, *last_lines(output)]))
         return read_sent(record), steps
 
 

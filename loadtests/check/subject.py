@@ -1,12 +1,10 @@
 """What is judged: a gateway that runs already, or a whole stack started for the purpose and gone afterwards."""
 
-import json
 import subprocess
 import tempfile
-import urllib.request
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import IO
 
 from fast_priority.embedded_redis import embedded_redis, free_port
@@ -15,11 +13,12 @@ from fast_priority.interruption import Interruption
 from fast_priority.stack import (
     Part,
     gateway_part,
+    isolated,
+    last_lines,
     mock_target_part,
     running,
-    unset_settings,
-    wait_until,
     wait_until_answers,
+    wait_until_slots,
     worker_part,
 )
 from loadtests.check.draining import Drain
@@ -28,7 +27,6 @@ from loadtests.mock import MockError, wait_for_answer
 _HOST = "127.0.0.1"
 # The whole of a long run: a log with holes proves nothing.
 _LOG_SIZE = "1000000"
-_LAST_LINES = 15
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,15 +98,12 @@ def own_stack(shape: Shape, interruption: Interruption) -> Iterator[Subject]:
             with ExitStack() as parts:
                 yield _start(shape, interruption, parts, output)
         except ConfigurationError as error:
-            output.seek(0)
-            said = output.read().decode(errors="replace").splitlines()[-_LAST_LINES:]
-            raise ConfigurationError("\n".join([str(error), *(f"  | {line}" for line in said)])) from error
+            raise ConfigurationError("\n".join([str(error), *last_lines(output)])) from error
 
 
 def _start(shape: Shape, interruption: Interruption, parts: ExitStack, output: IO[bytes]) -> Subject:
     def start(part: Part, **own: str) -> "subprocess.Popen[bytes]":
-        part = replace(part, environment={**unset_settings(), **own, **part.environment})
-        return parts.enter_context(running(part, output))
+        return parts.enter_context(running(isolated(part, **own), output))
 
     def start_workers() -> "list[subprocess.Popen[bytes]]":
         return [
@@ -131,19 +126,5 @@ def _start(shape: Shape, interruption: Interruption, parts: ExitStack, output: I
     with interruption.may_interrupt():
         for gateway, url in zip(gateways, urls, strict=True):
             wait_until_answers(gateway, "gateway", f"{url}/gateway_health/ready")
-        _wait_for_slots(urls[0], shape.slots)
+        wait_until_slots(workers, urls[0], shape.slots)
     return Subject(urls, target_url, shape.slots, drain=Drain(start_workers, workers, gateways))
-
-
-def _wait_for_slots(url: str, slots: int) -> None:
-    # No proxy variable may lead a look at this machine elsewhere.
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-
-    def all_there() -> bool:
-        with opener.open(f"{url}/gateway_health", timeout=5) as response:
-            return bool(json.load(response)["slots"] == slots)
-
-    try:
-        wait_until(f"the workers have {slots} slots", all_there)
-    except (TimeoutError, OSError) as error:
-        raise ConfigurationError(f"the workers did not start: {error}") from None
