@@ -12,16 +12,19 @@ Transit is the mean delay of the requests that found a slot free for certain: fe
 under way from a transit before such a request came until a transit after. A request is under way until its turnaround
 is over. Those nearer to the edge are left out: the ways' own ups and downs decide which of them got a slot at once.
 
-Turnaround is a balance of slot time. While somebody waits, a slot is either in use at the target or in turnaround. So
-the slot time not in use is all turnaround, and each turnaround ends with an arrival; those cut off where the waiting
-begins are made up for by those cut off where it ends. What counts is waiting as the target sees it. A request that
-found all slots held would have arrived a transit after its sending, had one been free, and waits from then until it
-does arrive. So nothing counts that is merely on its way. The first transit of each wait is left out, because within it
-a late request looks like one that waits.
+Turnaround is measured on the slots that became free while there was somebody for each of them, and slots are taken to be
+refilled in the order in which they became free. What becomes free while fewer wait is left out: nothing waits for its
+turnaround, and its next arrival may be long in coming. So a machine that stands still for a moment, with all slots
+running empty, counts for as many of them as requests were waiting, and not for all.
+
+What counts as waiting is what the target sees. A request that found all slots held would have arrived a transit after
+its sending, had one been free, and waits from then until it does arrive. So nothing counts that is merely on its way.
+The first transit of each wait is left out, because within it a late request looks like one that waits.
 """
 
 import statistics
 from bisect import bisect_left, bisect_right
+from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -29,8 +32,8 @@ from loadtests.passages import Passage, Priority
 
 _MOST_ROUNDS = 10
 _PRECISION_SECONDS = 1e-6
-# What happens at one moment, in the order that lets the arrival that ends a wait count as a refill.
-_ARRIVES, _FINISHES, _WAIT_ENDS, _WAIT_BEGINS = range(4)
+# What happens at one moment, in the order that lets a slot be refilled in the moment in which it becomes free.
+_FINISHES, _ARRIVES, _WAIT_ENDS, _WAIT_BEGINS = range(4)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,13 +58,27 @@ class Trip:
 
 @dataclass(frozen=True, slots=True)
 class Refill:
-    """One arrival at the target while somebody waited, and what went by since the one before it."""
+    """One arrival at the target in a slot that had become free while somebody waited for it."""
 
     at: float
-    idle_seconds: float
-    """Slot time not in use at the target while somebody waited, all slots together."""
-    waited_seconds: float
+    turnaround_seconds: float
+    """Since the finish of the request that had the slot before."""
+
+
+@dataclass(frozen=True, slots=True)
+class Use:
+    """How the slots were used while somebody waited."""
+
+    slots: int
+    waited_seconds: float = 0.0
     """Time during which somebody waited."""
+    idle_seconds: float = 0.0
+    """Slot time not in use at the target meanwhile, all slots together."""
+
+    @property
+    def share(self) -> float:
+        """Share of slot time in use at the target while somebody waited; 0 if nobody did."""
+        return 1 - self.idle_seconds / (self.slots * self.waited_seconds) if self.waited_seconds else 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,14 +93,8 @@ class Overheads:
     free: tuple[Trip, ...]
     """The requests that found a slot free for certain."""
     refills: tuple[Refill, ...]
-
-    @property
-    def utilisation(self) -> float:
-        """Share of slot time in use at the target while somebody waited; 0 if nobody did."""
-        waited_seconds = sum(one.waited_seconds for one in self.refills)
-        if not waited_seconds:
-            return 0.0
-        return 1 - sum(one.idle_seconds for one in self.refills) / (self.slots * waited_seconds)
+    utilisation: float
+    """Share of slot time in use at the target while somebody waited; 0 if nobody did."""
 
 
 def complete_trips(passages: Iterable[Passage]) -> tuple[Trip, ...]:
@@ -107,11 +118,11 @@ def measure_overheads(trips: Sequence[Trip], slots: int) -> Overheads:
         free = _find_free(trips, slots, transit_seconds, turnaround_seconds)
         delays = [trip.delay_seconds for trip in free]
         transit_seconds = statistics.fmean(delays) if delays else min(trip.delay_seconds for trip in trips)
-        refills = _find_refills(trips, slots, _find_waits(trips, slots, transit_seconds, turnaround_seconds))
-        turnaround_seconds = statistics.fmean(one.idle_seconds for one in refills) if refills else 0.0
+        refills, use = _watch_slots(trips, slots, _find_waits(trips, slots, transit_seconds, turnaround_seconds))
+        turnaround_seconds = statistics.fmean(one.turnaround_seconds for one in refills) if refills else 0.0
         if max(abs(transit_seconds - before[0]), abs(turnaround_seconds - before[1])) < _PRECISION_SECONDS:
             break
-    return Overheads(slots, transit_seconds, turnaround_seconds, free, refills)
+    return Overheads(slots, transit_seconds, turnaround_seconds, free, refills, use.share)
 
 
 def _find_free(
@@ -142,23 +153,29 @@ def _find_waits(
     ]
 
 
-def _find_refills(trips: Sequence[Trip], slots: int, waits: Iterable[tuple[float, float]]) -> tuple[Refill, ...]:
+def _watch_slots(
+    trips: Sequence[Trip], slots: int, waits: Iterable[tuple[float, float]]
+) -> tuple[tuple[Refill, ...], Use]:
+    """Go through the run in the order of time; give each refill, and how the slots were used while somebody waited."""
     changes = [(trip.arrived_at, _ARRIVES, 1, 0) for trip in trips]
     changes += [(trip.finished_at, _FINISHES, -1, 0) for trip in trips]
     for begins_at, ends_at in waits:
         changes += [(begins_at, _WAIT_BEGINS, 0, 1), (ends_at, _WAIT_ENDS, 0, -1)]
     changes.sort()
     refills = []
+    # When each slot became free, in that order; None if there was nobody for it.
+    freed_at: deque[float | None] = deque([None] * slots)
     in_flight = waiting = 0
     idle_seconds = waited_seconds = before = 0.0
     for at, kind, in_flight_change, waiting_change in changes:
         if waiting:
             idle_seconds += (slots - min(in_flight, slots)) * (at - before)
             waited_seconds += at - before
-            if kind == _ARRIVES:
-                refills.append(Refill(at, idle_seconds, waited_seconds))
-                idle_seconds = waited_seconds = 0.0
+        if kind == _ARRIVES and freed_at and (was_freed_at := freed_at.popleft()) is not None:
+            refills.append(Refill(at, at - was_freed_at))
+        if kind == _FINISHES:
+            freed_at.append(at if waiting > len(freed_at) else None)
         before = at
         in_flight += in_flight_change
         waiting += waiting_change
-    return tuple(refills)
+    return tuple(refills), Use(slots, waited_seconds, idle_seconds)

@@ -62,7 +62,7 @@ class _Sums:
     free: int = 0
     free_delay_seconds: float = 0.0
     refills: int = 0
-    idle_seconds: float = 0.0
+    turnaround_seconds: float = 0.0
 
 
 def wait_beside(trips: Sequence[Trip], overheads: Overheads) -> tuple[Waited, ...]:
@@ -119,7 +119,7 @@ def _sum_up(waited: Sequence[Waited], overheads: Overheads, begins_at: float, en
     for refill in overheads.refills:
         batch = batch_of(refill.at)
         batch.refills += 1
-        batch.idle_seconds += refill.idle_seconds
+        batch.turnaround_seconds += refill.turnaround_seconds
     return batches
 
 
@@ -127,7 +127,7 @@ def _estimate(batches: Sequence[_Sums], overheads: Overheads) -> float:
     """Estimate from these batches alone; NaN if nobody had to wait in them."""
     part = _Sums(*(sum(column) for column in zip(*map(astuple, batches), strict=True)))
     transit_seconds = part.free_delay_seconds / part.free if part.free else overheads.transit_seconds
-    turnaround_seconds = part.idle_seconds / part.refills if part.refills else overheads.turnaround_seconds
+    turnaround_seconds = part.turnaround_seconds / part.refills if part.refills else overheads.turnaround_seconds
     perfect_seconds = part.perfect_seconds + part.slope * (turnaround_seconds - overheads.turnaround_seconds)
     if min(part.perfect_seconds, perfect_seconds) <= 0:
         return math.nan

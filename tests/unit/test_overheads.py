@@ -73,6 +73,16 @@ def test_by_hand_with_one_slot() -> None:
     assert overheads.utilisation == pytest.approx(17 / 21)
 
 
+def test_a_machine_that_stands_still_counts_for_those_who_waited() -> None:
+    """If all slots run empty while one request waits, its turnaround counts, and not those of slots nobody waits for."""
+    trips = [Trip(0.0, 0.1, 10.0 + n / 100, "high") for n in range(4)]
+    trips += [Trip(5.0, 30.0, 31.0, "high"), Trip(60.0, 60.1, 61.0, "high"), Trip(61.0, 61.1, 62.0, "high")]
+
+    overheads = measure_overheads(trips, 4)
+
+    assert [refill.turnaround_seconds for refill in overheads.refills] == [20.0]
+
+
 def test_without_waiting_there_is_no_turnaround() -> None:
     """If nobody ever waits for a slot, turnaround and utilisation are 0."""
     overheads = measure_overheads([Trip(10.0 * n, 10.0 * n + 1, 10.0 * n + 5, "high") for n in range(9)], 4)

@@ -26,7 +26,8 @@ EVEN = Overheads(
     transit_seconds=TRANSIT_SECONDS,
     turnaround_seconds=0.003,
     free=tuple(trip(second + 0.5, TRANSIT_SECONDS) for second in range(SECONDS)),
-    refills=tuple(Refill(second + 0.7, 0.003, 0.1) for second in range(SECONDS)),
+    refills=tuple(Refill(second + 0.7, 0.003) for second in range(SECONDS)),
+    utilisation=0.95,
 )
 
 
@@ -65,7 +66,7 @@ def test_doubt_about_transit_shows() -> None:
 
 def test_doubt_about_turnaround_shows() -> None:
     """If turnarounds took longer in one part of the run than in another, the interval has a width."""
-    refills = tuple(replace(one, idle_seconds=0.003 * (0.5 + one.at / SECONDS)) for one in EVEN.refills)
+    refills = tuple(replace(one, turnaround_seconds=0.003 * (0.5 + one.at / SECONDS)) for one in EVEN.refills)
 
     assert width(estimate(overheads=replace(EVEN, refills=refills))) > 0.01
 
