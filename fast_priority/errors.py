@@ -48,6 +48,13 @@ class RequestBodyTooLarge(GatewayError):
     proxy_error, fault, closes_connection = "http_request_error", "client", True
 
 
+class RequestTimeout(GatewayError):
+    """The client stopped sending its request's body for as long as FAST_PRIORITY_TIMEOUT."""
+
+    status, slug, title = 408, "request-timeout", "The request's body stopped coming"
+    proxy_error, fault, closes_connection = "http_request_error", "client", True
+
+
 class QueueFull(GatewayError):
     """As many requests of this priority wait as may wait."""
 
@@ -135,7 +142,7 @@ class ConnectTimeout(TargetError):
 
 
 class TargetTimeout(TargetError):
-    """No whole response from the target within FAST_PRIORITY_TIMEOUT."""
+    """The target was silent for as long as FAST_PRIORITY_TIMEOUT."""
 
     status, slug, title = 504, "target-timeout", "The target took too long"
     proxy_error = "http_response_timeout"

@@ -1,14 +1,23 @@
 """The ASGI endpoint between the client and the queues: classify, submit, wait, answer."""
 
 import asyncio
+import contextlib
 import json
 import logging
+import math
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, MutableMapping
 from email.utils import formatdate
 from http import HTTPStatus
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol
 
-from fast_priority.errors import GatewayError, GatewayNotReady, RequestBodyTooLarge, error_for
+from fast_priority.errors import (
+    GatewayError,
+    GatewayNotReady,
+    RequestBodyTooLarge,
+    RequestTimeout,
+    ResponseBodyTooLarge,
+    error_for,
+)
 from fast_priority.fields import (
     check_request_framing,
     content_length,
@@ -17,7 +26,7 @@ from fast_priority.fields import (
 )
 from fast_priority.message import Failure, Fields, ForwardCall, Reply, Request, encode
 from fast_priority.priority import Priority, Rules
-from fast_priority.target import Body, Response, Target
+from fast_priority.target import MOST_WHOLE_BYTES, Body, Target
 from fast_priority.trouble import Trouble
 
 logger = logging.getLogger(__name__)
@@ -26,17 +35,45 @@ Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
-Answered = TypeVar("Answered")
 
 _DESCRIPTION_CHARACTERS = 120
+_MOST_BYTES_WITHOUT_CHUNKS = 16 * 1024 * 1024
 _WITHOUT_BODY = frozenset({HTTPStatus.NO_CONTENT, HTTPStatus.RESET_CONTENT, HTTPStatus.NOT_MODIFIED})
+
+
+class Response(Protocol):
+    """A response whose body is still coming."""
+
+    @property
+    def status(self) -> int:
+        """Its status."""
+        ...
+
+    @property
+    def fields(self) -> Fields:
+        """Its fields."""
+        ...
+
+    def chunks(self) -> AsyncIterator[bytes]:
+        """Give its body as it comes. Raises GatewayError where it breaks off."""
+        ...
+
+
+class Stream(Response, Protocol):
+    """A response that comes from a worker."""
+
+    def close(self) -> None:
+        """Nobody reads on."""
+        ...
 
 
 class Queues(Protocol):
     """What the gateway needs of the broker; `broker.submitting.Submitter` is one."""
 
-    def ask(self, priority: Priority, payload: bytes, description: str) -> Coroutine[Any, Any, Reply | Failure]:
-        """Queue a ForwardCall and give what came of it. Raises GatewayError."""
+    def ask(
+        self, priority: Priority, payload: bytes, description: str, body: AsyncIterator[bytes] | None
+    ) -> Coroutine[Any, Any, Reply | Failure | Stream]:
+        """Queue a ForwardCall and give what came of it. Raises GatewayError, and what the body raises."""
         ...
 
 
@@ -50,10 +87,11 @@ class Gateway:
     An ASGI application: each request is put on the queue that `rules` name for its path, or passed on directly.
     """
 
-    def __init__(self, rules: Rules, queues: Queues, target: Target) -> None:
+    def __init__(self, rules: Rules, queues: Queues, target: Target, frames_in_flight: int) -> None:
         self._rules = rules
         self._queues = queues
         self._target = target
+        self._frames_in_flight = frames_in_flight
         self._failures: dict[str, Trouble] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -78,90 +116,111 @@ class Gateway:
         # Copied before the body is read: a server may append trailer fields to the same list as they come in.
         fields: Fields = list(scope["headers"])
         check_request_framing(scope["method"], fields, http_version=scope["http_version"])
-        declared = content_length(fields)
-        if declared is not None and declared > self._target.policy.max_body_bytes:
-            raise RequestBodyTooLarge(_too_large(self._target.policy.max_body_bytes))
+        most_bytes = self._target.policy.max_body_bytes
+        body = _ClientBody(fields, receive, most_bytes, patience_seconds=self._target.policy.timeout_seconds)
         raw_path: bytes = scope["raw_path"]
         query: bytes = scope["query_string"]
         raw_target = raw_path + b"?" + query if query else raw_path
         forwarded = end_to_end_request_fields(fields)
         priority = self._rules.priority_of(raw_path.decode("latin-1"))
-        body = _ClientBody(receive, self._target.policy.max_body_bytes)
         if priority is None:
-            passing = self._pass_on(scope, raw_target, forwarded, body, reply, streamed=has_body(fields))
-            await _unless_client_leaves(passing, body.read_whole, receive, reply)
-            return
-        call = ForwardCall(
-            Request(scope["method"], raw_target, forwarded, b"".join([chunk async for chunk in body.chunks()])),
-            self._target.policy,
-        )
-        description = f"{scope['method']} {scope['path']!a}"[:_DESCRIPTION_CHARACTERS]
-        asking = self._queues.ask(priority, encode(call), description)
-        outcome = await _unless_client_leaves(asking, body.read_whole, receive, reply)
-        if isinstance(outcome, Failure):
-            raise error_for(outcome.slug, outcome.detail)
-        await reply.send(outcome)
+            answering = self._pass_on(scope["method"], raw_target, forwarded, body, reply)
+        else:
+            answering = self._queue(priority, scope, raw_target, forwarded, body, reply)
+        await _unless_client_leaves(answering, body, reply)
 
-    async def _pass_on(
+    async def _queue(
         self,
+        priority: Priority,
         scope: Scope,
         raw_target: bytes,
         fields: Fields,
         body: "_ClientBody",
         reply: "_ReplySender",
-        *,
-        streamed: bool,
     ) -> None:
-        sent: Body = body.chunks() if streamed else b"".join([chunk async for chunk in body.chunks()])
-        async with self._target.exchange(scope["method"], raw_target, fields, sent) as response:
-            if scope["http_version"] == "1.0":
-                # It knows no chunks, so it must be told the length first.
-                whole = await response.whole_body(self._target.policy.max_body_bytes)
-                await reply.send(Reply(response.status, response.fields, whole))
-            else:
-                await reply.stream(response)
+        inline = await body.whole() if body.is_small else None
+        request = Request(scope["method"], raw_target, fields, inline)
+        call = ForwardCall(request, self._target.policy, self._frames_in_flight)
+        description = f"{scope['method']} {scope['path']!a}"[:_DESCRIPTION_CHARACTERS]
+        later = None if body.is_small else body.chunks()
+        outcome = await self._queues.ask(priority, encode(call), description, later)
+        if isinstance(outcome, Failure):
+            raise error_for(outcome.slug, outcome.detail)
+        if isinstance(outcome, Reply):
+            await reply.send(outcome)
+            return
+        with contextlib.closing(outcome):
+            await reply.stream(outcome)
+
+    async def _pass_on(
+        self, method: str, raw_target: bytes, fields: Fields, body: "_ClientBody", reply: "_ReplySender"
+    ) -> None:
+        sent: Body = await body.whole() if body.is_small else body.chunks()
+        async with self._target.exchange(method, raw_target, fields, sent) as response:
+            await reply.stream(response)
 
 
 class _ClientBody:
-    """The body of one request, as the server receives it."""
+    """The body of one request, as the server receives it. Raises RequestBodyTooLarge if it is declared too large."""
 
-    def __init__(self, receive: Receive, most_bytes: int) -> None:
+    def __init__(self, fields: Fields, receive: Receive, most_bytes: int, patience_seconds: float) -> None:
         self._receive = receive
-        self._most_bytes = most_bytes
-        self.read_whole = asyncio.Event()
+        self._most_bytes = most_bytes or math.inf
+        self._patience_seconds = patience_seconds
+        self._was_read = asyncio.Event()
+        declared = content_length(fields)
+        if declared is not None and declared > self._most_bytes:
+            raise self._too_large()
+        self.is_small = declared <= MOST_WHOLE_BYTES if declared is not None else not has_body(fields)
+        """Whether it is small enough to be read before anybody wants it."""
+
+    async def whole(self) -> bytes:
+        """Give the whole body."""
+        return b"".join([chunk async for chunk in self.chunks()])
 
     async def chunks(self) -> AsyncIterator[bytes]:
-        """Give the body as it comes. Raises ClientLeft, and RequestBodyTooLarge as soon as it is."""
+        """Give the body as it comes.
+
+        Raises ClientLeft, RequestBodyTooLarge as soon as it is, and RequestTimeout for a client that stops sending.
+        """
         size, more = 0, True
         while more:
-            message = await self._receive()
+            message = await self._message()
             if message["type"] == "http.disconnect":
                 raise ClientLeft
             chunk: bytes = message.get("body", b"")
             size += len(chunk)
             if size > self._most_bytes:
-                raise RequestBodyTooLarge(_too_large(self._most_bytes))
+                raise self._too_large()
             more = message.get("more_body", False)
             if chunk:
                 yield chunk
-        self.read_whole.set()
+        self._was_read.set()
+
+    async def client_left(self) -> None:
+        """Return when the client has left."""
+        await self._was_read.wait()
+        await self._receive()  # once the body is read, the only message still to come is a disconnect
+
+    async def _message(self) -> Message:
+        try:
+            async with asyncio.timeout(self._patience_seconds):
+                return await self._receive()
+        except TimeoutError as error:
+            raise RequestTimeout(f"nothing came for {self._patience_seconds:g} s") from error
+
+    def _too_large(self) -> RequestBodyTooLarge:
+        return RequestBodyTooLarge(f"a request body may have {self._most_bytes} bytes (FAST_PRIORITY_MAX_BODY)")
 
 
-async def _unless_client_leaves(
-    answering: Coroutine[Any, Any, Answered], body_read: asyncio.Event, receive: Receive, reply: "_ReplySender"
-) -> Answered:
+async def _unless_client_leaves(answering: Coroutine[Any, Any, None], body: _ClientBody, reply: "_ReplySender") -> None:
     """Do what answers the client, unless it leaves first: then that is cancelled and ClientLeft raised."""
-
-    async def leave() -> None:
-        await body_read.wait()
-        await receive()  # once the body is read, the only message still to come is a disconnect
-
-    waiting, leaving = asyncio.ensure_future(answering), asyncio.ensure_future(leave())
+    waiting, leaving = asyncio.ensure_future(answering), asyncio.ensure_future(body.client_left())
     try:
         await asyncio.wait([waiting, leaving], return_when=asyncio.FIRST_COMPLETED)
         if not waiting.done() and not reply.has_ended:
             raise ClientLeft
-        return await waiting
+        await waiting
     finally:
         leaving.cancel()
         if not waiting.done():
@@ -173,6 +232,7 @@ class _ReplySender:
 
     def __init__(self, scope: Scope, send: Send) -> None:
         self._method: str = scope["method"]
+        self._knows_chunks = scope["http_version"] != "1.0"
         self._send = send
         self.has_begun = False
         self.has_ended = False
@@ -188,6 +248,10 @@ class _ReplySender:
 
     async def stream(self, response: Response) -> None:
         """Send a response as it comes."""
+        if not self._knows_chunks and content_length(response.fields) is None:
+            # A client of HTTP/1.0 knows no chunks, so it must be told the length first.
+            await self.send(Reply(response.status, response.fields, await _whole(response)))
+            return
         await self._begin(response.status, response.fields)
         async for chunk in response.chunks():
             if not self._has_no_body(response.status):
@@ -238,8 +302,14 @@ def _proxy_status(error: GatewayError) -> bytes:
     return f'fast-priority; error={error.proxy_error}; details="{words}"'.encode()
 
 
-def _too_large(most_bytes: int) -> str:
-    return f"a request body may have {most_bytes} bytes (FAST_PRIORITY_MAX_BODY)"
+async def _whole(response: Response) -> bytes:
+    pieces, size = [], 0
+    async for chunk in response.chunks():
+        size += len(chunk)
+        if size > _MOST_BYTES_WITHOUT_CHUNKS:
+            raise ResponseBodyTooLarge(f"over {_MOST_BYTES_WITHOUT_CHUNKS} bytes of unknown length need HTTP/1.1")
+        pieces.append(chunk)
+    return b"".join(pieces)
 
 
 async def answer_unavailable(scope: Scope, send: Send) -> None:

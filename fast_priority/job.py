@@ -1,29 +1,36 @@
 """What a stock `rq worker high low` runs.
 
-The same request, the same target code, the same answer on the same inbox; what it lacks is what rq's worker lacks:
+The same request, the same target code, the same frames in the same mailboxes; what it lacks is what rq's worker lacks:
 slots, leases, and speed. Both kinds of worker can serve the same queues side by side.
 """
 
 import asyncio
+import contextlib
 import logging
 
 from rq import get_current_job
 from rq.job import Job
 
-from fast_priority.broker.claiming import answer_directly, somebody_waits
-from fast_priority.errors import GatewayError
-from fast_priority.message import Failure, Reply, decode_call
+from fast_priority.broker import connecting
+from fast_priority.broker.claiming import say_directly, somebody_waits
+from fast_priority.broker.mailbox import Mailbox
+from fast_priority.carrying import Line, carry
+from fast_priority.errors import RequestLost
+from fast_priority.message import ForwardCall, Frame, Leave, Part, decode_call
 from fast_priority.settings import Settings
 from fast_priority.target import Target
+from fast_priority.tasks import end_all, keep_doing
 
 logger = logging.getLogger("rq.worker")
+
+_AGAIN_SECONDS = 0.2
 
 
 def forward(payload: bytes) -> None:
     """Forward the request in `payload`, the wire form of a ForwardCall, and answer the gateway that asked.
 
-    Runs inside an rq job. A request whose gateway is gone is not sent. Raises UnreadableMessage for other payloads,
-    which leaves the job in rq's failed registry.
+    Runs inside an rq job. A request whose gateway is gone is not sent; one whose client leaves is broken off. Raises
+    UnreadableMessage for other payloads, which leaves the job in rq's failed registry.
     """
     job = get_current_job()
     if job is None:
@@ -33,19 +40,37 @@ def forward(payload: bytes) -> None:
     if not somebody_waits(job.connection, gateway_id):
         logger.warning("job %s: its gateway is gone, so its request is not sent", job.id)
         return
+    asyncio.run(_forward(call, job, gateway_id))
+
+
+async def _forward(call: ForwardCall, job: Job, gateway_id: str) -> None:
     own = Settings.load()
     policy = own.target_policy() if own.target_base_url else call.policy
 
-    async def reply() -> Reply:
-        async with Target(policy) as target:
-            return await target.forward(call.request)
+    async def say(part: Part) -> None:
+        if not await asyncio.to_thread(say_directly, job.connection, gateway_id, job.id, part):
+            raise RequestLost("its gateway is gone")
 
-    outcome: Reply | Failure
+    def hear(frame: Frame) -> None:
+        if frame.request_id == job.id and isinstance(frame.part, Leave):
+            carrying.cancel()
+        elif frame.request_id == job.id:
+            line.conversation.hear(frame.part)
+
+    # A worker has one job at a time, so frames for the worker are frames for this job.
+    line = Line(job.worker_name or job.id, say)
+    mailbox = Mailbox(line.mailbox, connecting.options_of(job.connection), hear)
+    carrying = asyncio.create_task(carry(call, line, Target(policy)))
+    what = f"job {job.id} cannot hear its gateway"
+    hearing = asyncio.create_task(
+        keep_doing(what, mailbox.read_once, expected=connecting.LOST, again_seconds=_AGAIN_SECONDS, logger=logger)
+    )
     try:
-        outcome = asyncio.run(reply())
-    except GatewayError as error:
-        outcome = Failure(error.slug, error.detail)
-    answer_directly(job.connection, gateway_id, job.id, outcome)
+        with contextlib.suppress(RequestLost, asyncio.CancelledError):
+            await say(await carrying)
+    finally:
+        await end_all([hearing])
+        await mailbox.close()
 
 
 def _gateway_of(job: Job) -> str:

@@ -1,15 +1,26 @@
 """What travels between gateway and worker, and its form on the wire.
 
-The gateway sends a `ForwardCall`, the worker answers with an `Answer`. Both are msgpack arrays checked field by field
-as they are decoded: bytes that do not fit raise `UnreadableMessage` and nothing else.
+The gateway submits a `ForwardCall`. From then on each side sends the other `Frame`s, of one request each:
+
+    worker to gateway    Want*  (Reply | Failure | Head Chunk* (End | Failure))
+    gateway to worker    Want*  Chunk* End, if the request's body was not in the call; Leave, when the client has left
+
+A `Reply` is a whole response; one that is large or slow comes as a head, chunks and an end. A body travels in chunks
+only as far as the other side wants them. All are msgpack arrays checked field by field as they are decoded: bytes that
+do not fit raise `UnreadableMessage` and nothing else.
 """
 
+from collections.abc import AsyncIterator, Iterator
 from typing import TypeAlias
 
 import msgspec
 
 Fields: TypeAlias = list[tuple[bytes, bytes]]
 """Field lines in the order sent, repeated names kept apart; names in any case, values without outer white space."""
+
+
+MOST_CHUNK_BYTES = 128 * 1024
+"""Most bytes of a body that travel in one frame."""
 
 
 class UnreadableMessage(ValueError):
@@ -23,7 +34,8 @@ class Request(msgspec.Struct, array_like=True, frozen=True, gc=False):
     raw_target: bytes
     """Path and query as they stood in the request line."""
     fields: Fields
-    body: bytes
+    body: bytes | None
+    """None: the body is still with the client, and comes in chunks once they are wanted."""
 
 
 class TargetPolicy(msgspec.Struct, array_like=True, frozen=True, gc=False):
@@ -40,6 +52,8 @@ class ForwardCall(msgspec.Struct, array_like=True, frozen=True, gc=False):
 
     request: Request
     policy: TargetPolicy
+    frames_in_flight: int = 8
+    """How many chunks may be on their way, in either direction, before the other side has taken one."""
 
 
 class Reply(msgspec.Struct, array_like=True, frozen=True, gc=False, tag="reply"):
@@ -57,20 +71,55 @@ class Failure(msgspec.Struct, array_like=True, frozen=True, gc=False, tag="failu
     detail: str
 
 
-class Answer(msgspec.Struct, array_like=True, frozen=True, gc=False):
-    """One frame on a gateway's inbox: which request it answers, and with what."""
+class Head(msgspec.Struct, array_like=True, frozen=True, gc=False, tag="head"):
+    """The beginning of a response whose body follows in chunks; the worker hears what is wanted of it at `mailbox`."""
+
+    status: int
+    fields: Fields
+    mailbox: str
+
+
+class Chunk(msgspec.Struct, array_like=True, frozen=True, gc=False, tag="chunk"):
+    """A piece of a body. Chunks are numbered from 0, so that none is lost or taken twice without notice."""
+
+    number: int
+    data: bytes
+
+
+class End(msgspec.Struct, array_like=True, frozen=True, gc=False, tag="end"):
+    """The body is whole; `number` is how many chunks it had."""
+
+    number: int
+
+
+class Want(msgspec.Struct, array_like=True, frozen=True, gc=False, tag="want"):
+    """Chunks are wanted up to, and without, this number; a worker says at which mailbox."""
+
+    below: int
+    mailbox: str = ""
+
+
+class Leave(msgspec.Struct, array_like=True, frozen=True, gc=False, tag="leave"):
+    """The client has left: nobody waits for the rest."""
+
+
+Part: TypeAlias = Reply | Failure | Head | Chunk | End | Want | Leave
+
+
+class Frame(msgspec.Struct, array_like=True, frozen=True, gc=False):
+    """What one side says to the other about one request."""
 
     request_id: str
-    outcome: Reply | Failure
+    part: Part
 
 
 _UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 _encoder = msgspec.msgpack.Encoder()
 _call_decoder = msgspec.msgpack.Decoder(ForwardCall)
-_answer_decoder = msgspec.msgpack.Decoder(Answer)
+_frame_decoder = msgspec.msgpack.Decoder(Frame)
 
 
-def encode(message: ForwardCall | Answer) -> bytes:
+def encode(message: ForwardCall | Frame) -> bytes:
     """Give the message's wire form."""
     return _encoder.encode(message)
 
@@ -83,9 +132,27 @@ def decode_call(data: bytes) -> ForwardCall:
         raise UnreadableMessage(f"not a forward call: {error}") from error
 
 
-def decode_answer(data: bytes) -> Answer:
-    """Read an Answer. Raises UnreadableMessage."""
+def decode_frame(data: bytes) -> Frame:
+    """Read a Frame. Raises UnreadableMessage."""
     try:
-        return _answer_decoder.decode(data)
+        return _frame_decoder.decode(data)
     except _UNREADABLE as error:
-        raise UnreadableMessage(f"not an answer: {error}") from error
+        raise UnreadableMessage(f"not a frame: {error}") from error
+
+
+def pieces_of(data: bytes) -> Iterator[bytes]:
+    """Cut data into pieces that fit a Chunk; none of nothing."""
+    if len(data) <= MOST_CHUNK_BYTES:
+        if data:
+            yield data
+        return
+    view = memoryview(data)
+    for start in range(0, len(data), MOST_CHUNK_BYTES):
+        yield bytes(view[start : start + MOST_CHUNK_BYTES])
+
+
+async def in_pieces(body: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    """Give a body in pieces that fit a Chunk each."""
+    async for data in body:
+        for piece in pieces_of(data):
+            yield piece

@@ -1,4 +1,4 @@
-"""What a worker process does: fill its slots with requests, forward them, settle them with an answer."""
+"""What a worker process does: fill its slots with requests, carry them to the target, say what comes of them."""
 
 import asyncio
 import contextlib
@@ -11,10 +11,11 @@ from typing import Any
 from redis import Redis as SyncRedis
 
 from fast_priority.broker import connecting, keys
-from fast_priority.broker.claiming import Claim, Claimer, Settlement, refuse
+from fast_priority.broker.claiming import Claim, Claimer, Saying, refuse
 from fast_priority.broker.jobs import NotOurJob, payload_of
-from fast_priority.errors import GatewayError
-from fast_priority.message import Failure, ForwardCall, Reply, UnreadableMessage, decode_call
+from fast_priority.broker.mailbox import Mailbox
+from fast_priority.carrying import Line, carry
+from fast_priority.message import Chunk, ForwardCall, Frame, Leave, Part, Reply, UnreadableMessage, decode_call
 from fast_priority.settings import Settings
 from fast_priority.targets import Targets
 from fast_priority.tasks import end_all, keep_doing
@@ -26,7 +27,24 @@ _RENEW_SECONDS = 1.0
 _RETRY_SECONDS = 0.2
 _SUSPENDED_SECONDS = 1.0
 _MOST_BYTES_AT_ONCE = 4 * 1024 * 1024
+_MOST_EARLY_LEAVINGS = 1000
 _MOST_CALL_BYTES = 300 * 1024 * 1024  # over the largest body that any setting allows, with its head
+
+
+class _InFlight:
+    """A claim, the task that carries it, and its line to the gateway that asked."""
+
+    def __init__(self, claim: Claim, line: Line) -> None:
+        self.claim = claim
+        self.line = line
+        self.task: asyncio.Task[None] | None = None
+        self.has_left = False
+
+    def give_up(self, *, has_left: bool) -> None:
+        """End the call to the target: nobody waits for it any more, or somebody else answers for it."""
+        self.has_left = self.has_left or has_left
+        if self.task is not None:
+            self.task.cancel()
 
 
 class Serving:
@@ -52,10 +70,13 @@ class Serving:
         self._connection = connection
         self._record = record
         self._burst = burst
-        self._claimer = Claimer(connecting.options_of(connection), name)
+        options = connecting.options_of(connection)
+        self._claimer = Claimer(options, name)
+        self._mailbox = Mailbox(name, options, self._hear, expects_much=lambda: bool(self._in_flight))
         self._targets = Targets()
-        self._in_flight: dict[tuple[str, str], tuple[Claim, asyncio.Task[None]]] = {}
-        self._ended: list[Settlement] = []
+        self._in_flight: dict[str, _InFlight] = {}  # by job id
+        self._left_early: dict[str, None] = {}  # ids whose clients left before we knew that we had claimed them
+        self._to_say: list[Saying] = []
         self._work_may_wait = True
         self._stirred = asyncio.Event()
         self._idle = asyncio.Event()
@@ -76,13 +97,16 @@ class Serving:
             for what, step in (
                 (f"Worker {self._name} cannot wait for work", self._listen_once),
                 (f"Worker {self._name} cannot renew its leases", self._keep_leases_once),
+                (f"Worker {self._name} cannot hear the gateways", self._mailbox.read_once),
             )
         ]
         try:
             await self._fill_slots()
         finally:
-            await end_all([*helpers, *(task for _, task in self._in_flight.values())])
+            carrying = [one.task for one in self._in_flight.values() if one.task is not None]
+            await end_all([*helpers, *carrying])
             await self._targets.close()
+            await self._mailbox.close()
             await self._claimer.close()
 
     @property
@@ -94,11 +118,11 @@ class Serving:
         return 0 if self._draining else self._slots - len(self._in_flight)
 
     async def _fill_slots(self) -> None:
-        """Settle and claim, one round trip at a time, whenever something ended or may have come in."""
+        """Say and claim, one round trip at a time, whenever there is something to say or something may have come in."""
         while not self._leaving:
-            settlements = self._take_settlements()
-            if settlements or (self._work_may_wait and self._free_slots):
-                await self._take_turn(settlements)
+            sayings = self._take_sayings()
+            if sayings or (self._work_may_wait and self._free_slots):
+                await self._take_turn(sayings)
             elif (self._draining or self._burst) and not self._in_flight:
                 return
             else:
@@ -107,45 +131,50 @@ class Serving:
                 await self._stirred.wait()
             self._stirred.clear()
 
-    def _take_settlements(self) -> list[Settlement]:
-        """Take what has ended, up to so many bytes that one round trip is a short one."""
+    def _take_sayings(self) -> list[Saying]:
+        """Take what there is to say, up to so many bytes that one round trip is a short one."""
         bytes_taken, length = 0, 0
-        while length < len(self._ended) and bytes_taken < _MOST_BYTES_AT_ONCE:
-            outcome = self._ended[length].outcome
-            bytes_taken += len(outcome.body) if isinstance(outcome, Reply) else 0
+        while length < len(self._to_say) and bytes_taken < _MOST_BYTES_AT_ONCE:
+            bytes_taken += _weigh(self._to_say[length].part)
             length += 1
-        taken, self._ended = self._ended[:length], self._ended[length:]
+        taken, self._to_say = self._to_say[:length], self._to_say[length:]
         return taken
 
-    async def _take_turn(self, settlements: list[Settlement]) -> None:
+    async def _take_turn(self, sayings: list[Saying]) -> None:
         free = self._free_slots
         if free:
             self._work_may_wait = False  # unless this turn, or a wake-up that comes while it is under way, says it does
         try:
-            turn = await self._claimer.take_turn(settlements, free)
+            turn = await self._claimer.take_turn(sayings, free)
         except connecting.LOST as error:
-            await self._put_off(settlements, error)
+            await self._put_off(sayings, error)
             return
         self._away.over()
-        for settlement in turn.dropped:
-            logger.warning("Worker %s: nobody takes the answer to %s", self._name, settlement.claim.job_id)
-        self.served += len(settlements) - len(turn.dropped)
+        for saying in turn.dropped:
+            self._note_dropped(saying)
+        self.served += sum(saying.is_last for saying in sayings) - sum(saying.is_last for saying in turn.dropped)
         for claim in turn.claims:
-            task = asyncio.create_task(self._serve(claim))
-            self._in_flight[claim.job_id, claim.execution_id] = (claim, task)
+            self._start(claim)
         if free and len(turn.claims) == free:
             self._work_may_wait = True
         if turn.suspended:
             await self._sit_out_suspension()
 
-    async def _put_off(self, settlements: list[Settlement], error: Exception) -> None:
-        """Keep for the next turn what could not be settled; while draining, no longer than a lease lasts."""
+    def _note_dropped(self, saying: Saying) -> None:
+        job_id = saying.claim.job_id
+        if saying.part is not None:
+            logger.warning("Worker %s: nobody takes the answer to %s", self._name, job_id)
+        if not saying.is_last and job_id in self._in_flight:
+            self._in_flight[job_id].give_up(has_left=False)
+
+    async def _put_off(self, sayings: list[Saying], error: Exception) -> None:
+        """Keep for the next turn what could not be said; while draining, no longer than a lease lasts."""
         self._away.met(error)
-        self._ended = [*settlements, *self._ended]
+        self._to_say = [*sayings, *self._to_say]
         self._work_may_wait = True
         if self._draining_since is not None and time.monotonic() - self._draining_since > keys.LEASE_SECONDS:
-            logger.warning("Worker %s: leaving with %d answers nobody takes", self._name, len(self._ended))
-            self._ended = []
+            logger.warning("Worker %s: leaving with %d answers nobody takes", self._name, len(self._to_say))
+            self._to_say = []
         await asyncio.sleep(_RETRY_SECONDS)
 
     async def _sit_out_suspension(self) -> None:
@@ -155,30 +184,57 @@ class Serving:
                 await self._stirred.wait()
         self._work_may_wait = not self._burst
 
-    async def _serve(self, claim: Claim) -> None:
+    def _start(self, claim: Claim) -> None:
+        async def say(part: Part) -> None:
+            self._say(Saying(claim, part, is_last=False))
+
+        if claim.job_id in self._left_early:
+            del self._left_early[claim.job_id]
+            self._say(Saying(claim, None))
+            return
+        one = self._in_flight[claim.job_id] = _InFlight(claim, Line(self._name, say))
+        one.task = asyncio.create_task(self._serve(one))
+
+    async def _serve(self, one: _InFlight) -> None:
         try:
-            call = _call_in(claim)
+            call = _call_in(one.claim)
         except (NotOurJob, UnreadableMessage) as error:
-            await self._refuse(claim, str(error))
+            await self._refuse(one.claim, str(error))
         else:
-            outcome = await self._forward(call)
-            self._ended.append(Settlement(claim, outcome))
+            await self._carry(call, one)
         finally:
-            self._in_flight.pop((claim.job_id, claim.execution_id), None)
+            if self._in_flight.get(one.claim.job_id) is one:
+                del self._in_flight[one.claim.job_id]
             self._work_may_wait = True
             self._stirred.set()
 
-    async def _forward(self, call: ForwardCall) -> Reply | Failure:
+    async def _carry(self, call: ForwardCall, one: _InFlight) -> None:
         own = self._settings.target_base_url
         policy = self._settings.target_policy() if own else call.policy
         try:
-            async with self._targets.use(policy) as target:
-                return await target.forward(call.request)
-        except GatewayError as error:
-            return Failure(error.slug, error.detail)
-        except Exception:
-            logger.exception("Worker %s: forwarding failed", self._name)
-            return Failure(GatewayError.slug, "the worker failed; its log says how")
+            last = await carry(call, one.line, self._targets.use(policy))
+        except asyncio.CancelledError:
+            if not one.has_left:
+                raise
+            self._say(Saying(one.claim, None))
+        else:
+            self._say(Saying(one.claim, last))
+
+    def _say(self, saying: Saying) -> None:
+        self._to_say.append(saying)
+        self._stirred.set()
+
+    def _hear(self, frame: Frame) -> None:
+        one = self._in_flight.get(frame.request_id)
+        if one is not None and isinstance(frame.part, Leave):
+            one.give_up(has_left=True)
+        elif one is not None:
+            one.line.conversation.hear(frame.part)
+        elif isinstance(frame.part, Leave):
+            # The answer to the claim may still be on its way to us, by another connection.
+            self._left_early[frame.request_id] = None
+            if len(self._left_early) > _MOST_EARLY_LEAVINGS:
+                del self._left_early[next(iter(self._left_early))]
 
     async def _refuse(self, claim: Claim, reason: str) -> None:
         logger.warning("Worker %s: refused job %r: %s", self._name, claim.job_id, reason)
@@ -199,13 +255,14 @@ class Serving:
 
     async def _keep_leases_once(self) -> None:
         """Renew what is in flight, show rq that this worker lives, and wait a second."""
-        claims = [claim for claim, _ in self._in_flight.values()]
+        claims = [one.claim for one in self._in_flight.values()]
         record = {**self._record(), "state": "busy" if claims else "idle", "successful_job_count": self.served}
         for claim in await self._claimer.show_life(record, claims):
             # Somebody else has answered for it by now; the target need not work on.
-            if found := self._in_flight.get((claim.job_id, claim.execution_id)):
+            one = self._in_flight.get(claim.job_id)
+            if one is not None and one.claim == claim:
                 logger.warning("Worker %s: lost the lease of %s", self._name, claim.job_id)
-                found[1].cancel()
+                one.give_up(has_left=False)
         await asyncio.sleep(_RENEW_SECONDS)
 
     def _on_signal(self) -> None:
@@ -223,3 +280,9 @@ def _call_in(claim: Claim) -> ForwardCall:
     if not claim.gateway_id:
         raise NotOurJob("no gateway asked for it")
     return call
+
+
+def _weigh(part: Part | None) -> int:
+    if isinstance(part, Reply):
+        return len(part.body)
+    return len(part.data) if isinstance(part, Chunk) else 0

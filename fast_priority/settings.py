@@ -29,7 +29,7 @@ PREFIX = "FAST_PRIORITY_"
 DOTENV = ".env"
 GATEWAY_OPENAPI_PATH = "/gateway_openapi.json"
 _NO = {"false", "no", "off", "none", "null"}
-_MEBIBYTE = 1024 * 1024
+_LEAST_BODY_LIMIT_BYTES = 1024
 
 
 def _setting(default: Any, meaning: str, takes: str, **limits: Any) -> Any:
@@ -86,18 +86,28 @@ class Settings(BaseSettings):
         300, "Seconds a request may wait on the queue.", "a whole number of seconds from 1 to 604800", ge=1, le=604_800
     )
     timeout: float = _setting(
-        180.0, "Seconds the target may take for one whole response.", "a number of seconds from 0.1 to 86400",
-        ge=0.1, le=86_400,
-    )  # fmt: skip
+        180.0,
+        "Seconds the target may be silent, before its response and in the midst of it.",
+        "a number of seconds from 0.1 to 86400",
+        ge=0.1,
+        le=86_400,
+    )
     connect_timeout: float = _setting(
         5.0, "Seconds that connecting to the target may take.", "a number of seconds from 0.1 to 300", ge=0.1, le=300
     )
     max_body: int = _setting(
-        16 * _MEBIBYTE,
-        "Largest body, in bytes, of a request or of a queued response.",
-        "a whole number of bytes from 1024 to 268435456 (256 MiB)",
-        ge=1024,
-        le=256 * _MEBIBYTE,
+        0,
+        "Largest body, in bytes, of a request or of a queued response; 0: as large as they come.",
+        "a whole number of bytes from 1024 to 1125899906842624 (1 PiB), or 0 for no limit",
+        ge=0,
+        le=1024**5,
+    )
+    frames_in_flight: int = _setting(
+        8,
+        "Pieces of one body, of at most 128 KiB each, that may be on their way through Redis at once.",
+        "a whole number from 1 to 1024",
+        ge=1,
+        le=1024,
     )
     max_queued_high: int = _setting(
         10_000, "Most requests that may wait on the high queue.", "a whole number from 1 to 1000000", ge=1, le=1_000_000
@@ -195,6 +205,13 @@ class Settings(BaseSettings):
         if "@" in parts.netloc:
             raise ValueError("a base URL carries no user and password; let the clients send Authorization")
         return value.rstrip("/")
+
+    @field_validator("max_body")
+    @classmethod
+    def _is_a_limit(cls, value: int) -> int:
+        if 0 < value < _LEAST_BODY_LIMIT_BYTES:
+            raise ValueError(f"less than {_LEAST_BODY_LIMIT_BYTES} bytes is hardly a body")
+        return value
 
     @field_validator("workers")
     @classmethod

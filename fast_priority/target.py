@@ -7,6 +7,7 @@ import asyncio
 import socket
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from typing import Any
 from urllib.parse import urlsplit
 
 import aiohttp
@@ -28,43 +29,109 @@ from fast_priority.errors import (
 )
 from fast_priority.fields import check_response_head, content_length, end_to_end_response_fields
 from fast_priority.http_client import plain_session
-from fast_priority.message import Fields, Reply, Request, TargetPolicy
+from fast_priority.message import Fields, TargetPolicy
 
 Body = bytes | AsyncIterator[bytes]
 
+MOST_WHOLE_BYTES = 64 * 1024
+"""Most bytes of a body that is carried in one piece."""
+_QUICK_SECONDS = 0.002
+# A response that says how long it is, and is short, was most likely made whole: it is worth a little more waiting.
+_QUICK_AND_DECLARED_SECONDS = 0.02
 _CHUNK_BYTES = 64 * 1024
 _INLINE_BYTES = 256 * 1024  # aiohttp writes bytes in one piece; larger bodies are handed to it in chunks
+
+
+class Patience:
+    """How long the target may stay silent: it is counted only while the target's turn it is."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._timeout = asyncio.timeout(seconds)
+
+    def renew(self) -> None:
+        """From now on the target has its whole time again."""
+        self._reschedule(asyncio.get_running_loop().time() + self._seconds)
+
+    def suspend(self) -> None:
+        """The target is not to blame for the time until `renew`."""
+        self._reschedule(None)
+
+    def _reschedule(self, when: float | None) -> None:
+        if not self._timeout.expired():
+            self._timeout.reschedule(when)
+
+    async def __aenter__(self) -> "Patience":
+        await self._timeout.__aenter__()
+        return self
+
+    async def __aexit__(self, *error: Any) -> None:
+        try:
+            await self._timeout.__aexit__(*error)
+        except TimeoutError as timeout:
+            raise TargetTimeout(f"it was silent for {self._seconds:g} s") from timeout
 
 
 class Response:
     """The head of the target's response, and its body as it comes. A head that cannot be sent on is a TargetError."""
 
-    def __init__(self, response: aiohttp.ClientResponse) -> None:
+    def __init__(self, response: aiohttp.ClientResponse, most_bytes: int, patience: Patience) -> None:
         self._response = response
+        self._most_bytes = most_bytes
+        self._patience = patience
+        self._begun: list[bytes] = []
+        self._size = 0
         self.status = response.status
         self.fields: Fields = end_to_end_response_fields(list(response.raw_headers))
         check_response_head(self.status, self.fields)
+        declared = response.content_length
+        if most_bytes and response.method != "HEAD" and declared is not None and declared > most_bytes:
+            raise ResponseBodyTooLarge(f"its body has {declared} bytes, and {most_bytes} are taken")
 
     async def chunks(self) -> AsyncIterator[bytes]:
-        """Give the body as it arrives. Raises ResponseIncomplete when it ends before it is whole."""
+        """Give the body as it arrives, in pieces of any size.
+
+        Raises ResponseIncomplete when it ends before it is whole, and ResponseBodyTooLarge over the limit.
+        """
+        begun, self._begun = self._begun, []
+        self._patience.suspend()
+        for piece in begun:
+            yield piece
+        while piece := await self._next_piece():
+            yield piece
+
+    async def whole_if_quick(self) -> bytes | None:
+        """Give the body if it is small and comes at once; None if not: then `chunks` gives all of it.
+
+        Most responses are so, and are cheaper to carry in one piece. Raises as `chunks` does.
+        """
+        declared, content = self._response.content_length, self._response.content
+        if declared is not None and declared > MOST_WHOLE_BYTES and not content.is_eof():
+            return None
         try:
-            async for chunk in self._response.content.iter_any():
-                yield chunk
+            # What is there already needs no timer.
+            async with asyncio.timeout(None if content.is_eof() else _quick_seconds(declared)):
+                while self._size <= MOST_WHOLE_BYTES:
+                    piece = await self._next_piece()
+                    if not piece:
+                        return b"".join(self._begun)
+                    self._begun.append(piece)
+        except TimeoutError:
+            pass
+        return None
+
+    async def _next_piece(self) -> bytes:
+        self._patience.renew()
+        try:
+            piece = await self._response.content.readany()
         except aiohttp.ClientError as error:
             raise ResponseIncomplete("its body ended before it was whole") from error
-
-    async def whole_body(self, most_bytes: int) -> bytes:
-        """Give the whole body. Raises ResponseBodyTooLarge over `most_bytes`, without reading on; 0 is no limit."""
-        declared = self._response.content_length
-        if most_bytes and self._response.method != "HEAD" and declared is not None and declared > most_bytes:
-            raise ResponseBodyTooLarge(f"its body has {declared} bytes, and {most_bytes} are taken")
-        pieces, size = [], 0
-        async for chunk in self.chunks():
-            size += len(chunk)
-            if most_bytes and size > most_bytes:
-                raise ResponseBodyTooLarge(f"its body has more than {most_bytes} bytes")
-            pieces.append(chunk)
-        return b"".join(pieces)
+        finally:
+            self._patience.suspend()
+        self._size += len(piece)
+        if self._most_bytes and self._size > self._most_bytes:
+            raise ResponseBodyTooLarge(f"its body has more than {self._most_bytes} bytes")
+        return piece
 
 
 class Target:
@@ -83,41 +150,34 @@ class Target:
         if self._session is not None:
             await self._session.close()
 
-    async def forward(self, request: Request) -> Reply:
-        """Send the request and give the whole response, within the policy's timeout and body limit.
-
-        Raises TargetError, or MalformedRequest for what cannot be sent.
-        """
-        async with self.exchange(request.method, request.raw_target, request.fields, request.body) as response:
-            body = await response.whole_body(self.policy.max_body_bytes)
-            return Reply(response.status, response.fields, body)
-
     @asynccontextmanager
-    async def exchange(self, method: str, raw_target: bytes, fields: Fields, body: Body) -> AsyncIterator[Response]:
+    async def exchange(
+        self, method: str, raw_target: bytes, fields: Fields, body: Body, *, most_response_bytes: int = 0
+    ) -> AsyncIterator[Response]:
         """Send a request, once, and give the response as soon as its head is there.
 
-        The timeout spans everything up to the end of the `async with` block. Leaving the block early closes the
-        connection. Raises TargetError, MalformedRequest for what cannot be sent, and what the body itself raises.
+        The target may be silent for the policy's timeout: until its response begins, once it has the request, and
+        between two pieces of the response. What waits for the body of the request, or for whoever takes the response,
+        does not count. `most_response_bytes` bounds the response's body; 0 is no limit. Leaving the `async with` block
+        early closes the connection. Raises TargetError, MalformedRequest for what cannot be sent, and what the body
+        itself raises.
         """
         if self._session is None:
             raise RuntimeError("use Target as an async context manager")
         if isinstance(body, bytes) and body and content_length(fields) is None:
             fields = [*fields, (b"content-length", b"%d" % len(body))]
-        supply = _Supply(body)
-        try:
-            async with asyncio.timeout(self.policy.timeout_seconds):
-                with _mapped_errors(supply):
-                    response = await self._session.request(
-                        method,
-                        self._url(raw_target),
-                        headers=_headers(fields),
-                        data=supply.data(),
-                        allow_redirects=False,
-                    )
-                async with response:
-                    yield Response(response)
-        except TimeoutError as error:
-            raise TargetTimeout(f"no whole response within {self.policy.timeout_seconds:g} s") from error
+        async with Patience(self.policy.timeout_seconds) as patience:
+            supply = _Supply(body, patience)
+            with _mapped_errors(supply):
+                response = await self._session.request(
+                    method,
+                    self._url(raw_target),
+                    headers=_headers(fields),
+                    data=supply.data(),
+                    allow_redirects=False,
+                )
+            async with response:
+                yield Response(response, most_response_bytes, patience)
 
     def _url(self, raw_target: bytes) -> URL:
         # Both sides are kept as they are: the base URL's path, one slash, the rest as the client wrote it.
@@ -138,6 +198,10 @@ async def is_reachable(base_url: str, within_seconds: float) -> bool:
     return True
 
 
+def _quick_seconds(declared_bytes: int | None) -> float:
+    return _QUICK_SECONDS if declared_bytes is None else _QUICK_AND_DECLARED_SECONDS
+
+
 def _quoted(raw_target: bytes) -> str:
     # A request line is ASCII (RFC 9112, section 3.2); what is not is sent percent-encoded.
     return "".join(chr(byte) if byte < 0x80 else f"%{byte:02X}" for byte in raw_target)
@@ -153,8 +217,9 @@ def _headers(fields: Fields) -> CIMultiDict[str]:
 class _Supply:
     """A request body on its way to the HTTP client, which hides what the body itself raises."""
 
-    def __init__(self, body: Body) -> None:
+    def __init__(self, body: Body, patience: Patience) -> None:
         self._body = body
+        self._patience = patience
         self.failure: Exception | None = None
 
     def data(self) -> Body | None:
@@ -164,8 +229,12 @@ class _Supply:
 
     async def _watched(self, body: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
         try:
+            self._patience.suspend()
             async for chunk in body:
+                self._patience.renew()
                 yield chunk
+                self._patience.suspend()
+            self._patience.renew()
         except Exception as error:
             self.failure = error
             raise

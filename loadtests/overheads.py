@@ -12,9 +12,9 @@ Transit is the mean delay of the requests that found a slot free for certain: fe
 under way from a transit before such a request came until a transit after. A request is under way until its turnaround
 is over. Those nearer to the edge are left out: the ways' own ups and downs decide which of them got a slot at once.
 
-Turnaround is measured on the slots that became free while there was somebody for each of them, and slots are taken to be
-refilled in the order in which they became free. What becomes free while fewer wait is left out: nothing waits for its
-turnaround, and its next arrival may be long in coming. So a machine that stands still for a moment, with all slots
+Turnaround is measured on the slots that became free while there was somebody for each of them, and slots are taken to
+be refilled in the order in which they became free. What becomes free while fewer wait is left out: nothing waits for
+its turnaround, and its next arrival may be long in coming. So a machine that stands still for a moment, with all slots
 running empty, counts for as many of them as requests were waiting, and not for all.
 
 What counts as waiting is what the target sees. A request that found all slots held would have arrived a transit after

@@ -1,4 +1,4 @@
-"""The worker's side of the queues: claim requests, keep their leases, settle them with an answer."""
+"""The worker's side of the queues: claim requests, keep their leases, say what comes of them."""
 
 import time
 from collections.abc import Sequence
@@ -11,7 +11,7 @@ from rq.results import Result
 
 from fast_priority.broker import connecting, keys, scripts
 from fast_priority.broker.jobs import JobTemplate, WriteOnlySerializer
-from fast_priority.message import Answer, Failure, Reply, encode
+from fast_priority.message import Frame, Part, encode
 from fast_priority.priority import Priority
 
 _MOST_LOOKED_AT = 1000  # dead jobs skipped in one claim, so that one claim never holds Redis up
@@ -33,11 +33,13 @@ class Claim(NamedTuple):
     data: bytes
 
 
-class Settlement(NamedTuple):
-    """The end of a claim."""
+class Saying(NamedTuple):
+    """What a worker says about a claim to the gateway that asked; the last saying ends the claim."""
 
     claim: Claim
-    outcome: Reply | Failure
+    part: Part | None
+    """None: nothing, for a client that has left; only as the last."""
+    is_last: bool = True
 
 
 class Turn(NamedTuple):
@@ -45,8 +47,8 @@ class Turn(NamedTuple):
 
     claims: list[Claim]
     suspended: bool
-    dropped: list[Settlement]
-    """Settlements whose answer nobody takes: the lease was lost, or the gateway is gone."""
+    dropped: list[Saying]
+    """What nobody hears: the lease was lost, or the gateway is gone."""
 
 
 class Claimer:
@@ -63,24 +65,24 @@ class Claimer:
         await self._redis.aclose()
         await self._blocking.aclose()
 
-    async def take_turn(self, settlements: Sequence[Settlement], free_slots: int) -> Turn:
-        """Settle what has ended and claim up to `free_slots` requests, in one round trip.
+    async def take_turn(self, sayings: Sequence[Saying], free_slots: int) -> Turn:
+        """Say what there is to say and claim up to `free_slots` requests, in one round trip.
 
-        When it raises, call it again with the same settlements: what was settled is then dropped, and what was claimed
-        without our hearing of it is given once more.
+        When it raises, call it again with the same sayings: an end that was heard is then dropped, a chunk that was
+        heard is known by its number, and what was claimed without our hearing of it is given once more.
         """
         calls = []
-        if settlements:
-            calls.append(self._settle_call(settlements))
+        if sayings:
+            calls.append(self._say_call(sayings))
         execution_id = self._unanswered_claim or uuid4().hex
         if free_slots:
             calls.append(self._claim_call(execution_id, free_slots, again=self._unanswered_claim is not None))
             self._unanswered_claim = execution_id
         results = await scripts.run_together(self._redis, calls)
         dropped = []
-        if settlements:
+        if sayings:
             delivered = results.pop(0)
-            dropped = [item for item, flag in zip(settlements, delivered, strict=True) if not flag]
+            dropped = [saying for saying, flag in zip(sayings, delivered, strict=True) if not flag]
         if not free_slots:
             return Turn([], suspended=False, dropped=dropped)
         self._unanswered_claim = None
@@ -113,14 +115,14 @@ class Claimer:
         held: list[int] = await scripts.RENEW.run(self._redis, touched, arguments)
         return [claim for claim, flag in zip(claims, held, strict=True) if not flag]
 
-    def _settle_call(self, settlements: Sequence[Settlement]) -> scripts.Call:
+    def _say_call(self, sayings: Sequence[Saying]) -> scripts.Call:
         arguments: list[scripts.Argument] = [
             keys.JOB_PREFIX, keys.GATEWAY_PREFIX, keys.INBOX_PREFIX, keys.INBOX_TTL_SECONDS
         ]  # fmt: skip
-        for claim, outcome in settlements:
-            answer = encode(Answer(claim.job_id, outcome))
-            arguments += (claim.job_id, claim.execution_id, claim.queue_name, claim.gateway_id, answer)
-        return scripts.Call(scripts.SETTLE, _STARTED, arguments)
+        for claim, part, is_last in sayings:
+            frame = b"" if part is None else encode(Frame(claim.job_id, part))
+            arguments += (claim.job_id, claim.execution_id, claim.queue_name, claim.gateway_id, frame, int(is_last))
+        return scripts.Call(scripts.SAY, _STARTED, arguments)
 
     def _claim_call(self, execution_id: str, free_slots: int, *, again: bool) -> scripts.Call:
         touched = [*_QUEUES, *_STARTED, keys.WAKE_UP, keys.SUSPENDED, keys.last_claim(self._worker_name)]
@@ -156,13 +158,15 @@ def somebody_waits(connection: SyncRedis, gateway_id: str) -> bool:
     return bool(connection.exists(keys.gateway(gateway_id)))
 
 
-def answer_directly(connection: SyncRedis, gateway_id: str, job_id: str, outcome: Reply | Failure) -> None:
-    """Answer for a stock rq worker, which settles the job itself; nothing is written for a gateway that is gone."""
-    if somebody_waits(connection, gateway_id):
-        with connection.pipeline() as pipeline:
-            pipeline.rpush(keys.inbox(gateway_id), encode(Answer(job_id, outcome)))
-            pipeline.expire(keys.inbox(gateway_id), keys.INBOX_TTL_SECONDS)
-            pipeline.execute()
+def say_directly(connection: SyncRedis, gateway_id: str, job_id: str, part: Part) -> bool:
+    """Say something for a stock rq worker, which ends the job itself; tells whether the gateway is still there."""
+    if not somebody_waits(connection, gateway_id):
+        return False
+    with connection.pipeline() as pipeline:
+        pipeline.rpush(keys.inbox(gateway_id), encode(Frame(job_id, part)))
+        pipeline.expire(keys.inbox(gateway_id), keys.INBOX_TTL_SECONDS)
+        pipeline.execute()
+    return True
 
 
 def _claim(execution_id: str, job_id: bytes, queue_name: bytes, gateway_id: bytes, data: bytes) -> Claim:

@@ -1,35 +1,32 @@
-"""Answers for one gateway process: one list in Redis, one reader, handed to whoever waits for each."""
+"""What one gateway process hears from workers: one mailbox, handed over to the conversations that wait."""
 
 import asyncio
 import logging
-from contextlib import suppress
 from typing import Any
 
 from redis.asyncio import Redis
 
 from fast_priority.broker import connecting, keys, scripts
+from fast_priority.broker.mailbox import Mailbox
+from fast_priority.conversation import Conversation
 from fast_priority.errors import GatewayError, RequestLost
-from fast_priority.message import Failure, Reply, UnreadableMessage, decode_answer
+from fast_priority.message import End, Failure, Frame, Reply
 from fast_priority.tasks import end_all, keep_doing
 
 logger = logging.getLogger(__name__)
 
-_MOST_BYTES_AT_ONCE = 1024 * 1024
-_BLOCK_SECONDS = 5
-_PATIENCE_SECONDS = 10.0  # nobody hears of a slow read, and an answer that was popped for nobody is lost
+_PATIENCE_SECONDS = 10.0
 _WATCH_AT_ONCE = 1000
 _RECONNECT_SECONDS = 0.2
 
 _ENDED = frozenset({b"", b"failed", b"canceled", b"stopped"})
 """What a job's status says when no answer will come: it is gone, or rq's own tools have put it aside."""
 
-Outcome = Reply | Failure
-
 
 class Inbox:
-    """Knows which requests wait for an answer, reads the answers and hands them over.
+    """Knows which requests wait for an answer, hears what workers say of them and hands it over.
 
-    Two tasks run while it is open. One reads the inbox and never polls. The other looks, every
+    Two tasks run while it is open. One reads the mailbox and never polls. The other looks, every
     `poll_interval_seconds` and for all waiting requests in one call, whether their jobs are still there: a request
     whose job is gone twice in a row, with nothing left to read, has lost its worker and fails with RequestLost.
     """
@@ -37,15 +34,18 @@ class Inbox:
     def __init__(self, gateway_id: str, options: dict[str, Any], poll_interval_seconds: float) -> None:
         self._key = keys.inbox(gateway_id)
         self._redis: Redis = connecting.connect(options, _PATIENCE_SECONDS)
-        self._blocking: Redis = connecting.connect(options, _BLOCK_SECONDS + _PATIENCE_SECONDS)
+        self._mailbox = Mailbox(gateway_id, options, self._hear, expects_much=lambda: bool(self._waiting))
         self._poll_interval_seconds = poll_interval_seconds
-        self._waiting: dict[str, asyncio.Future[Outcome]] = {}
+        self._waiting: dict[str, Conversation] = {}
         self._missing: set[str] = set()
         self._tasks: list[asyncio.Task[None]] = []
 
     def open(self) -> None:
         """Start reading."""
-        loops = [("cannot read answers", self._read_once), ("cannot look after waiting requests", self._watch_once)]
+        loops = [
+            ("cannot read answers", self._mailbox.read_once),
+            ("cannot look after waiting requests", self._watch_once),
+        ]
         self._tasks = [
             asyncio.create_task(
                 keep_doing(what, step, expected=connecting.LOST, again_seconds=_RECONNECT_SECONDS, logger=logger)
@@ -58,16 +58,13 @@ class Inbox:
         await end_all(self._tasks)
         for request_id in list(self._waiting):
             self.fail(request_id, RequestLost("the gateway stopped"))
-        with suppress(*connecting.LOST):  # it expires by itself
-            await self._redis.delete(self._key)
+        await self._mailbox.close()
         await self._redis.aclose()
-        await self._blocking.aclose()
 
-    def expect(self, request_id: str) -> asyncio.Future[Outcome]:
-        """Give a future of the answer to a request that is about to be submitted."""
-        answer: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
-        self._waiting[request_id] = answer
-        return answer
+    def expect(self, request_id: str) -> Conversation:
+        """Give what will hear of a request that is about to be submitted."""
+        conversation = self._waiting[request_id] = Conversation()
+        return conversation
 
     def forget(self, request_id: str) -> None:
         """Nobody waits for this answer any more; should it come, it is dropped."""
@@ -76,33 +73,17 @@ class Inbox:
 
     def fail(self, request_id: str, error: GatewayError) -> None:
         """Make whoever waits for this answer get an error instead."""
-        answer = self._waiting.pop(request_id, None)
-        if answer is not None and not answer.done():
-            answer.set_exception(error)
+        conversation = self._waiting.pop(request_id, None)
+        if conversation is not None:
+            conversation.fail(error)
 
-    async def _read_once(self) -> None:
-        for frame in await self._read():
-            self._hand_over(frame)
-        await asyncio.sleep(0)  # those who waited go on first, and then the next read
-
-    async def _read(self) -> list[bytes]:
-        if self._waiting:
-            frames: list[bytes] = await scripts.READ.run(self._redis, [self._key], [_MOST_BYTES_AT_ONCE])
-            if frames:
-                return frames
-        popped = await self._blocking.blpop([self._key], timeout=_BLOCK_SECONDS)
-        return [popped[1]] if popped else []  # type: ignore[list-item]
-
-    def _hand_over(self, frame: bytes) -> None:
-        try:
-            answer = decode_answer(frame)
-        except UnreadableMessage as error:
-            logger.warning("dropped what was not an answer: %s", error)
+    def _hear(self, frame: Frame) -> None:
+        conversation = self._waiting.get(frame.request_id)
+        if conversation is None:
             return
-        waiting = self._waiting.pop(answer.request_id, None)
-        self._missing.discard(answer.request_id)
-        if waiting is not None and not waiting.done():
-            waiting.set_result(answer.outcome)
+        if isinstance(frame.part, Reply | Failure | End):
+            self.forget(frame.request_id)  # its job is gone with that, and need not be looked after
+        conversation.hear(frame.part)
 
     async def _watch_once(self) -> None:
         await asyncio.sleep(self._poll_interval_seconds)

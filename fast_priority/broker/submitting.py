@@ -1,19 +1,23 @@
-"""The gateway's side of the queues: submit a request, wait for its answer, take it back."""
+"""The gateway's side of the queues: submit a request, hear what comes of it, take it back."""
 
 import asyncio
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Coroutine, Sequence
 from contextlib import suppress
-from typing import Literal, NamedTuple
+from functools import partial
+from typing import Any, Literal, NamedTuple
 from uuid import uuid4
 
 from fast_priority.broker import connecting, keys, scripts
 from fast_priority.broker.batching import Batcher
 from fast_priority.broker.clock import RedisClock
-from fast_priority.broker.inbox import Inbox, Outcome
+from fast_priority.broker.inbox import Inbox
 from fast_priority.broker.jobs import JobTemplate, new_job_id
-from fast_priority.errors import BrokerUnavailable, QueueFull, TargetTimeout, WaitedTooLong
+from fast_priority.broker.streaming import Stream, upload
+from fast_priority.conversation import Conversation
+from fast_priority.errors import BrokerUnavailable, QueueFull, RequestLost, TargetTimeout, WaitedTooLong
+from fast_priority.message import Failure, Frame, Head, Leave, Part, Reply, encode
 from fast_priority.priority import Priority
 from fast_priority.settings import Settings
 from fast_priority.tasks import end_all, keep_doing
@@ -31,6 +35,11 @@ _WITHDRAW_AGAIN_SECONDS = 1.0
 _LAST_WITHDRAWALS_SECONDS = 2.0
 _ANSWER_GRACE_SECONDS = 15.0  # over TTL and timeout; every ordinary end comes before
 
+_NOTHING_TO_TAKE_BACK = (QueueFull, WaitedTooLong, RequestLost)
+"""After these, nothing of the request is left anywhere."""
+
+Outcome = Reply | Failure | Stream
+"""What comes of a request: a whole response, none, or one that is under way."""
 SubmitOutcome = Literal["queued", "full", "late"]
 WithdrawOutcome = Literal["withdrawn", "started", "gone"]
 
@@ -43,11 +52,16 @@ class _Submission(NamedTuple):
     until: float  # by time.monotonic; later its client has been told 503
 
 
+class _Withdrawal(NamedTuple):
+    submission: _Submission
+    frame: bytes  # what a worker is told that has started it; nothing if empty
+
+
 class Submitter:
     """One gateway process at the queues.
 
     `ask` is all there is to it: it submits a request and gives the answer. Submits of one event-loop turn share a round
-    trip, and so do withdrawals. Use it as an async context manager.
+    trip, and so do withdrawals and what is said to workers. Use it as an async context manager.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -65,7 +79,13 @@ class Submitter:
             weigh=lambda submission: len(submission.data),
             most_weight=_MOST_BYTES_AT_ONCE,
         )
-        self._withdrawals: Batcher[_Submission, WithdrawOutcome] = Batcher(self._withdraw_all, _MOST_AT_ONCE)
+        self._withdrawals: Batcher[_Withdrawal, WithdrawOutcome] = Batcher(self._withdraw_all, _MOST_AT_ONCE)
+        self._sayings: Batcher[tuple[str, bytes], None] = Batcher(
+            self._say_all,
+            _MOST_AT_ONCE,
+            weigh=lambda saying: len(saying[1]),
+            most_weight=_MOST_BYTES_AT_ONCE,
+        )
         self._life: asyncio.Task[None] | None = None
         # Withdrawals under way; a task that nothing refers to may be collected before it has run.
         self._background: set[asyncio.Task[None]] = set()
@@ -94,25 +114,43 @@ class Submitter:
             await self._redis.delete(keys.gateway(self.gateway_id))
         await self._redis.aclose()
 
-    async def ask(self, priority: Priority, payload: bytes, description: str) -> Outcome:
-        """Queue the payload of a ForwardCall and give what a worker answers.
+    async def ask(
+        self, priority: Priority, payload: bytes, description: str, body: AsyncIterator[bytes] | None = None
+    ) -> Outcome:
+        """Queue the payload of a ForwardCall and give what a worker answers; close it if it is a Stream.
 
-        `description` is what rq's tools show. Cancelling withdraws the request if no worker has started it.
-        Raises BrokerUnavailable, QueueFull, WaitedTooLong, RequestLost or TargetTimeout.
+        `description` is what rq's tools show. `body` is the request's body if the call is without it; it is read when
+        a worker wants it. Cancelling takes the request back, wherever it is: a worker that has it ends its call.
+        Raises BrokerUnavailable, QueueFull, WaitedTooLong, RequestLost, TargetTimeout, and what the body raises.
         """
         until = time.monotonic() + _SUBMIT_SECONDS
         submission = _Submission(new_job_id(), priority, self._template.data(payload), description, until)
-        answer = self._inbox.expect(submission.job_id)
+        conversation = self._inbox.expect(submission.job_id)
         sent = self._submits.put(submission)
+        say = partial(self._say, submission.job_id, conversation)
+        uploading = asyncio.create_task(upload(body, conversation, say)) if body is not None else None
+
+        def close(has_ended: bool) -> None:
+            self._inbox.forget(submission.job_id)
+            if uploading is not None:
+                uploading.cancel()
+            if not has_ended and not self._submits.take_back(sent):
+                self._withdraw_in_background(submission, sent)
+
+        has_ended = False
         try:
             await self._until_accepted(submission, sent)
-            return await self._answer_in_time(submission, answer)
-        except (asyncio.CancelledError, BrokerUnavailable):
-            if not self._submits.take_back(sent):
-                self._withdraw_in_background(submission, sent)
+            first = await self._first_part(submission, conversation)
+            if isinstance(first, Head):
+                return Stream(first, conversation, self._settings.frames_in_flight, say, close)
+            has_ended = True
+        except BaseException as error:
+            close(has_ended=isinstance(error, _NOTHING_TO_TAKE_BACK))
             raise
-        finally:
-            self._inbox.forget(submission.job_id)
+        close(has_ended)
+        if not isinstance(first, Reply | Failure):
+            raise RequestLost(f"a worker began its answer with {type(first).__name__}")
+        return first
 
     async def _until_accepted(self, submission: _Submission, sent: asyncio.Future[SubmitOutcome]) -> None:
         # Never before `until`: Redis may queue the request up to then.
@@ -128,19 +166,24 @@ class Submitter:
         if outcome == "full":
             raise QueueFull(f"the {submission.priority} queue is full")
 
-    async def _answer_in_time(self, submission: _Submission, answer: asyncio.Future[Outcome]) -> Outcome:
-        await asyncio.wait([answer], timeout=self._settings.ttl)
-        if not answer.done() and await self._was_never_started(submission):
-            raise WaitedTooLong(f"no worker took the request within {self._settings.ttl} s")
+    async def _first_part(self, submission: _Submission, conversation: Conversation) -> Part:
+        await _at_most(self._settings.ttl, conversation.news())
+        if not conversation.was_heard_of:
+            if await self._was_never_started(submission):
+                raise WaitedTooLong(f"no worker took the request within {self._settings.ttl} s")
+            conversation.progressed_at = time.monotonic()
         # A worker has it, and answers within the target's timeout or loses its lease. This bound is for neither.
-        await asyncio.wait([answer], timeout=self._settings.timeout + _ANSWER_GRACE_SECONDS)
-        if not answer.done():
-            raise TargetTimeout("no answer came from the worker")
-        return answer.result()
+        while not conversation.has_news:
+            silent_seconds = time.monotonic() - conversation.progressed_at
+            patience_seconds = self._settings.timeout + _ANSWER_GRACE_SECONDS - silent_seconds
+            if patience_seconds <= 0:
+                raise TargetTimeout("no answer came from the worker")
+            await _at_most(patience_seconds, conversation.news())
+        return await conversation.next()
 
     async def _was_never_started(self, submission: _Submission) -> bool:
         try:
-            return await self._withdrawals.ask(submission) == "withdrawn"
+            return await self._withdrawals.ask(_Withdrawal(submission, b"")) == "withdrawn"
         except connecting.LOST:
             return False  # nobody can tell while Redis is away; a worker may have it, and answer yet
 
@@ -155,9 +198,10 @@ class Submitter:
         certain = not sent.cancelled() and sent.exception() is None
         if certain and sent.result() != "queued":
             return
+        withdrawal = _Withdrawal(submission, encode(Frame(submission.job_id, Leave())))
         for _ in range(_WITHDRAW_ATTEMPTS):
             try:
-                outcome = await self._withdrawals.ask(submission)
+                outcome = await self._withdrawals.ask(withdrawal)
             except connecting.LOST as error:
                 logger.debug("cannot withdraw a request, trying again: %s", error)
             else:
@@ -183,13 +227,29 @@ class Submitter:
         outcomes: list[bytes] = await scripts.SUBMIT.run(self._redis, touched, arguments)
         return [outcome.decode() for outcome in outcomes]  # type: ignore[misc]
 
-    async def _withdraw_all(self, submissions: Sequence[_Submission]) -> Sequence[WithdrawOutcome]:
-        arguments: list[scripts.Argument] = [keys.JOB_PREFIX]
-        for submission in submissions:
-            arguments += (submission.job_id, submission.priority.value)
+    async def _withdraw_all(self, withdrawals: Sequence[_Withdrawal]) -> Sequence[WithdrawOutcome]:
+        arguments: list[scripts.Argument] = [keys.JOB_PREFIX, keys.INBOX_PREFIX, keys.INBOX_TTL_SECONDS]
+        for submission, frame in withdrawals:
+            arguments += (submission.job_id, submission.priority.value, frame)
         touched = [keys.queue(Priority.HIGH), keys.queue(Priority.LOW)]
         outcomes: list[bytes] = await scripts.WITHDRAW.run(self._redis, touched, arguments)
         return [outcome.decode() for outcome in outcomes]  # type: ignore[misc]
+
+    def _say(self, job_id: str, conversation: Conversation, part: Part) -> None:
+        def check(said: asyncio.Future[None]) -> None:
+            if not said.cancelled() and said.exception() is not None:
+                conversation.fail(BrokerUnavailable("Redis does not answer, so the request cannot be carried on"))
+
+        self._sayings.put((conversation.mailbox, encode(Frame(job_id, part)))).add_done_callback(check)
+
+    async def _say_all(self, sayings: Sequence[tuple[str, bytes]]) -> Sequence[None]:
+        pipeline = self._redis.pipeline(transaction=False)
+        for mailbox, frame in sayings:
+            pipeline.rpush(keys.inbox(mailbox), frame)
+        for mailbox in {mailbox for mailbox, _ in sayings}:
+            pipeline.expire(keys.inbox(mailbox), keys.INBOX_TTL_SECONDS)
+        await pipeline.execute()
+        return [None] * len(sayings)
 
     async def _show_life(self) -> None:
         await self._clock.set_by(self._redis)
@@ -198,3 +258,9 @@ class Submitter:
         if not await self._redis.expire(key, keys.GATEWAY_TTL_SECONDS):
             await self._redis.set(key, "1", ex=keys.GATEWAY_TTL_SECONDS)
         await asyncio.sleep(_SIGN_OF_LIFE_SECONDS)
+
+
+async def _at_most(seconds: float, happening: Coroutine[Any, Any, None]) -> None:
+    with suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            await happening

@@ -8,9 +8,8 @@ from fakeredis import FakeAsyncRedis, FakeRedis, FakeServer
 
 from fast_priority.broker import connecting, keys
 from fast_priority.broker.claiming import Claim, Claimer
-from fast_priority.broker.inbox import Outcome
 from fast_priority.broker.jobs import payload_of
-from fast_priority.broker.submitting import Submitter
+from fast_priority.broker.submitting import Outcome, Submitter
 from fast_priority.message import Reply
 from fast_priority.priority import Priority
 

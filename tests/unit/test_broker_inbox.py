@@ -6,9 +6,10 @@ from collections.abc import AsyncIterator
 import pytest
 
 from fast_priority.broker import keys
-from fast_priority.broker.inbox import Inbox, Outcome
+from fast_priority.broker.inbox import Inbox
+from fast_priority.conversation import Conversation
 from fast_priority.errors import RequestLost
-from fast_priority.message import Answer, Failure, encode
+from fast_priority.message import Failure, Frame, encode
 from tests.unit.broker_rig import HELLO, PATIENCE_SECONDS, Rig, until
 
 NEVER_SECONDS = 3600.0
@@ -37,27 +38,33 @@ def put(rig: Rig, *frames: bytes) -> None:
 
 
 def hello_to(request_id: str) -> bytes:
-    return encode(Answer(request_id, HELLO))
+    return encode(Frame(request_id, HELLO))
 
 
-def waits(answer: asyncio.Future[Outcome]) -> bool:
-    return not answer.done()
+def waits(answer: Conversation) -> bool:
+    return not answer.has_news
+
+
+async def fails(answer: Conversation) -> bool:
+    with pytest.raises(RequestLost):
+        await answer.next()
+    return True
 
 
 async def test_handed_to_whom_it_is_for(rig: Rig, inbox: Inbox) -> None:
     """Each answer reaches the request that it names, whatever the order they come in."""
     first, second = inbox.expect("first"), inbox.expect("second")
     failure = Failure("target-refused", "nothing listens")
-    put(rig, encode(Answer("second", failure)), hello_to("first"))
+    put(rig, encode(Frame("second", failure)), hello_to("first"))
     async with asyncio.timeout(PATIENCE_SECONDS):
-        assert (await first, await second) == (HELLO, failure)
+        assert (await first.next(), await second.next()) == (HELLO, failure)
 
 
 async def test_many_at_once(rig: Rig, inbox: Inbox) -> None:
     """More answers than are read in one go all reach their requests."""
     waiting = [inbox.expect(str(number)) for number in range(1000)]
     put(rig, *(hello_to(str(number)) for number in range(1000)))
-    await until("all are answered", lambda: all(answer.done() for answer in waiting))
+    await until("all are answered", lambda: all(answer.has_news for answer in waiting))
     assert inbox._waiting == {}
 
 
@@ -67,17 +74,18 @@ async def test_rubbish_is_dropped(rig: Rig, inbox: Inbox, rubbish: bytes) -> Non
     answer = inbox.expect("mine")
     put(rig, rubbish, hello_to("mine"))
     async with asyncio.timeout(PATIENCE_SECONDS):
-        assert await answer == HELLO
+        assert await answer.next() == HELLO
 
 
 async def test_second_answer_is_dropped(rig: Rig, inbox: Inbox) -> None:
     """A request has one answer: the first."""
     answer = inbox.expect("mine")
-    put(rig, hello_to("mine"), encode(Answer("mine", Failure("late", ""))), hello_to("next"))
+    put(rig, hello_to("mine"), encode(Frame("mine", Failure("late", ""))), hello_to("next"))
     after = inbox.expect("next")
     async with asyncio.timeout(PATIENCE_SECONDS):
-        await after
-    assert answer.result() == HELLO
+        await after.next()
+    assert await answer.next() == HELLO
+    assert waits(answer)
 
 
 async def test_forgotten(rig: Rig, inbox: Inbox) -> None:
@@ -86,7 +94,7 @@ async def test_forgotten(rig: Rig, inbox: Inbox) -> None:
     inbox.forget("mine")
     put(rig, hello_to("mine"), hello_to("next"))
     async with asyncio.timeout(PATIENCE_SECONDS):
-        await after
+        await after.next()
     assert waits(answer)
 
 
@@ -104,7 +112,7 @@ async def test_close_fails_whoever_waits(rig: Rig) -> None:
     answer = inbox.expect("mine")
     put(rig, hello_to("nobody reads this"))
     await inbox.close()
-    assert isinstance(answer.exception(), RequestLost)
+    assert await fails(answer)
     assert not rig.redis.exists(keys.inbox(GATEWAY))
 
 
@@ -113,8 +121,8 @@ async def test_gone_job_fails_by_itself(rig: Rig) -> None:
     inbox = Inbox(GATEWAY, {}, 0.001)
     inbox.open()
     answer = inbox.expect("mine")
-    await until("the request has failed", answer.done)
-    assert isinstance(answer.exception(), RequestLost)
+    await until("the request has failed", lambda: answer.has_news)
+    assert await fails(answer)
     await inbox.close()
 
 
@@ -130,7 +138,7 @@ async def test_missing_twice(rig: Rig, unread: Inbox) -> None:
     answer = unread.expect("mine")
     await unread._watch(["mine"])
     await unread._watch(["mine"])
-    assert isinstance(answer.exception(), RequestLost)
+    assert await fails(answer)
 
 
 async def test_missing_with_answers_unread(rig: Rig, unread: Inbox) -> None:
@@ -169,7 +177,7 @@ async def test_failed_job(rig: Rig, unread: Inbox) -> None:
     rig.redis.hset(keys.job("mine"), "status", "failed")
     for _ in range(2):
         await unread._watch(["mine"])
-    assert isinstance(answer.exception(), RequestLost)
+    assert await fails(answer)
 
 
 async def test_looked_after_apart(rig: Rig, unread: Inbox) -> None:
@@ -178,7 +186,7 @@ async def test_looked_after_apart(rig: Rig, unread: Inbox) -> None:
     rig.redis.hset(keys.job("fine"), "status", "queued")
     for _ in range(2):
         await unread._watch(["lost", "fine"])
-    assert lost.done()
+    assert lost.has_news
     assert waits(fine)
 
 
@@ -192,5 +200,5 @@ async def test_redis_away_and_back(rig: Rig, caplog: pytest.LogCaptureFixture) -
     rig.server.connected = True
     put(rig, hello_to("mine"))
     async with asyncio.timeout(PATIENCE_SECONDS):
-        assert await answer == HELLO
+        assert await answer.next() == HELLO
     await inbox.close()

@@ -2,7 +2,7 @@
 
 import re
 
-from fast_priority.broker.claiming import Claimer, Settlement, refuse
+from fast_priority.broker.claiming import Claimer, Saying, refuse
 from fast_priority.broker.keys import KEY_TABLE, KeyRow
 from fast_priority.broker.submitting import Submitter
 from fast_priority.priority import Priority
@@ -32,7 +32,7 @@ async def use_everything(rig: Rig, claimer: Claimer) -> None:
         answered, refused, *started = turn.claims
         gone = "a gateway that stopped reading"
         rig.redis.set(f"rq:fast-priority:gateway:{gone}", "1", ex=15)
-        await claimer.take_turn([Settlement(answered._replace(gateway_id=gone), HELLO)], 0)
+        await claimer.take_turn([Saying(answered._replace(gateway_id=gone), HELLO)], 0)
         refuse(rig.redis, refused, "not ours")
         await claimer.show_life({"birth": "now"}, started)
         await claimer.wake_another()

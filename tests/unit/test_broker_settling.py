@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from fast_priority.broker import keys
-from fast_priority.broker.claiming import Claim, Claimer, Settlement, answer_directly, somebody_waits
+from fast_priority.broker.claiming import Claim, Claimer, Saying, say_directly, somebody_waits
 from fast_priority.broker.submitting import Submitter
 from fast_priority.message import Failure, Reply
 from fast_priority.priority import Priority
@@ -17,7 +17,7 @@ from tests.unit.broker_rig import HELLO, PATIENCE_SECONDS, Rig, until
 async def test_settled(rig: Rig, submitter: Submitter, claimer: Claimer, outcome: Reply | Failure) -> None:
     """What the worker settles a request with is what the gateway that asked gets."""
     asking, claim = await rig.start(submitter, claimer)
-    turn = await claimer.take_turn([Settlement(claim, outcome)], 0)
+    turn = await claimer.take_turn([Saying(claim, outcome)], 0)
     async with asyncio.timeout(PATIENCE_SECONDS):
         assert (await asking, turn.dropped) == (outcome, [])
 
@@ -25,7 +25,7 @@ async def test_settled(rig: Rig, submitter: Submitter, claimer: Claimer, outcome
 async def test_nothing_is_left(rig: Rig, submitter: Submitter, claimer: Claimer) -> None:
     """After a request was answered, nothing of it is in Redis but, for some seconds, its id as the last one claimed."""
     asking, claim = await rig.start(submitter, claimer)
-    await claimer.take_turn([Settlement(claim, HELLO)], 0)
+    await claimer.take_turn([Saying(claim, HELLO)], 0)
     await until("it is answered", asking.done)
     assert set(rig.all_keys()) == {keys.QUEUES, keys.gateway(submitter.gateway_id), keys.last_claim("worker-1")}
 
@@ -33,7 +33,7 @@ async def test_nothing_is_left(rig: Rig, submitter: Submitter, claimer: Claimer)
 async def test_settled_twice(rig: Rig, submitter: Submitter, claimer: Claimer) -> None:
     """Settling again, as after an answer of Redis that was lost, delivers nothing more."""
     _, claim = await rig.start(submitter, claimer)
-    settlement = Settlement(claim, HELLO)
+    settlement = Saying(claim, HELLO)
     first = await claimer.take_turn([settlement], 0)
     second = await claimer.take_turn([settlement], 0)
     assert (first.dropped, second.dropped) == ([], [settlement])
@@ -43,8 +43,8 @@ async def test_settled_twice(rig: Rig, submitter: Submitter, claimer: Claimer) -
 async def test_settled_twice_at_once(rig: Rig, submitter: Submitter, claimer: Claimer) -> None:
     """The same settlement twice in one round trip delivers once."""
     asking, claim = await rig.start(submitter, claimer)
-    settlement = Settlement(claim, HELLO)
-    turn = await claimer.take_turn([settlement, Settlement(claim, Failure("internal-error", ""))], 0)
+    settlement = Saying(claim, HELLO)
+    turn = await claimer.take_turn([settlement, Saying(claim, Failure("internal-error", ""))], 0)
     assert len(turn.dropped) == 1
     async with asyncio.timeout(PATIENCE_SECONDS):
         assert await asking == HELLO
@@ -54,7 +54,7 @@ async def test_late_settlement(rig: Rig, submitter: Submitter, claimer: Claimer)
     """An answer that comes after the lease ran out, and the job with it, is dropped."""
     _, claim = await rig.start(submitter, claimer)
     rig.redis.delete(keys.job(claim.job_id))
-    turn = await claimer.take_turn([Settlement(claim, HELLO)], 0)
+    turn = await claimer.take_turn([Saying(claim, HELLO)], 0)
     assert [dropped.claim for dropped in turn.dropped] == [claim]
     assert not rig.redis.exists(keys.inbox(submitter.gateway_id))
     assert rig.lease(claim) is None
@@ -63,7 +63,7 @@ async def test_late_settlement(rig: Rig, submitter: Submitter, claimer: Claimer)
 async def test_settlement_of_another_execution(rig: Rig, submitter: Submitter, claimer: Claimer) -> None:
     """An answer of an execution that is not the one that was started is dropped, and the job stays."""
     asking, claim = await rig.start(submitter, claimer)
-    turn = await claimer.take_turn([Settlement(claim._replace(execution_id="other"), HELLO)], 0)
+    turn = await claimer.take_turn([Saying(claim._replace(execution_id="other"), HELLO)], 0)
     assert len(turn.dropped) == 1
     assert rig.redis.exists(keys.job(claim.job_id))
     assert not asking.done()
@@ -74,7 +74,7 @@ async def test_settlement_for_a_gone_gateway(rig: Rig, claimer: Claimer) -> None
     async with Submitter(Settings.load()) as submitter:
         _, claim = await rig.start(submitter, claimer)
         rig.redis.delete(keys.gateway(submitter.gateway_id))
-        turn = await claimer.take_turn([Settlement(claim, HELLO)], 0)
+        turn = await claimer.take_turn([Saying(claim, HELLO)], 0)
         assert len(turn.dropped) == 1
         assert rig.jobs() == []
         assert not rig.redis.exists(keys.inbox(submitter.gateway_id))
@@ -85,7 +85,7 @@ async def test_settle_and_claim(rig: Rig, submitter: Submitter, claimer: Claimer
     """One turn settles what ended and claims what waits."""
     asking, claim = await rig.start(submitter, claimer)
     await rig.queue(submitter, Priority.LOW)
-    turn = await claimer.take_turn([Settlement(claim, HELLO)], 1)
+    turn = await claimer.take_turn([Saying(claim, HELLO)], 1)
     assert (len(turn.claims), turn.dropped) == (1, [])
     await until("the settled one is answered", asking.done)
 
@@ -95,7 +95,7 @@ async def test_redis_forgot_the_scripts(rig: Rig, submitter: Submitter, claimer:
     asking, claim = await rig.start(submitter, claimer)
     await rig.queue(submitter, Priority.LOW)
     rig.redis.script_flush()
-    turn = await claimer.take_turn([Settlement(claim, HELLO)], 1)
+    turn = await claimer.take_turn([Saying(claim, HELLO)], 1)
     assert (len(turn.claims), turn.dropped) == (1, [])
     await until("the settled one is answered", asking.done)
 
@@ -150,18 +150,18 @@ async def test_answer_of_a_stock_worker(rig: Rig, submitter: Submitter) -> None:
     asking = await rig.queue(submitter, Priority.LOW)
     (job_id,) = rig.ids(Priority.LOW)
     assert somebody_waits(rig.redis, submitter.gateway_id)
-    answer_directly(rig.redis, submitter.gateway_id, job_id, HELLO)
+    say_directly(rig.redis, submitter.gateway_id, job_id, HELLO)
     async with asyncio.timeout(PATIENCE_SECONDS):
         assert await asking == HELLO
 
 
 async def test_answer_of_a_stock_worker_for_nobody(rig: Rig) -> None:
     """A stock rq worker writes nothing for a gateway that is gone."""
-    answer_directly(rig.redis, "gone", "job", HELLO)
+    say_directly(rig.redis, "gone", "job", HELLO)
     assert rig.all_keys() == []
 
 
 async def test_job_of_no_gateway(rig: Rig, claimer: Claimer) -> None:
     """Settling a job that no gateway made writes no answer."""
-    turn = await claimer.take_turn([Settlement(made_by_hand(""), HELLO)], 0)
+    turn = await claimer.take_turn([Saying(made_by_hand(""), HELLO)], 0)
     assert (len(turn.dropped), rig.all_keys()) == (1, [])

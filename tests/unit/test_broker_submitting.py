@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from fast_priority.broker import keys, scripts, submitting
-from fast_priority.broker.claiming import Claimer, Settlement
+from fast_priority.broker.claiming import Claimer, Saying
 from fast_priority.broker.submitting import Submitter, _Submission
 from fast_priority.errors import BrokerUnavailable, QueueFull, WaitedTooLong
 from fast_priority.priority import Priority
@@ -186,7 +186,7 @@ async def test_started_as_its_ttl_ended(rig: Rig, claimer: Claimer, monkeypatch:
         asking, claim = await rig.start(submitter, claimer)
         await until("its TTL is over", lambda: held.runs == 1)
         held.through.set()
-        await claimer.take_turn([Settlement(claim, HELLO)], 0)
+        await claimer.take_turn([Saying(claim, HELLO)], 0)
         async with asyncio.timeout(PATIENCE_SECONDS):
             assert await asking == HELLO
 

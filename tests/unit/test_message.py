@@ -7,31 +7,46 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fast_priority.message import (
-    Answer,
+    Chunk,
+    End,
     Failure,
     ForwardCall,
+    Frame,
+    Head,
+    Leave,
     Reply,
     Request,
     TargetPolicy,
     UnreadableMessage,
-    decode_answer,
+    Want,
     decode_call,
+    decode_frame,
     encode,
 )
 
-Decoder = Callable[[bytes], ForwardCall | Answer]
+Decoder = Callable[[bytes], ForwardCall | Frame]
 
 field_lines = st.lists(st.tuples(st.binary(), st.binary()))
-requests = st.builds(Request, st.text(), st.binary(), field_lines, st.binary())
+requests = st.builds(Request, st.text(), st.binary(), field_lines, st.none() | st.binary())
 numbers = st.floats(allow_nan=False)
 policies = st.builds(TargetPolicy, st.text(), numbers, numbers, st.integers(0, 2**63 - 1))
-calls = st.builds(ForwardCall, requests, policies)
+calls = st.builds(ForwardCall, requests, policies, st.integers(0, 2**63 - 1))
 replies = st.builds(Reply, st.integers(100, 599), field_lines, st.binary())
-answers = st.builds(Answer, st.text(), replies | st.builds(Failure, st.text(), st.text()))
+counts = st.integers(0, 2**63 - 1)
+parts = (
+    replies
+    | st.builds(Failure, st.text(), st.text())
+    | st.builds(Head, st.integers(100, 599), field_lines, st.text())
+    | st.builds(Chunk, counts, st.binary())
+    | st.builds(End, counts)
+    | st.builds(Want, counts, st.text())
+    | st.just(Leave())
+)
+frames = st.builds(Frame, st.text(), parts)
 
 CALL = ForwardCall(Request("GET", b"/", [], b""), TargetPolicy("http://api", 1.0, 2.0, 3))
-ANSWER = Answer("id", Failure("internal-error", "why"))
-both_decoders = pytest.mark.parametrize("decode", [decode_call, decode_answer])
+FRAME = Frame("id", Failure("internal-error", "why"))
+both_decoders = pytest.mark.parametrize("decode", [decode_call, decode_frame])
 
 
 @given(calls)
@@ -40,11 +55,11 @@ def test_call_survives(call: ForwardCall) -> None:
     assert decode_call(encode(call)) == call
 
 
-@given(answers)
-def test_answer_survives(answer: Answer) -> None:
-    """An answer is read as it was written, and a reply is never taken for a failure."""
-    read = decode_answer(encode(answer))
-    assert (read, type(read.outcome)) == (answer, type(answer.outcome))
+@given(frames)
+def test_frame_survives(frame: Frame) -> None:
+    """A frame is read as it was written, and no part of it is taken for another."""
+    read = decode_frame(encode(frame))
+    assert (read, type(read.part)) == (frame, type(frame.part))
 
 
 @both_decoders
@@ -58,37 +73,37 @@ def test_any_bytes(decode: Decoder, data: bytes) -> None:
     pytest.fail("bytes out of thin air were read as a message")
 
 
-@given(calls | answers, st.data())
-def test_cut_short(message: ForwardCall | Answer, data: st.DataObject) -> None:
+@given(calls | frames, st.data())
+def test_cut_short(message: ForwardCall | Frame, data: st.DataObject) -> None:
     """A message that was cut off is not read."""
     whole = encode(message)
     part = whole[: data.draw(st.integers(0, len(whole) - 1))]
     with pytest.raises(UnreadableMessage):
-        (decode_call if isinstance(message, ForwardCall) else decode_answer)(part)
+        (decode_call if isinstance(message, ForwardCall) else decode_frame)(part)
 
 
-@given(calls | answers, st.data())
-def test_damaged(message: ForwardCall | Answer, data: st.DataObject) -> None:
+@given(calls | frames, st.data())
+def test_damaged(message: ForwardCall | Frame, data: st.DataObject) -> None:
     """A message with a byte changed is read as something of its type, or raises UnreadableMessage."""
     damaged = bytearray(encode(message))
     damaged[data.draw(st.integers(0, len(damaged) - 1))] = data.draw(st.integers(0, 255))
-    decode: Decoder = decode_call if isinstance(message, ForwardCall) else decode_answer
+    decode: Decoder = decode_call if isinstance(message, ForwardCall) else decode_frame
     try:
         assert type(decode(bytes(damaged))) is type(message)
     except UnreadableMessage:
         return
 
 
-def test_answer_is_no_call() -> None:
-    """An answer is not taken for a call."""
+def test_frame_is_no_call() -> None:
+    """A frame is not taken for a call."""
     with pytest.raises(UnreadableMessage, match="not a forward call"):
-        decode_call(encode(ANSWER))
+        decode_call(encode(FRAME))
 
 
-def test_call_is_no_answer() -> None:
-    """A call is not taken for an answer."""
-    with pytest.raises(UnreadableMessage, match="not an answer"):
-        decode_answer(encode(CALL))
+def test_call_is_no_frame() -> None:
+    """A call is not taken for a frame."""
+    with pytest.raises(UnreadableMessage, match="not a frame"):
+        decode_frame(encode(CALL))
 
 
 @both_decoders
@@ -102,7 +117,7 @@ def test_text_that_is_not_utf8(decode: Decoder) -> None:
 @both_decoders
 def test_nesting_without_end(decode: Decoder) -> None:
     """A message with something more after its last field, nested without end, raises UnreadableMessage."""
-    whole = encode(CALL if decode is decode_call else ANSWER)
+    whole = encode(CALL if decode is decode_call else FRAME)
     three_instead_of_two = b"\x93" + whole[1:]
     with pytest.raises(UnreadableMessage):
         decode(three_instead_of_two + b"\x91" * 100_000 + b"\x90")

@@ -74,7 +74,7 @@ def test_by_hand_with_one_slot() -> None:
 
 
 def test_a_machine_that_stands_still_counts_for_those_who_waited() -> None:
-    """If all slots run empty while one request waits, its turnaround counts, and not those of slots nobody waits for."""
+    """If all slots run empty while one request waits, its turnaround counts, and not theirs that nobody waits for."""
     trips = [Trip(0.0, 0.1, 10.0 + n / 100, "high") for n in range(4)]
     trips += [Trip(5.0, 30.0, 31.0, "high"), Trip(60.0, 60.1, 61.0, "high"), Trip(61.0, 61.1, 62.0, "high")]
 

@@ -35,7 +35,7 @@ def refusal(monkeypatch: pytest.MonkeyPatch, variable: str, text: str) -> str:
         ("TTL", "604801", "a whole number of seconds from 1 to 604800"),
         ("TIMEOUT", "-1", "a number of seconds from 0.1 to 86400"),
         ("CONNECT_TIMEOUT", "301", "a number of seconds from 0.1 to 300"),
-        ("MAX_BODY", "16M", "a whole number of bytes from 1024 to 268435456"),
+        ("MAX_BODY", "16M", "a whole number of bytes from 1024 to 1125899906842624"),
         ("MAX_QUEUED_HIGH", "0", "a whole number from 1 to 1000000"),
         ("MAX_QUEUED_LOW", "1000001", "a whole number from 1 to 1000000"),
         ("REDIS_PORT", "65536", "a port from 1 to 65535"),

@@ -67,7 +67,7 @@ def _script(name: str) -> Script:
 SUBMIT = _script("submit")
 CLAIM = _script("claim")
 READ = _script("read")
-SETTLE = _script("settle")
+SAY = _script("say")
 RENEW = _script("renew")
 WITHDRAW = _script("withdraw")
 WATCH = _script("watch")

@@ -1,0 +1,64 @@
+"""Bodies that are too large or too slow for one frame, as the gateway carries them: up to a worker, down from one."""
+
+from collections.abc import AsyncIterator, Callable
+
+from fast_priority.conversation import Conversation, Wanting
+from fast_priority.errors import RequestLost, error_for
+from fast_priority.message import Chunk, End, Failure, Head, Part, Want, in_pieces
+
+Say = Callable[[Part], None]
+"""Says something to the worker; if it does not get there, the conversation fails."""
+
+
+class Stream:
+    """A response that is under way: its head, and its body as it comes.
+
+    Close it in any case. While it is open its request is looked after; closed before its end, it is given up: the
+    worker hears that the client has left.
+    """
+
+    def __init__(
+        self, head: Head, conversation: Conversation, frames_in_flight: int, say: Say, close: Callable[[bool], None]
+    ) -> None:
+        self.status = head.status
+        self.fields = head.fields
+        self._conversation = conversation
+        self._wanting = Wanting(frames_in_flight)
+        self._say = say
+        self._close = close
+        self._has_ended = False
+
+    async def chunks(self) -> AsyncIterator[bytes]:
+        """Give the body as it comes. Raises GatewayError when it breaks off."""
+        while not self._has_ended:
+            match await self._conversation.next():
+                case Chunk(data=data):
+                    yield data
+                    if (below := self._wanting.take()) is not None:
+                        self._say(Want(below))
+                case End():
+                    self._has_ended = True
+                case Failure(slug, detail):
+                    self._has_ended = True
+                    raise error_for(slug, detail)
+                case other:
+                    raise RequestLost(f"a worker said {type(other).__name__} in the midst of a response")
+
+    def close(self) -> None:
+        """Nobody reads on."""
+        self._close(self._has_ended)
+
+
+async def upload(body: AsyncIterator[bytes], conversation: Conversation, say: Say) -> None:
+    """Carry a body to a worker as far as it is wanted; not a byte of it is read before. What it raises fails it all."""
+    try:
+        pieces = in_pieces(body)
+        while True:
+            number = await conversation.turn()
+            piece = await anext(pieces, None)
+            if piece is None:
+                say(End(number))
+                return
+            say(Chunk(number, piece))
+    except Exception as error:
+        conversation.fail(error)

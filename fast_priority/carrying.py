@@ -1,0 +1,72 @@
+"""One claimed request, carried to the target and its response back, whichever kind of worker does it."""
+
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
+
+from fast_priority.conversation import Conversation, Wanting
+from fast_priority.errors import GatewayError, RequestLost
+from fast_priority.message import Chunk, End, Failure, ForwardCall, Head, Part, Reply, Want, pieces_of
+from fast_priority.target import Body, Target
+
+logger = logging.getLogger("rq.worker")
+
+
+class Line:
+    """A worker's line to the gateway that asked: `say` sends a part there, `conversation` has what comes from there.
+
+    `mailbox` is where the worker hears the gateway.
+    """
+
+    def __init__(self, mailbox: str, say: Callable[[Part], Awaitable[None]]) -> None:
+        self.mailbox = mailbox
+        self.say = say
+        self.conversation = Conversation()
+
+    async def request_body(self, frames_in_flight: int) -> AsyncIterator[bytes]:
+        """Give the body that is still with the client, as the gateway sends it."""
+        wanting = Wanting(frames_in_flight)
+        await self.say(Want(wanting.below, self.mailbox))
+        while True:
+            match await self.conversation.next():
+                case Chunk(data=data):
+                    yield data
+                    if (below := wanting.take()) is not None:
+                        await self.say(Want(below, self.mailbox))
+                case End():
+                    return
+                case other:
+                    raise RequestLost(f"a gateway said {type(other).__name__} in the midst of a request body")
+
+
+async def carry(call: ForwardCall, line: Line, target: AbstractAsyncContextManager[Target]) -> Reply | Failure | End:
+    """Send the request, once, and say the response as it comes; give the last part, which the caller is to say."""
+    try:
+        async with target as open_target:
+            return await _carry(call, line, open_target)
+    except GatewayError as error:
+        return Failure(error.slug, error.detail)
+    except Exception:
+        logger.exception("forwarding failed")
+        return Failure(GatewayError.slug, "the worker failed; its log says how")
+
+
+async def _carry(call: ForwardCall, line: Line, target: Target) -> Reply | End:
+    request = call.request
+    body: Body = line.request_body(call.frames_in_flight) if request.body is None else request.body
+    async with target.exchange(
+        request.method,
+        request.raw_target,
+        request.fields,
+        body,
+        most_response_bytes=target.policy.max_body_bytes,
+    ) as response:
+        whole = await response.whole_if_quick()
+        if whole is not None:
+            return Reply(response.status, response.fields, whole)
+        line.conversation.be_wanted(call.frames_in_flight)
+        await line.say(Head(response.status, response.fields, line.mailbox))
+        async for data in response.chunks():
+            for piece in pieces_of(data):
+                await line.say(Chunk(await line.conversation.turn(), piece))
+    return End(line.conversation.chunks_said)

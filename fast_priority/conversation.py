@@ -1,0 +1,142 @@
+"""What two sides say to each other about one request, once it is under way: parts heard in order, and whose turn it is.
+
+Gateway and worker each hold one of these for a request. It knows nothing of how parts travel. A chunk that comes twice
+is dropped (whoever sends again after a lost answer cannot know better); one that is missing ends the conversation,
+for a body with a hole must never pass as whole.
+"""
+
+import asyncio
+import time
+from collections import deque
+
+from fast_priority.errors import RequestLost
+from fast_priority.message import Chunk, End, Head, Part, Want
+
+_MOST_UNREAD = 1100  # over any window that the settings allow; who sends more has not been asked to
+
+
+class Conversation:
+    """One request's parts from the other side, and how many chunks the other side wants."""
+
+    def __init__(self) -> None:
+        self.mailbox = ""
+        """Where the other side hears us, as soon as it has said so."""
+        self.progressed_at = time.monotonic()
+        """When anything was last heard, or said in turn."""
+        self._unread: deque[Part] = deque()
+        self._failure: Exception | None = None
+        self._has_begun = False
+        self._chunks_heard = 0
+        self._chunks_said = 0
+        self._wanted_below = 0
+        self._news: asyncio.Future[None] | None = None
+        self._turn: asyncio.Future[None] | None = None
+
+    @property
+    def has_news(self) -> bool:
+        """Whether `next` would give, or raise, something at once."""
+        return bool(self._unread) or self._failure is not None
+
+    @property
+    def was_heard_of(self) -> bool:
+        """Whether the other side has said anything at all."""
+        return self.has_news or self._wanted_below > 0 or self._chunks_heard > 0
+
+    def hear(self, part: Part) -> None:
+        """Take what the other side says."""
+        self.progressed_at = time.monotonic()
+        match part:
+            case Want(below, mailbox):
+                self.mailbox = mailbox or self.mailbox
+                self.be_wanted(below)
+                _wake(self._turn)
+                _wake(self._news)
+                return
+            case Chunk(number) if number < self._chunks_heard:
+                return
+            case Head() if self._has_begun:
+                return
+            case Head(mailbox=mailbox):
+                self._has_begun = True
+                self.mailbox = mailbox
+            case Chunk(number) | End(number) if number != self._chunks_heard:
+                self.fail(RequestLost("a part of what it carried was lost on the way"))
+                return
+            case Chunk():
+                self._chunks_heard += 1
+        if len(self._unread) > _MOST_UNREAD:
+            self.fail(RequestLost("the other side sent more than it was asked for"))
+            return
+        self._unread.append(part)
+        _wake(self._news)
+
+    def be_wanted(self, below: int) -> None:
+        """Chunks are wanted up to this number without another word: the other side has said so before."""
+        self._wanted_below = max(self._wanted_below, below)
+
+    def fail(self, error: Exception) -> None:
+        """Let whoever waits for the other side get an error, once what was heard before is read."""
+        self._failure = self._failure or error
+        _wake(self._news)
+        _wake(self._turn)
+
+    async def news(self) -> None:
+        """Return when the other side has said something since this was called, or there is something to read."""
+        if not self.has_news:
+            self._news = _open(self._news)
+            await self._news
+
+    async def next(self) -> Part:
+        """Give the next part that is no Want. Raises what the conversation failed with."""
+        while not self._unread:
+            if self._failure is not None:
+                raise self._failure
+            await self.news()
+        return self._unread.popleft()
+
+    async def turn(self) -> int:
+        """Return when the other side wants a chunk, with its number. Raises what the conversation failed with."""
+        while self._chunks_said >= self._wanted_below:
+            if self._failure is not None:
+                raise self._failure
+            self._turn = _open(self._turn)
+            await self._turn
+        self.progressed_at = time.monotonic()
+        self._chunks_said += 1
+        return self._chunks_said - 1
+
+    @property
+    def chunks_said(self) -> int:
+        """How many numbers `turn` has given out."""
+        return self._chunks_said
+
+
+class Wanting:
+    """Decides when to ask for more chunks: as soon as half of those that may be under way have been taken."""
+
+    def __init__(self, frames_in_flight: int) -> None:
+        self._window = frames_in_flight
+        self._taken = 0
+        self._wanted = frames_in_flight
+
+    @property
+    def below(self) -> int:
+        """Up to which number chunks are wanted now."""
+        return self._wanted
+
+    def take(self) -> int | None:
+        """One chunk was taken; give the new `below` when it is time to say it, else None."""
+        self._taken += 1
+        if self._wanted - self._taken > self._window // 2:
+            return None
+        self._wanted = self._taken + self._window
+        return self._wanted
+
+
+def _open(waiting: "asyncio.Future[None] | None") -> "asyncio.Future[None]":
+    return asyncio.get_running_loop().create_future() if waiting is None or waiting.done() else waiting
+
+
+def _wake(waiting: "asyncio.Future[None] | None") -> None:
+    if waiting is not None and not waiting.done():
+        waiting.set_result(None)
