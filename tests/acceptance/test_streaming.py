@@ -8,6 +8,7 @@ import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 
 import httpx
 import pytest
@@ -192,14 +193,16 @@ def test_each_piece_of_an_upload_arrives_before_the_next_is_sent(stack: Stack, k
         connection.sendall(b"HTTP/1.1 204 No Content\r\n\r\n")
         ended.set()
 
+    def has_arrived(piece: bytes) -> bool:
+        return piece in b"".join(arrived)
+
     with scripted_target(take) as (port, _):
         start(stack, kind, port)
         with client_of(stack) as client:
             client.sendall(b"POST /upload HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n")
             for number in range(4):
-                piece = b"piece %d" % number
-                client.sendall(b"7\r\n" + piece + b"\r\n")
-                wait_until("the piece is there", lambda: piece in b"".join(arrived))
+                client.sendall(b"7\r\npiece %d\r\n" % number)
+                wait_until("the piece is there", partial(has_arrived, b"piece %d" % number))
             client.sendall(b"0\r\n\r\n")
             assert read_until(client, b"\r\n\r\n").startswith(b"HTTP/1.1 204")
     assert ended.is_set()
@@ -307,7 +310,7 @@ def test_a_client_that_does_not_read_holds_the_target_up(stack: Stack, kind: str
 
 @kinds
 def test_a_body_over_the_limit_is_refused_in_the_midst_of_it(stack: Stack, kind: str) -> None:
-    """An upload of unknown length that grows over FAST_PRIORITY_MAX_BODY is answered 413, and breaks off at the target."""
+    """An upload of unknown length that grows over FAST_PRIORITY_MAX_BODY is answered 413, and breaks off there."""
     with scripted_target(lambda connection, head: read_all(connection) and None) as (port, _):
         start(stack, kind, port, FAST_PRIORITY_MAX_BODY="200000")
         response = stack.client.post("/upload", content=iter([b"x" * 65536] * 8))
