@@ -6,7 +6,7 @@ from contextlib import AbstractAsyncContextManager
 
 from fast_priority.conversation import Conversation, Wanting
 from fast_priority.errors import GatewayError, RequestLost
-from fast_priority.message import Chunk, End, Failure, ForwardCall, Head, Part, Reply, Want, pieces_of
+from fast_priority.message import Bytes, Chunk, End, Failure, ForwardCall, Head, Part, Reply, Want, pieces_of
 from fast_priority.target import Body, Target
 
 logger = logging.getLogger("rq.worker")
@@ -23,7 +23,7 @@ class Line:
         self.say = say
         self.conversation = Conversation()
 
-    async def request_body(self, frames_in_flight: int) -> AsyncIterator[bytes]:
+    async def request_body(self, frames_in_flight: int) -> AsyncIterator[Bytes]:
         """Give the body that is still with the client, as the gateway sends it."""
         wanting = Wanting(frames_in_flight)
         await self.say(Want(wanting.below, self.mailbox))

@@ -24,7 +24,7 @@ from fast_priority.fields import (
     end_to_end_request_fields,
     has_body,
 )
-from fast_priority.message import Failure, Fields, ForwardCall, Reply, Request, encode
+from fast_priority.message import Bytes, Failure, Fields, ForwardCall, Reply, Request, encode
 from fast_priority.priority import Priority, Rules
 from fast_priority.target import MOST_WHOLE_BYTES, Body, Target
 from fast_priority.trouble import Trouble
@@ -54,7 +54,7 @@ class Response(Protocol):
         """Its fields."""
         ...
 
-    def chunks(self) -> AsyncIterator[bytes]:
+    def chunks(self) -> AsyncIterator[Bytes]:
         """Give its body as it comes. Raises GatewayError where it breaks off."""
         ...
 
@@ -71,7 +71,7 @@ class Queues(Protocol):
     """What the gateway needs of the broker; `broker.submitting.Submitter` is one."""
 
     def ask(
-        self, priority: Priority, payload: bytes, description: str, body: AsyncIterator[bytes] | None
+        self, priority: Priority, payload: bytes, description: str, body: AsyncIterator[Bytes] | None
     ) -> Coroutine[Any, Any, Reply | Failure | Stream]:
         """Queue a ForwardCall and give what came of it. Raises GatewayError, and what the body raises."""
         ...
@@ -178,7 +178,7 @@ class _ClientBody:
         """Give the whole body."""
         return b"".join([chunk async for chunk in self.chunks()])
 
-    async def chunks(self) -> AsyncIterator[bytes]:
+    async def chunks(self) -> AsyncIterator[Bytes]:
         """Give the body as it comes.
 
         Raises ClientLeft, RequestBodyTooLarge as soon as it is, and RequestTimeout for a client that stops sending.

@@ -19,6 +19,9 @@ Fields: TypeAlias = list[tuple[bytes, bytes]]
 """Field lines in the order sent, repeated names kept apart; names in any case, values without outer white space."""
 
 
+Bytes: TypeAlias = bytes | memoryview
+"""A piece of a body."""
+
 MOST_CHUNK_BYTES = 128 * 1024
 """Most bytes of a body that travel in one frame."""
 
@@ -83,7 +86,8 @@ class Chunk(msgspec.Struct, array_like=True, frozen=True, gc=False, tag="chunk")
     """A piece of a body. Chunks are numbered from 0, so that none is lost or taken twice without notice."""
 
     number: int
-    data: bytes
+    data: memoryview
+    """A view of what it was read from, or cut from: bodies are not copied here."""
 
 
 class End(msgspec.Struct, array_like=True, frozen=True, gc=False, tag="end"):
@@ -140,18 +144,13 @@ def decode_frame(data: bytes) -> Frame:
         raise UnreadableMessage(f"not a frame: {error}") from error
 
 
-def pieces_of(data: bytes) -> Iterator[bytes]:
+def pieces_of(data: Bytes) -> Iterator[memoryview]:
     """Cut data into pieces that fit a Chunk; none of nothing."""
-    if len(data) <= MOST_CHUNK_BYTES:
-        if data:
-            yield data
-        return
     view = memoryview(data)
-    for start in range(0, len(data), MOST_CHUNK_BYTES):
-        yield bytes(view[start : start + MOST_CHUNK_BYTES])
+    return (view[start : start + MOST_CHUNK_BYTES] for start in range(0, len(view), MOST_CHUNK_BYTES))
 
 
-async def in_pieces(body: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+async def in_pieces(body: AsyncIterator[Bytes]) -> AsyncIterator[memoryview]:
     """Give a body in pieces that fit a Chunk each."""
     async for data in body:
         for piece in pieces_of(data):

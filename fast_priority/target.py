@@ -29,9 +29,9 @@ from fast_priority.errors import (
 )
 from fast_priority.fields import check_response_head, content_length, end_to_end_response_fields
 from fast_priority.http_client import plain_session
-from fast_priority.message import Fields, TargetPolicy
+from fast_priority.message import Bytes, Fields, TargetPolicy
 
-Body = bytes | AsyncIterator[bytes]
+Body = bytes | AsyncIterator[Bytes]
 
 MOST_WHOLE_BYTES = 64 * 1024
 """Most bytes of a body that is carried in one piece."""
@@ -88,7 +88,7 @@ class Response:
         if most_bytes and response.method != "HEAD" and declared is not None and declared > most_bytes:
             raise ResponseBodyTooLarge(f"its body has {declared} bytes, and {most_bytes} are taken")
 
-    async def chunks(self) -> AsyncIterator[bytes]:
+    async def chunks(self) -> AsyncIterator[Bytes]:
         """Give the body as it arrives, in pieces of any size.
 
         Raises ResponseIncomplete when it ends before it is whole, and ResponseBodyTooLarge over the limit.
@@ -227,7 +227,7 @@ class _Supply:
             return self._body or None if len(self._body) <= _INLINE_BYTES else _in_chunks(self._body)
         return self._watched(self._body)
 
-    async def _watched(self, body: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    async def _watched(self, body: AsyncIterator[Bytes]) -> AsyncIterator[Bytes]:
         try:
             self._patience.suspend()
             async for chunk in body:
@@ -240,7 +240,7 @@ class _Supply:
             raise
 
 
-async def _in_chunks(body: bytes) -> AsyncIterator[bytes]:
+async def _in_chunks(body: bytes) -> AsyncIterator[Bytes]:
     view = memoryview(body)
     for start in range(0, len(body), _CHUNK_BYTES):
         yield bytes(view[start : start + _CHUNK_BYTES])

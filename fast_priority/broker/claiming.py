@@ -11,7 +11,7 @@ from rq.results import Result
 
 from fast_priority.broker import connecting, keys, scripts
 from fast_priority.broker.jobs import JobTemplate, WriteOnlySerializer
-from fast_priority.message import Frame, Part, encode
+from fast_priority.message import Chunk, Frame, Part, encode
 from fast_priority.priority import Priority
 
 _MOST_LOOKED_AT = 1000  # dead jobs skipped in one claim, so that one claim never holds Redis up
@@ -71,18 +71,20 @@ class Claimer:
         When it raises, call it again with the same sayings: an end that was heard is then dropped, a chunk that was
         heard is known by its number, and what was claimed without our hearing of it is given once more.
         """
-        calls = []
-        if sayings:
-            calls.append(self._say_call(sayings))
+        chunks = [saying for saying in sayings if isinstance(saying.part, Chunk)]
+        openings = [saying for saying in sayings if not saying.is_last and not isinstance(saying.part, Chunk)]
+        lasts = [saying for saying in sayings if saying.is_last]
+        # In this order, so that of each request the head comes before its chunks, and they before its end.
+        calls: list[scripts.Call | scripts.Command] = [
+            *self._say_calls(openings), *_push_commands(chunks), *self._say_calls(lasts)
+        ]  # fmt: skip
         execution_id = self._unanswered_claim or uuid4().hex
         if free_slots:
             calls.append(self._claim_call(execution_id, free_slots, again=self._unanswered_claim is not None))
             self._unanswered_claim = execution_id
         results = await scripts.run_together(self._redis, calls)
-        dropped = []
-        if sayings:
-            delivered = results.pop(0)
-            dropped = [saying for saying, flag in zip(sayings, delivered, strict=True) if not flag]
+        delivered = [flag for call, flags in zip(calls, results, strict=True) if _is_say(call) for flag in flags]
+        dropped = [saying for saying, flag in zip([*openings, *lasts], delivered, strict=True) if not flag]
         if not free_slots:
             return Turn([], suspended=False, dropped=dropped)
         self._unanswered_claim = None
@@ -106,23 +108,25 @@ class Claimer:
         One round trip. The record is written whole, so that it is there again after a Redis that lost it.
         """
         arguments: list[scripts.Argument] = [
-            keys.JOB_PREFIX, keys.LEASE_SECONDS, JobTemplate.now(), keys.WORKER_TTL_SECONDS,
+            keys.JOB_PREFIX, keys.GATEWAY_PREFIX, keys.LEASE_SECONDS, JobTemplate.now(), keys.WORKER_TTL_SECONDS,
             len(record), *(part for pair in record.items() for part in pair),
         ]  # fmt: skip
         for claim in claims:
-            arguments += (claim.job_id, claim.execution_id, claim.queue_name)
+            arguments += (claim.job_id, claim.execution_id, claim.queue_name, claim.gateway_id)
         touched = [*_STARTED, keys.WORKER_PREFIX + self._worker_name, keys.WORKERS, *_WORKERS_OF]
         held: list[int] = await scripts.RENEW.run(self._redis, touched, arguments)
         return [claim for claim, flag in zip(claims, held, strict=True) if not flag]
 
-    def _say_call(self, sayings: Sequence[Saying]) -> scripts.Call:
+    def _say_calls(self, sayings: Sequence[Saying]) -> list[scripts.Call]:
+        if not sayings:
+            return []
         arguments: list[scripts.Argument] = [
             keys.JOB_PREFIX, keys.GATEWAY_PREFIX, keys.INBOX_PREFIX, keys.INBOX_TTL_SECONDS
         ]  # fmt: skip
         for claim, part, is_last in sayings:
             frame = b"" if part is None else encode(Frame(claim.job_id, part))
             arguments += (claim.job_id, claim.execution_id, claim.queue_name, claim.gateway_id, frame, int(is_last))
-        return scripts.Call(scripts.SAY, _STARTED, arguments)
+        return [scripts.Call(scripts.SAY, _STARTED, arguments)]
 
     def _claim_call(self, execution_id: str, free_slots: int, *, again: bool) -> scripts.Call:
         touched = [*_QUEUES, *_STARTED, keys.WAKE_UP, keys.SUSPENDED, keys.last_claim(self._worker_name)]
@@ -167,6 +171,24 @@ def say_directly(connection: SyncRedis, gateway_id: str, job_id: str, part: Part
         pipeline.expire(keys.inbox(gateway_id), keys.INBOX_TTL_SECONDS)
         pipeline.execute()
     return True
+
+
+def _is_say(call: scripts.Call | scripts.Command) -> bool:
+    return isinstance(call, scripts.Call) and call.script is scripts.SAY
+
+
+def _push_commands(chunks: Sequence[Saying]) -> list[scripts.Command]:
+    """Push chunks as they are: a script would copy them four times over, and costs half of all the work there is.
+
+    Their lease need not be looked at. It held when the head was said, a request whose head was said is never begun
+    anew, and a gateway that has given a request up drops what still comes.
+    """
+    frames: dict[str, list[scripts.Argument]] = {}
+    for claim, part, _ in chunks:
+        if part is not None:
+            frames.setdefault(keys.inbox(claim.gateway_id), []).append(encode(Frame(claim.job_id, part)))
+    pushes: list[scripts.Command] = [("RPUSH", inbox, *pushed) for inbox, pushed in frames.items()]
+    return [*pushes, *(("EXPIRE", inbox, keys.INBOX_TTL_SECONDS) for inbox in frames)]
 
 
 def _claim(execution_id: str, job_id: bytes, queue_name: bytes, gateway_id: bytes, data: bytes) -> Claim:

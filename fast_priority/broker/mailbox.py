@@ -8,12 +8,12 @@ from typing import Any
 
 from redis.asyncio import Redis
 
-from fast_priority.broker import connecting, keys, scripts
+from fast_priority.broker import connecting, keys
 from fast_priority.message import Frame, UnreadableMessage, decode_frame
 
 logger = logging.getLogger(__name__)
 
-_MOST_BYTES_AT_ONCE = 1024 * 1024
+_MOST_AT_ONCE = 64
 _BLOCK_SECONDS = 5
 _PATIENCE_SECONDS = 10.0  # nobody hears of a slow read, and a frame that was popped for nobody is lost
 
@@ -59,7 +59,7 @@ class Mailbox:
 
     async def _read(self) -> list[bytes]:
         if self._expects_much():
-            frames: list[bytes] = await scripts.READ.run(self._redis, [self._key], [_MOST_BYTES_AT_ONCE])
+            frames: list[bytes] | None = await self._redis.lpop(self._key, _MOST_AT_ONCE)  # type: ignore[assignment]
             if frames:
                 return frames
         popped = await self._blocking.blpop([self._key], timeout=_BLOCK_SECONDS)

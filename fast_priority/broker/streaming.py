@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator, Callable
 
 from fast_priority.conversation import Conversation, Wanting
 from fast_priority.errors import RequestLost, error_for
-from fast_priority.message import Chunk, End, Failure, Head, Part, Want, in_pieces
+from fast_priority.message import Bytes, Chunk, End, Failure, Head, Part, Want, in_pieces
 
 Say = Callable[[Part], None]
 """Says something to the worker; if it does not get there, the conversation fails."""
@@ -28,7 +28,7 @@ class Stream:
         self._close = close
         self._has_ended = False
 
-    async def chunks(self) -> AsyncIterator[bytes]:
+    async def chunks(self) -> AsyncIterator[Bytes]:
         """Give the body as it comes. Raises GatewayError when it breaks off."""
         while not self._has_ended:
             match await self._conversation.next():
@@ -49,7 +49,7 @@ class Stream:
         self._close(self._has_ended)
 
 
-async def upload(body: AsyncIterator[bytes], conversation: Conversation, say: Say) -> None:
+async def upload(body: AsyncIterator[Bytes], conversation: Conversation, say: Say) -> None:
     """Carry a body to a worker as far as it is wanted; not a byte of it is read before. What it raises fails it all."""
     try:
         pieces = in_pieces(body)

@@ -17,7 +17,7 @@ from fast_priority.broker.jobs import JobTemplate, new_job_id
 from fast_priority.broker.streaming import Stream, upload
 from fast_priority.conversation import Conversation
 from fast_priority.errors import BrokerUnavailable, QueueFull, RequestLost, TargetTimeout, WaitedTooLong
-from fast_priority.message import Failure, Frame, Head, Leave, Part, Reply, encode
+from fast_priority.message import Bytes, Failure, Frame, Head, Leave, Part, Reply, encode
 from fast_priority.priority import Priority
 from fast_priority.settings import Settings
 from fast_priority.tasks import end_all, keep_doing
@@ -115,7 +115,7 @@ class Submitter:
         await self._redis.aclose()
 
     async def ask(
-        self, priority: Priority, payload: bytes, description: str, body: AsyncIterator[bytes] | None = None
+        self, priority: Priority, payload: bytes, description: str, body: AsyncIterator[Bytes] | None = None
     ) -> Outcome:
         """Queue the payload of a ForwardCall and give what a worker answers; close it if it is a Stream.
 

@@ -311,7 +311,11 @@ def test_a_client_that_does_not_read_holds_the_target_up(stack: Stack, kind: str
 @kinds
 def test_a_body_over_the_limit_is_refused_in_the_midst_of_it(stack: Stack, kind: str) -> None:
     """An upload of unknown length that grows over FAST_PRIORITY_MAX_BODY is answered 413, and breaks off there."""
-    with scripted_target(lambda connection, head: read_all(connection) and None) as (port, _):
+
+    def take(connection: socket.socket, head: bytes) -> None:
+        read_all(connection)
+
+    with scripted_target(take) as (port, _):
         start(stack, kind, port, FAST_PRIORITY_MAX_BODY="200000")
         response = stack.client.post("/upload", content=iter([b"x" * 65536] * 8))
     assert response.status_code == 413

@@ -12,6 +12,10 @@ REPLY = Reply(200, [], b"")
 HEAD = Head(200, [], "worker-1")
 
 
+def chunk(number: int, data: bytes) -> Chunk:
+    return Chunk(number, memoryview(data))
+
+
 def heard(*parts: Part) -> Conversation:
     """A conversation in which the other side has said this."""
     conversation = Conversation()
@@ -26,7 +30,7 @@ async def all_of(conversation: Conversation, count: int) -> list[Part]:
 
 async def test_parts_come_in_order() -> None:
     """What the other side says is given as it was said."""
-    said: list[Part] = [HEAD, Chunk(0, b"a"), Chunk(1, b"b"), End(2)]
+    said: list[Part] = [HEAD, chunk(0, b"a"), chunk(1, b"b"), End(2)]
     assert await all_of(heard(*said), 4) == said
 
 
@@ -42,16 +46,16 @@ async def test_waits_for_what_is_to_come() -> None:
 
 async def test_said_twice_is_heard_once() -> None:
     """A head and a chunk that come again, as after an answer of Redis that was lost, are dropped."""
-    conversation = heard(HEAD, Chunk(0, b"a"), HEAD, Chunk(0, b"a"), Chunk(1, b"b"))
-    assert await all_of(conversation, 3) == [HEAD, Chunk(0, b"a"), Chunk(1, b"b")]
+    conversation = heard(HEAD, chunk(0, b"a"), HEAD, chunk(0, b"a"), chunk(1, b"b"))
+    assert await all_of(conversation, 3) == [HEAD, chunk(0, b"a"), chunk(1, b"b")]
     assert not conversation.has_news
 
 
-@pytest.mark.parametrize("after_a_hole", [Chunk(2, b"c"), End(2)])
+@pytest.mark.parametrize("after_a_hole", [chunk(2, b"c"), End(2)])
 async def test_a_hole_is_no_body(after_a_hole: Part) -> None:
     """When a chunk is missing, what came before it can be read, and then it fails: it never looks whole."""
-    conversation = heard(Chunk(0, b"a"), after_a_hole)
-    assert await conversation.next() == Chunk(0, b"a")
+    conversation = heard(chunk(0, b"a"), after_a_hole)
+    assert await conversation.next() == chunk(0, b"a")
     with pytest.raises(RequestLost):
         await conversation.next()
 
@@ -79,7 +83,7 @@ async def test_a_failure_ends_waiting() -> None:
 
 async def test_more_than_was_wanted_is_not_kept() -> None:
     """Whoever sends without end, unasked, is cut off."""
-    conversation = heard(*(Chunk(number, b"") for number in range(5000)))
+    conversation = heard(*(chunk(number, b"") for number in range(5000)))
     with pytest.raises(RequestLost):
         await all_of(conversation, 5000)
 

@@ -37,7 +37,7 @@ parts = (
     replies
     | st.builds(Failure, st.text(), st.text())
     | st.builds(Head, st.integers(100, 599), field_lines, st.text())
-    | st.builds(Chunk, counts, st.binary())
+    | st.builds(Chunk, counts, st.binary().map(memoryview))
     | st.builds(End, counts)
     | st.builds(Want, counts, st.text())
     | st.just(Leave())

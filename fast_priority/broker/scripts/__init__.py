@@ -1,5 +1,6 @@
 """The atomic steps, one Lua file each; the head of a file is its contract."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from hashlib import sha1
 from importlib.resources import files
@@ -29,6 +30,10 @@ class Script:
             return await redis.execute_command("EVAL", self.source, len(keys), *keys, *arguments)  # type: ignore[no-untyped-call]
 
 
+Command = tuple[Argument, ...]
+"""A command of Redis's own."""
+
+
 @dataclass(frozen=True, slots=True)
 class Call:
     """A step with what it is to be run on."""
@@ -38,22 +43,22 @@ class Call:
     arguments: list[Argument]
 
     @property
-    def by_digest(self) -> tuple[Argument, ...]:
+    def by_digest(self) -> Command:
         """The call as Redis takes it."""
         return "EVALSHA", self.script.digest, len(self.keys), *self.keys, *self.arguments
 
 
-async def run_together(redis: Redis, calls: list[Call]) -> list[Any]:
-    """Run several steps one after the other in one round trip and give what each returns.
+async def run_together(redis: Redis, calls: Sequence[Call | Command]) -> list[Any]:
+    """Run several steps, and commands, one after the other in one round trip and give what each returns.
 
-    Each step is atomic, their sequence is not. Raises what the first step that failed answered.
+    Each step is atomic, their sequence is not. Raises what the first one that failed answered.
     """
     pipeline = redis.pipeline(transaction=False)
     for call in calls:
-        pipeline.execute_command(*call.by_digest)
+        pipeline.execute_command(*(call.by_digest if isinstance(call, Call) else call))
     results = await pipeline.execute(raise_on_error=False)
     for index, (call, result) in enumerate(zip(calls, results, strict=True)):
-        if isinstance(result, NoScriptError):
+        if isinstance(result, NoScriptError) and isinstance(call, Call):
             results[index] = await call.script.run(redis, call.keys, call.arguments)
         elif isinstance(result, Exception):
             raise result
@@ -66,7 +71,6 @@ def _script(name: str) -> Script:
 
 SUBMIT = _script("submit")
 CLAIM = _script("claim")
-READ = _script("read")
 SAY = _script("say")
 RENEW = _script("renew")
 WITHDRAW = _script("withdraw")
