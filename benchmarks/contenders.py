@@ -44,7 +44,7 @@ def running_contenders(slots: int, latency: str) -> Iterator[list[Contender]]:
     """
     with ExitStack() as parts:
         log = parts.enter_context(tempfile.TemporaryFile())
-        parts.enter_context(_tail_shown_on_failure(log))
+        parts.enter_context(tail_shown_on_failure(log))
         target = _start(parts, log, mock_target_part(port := free_port(), latency), port, "/health")
         priority_redis_port = parts.enter_context(embedded_redis())
         stock_redis_port = parts.enter_context(embedded_redis())
@@ -87,7 +87,8 @@ def _wait_for_workers(redis_port: int, count: int) -> None:
 
 
 @contextmanager
-def _tail_shown_on_failure(log: IO[bytes]) -> Iterator[None]:
+def tail_shown_on_failure(log: IO[bytes]) -> Iterator[None]:
+    """Show on stderr what processes wrote to `log` last, when the block raises."""
     try:
         yield
     except Exception:

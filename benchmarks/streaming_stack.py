@@ -1,0 +1,79 @@
+"""A gateway, its Redis and its worker in front of the target of streaming_target.py, all of it on loopback."""
+
+import json
+import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.request import ProxyHandler, build_opener
+
+from benchmarks.contenders import tail_shown_on_failure
+from fast_priority.embedded_redis import embedded_redis, free_port
+from fast_priority.stack import Part, gateway_part, running, wait_until_answers, wait_until_slots, worker_part
+
+PASSED = "/passed"  # what stands before a path that goes past the queue
+_PASSED_PATHS = "passed/download,passed/upload,passed/events"
+_no_proxy = build_opener(ProxyHandler({}))
+
+
+@dataclass
+class Stack:
+    """Where things are, and what stands before the paths that are measured: "" for the queue, or PASSED."""
+
+    way: str
+    gateway_port: int
+    target_port: int
+    redis_port: int
+    processes: dict[str, int] = field(default_factory=dict)
+    """Process ids by name."""
+
+    def waiting(self) -> int:
+        """How many requests wait."""
+        queue = self._health()["queue"]
+        assert isinstance(queue, dict)
+        return int(queue["high"]) + int(queue["low"])
+
+    def in_flight(self) -> int:
+        """How many slots are taken."""
+        return int(str(self._health()["in_flight"]))
+
+    def target_state(self) -> dict[str, int]:
+        """What the target says of the responses that it sends."""
+        with _no_proxy.open(f"http://127.0.0.1:{self.target_port}/state", timeout=10) as response:
+            found: dict[str, int] = json.load(response)
+            return found
+
+    def _health(self) -> dict[str, object]:
+        with _no_proxy.open(f"http://127.0.0.1:{self.gateway_port}/gateway_health", timeout=10) as response:
+            found: dict[str, object] = json.load(response)
+            return found
+
+
+@contextmanager
+def running_stack(slots: int, max_body_bytes: int, way: str = "") -> Iterator[Stack]:
+    """Run the parts while the block lasts, with one worker process of so many slots; 0 slots: no worker."""
+    with ExitStack() as parts:
+        log = parts.enter_context(tempfile.TemporaryFile())
+        parts.enter_context(tail_shown_on_failure(log))
+        stack = Stack(way, free_port(), free_port(), parts.enter_context(embedded_redis()))
+        script = str(Path(__file__).with_name("streaming_target.py"))
+        target = parts.enter_context(running(Part("target", (script, str(stack.target_port)), {}), log))
+        target_url, url = (f"http://127.0.0.1:{port}" for port in (stack.target_port, stack.gateway_port))
+        wait_until_answers(target, "target", f"{target_url}/state")
+        gateway = parts.enter_context(
+            running(
+                gateway_part(
+                    target_url, "127.0.0.1", stack.gateway_port, stack.redis_port,
+                    FAST_PRIORITY_PASS_THROUGH=_PASSED_PATHS, FAST_PRIORITY_MAX_BODY=str(max_body_bytes),
+                ),
+                log,
+            )
+        )  # fmt: skip
+        wait_until_answers(gateway, "gateway", f"{url}/gateway_health/live")
+        stack.processes = {"gateway": gateway.pid}
+        if slots:
+            worker = parts.enter_context(running(worker_part(1, slots, stack.redis_port), log))
+            wait_until_slots([worker], url, slots)
+            stack.processes["worker"] = worker.pid
+        yield stack
