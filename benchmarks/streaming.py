@@ -6,6 +6,7 @@ start. --quick takes half a minute and asks nothing of the speed: in so short a 
 
 import argparse
 import os
+import resource
 import signal
 import sys
 from collections.abc import Iterator
@@ -60,6 +61,9 @@ def main() -> int:
     # What the caller's shell has set for a gateway of its own must not change what is measured.
     for name in [name for name in os.environ if name.startswith(PREFIX)]:
         del os.environ[name]
+    # A thousand clients, and as many connections at the gateway: the parts inherit what this process may open.
+    most_files = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most_files, most_files))
     machine = machine_line()  # before the load: it tells how busy the machine was
     findings: list[Finding] = []
     try:

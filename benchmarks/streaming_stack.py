@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 from urllib.request import ProxyHandler, build_opener
 
 from benchmarks.contenders import tail_shown_on_failure
@@ -14,6 +15,7 @@ from fast_priority.stack import Part, gateway_part, running, wait_until_answers,
 
 PASSED = "/passed"  # what stands before a path that goes past the queue
 _PASSED_PATHS = "passed/download,passed/upload,passed/events"
+_LOOK_WITHIN_SECONDS = 30  # a gateway with a thousand uploads at hand is slow to answer
 _no_proxy = build_opener(ProxyHandler({}))
 
 
@@ -28,26 +30,28 @@ class Stack:
     processes: dict[str, int] = field(default_factory=dict)
     """Process ids by name."""
 
-    def waiting(self) -> int:
-        """How many requests wait."""
+    def waiting(self) -> int | None:
+        """How many requests wait; None when the gateway cannot tell."""
         queue = self._health()["queue"]
-        assert isinstance(queue, dict)
-        return int(queue["high"]) + int(queue["low"])
+        return None if None in queue.values() else sum(queue.values())
 
-    def in_flight(self) -> int:
-        """How many slots are taken."""
-        return int(str(self._health()["in_flight"]))
+    def in_flight(self) -> int | None:
+        """How many slots are taken; None when the gateway cannot tell."""
+        taken: int | None = self._health()["in_flight"]
+        return taken
 
     def target_state(self) -> dict[str, int]:
         """What the target says of the responses that it sends."""
-        with _no_proxy.open(f"http://127.0.0.1:{self.target_port}/state", timeout=10) as response:
-            found: dict[str, int] = json.load(response)
-            return found
+        return _get(f"http://127.0.0.1:{self.target_port}/state")
 
-    def _health(self) -> dict[str, object]:
-        with _no_proxy.open(f"http://127.0.0.1:{self.gateway_port}/gateway_health", timeout=10) as response:
-            found: dict[str, object] = json.load(response)
-            return found
+    def _health(self) -> dict[str, Any]:
+        return _get(f"http://127.0.0.1:{self.gateway_port}/gateway_health")
+
+
+def _get(url: str) -> dict[str, Any]:
+    with _no_proxy.open(url, timeout=_LOOK_WITHIN_SECONDS) as response:
+        found: dict[str, Any] = json.load(response)
+        return found
 
 
 @contextmanager

@@ -131,12 +131,16 @@ class Connection(asyncio.Protocol):
     async def _send_body(self, given: dict[str, str]) -> None:
         size_bytes, sha256 = int(given["bytes"]), hashlib.sha256()
         self._write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % size_bytes)
+        sent_bytes = 0
         for block in blocks(size_bytes):
             sha256.update(block)
+            sent_bytes += len(block)
+            if sent_bytes == size_bytes:  # before the last of it goes: who has it all may ask at once
+                digest: Digest = {"bytes": sent_bytes, "sha256": sha256.hexdigest()}
+                self._state.digests[given.get("id", "")] = digest
             self._write(block)
             await self._may_write.wait()
             await asyncio.sleep(0)  # others want to be heard, too, by whom nothing ever blocks
-        self._state.digests[given.get("id", "")] = {"bytes": size_bytes, "sha256": sha256.hexdigest()}
 
     async def _send_events(self, given: dict[str, str]) -> None:
         interval_seconds = float(given["interval"])
