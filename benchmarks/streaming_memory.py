@@ -7,7 +7,7 @@ from pathlib import Path
 from types import TracebackType
 
 import psutil
-from redis import Redis
+from redis import Redis, RedisError
 
 _LOOK_SECONDS = 0.05
 REDIS_DATA = "Redis, used memory"
@@ -35,7 +35,7 @@ class Watch:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self._ended.set()
         self._thread.join()
-        with suppress(ConnectionError):
+        with suppress(RedisError):
             self._note(self._look())
         self._redis.close()
 
