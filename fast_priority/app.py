@@ -70,7 +70,7 @@ def create_app(settings: Settings) -> GatewayApp:
             "in front of %s, on the queues of Redis at %s:%d", policy.base_url, settings.redis_host, settings.redis_port
         )
         async with Target(policy) as target, Submitter(settings) as submitter:
-            app.gateway = Gateway(settings.rules, submitter, target, settings.frames_in_flight)
+            app.gateway = Gateway(settings.rules, settings.proxies, submitter, target, settings.frames_in_flight)
             yield
             app.gateway = None
         await observer.close()

@@ -63,9 +63,9 @@ async def _carry(call: ForwardCall, line: Line, target: Target) -> Reply | End:
     ) as response:
         whole = await response.whole_if_quick()
         if whole is not None:
-            return Reply(response.status, response.fields, whole)
+            return Reply(response.status, response.fields, whole, response.http_version)
         line.conversation.be_wanted(call.frames_in_flight)
-        await line.say(Head(response.status, response.fields, line.mailbox))
+        await line.say(Head(response.status, response.fields, line.mailbox, response.http_version))
         async for data in response.chunks():
             for piece in pieces_of(data):
                 await line.say(Chunk(await line.conversation.turn(), piece))

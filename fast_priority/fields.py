@@ -1,6 +1,7 @@
 """The field rules of an intermediary, as pure functions.
 
 RFC 9110, section 7.6.1: fields that concern one connection, and those named in `Connection`, end there.
+RFC 9110, section 6.5.1: so does the trailer section, in both directions, and TE, which would ask the target for one.
 RFC 9112, section 6: a message whose length can be read two ways is never forwarded.
 """
 
@@ -29,14 +30,15 @@ _NOT_FOR_THE_TARGET = HOP_BY_HOP | {
 _BLANKS = b" \t"  # the only white space there is around a value (RFC 9110, section 5.6.3)
 _LONGEST_LENGTH_DIGITS = 18
 _TOKEN = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
+# uri-host [ ":" port ] (RFC 9110, section 7.2; RFC 3986, section 3.2.2), or nothing.
+_HOST = re.compile(rb"(\[[0-9A-Za-z:.\-_~!$&'()*+,;=]+\]|([0-9A-Za-z\-._~!$&'()*+,;=]|%[0-9A-Fa-f]{2})*)(:[0-9]*)?")
 _FORBIDDEN_IN_VALUE = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
 
 
 def end_to_end_request_fields(fields: Fields) -> Fields:
     """Keep what the target should see, in order. Raises MalformedRequest for a value that cannot be sent unchanged."""
     kept = _without(fields, _NOT_FOR_THE_TARGET)
-    for name, value in kept:
-        _check_sendable(name, value)
+    check_sendable(kept)
     return kept
 
 
@@ -62,6 +64,8 @@ def check_request_framing(method: str, fields: Fields, *, http_version: str) -> 
             codings.append(value)
     if len(hosts) > 1 or (not hosts and http_version not in ("1.0", "2")):
         raise MalformedRequest(f"a request carries exactly one Host field, this one {len(hosts)}")
+    if any(not _HOST.fullmatch(host) for host in hosts):
+        raise MalformedRequest("the Host field names no host")
     if codings and (lengths or http_version == "1.0"):
         raise MalformedRequest("Transfer-Encoding together with Content-Length, or in HTTP/1.0, is ambiguous")
     if codings and [coding.strip(_BLANKS).lower() for coding in codings] != [b"chunked"]:
@@ -72,13 +76,30 @@ def check_request_framing(method: str, fields: Fields, *, http_version: str) -> 
         raise MalformedRequest("CONNECT asks for a tunnel; this gateway forwards requests")
 
 
+def check_sendable(fields: Fields) -> None:
+    """Raise MalformedRequest for a name that is no token, or a value with controls: neither can be sent unchanged."""
+    for name, value in fields:
+        if not is_token(name) or _FORBIDDEN_IN_VALUE.search(value):
+            raise MalformedRequest(f"the field {name[:40]!r} has a character that fields may not have")
+
+
 def check_response_head(status: int, fields: Fields) -> None:
     """Raise TargetError for a head that the client cannot be given: not a final status, or a value with controls."""
     if not 200 <= status <= 599:
         raise TargetError(f"its status {status} is not that of a final response")
     for name, value in fields:
-        if not _TOKEN.fullmatch(name) or _FORBIDDEN_IN_VALUE.search(value):
+        if not is_token(name) or _FORBIDDEN_IN_VALUE.search(value):
             raise TargetError(f"its field {name[:40]!r} has a character that fields may not have")
+
+
+def host_of(fields: Fields) -> bytes:
+    """Give the host that the client asked for, with its port if it named one; empty if it named none."""
+    return next((value for name, value in fields if name.lower() == b"host"), b"")
+
+
+def is_token(octets: bytes) -> bool:
+    """Tell whether this is a token of RFC 9110, section 5.6.2, as the names of fields are."""
+    return _TOKEN.fullmatch(octets) is not None
 
 
 def content_length(fields: Fields) -> int | None:
@@ -104,13 +125,3 @@ def _without(fields: Fields, dropped: frozenset[bytes]) -> Fields:
     }
     dropped = dropped | named if named else dropped
     return [(name, value) for name, value in fields if name.lower() not in dropped]
-
-
-def _check_sendable(name: bytes, value: bytes) -> None:
-    if not _TOKEN.fullmatch(name) or _FORBIDDEN_IN_VALUE.search(value):
-        raise MalformedRequest(f"the field {name[:40]!r} has a character that fields may not have")
-    if not value.isascii():
-        try:
-            value.decode()
-        except UnicodeDecodeError as error:
-            raise MalformedRequest(f"the value of the field {name[:40]!r} is not UTF-8") from error

@@ -8,13 +8,50 @@ import functools
 from typing import Any
 
 import aiohttp
+from aiohttp import http_writer
 from aiohttp.client_proto import ResponseHandler
+from multidict import CIMultiDict
 
 _NOT_ADDED = ("Accept", "Accept-Encoding", "Content-Type", "User-Agent")
 _KEEP_IDLE_SECONDS = 4.0  # below the 5 s after which uvicorn, among others, closes an idle connection
 _LARGEST_LINE_BYTES = _LARGEST_FIELD_BYTES = 64 * 1024
 _MOST_FIELDS = 512
 _FIRST_FINAL_STATUS = 200
+_NOT_UTF8 = "surrogateescape"  # Python's way to carry bytes that are not UTF-8 through text (PEP 383)
+_serialized_as_utf8 = http_writer._serialize_headers
+
+
+def text_of(value: bytes) -> str:
+    """Give a field value as the text from which a session sends exactly these bytes."""
+    return value.decode("utf-8", _NOT_UTF8)
+
+
+def _serialized_with_all_bytes(status_line: str, headers: "CIMultiDict[str]") -> bytes:
+    """Do what aiohttp's own function does, and keep the bytes of values that are not UTF-8."""
+    if all(map(str.isascii, headers.values())):
+        return _serialized_as_utf8(status_line, headers)
+    # With one character for each byte there is nothing to leave out, and controls are still refused.
+    spelt = ((name, value.encode("utf-8", _NOT_UTF8).decode("latin-1")) for name, value in headers.items())
+    return _serialized_as_utf8(status_line, CIMultiDict(spelt)).decode().encode("latin-1")
+
+
+# Every session writes its requests through this name of the module, and none can be given another. aiohttp's function
+# leaves out, without a word, the bytes that are not UTF-8; a value may have them (RFC 9110, section 5.5: obs-text).
+http_writer._serialize_headers = _serialized_with_all_bytes
+
+
+class _AllMethods(set[str]):
+    def __contains__(self, method: object) -> bool:
+        return True
+
+
+class RequestAsItIs(aiohttp.ClientRequest):
+    """A request that says nothing of a body it does not have.
+
+    aiohttp gives it a Content-Length of 0 unless its method is among these.
+    """
+
+    GET_METHODS = _AllMethods()
 
 
 class OneAnswerARequest(ResponseHandler):
@@ -52,6 +89,7 @@ def plain_session(connect_timeout_seconds: float) -> aiohttp.ClientSession:
     connector._factory = functools.partial(OneAnswerARequest, loop=connector._loop)  # type: ignore[assignment]
     session = aiohttp.ClientSession(
         connector=connector,
+        request_class=RequestAsItIs,
         cookie_jar=aiohttp.DummyCookieJar(),
         skip_auto_headers=_NOT_ADDED,
         auto_decompress=False,

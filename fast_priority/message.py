@@ -11,12 +11,14 @@ do not fit raise `UnreadableMessage` and nothing else.
 """
 
 from collections.abc import AsyncIterator, Iterator
-from typing import TypeAlias
+from typing import Literal, TypeAlias
 
 import msgspec
 
 Fields: TypeAlias = list[tuple[bytes, bytes]]
 """Field lines in the order sent, repeated names kept apart; names in any case, values without outer white space."""
+
+HttpVersion: TypeAlias = Literal["1.0", "1.1"]
 
 
 Bytes: TypeAlias = bytes | memoryview
@@ -65,6 +67,8 @@ class Reply(msgspec.Struct, array_like=True, frozen=True, gc=False, tag="reply")
     status: int
     fields: Fields
     body: bytes
+    http_version: HttpVersion = "1.1"
+    """What the target spoke; the gateway says so in Via."""
 
 
 class Failure(msgspec.Struct, array_like=True, frozen=True, gc=False, tag="failure"):
@@ -80,6 +84,7 @@ class Head(msgspec.Struct, array_like=True, frozen=True, gc=False, tag="head"):
     status: int
     fields: Fields
     mailbox: str
+    http_version: HttpVersion = "1.1"
 
 
 class Chunk(msgspec.Struct, array_like=True, frozen=True, gc=False, tag="chunk"):

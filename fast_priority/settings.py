@@ -24,6 +24,7 @@ from pydantic_settings import (
 from fast_priority.errors import ConfigurationError
 from fast_priority.message import TargetPolicy
 from fast_priority.priority import Listing, Rules
+from fast_priority.trusted_proxies import TrustedProxies
 
 PREFIX = "FAST_PRIORITY_"
 DOTENV = ".env"
@@ -38,6 +39,7 @@ def _setting(default: Any, meaning: str, takes: str, **limits: Any) -> Any:
 
 _PATH_LISTS = {f"{PREFIX}{name}".lower() for name in ("prio_paths", "prio_base_paths", "pass_through")}
 PathList = Annotated[tuple[str, ...], NoDecode]
+AddressList = Annotated[tuple[str, ...], NoDecode]
 
 
 class Settings(BaseSettings):
@@ -124,6 +126,11 @@ class Settings(BaseSettings):
     health_path: str = _setting("/gateway_health", "The gateway's own health endpoint.", "a path")
     host: str = _setting("0.0.0.0", "Address the gateway listens on.", "an address of this machine")
     port: int = _setting(8000, "Port the gateway listens on.", "a port from 1 to 65535", ge=1, le=65_535)
+    trusted_proxies: AddressList = _setting(
+        (),
+        "Proxies in front of the gateway that are believed whom they forward a request for.",
+        "comma-separated addresses and CIDR networks, such as 10.0.0.0/8,192.0.2.7,2001:db8::/32",
+    )
     workers: str | None = Field(
         None,
         validation_alias=AliasChoices(f"{PREFIX}WORKERS", f"{PREFIX}WORKER"),
@@ -171,9 +178,15 @@ class Settings(BaseSettings):
     @field_validator("prio_paths", "prio_base_paths", "pass_through", mode="before")
     @classmethod
     def _split(cls, value: Any) -> Any:
-        if isinstance(value, str):
-            return tuple(part.strip() for part in value.split(",") if part.strip())
-        return value
+        return _parts(value)
+
+    @field_validator("trusted_proxies", mode="before")
+    @classmethod
+    def _are_addresses(cls, value: Any) -> Any:
+        written = _parts(value)
+        if isinstance(written, tuple):
+            TrustedProxies.of(written)
+        return written
 
     @field_validator("high_prio_paths", mode="before")
     @classmethod
@@ -265,6 +278,11 @@ class Settings(BaseSettings):
             ignore_outer_slashes=self.normalize_paths,
         )
 
+    @property
+    def proxies(self) -> TrustedProxies:
+        """The proxies that are believed whom they forward a request for."""
+        return TrustedProxies.of(self.trusted_proxies)
+
     def target_policy(self) -> TargetPolicy:
         """Where requests go, and their limits. Raises ConfigurationError without FAST_PRIORITY_TARGET_BASE_URL."""
         if self.target_base_url is None:
@@ -281,6 +299,10 @@ def says_something(variable: str, value: str | None) -> bool:
     something to say.
     """
     return bool(value) or (value is not None and variable.lower() in _PATH_LISTS)
+
+
+def _parts(value: Any) -> Any:
+    return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
 
 
 def _whole_number(text: str | None) -> int | None:

@@ -28,8 +28,8 @@ from fast_priority.errors import (
     TargetUnreachable,
 )
 from fast_priority.fields import check_response_head, content_length, end_to_end_response_fields
-from fast_priority.http_client import plain_session
-from fast_priority.message import Bytes, Fields, TargetPolicy
+from fast_priority.http_client import plain_session, text_of
+from fast_priority.message import Bytes, Fields, HttpVersion, TargetPolicy
 
 Body = bytes | AsyncIterator[Bytes]
 
@@ -82,6 +82,7 @@ class Response:
         self._begun: list[bytes] = []
         self._size = 0
         self.status = response.status
+        self.http_version: HttpVersion = "1.0" if response.version == aiohttp.HttpVersion10 else "1.1"
         self.fields: Fields = end_to_end_response_fields(list(response.raw_headers))
         check_response_head(self.status, self.fields)
         declared = response.content_length
@@ -208,10 +209,7 @@ def _quoted(raw_target: bytes) -> str:
 
 
 def _headers(fields: Fields) -> CIMultiDict[str]:
-    try:
-        return CIMultiDict((name.decode("ascii"), value.decode()) for name, value in fields)
-    except UnicodeDecodeError as error:
-        raise MalformedRequest("a field is not UTF-8") from error
+    return CIMultiDict((name.decode("ascii"), text_of(value)) for name, value in fields)
 
 
 class _Supply:

@@ -22,6 +22,7 @@ class Stream:
     ) -> None:
         self.status = head.status
         self.fields = head.fields
+        self.http_version = head.http_version
         self._conversation = conversation
         self._wanting = Wanting(frames_in_flight)
         self._say = say

@@ -124,13 +124,20 @@ def test_the_target_sees_its_own_host(lasting_stack: Stack, path: str) -> None:
 
 
 @pytest.mark.parametrize("path", PATHS)
-def test_nothing_is_added_to_the_request(lasting_stack: Stack, path: str) -> None:
-    """A request with no fields of its own arrives with Host and nothing else."""
+def test_only_what_an_intermediary_says_is_added_to_the_request(lasting_stack: Stack, path: str) -> None:
+    """A request with no fields of its own arrives with Host, for whom and by whom it is forwarded, and nothing else."""
     answer = exchange_bytes(
         lasting_stack.gateway_port, f"GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".encode()
     )
     echoed = httpx.Response(200, content=answer.partition(b"\r\n\r\n")[2]).json()
-    assert [name for name, _ in echoed["fields"]] == ["host"]
+    assert [tuple(field) for field in echoed["fields"]] == [
+        ("host", f"127.0.0.1:{lasting_stack.mock_port}"),
+        ("x-forwarded-for", "127.0.0.1"),
+        ("x-forwarded-host", "x"),
+        ("x-forwarded-proto", "http"),
+        ("forwarded", "for=127.0.0.1;host=x;proto=http"),
+        ("via", "1.1 fast-priority"),
+    ]
 
 
 @pytest.mark.parametrize("path", PATHS)
@@ -141,11 +148,12 @@ def test_repeated_request_fields_arrive_in_order(lasting_stack: Stack, path: str
 
 
 @pytest.mark.parametrize("path", PATHS)
-def test_utf8_fields_arrive_byte_for_byte(lasting_stack: Stack, path: str) -> None:
-    """A field value beyond ASCII arrives with the bytes it was sent with."""
-    response = lasting_stack.client.get(path, headers=[(b"x-name", "Zoë".encode())])
+@pytest.mark.parametrize("value", ["Zoë".encode(), b"Zo\xeb", b"\xff\x80"])
+def test_fields_beyond_ascii_arrive_byte_for_byte(lasting_stack: Stack, path: str, value: bytes) -> None:
+    """A field value beyond ASCII arrives with the bytes it was sent with, UTF-8 or not."""
+    response = lasting_stack.client.get(path, headers=[(b"x-name", value)])
     echoed = dict(sent_fields(response))["x-name"]
-    assert echoed.encode("latin-1") == "Zoë".encode()
+    assert echoed.encode("latin-1") == value
 
 
 @pytest.mark.parametrize("path", PATHS)

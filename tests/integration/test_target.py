@@ -35,7 +35,8 @@ async def reply_of(target: Target, sent: Request) -> Reply:
     """Send a request and give the whole response."""
     assert sent.body is not None
     async with target.exchange(sent.method, sent.raw_target, sent.fields, sent.body) as response:
-        return Reply(response.status, response.fields, b"".join([chunk async for chunk in response.chunks()]))
+        body = b"".join([chunk async for chunk in response.chunks()])
+        return Reply(response.status, response.fields, body, response.http_version)
 
 
 async def forward(port: int, sent: Request, path: str = "", **limits: float) -> Reply:
@@ -52,6 +53,14 @@ async def test_nothing_is_added_to_a_bare_request() -> None:
     with scripted_target(answer_ok) as (port, heads):
         await forward(port, request())
     assert heads == [f"GET /x HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n\r\n".encode()]
+
+
+@pytest.mark.parametrize("method", ["DELETE", "POST", "PUT", "PURGE"])
+async def test_no_length_is_given_to_a_body_that_is_not_there(method: str) -> None:
+    """A request that says nothing of a body goes out saying nothing of one, whatever its method."""
+    with scripted_target(answer_ok) as (port, heads):
+        await forward(port, request(method))
+    assert heads == [f"{method} /x HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n\r\n".encode()]
 
 
 @pytest.mark.parametrize("raw", [b"/a%2Fb", b"//a", b"/a/../b", b"/%zz?q=%20+&&", b"/;p?a=1&a=2", b"/%C3%28", b"/?"])
@@ -215,11 +224,56 @@ async def test_a_name_that_does_not_resolve_is_said_so() -> None:
     assert raised.value.status == 502
 
 
-async def test_a_field_that_is_not_text_is_refused() -> None:
-    """A request field that cannot be sent with its own bytes is refused, and nothing is sent."""
+@pytest.mark.parametrize("body", [b"", b"body"])
+@pytest.mark.parametrize(
+    "value", [b"\xff", b"a\xe4\xc3\xa4", b"\xed\xa0\x80", b"\xf4\x90\x80\x80", b"\xc0\xaf", b"\x80\tb"]
+)
+async def test_fields_that_are_not_utf8_go_out_byte_for_byte(value: bytes, body: bytes) -> None:
+    """A field value goes out with its own bytes also where they are not UTF-8, and those around it do, too."""
+    fields = [(b"x-a", value), (b"x-b", "Zoë".encode()), (b"content-length", b"%d" % len(body)), (b"x-a", b"")]
+    with scripted_target(answer_ok) as (port, heads):
+        await forward(port, request("POST", fields=fields, body=body))
+    lines = heads[0].partition(b"\r\n\r\n")[0].split(b"\r\n")
+    assert lines[2:] == [b"%s: %s" % field for field in fields]
+
+
+@pytest.mark.parametrize("value", [b"a\r\nx-b: 1", b"a\nb", b"a\0b", b"\xff\r\nx-b: 1", b"\xff\0"])
+async def test_a_field_that_would_begin_another_is_refused(value: bytes) -> None:
+    """A value with control characters is refused, whatever its other bytes, and nothing is sent."""
     with scripted_target(answer_ok) as (port, heads), pytest.raises(MalformedRequest):
-        await forward(port, request(fields=[(b"x-a", b"\xff")]))
+        await forward(port, request(fields=[(b"x-a", value)]))
     assert heads == []
+
+
+async def test_a_name_that_is_not_ascii_is_refused() -> None:
+    """A field whose name has other bytes than ASCII is refused, and nothing is sent."""
+    with scripted_target(answer_ok) as (port, heads), pytest.raises(MalformedRequest):
+        await forward(port, request(fields=[(b"x-\xff", b"1")]))
+    assert heads == []
+
+
+@pytest.mark.parametrize("version", ["1.0", "1.1"])
+async def test_the_targets_version_is_told(version: str) -> None:
+    """A reply says which HTTP the target spoke."""
+
+    def answer(connection: socket.socket, head: bytes) -> None:
+        connection.sendall(f"HTTP/{version} 200 OK\r\nContent-Length: 0\r\n\r\n".encode())
+
+    with scripted_target(answer) as (port, _):
+        assert (await forward(port, request())).http_version == version
+
+
+async def test_a_responses_trailers_are_dropped() -> None:
+    """Trailer fields of the target's response become no fields of the reply, nor part of its body."""
+
+    def answer(connection: socket.socket, head: bytes) -> None:
+        connection.sendall(
+            b"HTTP/1.1 200 OK\r\nTrailer: X-Sum\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\nX-Sum: 1\r\n\r\n"
+        )
+
+    with scripted_target(answer) as (port, _):
+        reply = await forward(port, request())
+    assert (reply.fields, reply.body) == ([], b"ok")
 
 
 async def test_leaving_an_exchange_early_ends_the_call() -> None:

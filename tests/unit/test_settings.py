@@ -4,6 +4,7 @@ import pytest
 
 from fast_priority.priority import Listing, Priority
 from fast_priority.settings import Settings
+from fast_priority.trusted_proxies import address_of
 
 
 @pytest.mark.parametrize(
@@ -27,6 +28,7 @@ from fast_priority.settings import Settings
         ("host", "0.0.0.0"),
         ("port", 8000),
         ("workers", None),
+        ("trusted_proxies", ()),
     ],
 )
 def test_default(name: str, default: object) -> None:
@@ -60,6 +62,8 @@ def test_default(name: str, default: object) -> None:
         ("MAX_QUEUED_HIGH", "3", "max_queued_high", 3),
         ("MAX_QUEUED_LOW", "4", "max_queued_low", 4),
         ("WORKER_CONCURRENCY", "8", "worker_concurrency", 8),
+        ("TRUSTED_PROXIES", "10.0.0.0/8, ::1", "trusted_proxies", ("10.0.0.0/8", "::1")),
+        ("TRUSTED_PROXIES", "", "trusted_proxies", ()),
     ],
 )
 def test_variable(monkeypatch: pytest.MonkeyPatch, variable: str, text: str, name: str, value: object) -> None:
@@ -130,6 +134,13 @@ def test_target_policy(monkeypatch: pytest.MonkeyPatch) -> None:
     assert (policy.base_url, policy.connect_timeout_seconds, policy.timeout_seconds, policy.max_body_bytes) == (
         "http://api", 1, 2, 4096,
     )  # fmt: skip
+
+
+def test_trusted_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The proxies that are named are the ones that are trusted."""
+    monkeypatch.setenv("FAST_PRIORITY_TRUSTED_PROXIES", "10.0.0.0/8")
+    proxies = Settings.load().proxies
+    assert [proxies.has(address_of(peer)) for peer in ("10.1.2.3", "11.1.2.3")] == [True, False]
 
 
 def test_settings_do_not_change() -> None:

@@ -1,0 +1,64 @@
+"""The body of one request, as the server receives it from the client."""
+
+import asyncio
+import math
+from collections.abc import AsyncIterator
+
+from fast_priority.asgi import ClientLeft, Message, Receive
+from fast_priority.errors import RequestBodyTooLarge, RequestTimeout
+from fast_priority.fields import content_length, has_body
+from fast_priority.message import Bytes, Fields
+from fast_priority.target import MOST_WHOLE_BYTES
+
+
+class ClientBody:
+    """A body that is read when somebody wants it. Raises RequestBodyTooLarge if it is declared too large."""
+
+    def __init__(self, fields: Fields, receive: Receive, most_bytes: int, patience_seconds: float) -> None:
+        self._receive = receive
+        self._most_bytes = most_bytes or math.inf
+        self._patience_seconds = patience_seconds
+        self._was_read = asyncio.Event()
+        declared = content_length(fields)
+        if declared is not None and declared > self._most_bytes:
+            raise self._too_large()
+        self.is_small = declared <= MOST_WHOLE_BYTES if declared is not None else not has_body(fields)
+        """Whether it is small enough to be read before anybody wants it."""
+
+    async def whole(self) -> bytes:
+        """Give the whole body."""
+        return b"".join([chunk async for chunk in self.chunks()])
+
+    async def chunks(self) -> AsyncIterator[Bytes]:
+        """Give the body as it comes.
+
+        Raises ClientLeft, RequestBodyTooLarge as soon as it is, and RequestTimeout for a client that stops sending.
+        """
+        size, more = 0, True
+        while more:
+            message = await self._message()
+            if message["type"] == "http.disconnect":
+                raise ClientLeft
+            chunk: bytes = message.get("body", b"")
+            size += len(chunk)
+            if size > self._most_bytes:
+                raise self._too_large()
+            more = message.get("more_body", False)
+            if chunk:
+                yield chunk
+        self._was_read.set()
+
+    async def client_left(self) -> None:
+        """Return when the client has left."""
+        await self._was_read.wait()
+        await self._receive()  # once the body is read, the only message still to come is a disconnect
+
+    async def _message(self) -> Message:
+        try:
+            async with asyncio.timeout(self._patience_seconds):
+                return await self._receive()
+        except TimeoutError as error:
+            raise RequestTimeout(f"nothing came for {self._patience_seconds:g} s") from error
+
+    def _too_large(self) -> RequestBodyTooLarge:
+        return RequestBodyTooLarge(f"a request body may have {self._most_bytes} bytes (FAST_PRIORITY_MAX_BODY)")
