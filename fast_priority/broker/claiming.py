@@ -76,7 +76,7 @@ class Claimer:
         lasts = [saying for saying in sayings if saying.is_last]
         # In this order, so that of each request the head comes before its chunks, and they before its end.
         calls: list[scripts.Call | scripts.Command] = [
-            *self._say_calls(openings), *_push_commands(chunks), *self._say_calls(lasts)
+            *self._say_calls(openings, in_order=True), *_push_commands(chunks), *self._say_calls(lasts)
         ]  # fmt: skip
         execution_id = self._unanswered_claim or uuid4().hex
         if free_slots:
@@ -117,7 +117,7 @@ class Claimer:
         held: list[int] = await scripts.RENEW.run(self._redis, touched, arguments)
         return [claim for claim, flag in zip(claims, held, strict=True) if not flag]
 
-    def _say_calls(self, sayings: Sequence[Saying]) -> list[scripts.Call]:
+    def _say_calls(self, sayings: Sequence[Saying], *, in_order: bool = False) -> list[scripts.Call]:
         if not sayings:
             return []
         arguments: list[scripts.Argument] = [
@@ -126,7 +126,7 @@ class Claimer:
         for claim, part, is_last in sayings:
             frame = b"" if part is None else encode(Frame(claim.job_id, part))
             arguments += (claim.job_id, claim.execution_id, claim.queue_name, claim.gateway_id, frame, int(is_last))
-        return [scripts.Call(scripts.SAY, _STARTED, arguments)]
+        return [scripts.Call(scripts.SAY, _STARTED, arguments, in_order)]
 
     def _claim_call(self, execution_id: str, free_slots: int, *, again: bool) -> scripts.Call:
         touched = [*_QUEUES, *_STARTED, keys.WAKE_UP, keys.SUSPENDED, keys.last_claim(self._worker_name)]

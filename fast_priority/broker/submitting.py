@@ -35,7 +35,7 @@ _WITHDRAW_AGAIN_SECONDS = 1.0
 _LAST_WITHDRAWALS_SECONDS = 2.0
 _ANSWER_GRACE_SECONDS = 15.0  # over TTL and timeout; every ordinary end comes before
 
-_NOTHING_TO_TAKE_BACK = (QueueFull, WaitedTooLong, RequestLost)
+_NOTHING_TO_TAKE_BACK = (QueueFull, WaitedTooLong)
 """After these, nothing of the request is left anywhere."""
 
 Outcome = Reply | Failure | Stream
@@ -137,19 +137,15 @@ class Submitter:
             if not has_ended and not self._submits.take_back(sent):
                 self._withdraw_in_background(submission, sent)
 
-        has_ended = False
         try:
             await self._until_accepted(submission, sent)
             first = await self._first_part(submission, conversation)
             if isinstance(first, Head):
                 return Stream(first, conversation, self._settings.frames_in_flight, say, close)
-            has_ended = True
         except BaseException as error:
             close(has_ended=isinstance(error, _NOTHING_TO_TAKE_BACK))
             raise
-        close(has_ended)
-        if not isinstance(first, Reply | Failure):
-            raise RequestLost(f"a worker began its answer with {type(first).__name__}")
+        close(has_ended=True)
         return first
 
     async def _until_accepted(self, submission: _Submission, sent: asyncio.Future[SubmitOutcome]) -> None:
@@ -166,7 +162,7 @@ class Submitter:
         if outcome == "full":
             raise QueueFull(f"the {submission.priority} queue is full")
 
-    async def _first_part(self, submission: _Submission, conversation: Conversation) -> Part:
+    async def _first_part(self, submission: _Submission, conversation: Conversation) -> Reply | Failure | Head:
         await _at_most(self._settings.ttl, conversation.news())
         if not conversation.was_heard_of:
             if await self._was_never_started(submission):
@@ -179,7 +175,10 @@ class Submitter:
             if patience_seconds <= 0:
                 raise TargetTimeout("no answer came from the worker")
             await _at_most(patience_seconds, conversation.news())
-        return await conversation.next()
+        first = await conversation.next()
+        if isinstance(first, Reply | Failure | Head):
+            return first
+        raise RequestLost(f"a worker began its answer with {type(first).__name__}")
 
     async def _was_never_started(self, submission: _Submission) -> bool:
         try:

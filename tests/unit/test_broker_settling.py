@@ -6,8 +6,9 @@ import pytest
 
 from fast_priority.broker import keys
 from fast_priority.broker.claiming import Claim, Claimer, Saying, say_directly, somebody_waits
+from fast_priority.broker.streaming import Stream
 from fast_priority.broker.submitting import Submitter
-from fast_priority.message import Failure, Reply
+from fast_priority.message import Chunk, End, Failure, Head, Part, Reply
 from fast_priority.priority import Priority
 from fast_priority.settings import Settings
 from tests.unit.broker_rig import HELLO, PATIENCE_SECONDS, Rig, until
@@ -165,3 +166,43 @@ async def test_job_of_no_gateway(rig: Rig, claimer: Claimer) -> None:
     """Settling a job that no gateway made writes no answer."""
     turn = await claimer.take_turn([Saying(made_by_hand(""), HELLO)], 0)
     assert (len(turn.dropped), rig.all_keys()) == (1, [])
+
+
+async def test_a_streamed_answer(rig: Rig, submitter: Submitter, claimer: Claimer) -> None:
+    """Head, chunks and end reach the gateway in order, even if Redis knows no script, and then nothing is left."""
+    asking, claim = await rig.start(submitter, claimer)
+    rig.redis.script_flush()
+    parts: list[Part] = [Head(200, [], "worker-1"), Chunk(0, memoryview(b"a")), Chunk(1, memoryview(b"b"))]
+    await claimer.take_turn([*(Saying(claim, part, is_last=False) for part in parts), Saying(claim, End(2))], 0)
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        stream = await asking
+    assert isinstance(stream, Stream)
+    assert [bytes(chunk) async for chunk in stream.chunks()] == [b"a", b"b"]
+    stream.close()
+    assert set(rig.all_keys()) == {keys.QUEUES, keys.gateway(submitter.gateway_id), keys.last_claim("worker-1")}
+
+
+async def test_an_end_without_an_answer(rig: Rig, submitter: Submitter, claimer: Claimer) -> None:
+    """The end of a request whose client has left takes its job and its lease along, and tells nobody anything."""
+    _, claim = await rig.start(submitter, claimer)
+    turn = await claimer.take_turn([Saying(claim, None)], 0)
+    assert (turn.dropped, rig.jobs(), rig.lease(claim)) == ([], [], None)
+    assert not rig.redis.exists(keys.inbox(submitter.gateway_id))
+
+
+async def test_a_head_after_the_lease_ran_out(rig: Rig, submitter: Submitter, claimer: Claimer) -> None:
+    """A response that begins after the lease was lost is dropped, and its worker is told."""
+    _, claim = await rig.start(submitter, claimer)
+    rig.redis.delete(keys.job(claim.job_id))
+    late = Saying(claim, Head(200, [], "worker-1"), is_last=False)
+    assert (await claimer.take_turn([late], 0)).dropped == [late]
+
+
+async def test_lease_of_a_gone_gateway(rig: Rig, claimer: Claimer) -> None:
+    """A worker learns that the gateway that asked is gone: its call is nobody's any more, and its job is removed."""
+    async with Submitter(Settings.load()) as submitter:
+        _, claim = await rig.start(submitter, claimer)
+        rig.redis.delete(keys.gateway(submitter.gateway_id))
+        assert await claimer.show_life({"birth": "now"}, [claim]) == [claim]
+        assert (rig.jobs(), rig.lease(claim)) == ([], None)
+        await rig.let_go()

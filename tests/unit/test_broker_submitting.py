@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -9,7 +10,8 @@ import pytest
 from fast_priority.broker import keys, scripts, submitting
 from fast_priority.broker.claiming import Claimer, Saying
 from fast_priority.broker.submitting import Submitter, _Submission
-from fast_priority.errors import BrokerUnavailable, QueueFull, WaitedTooLong
+from fast_priority.errors import BrokerUnavailable, QueueFull, RequestBodyTooLarge, RequestLost, WaitedTooLong
+from fast_priority.message import Chunk, End, Frame, Leave, Want, decode_frame
 from fast_priority.priority import Priority
 from fast_priority.settings import Settings
 from tests.unit.broker_rig import HELLO, PATIENCE_SECONDS, Rig, until
@@ -245,3 +247,65 @@ async def test_late_alone(rig: Rig, submitter: Submitter) -> None:
     in_time = _Submission("in-time", Priority.HIGH, b"", "GET /", until=present + PATIENCE_SECONDS)
     assert await submitter._submit_all([late, in_time]) == ["late", "queued"]
     assert rig.ids(Priority.HIGH) == ["in-time"]
+
+
+async def test_a_client_that_leaves_is_told_to_the_worker(rig: Rig, submitter: Submitter, claimer: Claimer) -> None:
+    """The worker that has started a request hears that its client has left, at its own mailbox."""
+    asking, claim = await rig.start(submitter, claimer)
+    asking.cancel()
+    await until("the worker is told", lambda: bool(rig.redis.exists(keys.inbox("worker-1"))))
+    assert decode_frame(rig.redis.lpop(keys.inbox("worker-1"))) == Frame(claim.job_id, Leave())
+    assert rig.redis.ttl(keys.inbox("worker-1")) != -1
+
+
+async def test_an_answer_that_begins_in_its_midst(rig: Rig, submitter: Submitter, claimer: Claimer) -> None:
+    """A worker that sends a chunk without a head is not believed, and told to leave the request alone."""
+    asking, claim = await rig.start(submitter, claimer)
+    await claimer.take_turn([Saying(claim, Chunk(0, memoryview(b"a")), is_last=False)], 0)
+    await until("it has failed", asking.done)
+    assert isinstance(asking.exception(), RequestLost)
+    await until("the worker is told", lambda: bool(rig.redis.exists(keys.inbox("worker-1"))))
+
+
+async def test_a_body_is_not_read_before_it_is_wanted(rig: Rig, submitter: Submitter, claimer: Claimer) -> None:
+    """Of the body that is not in the call nothing is read until a worker wants it, and then as much as it wants."""
+    read: list[int] = []
+
+    async def body() -> AsyncIterator[bytes]:
+        for number in range(3):
+            read.append(number)
+            yield b"%d" % number
+
+    asking = asyncio.create_task(submitter.ask(Priority.HIGH, b"call", "POST /", body()))
+    await until("it is queued", lambda: rig.waiting(Priority.HIGH) == 1)
+    await let_others_run()
+    assert read == []
+    (claim,) = (await claimer.take_turn([], 1)).claims
+    await claimer.take_turn([Saying(claim, Want(2, "worker-1"), is_last=False)], 0)
+    mailbox = keys.inbox("worker-1")
+    await until("two pieces are there", lambda: rig.redis.llen(mailbox) == 2)
+    await let_others_run()
+    assert read == [0, 1]
+    await claimer.take_turn([Saying(claim, Want(4, "worker-1"), is_last=False)], 0)
+    await until("the rest is there", lambda: rig.redis.llen(mailbox) == 4)
+    parts = [decode_frame(rig.redis.lpop(mailbox)).part for _ in range(4)]
+    assert parts == [*(Chunk(number, memoryview(b"%d" % number)) for number in range(3)), End(3)]
+    await claimer.take_turn([Saying(claim, HELLO)], 0)
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        assert await asking == HELLO
+
+
+async def test_a_body_that_fails_fails_the_request(rig: Rig, submitter: Submitter, claimer: Claimer) -> None:
+    """What reading the body raises is what whoever asked gets, and the worker is told to leave."""
+
+    async def body() -> AsyncIterator[bytes]:
+        yield b"0"
+        raise RequestBodyTooLarge("too large")
+
+    asking = asyncio.create_task(submitter.ask(Priority.HIGH, b"call", "POST /", body()))
+    await until("it is queued", lambda: rig.waiting(Priority.HIGH) == 1)
+    (claim,) = (await claimer.take_turn([], 1)).claims
+    await claimer.take_turn([Saying(claim, Want(8, "worker-1"), is_last=False)], 0)
+    await until("it has failed", asking.done)
+    assert isinstance(asking.exception(), RequestBodyTooLarge)
+    await until("the worker is told", lambda: rig.redis.llen(keys.inbox("worker-1")) == 2)

@@ -41,21 +41,25 @@ class Call:
     script: Script
     keys: list[str]
     arguments: list[Argument]
+    in_order: bool = False
+    """Whether what follows in the same round trip may not overtake it: then the source travels each time."""
 
     @property
-    def by_digest(self) -> Command:
+    def command(self) -> Command:
         """The call as Redis takes it."""
-        return "EVALSHA", self.script.digest, len(self.keys), *self.keys, *self.arguments
+        name, script = ("EVAL", self.script.source) if self.in_order else ("EVALSHA", self.script.digest)
+        return name, script, len(self.keys), *self.keys, *self.arguments
 
 
 async def run_together(redis: Redis, calls: Sequence[Call | Command]) -> list[Any]:
     """Run several steps, and commands, one after the other in one round trip and give what each returns.
 
-    Each step is atomic, their sequence is not. Raises what the first one that failed answered.
+    Each step is atomic, their sequence is not: a step that Redis has not known is run again when the others have been,
+    unless it is `in_order`. Raises what the first one that failed answered.
     """
     pipeline = redis.pipeline(transaction=False)
     for call in calls:
-        pipeline.execute_command(*(call.by_digest if isinstance(call, Call) else call))
+        pipeline.execute_command(*(call.command if isinstance(call, Call) else call))
     results = await pipeline.execute(raise_on_error=False)
     for index, (call, result) in enumerate(zip(calls, results, strict=True)):
         if isinstance(result, NoScriptError) and isinstance(call, Call):
