@@ -17,6 +17,7 @@ _KEEP_IDLE_SECONDS = 4.0  # below the 5 s after which uvicorn, among others, clo
 _LARGEST_LINE_BYTES = _LARGEST_FIELD_BYTES = 64 * 1024
 _MOST_FIELDS = 512
 _FIRST_FINAL_STATUS = 200
+_READ_BUFFER_BYTES = 256 * 1024  # twice as many are read ahead at most; what is read at once is one piece of a body
 _NOT_UTF8 = "surrogateescape"  # Python's way to carry bytes that are not UTF-8 through text (PEP 383)
 _serialized_as_utf8 = http_writer._serialize_headers
 
@@ -94,6 +95,7 @@ def plain_session(connect_timeout_seconds: float) -> aiohttp.ClientSession:
         skip_auto_headers=_NOT_ADDED,
         auto_decompress=False,
         trust_env=False,
+        read_bufsize=_READ_BUFFER_BYTES,
         max_line_size=_LARGEST_LINE_BYTES,
         max_field_size=_LARGEST_FIELD_BYTES,
         max_headers=_MOST_FIELDS,

@@ -141,7 +141,7 @@ class Serving:
         return taken
 
     async def _take_turn(self, sayings: list[Saying]) -> None:
-        free = self._free_slots
+        free = self._free_slots if self._work_may_wait else 0
         if free:
             self._work_may_wait = False  # unless this turn, or a wake-up that comes while it is under way, says it does
         try:
@@ -152,6 +152,9 @@ class Serving:
         self._away.over()
         for saying in turn.dropped:
             self._note_dropped(saying)
+        for saying in sayings:
+            if saying.said is not None and not saying.said.done():
+                saying.said.set_result(None)
         self.served += sum(saying.is_last for saying in sayings) - sum(saying.is_last for saying in turn.dropped)
         for claim in turn.claims:
             self._start(claim)
@@ -186,7 +189,10 @@ class Serving:
 
     def _start(self, claim: Claim) -> None:
         async def say(part: Part) -> None:
-            self._say(Saying(claim, part, is_last=False))
+            # What comes from the target until it has been said goes into the next chunk: the busier, the larger.
+            said = asyncio.get_running_loop().create_future()
+            self._say(Saying(claim, part, is_last=False, said=said))
+            await said
 
         if claim.job_id in self._left_early:
             del self._left_early[claim.job_id]

@@ -105,8 +105,8 @@ class Settings(BaseSettings):
         le=1024**5,
     )
     frames_in_flight: int = _setting(
-        8,
-        "Pieces of one body, of at most 128 KiB each, that may be on their way through Redis at once.",
+        4,
+        "Pieces of one body, of at most 512 KiB each, that may be on their way through Redis at once.",
         "a whole number from 1 to 1024",
         ge=1,
         le=1024,

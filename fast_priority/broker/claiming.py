@@ -1,5 +1,6 @@
 """The worker's side of the queues: claim requests, keep their leases, say what comes of them."""
 
+import asyncio
 import time
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -40,6 +41,8 @@ class Saying(NamedTuple):
     part: Part | None
     """None: nothing, for a client that has left; only as the last."""
     is_last: bool = True
+    said: "asyncio.Future[None] | None" = None
+    """Is given a result by the caller once the part is on its way."""
 
 
 class Turn(NamedTuple):
@@ -123,7 +126,7 @@ class Claimer:
         arguments: list[scripts.Argument] = [
             keys.JOB_PREFIX, keys.GATEWAY_PREFIX, keys.INBOX_PREFIX, keys.INBOX_TTL_SECONDS
         ]  # fmt: skip
-        for claim, part, is_last in sayings:
+        for claim, part, is_last, _ in sayings:
             frame = b"" if part is None else encode(Frame(claim.job_id, part))
             arguments += (claim.job_id, claim.execution_id, claim.queue_name, claim.gateway_id, frame, int(is_last))
         return [scripts.Call(scripts.SAY, _STARTED, arguments, in_order)]
@@ -184,7 +187,7 @@ def _push_commands(chunks: Sequence[Saying]) -> list[scripts.Command]:
     anew, and a gateway that has given a request up drops what still comes.
     """
     frames: dict[str, list[scripts.Argument]] = {}
-    for claim, part, _ in chunks:
+    for claim, part, _, _ in chunks:
         if part is not None:
             frames.setdefault(keys.inbox(claim.gateway_id), []).append(encode(Frame(claim.job_id, part)))
     pushes: list[scripts.Command] = [("RPUSH", inbox, *pushed) for inbox, pushed in frames.items()]
