@@ -12,7 +12,7 @@ from rq.results import Result
 
 from fast_priority.broker import connecting, keys, scripts
 from fast_priority.broker.jobs import JobTemplate, WriteOnlySerializer
-from fast_priority.message import Chunk, Frame, Part, encode
+from fast_priority.message import Chunk, Frame, Head, Part, Want, encode
 from fast_priority.priority import Priority
 
 _MOST_LOOKED_AT = 1000  # dead jobs skipped in one claim, so that one claim never holds Redis up
@@ -74,8 +74,8 @@ class Claimer:
         When it raises, call it again with the same sayings: an end that was heard is then dropped, a chunk that was
         heard is known by its number, and what was claimed without our hearing of it is given once more.
         """
-        chunks = [saying for saying in sayings if isinstance(saying.part, Chunk)]
-        openings = [saying for saying in sayings if not saying.is_last and not isinstance(saying.part, Chunk)]
+        openings = [saying for saying in sayings if isinstance(saying.part, Head)]
+        chunks = [saying for saying in sayings if isinstance(saying.part, Chunk | Want)]
         lasts = [saying for saying in sayings if saying.is_last]
         # In this order, so that of each request the head comes before its chunks, and they before its end.
         calls: list[scripts.Call | scripts.Command] = [
@@ -181,10 +181,10 @@ def _is_say(call: scripts.Call | scripts.Command) -> bool:
 
 
 def _push_commands(chunks: Sequence[Saying]) -> list[scripts.Command]:
-    """Push chunks as they are: a script would copy them four times over, and costs half of all the work there is.
+    """Push chunks, and wants, as they are: a script would copy them four times over, and costs half of all the work there is.
 
-    Their lease need not be looked at. It held when the head was said, a request whose head was said is never begun
-    anew, and a gateway that has given a request up drops what still comes.
+    Their lease need not be looked at. What a worker wants does no harm; it held when the head was said, a request whose
+    head was said is never begun anew, and a gateway that has given a request up drops what still comes.
     """
     frames: dict[str, list[scripts.Argument]] = {}
     for claim, part, _, _ in chunks:

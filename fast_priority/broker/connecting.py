@@ -3,9 +3,11 @@
 redis-py's own retries are off: each caller knows better than the client what a lost answer means for it.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 from redis import Redis as SyncRedis
+from redis.asyncio import Connection as AsyncConnection
 from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
@@ -17,6 +19,7 @@ from fast_priority.errors import ConfigurationError
 from fast_priority.settings import Settings
 
 CONNECT_TIMEOUT_SECONDS = 1.0
+_READ_BYTES = 1024 * 1024
 ANSWER_TIMEOUT_SECONDS = 2.0
 """A Redis that has not answered by then is away: its clients are told so."""
 
@@ -63,10 +66,22 @@ def options_of(connection: SyncRedis) -> dict[str, Any]:
 
 def connect(options: dict[str, Any], answer_timeout_seconds: float = ANSWER_TIMEOUT_SECONDS) -> Redis:
     """Make an asyncio client; it connects when first used."""
-    return Redis(
+    redis = Redis(
         **options,
         socket_connect_timeout=CONNECT_TIMEOUT_SECONDS,
         socket_timeout=answer_timeout_seconds,
         retry=Retry(NoBackoff(), 0),
         max_connections=64,
     )
+    pool = redis.connection_pool
+    pool.connection_kwargs["socket_read_size"] = _READ_BYTES
+    if pool.connection_class is AsyncConnection:
+        pool.connection_class = _ReadingMuchAtOnce
+    return redis
+
+
+class _ReadingMuchAtOnce(AsyncConnection):
+    """Takes large answers in few reads; redis-py itself takes 64 KiB each time."""
+
+    def _connection_arguments(self) -> Mapping[str, Any]:
+        return {**super()._connection_arguments(), "limit": _READ_BYTES}

@@ -38,6 +38,7 @@ class Mailbox:
         self._blocking: Redis = connecting.connect(options, _BLOCK_SECONDS + _PATIENCE_SECONDS)
         self._hear = hear
         self._expects_much = expects_much
+        self._more_may_be_there = True
 
     async def read_once(self) -> None:
         """Wait for frames, and hand over what is there. Raises what redis-py raises."""
@@ -58,9 +59,11 @@ class Mailbox:
         await self._blocking.aclose()
 
     async def _read(self) -> list[bytes]:
-        if self._expects_much():
+        if self._more_may_be_there and self._expects_much():
             frames: list[bytes] | None = await self._redis.lpop(self._key, _MOST_AT_ONCE)  # type: ignore[assignment]
+            self._more_may_be_there = frames is not None and len(frames) > 1
             if frames:
                 return frames
+        self._more_may_be_there = True
         popped = await self._blocking.blpop([self._key], timeout=_BLOCK_SECONDS)
         return [popped[1]] if popped else []  # type: ignore[list-item]
