@@ -181,10 +181,10 @@ def _is_say(call: scripts.Call | scripts.Command) -> bool:
 
 
 def _push_commands(chunks: Sequence[Saying]) -> list[scripts.Command]:
-    """Push chunks, and wants, as they are: a script would copy them four times over, and costs half of all the work there is.
+    """Push chunks, and wants, as they are: a script would copy them four times over, which is half of all the work.
 
-    Their lease need not be looked at. What a worker wants does no harm; it held when the head was said, a request whose
-    head was said is never begun anew, and a gateway that has given a request up drops what still comes.
+    Their lease need not be looked at. What a worker wants does no harm; the lease held when the head was said, a
+    request whose head was said is never begun anew, and a gateway that has given one up drops what still comes.
     """
     frames: dict[str, list[scripts.Argument]] = {}
     for claim, part, _, _ in chunks:

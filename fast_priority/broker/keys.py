@@ -30,7 +30,7 @@ LEASE_SECONDS = 5
 GATEWAY_TTL_SECONDS = 15
 """How long a gateway counts as alive after its last sign of life; renewed every 3 s and by every submit."""
 INBOX_TTL_SECONDS = 60
-"""How long replies wait for a gateway that has stopped reading."""
+"""How long frames wait for a process that has stopped reading."""
 WAKE_UP_TTL_SECONDS = 60
 """How long a wake-up token lives; idle workers look by themselves long before."""
 MOST_WAKE_UPS = 64
@@ -73,9 +73,9 @@ def gateway(gateway_id: str) -> str:
     return GATEWAY_PREFIX + gateway_id
 
 
-def inbox(gateway_id: str) -> str:
-    """The list of answers for one gateway process."""
-    return INBOX_PREFIX + gateway_id
+def inbox(name: str) -> str:
+    """The mailbox of one process: frames for a gateway, by its id, or for a worker, by its name."""
+    return INBOX_PREFIX + name
 
 
 def last_claim(worker_name: str) -> str:
@@ -107,7 +107,9 @@ KEY_TABLE = (
     KeyRow(f"{RQ_KEY_PREFIX}:results:<id>", "stream", "why a job was refused", "worker", "after a day"),
     KeyRow(WAKE_UP, "list", "one token for each submit, at most 64", "gateway; worker", "queues empty, or after 60 s"),
     KeyRow(f"{GATEWAY_PREFIX}<id>", "string", "sign of life", "gateway", "15 s after the last"),
-    KeyRow(f"{INBOX_PREFIX}<id>", "list", "answers for one gateway", "worker", "read, or after 60 s"),
+    KeyRow(
+        f"{INBOX_PREFIX}<name>", "list", "frames for one gateway or worker", "worker; gateway", "read, or after 60 s"
+    ),
     KeyRow(f"{WORKER_PREFIX}<name>", "hash", "rq's record of a worker, and its slots", "worker", "15 s after the last"),
     KeyRow(last_claim("<name>"), "list", "ids a worker claimed last", "worker", "5 s after the claim"),
     KeyRow(WORKERS, "set", "keys of rq's workers", "worker", "when the last worker leaves"),
