@@ -15,7 +15,8 @@ from fast_priority.broker.claiming import Claim, Claimer, Saying, refuse
 from fast_priority.broker.jobs import NotOurJob, payload_of
 from fast_priority.broker.mailbox import Mailbox
 from fast_priority.carrying import Line, carry
-from fast_priority.message import Chunk, ForwardCall, Frame, Leave, Part, Reply, UnreadableMessage, decode_call
+from fast_priority.in_flight import Carried, InFlight
+from fast_priority.message import Chunk, ForwardCall, Part, Reply, UnreadableMessage, decode_call
 from fast_priority.settings import Settings
 from fast_priority.targets import Targets
 from fast_priority.tasks import end_all, keep_doing
@@ -27,24 +28,7 @@ _RENEW_SECONDS = 1.0
 _RETRY_SECONDS = 0.2
 _SUSPENDED_SECONDS = 1.0
 _MOST_BYTES_AT_ONCE = 4 * 1024 * 1024
-_MOST_EARLY_LEAVINGS = 1000
-_MOST_CALL_BYTES = 300 * 1024 * 1024  # over the largest body that any setting allows, with its head
-
-
-class _InFlight:
-    """A claim, the task that carries it, and its line to the gateway that asked."""
-
-    def __init__(self, claim: Claim, line: Line) -> None:
-        self.claim = claim
-        self.line = line
-        self.task: asyncio.Task[None] | None = None
-        self.has_left = False
-
-    def give_up(self, *, has_left: bool) -> None:
-        """End the call to the target: nobody waits for it any more, or somebody else answers for it."""
-        self.has_left = self.has_left or has_left
-        if self.task is not None:
-            self.task.cancel()
+_MOST_CALL_BYTES = 16 * 1024 * 1024  # far over a head, and a body that is small enough to travel in the call
 
 
 class Serving:
@@ -72,10 +56,9 @@ class Serving:
         self._burst = burst
         options = connecting.options_of(connection)
         self._claimer = Claimer(options, name)
-        self._mailbox = Mailbox(name, options, self._hear, expects_much=lambda: bool(self._in_flight))
+        self._in_flight = InFlight()
+        self._mailbox = Mailbox(name, options, self._in_flight.hear, expects_much=lambda: len(self._in_flight) > 0)
         self._targets = Targets()
-        self._in_flight: dict[str, _InFlight] = {}  # by job id
-        self._left_early: dict[str, None] = {}  # ids whose clients left before we knew that we had claimed them
         self._to_say: list[Saying] = []
         self._work_may_wait = True
         self._stirred = asyncio.Event()
@@ -103,7 +86,7 @@ class Serving:
         try:
             await self._fill_slots()
         finally:
-            carrying = [one.task for one in self._in_flight.values() if one.task is not None]
+            carrying = [carried.task for carried in self._in_flight if carried.task is not None]
             await end_all([*helpers, *carrying])
             await self._targets.close()
             await self._mailbox.close()
@@ -167,8 +150,9 @@ class Serving:
         job_id = saying.claim.job_id
         if saying.part is not None:
             logger.warning("Worker %s: nobody takes the answer to %s", self._name, job_id)
-        if not saying.is_last and job_id in self._in_flight:
-            self._in_flight[job_id].give_up(has_left=False)
+        carried = self._in_flight.get(saying.claim)
+        if not saying.is_last and carried is not None:
+            carried.give_up()
 
     async def _put_off(self, sayings: list[Saying], error: Exception) -> None:
         """Keep for the next turn what could not be said; while draining, no longer than a lease lasts."""
@@ -194,53 +178,36 @@ class Serving:
             self._say(Saying(claim, part, is_last=False, said=said))
             await said
 
-        if claim.job_id in self._left_early:
-            del self._left_early[claim.job_id]
+        if not self._in_flight.start(claim, Line(self._name, say), self._serve):
             self._say(Saying(claim, None))
-            return
-        one = self._in_flight[claim.job_id] = _InFlight(claim, Line(self._name, say))
-        one.task = asyncio.create_task(self._serve(one))
 
-    async def _serve(self, one: _InFlight) -> None:
+    async def _serve(self, carried: Carried) -> None:
         try:
-            call = _call_in(one.claim)
+            call = _call_in(carried.claim)
         except (NotOurJob, UnreadableMessage) as error:
-            await self._refuse(one.claim, str(error))
+            await self._refuse(carried.claim, str(error))
         else:
-            await self._carry(call, one)
+            await self._carry(call, carried)
         finally:
-            if self._in_flight.get(one.claim.job_id) is one:
-                del self._in_flight[one.claim.job_id]
+            self._in_flight.end(carried)
             self._work_may_wait = True
             self._stirred.set()
 
-    async def _carry(self, call: ForwardCall, one: _InFlight) -> None:
+    async def _carry(self, call: ForwardCall, carried: Carried) -> None:
         own = self._settings.target_base_url
         policy = self._settings.target_policy() if own else call.policy
         try:
-            last = await carry(call, one.line, self._targets.use(policy))
+            last = await carry(call, carried.line, self._targets.use(policy))
         except asyncio.CancelledError:
-            if not one.has_left:
+            if not carried.client_has_left:
                 raise
-            self._say(Saying(one.claim, None))
+            self._say(Saying(carried.claim, None))
         else:
-            self._say(Saying(one.claim, last))
+            self._say(Saying(carried.claim, last))
 
     def _say(self, saying: Saying) -> None:
         self._to_say.append(saying)
         self._stirred.set()
-
-    def _hear(self, frame: Frame) -> None:
-        one = self._in_flight.get(frame.request_id)
-        if one is not None and isinstance(frame.part, Leave):
-            one.give_up(has_left=True)
-        elif one is not None:
-            one.line.conversation.hear(frame.part)
-        elif isinstance(frame.part, Leave):
-            # The answer to the claim may still be on its way to us, by another connection.
-            self._left_early[frame.request_id] = None
-            if len(self._left_early) > _MOST_EARLY_LEAVINGS:
-                del self._left_early[next(iter(self._left_early))]
 
     async def _refuse(self, claim: Claim, reason: str) -> None:
         logger.warning("Worker %s: refused job %r: %s", self._name, claim.job_id, reason)
@@ -261,14 +228,14 @@ class Serving:
 
     async def _keep_leases_once(self) -> None:
         """Renew what is in flight, show rq that this worker lives, and wait a second."""
-        claims = [one.claim for one in self._in_flight.values()]
+        claims = [carried.claim for carried in self._in_flight]
         record = {**self._record(), "state": "busy" if claims else "idle", "successful_job_count": self.served}
         for claim in await self._claimer.show_life(record, claims):
             # Somebody else has answered for it by now; the target need not work on.
-            one = self._in_flight.get(claim.job_id)
-            if one is not None and one.claim == claim:
+            carried = self._in_flight.get(claim)
+            if carried is not None:
                 logger.warning("Worker %s: lost the lease of %s", self._name, claim.job_id)
-                one.give_up(has_left=False)
+                carried.give_up()
         await asyncio.sleep(_RENEW_SECONDS)
 
     def _on_signal(self) -> None:

@@ -1,0 +1,73 @@
+"""What a worker has in flight: gateways are heard, and who has left is not served."""
+
+import asyncio
+
+from fast_priority.broker.claiming import Claim
+from fast_priority.carrying import Line
+from fast_priority.in_flight import Carried, InFlight
+from fast_priority.message import Frame, Leave, Part, Want
+
+CLAIM = Claim("job-1", "execution-1", "high", "gateway-1", b"")
+
+
+async def say_nothing(part: Part) -> None:
+    """Nobody listens."""
+
+
+def line() -> Line:
+    return Line("worker-1", say_nothing)
+
+
+async def for_ever(carried: Carried) -> None:
+    await asyncio.Event().wait()
+
+
+async def test_a_client_that_left_ends_its_call() -> None:
+    """A Leave cancels the task that carries the request, and it can tell why."""
+    in_flight = InFlight()
+    assert in_flight.start(CLAIM, line(), for_ever)
+    (carried,) = in_flight
+    assert carried.task is not None
+    in_flight.hear(Frame("job-1", Leave()))
+    await asyncio.gather(carried.task, return_exceptions=True)
+    assert (carried.task.cancelled(), carried.client_has_left) == (True, True)
+
+
+async def test_a_client_that_left_before_we_knew_of_the_claim() -> None:
+    """A Leave that overtakes the answer to the claim keeps the request from being carried, once."""
+    in_flight = InFlight()
+    in_flight.hear(Frame("job-1", Leave()))
+    assert not in_flight.start(CLAIM, line(), for_ever)
+    assert len(in_flight) == 0
+
+
+async def test_leavings_of_strangers_take_no_room() -> None:
+    """However many Leaves come for requests that are not ours, only so many are remembered."""
+    in_flight = InFlight()
+    for number in range(5000):
+        in_flight.hear(Frame(str(number), Leave()))
+    assert len(in_flight._left_early) <= 1000
+
+
+async def test_what_is_said_reaches_its_own_request() -> None:
+    """A frame is heard by the request that it names, and one for a stranger by none."""
+    in_flight = InFlight()
+    in_flight.start(CLAIM, line(), for_ever)
+    (carried,) = in_flight
+    in_flight.hear(Frame("job-2", Want(7)))
+    assert not carried.line.conversation.was_heard_of
+    in_flight.hear(Frame("job-1", Want(7)))
+    assert carried.line.conversation.was_heard_of
+    carried.give_up()
+
+
+async def test_another_execution_is_another_claim() -> None:
+    """Only the very claim that is carried is found."""
+    in_flight = InFlight()
+    in_flight.start(CLAIM, line(), for_ever)
+    (carried,) = in_flight
+    assert in_flight.get(CLAIM) is carried
+    assert in_flight.get(CLAIM._replace(execution_id="other")) is None
+    in_flight.end(carried)
+    assert (len(in_flight), in_flight.get(CLAIM)) == (0, None)
+    carried.give_up()
