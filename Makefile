@@ -30,7 +30,7 @@ demo: $(VENV)/installed-demo ## See high overtake low, live; SECONDS=N (2 or mor
 .PHONY: test
 test: $(VENV)/installed-dev ## Run all the tests; ARGS="-k word" narrows them
 	$(BIN)/python -m pytest tests/unit tests/integration --numprocesses auto $(ARGS) || [ $$? -eq $(NONE_CHOSEN) ]
-	$(BIN)/python -m pytest tests/acceptance $(ARGS) || [ $$? -eq $(NONE_CHOSEN) ]
+	$(BIN)/python -m pytest tests/acceptance --numprocesses 2 --dist loadfile $(ARGS) || [ $$? -eq $(NONE_CHOSEN) ]
 
 .PHONY: loadtest
 loadtest: $(VENV)/installed-loadtest ## Prove that high overtakes low, with a report; ARGS="--quick" for half a minute

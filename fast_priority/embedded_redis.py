@@ -1,7 +1,10 @@
 """A Redis of one's own, for one machine: found, started on a free port, and ended by who started it."""
 
+import contextlib
 import importlib.util
+import itertools
 import logging
+import os
 import shutil
 import socket
 import subprocess
@@ -18,6 +21,10 @@ logger = logging.getLogger(__name__)
 _START_SECONDS = 10.0
 _LOOK_SECONDS = 0.02
 _STOP_SECONDS = 5.0
+# Below what Linux, macOS and Windows give to outgoing connections.
+_PORTS = range(15_000, 32_000)
+_APART = 7919  # ports between processes that were started one after the other
+_turns = itertools.count()
 
 
 def find_redis_server() -> str:
@@ -75,11 +82,15 @@ def embedded_redis(port: int | None = None) -> Iterator[int]:
 
 
 def free_port() -> int:
-    """Give a loopback port that nothing listens on at the moment."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """Give a loopback port that nothing listens on at the moment, and that this process has not been given lately.
+
+    Other processes that ask at the same time begin elsewhere, and no outgoing connection is given one of these.
+    """
+    while True:
+        port = _PORTS[(os.getpid() * _APART + next(_turns)) % len(_PORTS)]
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 def _wait_until_it_listens(server: "subprocess.Popen[bytes]", port: int, log: Path) -> None:
