@@ -1,0 +1,103 @@
+"""Responses that are none, or that a client could read in two ways: 502, and never a second response (RFC 9112)."""
+
+from tests.acceptance.fidelity.case import Answer, Case, Group, Judge
+from tests.acceptance.fidelity.judges import (
+    answered,
+    bad_gateway,
+    client_body,
+    everything,
+    never_a_clean_end,
+    requests,
+)
+from tests.acceptance.fidelity.limits import FIELDS_BYTES
+from tests.acceptance.fidelity.wire import CHUNKED, answer, bare_answer, chunks, request, sized
+
+_SMUGGLED = answer(body=b"smuggled").data
+
+
+def _bad(name: str, data: bytes, judge: Judge | None = None, *, method: bytes = b"GET") -> Case:
+    return Case(name, (request(method=method),), (Answer(data, closes=True),), judge or bad_gateway())
+
+
+def _head(name: str, *lines: bytes, body: bytes = b"abc") -> Case:
+    return _bad(name, bare_answer(*lines, body=body + _SMUGGLED).data)
+
+
+def _value(what: str, value: bytes) -> Case:
+    return _bad(f"a value with {what}", answer(b"X-Value: a" + value + b"b").data)
+
+
+_FRAMING = (
+    _head("Content-Length and Transfer-Encoding", b"Content-Length: 3", CHUNKED, body=chunks(b"abc")),
+    _head("Content-Length: 3 and 5", b"Content-Length: 3", b"Content-Length: 5"),
+    _head("`Content-Length: 3, 5`", b"Content-Length: 3, 5"),
+    _head("`Content-Length: +3`", b"Content-Length: +3"),
+    _head("`Content-Length: -3`", b"Content-Length: -3"),
+    _head("`Content-Length: 0x3`", b"Content-Length: 0x3"),
+    _head("`Content-Length: 99999999999999999999999`", b"Content-Length: 99999999999999999999999"),
+    _head("`Transfer-Encoding: gzip, chunked`", b"Transfer-Encoding: gzip, chunked", body=chunks(b"abc")),
+    _head("`Transfer-Encoding: xchunked`", b"Transfer-Encoding: xchunked", body=chunks(b"abc")),
+    _head("`Transfer-Encoding: chunked, identity`", b"Transfer-Encoding: chunked, identity", body=chunks(b"abc")),
+)
+_CHARACTERS = (
+    _value("NUL", b"\x00"),
+    _value("CR", b"\r"),
+    _value("LF", b"\n"),
+    _value("another control", b"\x01"),
+    _bad("a field name with a blank", answer(b"X A: 1").data),
+    _bad("a field name that is empty", answer(b": 1").data),
+    _bad("a line without a colon", answer(b"X-A").data),
+    _bad("a folded line", answer(b"X-A: 1\r\n 2").data),
+    _bad("lines that end with LF alone", answer().data.replace(b"\r\n", b"\n")),
+)
+_NONE = (
+    _bad("garbage", b"\x16\x03\x01 this is no HTTP\r\n\r\n"),
+    _bad("an HTTP/0.9 body", b"<html>hello</html>"),
+    _bad("HTTP/2.0", answer().data.replace(b"HTTP/1.1", b"HTTP/2.0")),
+    _bad("a status of two digits", answer(status=b"20 OK").data),
+    _bad("a status of four digits", answer(status=b"2000 OK").data),
+    _bad("a status below 100", answer(status=b"099 OK").data),
+    _bad(
+        "101, which nobody asked for", bare_answer(b"Upgrade: h2c", b"Connection: upgrade", status=b"101 Switch").data
+    ),
+    _bad("fields over the limit", answer(*(b"X-%d: " % n + b"a" * 1024 for n in range(2 * FIELDS_BYTES // 1024))).data),
+)
+_MORE = (
+    _bad(
+        "a second response that nobody asked for",
+        answer().data + _SMUGGLED,
+        everything(requests(1), answered(200), client_body(b"ok")),
+    ),
+    _bad(
+        "HEAD with a body",
+        bare_answer(sized(_SMUGGLED), body=_SMUGGLED).data,
+        everything(requests(1), answered(200), client_body(b"")),
+        method=b"HEAD",
+    ),
+    _bad(
+        "204 with a body",
+        bare_answer(status=b"204 No Content", body=_SMUGGLED).data,
+        everything(requests(1), answered(204, 502)),
+    ),
+    _bad(
+        "304 with a body",
+        bare_answer(status=b"304 Not Modified", body=_SMUGGLED).data,
+        everything(requests(1), answered(304, 502)),
+    ),
+    _bad(
+        "a chunk size that is no number: no clean end",
+        bare_answer(CHUNKED, body=b"3\r\nabc\r\nxyz\r\nabc\r\n0\r\n\r\n").data,
+        never_a_clean_end,
+    ),
+    _bad(
+        "more data than the chunk's size: no clean end",
+        bare_answer(CHUNKED, body=b"3\r\nabcdef\r\n0\r\n\r\n").data,
+        never_a_clean_end,
+    ),
+)
+
+GROUP = Group(
+    "Malformed responses",
+    "What is no response, or could be read in two ways, becomes a 502; never does a client hear a second response.",
+    (*_FRAMING, *_CHARACTERS, *_NONE, *_MORE),
+)

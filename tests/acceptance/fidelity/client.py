@@ -1,0 +1,110 @@
+"""The raw client: sends the bytes of a case, and gives what came back, with how its connection fared.
+
+Whether a connection was closed is seen, not timed: once the case has its answers, one more request goes the same way.
+"""
+
+import contextlib
+import socket
+import time
+from dataclasses import dataclass
+
+from tests.acceptance.fidelity.case import Case, Ending
+from tests.acceptance.fidelity.messages import Message, read_responses
+from tests.acceptance.fidelity.target import ASIDE
+
+LIMIT_SECONDS = 10.0
+"""How long a whole case may take; only one that hangs takes so long, and it is told of."""
+
+_STILL_THERE, _NEXT_CLIENT = b"/still-there", b"/next-client"
+_GO_AHEAD = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """What came back."""
+
+    responses: tuple[Message, ...]
+    rest: bytes
+    ending: Ending
+
+
+def converse(port: int, case: Case) -> Heard:
+    """Send what the case sends, and then ask whether the connection still serves."""
+    methods = [piece.partition(b" ")[0] for piece in case.sent]
+    with _Conversation(port, methods) as conversation:
+        for number, piece in enumerate(case.sent, start=1):
+            conversation.send(piece)
+            conversation.read_until_answered(number, case.body_on_continue)
+        conversation.send(_asking(_STILL_THERE))
+        conversation.read_until_closed()
+        responses, rest = conversation.responses()
+    if responses and responses[-1].body == ASIDE[_STILL_THERE] and not rest:
+        return Heard(tuple(responses[:-1]), rest, "kept")
+    return Heard(tuple(responses), rest, "closed" if conversation.ended else "silent")
+
+
+def next_client_is_well(port: int) -> bool:
+    """Tell whether a client with a new connection gets the answer to its own request, and only that."""
+    with _Conversation(port, [b"GET"]) as conversation:
+        conversation.send(_asking(_NEXT_CLIENT))
+        conversation.read_until_closed()
+        responses, rest = conversation.responses()
+    return [response.body for response in responses] == [ASIDE[_NEXT_CLIENT]] and not rest
+
+
+def _asking(path: bytes) -> bytes:
+    return b"GET %s HTTP/1.1\r\nHost: client.example\r\nConnection: close\r\n\r\n" % path
+
+
+class _Conversation:
+    """One connection of a client, and what has come by it."""
+
+    def __init__(self, port: int, methods: list[bytes]) -> None:
+        self._socket = socket.create_connection(("127.0.0.1", port), timeout=LIMIT_SECONDS)
+        self._deadline = time.monotonic() + LIMIT_SECONDS
+        self._methods = methods
+        self._received = b""
+        self._is_over = False
+        self.ended = False
+        """Whether the other side has closed."""
+
+    def __enter__(self) -> "_Conversation":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._socket.close()
+
+    def responses(self) -> tuple[list[Message], bytes]:
+        return read_responses(self._received, self._methods, ended=self._is_over)
+
+    def send(self, piece: bytes) -> None:
+        # A gateway that refuses may close before it has read all; its answer is then there to be read.
+        with contextlib.suppress(OSError):
+            self._socket.sendall(piece)
+
+    def read_until_answered(self, finals: int, body_on_continue: bytes) -> None:
+        """Read until there are so many final responses, and send the body when it is asked for."""
+        while not self._is_over:
+            responses, _ = self.responses()
+            if sum(response.is_final for response in responses) >= finals:
+                return
+            if body_on_continue and any(response.status == _GO_AHEAD for response in responses):
+                self.send(body_on_continue)
+                body_on_continue = b""
+            self._read()
+
+    def read_until_closed(self) -> None:
+        while not self._is_over:
+            self._read()
+
+    def _read(self) -> None:
+        self._socket.settimeout(max(0.001, self._deadline - time.monotonic()))
+        try:
+            chunk = self._socket.recv(65536)
+        except TimeoutError:
+            self._is_over = True
+        except OSError:
+            self._is_over = self.ended = True
+        else:
+            self._received += chunk
+            self._is_over = self.ended = not chunk

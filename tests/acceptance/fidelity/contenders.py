@@ -1,0 +1,178 @@
+"""Who is tried: this gateway, by its queue and past it, and two proxies that many people know, as plain as they come.
+
+Each has a scripted target of its own, and an environment whose proxy variables lead nowhere: none may follow them.
+"""
+
+import os
+import shutil
+import socket
+import subprocess
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from fast_priority.embedded_redis import embedded_redis, free_port
+from fast_priority.stack import (
+    gateway_part,
+    isolated,
+    running,
+    wait_until,
+    wait_until_answers,
+    wait_until_slots,
+    worker_part,
+)
+from tests.acceptance.fidelity.case import Case
+from tests.acceptance.fidelity.limits import MAX_BODY_BYTES
+from tests.acceptance.fidelity.target import ASIDE, ScriptedTarget
+
+NOWHERE = "http://127.0.0.1:9"
+PROXY_VARIABLES = {
+    name: NOWHERE for plain in ("http_proxy", "https_proxy", "all_proxy") for name in (plain, plain.upper())
+} | {"no_proxy": "", "NO_PROXY": ""}
+
+_TARGET_SECONDS = 5
+"""How long the target may be silent; it never is, so this only frees the slot after a case that goes wrong."""
+
+HAPROXY_CONFIGURATION = """\
+defaults
+  mode http
+  timeout connect 5s
+  timeout client 20s
+  timeout server 20s
+listen proxy
+  bind 127.0.0.1:{port}
+  server target 127.0.0.1:{target}
+"""
+NGINX_CONFIGURATION = """\
+daemon off;
+master_process off;
+pid nginx.pid;
+error_log stderr;
+events {{}}
+http {{
+  access_log off;
+  client_body_temp_path body;
+  proxy_temp_path proxy;
+  fastcgi_temp_path fastcgi;
+  uwsgi_temp_path uwsgi;
+  scgi_temp_path scgi;
+  server {{
+    listen 127.0.0.1:{port};
+    location / {{
+      proxy_pass http://127.0.0.1:{target};
+      proxy_http_version 1.1;
+      proxy_set_header Connection "";
+    }}
+  }}
+}}
+"""
+
+
+class NotInstalled(Exception):
+    """The program is not on the PATH."""
+
+
+@dataclass(frozen=True, slots=True)
+class Contender:
+    """Somebody who stands between the suite's client and its target."""
+
+    port: int
+    target: ScriptedTarget
+
+
+Start = Callable[[ExitStack, Path, Sequence[Case]], Contender]
+"""Start a contender for these cases, with a folder to write in; the stack ends it. Raises NotInstalled."""
+
+
+@contextmanager
+def running_contender(start: Start, folder: Path, cases: Sequence[Case]) -> Iterator[Contender]:
+    """Have a contender while the block lasts."""
+    with ExitStack() as parts:
+        yield start(parts, folder, cases)
+
+
+def paths_of(cases: Sequence[Case]) -> list[str]:
+    """Give the path of every request that is sent, as the gateway compares it with its settings."""
+    request_targets = [piece.split(b"\r\n")[0].split(b" ")[1:2] for case in cases for piece in case.sent]
+    paths = {_path(found[0]) for found in request_targets if found} | set(ASIDE)
+    return sorted(path.decode("latin-1") for path in paths if b"," not in path)
+
+
+def _path(request_target: bytes) -> bytes:
+    if request_target.startswith(b"http://"):
+        request_target = b"/" + request_target.removeprefix(b"http://").partition(b"/")[2]
+    return request_target.partition(b"?")[0]
+
+
+def _ours_queued(parts: ExitStack, folder: Path, cases: Sequence[Case]) -> Contender:
+    target = parts.enter_context(ScriptedTarget())
+    redis_port = parts.enter_context(embedded_redis())
+    port = _gateway(parts, folder, target, redis_port, pass_through="")
+    environment = {"FAST_PRIORITY_TIMEOUT": str(_TARGET_SECONDS), **PROXY_VARIABLES}
+    output = parts.enter_context((folder / "worker.log").open("wb"))
+    # One slot: when the next client has its answer, nothing of the case before is on its way any more.
+    worker = parts.enter_context(running(isolated(worker_part(1, 1, redis_port, **environment)), output))
+    wait_until_slots([worker], f"http://127.0.0.1:{port}", 1)
+    return Contender(port, target)
+
+
+def _ours_passed_through(parts: ExitStack, folder: Path, cases: Sequence[Case]) -> Contender:
+    target = parts.enter_context(ScriptedTarget())
+    # It has no Redis: what is not passed through is not answered by the target either, and nobody is deceived.
+    return Contender(_gateway(parts, folder, target, free_port(), pass_through=",".join(paths_of(cases))), target)
+
+
+def _gateway(parts: ExitStack, folder: Path, target: ScriptedTarget, redis_port: int, pass_through: str) -> int:
+    port = free_port()
+    environment = {
+        "FAST_PRIORITY_PASS_THROUGH": pass_through,
+        "FAST_PRIORITY_MAX_BODY": str(MAX_BODY_BYTES),
+        "FAST_PRIORITY_TIMEOUT": str(_TARGET_SECONDS),
+        **PROXY_VARIABLES,
+    }
+    part = gateway_part(f"http://127.0.0.1:{target.port}", "127.0.0.1", port, redis_port, **environment)
+    output = parts.enter_context((folder / "gateway.log").open("wb"))
+    process = parts.enter_context(running(isolated(part), output))
+    wait_until_answers(process, "gateway", f"http://127.0.0.1:{port}/gateway_health/live")
+    return port
+
+
+def _haproxy(parts: ExitStack, folder: Path, cases: Sequence[Case]) -> Contender:
+    return _proxy(parts, folder, "haproxy", HAPROXY_CONFIGURATION, ("-f", "{configuration}"))
+
+
+def _nginx(parts: ExitStack, folder: Path, cases: Sequence[Case]) -> Contender:
+    return _proxy(parts, folder, "nginx", NGINX_CONFIGURATION, ("-p", "{folder}", "-c", "{configuration}"))
+
+
+def _proxy(parts: ExitStack, folder: Path, program: str, template: str, arguments: Sequence[str]) -> Contender:
+    found = shutil.which(program)
+    if found is None:
+        raise NotInstalled(f"{program} is not on the PATH")
+    target, port = parts.enter_context(ScriptedTarget()), free_port()
+    configuration = folder / f"{program}.conf"
+    configuration.write_text(template.format(port=port, target=target.port))
+    command = [found, *(word.format(configuration=configuration, folder=folder) for word in arguments)]
+    output = parts.enter_context((folder / f"{program}.log").open("wb"))
+    process = subprocess.Popen(
+        command, env={**os.environ, **PROXY_VARIABLES}, stdin=subprocess.DEVNULL, stdout=output, stderr=output
+    )
+    parts.callback(process.wait)
+    parts.callback(process.terminate)
+    wait_until(f"{program} listens", lambda: process.poll() is not None or _listens(port))
+    if process.poll() is not None:
+        raise RuntimeError((folder / f"{program}.log").read_text())
+    return Contender(port, target)
+
+
+def _listens(port: int) -> bool:
+    try:
+        with socket.create_connection(("127.0.0.1", port), timeout=1):
+            return True
+    except OSError:
+        return False
+
+
+OURS: Mapping[str, Start] = {"ours, queued": _ours_queued, "ours, passed through": _ours_passed_through}
+OTHERS: Mapping[str, Start] = {"HAProxy": _haproxy, "nginx": _nginx}

@@ -1,0 +1,78 @@
+"""docs/fidelity.md, made of the cases and of what came of them."""
+
+from collections.abc import Mapping, Sequence
+
+from tests.acceptance.fidelity.case import Group, Verdict
+
+Column = Mapping[str, Verdict] | str
+"""Of one contender: the verdict on each case by its key; or why it was not tried."""
+
+_INTRODUCTION = """\
+# Fidelity
+
+A client cannot tell that a gateway stands between it and the target, except by the fields that say so. Each row here is
+one attempt to tell: exact bytes from a raw client, exact bytes from a raw target, and a judge that looks at what
+arrived on both sides. `make fidelity` tries them all and writes this page; `make test` fails where ours is not right.
+
+✓ is as it should be; words behind it say which of two right ways was taken. Words without it say what was seen instead.
+HAProxy and nginx stand here as plain reverse proxies, each with the few lines that
+[contenders.py](../tests/acceptance/fidelity/contenders.py) gives it; both can be told to do more. No request of theirs
+is judged by any test. Some rows ask for what this gateway chose to promise, where the RFCs leave a choice.
+"""
+
+
+def key_of(group: Group, name: str) -> str:
+    """Give what names a case among all."""
+    return f"{group.title}: {name}"
+
+
+def render(groups: Sequence[Group], columns: Mapping[str, Column]) -> str:
+    """Give the page: a table for each group, with a row for each case and a column for each contender."""
+    parts = [_INTRODUCTION, _missing(columns), _summary(groups, columns), *(_table(group, columns) for group in groups)]
+    return "\n".join(part for part in parts if part)
+
+
+def row_start(name: str) -> str:
+    """Give how the row of a case begins."""
+    return f"| {_cell(name)} |"
+
+
+def _missing(columns: Mapping[str, Column]) -> str:
+    return "".join(f"{name} was not tried: {why}.\n" for name, why in columns.items() if isinstance(why, str))
+
+
+def _summary(groups: Sequence[Group], columns: Mapping[str, Column]) -> str:
+    lines = [_head("as it should be", columns)]
+    for group in groups:
+        keys = [key_of(group, case.name) for case in group.cases]
+        counts = (
+            "" if isinstance(column, str) else f"{sum(column[key].fine for key in keys)} of {len(keys)}"
+            for column in columns.values()
+        )
+        lines.append(_row(group.title, *counts))
+    return "".join(lines)
+
+
+def _table(group: Group, columns: Mapping[str, Column]) -> str:
+    rows = (_row(case.name, *_verdicts(key_of(group, case.name), columns)) for case in group.cases)
+    return f"## {group.title}\n\n{group.about}\n\n{_head('case', columns)}{''.join(rows)}"
+
+
+def _verdicts(key: str, columns: Mapping[str, Column]) -> list[str]:
+    return ["" if isinstance(column, str) else _told(column[key]) for column in columns.values()]
+
+
+def _told(verdict: Verdict) -> str:
+    return f"✓ {verdict.words}".strip() if verdict.fine else verdict.words
+
+
+def _head(first: str, columns: Mapping[str, Column]) -> str:
+    return _row(first, *columns) + "|" + "---|" * (len(columns) + 1) + "\n"
+
+
+def _row(*cells: str) -> str:
+    return "| " + " | ".join(_cell(cell) for cell in cells) + " |\n"
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|").replace("<", "&lt;") if "`" not in text else text.replace("|", "\\|")

@@ -1,0 +1,28 @@
+"""Nobody can tell that this gateway stands between, by the queue and past it; case by case, on raw sockets."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.acceptance.fidelity.case import Case, verdict_on
+from tests.acceptance.fidelity.cases import CASES, GROUPS
+from tests.acceptance.fidelity.contenders import OURS, Contender, running_contender
+from tests.acceptance.fidelity.page import key_of
+from tests.acceptance.fidelity.runner import observe
+
+Rows = [pytest.param(case, id=key_of(group, case.name)) for group in GROUPS for case in group.cases]
+
+
+@pytest.fixture(scope="module", params=OURS)
+def ours(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Contender]:
+    """This gateway, by the queue or past it."""
+    with running_contender(OURS[request.param], tmp_path_factory.mktemp("fidelity"), CASES) as contender:
+        yield contender
+
+
+@pytest.mark.parametrize("case", Rows)
+def test_it_is_as_it_should_be(ours: Contender, case: Case) -> None:
+    """What the judge of the case asks holds, and so does what every case asks: no hang, no harm to the next client."""
+    seen = observe(case, ours)
+    verdict = verdict_on(case, seen)
+    assert verdict.fine, f"{verdict.words}: {seen}"
