@@ -58,6 +58,10 @@ coverage: $(VENV)/installed-dev ## Run all the tests and show what they do not r
 	$(MAKE) test ARGS="--cov --cov-append --cov-report= $(ARGS)"
 	$(BIN)/coverage report --fail-under=90
 
+.PHONY: fidelity
+fidelity: $(VENV)/installed-dev ## Try on raw sockets what a client could tell; writes docs/fidelity.md, with HAProxy and nginx
+	$(BIN)/python -m tests.acceptance.fidelity
+
 .PHONY: bench
 bench: $(VENV)/installed-dev ## Compare direct, pass-through, PriorityWorker and stock rq workers
 	$(BIN)/python benchmarks/compare.py $(ARGS)

@@ -69,11 +69,12 @@ _LENGTHS = (
     _length("Content-Length: 3 twice", b"Content-Length: 3", b"Content-Length: 3"),
     _length("Content-Length: 3 and 5", b"Content-Length: 3", b"Content-Length: 5"),
     *(
-        _length(line.decode(), line)
+        _length(line.decode().replace("\r\n", "\\r\\n"), line)
         for line in (
             b"Content-Length: 3, 3", b"Content-Length: 3, 5", b"Content-Length: +3", b"Content-Length: -3",
             b"Content-Length: 0x3", b"Content-Length: 3 3", b"Content-Length: 3.0", b"Content-Length:",
-            b"Content-Length: 99999999999999999999999", b"Content-Length : 3", b"Content_Length: 3\r\nContent-Length: x",
+            b"Content-Length: 99999999999999999999999", b"Content-Length : 3",
+            b"Content_Length: 3\r\nContent-Length: x",
         )
     ),
 )  # fmt: skip

@@ -1,12 +1,16 @@
-"""Bodies of requests arrive whole and unchanged, and are asked for where the client waits (RFC 9110, section 10.1.1)."""
+"""Bodies of requests arrive whole and unchanged, and a client that waits to be asked is asked (RFC 9110, 10.1.1)."""
 
 from tests.acceptance.fidelity.case import FINE, Case, Group, Judge, Seen, Verdict
 from tests.acceptance.fidelity.judges import (
     answered,
     answered_each,
+    either,
     everything,
     kept,
+    noting,
     nothing_at_the_target,
+    refused,
+    refused_on_the_way,
     requests,
     target_body,
     target_has,
@@ -23,7 +27,7 @@ _GO_AHEAD = 100
 def _go_aheads(count: int) -> Judge:
     def judge(seen: Seen) -> Verdict:
         got = seen.interim_statuses.count(_GO_AHEAD)
-        return FINE if got == count else Verdict(False, f"{got} times 100 Continue")
+        return FINE if got == count else Verdict(False, "sent 100 Continue" if got else "no 100 Continue")
 
     return judge
 
@@ -35,6 +39,10 @@ def _arrives(body: bytes) -> Judge:
 def _sent(name: str, body: bytes, *lines: bytes, method: bytes = b"POST", arrives: bytes | None = None) -> Case:
     judge = _arrives(body if arrives is None else arrives)
     return Case(name, (request(*lines, method=method, body=body),), (OK,), judge)
+
+
+def _taken_or_refused(seen: Seen) -> str:
+    return "taken" if seen.requests else "refused"
 
 
 def _in_order(seen: Seen) -> Verdict:
@@ -76,11 +84,24 @@ GROUP = Group(
                     CHUNKED,
                     b"Trailer: X-User",
                     method=b"POST",
-                    body=chunks(b"abc", trailers=(b"X-User: admin", b"Content-Length: 9")),
+                    body=chunks(b"abc", trailers=(b"X-User: admin", b"X-User: root")),
                 ),
             ),
             (OK,),
             everything(_arrives(b"abc"), target_lacks("X-User")),
+        ),
+        Case(
+            "whose trailers would change its length: refused, or taken without them",
+            (request(CHUNKED, method=b"POST", body=chunks(b"abc", trailers=(b"Content-Length: 9",))),),
+            (OK,),
+            noting(_taken_or_refused, either(_arrives(b"abc"), refused_on_the_way())),
+        ),
+        _sent("in chunks, the coding in capitals", chunks(b"abc"), b"Transfer-Encoding: CHUNKED", arrives=b"abc"),
+        Case(
+            "in chunks, tabs around the coding: taken, or refused",
+            (request(b"Transfer-Encoding:\tchunked\t", method=b"POST", body=chunks(b"abc")),),
+            (OK,),
+            noting(_taken_or_refused, either(_arrives(b"abc"), refused())),
         ),
         Case(
             "`Expect: 100-continue`: a 100, then the response",

@@ -87,8 +87,13 @@ class Group:
 def verdict_on(case: Case, seen: Seen) -> Verdict:
     """Judge what was seen: first what holds for every case, then what is the case's own."""
     if seen.ending == "silent":
-        got = seen.responses[-1].status if seen.responses else "nothing"
-        return Verdict(False, f"timed out, after {got}")
+        return Verdict(False, f"timed out, after {_last_words(seen)}")
     if not seen.next_client_is_well:
         return Verdict(False, "the next client did not get its own answer")
     return case.judge(seen)
+
+
+def _last_words(seen: Seen) -> str:
+    if seen.rest:
+        return "bytes that are no response"
+    return f"a {seen.responses[-1].status}" if seen.responses else "nothing"

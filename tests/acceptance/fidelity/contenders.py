@@ -4,6 +4,7 @@ Each has a scripted target of its own, and an environment whose proxy variables 
 """
 
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -31,6 +32,7 @@ PROXY_VARIABLES = {
     name: NOWHERE for plain in ("http_proxy", "https_proxy", "all_proxy") for name in (plain, plain.upper())
 } | {"no_proxy": "", "NO_PROXY": ""}
 
+_REQUEST_TARGET = re.compile(rb"(?m)^[A-Z]+ ([!-\xff]+) HTTP/")
 _TARGET_SECONDS = 5
 """How long the target may be silent; it never is, so this only frees the slot after a case that goes wrong."""
 
@@ -93,9 +95,9 @@ def running_contender(start: Start, folder: Path, cases: Sequence[Case]) -> Iter
 
 
 def paths_of(cases: Sequence[Case]) -> list[str]:
-    """Give the path of every request that is sent, as the gateway compares it with its settings."""
-    request_targets = [piece.split(b"\r\n")[0].split(b" ")[1:2] for case in cases for piece in case.sent]
-    paths = {_path(found[0]) for found in request_targets if found} | set(ASIDE)
+    """Give the path of every request that is sent, the smuggled ones among them, as the gateway's settings want it."""
+    request_targets = {found for case in cases for piece in case.sent for found in _REQUEST_TARGET.findall(piece)}
+    paths = {_path(found) for found in request_targets} | set(ASIDE)
     return sorted(path.decode("latin-1") for path in paths if b"," not in path)
 
 

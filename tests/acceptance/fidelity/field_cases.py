@@ -1,4 +1,4 @@
-"""End-to-end fields arrive as they were sent, both ways: as many, in order, with the same bytes (RFC 9110, section 5)."""
+"""End-to-end fields arrive as they were sent, both ways: as many, in order, the same bytes (RFC 9110, section 5)."""
 
 from tests.acceptance.fidelity.case import Case, Group
 from tests.acceptance.fidelity.judges import (

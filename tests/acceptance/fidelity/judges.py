@@ -67,7 +67,7 @@ def answered_each(*statuses: int) -> Judge:
         finals = [response for response in seen.responses if response.is_final]
         got = [response.status for response in finals]
         if got != list(statuses) or seen.rest:
-            return Verdict(False, "answered " + (", ".join(map(str, got)) or "nothing"))
+            return Verdict(False, "answered " + (", ".join(map(str, got)) or "none"))
         return FINE if all(response.whole for response in finals) else Verdict(False, "an answer broke off")
 
     return judge
@@ -161,7 +161,7 @@ def nothing_at_the_target(seen: Seen) -> Verdict:
 
 
 def refused(*statuses: int) -> Judge:
-    """It was refused with one of these statuses, any 4xx if there are none, the connection closed, nothing forwarded."""
+    """It was refused with one of these statuses, or any 4xx; the connection was closed, and nothing forwarded."""
     return everything(nothing_at_the_target, answered(*(statuses or CLIENT_ERRORS)), closed)
 
 
@@ -190,7 +190,7 @@ def _found(what: str, found: object, wanted: tuple[object, ...]) -> Verdict:
 
 def _words(found: object) -> str:
     if isinstance(found, list):
-        found = b", ".join(found) or b"none"
+        found = b", ".join(found)
     raw = found if isinstance(found, bytes) else str(found).encode()
     text = "".join(chr(byte) if 0x20 <= byte < 0x7F else f"\\x{byte:02x}" for byte in raw)
-    return (text if len(text) <= _LONGEST_WORDS else text[:_LONGEST_WORDS] + "...") or "nothing"
+    return (text if len(text) <= _LONGEST_WORDS else text[:_LONGEST_WORDS] + "...") or "none"

@@ -10,8 +10,7 @@ Fields = tuple[tuple[bytes, bytes], ...]
 
 _HEAD_END = b"\r\n\r\n"
 _WITHOUT_BODY = frozenset({101, 204, 304})
-_FIRST_FINAL_STATUS = 200
-_SWITCHING_PROTOCOLS = 101
+_INTERIM = frozenset(range(100, 200)) - {101}  # behind a 101 another protocol is spoken
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,14 +38,14 @@ class Message:
 
     @property
     def status(self) -> int:
-        """The status of a response; 0 where it has none."""
-        found = re.match(rb"HTTP/\d\.\d (\d{3})\b", self.start)
+        """The status of a response, even one of two or four digits; 0 where it has none."""
+        found = re.match(rb"HTTP/\d\.\d (\d+)", self.start)
         return int(found[1]) if found else 0
 
     @property
     def is_final(self) -> bool:
         """Whether no other response to the same request follows."""
-        return self.status >= _FIRST_FINAL_STATUS or self.status == _SWITCHING_PROTOCOLS
+        return self.status not in _INTERIM
 
     @property
     def is_chunked(self) -> bool:

@@ -1,4 +1,4 @@
-"""Clients of HTTP/1.0: no chunks, no interim responses, no Host needed (RFC 9112, section 3.2; RFC 9110, section 15.2)."""
+"""Clients of HTTP/1.0: no chunks, no interim responses, no Host needed (RFC 9110, 15.2; RFC 9112, 3.2)."""
 
 from tests.acceptance.fidelity.case import FINE, Answer, Case, Group, Seen, Verdict
 from tests.acceptance.fidelity.judges import (

@@ -10,7 +10,7 @@ from tests.acceptance.fidelity.contenders import OURS, Contender, running_conten
 from tests.acceptance.fidelity.page import key_of
 from tests.acceptance.fidelity.runner import observe
 
-Rows = [pytest.param(case, id=key_of(group, case.name)) for group in GROUPS for case in group.cases]
+ROWS = [pytest.param(case, id=key_of(group, case.name)) for group in GROUPS for case in group.cases]
 
 
 @pytest.fixture(scope="module", params=OURS)
@@ -20,7 +20,7 @@ def ours(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
         yield contender
 
 
-@pytest.mark.parametrize("case", Rows)
+@pytest.mark.parametrize("case", ROWS)
 def test_it_is_as_it_should_be(ours: Contender, case: Case) -> None:
     """What the judge of the case asks holds, and so does what every case asks: no hang, no harm to the next client."""
     seen = observe(case, ours)

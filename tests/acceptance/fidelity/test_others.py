@@ -1,0 +1,102 @@
+"""The suite itself: it tries other proxies as well, tells right from wrong, never hangs, and writes all of it down."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.acceptance.fidelity import client
+from tests.acceptance.fidelity.__main__ import PAGE
+from tests.acceptance.fidelity.case import FINE, Answer, Case, Verdict
+from tests.acceptance.fidelity.cases import CASES, GROUPS
+from tests.acceptance.fidelity.contenders import OTHERS, Contender, NotInstalled, paths_of, running_contender
+from tests.acceptance.fidelity.judges import answered, bad_gateway, everything, refused, requests
+from tests.acceptance.fidelity.page import row_start
+from tests.acceptance.fidelity.runner import observe, verdict_of
+from tests.acceptance.fidelity.target import ScriptedTarget
+from tests.acceptance.fidelity.wire import OK, bare_answer, request
+
+NAMES = [name for group in GROUPS for name in (case.name for case in group.cases)]
+
+
+@pytest.fixture
+def nobody() -> Iterator[Contender]:
+    """Nobody in between: the client speaks with the target itself, so that everything gets through."""
+    with ScriptedTarget() as target:
+        yield Contender(target.port, target)
+
+
+def case_of(sent: bytes, answer: Answer = OK) -> Case:
+    return Case("a case", (sent,), (answer,), everything(requests(1), answered(200)))
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_other_proxies_are_tried(name: str, tmp_path: Path) -> None:
+    """Each of the others starts, carries a plain request, and ends."""
+    case = case_of(request())
+    try:
+        with running_contender(OTHERS[name], tmp_path, [case]) as contender:
+            assert verdict_of(case, contender) == FINE
+    except NotInstalled as why:
+        pytest.skip(str(why))
+
+
+def test_what_is_forwarded_unchanged_is_found_out(nobody: Contender) -> None:
+    """Where nobody is in between, plain paths arrive, and every field of the connection is found at the target."""
+    expected = {
+        "path: an encoded slash": FINE,
+        "request: `Keep-Alive`": Verdict(False, "Keep-Alive: timeout=9, max=99"),
+        "request: fields named in one Connection field": Verdict(False, "X-Private: 1"),
+    }
+    assert {case.name: verdict_of(case, nobody) for case in CASES if case.name in expected} == expected
+
+
+def test_a_request_that_is_not_refused_is_found_out(nobody: Contender) -> None:
+    """A judge that wants a refusal tells what reached the target instead."""
+    case = Case("a case", (request(),), (OK,), refused())
+    assert verdict_of(case, nobody) == Verdict(False, "forwarded, as GET /x HTTP/1.1")
+
+
+def test_what_is_no_request_is_found_at_the_target(nobody: Contender, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the target gets beside whole requests is seen, and is not charged to the next case."""
+    monkeypatch.setattr(client, "LIMIT_SECONDS", 0.2)
+    half = request(b"Content-Length: 9999", body=b"half a body")
+    assert half in observe(case_of(half), nobody).scraps
+    assert observe(case_of(request()), nobody).scraps == b""
+
+
+def test_a_smuggled_request_is_found_out(nobody: Contender) -> None:
+    """A second request in the bytes of one is seen at the target."""
+    assert verdict_of(case_of(request() + request(to=b"/smuggled")), nobody).words == "2 requests at the target"
+
+
+def test_a_second_response_is_found_out(nobody: Contender) -> None:
+    """Two responses to one request are not one, and a 200 is no 502."""
+    twice = Answer(OK.data * 2)
+    assert verdict_of(case_of(request(), twice), nobody) == Verdict(False, "more than one answer")
+    assert verdict_of(Case("a case", (request(),), (OK,), bad_gateway()), nobody) == Verdict(False, "answered 200")
+
+
+def test_a_case_that_hangs_says_so(nobody: Contender, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where nothing more comes, the case ends by itself, and the verdict is that it timed out."""
+    monkeypatch.setattr(client, "LIMIT_SECONDS", 0.2)
+    silent = bare_answer(b"Content-Length: 10", body=b"short")
+    assert verdict_of(case_of(request(), silent), nobody) == Verdict(False, "timed out, after a 200")
+
+
+def test_every_path_that_is_sent_is_passed_through() -> None:
+    """The settings of the gateway that passes through name the paths of all requests, the smuggled ones among them."""
+    sent = request(to=b"/a?b") + request(to=b"http://evil/c?d")
+    assert {"/a", "/c"} <= set(paths_of([case_of(sent)]))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_page_lists_every_case(name: str) -> None:
+    """Each case has its row in docs/fidelity.md; `make fidelity` writes it."""
+    assert any(line.startswith(row_start(name)) for line in PAGE.read_text().splitlines())
+
+
+def test_no_two_cases_of_a_group_have_one_name() -> None:
+    """A verdict is kept by the names of its group and its case."""
+    assert all(len({case.name for case in group.cases}) == len(group.cases) for group in GROUPS)
+    assert len(CASES) == len(NAMES)
