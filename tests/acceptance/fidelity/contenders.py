@@ -32,7 +32,7 @@ PROXY_VARIABLES = {
     name: NOWHERE for plain in ("http_proxy", "https_proxy", "all_proxy") for name in (plain, plain.upper())
 } | {"no_proxy": "", "NO_PROXY": ""}
 
-_REQUEST_TARGET = re.compile(rb"(?m)^[A-Z]+ ([!-\xff]+) HTTP/")
+_REQUEST_TARGET = re.compile(rb"[A-Z]+ ([!-\xff]+) HTTP/")
 _TARGET_SECONDS = 5
 """How long the target may be silent; it never is, so this only frees the slot after a case that goes wrong."""
 

@@ -86,8 +86,8 @@ def test_a_case_that_hangs_says_so(nobody: Contender, monkeypatch: pytest.Monkey
 
 def test_every_path_that_is_sent_is_passed_through() -> None:
     """The settings of the gateway that passes through name the paths of all requests, the smuggled ones among them."""
-    sent = request(to=b"/a?b") + request(to=b"http://evil/c?d")
-    assert {"/a", "/c"} <= set(paths_of([case_of(sent)]))
+    sent = request(to=b"/a?b") + request(to=b"http://evil/c?d", body=b"abc") + request(to=b"/e")
+    assert {"/a", "/c", "/e"} <= set(paths_of([case_of(sent)]))
 
 
 @pytest.mark.parametrize("name", NAMES)
