@@ -67,7 +67,8 @@ def answered_each(*statuses: int) -> Judge:
         finals = [response for response in seen.responses if response.is_final]
         got = [response.status for response in finals]
         if got != list(statuses) or seen.rest:
-            return Verdict(False, "answered " + (", ".join(map(str, got)) or "none"))
+            missing = ["nothing"] if len(got) < len(statuses) else []
+            return Verdict(False, "answered " + ", then ".join([*map(str, got), *missing]))
         return FINE if all(response.whole for response in finals) else Verdict(False, "an answer broke off")
 
     return judge
