@@ -1,16 +1,17 @@
 """One response to a client, in the ASGI server's messages: the target's, whole or as it comes, or the gateway's own."""
 
-import json
+import asyncio
 from collections.abc import AsyncIterator
-from email.utils import formatdate
 from http import HTTPStatus
 from typing import Protocol
 
 from fast_priority.asgi import Scope, Send
-from fast_priority.errors import GatewayError, ResponseBodyTooLarge
+from fast_priority.client_connection import connection_of
+from fast_priority.errors import GatewayError, RequestTimeout, ResponseBodyTooLarge
 from fast_priority.fields import content_length
 from fast_priority.forwarding import onward_response_fields
 from fast_priority.message import Bytes, Fields, HttpVersion, Reply
+from fast_priority.problem import problem_reply
 
 _MOST_BYTES_WITHOUT_CHUNKS = 16 * 1024 * 1024
 _WITHOUT_BODY = frozenset({HTTPStatus.NO_CONTENT, HTTPStatus.RESET_CONTENT, HTTPStatus.NOT_MODIFIED})
@@ -42,9 +43,11 @@ class Response(Protocol):
 class Answer:
     """Sends one response."""
 
-    def __init__(self, scope: Scope, send: Send) -> None:
+    def __init__(self, scope: Scope, send: Send, patience_seconds: float) -> None:
+        self._patience_seconds = patience_seconds
         self._method: str = scope["method"]
         self._knows_chunks = scope["http_version"] != "1.0"
+        self._connection = connection_of(scope)
         self._send = send
         self.has_begun = False
         self.has_ended = False
@@ -57,8 +60,8 @@ class Answer:
     async def send(self, reply: Reply) -> None:
         """Send a whole response of the gateway's own."""
         fields = reply.fields
-        # To HEAD, the target may have left its Content-Length out; then nobody knows it.
-        if content_length(fields) is None and (reply.body or self._method != "HEAD"):
+        # To HEAD, or with a 304, the target may have left its Content-Length out; then nobody knows it.
+        if content_length(fields) is None and (reply.body or not self._has_no_body(reply.status)):
             fields = [*fields, (b"content-length", b"%d" % len(reply.body))]
         await self._begin(reply.status, fields)
         await self._end(b"" if self._has_no_body(reply.status) else reply.body)
@@ -72,51 +75,43 @@ class Answer:
         await self._begin(response.status, onward_response_fields(response.fields, response.http_version))
         async for chunk in response.chunks():
             if not self._has_no_body(response.status):
-                await self._send({"type": "http.response.body", "body": chunk, "more_body": True})
+                await self._send_in_time(chunk)
         await self._end(b"")
 
     async def send_error(self, error: GatewayError) -> None:
-        """Say in a response of our own what went wrong (RFC 9457, RFC 9209)."""
-        problem = {
-            "type": f"urn:fast-priority:{error.slug}",
-            "title": error.title,
-            "status": error.status,
-            "detail": error.detail,
-            "fault": error.fault,
-        }
-        fields = [
-            (b"content-type", b"application/problem+json"),
-            (b"date", formatdate(usegmt=True).encode()),
-            (b"proxy-status", _proxy_status(error)),
-        ]
-        if error.retry_after_seconds is not None:
-            fields.append((b"retry-after", b"%d" % error.retry_after_seconds))
-        if error.closes_connection:
-            fields.append((b"connection", b"close"))
-        await self.send(Reply(error.status, fields, json.dumps(problem).encode()))
+        """Say what went wrong in a response of our own, or, in the midst of another, break that off."""
+        if not self.has_begun:
+            await self.send(problem_reply(error))
+        elif self._connection is not None:
+            self._connection.abort()
+        else:
+            raise error  # the server then closes the connection: what the client has is not a whole response
+
+    async def _send_in_time(self, chunk: Bytes) -> None:
+        try:
+            async with asyncio.timeout(self._patience_seconds):
+                await self._send({"type": "http.response.body", "body": chunk, "more_body": True})
+        except TimeoutError as error:
+            raise RequestTimeout(f"it took nothing for {self._patience_seconds:g} s") from error
 
     def _has_no_body(self, status: int) -> bool:
         return self._method == "HEAD" or status in _WITHOUT_BODY
 
     async def _begin(self, status: int, fields: Fields) -> None:
-        if status in _WITHOUT_BODY and self._method != "HEAD":
+        keeps_length = status == HTTPStatus.NOT_MODIFIED and self._connection is not None
+        if status in _WITHOUT_BODY and self._method != "HEAD" and not keeps_length:
             # The server would wait for as many bytes as the field names. RFC 9110, section 8.6, lets it be left out; a
             # 205 says that it has none (section 15.3.6), where the server would otherwise announce chunks.
             fields = [field for field in fields if field[0].lower() != b"content-length"]
             fields += [(b"content-length", b"0")] if status == HTTPStatus.RESET_CONTENT else []
         await self._send({"type": "http.response.start", "status": status, "headers": fields})
         self.has_begun = True
+        if keeps_length and self._connection is not None:
+            self._connection.announce_no_body()
 
     async def _end(self, body: bytes) -> None:
         self.has_ended = True  # before the last message: with it, the server reports a disconnect
         await self._send({"type": "http.response.body", "body": body})
-
-
-def _proxy_status(error: GatewayError) -> bytes:
-    """The field of RFC 9209: who speaks, what went wrong, in words (a structured-field string is printable ASCII)."""
-    words = error.detail.encode("ascii", "replace").decode().replace("\\", "\\\\").replace('"', '\\"')
-    words = "".join(character if character.isprintable() else " " for character in words)
-    return f'fast-priority; error={error.proxy_error}; details="{words}"'.encode()
 
 
 async def _whole(response: Response) -> bytes:

@@ -19,12 +19,15 @@ from starlette.types import Receive, Scope, Send
 
 from fast_priority.broker.observing import Observer
 from fast_priority.broker.submitting import Submitter
-from fast_priority.errors import ConfigurationError
+from fast_priority.client_connection import connection_of
+from fast_priority.errors import ConfigurationError, MalformedRequest
 from fast_priority.gateway import Gateway, answer_unavailable
 from fast_priority.health import Health, HealthChecks, Liveness, Readiness
+from fast_priority.problem import answer_problem
 from fast_priority.provenance import warnings_about_environment
 from fast_priority.settings import GATEWAY_OPENAPI_PATH, Settings
 from fast_priority.target import Target
+from fast_priority.tunnel import Tunnels, decline_websocket
 
 logger = logging.getLogger(__name__)
 
@@ -39,18 +42,30 @@ class GatewayApp(FastAPI):
 
     gateway: Gateway | None = None
     """There while the application's lifespan runs."""
+    tunnels: Tunnels | None = None
+    """There while it runs, too: they carry WebSockets."""
     own_paths: frozenset[str] = frozenset()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request, or run the lifespan."""
-        if scope["type"] != "http":
+        connection = connection_of(scope)
+        wants_websocket = connection is not None and connection.wants_websocket
+        if scope["type"] == "websocket":
+            await receive()
+            await decline_websocket(scope, send)
+        elif scope["type"] != "http":
             await super().__call__(scope, receive, send)
         elif (own_path := scope["path"].rstrip("/")) in self.own_paths:
+            if wants_websocket:
+                await answer_problem(send, MalformedRequest("this path is the gateway's own; no WebSocket is there"))
+                return
             # HEAD is asked as GET; the server, which knows better, leaves the body out.
             method = "GET" if scope["method"] == "HEAD" else scope["method"]
             await super().__call__({**scope, "path": own_path, "method": method}, receive, send)
-        elif self.gateway is None:
+        elif self.gateway is None or self.tunnels is None:
             await answer_unavailable(scope, send)
+        elif connection is not None and connection.wants_websocket:
+            await self.tunnels.serve(scope, send, connection)
         else:
             await self.gateway(scope, receive, send)
 
@@ -71,8 +86,9 @@ def create_app(settings: Settings) -> GatewayApp:
         )
         async with Target(policy) as target, Submitter(settings) as submitter:
             app.gateway = Gateway(settings.rules, settings.proxies, submitter, target, settings.frames_in_flight)
+            app.tunnels = Tunnels(policy, settings.proxies)
             yield
-            app.gateway = None
+            app.gateway = app.tunnels = None
         await observer.close()
 
     app = GatewayApp(

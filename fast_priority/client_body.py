@@ -5,6 +5,7 @@ import math
 from collections.abc import AsyncIterator
 
 from fast_priority.asgi import ClientLeft, Message, Receive
+from fast_priority.client_connection import ClientConnection
 from fast_priority.errors import RequestBodyTooLarge, RequestTimeout
 from fast_priority.fields import content_length, has_body
 from fast_priority.message import Bytes, Fields
@@ -14,8 +15,16 @@ from fast_priority.target import MOST_WHOLE_BYTES
 class ClientBody:
     """A body that is read when somebody wants it. Raises RequestBodyTooLarge if it is declared too large."""
 
-    def __init__(self, fields: Fields, receive: Receive, most_bytes: int, patience_seconds: float) -> None:
+    def __init__(
+        self,
+        fields: Fields,
+        receive: Receive,
+        most_bytes: int,
+        patience_seconds: float,
+        connection: ClientConnection | None,
+    ) -> None:
         self._receive = receive
+        self._connection = connection
         self._most_bytes = most_bytes or math.inf
         self._patience_seconds = patience_seconds
         self._was_read = asyncio.Event()
@@ -49,7 +58,10 @@ class ClientBody:
         self._was_read.set()
 
     async def client_left(self) -> None:
-        """Return when the client has left."""
+        """Return when the client has left; a server that does not tell of it by itself tells once the body is read."""
+        if self._connection is not None:
+            await self._connection.left.wait()
+            return
         await self._was_read.wait()
         await self._receive()  # once the body is read, the only message still to come is a disconnect
 

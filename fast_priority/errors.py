@@ -48,10 +48,24 @@ class RequestBodyTooLarge(GatewayError):
     proxy_error, fault, closes_connection = "http_request_error", "client", True
 
 
-class RequestTimeout(GatewayError):
-    """The client stopped sending its request's body for as long as FAST_PRIORITY_TIMEOUT."""
+class RequestLineTooLong(GatewayError):
+    """The request line is over 64 KiB."""
 
-    status, slug, title = 408, "request-timeout", "The request's body stopped coming"
+    status, slug, title = 414, "request-line-too-long", "The request line is too long"
+    proxy_error, fault, closes_connection = "http_request_error", "client", True
+
+
+class RequestFieldsTooLarge(GatewayError):
+    """The request's fields are over 64 KiB together, or are more than 512."""
+
+    status, slug, title = 431, "request-fields-too-large", "The request's fields are too large or too many"
+    proxy_error, fault, closes_connection = "http_request_error", "client", True
+
+
+class RequestTimeout(GatewayError):
+    """The client neither sent its body nor took its response for as long as FAST_PRIORITY_TIMEOUT."""
+
+    status, slug, title = 408, "request-timeout", "The client was silent for too long"
     proxy_error, fault, closes_connection = "http_request_error", "client", True
 
 
@@ -81,6 +95,13 @@ class GatewayNotReady(GatewayError):
 
     status, slug, title = 503, "gateway-not-ready", "The gateway is starting or stopping"
     proxy_error, fault, retry_after_seconds = "proxy_internal_error", "internal", 1
+
+
+class WebSocketsNotCarried(GatewayError):
+    """WebSockets are carried by the server that `run-fast-priority` starts, and this is another one."""
+
+    status, slug, title = 501, "websockets-not-carried", "This server carries no WebSockets"
+    proxy_error, fault = "http_upgrade_failed", "internal"
 
 
 class RequestLost(GatewayError):

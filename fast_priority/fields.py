@@ -83,6 +83,19 @@ def check_sendable(fields: Fields) -> None:
             raise MalformedRequest(f"the field {name[:40]!r} has a character that fields may not have")
 
 
+def check_response_framing(fields: Fields, most_bytes: int) -> None:
+    """Raise TargetError for a body that we cannot read as the target means it, or fields of more than `most_bytes`.
+
+    `fields` are all that came. A coding besides `chunked` is one that nobody asked for: without TE, none may be used
+    (RFC 9112, section 7.4).
+    """
+    if sum(len(name) + len(value) for name, value in fields) > most_bytes:
+        raise TargetError(f"its fields have more than {most_bytes} bytes")
+    codings = [value for name, value in fields if name.lower() == b"transfer-encoding"]
+    if codings and [coding.strip(_BLANKS).lower() for coding in codings] != [b"chunked"]:
+        raise TargetError("its body has a transfer coding that nobody asked for")
+
+
 def check_response_head(status: int, fields: Fields) -> None:
     """Raise TargetError for a head that the client cannot be given: not a final status, or a value with controls."""
     if not 200 <= status <= 599:
@@ -114,6 +127,17 @@ def has_body(fields: Fields) -> bool:
     """Tell whether a request with these fields carries a body (RFC 9112, section 6.3)."""
     names = {name.lower() for name, _ in fields}
     return b"content-length" in names or b"transfer-encoding" in names
+
+
+def asks_for_websocket(fields: Fields) -> bool:
+    """Tell whether a request with these fields asks for a WebSocket (RFC 6455, section 4.1), and nothing besides."""
+    named = {
+        (name.lower(), token.strip(_BLANKS).lower())
+        for name, value in fields
+        if name.lower() in (b"connection", b"upgrade")
+        for token in value.split(b",")
+    }
+    return {(b"connection", b"upgrade"), (b"upgrade", b"websocket")} <= named and not has_body(fields)
 
 
 def _without(fields: Fields, dropped: frozenset[bytes]) -> Fields:

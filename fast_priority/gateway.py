@@ -10,6 +10,7 @@ from typing import Any, Protocol
 from fast_priority.answering import Answer, Response
 from fast_priority.asgi import ClientLeft, Receive, Scope, Send
 from fast_priority.client_body import ClientBody
+from fast_priority.client_connection import connection_of
 from fast_priority.errors import GatewayError, GatewayNotReady, error_for
 from fast_priority.fields import check_request_framing
 from fast_priority.forwarding import Hop, onward_request_fields
@@ -23,6 +24,7 @@ from fast_priority.trusted_proxies import TrustedProxies
 logger = logging.getLogger(__name__)
 
 _DESCRIPTION_CHARACTERS = 120
+_NO_PATIENCE_SECONDS = 1.0
 
 
 class Stream(Response, Protocol):
@@ -62,14 +64,12 @@ class Gateway:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
-        reply = Answer(scope, send)
+        reply = Answer(scope, send, self._target.policy.timeout_seconds)
         try:
             await self._answer(scope, receive, reply)
         except ClientLeft:
             logger.debug("the client left before it was answered")
         except GatewayError as error:
-            if reply.has_begun:
-                raise  # the server then closes the connection: what the client has is not a whole response
             self._tell(error, scope)
             await reply.send_error(error)
 
@@ -83,10 +83,12 @@ class Gateway:
         fields: Fields = list(scope["headers"])
         check_request_framing(scope["method"], fields, http_version=scope["http_version"])
         most_bytes = self._target.policy.max_body_bytes
-        body = ClientBody(fields, receive, most_bytes, patience_seconds=self._target.policy.timeout_seconds)
+        connection = connection_of(scope)
+        patience_seconds = self._target.policy.timeout_seconds
+        body = ClientBody(fields, receive, most_bytes, patience_seconds, connection)
         raw_path: bytes = scope["raw_path"]
         query: bytes = scope["query_string"]
-        raw_target = raw_path + b"?" + query if query else raw_path
+        raw_target = connection.raw_target if connection else raw_path + b"?" + query if query else raw_path
         if ends_here(scope["method"], fields):
             date = formatdate(usegmt=True)
             await reply.send(answer_as_last(scope["method"], raw_target, fields, scope["http_version"], date))
@@ -144,4 +146,4 @@ async def _unless_client_leaves(answering: Coroutine[Any, Any, None], body: Clie
 
 async def answer_unavailable(scope: Scope, send: Send) -> None:
     """Answer a request while the gateway is not, or no longer, connected to its queues."""
-    await Answer(scope, send).send_error(GatewayNotReady("it is not connected to its queues"))
+    await Answer(scope, send, _NO_PATIENCE_SECONDS).send_error(GatewayNotReady("it is not connected to its queues"))

@@ -14,7 +14,8 @@ from multidict import CIMultiDict
 
 _NOT_ADDED = ("Accept", "Accept-Encoding", "Content-Type", "User-Agent")
 _KEEP_IDLE_SECONDS = 4.0  # below the 5 s after which uvicorn, among others, closes an idle connection
-_LARGEST_LINE_BYTES = _LARGEST_FIELD_BYTES = 64 * 1024
+LARGEST_FIELDS_BYTES = 64 * 1024
+"""Most bytes of a response's fields together. aiohttp bounds each, and their number; the sum is for its caller."""
 _MOST_FIELDS = 512
 _FIRST_FINAL_STATUS = 200
 _READ_BUFFER_BYTES = 256 * 1024  # twice as many are read ahead at most; what is read at once is one piece of a body
@@ -96,8 +97,8 @@ def plain_session(connect_timeout_seconds: float) -> aiohttp.ClientSession:
         auto_decompress=False,
         trust_env=False,
         read_bufsize=_READ_BUFFER_BYTES,
-        max_line_size=_LARGEST_LINE_BYTES,
-        max_field_size=_LARGEST_FIELD_BYTES,
+        max_line_size=LARGEST_FIELDS_BYTES,
+        max_field_size=LARGEST_FIELDS_BYTES,
         max_headers=_MOST_FIELDS,
         timeout=aiohttp.ClientTimeout(total=None, sock_connect=connect_timeout_seconds),
     )

@@ -3,26 +3,13 @@
 import socket
 
 import uvicorn
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from fast_priority.app import create_app
 from fast_priority.errors import ConfigurationError
+from fast_priority.http_protocol import HttpProtocol
 from fast_priority.settings import PREFIX, Settings
 
 _DRAIN_GRACE_SECONDS = 5  # over the longest that an answer can take
-
-
-class FieldsEndWithTheHead(HttpToolsProtocol):
-    """uvicorn's HTTP protocol, without its habit of adding trailer fields to a request's header fields.
-
-    A trailer field counts as a field only where its definition says so (RFC 9110, section 6.5.1); one that stood in for
-    a header field could pass itself off as something that only a trusted proxy may set.
-    """
-
-    def on_headers_complete(self) -> None:
-        """The fields of the request are complete: what the parser appends from now on is something else."""
-        super().on_headers_complete()
-        self.scope["headers"] = list(self.headers)
 
 
 def check_port_is_free(settings: Settings) -> None:
@@ -45,9 +32,9 @@ def server_for(settings: Settings) -> uvicorn.Server:
         create_app(settings),
         host=settings.host,
         port=settings.port,
-        http=FieldsEndWithTheHead,
+        http=HttpProtocol,
         loop="uvloop",
-        ws="none",
+        ws="none",  # the protocol above hands WebSockets over to the application, as connections
         lifespan="on",
         # The client gets the target's Date and Server, and its own address is nobody's to overwrite.
         date_header=False,

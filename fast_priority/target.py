@@ -27,8 +27,13 @@ from fast_priority.errors import (
     TargetTimeout,
     TargetUnreachable,
 )
-from fast_priority.fields import check_response_head, content_length, end_to_end_response_fields
-from fast_priority.http_client import plain_session, text_of
+from fast_priority.fields import (
+    check_response_framing,
+    check_response_head,
+    content_length,
+    end_to_end_response_fields,
+)
+from fast_priority.http_client import LARGEST_FIELDS_BYTES, plain_session, text_of
 from fast_priority.message import Bytes, Fields, HttpVersion, TargetPolicy
 
 Body = bytes | AsyncIterator[Bytes]
@@ -83,7 +88,9 @@ class Response:
         self._size = 0
         self.status = response.status
         self.http_version: HttpVersion = "1.0" if response.version == aiohttp.HttpVersion10 else "1.1"
-        self.fields: Fields = end_to_end_response_fields(list(response.raw_headers))
+        received: Fields = list(response.raw_headers)
+        check_response_framing(received, LARGEST_FIELDS_BYTES)
+        self.fields: Fields = end_to_end_response_fields(received)
         check_response_head(self.status, self.fields)
         declared = response.content_length
         if most_bytes and response.method != "HEAD" and declared is not None and declared > most_bytes:
@@ -140,7 +147,7 @@ class Target:
 
     def __init__(self, policy: TargetPolicy) -> None:
         self.policy = policy
-        self._base = policy.base_url.rstrip("/")
+        self._base = URL(policy.base_url, encoded=True)
         self._session: aiohttp.ClientSession | None = None
 
     async def __aenter__(self) -> "Target":
@@ -181,9 +188,11 @@ class Target:
                 yield Response(response, most_response_bytes, patience)
 
     def _url(self, raw_target: bytes) -> URL:
-        # Both sides are kept as they are: the base URL's path, one slash, the rest as the client wrote it.
-        path_and_query = raw_target.decode("ascii") if raw_target.isascii() else _quoted(raw_target)
-        return URL(self._base + "/" + path_and_query.removeprefix("/"), encoded=True)
+        # Both sides are kept as they are: the base URL's path, one slash, the rest as the client wrote it. The query is
+        # a part of the path here, for a query that is empty would be lost.
+        written = raw_target.decode("ascii") if raw_target.isascii() else _quoted(raw_target)
+        path = self._base.raw_path.rstrip("/") + "/" + written.removeprefix("/") if written != "*" else written
+        return URL.build(scheme=self._base.scheme, authority=self._base.authority, path=path, encoded=True)
 
 
 async def is_reachable(base_url: str, within_seconds: float) -> bool:

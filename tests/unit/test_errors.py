@@ -60,7 +60,12 @@ def test_unknown_slug() -> None:
 @each_error
 def test_status_says_whose_fault(error: type[GatewayError]) -> None:
     """The client's fault is a 4xx, too much work at once a 503, and the target's a 502 or 504."""
-    statuses = {"client": (400, 408, 413), "overload": (503,), "target": (502, 504), "internal": (500, 502, 503)}
+    statuses = {
+        "client": (400, 408, 413, 414, 431),
+        "overload": (503,),
+        "target": (502, 504),
+        "internal": (500, 501, 502, 503),
+    }
     assert set(statuses) == set(get_args(Fault))
     assert error.status in statuses[error.fault]
 

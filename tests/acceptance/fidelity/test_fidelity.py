@@ -25,4 +25,4 @@ def test_it_is_as_it_should_be(ours: Contender, case: Case) -> None:
     """What the judge of the case asks holds, and so does what every case asks: no hang, no harm to the next client."""
     seen = observe(case, ours)
     verdict = verdict_on(case, seen)
-    assert verdict.fine, f"{verdict.words}: {seen}"
+    assert verdict.fine, f"{verdict.words}: {seen!r:.4000}"

@@ -1,0 +1,50 @@
+"""What the gateway needs to know of a client's connection, and ASGI does not tell: one extension of it.
+
+`run-fast-priority` offers it with each request (`http_protocol.py`). Another server, as under `fastapi run`, does not;
+then the gateway works without.
+"""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
+
+from fast_priority.byte_stream import ByteStream
+
+EXTENSION = "fast_priority.connection"
+"""`scope["extensions"][EXTENSION]["connection"]` is the ClientConnection of the request."""
+
+
+class ClientConnection(Protocol):
+    """The client's connection, for as long as one request on it lasts."""
+
+    raw_target: bytes
+    """Path, and `?` with the query even if that is empty, as they stood in the request line; `*` for `OPTIONS *`."""
+    left: asyncio.Event
+    """Set as soon as the client has closed its connection, whether or not somebody receives."""
+    wants_websocket: bool
+    """Whether the client asks that the connection become a WebSocket."""
+
+    def announce_no_body(self) -> None:
+        """Let a response whose head has just been sent end without the bytes that its Content-Length names.
+
+        To be called for a 304, whose Content-Length is that of another response (RFC 9110, section 8.6).
+        """
+        ...
+
+    def abort(self) -> None:
+        """Break the connection off in the midst of a response, which the client must not take for a whole one."""
+        ...
+
+    def take_over(self, end: Callable[[], None]) -> ByteStream:
+        """Take the connection away from HTTP, with all that the client sent after its request.
+
+        To be called instead of sending a response; whoever takes it closes it. `end` is called when the server shuts
+        down, which waits until the connection is closed. Raises ConnectionResetError if the client has left.
+        """
+        ...
+
+
+def connection_of(scope: Mapping[str, Any]) -> ClientConnection | None:
+    """Give the connection that a request came on; None if the server does not tell of it."""
+    extension = (scope.get("extensions") or {}).get(EXTENSION)
+    return extension["connection"] if extension else None

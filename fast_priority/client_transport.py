@@ -1,0 +1,114 @@
+"""A client's connection below HTTP: closing it so that the last words are heard, and noticing that it is closed.
+
+RFC 9112, section 9.6: a server that closes while the client still sends resets the connection, and what it said last
+may be lost with it. So it stops sending first, and goes on to take what comes, for a while.
+"""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+from uvicorn.protocols.http.flow_control import FlowControl
+
+from fast_priority.byte_stream import ByteStream
+from fast_priority.hangups import hangups_of
+
+_LINGER_SECONDS = 2.0
+
+
+class ClientTransport(asyncio.Transport):
+    """The transport of a client, as uvicorn uses it, whose `close` lets the client hear what was said last."""
+
+    def __init__(self, transport: asyncio.Transport, flow: FlowControl, must_linger: Callable[[], bool]) -> None:
+        super().__init__()
+        self._flow = flow
+        self.underlying = transport
+        self.write = transport.write  # type: ignore[method-assign]  # called for every piece of a response
+        self._must_linger = must_linger
+        self.lingers = False
+        """Whether it is as good as closed: what still comes is to be thrown away."""
+
+    def get_extra_info(self, name: str, default: Any = None) -> Any:
+        """Give what the transport knows."""
+        return self.underlying.get_extra_info(name, default)
+
+    def is_closing(self) -> bool:
+        """Tell whether nothing more can be sent."""
+        return self.lingers or self.underlying.is_closing()
+
+    def close(self) -> None:
+        """Close it: at once if the client has nothing more to say, else when it has, or after 2 s."""
+        if self.is_closing() or not self._must_linger() or not self.underlying.can_write_eof():
+            self.underlying.close()
+            return
+        self.lingers = True
+        self.underlying.write_eof()
+        self._flow.resume_reading()
+        asyncio.get_running_loop().call_later(_LINGER_SECONDS, self.underlying.close)
+
+    def abort(self) -> None:
+        """Close it, whatever has not been sent."""
+        self.underlying.abort()
+
+
+class WatchedFlow(FlowControl):
+    """uvicorn's flow control, which ends the connection when the client leaves while nobody reads from it."""
+
+    def __init__(self, transport: asyncio.Transport) -> None:
+        super().__init__(transport)
+        self._hangups = hangups_of(asyncio.get_running_loop())
+        self._fd: int | None = None
+
+    def pause_reading(self) -> None:
+        """Read no more for now."""
+        if self.read_paused or self._transport.is_closing():
+            return
+        super().pause_reading()
+        if (socket := self._transport.get_extra_info("socket")) is not None:
+            self._fd = socket.fileno()
+            self._hangups.watch(self._fd, self._transport.abort)
+
+    def resume_reading(self) -> None:
+        """Read again."""
+        self.unwatch()
+        if not self._transport.is_closing():
+            super().resume_reading()
+
+    def unwatch(self) -> None:
+        """Wait for no end: the connection is read, is somebody else's, or is lost."""
+        if self._fd is not None:
+            self._hangups.unwatch(self._fd)
+            self._fd = None
+
+
+class TakenOver(ByteStream):
+    """A client's connection that speaks no HTTP any more. The server still counts it among its own."""
+
+    def __init__(self, connections: set[Any], end: Callable[[], None]) -> None:
+        super().__init__()
+        self._connections = connections
+        self._end = end
+
+    def take(self, transport: asyncio.Transport, begun: bytes, *, write_paused: bool) -> None:
+        """Take it from another protocol, with what that has read and not used."""
+        transport.set_protocol(self)
+        self.connection_made(transport)
+        if write_paused:
+            self.pause_writing()
+        if begun:
+            self.reader.feed_data(begun)
+        transport.resume_reading()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """It is there."""
+        self._connections.add(self)
+        super().connection_made(transport)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """It has ended."""
+        self._connections.discard(self)
+        super().connection_lost(exc)
+
+    def shutdown(self) -> None:
+        """The server shuts down."""
+        self._end()

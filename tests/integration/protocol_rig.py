@@ -1,0 +1,116 @@
+"""The gateway's HTTP protocol in front of an ASGI application of a test's own, and raw sockets as its clients."""
+
+import json
+import socket
+import threading
+from collections.abc import Awaitable, Callable, Iterator, MutableMapping
+from contextlib import contextmanager
+from typing import Any
+
+import uvicorn
+
+from fast_priority.http_protocol import HttpProtocol
+from fast_priority.stack import wait_until
+
+PATIENCE_SECONDS = 30
+
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+Application = Callable[[dict[str, Any], Receive, Send], Awaitable[None]]
+
+
+@contextmanager
+def serving(application: Application) -> Iterator[int]:
+    """Serve it as the gateway is served, and give the port."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    config = uvicorn.Config(
+        application,
+        http=HttpProtocol,
+        loop="uvloop",
+        ws="none",
+        lifespan="off",
+        log_config=None,
+        proxy_headers=False,
+        access_log=False,
+        timeout_graceful_shutdown=1,
+    )
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
+    thread.start()
+    try:
+        wait_until("it serves", lambda: server.started)
+        yield listener.getsockname()[1]
+    finally:
+        server.should_exit = True
+        thread.join(PATIENCE_SECONDS)
+        assert not thread.is_alive()
+
+
+@contextmanager
+def connected(port: int) -> Iterator[socket.socket]:
+    """Give a client's connection."""
+    with socket.create_connection(("127.0.0.1", port), timeout=PATIENCE_SECONDS) as client:
+        yield client
+
+
+def read_to_the_end(client: socket.socket) -> bytes:
+    """Give all that comes until the other side has closed, without an error."""
+    received = b""
+    while piece := client.recv(65536):
+        received += piece
+    return received
+
+
+def read_through(client: socket.socket, end: bytes) -> bytes:
+    """Give what comes up to and with these bytes."""
+    received = b""
+    while not received.endswith(end):
+        piece = client.recv(1)
+        assert piece, f"the connection ended after {received[-200:]!r}"
+        received += piece
+    return received
+
+
+def connection_in(scope: dict[str, Any]) -> Any:
+    """Give what the extension offers."""
+    return scope["extensions"]["fast_priority.connection"]["connection"]
+
+
+async def answer(send: Send, body: bytes = b"", status: int = 200, **fields: str) -> None:
+    """Answer with these fields, or with the length of the body."""
+    headers = [(name.replace("_", "-").encode(), value.encode()) for name, value in fields.items()]
+    headers = headers or [(b"content-length", b"%d" % len(body))]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
+
+
+class Echo:
+    """Answers each request with what it was told of it, and remembers all scopes."""
+
+    def __init__(self) -> None:
+        self.scopes: list[dict[str, Any]] = []
+
+    async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
+        self.scopes.append(scope)
+        body, more = b"", True
+        while more:
+            message = await receive()
+            if message["type"] == "http.disconnect":
+                return
+            body, more = body + message["body"], message["more_body"]
+        target = connection_in(scope).raw_target.decode()
+        told = {"target": target, "size": len(body), "fields": [name.decode() for name, _ in scope["headers"]]}
+        await answer(send, json.dumps(told).encode())
+
+
+class Waiting:
+    """Answers nobody; it knows whose clients have left, and receives nothing."""
+
+    def __init__(self) -> None:
+        self.begun = threading.Semaphore(0)
+        self.left: list[str] = []
+
+    async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
+        self.begun.release()
+        await connection_in(scope).left.wait()
+        self.left.append(scope["path"])

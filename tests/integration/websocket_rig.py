@@ -1,0 +1,110 @@
+"""Targets that speak WebSocket, well or badly, and the gateway's tunnel in front of them."""
+
+import socket
+import struct
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from websockets.sync.client import ClientConnection, connect
+from websockets.sync.server import ServerConnection, serve
+
+from fast_priority.message import TargetPolicy
+from fast_priority.trusted_proxies import TrustedProxies
+from fast_priority.tunnel import Tunnels
+from tests.integration.protocol_rig import PATIENCE_SECONDS, Receive, Send, connection_in, serving
+
+HANDSHAKE = (
+    b"GET /chat?a=%2F HTTP/1.1\r\nHost: gateway\r\nConnection: keep-alive, Upgrade\r\nUpgrade: WebSocket\r\n"
+    b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\nCookie: a=1\r\n\r\n"
+)
+SWITCH = b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nX-Of-Target: 1\r\n\r\n"
+
+
+@contextmanager
+def tunnelled(target_port: int, *, base_path: str = "", timeout_seconds: float = PATIENCE_SECONDS) -> Iterator[int]:
+    """Give the port of a gateway that has tunnels only."""
+    policy = TargetPolicy(f"http://127.0.0.1:{target_port}{base_path}", PATIENCE_SECONDS, timeout_seconds, 0)
+    tunnels = Tunnels(policy, TrustedProxies.of([]))
+
+    async def application(scope: dict[str, Any], receive: Receive, send: Send) -> None:
+        await tunnels.serve(scope, send, connection_in(scope))
+
+    with serving(application) as port:
+        yield port
+
+
+@contextmanager
+def websocket_target(handler: Callable[[ServerConnection], None], **options: Any) -> Iterator[int]:
+    """Serve WebSockets as a library does, and give the port."""
+    with serve(handler, "127.0.0.1", 0, **options) as server:
+        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread.start()
+        yield server.socket.getsockname()[1]
+        server.shutdown()
+        thread.join(PATIENCE_SECONDS)
+
+
+def opened(port: int, **options: Any) -> ClientConnection:
+    """Open one through the gateway."""
+    connection: ClientConnection = connect(
+        f"ws://127.0.0.1:{port}/chat", proxy=None, open_timeout=PATIENCE_SECONDS, **options
+    )
+    return connection
+
+
+class RawTarget:
+    """A target whose one connection a test holds itself."""
+
+    def __init__(self) -> None:
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self._listener.settimeout(PATIENCE_SECONDS)
+        self.port: int = self._listener.getsockname()[1]
+        self.connection = self._listener  # until somebody comes
+        self.head = b""
+
+    def accept(self, answer: bytes) -> None:
+        """Take one more connection, read the head of a request and answer."""
+        if self.connection is not self._listener:
+            self.connection.close()
+        self.connection, _ = self._listener.accept()
+        self.head = b""
+        self.connection.settimeout(PATIENCE_SECONDS)
+        while not self.head.endswith(b"\r\n\r\n"):
+            piece = self.connection.recv(1)
+            assert piece, "the connection ended"
+            self.head += piece
+        self.connection.sendall(answer)
+
+    def close(self) -> None:
+        self.connection.close()
+        self._listener.close()
+
+
+@contextmanager
+def raw_target() -> Iterator[RawTarget]:
+    """Give one."""
+    target = RawTarget()
+    try:
+        yield target
+    finally:
+        target.close()
+
+
+def reset(connection: socket.socket) -> None:
+    """Close it without a farewell."""
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    connection.close()
+
+
+def is_taken(connection: socket.socket, size_bytes: int) -> bool:
+    """Tell whether the other side takes so much, or stops taking before."""
+    connection.settimeout(1.0)
+    try:
+        connection.sendall(b"x" * size_bytes)
+    except TimeoutError:
+        return False
+    finally:
+        connection.settimeout(PATIENCE_SECONDS)
+    return True
