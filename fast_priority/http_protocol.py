@@ -93,7 +93,8 @@ class HttpProtocol(HttpToolsProtocol):
         return b""
 
     def _head_without_upgrade(self) -> bytes:
-        line = b"%s %s HTTP/1.1\r\n" % (self.parser.get_method(), self.url)
+        version = self.parser.get_http_version().encode()
+        line = b"%s %s HTTP/%s\r\n" % (self.parser.get_method(), self.url, version)
         fields = (name + b": " + value + b"\r\n" for name, value in self.headers if name != b"upgrade")
         self.parser = httptools.HttpRequestParser(self)
         self.parser.set_dangerous_leniencies(lenient_data_after_close=True)
@@ -159,7 +160,7 @@ class HttpProtocol(HttpToolsProtocol):
         """The response has been sent: it is the turn of the next request."""
         super().on_response_complete()
         held, self._held = self._held, b""
-        if held:
+        if held and not self.transport.is_closing():
             self.data_received(held)
 
     def hand_over(self, cycle: RequestResponseCycle, end: Callable[[], None]) -> TakenOver:

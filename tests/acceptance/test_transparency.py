@@ -107,7 +107,7 @@ def test_every_status_comes_back(lasting_stack: Stack, path: str, status: int) -
     ],
 )
 def test_path_and_query_arrive_byte_for_byte(lasting_stack: Stack, raw_target: str) -> None:
-    """Nothing in the request line is decoded, merged or resolved."""
+    """Nothing in the request line is decoded, merged or resolved (a bare `?` at the very end is dropped)."""
     answer = exchange_bytes(
         lasting_stack.gateway_port, f"GET {raw_target} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".encode()
     )

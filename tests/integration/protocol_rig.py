@@ -109,8 +109,14 @@ class Waiting:
     def __init__(self) -> None:
         self.begun = threading.Semaphore(0)
         self.left: list[str] = []
+        self._connections: list[Any] = []
+
+    def held_bytes(self) -> list[int]:
+        """How much is in memory of each request's body."""
+        return [len(connection.cycle.body) for connection in self._connections]
 
     async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
+        self._connections.append(connection_in(scope))
         self.begun.release()
         await connection_in(scope).left.wait()
         self.left.append(scope["path"])

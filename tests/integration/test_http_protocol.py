@@ -1,9 +1,11 @@
 """The server's edge: what is refused there, in which order answers go out, and what the gateway is told of a client."""
 
+import asyncio
 import json
 import logging
 import socket
 import struct
+import threading
 from collections.abc import Iterator
 from typing import Any
 
@@ -111,21 +113,22 @@ def test_a_body_that_breaks_is_answered(echo: tuple[Echo, int]) -> None:
 
 def test_a_refusal_waits_for_its_turn() -> None:
     """With pipelined requests, the one that is malformed is answered after those before it, which are served."""
-    release = Waits()
-    with serving(release) as port, connected(port) as client:
-        client.sendall(GET + b"\r\n" + b"nonsense\r\n\r\n")
+    begun = threading.Event()
+
+    async def once_all_is_read(scope: dict[str, Any], receive: Receive, send: Send) -> None:
+        begun.set()
+        while not connection_in(scope)._protocol._is_refused:
+            await asyncio.sleep(0.01)
+        await answer(send, b"served")
+
+    with serving(once_all_is_read) as port, connected(port) as client:
+        client.sendall(GET + b"\r\n")
+        assert begun.wait(PATIENCE_SECONDS)
+        client.sendall(b"nonsense\r\n\r\n")
         received = read_to_the_end(client)
     assert received.startswith(b"HTTP/1.1 200 OK")
     assert b"served" in received.partition(b"HTTP/1.1 400")[0]
     assert received.count(b"HTTP/1.1 400 ") == 1
-
-
-class Waits:
-    """Answers once the client's bytes have all been read."""
-
-    async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
-        await receive()
-        await answer(send, b"served")
 
 
 def test_floods_of_malformed_requests_are_one_line(
@@ -183,6 +186,33 @@ def test_an_upgrade_makes_no_request_of_a_body(echo: tuple[Echo, int], wanted: b
     assert [scope["path"] for scope in echo[0].scopes] == ["/", "/last"]
 
 
+def test_an_upgrade_leaves_the_version_alone(echo: tuple[Echo, int]) -> None:
+    """A request of HTTP/1.0 that asks for an upgrade stays one of HTTP/1.0."""
+    with connected(echo[1]) as client:
+        client.sendall(b"POST / HTTP/1.0\r\nConnection: upgrade\r\nUpgrade: x\r\nContent-Length: 1\r\n\r\na")
+        read_to_the_end(client)
+    assert [scope["http_version"] for scope in echo[0].scopes] == ["1.0"]
+
+
+def test_nothing_is_served_behind_a_last_answer() -> None:
+    """What a client sent together with a request for a WebSocket is not served when that ends the connection."""
+    paths: list[str] = []
+
+    async def dismiss(scope: dict[str, Any], receive: Receive, send: Send) -> None:
+        paths.append(scope["path"])
+        await answer(send, b"no", 400, content_length="2", connection="close")
+
+    asking = GET + b"Connection: Upgrade\r\nUpgrade: websocket\r\n\r\n"
+    with serving(dismiss) as port:
+        with connected(port) as client:
+            client.sendall(asking + LAST)
+            read_to_the_end(client)
+        with connected(port) as client:
+            client.sendall(GET + b"\r\n")
+            read_to_the_end(client)
+    assert paths == ["/", "/"]
+
+
 def test_trailer_fields_are_no_fields(echo: tuple[Echo, int]) -> None:
     """What comes after a body is dropped, and the next request is read as ever."""
     chunked = b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\nX-User: root\r\n\r\n"
@@ -216,6 +246,7 @@ def test_a_waiting_upload_stays_with_the_client(head: bytes) -> None:
         client.sendall(head)
         assert waiting.begun.acquire(timeout=PATIENCE_SECONDS)
         assert _is_blocked(client)
+        assert waiting.held_bytes() == [0]
         _reset(client)
         wait_until("it has left", lambda: len(waiting.left) == 1)
 
@@ -252,13 +283,18 @@ def test_only_who_left_has_left() -> None:
 
 
 def test_with_pipelined_requests_the_first_is_told_too() -> None:
-    """The client's leaving ends the request that is being served, though others wait behind it."""
-    waiting = Waiting()
-    with serving(waiting) as port, connected(port) as client:
+    """The client's leaving is received for the request that is being served, though others wait behind it."""
+    left: list[str] = []
+
+    async def receiving(scope: dict[str, Any], receive: Receive, send: Send) -> None:
+        while (await receive())["type"] != "http.disconnect":
+            pass
+        left.append(scope["path"])
+
+    with serving(receiving) as port, connected(port) as client:
         client.sendall(GET.replace(b"/ ", b"/first ") + b"\r\n" + LAST)
-        assert waiting.begun.acquire(timeout=PATIENCE_SECONDS)
         client.close()
-        wait_until("it has left", lambda: waiting.left == ["/first"])
+        wait_until("it has left", lambda: left == ["/first"])
 
 
 def test_a_large_upload_arrives_and_the_connection_is_kept(echo: tuple[Echo, int]) -> None:

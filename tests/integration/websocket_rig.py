@@ -1,5 +1,6 @@
 """Targets that speak WebSocket, well or badly, and the gateway's tunnel in front of them."""
 
+import select
 import socket
 import struct
 import threading
@@ -96,6 +97,13 @@ def reset(connection: socket.socket) -> None:
     """Close it without a farewell."""
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     connection.close()
+
+
+def is_told_of_a_reset(connection: socket.socket) -> bool:
+    """Wait until the other side has reset the connection, without reading from it."""
+    poll = select.poll()
+    poll.register(connection, 0)  # an error is told without being asked for
+    return any(events & select.POLLERR for _, events in poll.poll(PATIENCE_SECONDS * 1000))
 
 
 def is_taken(connection: socket.socket, size_bytes: int) -> bool:
