@@ -5,12 +5,12 @@ from collections.abc import AsyncIterator
 from http import HTTPStatus
 from typing import Protocol
 
-from fast_priority.asgi import Scope, Send
+from fast_priority.asgi import Message, Scope, Send
 from fast_priority.client_connection import connection_of
 from fast_priority.errors import GatewayError, RequestTimeout, ResponseBodyTooLarge
 from fast_priority.fields import content_length
 from fast_priority.forwarding import onward_response_fields
-from fast_priority.message import Bytes, Fields, HttpVersion, Reply
+from fast_priority.message import MOST_CHUNK_BYTES, SLOWEST_BYTES_PER_SECOND, Bytes, Fields, HttpVersion, Reply
 from fast_priority.problem import problem_reply
 
 _MOST_BYTES_WITHOUT_CHUNKS = 16 * 1024 * 1024
@@ -41,14 +41,18 @@ class Response(Protocol):
 
 
 class Answer:
-    """Sends one response."""
+    """Sends one response.
 
-    def __init__(self, scope: Scope, send: Send, patience_seconds: float) -> None:
+    A client that takes nothing for `patience_seconds` is given up: RequestTimeout is raised.
+    """
+
+    def __init__(self, scope: Scope, send: Send, patience_seconds: float = 0.0) -> None:
         self._patience_seconds = patience_seconds
         self._method: str = scope["method"]
         self._knows_chunks = scope["http_version"] != "1.0"
         self._connection = connection_of(scope)
         self._send = send
+        self._before_bytes = MOST_CHUNK_BYTES  # of an earlier response on this connection there may be as much
         self.has_begun = False
         self.has_ended = False
 
@@ -75,7 +79,8 @@ class Answer:
         await self._begin(response.status, onward_response_fields(response.fields, response.http_version))
         async for chunk in response.chunks():
             if not self._has_no_body(response.status):
-                await self._send_in_time(chunk)
+                message = {"type": "http.response.body", "body": chunk, "more_body": True}
+                await self._send_in_time(message, len(chunk))
         await self._end(b"")
 
     async def send_error(self, error: GatewayError) -> None:
@@ -87,10 +92,14 @@ class Answer:
         else:
             raise error  # the server then closes the connection: what the client has is not a whole response
 
-    async def _send_in_time(self, chunk: Bytes) -> None:
+    async def _send_in_time(self, message: Message, size_bytes: int = 0) -> None:
+        # The server waits for what it was given before, and does not tell whether the client takes a part of it: so the
+        # client has time for all of it.
+        taking_seconds = (self._before_bytes + size_bytes) / SLOWEST_BYTES_PER_SECOND
+        self._before_bytes = size_bytes
         try:
-            async with asyncio.timeout(self._patience_seconds):
-                await self._send({"type": "http.response.body", "body": chunk, "more_body": True})
+            async with asyncio.timeout(self._patience_seconds + taking_seconds):
+                await self._send(message)
         except TimeoutError as error:
             raise RequestTimeout(f"it took nothing for {self._patience_seconds:g} s") from error
 
@@ -104,14 +113,14 @@ class Answer:
             # 205 says that it has none (section 15.3.6), where the server would otherwise announce chunks.
             fields = [field for field in fields if field[0].lower() != b"content-length"]
             fields += [(b"content-length", b"0")] if status == HTTPStatus.RESET_CONTENT else []
-        await self._send({"type": "http.response.start", "status": status, "headers": fields})
+        await self._send_in_time({"type": "http.response.start", "status": status, "headers": fields})
         self.has_begun = True
         if keeps_length and self._connection is not None:
             self._connection.announce_no_body()
 
     async def _end(self, body: bytes) -> None:
         self.has_ended = True  # before the last message: with it, the server reports a disconnect
-        await self._send({"type": "http.response.body", "body": body})
+        await self._send_in_time({"type": "http.response.body", "body": body}, len(body))
 
 
 async def _whole(response: Response) -> bytes:

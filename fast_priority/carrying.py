@@ -6,7 +6,19 @@ from contextlib import AbstractAsyncContextManager
 
 from fast_priority.conversation import Conversation, Wanting
 from fast_priority.errors import GatewayError, RequestLost
-from fast_priority.message import Bytes, Chunk, End, Failure, ForwardCall, Head, Part, Reply, Want, pieces_of
+from fast_priority.message import (
+    GRACE_SECONDS,
+    Bytes,
+    Chunk,
+    End,
+    Failure,
+    ForwardCall,
+    Head,
+    Part,
+    Reply,
+    Want,
+    pieces_of,
+)
 from fast_priority.target import Body, Target
 
 logger = logging.getLogger("rq.worker")
@@ -23,12 +35,12 @@ class Line:
         self.say = say
         self.conversation = Conversation()
 
-    async def request_body(self, frames_in_flight: int) -> AsyncIterator[Bytes]:
+    async def request_body(self, call: ForwardCall) -> AsyncIterator[Bytes]:
         """Give the body that is still with the client, as the gateway sends it."""
-        wanting = Wanting(frames_in_flight)
+        wanting = Wanting(call.frames_in_flight)
         await self.say(Want(wanting.below, self.mailbox))
         while True:
-            match await self.conversation.next():
+            match await self.conversation.next(call.policy.timeout_seconds + GRACE_SECONDS):
                 case Chunk(data=data):
                     yield data
                     if (below := wanting.take()) is not None:
@@ -53,7 +65,7 @@ async def carry(call: ForwardCall, line: Line, target: AbstractAsyncContextManag
 
 async def _carry(call: ForwardCall, line: Line, target: Target) -> Reply | End:
     request = call.request
-    body: Body = line.request_body(call.frames_in_flight) if request.body is None else request.body
+    body: Body = line.request_body(call) if request.body is None else request.body
     async with target.exchange(
         request.method,
         request.raw_target,
@@ -68,5 +80,5 @@ async def _carry(call: ForwardCall, line: Line, target: Target) -> Reply | End:
         await line.say(Head(response.status, response.fields, line.mailbox, response.http_version))
         async for data in response.chunks():
             for piece in pieces_of(data):
-                await line.say(Chunk(await line.conversation.turn(), piece))
+                await line.say(Chunk(await line.conversation.turn(call.most_silence_seconds), piece))
     return End(line.conversation.chunks_said)

@@ -8,6 +8,8 @@ for a body with a hole must never pass as whole.
 import asyncio
 import time
 from collections import deque
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 from fast_priority.errors import RequestLost
 from fast_priority.message import Chunk, End, Head, Part, Want
@@ -22,7 +24,7 @@ class Conversation:
         self.mailbox = ""
         """Where the other side hears us, as soon as it has said so."""
         self.progressed_at = time.monotonic()
-        """When anything was last heard, or said in turn."""
+        """When the request last got on, by `time.monotonic`."""
         self._unread: deque[Part] = deque()
         self._failure: Exception | None = None
         self._has_begun = False
@@ -42,9 +44,13 @@ class Conversation:
         """Whether the other side has said anything at all."""
         return self.has_news or self._wanted_below > 0 or self._chunks_heard > 0
 
+    def progress(self) -> None:
+        """Note that the request gets on."""
+        self.progressed_at = time.monotonic()
+
     def hear(self, part: Part) -> None:
         """Take what the other side says."""
-        self.progressed_at = time.monotonic()
+        self.progress()
         match part:
             case Want(below, mailbox):
                 self.mailbox = mailbox or self.mailbox
@@ -86,22 +92,30 @@ class Conversation:
             self._news = _open(self._news)
             await self._news
 
-    async def next(self) -> Part:
-        """Give the next part that is no Want. Raises what the conversation failed with."""
-        while not self._unread:
-            if self._failure is not None:
-                raise self._failure
-            await self.news()
-        return self._unread.popleft()
+    async def next(self, within_seconds: float | None = None) -> Part:
+        """Give the next part that is no Want.
 
-    async def turn(self) -> int:
-        """Return when the other side wants a chunk, with its number. Raises what the conversation failed with."""
-        while self._chunks_said >= self._wanted_below:
-            if self._failure is not None:
-                raise self._failure
-            self._turn = _open(self._turn)
-            await self._turn
-        self.progressed_at = time.monotonic()
+        Raises what the conversation failed with, and RequestLost if the other side is silent for too long: it may have
+        died, or what it said may be lost.
+        """
+        if not self.has_news:
+            async with _bounded(within_seconds):
+                while not self.has_news:
+                    await self.news()
+        if self._unread:
+            return self._unread.popleft()
+        raise self._failure or RequestLost()
+
+    async def turn(self, within_seconds: float | None = None) -> int:
+        """Return when the other side wants a chunk, with its number. Raises as `next` does."""
+        if self._chunks_said >= self._wanted_below and self._failure is None:
+            async with _bounded(within_seconds):
+                while self._chunks_said >= self._wanted_below and self._failure is None:
+                    self._turn = _open(self._turn)
+                    await self._turn
+        if self._failure is not None:
+            raise self._failure
+        self.progress()
         self._chunks_said += 1
         return self._chunks_said - 1
 
@@ -131,6 +145,15 @@ class Wanting:
             return None
         self._wanted = self._taken + self._window
         return self._wanted
+
+
+@asynccontextmanager
+async def _bounded(seconds: float | None) -> AsyncIterator[None]:
+    try:
+        async with asyncio.timeout(seconds):
+            yield
+    except TimeoutError as error:
+        raise RequestLost(f"nothing was heard of it for {seconds:g} s") from error
 
 
 def _open(waiting: "asyncio.Future[None] | None") -> "asyncio.Future[None]":

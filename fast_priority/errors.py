@@ -149,7 +149,7 @@ class ResponseIncomplete(TargetError):
 
 
 class ResponseBodyTooLarge(TargetError):
-    """The response's body is over FAST_PRIORITY_MAX_BODY, and is refused rather than cut."""
+    """The body is over FAST_PRIORITY_MAX_BODY, or over 16 MiB where a client of HTTP/1.0 must be told its length."""
 
     slug, title = "response-body-too-large", "The target's response is too large"
     proxy_error = "http_response_body_size"

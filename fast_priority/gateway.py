@@ -24,7 +24,6 @@ from fast_priority.trusted_proxies import TrustedProxies
 logger = logging.getLogger(__name__)
 
 _DESCRIPTION_CHARACTERS = 120
-_NO_PATIENCE_SECONDS = 1.0
 
 
 class Stream(Response, Protocol):
@@ -146,4 +145,4 @@ async def _unless_client_leaves(answering: Coroutine[Any, Any, None], body: Clie
 
 async def answer_unavailable(scope: Scope, send: Send) -> None:
     """Answer a request while the gateway is not, or no longer, connected to its queues."""
-    await Answer(scope, send, _NO_PATIENCE_SECONDS).send_error(GatewayNotReady("it is not connected to its queues"))
+    await Answer(scope, send).send_error(GatewayNotReady("it is not connected to its queues"))

@@ -28,7 +28,7 @@ class Health(BaseModel):
     queue: QueueLengths
     in_flight: int | None = Field(description="requests that workers are forwarding now")
     workers: int | None = Field(description="live worker processes")
-    slots: int | None = Field(description="the most requests the target sees at once")
+    slots: int | None = Field(description="the most queued requests the target sees at once")
     suspended: bool | None = Field(description="whether `rq suspend` holds the workers back")
 
 

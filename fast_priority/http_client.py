@@ -75,6 +75,17 @@ class OneAnswerARequest(ResponseHandler):
         self._answered = data[0].code >= _FIRST_FINAL_STATUS
         super().feed_data(data, size)
 
+    def connection_lost(self, exc: BaseException | None) -> None:
+        """The connection has ended; a body that it ended with an error is not whole.
+
+        aiohttp takes a body that lasts until the end of its connection for whole, however that came (RFC 9112, section
+        8), and does not tell whoever reads a body in the midst of which it has found what is no HTTP.
+        """
+        failure = exc or self.exception()
+        if failure is not None and self._payload is not None and not self._payload.is_eof():
+            self._payload.set_exception(aiohttp.ClientPayloadError("the connection broke off"), failure)
+        super().connection_lost(exc)
+
     def data_received(self, data: bytes) -> None:
         """Take what the target sends, if it was asked for."""
         if data and self._answered and self._payload is not None and self._payload.is_eof():

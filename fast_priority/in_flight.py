@@ -19,10 +19,18 @@ class Carried:
         self.line = line
         self.task: asyncio.Task[None] | None = None
         self.client_has_left = False
+        self._has_begun = self._is_given_up = False
+
+    def begin(self) -> bool:
+        """Begin to carry it; tells whether that is still wanted."""
+        self._has_begun = True
+        return not self._is_given_up
 
     def give_up(self) -> None:
-        """End the call to the target."""
-        if self.task is not None:
+        """End the call to the target, or let it not begin."""
+        self._is_given_up = True
+        # A task that is cancelled before its first step never comes to the end that frees its slot.
+        if self._has_begun and self.task is not None:
             self.task.cancel()
 
 

@@ -24,6 +24,7 @@ from fast_priority.tasks import end_all, keep_doing
 logger = logging.getLogger("rq.worker")
 
 _AGAIN_SECONDS = 0.2
+_LOOK_SECONDS = 1.0
 
 
 def forward(payload: bytes) -> None:
@@ -61,15 +62,24 @@ async def _forward(call: ForwardCall, job: Job, gateway_id: str) -> None:
     line = Line(job.worker_name or job.id, say)
     mailbox = Mailbox(line.mailbox, connecting.options_of(job.connection), hear)
     carrying = asyncio.create_task(carry(call, line, Target(policy)))
+
+    async def look_after_gateway() -> None:
+        await asyncio.sleep(_LOOK_SECONDS)
+        if not await asyncio.to_thread(somebody_waits, job.connection, gateway_id):
+            carrying.cancel()
+
     what = f"job {job.id} cannot hear its gateway"
-    hearing = asyncio.create_task(
-        keep_doing(what, mailbox.read_once, expected=connecting.LOST, again_seconds=_AGAIN_SECONDS, logger=logger)
-    )
+    helpers = [
+        asyncio.create_task(
+            keep_doing(what, step, expected=connecting.LOST, again_seconds=_AGAIN_SECONDS, logger=logger)
+        )
+        for step in (mailbox.read_once, look_after_gateway)
+    ]
     try:
         with contextlib.suppress(RequestLost, asyncio.CancelledError):
             await say(await carrying)
     finally:
-        await end_all([hearing])
+        await end_all(helpers)
         await mailbox.close()
 
 

@@ -28,6 +28,12 @@ MOST_CHUNK_BYTES = 512 * 1024
 """Most bytes of a body that travel in one frame."""
 
 
+SLOWEST_BYTES_PER_SECOND = 4096
+"""Who takes a body more slowly than that is taken for somebody who does not take it at all."""
+GRACE_SECONDS = 15.0
+"""How much longer one side waits for the other than what the other waits for is allowed to take."""
+
+
 class UnreadableMessage(ValueError):
     """Bytes from Redis that are not the message they should be."""
 
@@ -59,6 +65,13 @@ class ForwardCall(msgspec.Struct, array_like=True, frozen=True, gc=False):
     policy: TargetPolicy
     frames_in_flight: int = 4
     """How many chunks may be on their way, in either direction, before the other side has taken one."""
+
+    @property
+    def most_silence_seconds(self) -> float:
+        """How long the other side may have nothing to say: it takes chunks no faster than it has to."""
+        chunks = self.frames_in_flight // 2 + 1
+        taking_seconds = self.policy.timeout_seconds + MOST_CHUNK_BYTES / SLOWEST_BYTES_PER_SECOND
+        return chunks * taking_seconds + GRACE_SECONDS
 
 
 class Reply(msgspec.Struct, array_like=True, frozen=True, gc=False, tag="reply"):

@@ -64,6 +64,7 @@ class Serving:
         self._stirred = asyncio.Event()
         self._idle = asyncio.Event()
         self._draining_since: float | None = None
+        self._away_since: float | None = None
         self._leaving = False
         self._away = Trouble(f"Worker {name} cannot reach the queues", logger)
 
@@ -98,7 +99,9 @@ class Serving:
 
     @property
     def _free_slots(self) -> int:
-        return 0 if self._draining else self._slots - len(self._in_flight)
+        # A claim whose answer was lost is asked again even now: what it has started would be lost.
+        takes_no_more = self._draining and not self._claimer.awaits_a_claim
+        return 0 if takes_no_more else self._slots - len(self._in_flight)
 
     async def _fill_slots(self) -> None:
         """Say and claim, one round trip at a time, whenever there is something to say or something may have come in."""
@@ -133,6 +136,7 @@ class Serving:
             await self._put_off(sayings, error)
             return
         self._away.over()
+        self._away_since = None
         for saying in turn.dropped:
             self._note_dropped(saying)
         for saying in sayings:
@@ -159,9 +163,14 @@ class Serving:
         self._away.met(error)
         self._to_say = [*sayings, *self._to_say]
         self._work_may_wait = True
-        if self._draining_since is not None and time.monotonic() - self._draining_since > keys.LEASE_SECONDS:
+        self._away_since = self._away_since or time.monotonic()
+        if self._draining and time.monotonic() - self._away_since > keys.LEASE_SECONDS:
             logger.warning("Worker %s: leaving with %d answers nobody takes", self._name, len(self._to_say))
+            for saying in self._to_say:
+                if saying.said is not None:
+                    saying.said.cancel()  # which ends the call that waits for it
             self._to_say = []
+            self._claimer.give_claim_up()
         await asyncio.sleep(_RETRY_SECONDS)
 
     async def _sit_out_suspension(self) -> None:
@@ -183,11 +192,12 @@ class Serving:
 
     async def _serve(self, carried: Carried) -> None:
         try:
-            call = _call_in(carried.claim)
+            if carried.begin():
+                await self._carry(_call_in(carried.claim), carried)
+            elif carried.client_has_left:
+                self._say(Saying(carried.claim, None))
         except (NotOurJob, UnreadableMessage) as error:
             await self._refuse(carried.claim, str(error))
-        else:
-            await self._carry(call, carried)
         finally:
             self._in_flight.end(carried)
             self._work_may_wait = True

@@ -1,4 +1,4 @@
-"""The only module that speaks HTTP to the target.
+"""The module that sends requests to the target; `handshake.py` asks it for WebSockets.
 
 One boundary maps everything that the HTTP client raises to our own errors.
 """
@@ -48,19 +48,31 @@ _INLINE_BYTES = 256 * 1024  # aiohttp writes bytes in one piece; larger bodies a
 
 
 class Patience:
-    """How long the target may stay silent: it is counted only while the target's turn it is."""
+    """How long the target may stay silent: it is counted only while we wait for it, and it for nobody."""
 
     def __init__(self, seconds: float) -> None:
         self._seconds = seconds
         self._timeout = asyncio.timeout(seconds)
+        self._is_awaited = True
+        self._waits_for_body = False
 
-    def renew(self) -> None:
-        """From now on the target has its whole time again."""
-        self._reschedule(asyncio.get_running_loop().time() + self._seconds)
+    def await_target(self, is_awaited: bool) -> None:
+        """Whether somebody waits for the target to say something; each time anew it has its whole time."""
+        self._is_awaited = is_awaited
+        self._count()
 
-    def suspend(self) -> None:
-        """The target is not to blame for the time until `renew`."""
-        self._reschedule(None)
+    def wait_for_body(self, waits: bool) -> None:
+        """Whether the target waits for more of the request's body, which whoever sends it has not sent yet."""
+        self._waits_for_body = waits
+        self._count()
+
+    def break_off(self) -> None:
+        """Let whoever waits for the target not wait any longer."""
+        self._reschedule(asyncio.get_running_loop().time())
+
+    def _count(self) -> None:
+        counts = self._is_awaited and not self._waits_for_body
+        self._reschedule(asyncio.get_running_loop().time() + self._seconds if counts else None)
 
     def _reschedule(self, when: float | None) -> None:
         if not self._timeout.expired():
@@ -84,6 +96,7 @@ class Response:
         self._response = response
         self._most_bytes = most_bytes
         self._patience = patience
+        patience.await_target(False)
         self._begun: list[bytes] = []
         self._size = 0
         self.status = response.status
@@ -102,7 +115,6 @@ class Response:
         Raises ResponseIncomplete when it ends before it is whole, and ResponseBodyTooLarge over the limit.
         """
         begun, self._begun = self._begun, []
-        self._patience.suspend()
         for piece in begun:
             yield piece
         while piece := await self._next_piece():
@@ -129,13 +141,13 @@ class Response:
         return None
 
     async def _next_piece(self) -> bytes:
-        self._patience.renew()
+        self._patience.await_target(True)
         try:
             piece = await self._response.content.readany()
         except aiohttp.ClientError as error:
             raise ResponseIncomplete("its body ended before it was whole") from error
         finally:
-            self._patience.suspend()
+            self._patience.await_target(False)
         self._size += len(piece)
         if self._most_bytes and self._size > self._most_bytes:
             raise ResponseBodyTooLarge(f"its body has more than {self._most_bytes} bytes")
@@ -174,18 +186,20 @@ class Target:
             raise RuntimeError("use Target as an async context manager")
         if isinstance(body, bytes) and body and content_length(fields) is None:
             fields = [*fields, (b"content-length", b"%d" % len(body))]
-        async with Patience(self.policy.timeout_seconds) as patience:
-            supply = _Supply(body, patience)
-            with _mapped_errors(supply):
-                response = await self._session.request(
-                    method,
-                    self._url(raw_target),
-                    headers=_headers(fields),
-                    data=supply.data(),
-                    allow_redirects=False,
-                )
-            async with response:
-                yield Response(response, most_response_bytes, patience)
+        patience = Patience(self.policy.timeout_seconds)
+        supply = _Supply(body, patience)
+        with _failures_of(supply):
+            async with patience:
+                with _as_target_errors():
+                    response = await self._session.request(
+                        method,
+                        self._url(raw_target),
+                        headers=_headers(fields),
+                        data=supply.data(),
+                        allow_redirects=False,
+                    )
+                async with response:
+                    yield Response(response, most_response_bytes, patience)
 
     def _url(self, raw_target: bytes) -> URL:
         # Both sides are kept as they are: the base URL's path, one slash, the rest as the client wrote it. The query is
@@ -236,14 +250,15 @@ class _Supply:
 
     async def _watched(self, body: AsyncIterator[Bytes]) -> AsyncIterator[Bytes]:
         try:
-            self._patience.suspend()
+            self._patience.wait_for_body(True)
             async for chunk in body:
-                self._patience.renew()
+                self._patience.wait_for_body(False)
                 yield chunk
-                self._patience.suspend()
-            self._patience.renew()
+                self._patience.wait_for_body(True)
+            self._patience.wait_for_body(False)
         except Exception as error:
             self.failure = error
+            self._patience.break_off()  # the HTTP client does not tell whoever reads the response
             raise
 
 
@@ -254,10 +269,10 @@ async def _in_chunks(body: bytes) -> AsyncIterator[Bytes]:
 
 
 @contextmanager
-def _mapped_errors(supply: _Supply) -> Iterator[None]:
+def _failures_of(supply: _Supply) -> Iterator[None]:
+    """Raise what the body raised in the place of what the target's side made of it."""
     try:
-        with _as_target_errors():
-            yield
+        yield
     except TargetError:
         if supply.failure is not None:
             raise supply.failure from None

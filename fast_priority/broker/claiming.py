@@ -68,6 +68,15 @@ class Claimer:
         await self._redis.aclose()
         await self._blocking.aclose()
 
+    @property
+    def awaits_a_claim(self) -> bool:
+        """Whether a claim was sent whose answer never came: it may have started requests."""
+        return self._unanswered_claim is not None
+
+    def give_claim_up(self) -> None:
+        """Ask no more for what such a claim may have started: its lease has run out."""
+        self._unanswered_claim = None
+
     async def take_turn(self, sayings: Sequence[Saying], free_slots: int) -> Turn:
         """Say what there is to say and claim up to `free_slots` requests, in one round trip.
 

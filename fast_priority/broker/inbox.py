@@ -18,6 +18,7 @@ logger = logging.getLogger(__name__)
 _PATIENCE_SECONDS = 10.0
 _WATCH_AT_ONCE = 1000
 _RECONNECT_SECONDS = 0.2
+_MOST_LOOKS = 10
 
 _ENDED = frozenset({b"", b"failed", b"canceled", b"stopped"})
 """What a job's status says when no answer will come: it is gone, or rq's own tools have put it aside."""
@@ -37,7 +38,7 @@ class Inbox:
         self._mailbox = Mailbox(gateway_id, options, self._hear, expects_much=lambda: bool(self._waiting))
         self._poll_interval_seconds = poll_interval_seconds
         self._waiting: dict[str, Conversation] = {}
-        self._missing: set[str] = set()
+        self._missing: dict[str, int] = {}  # in how many looks in a row the job of a request was not there
         self._tasks: list[asyncio.Task[None]] = []
 
     def open(self) -> None:
@@ -66,14 +67,20 @@ class Inbox:
         conversation = self._waiting[request_id] = Conversation()
         return conversation
 
+    def look_after(self, request_id: str) -> None:
+        """The request is on its queue: from now on its job has to be there."""
+        if request_id in self._waiting:
+            self._missing[request_id] = 0
+
     def forget(self, request_id: str) -> None:
         """Nobody waits for this answer any more; should it come, it is dropped."""
         self._waiting.pop(request_id, None)
-        self._missing.discard(request_id)
+        self._missing.pop(request_id, None)
 
     def fail(self, request_id: str, error: GatewayError) -> None:
         """Make whoever waits for this answer get an error instead."""
-        conversation = self._waiting.pop(request_id, None)
+        conversation = self._waiting.get(request_id)
+        self.forget(request_id)
         if conversation is not None:
             conversation.fail(error)
 
@@ -87,20 +94,21 @@ class Inbox:
 
     async def _watch_once(self) -> None:
         await asyncio.sleep(self._poll_interval_seconds)
-        ids = list(self._waiting)
+        ids = list(self._missing)
         for start in range(0, len(ids), _WATCH_AT_ONCE):
             await self._watch(ids[start : start + _WATCH_AT_ONCE])
 
     async def _watch(self, ids: list[str]) -> None:
         unread, *statuses = await scripts.WATCH.run(self._redis, [self._key], [keys.JOB_PREFIX, *ids])
         for request_id, status in zip(ids, statuses, strict=True):
-            if status not in _ENDED:
-                self._missing.discard(request_id)
-            elif request_id not in self._waiting:
+            if request_id not in self._missing:
                 continue
-            elif request_id in self._missing and unread == 0:
-                self._missing.discard(request_id)
+            if status not in _ENDED:
+                self._missing[request_id] = 0
+                continue
+            # Its answer may be on the way: what says the end of a request removes its job in the same step. There may
+            # always be something to read for others, so that does not excuse it for ever.
+            self._missing[request_id] += 1
+            looks = self._missing[request_id]
+            if looks >= _MOST_LOOKS or (looks > 1 and unread == 0):
                 self.fail(request_id, RequestLost("its job vanished without an answer"))
-            else:
-                # Its answer may be on the way: settling a request removes the job and sends the answer at once.
-                self._missing.add(request_id)

@@ -28,7 +28,7 @@ _SIZE_BYTES_OF = {pickle.SHORT_BINBYTES: 1, pickle.BINBYTES: 4, pickle.BINBYTES8
 _LONGEST_HEAD_BYTES = 64
 _LONGEST_NAME_SHOWN = 80
 _MOST_OPCODES = 1000
-_STOCK_TIMEOUT_GRACE_SECONDS = 10  # a stock worker's death penalty comes after the target's own timeout
+_NO_TIMEOUT = -1  # rq's word for it: a body may flow for longer than any limit, and who is silent is given up by us
 
 
 class NotOurJob(ValueError):
@@ -58,7 +58,7 @@ class JobTemplate:
     What is alike is written once, by rq's own `Job.create` and `Job.to_dict`; only what differs is made per request.
     """
 
-    def __init__(self, ttl_seconds: int, timeout_seconds: float) -> None:
+    def __init__(self, ttl_seconds: int) -> None:
         job = Job.create(
             FORWARD,
             args=(b"",),
@@ -66,7 +66,7 @@ class JobTemplate:
             result_ttl=0,
             failure_ttl=keys.FAILED_TTL_SECONDS,
             ttl=ttl_seconds,
-            timeout=int(timeout_seconds) + _STOCK_TIMEOUT_GRACE_SECONDS,
+            timeout=_NO_TIMEOUT,
             description="-",
             status=JobStatus.QUEUED,
             serializer=WriteOnlySerializer,

@@ -13,7 +13,7 @@ from fast_priority.message import Frame, UnreadableMessage, decode_frame
 
 logger = logging.getLogger(__name__)
 
-_MOST_AT_ONCE = 64
+_MOST_AT_ONCE = 32
 _BLOCK_SECONDS = 5
 _PATIENCE_SECONDS = 10.0  # nobody hears of a slow read, and a frame that was popped for nobody is lost
 

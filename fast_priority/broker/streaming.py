@@ -4,7 +4,8 @@ from collections.abc import AsyncIterator, Callable
 
 from fast_priority.conversation import Conversation, Wanting
 from fast_priority.errors import RequestLost, error_for
-from fast_priority.message import Bytes, Chunk, End, Failure, Head, Part, Want, in_pieces
+from fast_priority.message import GRACE_SECONDS, Bytes, Chunk, End, Failure, Head, Part, Want, in_pieces
+from fast_priority.settings import Settings
 
 Say = Callable[[Part], None]
 """Says something to the worker; if it does not get there, the conversation fails."""
@@ -18,13 +19,19 @@ class Stream:
     """
 
     def __init__(
-        self, head: Head, conversation: Conversation, frames_in_flight: int, say: Say, close: Callable[[bool], None]
+        self,
+        head: Head,
+        conversation: Conversation,
+        settings: Settings,
+        say: Say,
+        close: Callable[[bool], None],
     ) -> None:
         self.status = head.status
         self.fields = head.fields
         self.http_version = head.http_version
         self._conversation = conversation
-        self._wanting = Wanting(frames_in_flight)
+        self._wanting = Wanting(settings.frames_in_flight)
+        self._most_silence_seconds = settings.timeout + GRACE_SECONDS
         self._say = say
         self._close = close
         self._has_ended = False
@@ -32,7 +39,7 @@ class Stream:
     async def chunks(self) -> AsyncIterator[Bytes]:
         """Give the body as it comes. Raises GatewayError when it breaks off."""
         while not self._has_ended:
-            match await self._conversation.next():
+            match await self._conversation.next(self._most_silence_seconds):
                 case Chunk(data=data):
                     yield data
                     if (below := self._wanting.take()) is not None:
@@ -57,6 +64,7 @@ async def upload(body: AsyncIterator[Bytes], conversation: Conversation, say: Sa
         while True:
             number = await conversation.turn()
             piece = await anext(pieces, None)
+            conversation.progress()
             if piece is None:
                 say(End(number))
                 return

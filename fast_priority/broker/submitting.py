@@ -17,7 +17,19 @@ from fast_priority.broker.jobs import JobTemplate, new_job_id
 from fast_priority.broker.streaming import Stream, upload
 from fast_priority.conversation import Conversation
 from fast_priority.errors import BrokerUnavailable, QueueFull, RequestLost, TargetTimeout, WaitedTooLong
-from fast_priority.message import Bytes, Failure, Frame, Head, Leave, Part, Reply, encode
+from fast_priority.message import (
+    GRACE_SECONDS,
+    MOST_CHUNK_BYTES,
+    SLOWEST_BYTES_PER_SECOND,
+    Bytes,
+    Failure,
+    Frame,
+    Head,
+    Leave,
+    Part,
+    Reply,
+    encode,
+)
 from fast_priority.priority import Priority
 from fast_priority.settings import Settings
 from fast_priority.tasks import end_all, keep_doing
@@ -33,7 +45,6 @@ _SIGN_OF_LIFE_AGAIN_SECONDS = 0.5
 _WITHDRAW_ATTEMPTS = 60
 _WITHDRAW_AGAIN_SECONDS = 1.0
 _LAST_WITHDRAWALS_SECONDS = 2.0
-_ANSWER_GRACE_SECONDS = 15.0  # over TTL and timeout; every ordinary end comes before
 
 _NOTHING_TO_TAKE_BACK = (QueueFull, WaitedTooLong)
 """After these, nothing of the request is left anywhere."""
@@ -72,7 +83,7 @@ class Submitter:
         self._clock = RedisClock()
         self._trouble = Trouble("cannot queue requests", logger)
         self._inbox = Inbox(self.gateway_id, options, settings.poll_interval)
-        self._template = JobTemplate(settings.ttl, settings.timeout)
+        self._template = JobTemplate(settings.ttl)
         self._submits: Batcher[_Submission, SubmitOutcome] = Batcher(
             self._submit_all,
             _MOST_AT_ONCE,
@@ -139,9 +150,10 @@ class Submitter:
 
         try:
             await self._until_accepted(submission, sent)
-            first = await self._first_part(submission, conversation)
+            self._inbox.look_after(submission.job_id)
+            first = await self._first_part(submission, conversation, uploads=body is not None)
             if isinstance(first, Head):
-                return Stream(first, conversation, self._settings.frames_in_flight, say, close)
+                return Stream(first, conversation, self._settings, say, close)
         except BaseException as error:
             close(has_ended=isinstance(error, _NOTHING_TO_TAKE_BACK))
             raise
@@ -162,16 +174,21 @@ class Submitter:
         if outcome == "full":
             raise QueueFull(f"the {submission.priority} queue is full")
 
-    async def _first_part(self, submission: _Submission, conversation: Conversation) -> Reply | Failure | Head:
+    async def _first_part(
+        self, submission: _Submission, conversation: Conversation, *, uploads: bool
+    ) -> Reply | Failure | Head:
         await _at_most(self._settings.ttl, conversation.news())
         if not conversation.was_heard_of:
             if await self._was_never_started(submission):
                 raise WaitedTooLong(f"no worker took the request within {self._settings.ttl} s")
-            conversation.progressed_at = time.monotonic()
-        # A worker has it, and answers within the target's timeout or loses its lease. This bound is for neither.
+            conversation.progress()
+        # A worker has it, and answers within the target's timeout or loses its lease. This bound is for neither. While
+        # a body goes up, the target may take it as slowly as is allowed without a word.
+        taking_seconds = self._settings.frames_in_flight * MOST_CHUNK_BYTES / SLOWEST_BYTES_PER_SECOND if uploads else 0
+        most_silence_seconds = self._settings.timeout + GRACE_SECONDS + taking_seconds
         while not conversation.has_news:
             silent_seconds = time.monotonic() - conversation.progressed_at
-            patience_seconds = self._settings.timeout + _ANSWER_GRACE_SECONDS - silent_seconds
+            patience_seconds = most_silence_seconds - silent_seconds
             if patience_seconds <= 0:
                 raise TargetTimeout("no answer came from the worker")
             await _at_most(patience_seconds, conversation.news())

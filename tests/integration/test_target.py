@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+import struct
 import threading
 from collections.abc import AsyncIterator
 
@@ -374,3 +375,63 @@ async def test_bodies_of_known_length_are_not_chunked() -> None:
         await forward(port, request("POST", body=b"x" * 300))
     assert b"Content-Length: 300" in heads[0].title()
     assert b"Transfer-Encoding" not in heads[0]
+
+
+@pytest.mark.parametrize(
+    ("framing", "rest"),
+    [
+        (b"Connection: close", None),
+        (b"Transfer-Encoding: chunked", b"this is no chunk\r\n"),
+    ],
+)
+async def test_a_body_that_goes_wrong_in_its_midst_is_not_whole(framing: bytes, rest: bytes | None) -> None:
+    """A body that lasts until the connection's end and is reset, and one that turns out to be no HTTP, break off."""
+    has_begun = threading.Event()
+
+    def answer(connection: socket.socket, head: bytes) -> None:
+        connection.sendall(b"HTTP/1.1 200 OK\r\n" + framing + b"\r\n\r\n")
+        connection.sendall(b"5\r\nhello\r\n")
+        assert has_begun.wait(10)
+        if rest is None:
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # a reset, at the end
+            connection.close()
+        else:
+            connection.sendall(rest)
+
+    async def read(target: Target) -> None:
+        async with target.exchange("GET", b"/x", [], b"") as response:
+            async for _ in response.chunks():
+                has_begun.set()
+
+    with scripted_target(answer) as (port, _):
+        async with Target(policy(port)) as target, asyncio.timeout(5):
+            with pytest.raises(ResponseIncomplete):
+                await read(target)
+
+
+async def test_what_the_body_raises_ends_a_response_that_came_early() -> None:
+    """When the target has begun to answer and the request's body then fails, that failure is what is raised."""
+    has_begun = asyncio.Event()
+
+    class Gone(Exception):
+        pass
+
+    async def body() -> AsyncIterator[bytes]:
+        yield b"the beginning"
+        await has_begun.wait()
+        raise Gone
+
+    def answer(connection: socket.socket, head: bytes) -> None:
+        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nfour")
+        while connection.recv(65536):
+            pass
+
+    async def send(target: Target) -> None:
+        async with target.exchange("POST", b"/x", [], body()) as response:
+            async for _ in response.chunks():
+                has_begun.set()
+
+    with scripted_target(answer) as (port, _):
+        async with Target(policy(port)) as target, asyncio.timeout(5):
+            with pytest.raises(Gone):
+                await send(target)

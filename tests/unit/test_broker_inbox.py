@@ -45,6 +45,13 @@ def waits(answer: Conversation) -> bool:
     return not answer.has_news
 
 
+def looked_after(inbox: Inbox, request_id: str) -> Conversation:
+    """A request that is on its queue."""
+    answer = inbox.expect(request_id)
+    inbox.look_after(request_id)
+    return answer
+
+
 async def fails(answer: Conversation) -> bool:
     with pytest.raises(RequestLost):
         await answer.next()
@@ -120,7 +127,7 @@ async def test_gone_job_fails_by_itself(rig: Rig) -> None:
     """A request whose job is gone, without an answer, fails with RequestLost within two looks."""
     inbox = Inbox(GATEWAY, {}, 0.001)
     inbox.open()
-    answer = inbox.expect("mine")
+    answer = looked_after(inbox, "mine")
     await until("the request has failed", lambda: answer.has_news)
     assert await fails(answer)
     await inbox.close()
@@ -128,14 +135,14 @@ async def test_gone_job_fails_by_itself(rig: Rig) -> None:
 
 async def test_missing_once(rig: Rig, unread: Inbox) -> None:
     """A request whose job is gone for the first time goes on waiting: its answer may be on the way."""
-    answer = unread.expect("mine")
+    answer = looked_after(unread, "mine")
     await unread._watch(["mine"])
     assert waits(answer)
 
 
 async def test_missing_twice(rig: Rig, unread: Inbox) -> None:
     """A request whose job is gone twice in a row has lost its worker."""
-    answer = unread.expect("mine")
+    answer = looked_after(unread, "mine")
     await unread._watch(["mine"])
     await unread._watch(["mine"])
     assert await fails(answer)
@@ -143,7 +150,7 @@ async def test_missing_twice(rig: Rig, unread: Inbox) -> None:
 
 async def test_missing_with_answers_unread(rig: Rig, unread: Inbox) -> None:
     """As long as answers are unread, one of them may be its own: the request goes on waiting."""
-    answer = unread.expect("mine")
+    answer = looked_after(unread, "mine")
     put(rig, hello_to("mine"))
     for _ in range(3):
         await unread._watch(["mine"])
@@ -153,7 +160,7 @@ async def test_missing_with_answers_unread(rig: Rig, unread: Inbox) -> None:
 @pytest.mark.parametrize("status", ["queued", "started"])
 async def test_there_again(rig: Rig, unread: Inbox, status: str) -> None:
     """A job that is there between two looks counts as there: it must be gone twice in a row."""
-    answer = unread.expect("mine")
+    answer = looked_after(unread, "mine")
     await unread._watch(["mine"])
     rig.redis.hset(keys.job("mine"), "status", status)
     await unread._watch(["mine"])
@@ -164,7 +171,7 @@ async def test_there_again(rig: Rig, unread: Inbox, status: str) -> None:
 
 async def test_job_there(rig: Rig, unread: Inbox) -> None:
     """A request whose job is there waits, however often it is looked after."""
-    answer = unread.expect("mine")
+    answer = looked_after(unread, "mine")
     rig.redis.hset(keys.job("mine"), "status", "started")
     for _ in range(3):
         await unread._watch(["mine"])
@@ -173,16 +180,33 @@ async def test_job_there(rig: Rig, unread: Inbox) -> None:
 
 async def test_failed_job(rig: Rig, unread: Inbox) -> None:
     """A job that rq has marked as failed is as good as gone."""
-    answer = unread.expect("mine")
+    answer = looked_after(unread, "mine")
     rig.redis.hset(keys.job("mine"), "status", "failed")
     for _ in range(2):
         await unread._watch(["mine"])
     assert await fails(answer)
 
 
+async def test_missing_however_much_is_unread(rig: Rig, unread: Inbox) -> None:
+    """A gateway that always has something to read for others still notices that a worker has died."""
+    answer = looked_after(unread, "mine")
+    put(rig, hello_to("somebody else"))
+    for _ in range(10):
+        await unread._watch(["mine"])
+    assert await fails(answer)
+
+
+async def test_not_looked_after_before_it_is_queued(rig: Rig, unread: Inbox) -> None:
+    """A request that is still on its way to its queue has no job yet, and is not given up for that."""
+    answer = unread.expect("mine")
+    for _ in range(3):
+        await unread._watch(["mine"])
+    assert waits(answer)
+
+
 async def test_looked_after_apart(rig: Rig, unread: Inbox) -> None:
     """One lost request fails alone."""
-    lost, fine = unread.expect("lost"), unread.expect("fine")
+    lost, fine = looked_after(unread, "lost"), looked_after(unread, "fine")
     rig.redis.hset(keys.job("fine"), "status", "queued")
     for _ in range(2):
         await unread._watch(["lost", "fine"])

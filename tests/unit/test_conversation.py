@@ -1,6 +1,8 @@
 """What two sides say about one request: in order, whole, and no more than is wanted."""
 
 import asyncio
+from collections.abc import Callable, Coroutine
+from typing import Any
 
 import pytest
 
@@ -79,6 +81,13 @@ async def test_a_failure_ends_waiting() -> None:
     conversation.fail(RequestLost("its worker died"))
     results = await asyncio.gather(*waiting, return_exceptions=True)
     assert [type(result) for result in results] == [RequestLost, RequestLost]
+
+
+@pytest.mark.parametrize("wait", [Conversation.next, Conversation.turn])
+async def test_silence_has_an_end(wait: Callable[..., Coroutine[Any, Any, object]]) -> None:
+    """Whoever waits for the other side for longer than it can be silent is told that the request is lost."""
+    with pytest.raises(RequestLost, match="nothing was heard"):
+        await wait(Conversation(), within_seconds=0.01)
 
 
 async def test_more_than_was_wanted_is_not_kept() -> None:

@@ -19,7 +19,8 @@ def line() -> Line:
 
 
 async def for_ever(carried: Carried) -> None:
-    await asyncio.Event().wait()
+    if carried.begin():
+        await asyncio.Event().wait()
 
 
 async def test_a_client_that_left_ends_its_call() -> None:
@@ -28,9 +29,21 @@ async def test_a_client_that_left_ends_its_call() -> None:
     assert in_flight.start(CLAIM, line(), for_ever)
     (carried,) = in_flight
     assert carried.task is not None
+    await asyncio.sleep(0)
     in_flight.hear(Frame("job-1", Leave()))
     await asyncio.gather(carried.task, return_exceptions=True)
     assert (carried.task.cancelled(), carried.client_has_left) == (True, True)
+
+
+async def test_a_client_that_left_before_the_first_step() -> None:
+    """A Leave that comes before the task has begun lets it run, for it has a slot to free, but not begin."""
+    in_flight = InFlight()
+    in_flight.start(CLAIM, line(), for_ever)
+    (carried,) = in_flight
+    assert carried.task is not None
+    in_flight.hear(Frame("job-1", Leave()))
+    await carried.task
+    assert carried.client_has_left
 
 
 async def test_a_client_that_left_before_we_knew_of_the_claim() -> None:

@@ -10,7 +10,8 @@ Column = Mapping[str, Verdict] | str
 _INTRODUCTION = """\
 # Fidelity
 
-A client cannot tell that a gateway stands between it and the target, except by the fields that say so. Each row here is
+A client should not be able to tell that a gateway stands between it and the target, except by the fields that say so,
+and by the [known limits](architecture.md#known-limits). Each row here is
 one attempt to tell: exact bytes from a raw client, exact bytes from a raw target, and a judge that looks at what
 arrived on both sides. `make fidelity` tries them all and writes this page; `make test` fails where ours is not right.
 
