@@ -26,6 +26,7 @@ from fast_priority.trouble import Trouble
 logger = logging.getLogger(__name__)
 
 _VERSIONS = ("1.1", "1.0")
+_MOST_BODY_AHEAD_BYTES = 512 * 1024  # uvicorn stops at an eighth of it, and so gives a body that flows in small pieces
 _UNREAD = {"method": "GET", "path": "", "query_string": b""}
 _refusals: dict[str, Trouble] = {}
 
@@ -144,9 +145,14 @@ class HttpProtocol(HttpToolsProtocol):
         self._limits.progress()
 
     def on_body(self, body: bytes) -> None:
-        """A part of the body has come."""
+        """A part of the body has come; uvicorn holds it until somebody receives."""
         self._limits.progress()
-        super().on_body(body)
+        if self.cycle.response_complete:
+            return
+        self.cycle.body += body
+        if len(self.cycle.body) > _MOST_BODY_AHEAD_BYTES:
+            self.flow.pause_reading()
+        self.cycle.message_event.set()
 
     def on_message_complete(self) -> None:
         """The request is there as a whole."""

@@ -63,7 +63,7 @@ class ForwardCall(msgspec.Struct, array_like=True, frozen=True, gc=False):
 
     request: Request
     policy: TargetPolicy
-    frames_in_flight: int = 4
+    frames_in_flight: int = 6
     """How many chunks may be on their way, in either direction, before the other side has taken one."""
 
     @property

@@ -105,7 +105,7 @@ class Settings(BaseSettings):
         le=1024**5,
     )
     frames_in_flight: int = _setting(
-        4,
+        6,
         "Pieces of one body, of at most 512 KiB each, that may be on their way through Redis at once.",
         "a whole number from 1 to 1024",
         ge=1,

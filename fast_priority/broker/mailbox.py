@@ -14,6 +14,7 @@ from fast_priority.message import Frame, UnreadableMessage, decode_frame
 logger = logging.getLogger(__name__)
 
 _MOST_AT_ONCE = 32
+_MOST_LOOK_EVERY = 8
 _BLOCK_SECONDS = 5
 _PATIENCE_SECONDS = 10.0  # nobody hears of a slow read, and a frame that was popped for nobody is lost
 
@@ -39,6 +40,8 @@ class Mailbox:
         self._hear = hear
         self._expects_much = expects_much
         self._more_may_be_there = True
+        self._alone_in_a_row = 0
+        self._look_every = 1
 
     async def read_once(self) -> None:
         """Wait for frames, and hand over what is there. Raises what redis-py raises."""
@@ -62,8 +65,13 @@ class Mailbox:
         if self._more_may_be_there and self._expects_much():
             frames: list[bytes] | None = await self._redis.lpop(self._key, _MOST_AT_ONCE)  # type: ignore[assignment]
             self._more_may_be_there = frames is not None and len(frames) > 1
+            self._look_every = 1 if frames else min(2 * self._look_every, _MOST_LOOK_EVERY)
             if frames:
                 return frames
-        self._more_may_be_there = True
         popped = await self._blocking.blpop([self._key], timeout=_BLOCK_SECONDS)
+        # Where frames come one by one, a look for more behind each is a round trip for nothing.
+        self._alone_in_a_row += 1
+        self._more_may_be_there = popped is None or self._alone_in_a_row >= self._look_every
+        if self._more_may_be_there:
+            self._alone_in_a_row = 0
         return [popped[1]] if popped else []  # type: ignore[list-item]

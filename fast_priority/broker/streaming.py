@@ -1,14 +1,14 @@
 """Bodies that are too large or too slow for one frame, as the gateway carries them: up to a worker, down from one."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 
 from fast_priority.conversation import Conversation, Wanting
 from fast_priority.errors import RequestLost, error_for
 from fast_priority.message import GRACE_SECONDS, Bytes, Chunk, End, Failure, Head, Part, Want, in_pieces
 from fast_priority.settings import Settings
 
-Say = Callable[[Part], None]
-"""Says something to the worker; if it does not get there, the conversation fails."""
+Say = Callable[[Part], Awaitable[None]]
+"""Says something to the worker, whether or not one waits until it is said; if it does not get there, it all fails."""
 
 
 class Stream:
@@ -68,6 +68,7 @@ async def upload(body: AsyncIterator[Bytes], conversation: Conversation, say: Sa
             if piece is None:
                 say(End(number))
                 return
-            say(Chunk(number, piece))
+            # What the client sends until it has been said goes into the next chunk: the busier, the larger.
+            await say(Chunk(number, piece))
     except Exception as error:
         conversation.fail(error)

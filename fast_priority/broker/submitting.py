@@ -251,12 +251,14 @@ class Submitter:
         outcomes: list[bytes] = await scripts.WITHDRAW.run(self._redis, touched, arguments)
         return [outcome.decode() for outcome in outcomes]  # type: ignore[misc]
 
-    def _say(self, job_id: str, conversation: Conversation, part: Part) -> None:
+    def _say(self, job_id: str, conversation: Conversation, part: Part) -> asyncio.Future[None]:
         def check(said: asyncio.Future[None]) -> None:
             if not said.cancelled() and said.exception() is not None:
                 conversation.fail(BrokerUnavailable("Redis does not answer, so the request cannot be carried on"))
 
-        self._sayings.put((conversation.mailbox, encode(Frame(job_id, part)))).add_done_callback(check)
+        saying = self._sayings.put((conversation.mailbox, encode(Frame(job_id, part))))
+        saying.add_done_callback(check)
+        return saying
 
     async def _say_all(self, sayings: Sequence[tuple[str, bytes]]) -> Sequence[None]:
         pipeline = self._redis.pipeline(transaction=False)

@@ -305,7 +305,7 @@ def test_a_client_that_does_not_read_holds_the_target_up(stack: Stack, kind: str
             assert blocked.wait(PATIENCE_SECONDS)
             held = sum(stack.redis.memory_usage(key) or 0 for key in stack.redis.keys("rq:fast-priority:inbox:*"))
     assert sent_bytes < 64 * 1024 * 1024
-    assert held < 2 * 4 * 512 * 1024
+    assert held < 2 * 6 * 512 * 1024
 
 
 @kinds
