@@ -10,7 +10,7 @@ from benchmarks.streaming_stack import Stack, running_stack
 from benchmarks.streaming_wire import EventStream, TransferFailed, blocks, head
 
 _GRACE_SECONDS = 30.0
-_MOST_DIFFERENCE_BYTES = 64 * 1024  # for each request that waits
+_MOST_DIFFERENCE_BYTES = 16 * 1024
 _WAITING_WITHIN_SECONDS = 200.0  # under FAST_PRIORITY_TTL: by then the first of them is answered
 _LOOK_SECONDS = 0.1
 _OK = 200

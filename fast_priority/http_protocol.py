@@ -42,7 +42,7 @@ class HttpProtocol(HttpToolsProtocol):
         self.left = asyncio.Event()
         """Set when the client has left."""
         self._limits = HeadLimits()
-        self._in_head = True
+        self.in_head = True
         self._is_refused = self._is_draining = self._is_misread = False
         self._answering: RequestResponseCycle | None = None
         self._latest: Connection | None = None
@@ -118,7 +118,7 @@ class HttpProtocol(HttpToolsProtocol):
         and could otherwise pass itself off as something that only a trusted proxy may set.
         """
         self._limits.count_field(name, value)
-        if self._in_head:
+        if self.in_head:
             super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
@@ -141,7 +141,7 @@ class HttpProtocol(HttpToolsProtocol):
         self.scope["extensions"] = {EXTENSION: {"connection": self._latest}}
         super().on_headers_complete()
         self._latest.cycle = self.cycle
-        self._in_head = False
+        self.in_head = False
         self._limits.progress()
 
     def on_body(self, body: bytes) -> None:
@@ -160,7 +160,7 @@ class HttpProtocol(HttpToolsProtocol):
         if self._is_misread:
             return
         super().on_message_complete()
-        self._in_head = True
+        self.in_head = True
 
     def on_response_complete(self) -> None:
         """The response has been sent: it is the turn of the next request."""
@@ -207,7 +207,7 @@ class HttpProtocol(HttpToolsProtocol):
         self._is_refused = True
         kind = _refusals.setdefault(error.slug, Trouble(f"answered {error.status} {error.slug}", logger))
         kind.met(error.detail)
-        if self._in_head:
+        if self.in_head:
             self._answer_with(error)
         elif self.pipeline and self.pipeline[0][0] is self.cycle:
             self.pipeline.popleft()

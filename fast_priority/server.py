@@ -1,6 +1,7 @@
 """uvicorn, set up so that it adds nothing to what the target answers."""
 
 import socket
+from typing import Any
 
 import uvicorn
 
@@ -8,6 +9,7 @@ from fast_priority.app import create_app
 from fast_priority.errors import ConfigurationError
 from fast_priority.http_protocol import HttpProtocol
 from fast_priority.settings import PREFIX, Settings
+from fast_priority.small_reads import SmallReads
 
 _DRAIN_GRACE_SECONDS = 5  # over the longest that an answer can take
 
@@ -25,6 +27,10 @@ def check_port_is_free(settings: Settings) -> None:
         ) from None
 
 
+def _in_small_reads(*args: Any, **kwargs: Any) -> SmallReads:
+    return SmallReads(HttpProtocol(*args, **kwargs))
+
+
 def server_for(settings: Settings) -> uvicorn.Server:
     """Build the gateway's server. Raises ConfigurationError without a target, or if its port is taken."""
     check_port_is_free(settings)
@@ -32,7 +38,7 @@ def server_for(settings: Settings) -> uvicorn.Server:
         create_app(settings),
         host=settings.host,
         port=settings.port,
-        http=HttpProtocol,
+        http=_in_small_reads,  # type: ignore[arg-type]  # it makes protocols, and that is all that is asked of it
         loop="uvloop",
         ws="none",  # the protocol above hands WebSockets over to the application, as connections
         lifespan="on",
