@@ -33,7 +33,6 @@ class Mailbox:
         hear: Callable[[Frame], None],
         expects_much: Callable[[], bool] = lambda: True,
     ) -> None:
-        self.name = name
         self._key = keys.inbox(name)
         self._redis: Redis = connecting.connect(options, _PATIENCE_SECONDS)
         self._blocking: Redis = connecting.connect(options, _BLOCK_SECONDS + _PATIENCE_SECONDS)
