@@ -51,11 +51,19 @@ class Line:
                     raise RequestLost(f"a gateway said {type(other).__name__} in the midst of a request body")
 
 
-async def carry(call: ForwardCall, line: Line, target: AbstractAsyncContextManager[Target]) -> Reply | Failure | End:
-    """Send the request, once, and say the response as it comes; give the last part, which the caller is to say."""
+async def carry(
+    call: ForwardCall,
+    line: Line,
+    target: AbstractAsyncContextManager[Target],
+    may_be_sent: Callable[[], bool] = lambda: True,
+) -> Reply | Failure | End:
+    """Send the request, once, and say the response as it comes; give the last part, which the caller is to say.
+
+    `may_be_sent` is asked at the last moment; if it says no, nothing is sent, and that is the answer.
+    """
     try:
         async with target as open_target:
-            return await _carry(call, line, open_target)
+            return await _carry(call, line, open_target, may_be_sent)
     except GatewayError as error:
         return Failure(error.slug, error.detail)
     except Exception:
@@ -63,7 +71,7 @@ async def carry(call: ForwardCall, line: Line, target: AbstractAsyncContextManag
         return Failure(GatewayError.slug, "the worker failed; its log says how")
 
 
-async def _carry(call: ForwardCall, line: Line, target: Target) -> Reply | End:
+async def _carry(call: ForwardCall, line: Line, target: Target, may_be_sent: Callable[[], bool]) -> Reply | End:
     request = call.request
     body: Body = line.request_body(call) if request.body is None else request.body
     async with target.exchange(
@@ -72,6 +80,7 @@ async def _carry(call: ForwardCall, line: Line, target: Target) -> Reply | End:
         request.fields,
         body,
         most_response_bytes=target.policy.max_body_bytes,
+        may_be_sent=may_be_sent,
     ) as response:
         whole = await response.whole_if_quick()
         if whole is not None:

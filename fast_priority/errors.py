@@ -111,6 +111,19 @@ class RequestLost(GatewayError):
     proxy_error, fault = "proxy_internal_error", "internal"
 
 
+class NotSent(RequestLost):
+    """The worker that took the request was away for too long to send it, so the target has not seen it."""
+
+    slug, title = "request-not-sent", "The request was not sent"
+
+
+class RequestCancelled(GatewayError):
+    """Somebody cancelled the request's job with one of rq's tools."""
+
+    status, slug, title = 502, "request-cancelled", "The request was cancelled"
+    proxy_error, fault = "proxy_internal_error", "internal"
+
+
 class TargetError(GatewayError):
     """The target did not give a usable response."""
 

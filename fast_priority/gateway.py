@@ -11,12 +11,13 @@ from fast_priority.answering import Answer, Response
 from fast_priority.asgi import ClientLeft, Receive, Scope, Send
 from fast_priority.client_body import ClientBody
 from fast_priority.client_connection import connection_of
-from fast_priority.errors import GatewayError, GatewayNotReady, error_for
+from fast_priority.errors import GatewayError, GatewayNotReady
 from fast_priority.fields import check_request_framing
 from fast_priority.forwarding import Hop, onward_request_fields
 from fast_priority.max_forwards import answer_as_last, counted_down, ends_here
-from fast_priority.message import Bytes, Failure, Fields, ForwardCall, Reply, Request, encode
+from fast_priority.message import Bytes, Fields, ForwardCall, Reply, Request, encode
 from fast_priority.priority import Priority, Rules
+from fast_priority.repeating import IDEMPOTENT_METHODS, may_be_repeated
 from fast_priority.target import Body, Target
 from fast_priority.trouble import Trouble
 from fast_priority.trusted_proxies import TrustedProxies
@@ -38,8 +39,14 @@ class Queues(Protocol):
     """What the gateway needs of the broker; `broker.submitting.Submitter` is one."""
 
     def ask(
-        self, priority: Priority, payload: bytes, description: str, body: AsyncIterator[Bytes] | None
-    ) -> Coroutine[Any, Any, Reply | Failure | Stream]:
+        self,
+        priority: Priority,
+        payload: bytes,
+        description: str,
+        body: AsyncIterator[Bytes] | None,
+        *,
+        is_idempotent: bool,
+    ) -> Coroutine[Any, Any, Reply | Stream]:
         """Queue a ForwardCall and give what came of it. Raises GatewayError, and what the body raises."""
         ...
 
@@ -114,9 +121,8 @@ class Gateway:
         call = ForwardCall(request, self._target.policy, self._frames_in_flight)
         description = f"{scope['method']} {scope['path']!a}"[:_DESCRIPTION_CHARACTERS]
         later = None if body.is_small else body.chunks()
-        outcome = await self._queues.ask(priority, encode(call), description, later)
-        if isinstance(outcome, Failure):
-            raise error_for(outcome.slug, outcome.detail)
+        is_idempotent = scope["method"] in IDEMPOTENT_METHODS
+        outcome = await self._queues.ask(priority, encode(call), description, later, is_idempotent=is_idempotent)
         if isinstance(outcome, Reply):
             await reply.relay(outcome)
             return
@@ -125,6 +131,16 @@ class Gateway:
 
     async def _pass_on(self, method: str, raw_target: bytes, fields: Fields, body: ClientBody, reply: Answer) -> None:
         sent: Body = await body.whole() if body.is_small else body.chunks()
+        try:
+            await self._exchange(method, raw_target, fields, sent, reply)
+        except GatewayError as error:
+            is_idempotent = method in IDEMPOTENT_METHODS
+            body_was_read = not isinstance(sent, bytes)
+            if reply.has_begun or not may_be_repeated(error, is_idempotent=is_idempotent, body_was_read=body_was_read):
+                raise
+            await self._exchange(method, raw_target, fields, sent, reply)
+
+    async def _exchange(self, method: str, raw_target: bytes, fields: Fields, sent: Body, reply: Answer) -> None:
         async with self._target.exchange(method, raw_target, fields, sent) as response:
             await reply.stream(response)
 

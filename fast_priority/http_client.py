@@ -5,12 +5,17 @@ off by the attributes named here, and tests/integration/test_target.py fails whe
 """
 
 import functools
+from collections.abc import Callable
+from contextvars import ContextVar
 from typing import Any
 
 import aiohttp
 from aiohttp import http_writer
 from aiohttp.client_proto import ResponseHandler
+from aiohttp.connector import Connection
 from multidict import CIMultiDict
+
+from fast_priority.errors import NotSent
 
 _NOT_ADDED = ("Accept", "Accept-Encoding", "Content-Type", "User-Agent")
 _KEEP_IDLE_SECONDS = 4.0  # below the 5 s after which uvicorn, among others, closes an idle connection
@@ -20,6 +25,8 @@ _MOST_FIELDS = 512
 _FIRST_FINAL_STATUS = 200
 _READ_BUFFER_BYTES = 256 * 1024  # twice as many are read ahead at most; what is read at once is one piece of a body
 _NOT_UTF8 = "surrogateescape"  # Python's way to carry bytes that are not UTF-8 through text (PEP 383)
+is_still_wanted: ContextVar[Callable[[], bool]] = ContextVar("is_still_wanted", default=lambda: True)
+"""Is asked at the last moment before a request is sent, in the task that sends it; aiohttp hands on nothing of ours."""
 _serialized_as_utf8 = http_writer._serialize_headers
 
 
@@ -48,12 +55,18 @@ class _AllMethods(set[str]):
 
 
 class RequestAsItIs(aiohttp.ClientRequest):
-    """A request that says nothing of a body it does not have.
+    """A request that says nothing of a body it does not have, and is not sent when nobody wants it any more.
 
     aiohttp gives it a Content-Length of 0 unless its method is among these.
     """
 
     GET_METHODS = _AllMethods()
+
+    async def send(self, conn: Connection) -> aiohttp.ClientResponse:
+        """Send it, now that there is a connection. Raises NotSent."""
+        if not is_still_wanted.get()():
+            raise NotSent("its worker was away for so long that somebody else may have it")
+        return await super().send(conn)
 
 
 class OneAnswerARequest(ResponseHandler):

@@ -1,6 +1,7 @@
 """What one worker process has in flight: each claim with the task that carries it and its line to the gateway."""
 
 import asyncio
+import time
 from collections.abc import Callable, Coroutine, Iterator
 from typing import Any
 
@@ -12,11 +13,13 @@ _MOST_EARLY_LEAVINGS = 1000
 
 
 class Carried:
-    """One claim that is being carried."""
+    """One claim that is being carried. It is leased until `leased_until`, by `time.monotonic`, or for longer."""
 
-    def __init__(self, claim: Claim, line: Line) -> None:
+    def __init__(self, claim: Claim, line: Line, leased_until: float) -> None:
         self.claim = claim
         self.line = line
+        self._leased_until = leased_until
+        self._was_out_of_lease = False
         self.task: asyncio.Task[None] | None = None
         self.client_has_left = False
         self._has_begun = self._is_given_up = False
@@ -25,6 +28,17 @@ class Carried:
         """Begin to carry it; tells whether that is still wanted."""
         self._has_begun = True
         return not self._is_given_up
+
+    @property
+    def may_be_sent(self) -> bool:
+        """Whether it was leased all the time since it was claimed: if not, somebody else may have it by now."""
+        self._was_out_of_lease |= time.monotonic() > self._leased_until
+        return not self._was_out_of_lease
+
+    def prolong(self, until: float) -> None:
+        """The lease holds until then. It does not bring back what may not be sent any more."""
+        if self.may_be_sent:
+            self._leased_until = until
 
     def give_up(self) -> None:
         """End the call to the target, or let it not begin."""
@@ -52,12 +66,18 @@ class InFlight:
         found = self._carried.get(claim.job_id)
         return found if found is not None and found.claim == claim else None
 
-    def start(self, claim: Claim, line: Line, carry: Callable[[Carried], Coroutine[Any, Any, None]]) -> bool:
+    def start(
+        self,
+        claim: Claim,
+        line: Line,
+        leased_until: float,
+        carry: Callable[[Carried], Coroutine[Any, Any, None]],
+    ) -> bool:
         """Carry a claim, in a task of its own; tells whether anybody waits for it."""
         if claim.job_id in self._left_early:
             del self._left_early[claim.job_id]
             return False
-        carried = self._carried[claim.job_id] = Carried(claim, line)
+        carried = self._carried[claim.job_id] = Carried(claim, line, leased_until)
         carried.task = asyncio.create_task(carry(carried))
         return True
 

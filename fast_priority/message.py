@@ -153,6 +153,11 @@ def encode(message: ForwardCall | Frame) -> bytes:
     return _encoder.encode(message)
 
 
+def encode_part(part: Part) -> bytes:
+    """Give the second half of a Frame's wire form, for whoever puts `[request_id,` before it."""
+    return _encoder.encode(part)
+
+
 def decode_call(data: bytes) -> ForwardCall:
     """Read a ForwardCall. Raises UnreadableMessage."""
     try:

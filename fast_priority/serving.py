@@ -11,8 +11,9 @@ from typing import Any
 from redis import Redis as SyncRedis
 
 from fast_priority.broker import connecting, keys
-from fast_priority.broker.claiming import Claim, Claimer, Saying, refuse
+from fast_priority.broker.claiming import Claim, Claimer, Saying, Turn, refuse
 from fast_priority.broker.jobs import NotOurJob, payload_of
+from fast_priority.broker.leasing import Leases
 from fast_priority.broker.mailbox import Mailbox
 from fast_priority.carrying import Line, carry
 from fast_priority.in_flight import Carried, InFlight
@@ -56,14 +57,17 @@ class Serving:
         self._burst = burst
         options = connecting.options_of(connection)
         self._claimer = Claimer(options, name)
+        self._leases = Leases(options, name)
         self._in_flight = InFlight()
         self._mailbox = Mailbox(name, options, self._in_flight.hear, expects_much=lambda: len(self._in_flight) > 0)
         self._targets = Targets()
         self._to_say: list[Saying] = []
+        self._kept_slots = 0  # for what waiting for work brings
         self._work_may_wait = True
         self._stirred = asyncio.Event()
         self._idle = asyncio.Event()
         self._draining_since: float | None = None
+        self._ending_of_waiting: asyncio.Task[None] | None = None  # a task that nothing refers to may be collected
         self._away_since: float | None = None
         self._leaving = False
         self._away = Trouble(f"Worker {name} cannot reach the queues", logger)
@@ -79,7 +83,7 @@ class Serving:
                 keep_doing(what, step, expected=connecting.LOST, again_seconds=_RETRY_SECONDS, logger=logger)
             )
             for what, step in (
-                (f"Worker {self._name} cannot wait for work", self._listen_once),
+                (f"Worker {self._name} cannot wait for work", self._wait_for_work_once),
                 (f"Worker {self._name} cannot renew its leases", self._keep_leases_once),
                 (f"Worker {self._name} cannot hear the gateways", self._mailbox.read_once),
             )
@@ -92,6 +96,7 @@ class Serving:
             await self._targets.close()
             await self._mailbox.close()
             await self._claimer.close()
+            await self._leases.close()
 
     @property
     def _draining(self) -> bool:
@@ -101,7 +106,7 @@ class Serving:
     def _free_slots(self) -> int:
         # A claim whose answer was lost is asked again even now: what it has started would be lost.
         takes_no_more = self._draining and not self._claimer.awaits_a_claim
-        return 0 if takes_no_more else self._slots - len(self._in_flight)
+        return 0 if takes_no_more else self._slots - len(self._in_flight) - self._kept_slots
 
     async def _fill_slots(self) -> None:
         """Say and claim, one round trip at a time, whenever there is something to say or something may have come in."""
@@ -109,10 +114,10 @@ class Serving:
             sayings = self._take_sayings()
             if sayings or (self._work_may_wait and self._free_slots):
                 await self._take_turn(sayings)
-            elif (self._draining or self._burst) and not self._in_flight:
+            elif (self._draining or self._burst) and not self._in_flight and not self._kept_slots:
                 return
             else:
-                if self._free_slots:
+                if self._free_slots and not self._burst:
                     self._idle.set()
                 await self._stirred.wait()
             self._stirred.clear()
@@ -143,9 +148,13 @@ class Serving:
             if saying.said is not None and not saying.said.done():
                 saying.said.set_result(None)
         self.served += sum(saying.is_last for saying in sayings) - sum(saying.is_last for saying in turn.dropped)
+        if free:
+            await self._start_all(turn, free)
+
+    async def _start_all(self, turn: Turn, asked_for: int) -> None:
         for claim in turn.claims:
-            self._start(claim)
-        if free and len(turn.claims) == free:
+            self._start(claim, turn.leased_until)
+        if len(turn.claims) == asked_for:
             self._work_may_wait = True
         if turn.suspended:
             await self._sit_out_suspension()
@@ -170,7 +179,7 @@ class Serving:
                 if saying.said is not None:
                     saying.said.cancel()  # which ends the call that waits for it
             self._to_say = []
-            self._claimer.give_claim_up()
+            self._claimer.give_claims_up()
         await asyncio.sleep(_RETRY_SECONDS)
 
     async def _sit_out_suspension(self) -> None:
@@ -180,14 +189,14 @@ class Serving:
                 await self._stirred.wait()
         self._work_may_wait = not self._burst
 
-    def _start(self, claim: Claim) -> None:
+    def _start(self, claim: Claim, leased_until: float) -> None:
         async def say(part: Part) -> None:
             # What comes from the target until it has been said goes into the next chunk: the busier, the larger.
             said = asyncio.get_running_loop().create_future()
             self._say(Saying(claim, part, is_last=False, said=said))
             await said
 
-        if not self._in_flight.start(claim, Line(self._name, say), self._serve):
+        if not self._in_flight.start(claim, Line(self._name, say), leased_until, self._serve):
             self._say(Saying(claim, None))
 
     async def _serve(self, carried: Carried) -> None:
@@ -207,7 +216,7 @@ class Serving:
         own = self._settings.target_base_url
         policy = self._settings.target_policy() if own else call.policy
         try:
-            last = await carry(call, carried.line, self._targets.use(policy))
+            last = await carry(call, carried.line, self._targets.use(policy), lambda: carried.may_be_sent)
         except asyncio.CancelledError:
             if not carried.client_has_left:
                 raise
@@ -224,38 +233,65 @@ class Serving:
         with contextlib.suppress(*connecting.LOST):
             await asyncio.to_thread(refuse, self._connection, claim, reason)
 
-    async def _listen_once(self) -> None:
-        """When a slot is free and nothing was found, block until a gateway submits; after 2 s, look anyway."""
-        await self._idle.wait()
+    async def _wait_for_work_once(self) -> None:
+        """With nothing to do, block until a gateway submits, and claim; what that brings has its slots kept for it."""
+        if not self._kept_slots:  # else the last one was lost, and is asked again
+            await self._idle.wait()
+            self._idle.clear()
+            self._kept_slots = self._free_slots
+            if not self._kept_slots:
+                return
         try:
-            woken = await self._claimer.wait_for_work()
-            if woken and not self._free_slots:
-                await self._claimer.wake_another()
-        finally:
-            self._idle.clear()  # the claim comes first; if it finds nothing, it sets this again
-            self._work_may_wait = True
-            self._stirred.set()
+            turn = await self._claimer.wait_and_claim(self._kept_slots)
+        except connecting.LOST:
+            if self._draining_since and time.monotonic() - self._draining_since > keys.LEASE_SECONDS:
+                self._claimer.give_claims_up()
+                self._stop_keeping_slots()
+            raise
+        kept = self._stop_keeping_slots()
+        await self._start_all(turn, kept)
+
+    def _stop_keeping_slots(self) -> int:
+        kept, self._kept_slots = self._kept_slots, 0
+        self._stirred.set()
+        return kept
 
     async def _keep_leases_once(self) -> None:
         """Renew what is in flight, show rq that this worker lives, and wait a second."""
-        claims = [carried.claim for carried in self._in_flight]
-        record = {**self._record(), "state": "busy" if claims else "idle", "successful_job_count": self.served}
-        for claim in await self._claimer.show_life(record, claims):
-            # Somebody else has answered for it by now; the target need not work on.
-            carried = self._in_flight.get(claim)
-            if carried is not None:
-                logger.warning("Worker %s: lost the lease of %s", self._name, claim.job_id)
-                carried.give_up()
+        await self._renew([carried.claim for carried in self._in_flight])
         await asyncio.sleep(_RENEW_SECONDS)
+
+    async def _renew(self, claims: list[Claim], *, anew: bool = False) -> None:
+        record = {**self._record(), "state": "busy" if claims else "idle", "successful_job_count": self.served}
+        renewal = await self._leases.renew(record, claims, anew=anew)
+        for carried in self._those_in_flight(renewal.held):
+            carried.prolong(renewal.until)
+        for carried in self._those_in_flight(renewal.over):
+            # Somebody else has answered for it by now; the target need not work on.
+            logger.warning("Worker %s: nobody waits for %s any more", self._name, carried.claim.job_id)
+            carried.give_up()
+        if gone := [carried.claim for carried in self._those_in_flight(renewal.gone)]:
+            logger.warning("Worker %s: takes %d lost leases out anew", self._name, len(gone))
+            await self._renew(gone, anew=True)
+
+    def _those_in_flight(self, claims: list[Claim]) -> list[Carried]:
+        # Some have ended since, and so has their lease.
+        return [carried for claim in claims if (carried := self._in_flight.get(claim)) is not None]
 
     def _on_signal(self) -> None:
         if self._draining_since is None:
             logger.info("Worker %s: finishing %d in flight, taking no more", self._name, len(self._in_flight))
             self._draining_since = time.monotonic()
+            if self._kept_slots:
+                self._ending_of_waiting = asyncio.create_task(self._end_waiting())
         elif time.monotonic() - self._draining_since > 1.0:  # a pool and a terminal both signal: twice at once is once
             logger.warning("Worker %s: leaving at once", self._name)
             self._leaving = True
         self._stirred.set()
+
+    async def _end_waiting(self) -> None:
+        with contextlib.suppress(*connecting.LOST):  # it ends by itself within 2 s
+            await self._claimer.end_waiting()
 
 
 def _call_in(claim: Claim) -> ForwardCall:

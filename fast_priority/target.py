@@ -5,7 +5,7 @@ One boundary maps everything that the HTTP client raises to our own errors.
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any
 from urllib.parse import urlsplit
@@ -33,7 +33,7 @@ from fast_priority.fields import (
     content_length,
     end_to_end_response_fields,
 )
-from fast_priority.http_client import LARGEST_FIELDS_BYTES, plain_session, text_of
+from fast_priority.http_client import LARGEST_FIELDS_BYTES, is_still_wanted, plain_session, text_of
 from fast_priority.message import Bytes, Fields, HttpVersion, TargetPolicy
 
 Body = bytes | AsyncIterator[Bytes]
@@ -172,15 +172,22 @@ class Target:
 
     @asynccontextmanager
     async def exchange(
-        self, method: str, raw_target: bytes, fields: Fields, body: Body, *, most_response_bytes: int = 0
+        self,
+        method: str,
+        raw_target: bytes,
+        fields: Fields,
+        body: Body,
+        *,
+        most_response_bytes: int = 0,
+        may_be_sent: Callable[[], bool] = lambda: True,
     ) -> AsyncIterator[Response]:
         """Send a request, once, and give the response as soon as its head is there.
 
         The target may be silent for the policy's timeout: until its response begins, once it has the request, and
         between two pieces of the response. What waits for the body of the request, or for whoever takes the response,
         does not count. `most_response_bytes` bounds the response's body; 0 is no limit. Leaving the `async with` block
-        early closes the connection. Raises TargetError, MalformedRequest for what cannot be sent, and what the body
-        itself raises.
+        early closes the connection. `may_be_sent` is asked once there is a connection, before the first byte is sent.
+        Raises TargetError, MalformedRequest for what cannot be sent, NotSent, and what the body itself raises.
         """
         if self._session is None:
             raise RuntimeError("use Target as an async context manager")
@@ -190,6 +197,7 @@ class Target:
         supply = _Supply(body, patience)
         with _failures_of(supply):
             async with patience:
+                is_still_wanted.set(may_be_sent)
                 with _as_target_errors():
                     response = await self._session.request(
                         method,

@@ -12,14 +12,16 @@ from rq.results import Result
 
 from fast_priority.broker import connecting, keys, scripts
 from fast_priority.broker.jobs import JobTemplate, WriteOnlySerializer
-from fast_priority.message import Chunk, Frame, Head, Part, Want, encode
+from fast_priority.broker.round_trip import Argument, Command, send_together
+from fast_priority.errors import NotSent
+from fast_priority.message import Chunk, Failure, Frame, Head, Part, Want, encode, encode_part
 from fast_priority.priority import Priority
 
 _MOST_LOOKED_AT = 1000  # dead jobs skipped in one claim, so that one claim never holds Redis up
 _WAKE_UP_SECONDS = 2
-_PATIENCE_SECONDS = 10.0  # no client waits for one call of a worker, and a call given up is work to be done again
+_PATIENCE_SECONDS = 4.0  # a server that was replaced may leave the connection to it silent for ever
+_WAS_NOT_SENT = encode_part(Failure(NotSent.slug, "Redis was away for so long that its gateway seemed to be gone"))
 _STARTED = [keys.started(Priority.HIGH), keys.started(Priority.LOW)]
-_WORKERS_OF = [keys.workers_of(Priority.HIGH), keys.workers_of(Priority.LOW)]
 _QUEUES = [keys.queue(Priority.HIGH), keys.queue(Priority.LOW)]
 
 
@@ -51,17 +53,34 @@ class Turn(NamedTuple):
     claims: list[Claim]
     suspended: bool
     dropped: list[Saying]
-    """What nobody hears: the lease was lost, or the gateway is gone."""
+    """What nobody hears, for the request is over."""
+    leased_until: float = 0.0
+    """How long the claims are this worker's at the least, by `time.monotonic`, if nothing renews them."""
+
+
+class _Way:
+    """One way in which a worker claims, one claim at a time, so that Redis can tell what the last one gave."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.unanswered: str | None = None
+
+    def begin(self) -> tuple[str, bool]:
+        """Give the execution id of the next claim, and whether it has been sent before."""
+        is_again = self.unanswered is not None
+        self.unanswered = self.unanswered or uuid4().hex
+        return self.unanswered, is_again
 
 
 class Claimer:
-    """One worker process at the queues."""
+    """One worker process at the queues: it claims with each turn, and, with nothing to do, while it waits for work."""
 
     def __init__(self, options: dict[str, Any], worker_name: str) -> None:
         self._redis = connecting.connect(options, _PATIENCE_SECONDS)
         self._blocking = connecting.connect(options, _WAKE_UP_SECONDS + _PATIENCE_SECONDS)
         self._worker_name = worker_name
-        self._unanswered_claim: str | None = None
+        self._with_turns, self._by_waiting = _Way("turn"), _Way("wait")
+        self._end_of_waiting = keys.end_of_waiting(worker_name)
 
     async def close(self) -> None:
         """Close the connections."""
@@ -70,12 +89,12 @@ class Claimer:
 
     @property
     def awaits_a_claim(self) -> bool:
-        """Whether a claim was sent whose answer never came: it may have started requests."""
-        return self._unanswered_claim is not None
+        """Whether a claim was sent with a turn whose answer never came: it may have started requests."""
+        return self._with_turns.unanswered is not None
 
-    def give_claim_up(self) -> None:
-        """Ask no more for what such a claim may have started: its lease has run out."""
-        self._unanswered_claim = None
+    def give_claims_up(self) -> None:
+        """Ask no more for what such claims may have started: their leases have run out."""
+        self._with_turns.unanswered = self._by_waiting.unanswered = None
 
     async def take_turn(self, sayings: Sequence[Saying], free_slots: int) -> Turn:
         """Say what there is to say and claim up to `free_slots` requests, in one round trip.
@@ -87,67 +106,64 @@ class Claimer:
         chunks = [saying for saying in sayings if isinstance(saying.part, Chunk | Want)]
         lasts = [saying for saying in sayings if saying.is_last]
         # In this order, so that of each request the head comes before its chunks, and they before its end.
-        calls: list[scripts.Call | scripts.Command] = [
+        calls: list[scripts.Call | Command] = [
             *self._say_calls(openings, in_order=True), *_push_commands(chunks), *self._say_calls(lasts)
         ]  # fmt: skip
-        execution_id = self._unanswered_claim or uuid4().hex
+        asked_at = time.monotonic()
+        execution_id = ""
         if free_slots:
-            calls.append(self._claim_call(execution_id, free_slots, again=self._unanswered_claim is not None))
-            self._unanswered_claim = execution_id
+            execution_id, is_again = self._with_turns.begin()
+            calls.append(self._claim_call(self._with_turns, execution_id, free_slots, again=is_again))
         results = await scripts.run_together(self._redis, calls)
         delivered = [flag for call, flags in zip(calls, results, strict=True) if _is_say(call) for flag in flags]
         dropped = [saying for saying, flag in zip([*openings, *lasts], delivered, strict=True) if not flag]
         if not free_slots:
             return Turn([], suspended=False, dropped=dropped)
-        self._unanswered_claim = None
-        suspended, *found = results.pop()
-        return Turn([_claim(execution_id, *one) for one in found], bool(suspended), dropped)
+        self._with_turns.unanswered = None
+        return _turn(execution_id, results.pop(), dropped, asked_at)
 
-    async def wait_for_work(self) -> bool:
-        """Block until a gateway submits, at most 2 s; tells whether one did."""
-        return await self._blocking.blpop([keys.WAKE_UP], timeout=_WAKE_UP_SECONDS) is not None
+    async def wait_and_claim(self, free_slots: int) -> Turn:
+        """Block until a gateway submits, at most 2 s, and claim up to `free_slots` requests in that same moment.
 
-    async def wake_another(self) -> None:
-        """Hand on a wake-up that this worker has no free slot for."""
-        async with self._redis.pipeline(transaction=False) as pipeline:
-            pipeline.lpush(keys.WAKE_UP, "1")
-            pipeline.expire(keys.WAKE_UP, keys.WAKE_UP_TTL_SECONDS)
-            await pipeline.execute()
-
-    async def show_life(self, record: dict[str, Any], claims: Sequence[Claim]) -> list[Claim]:
-        """Write this worker's record and renew the leases of all its claims; give the claims whose lease is lost.
-
-        One round trip. The record is written whole, so that it is there again after a Redis that lost it.
+        Nobody is asked in between, so that the claim is not a round trip later than the request, and a high one that
+        comes within that time still goes first. When it raises, call it again.
         """
-        arguments: list[scripts.Argument] = [
-            keys.JOB_PREFIX, keys.GATEWAY_PREFIX, keys.LEASE_SECONDS, JobTemplate.now(), keys.WORKER_TTL_SECONDS,
-            len(record), *(part for pair in record.items() for part in pair),
-        ]  # fmt: skip
-        for claim in claims:
-            arguments += (claim.job_id, claim.execution_id, claim.queue_name, claim.gateway_id)
-        touched = [*_STARTED, keys.WORKER_PREFIX + self._worker_name, keys.WORKERS, *_WORKERS_OF]
-        held: list[int] = await scripts.RENEW.run(self._redis, touched, arguments)
-        return [claim for claim, flag in zip(claims, held, strict=True) if not flag]
+        execution_id, is_again = self._by_waiting.begin()
+        claim = self._claim_call(self._by_waiting, execution_id, free_slots, again=is_again)
+        waits: list[Command] = [("BLPOP", keys.WAKE_UP, self._end_of_waiting, _WAKE_UP_SECONDS)]
+        asked_at = time.monotonic()
+        *_, answer = await scripts.run_together(self._blocking, [claim] if is_again else [*waits, claim])
+        self._by_waiting.unanswered = None
+        return _turn(execution_id, answer, [], asked_at)
+
+    async def end_waiting(self) -> None:
+        """Let `wait_and_claim` return at once. Raises what redis-py raises."""
+        await send_together(
+            self._redis,
+            [("RPUSH", self._end_of_waiting, "1"), ("EXPIRE", self._end_of_waiting, keys.END_OF_WAITING_TTL_SECONDS)],
+        )
 
     def _say_calls(self, sayings: Sequence[Saying], *, in_order: bool = False) -> list[scripts.Call]:
         if not sayings:
             return []
-        arguments: list[scripts.Argument] = [
-            keys.JOB_PREFIX, keys.GATEWAY_PREFIX, keys.INBOX_PREFIX, keys.INBOX_TTL_SECONDS
+        arguments: list[Argument] = [
+            keys.JOB_PREFIX, keys.MARK_PREFIX, keys.INBOX_PREFIX, keys.INBOX_TTL_SECONDS
         ]  # fmt: skip
         for claim, part, is_last, _ in sayings:
             frame = b"" if part is None else encode(Frame(claim.job_id, part))
             arguments += (claim.job_id, claim.execution_id, claim.queue_name, claim.gateway_id, frame, int(is_last))
         return [scripts.Call(scripts.SAY, _STARTED, arguments, in_order)]
 
-    def _claim_call(self, execution_id: str, free_slots: int, *, again: bool) -> scripts.Call:
-        touched = [*_QUEUES, *_STARTED, keys.WAKE_UP, keys.SUSPENDED, keys.last_claim(self._worker_name)]
+    def _claim_call(self, way: _Way, execution_id: str, free_slots: int, *, again: bool) -> scripts.Call:
+        last_claim = keys.last_claim(self._worker_name, way.name)
+        touched = [*_QUEUES, *_STARTED, keys.WAKE_UP, keys.SUSPENDED, last_claim]
         return scripts.Call(
             scripts.CLAIM,
             touched,
             [
-                keys.JOB_PREFIX, keys.GATEWAY_PREFIX, free_slots, self._worker_name, execution_id, keys.LEASE_SECONDS,
-                JobTemplate.now(), keys.WAKE_UP_TTL_SECONDS, _MOST_LOOKED_AT, "1" if again else "0",
+                keys.JOB_PREFIX, keys.GATEWAY_PREFIX, free_slots, self._worker_name, execution_id,
+                keys.LEASE_MILLISECONDS, JobTemplate.now(), keys.WAKE_UP_TTL_SECONDS, _MOST_LOOKED_AT, int(again),
+                keys.INBOX_PREFIX, keys.INBOX_TTL_SECONDS, _WAS_NOT_SENT,
             ],
         )  # fmt: skip
 
@@ -185,21 +201,27 @@ def say_directly(connection: SyncRedis, gateway_id: str, job_id: str, part: Part
     return True
 
 
-def _is_say(call: scripts.Call | scripts.Command) -> bool:
+def _turn(execution_id: str, answer: list[Any], dropped: list[Saying], asked_at: float) -> Turn:
+    suspended, *found = answer
+    claims = [_claim(execution_id, *one) for one in found]
+    return Turn(claims, bool(suspended), dropped, asked_at + keys.LEASE_SECONDS)
+
+
+def _is_say(call: scripts.Call | Command) -> bool:
     return isinstance(call, scripts.Call) and call.script is scripts.SAY
 
 
-def _push_commands(chunks: Sequence[Saying]) -> list[scripts.Command]:
+def _push_commands(chunks: Sequence[Saying]) -> list[Command]:
     """Push chunks, and wants, as they are: a script would copy them four times over, which is half of all the work.
 
     Their lease need not be looked at. What a worker wants does no harm; the lease held when the head was said, a
     request whose head was said is never begun anew, and a gateway that has given one up drops what still comes.
     """
-    frames: dict[str, list[scripts.Argument]] = {}
+    frames: dict[str, list[Argument]] = {}
     for claim, part, _, _ in chunks:
         if part is not None:
             frames.setdefault(keys.inbox(claim.gateway_id), []).append(encode(Frame(claim.job_id, part)))
-    pushes: list[scripts.Command] = [("RPUSH", inbox, *pushed) for inbox, pushed in frames.items()]
+    pushes: list[Command] = [("RPUSH", inbox, *pushed) for inbox, pushed in frames.items()]
     return [*pushes, *(("EXPIRE", inbox, keys.INBOX_TTL_SECONDS) for inbox in frames)]
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import time
 from typing import Any
 
 from redis.asyncio import Redis
@@ -9,19 +10,24 @@ from redis.asyncio import Redis
 from fast_priority.broker import connecting, keys, scripts
 from fast_priority.broker.mailbox import Mailbox
 from fast_priority.conversation import Conversation
-from fast_priority.errors import GatewayError, RequestLost
+from fast_priority.errors import GatewayError, RequestCancelled, RequestLost
 from fast_priority.message import End, Failure, Frame, Reply
 from fast_priority.tasks import end_all, keep_doing
 
 logger = logging.getLogger(__name__)
 
-_PATIENCE_SECONDS = 10.0
+_ANSWER_SECONDS = 2.0
+_HELD_UP_SECONDS = 1.0
+_WORKERS_ARE_BACK_SECONDS = 3.0  # they notice a dead connection within 2 s, and renew their leases every second
 _WATCH_AT_ONCE = 1000
+_AGAIN_SECONDS = 0.25  # the second look, so that a dead worker's requests are settled within 5 s of its death
 _RECONNECT_SECONDS = 0.2
 _MOST_LOOKS = 10
 
-_ENDED = frozenset({b"", b"failed", b"canceled", b"stopped"})
-"""What a job's status says when no answer will come: it is gone, or rq's own tools have put it aside."""
+_LOST = frozenset({b"", b"failed"})
+"""What a job's status says when no answer will come: it is gone, or a stock worker has died with it."""
+_CANCELLED = frozenset({b"canceled", b"stopped"})
+"""The same, when somebody has put it aside with one of rq's tools."""
 
 
 class Inbox:
@@ -29,16 +35,19 @@ class Inbox:
 
     Two tasks run while it is open. One reads the mailbox and never polls. The other looks, every
     `poll_interval_seconds` and for all waiting requests in one call, whether their jobs are still there: a request
-    whose job is gone twice in a row, with nothing left to read, has lost its worker and fails with RequestLost.
+    whose job is gone twice in a row, with nothing left to read, has lost its worker and fails with RequestLost. After a
+    Redis that was away, workers have time first to say what they have in flight.
     """
 
     def __init__(self, gateway_id: str, options: dict[str, Any], poll_interval_seconds: float) -> None:
-        self._key = keys.inbox(gateway_id)
-        self._redis: Redis = connecting.connect(options, _PATIENCE_SECONDS)
+        self._key, self._aside = keys.inbox(gateway_id), keys.set_aside(gateway_id)
+        self._redis: Redis = connecting.connect(options, _ANSWER_SECONDS)
         self._mailbox = Mailbox(gateway_id, options, self._hear, expects_much=lambda: bool(self._waiting))
         self._poll_interval_seconds = poll_interval_seconds
         self._waiting: dict[str, Conversation] = {}
         self._missing: dict[str, int] = {}  # in how many looks in a row the job of a request was not there
+        self._server = b""
+        self._was_away_at = float("-inf")
         self._tasks: list[asyncio.Task[None]] = []
 
     def open(self) -> None:
@@ -93,22 +102,38 @@ class Inbox:
         conversation.hear(frame.part)
 
     async def _watch_once(self) -> None:
-        await asyncio.sleep(self._poll_interval_seconds)
+        is_one_missing = any(looks == 1 for looks in self._missing.values())
+        again_seconds = _AGAIN_SECONDS if is_one_missing else self._poll_interval_seconds
+        await asyncio.sleep(min(again_seconds, self._poll_interval_seconds))
         ids = list(self._missing)
         for start in range(0, len(ids), _WATCH_AT_ONCE):
             await self._watch(ids[start : start + _WATCH_AT_ONCE])
 
     async def _watch(self, ids: list[str]) -> None:
-        unread, *statuses = await scripts.WATCH.run(self._redis, [self._key], [keys.JOB_PREFIX, *ids])
-        for request_id, status in zip(ids, statuses, strict=True):
-            if request_id not in self._missing:
-                continue
-            if status not in _ENDED:
-                self._missing[request_id] = 0
-                continue
-            # Its answer may be on the way: what says the end of a request removes its job in the same step. There may
-            # always be something to read for others, so that does not excuse it for ever.
-            self._missing[request_id] += 1
-            looks = self._missing[request_id]
-            if looks >= _MOST_LOOKS or (looks > 1 and unread == 0):
-                self.fail(request_id, RequestLost("its job vanished without an answer"))
+        asked_at = time.monotonic()
+        try:
+            touched = [self._key, self._aside]
+            server, unread, *statuses = await scripts.WATCH.run(self._redis, touched, [keys.JOB_PREFIX, *ids])
+        except connecting.LOST:
+            self._was_away_at = time.monotonic()
+            raise
+        if time.monotonic() - asked_at > _HELD_UP_SECONDS or self._server not in (b"", server):
+            self._was_away_at = time.monotonic()
+        self._server = server
+        if time.monotonic() - self._was_away_at < _WORKERS_ARE_BACK_SECONDS:
+            return
+        # The last first: each goes in front of all others, and so the oldest comes to be the first.
+        for request_id, status in reversed(list(zip(ids, statuses, strict=True))):
+            self._note(request_id, status, unread)
+
+    def _note(self, request_id: str, status: bytes, unread: int) -> None:
+        if request_id not in self._missing:
+            return
+        if status in _CANCELLED:
+            self.fail(request_id, RequestCancelled("its job was cancelled"))
+            return
+        # Its answer may be on the way: what says the end of a request removes its job in the same step. There may
+        # always be something to read for others, so that does not excuse it for ever.
+        self._missing[request_id] = looks = self._missing[request_id] + 1 if status in _LOST else 0
+        if looks >= _MOST_LOOKS or (looks > 1 and unread == 0):
+            self.fail(request_id, RequestLost("its job vanished without an answer"))

@@ -19,20 +19,26 @@ OURS = f"{RQ_KEY_PREFIX}:fast-priority"
 JOB_PREFIX = f"{RQ_KEY_PREFIX}:job:"
 GATEWAY_PREFIX = f"{OURS}:gateway:"
 INBOX_PREFIX = f"{OURS}:inbox:"
+MARK_PREFIX = f"{OURS}:over:"
 WORKER_PREFIX = f"{RQ_KEY_PREFIX}:worker:"
 WAKE_UP = f"{OURS}:wake-up"
 QUEUES = f"{RQ_KEY_PREFIX}:queues"
 SUSPENDED = WORKERS_SUSPENDED
 WORKERS = REDIS_WORKER_KEYS
 
-LEASE_SECONDS = 5
+LEASE_SECONDS = 3.5
 """How long a started request stays its worker's without a sign of life; renewed every second."""
+LEASE_MILLISECONDS = int(LEASE_SECONDS * 1000)
+MARK_TTL_SECONDS = 60
+"""How long it is known of a request that was given up that it is over."""
 GATEWAY_TTL_SECONDS = 15
 """How long a gateway counts as alive after its last sign of life; renewed every 3 s and by every submit."""
 INBOX_TTL_SECONDS = 60
 """How long frames wait for a process that has stopped reading."""
 WAKE_UP_TTL_SECONDS = 60
 """How long a wake-up token lives; idle workers look by themselves long before."""
+END_OF_WAITING_TTL_SECONDS = 5
+"""How long a worker that no longer waits for work is told so; it waits for 2 s at most."""
 MOST_WAKE_UPS = 64
 """Most wake-up tokens kept: as many idle workers are woken at once; each then wakes the next while work remains."""
 WORKER_TTL_SECONDS = 15
@@ -78,9 +84,24 @@ def inbox(name: str) -> str:
     return INBOX_PREFIX + name
 
 
-def last_claim(worker_name: str) -> str:
-    """The list of what a worker claimed last, should the answer to that claim be lost."""
-    return f"{OURS}:claim:{worker_name}"
+def set_aside(name: str) -> str:
+    """What a process has taken out of its mailbox and may not have handed over yet."""
+    return f"{OURS}:aside:{name}"
+
+
+def last_claim(worker_name: str, way: str) -> str:
+    """The list of what a worker claimed last in one way, should the answer to that claim be lost."""
+    return f"{OURS}:claim:{worker_name}:{way}"
+
+
+def end_of_waiting(worker_name: str) -> str:
+    """The list that a worker waits on beside the wake-ups, to be told that it shall wait no more."""
+    return f"{OURS}:no-more:{worker_name}"
+
+
+def mark(job_id: str) -> str:
+    """The mark that a request which was given up is over."""
+    return MARK_PREFIX + job_id
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,9 +121,9 @@ KEY_TABLE = (
     KeyRow(queue(Priority.LOW), "list", "ids of waiting requests", "gateway", "empty, or TTL + 60 s after the last"),
     KeyRow(
         f"{JOB_PREFIX}<id>", "hash", "one request as an rq job", "gateway; worker",
-        "when answered; TTL while queued; 5 s after its worker's last sign of life",
+        "when answered; TTL while queued; 3.5 s after its worker's last sign of life",
     ),
-    KeyRow(started("<queue>"), "zset", "leases: job id:execution id", "worker", "when answered, or after 65 s"),
+    KeyRow(started("<queue>"), "zset", "leases: job id:execution id", "worker", "when answered, or after 64 s"),
     KeyRow(failed("<queue>"), "zset", "jobs that are not ours", "worker", "a day after the last"),
     KeyRow(f"{RQ_KEY_PREFIX}:results:<id>", "stream", "why a job was refused", "worker", "after a day"),
     KeyRow(WAKE_UP, "list", "one token for each submit, at most 64", "gateway; worker", "queues empty, or after 60 s"),
@@ -110,8 +131,11 @@ KEY_TABLE = (
     KeyRow(
         f"{INBOX_PREFIX}<name>", "list", "frames for one gateway or worker", "worker; gateway", "read, or after 60 s"
     ),
+    KeyRow(set_aside("<name>"), "list", "frames being read", "gateway; worker", "with the next read, or after 60 s"),
+    KeyRow(f"{MARK_PREFIX}<id>", "string", "a request that was given up is over", "gateway", "after 60 s"),
     KeyRow(f"{WORKER_PREFIX}<name>", "hash", "rq's record of a worker, and its slots", "worker", "15 s after the last"),
-    KeyRow(last_claim("<name>"), "list", "ids a worker claimed last", "worker", "5 s after the claim"),
+    KeyRow(last_claim("<name>", "<way>"), "list", "ids a worker claimed last", "worker", "3.5 s after the claim"),
+    KeyRow(end_of_waiting("<name>"), "list", "that a worker shall take no more", "worker", "read, or after 5 s"),
     KeyRow(WORKERS, "set", "keys of rq's workers", "worker", "when the last worker leaves"),
     KeyRow(workers_of("<queue>"), "set", "keys of the queue's workers", "worker", "when the last worker leaves"),
     KeyRow(PUBSUB_CHANNEL_TEMPLATE % "<name>", "channel", "rq's commands to a worker", "rq", "not stored"),

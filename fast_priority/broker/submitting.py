@@ -9,14 +9,25 @@ from functools import partial
 from typing import Any, Literal, NamedTuple
 from uuid import uuid4
 
+from redis.exceptions import ResponseError
+
 from fast_priority.broker import connecting, keys, scripts
 from fast_priority.broker.batching import Batcher
 from fast_priority.broker.clock import RedisClock
 from fast_priority.broker.inbox import Inbox
 from fast_priority.broker.jobs import JobTemplate, new_job_id
+from fast_priority.broker.round_trip import Argument, Command, send_together
 from fast_priority.broker.streaming import Stream, upload
 from fast_priority.conversation import Conversation
-from fast_priority.errors import BrokerUnavailable, QueueFull, RequestLost, TargetTimeout, WaitedTooLong
+from fast_priority.errors import (
+    BrokerUnavailable,
+    GatewayError,
+    QueueFull,
+    RequestLost,
+    TargetTimeout,
+    WaitedTooLong,
+    error_for,
+)
 from fast_priority.message import (
     GRACE_SECONDS,
     MOST_CHUNK_BYTES,
@@ -31,6 +42,7 @@ from fast_priority.message import (
     encode,
 )
 from fast_priority.priority import Priority
+from fast_priority.repeating import may_be_repeated
 from fast_priority.settings import Settings
 from fast_priority.tasks import end_all, keep_doing
 from fast_priority.trouble import Trouble
@@ -49,8 +61,8 @@ _LAST_WITHDRAWALS_SECONDS = 2.0
 _NOTHING_TO_TAKE_BACK = (QueueFull, WaitedTooLong)
 """After these, nothing of the request is left anywhere."""
 
-Outcome = Reply | Failure | Stream
-"""What comes of a request: a whole response, none, or one that is under way."""
+Outcome = Reply | Stream
+"""What comes of a request: a whole response, or one that is under way."""
 SubmitOutcome = Literal["queued", "full", "late"]
 WithdrawOutcome = Literal["withdrawn", "started", "gone"]
 
@@ -61,6 +73,7 @@ class _Submission(NamedTuple):
     data: bytes
     description: str
     until: float  # by time.monotonic; later its client has been told 503
+    goes_first: bool
 
 
 class _Withdrawal(NamedTuple):
@@ -82,6 +95,8 @@ class Submitter:
         self._redis = connecting.connect(options)
         self._clock = RedisClock()
         self._trouble = Trouble("cannot queue requests", logger)
+        self._repeated = Trouble("a request came to nothing, and is queued again, in front", logger)
+        self._is_closing = False
         self._inbox = Inbox(self.gateway_id, options, settings.poll_interval)
         self._template = JobTemplate(settings.ttl)
         self._submits: Batcher[_Submission, SubmitOutcome] = Batcher(
@@ -115,6 +130,7 @@ class Submitter:
         return self
 
     async def __aexit__(self, *_: object) -> None:
+        self._is_closing = True
         if self._life is not None:
             await end_all([self._life])
         if self._background:
@@ -126,17 +142,40 @@ class Submitter:
         await self._redis.aclose()
 
     async def ask(
-        self, priority: Priority, payload: bytes, description: str, body: AsyncIterator[Bytes] | None = None
+        self,
+        priority: Priority,
+        payload: bytes,
+        description: str,
+        body: AsyncIterator[Bytes] | None = None,
+        *,
+        is_idempotent: bool = False,
     ) -> Outcome:
         """Queue the payload of a ForwardCall and give what a worker answers; close it if it is a Stream.
 
         `description` is what rq's tools show. `body` is the request's body if the call is without it; it is read when
-        a worker wants it. Cancelling takes the request back, wherever it is: a worker that has it ends its call.
-        Raises BrokerUnavailable, QueueFull, WaitedTooLong, RequestLost, TargetTimeout, and what the body raises.
+        a worker wants it. A request that came to nothing, and may be sent again, is queued once more, in front of all
+        others; it may unless its body was read, if it was not sent or `is_idempotent`. Cancelling takes the request
+        back, wherever it is: a worker that has it ends its call. Raises GatewayError, and what the body raises.
         """
-        until = time.monotonic() + _SUBMIT_SECONDS
-        submission = _Submission(new_job_id(), priority, self._template.data(payload), description, until)
-        conversation = self._inbox.expect(submission.job_id)
+        first = _Submission(
+            new_job_id(), priority, self._template.data(payload), description, _latest_moment(), goes_first=False
+        )
+        conversation = self._inbox.expect(first.job_id)
+        try:
+            return await self._ask(first, conversation, body)
+        except GatewayError as error:
+            body_was_read = conversation.chunks_said > 0
+            may_be_sent = may_be_repeated(error, is_idempotent=is_idempotent, body_was_read=body_was_read)
+            if not may_be_sent or self._is_closing:
+                raise
+            self._repeated.met(error)
+        # Under another name, so that nothing that is still said of the first is taken for an answer to this.
+        second = first._replace(job_id=new_job_id(), until=_latest_moment(), goes_first=True)
+        return await self._ask(second, self._inbox.expect(second.job_id), body)
+
+    async def _ask(
+        self, submission: _Submission, conversation: Conversation, body: AsyncIterator[Bytes] | None
+    ) -> Outcome:
         sent = self._submits.put(submission)
         say = partial(self._say, submission.job_id, conversation)
         uploading = asyncio.create_task(upload(body, conversation, say)) if body is not None else None
@@ -158,6 +197,8 @@ class Submitter:
             close(has_ended=isinstance(error, _NOTHING_TO_TAKE_BACK))
             raise
         close(has_ended=True)
+        if isinstance(first, Failure):
+            raise error_for(first.slug, first.detail)
         return first
 
     async def _until_accepted(self, submission: _Submission, sent: asyncio.Future[SubmitOutcome]) -> None:
@@ -229,13 +270,13 @@ class Submitter:
     async def _submit_all(self, submissions: Sequence[_Submission]) -> Sequence[SubmitOutcome]:
         settings, constants = self._settings, self._template.constant_fields
         now, ahead = self._template.now(), await self._clock.ahead(self._redis)
-        arguments: list[scripts.Argument] = [
+        arguments: list[Argument] = [
             keys.JOB_PREFIX, self.gateway_id, settings.ttl, settings.max_queued_high, settings.max_queued_low,
             keys.MOST_WAKE_UPS, keys.WAKE_UP_TTL_SECONDS, keys.GATEWAY_TTL_SECONDS, keys.QUEUE_GRACE_SECONDS,
             len(constants), *constants,
         ]  # fmt: skip
-        for job_id, priority, data, description, until in submissions:
-            arguments += (job_id, priority.value, data, now, description, until + ahead)
+        for job_id, priority, data, description, until, goes_first in submissions:
+            arguments += (job_id, priority.value, data, now, description, until + ahead, int(goes_first))
         touched = [
             keys.queue(Priority.HIGH), keys.queue(Priority.LOW),
             keys.WAKE_UP, keys.gateway(self.gateway_id), keys.QUEUES,
@@ -244,7 +285,9 @@ class Submitter:
         return [outcome.decode() for outcome in outcomes]  # type: ignore[misc]
 
     async def _withdraw_all(self, withdrawals: Sequence[_Withdrawal]) -> Sequence[WithdrawOutcome]:
-        arguments: list[scripts.Argument] = [keys.JOB_PREFIX, keys.INBOX_PREFIX, keys.INBOX_TTL_SECONDS]
+        arguments: list[Argument] = [
+            keys.JOB_PREFIX, keys.INBOX_PREFIX, keys.INBOX_TTL_SECONDS, keys.MARK_PREFIX, keys.MARK_TTL_SECONDS
+        ]  # fmt: skip
         for submission, frame in withdrawals:
             arguments += (submission.job_id, submission.priority.value, frame)
         touched = [keys.queue(Priority.HIGH), keys.queue(Priority.LOW)]
@@ -261,12 +304,12 @@ class Submitter:
         return saying
 
     async def _say_all(self, sayings: Sequence[tuple[str, bytes]]) -> Sequence[None]:
-        pipeline = self._redis.pipeline(transaction=False)
-        for mailbox, frame in sayings:
-            pipeline.rpush(keys.inbox(mailbox), frame)
-        for mailbox in {mailbox for mailbox, _ in sayings}:
-            pipeline.expire(keys.inbox(mailbox), keys.INBOX_TTL_SECONDS)
-        await pipeline.execute()
+        pushes: list[Command] = [("RPUSH", keys.inbox(mailbox), frame) for mailbox, frame in sayings]
+        mailboxes = {mailbox for mailbox, _ in sayings}
+        ends: list[Command] = [("EXPIRE", keys.inbox(mailbox), keys.INBOX_TTL_SECONDS) for mailbox in mailboxes]
+        for answer in await send_together(self._redis, [*pushes, *ends]):
+            if isinstance(answer, ResponseError):
+                raise answer
         return [None] * len(sayings)
 
     async def _show_life(self) -> None:
@@ -276,6 +319,10 @@ class Submitter:
         if not await self._redis.expire(key, keys.GATEWAY_TTL_SECONDS):
             await self._redis.set(key, "1", ex=keys.GATEWAY_TTL_SECONDS)
         await asyncio.sleep(_SIGN_OF_LIFE_SECONDS)
+
+
+def _latest_moment() -> float:
+    return time.monotonic() + _SUBMIT_SECONDS
 
 
 async def _at_most(seconds: float, happening: Coroutine[Any, Any, None]) -> None:

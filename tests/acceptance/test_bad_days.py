@@ -108,7 +108,7 @@ def test_a_second_signal_ends_a_worker_at_once(stack: Stack) -> None:
     workers = stack.start_workers(concurrency=1)
     (worker,) = psutil.Process(workers.pid).children()
     with Background(1) as background:
-        answer = background.send(lambda: stack.client.get("/low/x?mock_latency=50"))
+        answer = background.send(lambda: stack.client.post("/low/x?mock_latency=50"))
         wait_until("it is at the target", lambda: stack.in_flight() == 1)
         workers.send_signal(signal.SIGTERM)
 

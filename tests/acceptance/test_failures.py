@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from fast_priority.embedded_redis import embedded_redis
+from fast_priority.stack import worker_part
 from tests.harness import (
     Background,
     Stack,
@@ -145,16 +146,9 @@ def _talk_nonsense(connection: socket.socket, head: bytes) -> None:
     connection.shutdown(socket.SHUT_RDWR)
 
 
-@pytest.mark.parametrize(
-    ("answer", "slug"),
-    [
-        (_cut_short, "response-incomplete"),
-        (_close_silently, "target-closed"),
-        (_talk_nonsense, "target-error"),
-    ],
-)
+@pytest.mark.parametrize(("answer", "slug"), [(_cut_short, "response-incomplete"), (_talk_nonsense, "target-error")])
 def test_a_target_that_gives_no_whole_response_is_answered_502(stack: Stack, answer: object, slug: str) -> None:
-    """A response that is cut short, missing or not HTTP is a 502 that says so, after one attempt."""
+    """A response that is cut short, or not HTTP, is a 502 that says so, after one attempt."""
     with scripted_target(answer) as (port, heads):  # type: ignore[arg-type]
         stack.mock_url = f"http://127.0.0.1:{port}"
         stack.start_gateway()
@@ -162,6 +156,21 @@ def test_a_target_that_gives_no_whole_response_is_answered_502(stack: Stack, ans
         response = stack.client.get("/queued")
         assert (response.status_code, problem_of(response)["type"]) == (502, f"urn:fast-priority:{slug}")
         assert len(heads) == 1
+
+
+@pytest.mark.parametrize("path", ["/queued", "/health"])
+@pytest.mark.parametrize(("method", "attempts"), [("GET", 2), ("POST", 1)])
+def test_a_target_that_closes_before_it_replies_is_tried_once_more_if_that_does_no_harm(
+    stack: Stack, path: str, method: str, attempts: int
+) -> None:
+    """An idempotent request is sent twice at most, any other once, by the queue and past it; then the answer is 502."""
+    with scripted_target(_close_silently) as (port, heads):
+        stack.mock_url = f"http://127.0.0.1:{port}"
+        stack.start_gateway()
+        stack.start_workers()
+        response = stack.client.request(method, path)
+        assert (response.status_code, problem_of(response)["type"]) == (502, "urn:fast-priority:target-closed")
+        assert len(heads) == attempts
 
 
 def test_without_redis_the_answer_is_503_and_comes_back_by_itself(tmp_path: Path) -> None:
@@ -188,8 +197,6 @@ def test_a_worker_started_without_redis_waits_for_it(tmp_path: Path) -> None:
     """Workers that find no Redis wait for it instead of leaving."""
     port = free_port()
     with running_stack(port, tmp_path) as stack:
-        from fast_priority.stack import worker_part
-
         stack.start_mock()
         stack.start_gateway()
         stack.start(worker_part(1, 1, port))
@@ -197,17 +204,24 @@ def test_a_worker_started_without_redis_waits_for_it(tmp_path: Path) -> None:
             wait_until("a request is carried", lambda: stack.client.get("/queued").status_code == 200)
 
 
-def test_a_killed_worker_is_answered_502(stack: Stack) -> None:
-    """A request whose worker was killed is answered 502 when the lease has run out, not at the timeout."""
+def test_what_a_killed_worker_had_is_answered(stack: Stack) -> None:
+    """When the lease of a killed worker has run out, another answers what may be sent twice; the rest is answered 502."""
     stack.start_mock(latency="60")
-    stack.start_gateway(FAST_PRIORITY_POLL_INTERVAL="0.2")
-    workers = stack.start_workers(concurrency=1)
-    with Background(1) as background:
-        answer = background.send(lambda: stack.client.get("/queued"))
-        wait_until("it is at the target", lambda: stack.in_flight() == 1)
+    stack.start_gateway()
+    workers = stack.start_workers(concurrency=2)
+    with Background(2) as background:
+        posted = background.send(lambda: stack.client.post("/low/posted"))
+        got = background.send(lambda: stack.client.get("/low/got"))
+        wait_until("both are at the target", lambda: stack.in_flight() == 2)
+        stack.mock.patch("/__admin/settings", json={"latency": "0"}).raise_for_status()
         os.killpg(workers.pid, signal.SIGKILL)
-        response = answer.result()
-    assert (response.status_code, problem_of(response)["type"]) == (502, "urn:fast-priority:request-lost")
+        stack.start(worker_part(1, 1, stack.redis_port))
+        assert (posted.result().status_code, problem_of(posted.result())["type"]) == (
+            502,
+            "urn:fast-priority:request-lost",
+        )
+        assert got.result().status_code == 200
+    assert sorted(row["path"] for row in stack.arrivals()) == ["/low/got", "/low/got", "/low/posted"]
 
 
 def test_a_gateway_that_ends_answers_what_waits(stack: Stack) -> None:

@@ -62,6 +62,14 @@ class Rig:
         await until("the request is on its queue", lambda: self.waiting(priority) == length)
         return asking
 
+    async def ask_and_wait(
+        self, submitter: Submitter, priority: Priority, payload: bytes = b"call"
+    ) -> asyncio.Task[Outcome]:
+        """Start a request and return once it has been queued, even if it is claimed at once."""
+        asking = self.ask(submitter, priority, payload)
+        await until("the request is looked after", lambda: bool(submitter._inbox._missing))
+        return asking
+
     async def start(self, submitter: Submitter, claimer: Claimer) -> tuple[asyncio.Task[Outcome], Claim]:
         """Have a request submitted by the one and claimed by the other."""
         asking = await self.queue(submitter, Priority.HIGH)

@@ -8,6 +8,7 @@ import pytest
 
 from fast_priority.broker import connecting
 from fast_priority.broker.claiming import Claimer
+from fast_priority.broker.leasing import Leases
 from fast_priority.broker.submitting import Submitter
 from fast_priority.settings import Settings
 from mock_target import MockSettings, create_app
@@ -44,6 +45,14 @@ async def claimer(rig: Rig) -> AsyncIterator[Claimer]:
     claimer = Claimer({}, "worker-1")
     yield claimer
     await claimer.close()
+
+
+@pytest.fixture
+async def leases(rig: Rig) -> AsyncIterator[Leases]:
+    """The leases of the worker that `claimer` claims for."""
+    leases = Leases({}, "worker-1")
+    yield leases
+    await leases.close()
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from fast_priority.broker.claiming import Claimer
 from fast_priority.broker.submitting import Submitter
 from fast_priority.priority import Priority
 from fast_priority.settings import Settings
-from tests.unit.broker_rig import Rig, payloads, until
+from tests.unit.broker_rig import PATIENCE_SECONDS, Rig, payloads, until
 
 
 async def test_high_before_low(rig: Rig, submitter: Submitter, claimer: Claimer) -> None:
@@ -60,7 +60,7 @@ async def test_no_slot(rig: Rig, submitter: Submitter, claimer: Claimer) -> None
 
 async def test_nothing_to_claim(rig: Rig, claimer: Claimer) -> None:
     """Empty queues give no claim, and are not taken for a suspension."""
-    assert await claimer.take_turn([], 3) == ([], False, [])
+    assert (await claimer.take_turn([], 3))[:3] == ([], False, [])
 
 
 async def test_claimed_once(rig: Rig, submitter: Submitter, claimer: Claimer) -> None:
@@ -123,7 +123,7 @@ async def test_claim_is_recorded(rig: Rig, submitter: Submitter, claimer: Claime
     assert (job[b"status"], job[b"worker_name"]) == (b"started", b"worker-1")
     lease = rig.lease(claim)
     assert lease is not None
-    assert lease - rig.redis.time()[0] <= keys.LEASE_SECONDS
+    assert lease - rig.redis.time()[0] <= keys.LEASE_SECONDS + 1
     assert 0 < rig.redis.ttl(keys.job(claim.job_id)) <= keys.LEASE_SECONDS
     assert rig.redis.ttl(keys.started(claim.queue_name)) > keys.LEASE_SECONDS
 
@@ -155,6 +155,23 @@ async def test_gone_gateway_is_skipped(rig: Rig, submitter: Submitter, claimer: 
         assert payloads(turn.claims) == [b"somebody waits"]
         assert not rig.redis.exists(keys.job(orphan))
         await rig.let_go()
+
+
+async def test_a_gateway_that_only_seemed_gone_hears_of_it(rig: Rig, submitter: Submitter, claimer: Claimer) -> None:
+    """A gateway whose sign of life was overdue hears that its request was not sent, and queues it again."""
+    asking = await rig.queue(submitter, Priority.LOW, b"work")
+    rig.redis.delete(keys.gateway(submitter.gateway_id))
+    assert (await claimer.take_turn([], 1)).claims == []
+    await until("it is queued again", lambda: rig.waiting(Priority.LOW) == 1)
+    assert payloads((await claimer.take_turn([], 1)).claims) == [b"work"]
+    assert not asking.done()
+
+
+async def test_taken_by_another_server(rig: Rig, submitter: Submitter, claimer: Claimer) -> None:
+    """What a server took that is no longer the one that answers is not claimed: it may have been started since."""
+    await rig.queue(submitter, Priority.LOW)
+    rig.redis.hset(keys.job(rig.ids(Priority.LOW)[0]), "server", "another")
+    assert ((await claimer.take_turn([], 1)).claims, rig.jobs()) == ([], [])
 
 
 async def test_many_dead_jobs(
@@ -203,19 +220,51 @@ async def test_tokens_are_bounded(rig: Rig, submitter: Submitter, monkeypatch: p
     assert rig.tokens() == 2
 
 
-async def test_token_wakes(rig: Rig, submitter: Submitter, claimer: Claimer) -> None:
-    """A worker that waits for work is woken by a submit."""
-    waiting = asyncio.create_task(claimer.wait_for_work())
+async def test_waiting_claims(rig: Rig, submitter: Submitter, claimer: Claimer) -> None:
+    """A worker that waits for work is woken by a submit, and has claimed it when it is."""
+    waiting = asyncio.create_task(claimer.wait_and_claim(4))
     await asyncio.sleep(0)
-    await rig.queue(submitter, Priority.LOW)
-    await until("the worker is woken", waiting.done)
-    assert waiting.result() is True
+    submitted = await rig.ask_and_wait(submitter, Priority.LOW, b"work")
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        turn = await waiting
+    assert (payloads(turn.claims), submitted.done(), rig.waiting(Priority.LOW)) == ([b"work"], False, 0)
 
 
-async def test_no_token_no_wake(rig: Rig, claimer: Claimer, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_waiting_in_vain(rig: Rig, claimer: Claimer, monkeypatch: pytest.MonkeyPatch) -> None:
     """A worker that waits for work in vain comes back by itself."""
     monkeypatch.setattr(claiming, "_WAKE_UP_SECONDS", 0.01)
-    assert await claimer.wait_for_work() is False
+    assert (await claimer.wait_and_claim(4)).claims == []
+
+
+async def test_waiting_finds_what_no_token_told(
+    rig: Rig, submitter: Submitter, claimer: Claimer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Should a token be lost, the worker that waits finds the work at the end of its wait."""
+    monkeypatch.setattr(claiming, "_WAKE_UP_SECONDS", 0.01)
+    await rig.queue(submitter, Priority.LOW, b"work")
+    rig.redis.delete(keys.WAKE_UP)
+    assert payloads((await claimer.wait_and_claim(4)).claims) == [b"work"]
+
+
+async def test_waiting_ends_when_told(rig: Rig, claimer: Claimer) -> None:
+    """A worker that shall take no more need not wait to the end."""
+    waiting = asyncio.create_task(claimer.wait_and_claim(4))
+    await asyncio.sleep(0)
+    await claimer.end_waiting()
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        assert (await waiting).claims == []
+
+
+async def test_a_lost_answer_is_asked_for_again(rig: Rig, submitter: Submitter, claimer: Claimer) -> None:
+    """What was claimed without our hearing of it is claimed once more, in the way in which it was, and once only."""
+    await rig.queue(submitter, Priority.LOW, b"work")
+    claimer._by_waiting.unanswered = "lost"
+    claimer._with_turns.unanswered = "lost too"
+    first = await claimer.wait_and_claim(1)
+    claimer._by_waiting.unanswered = "lost"
+    again = await claimer.wait_and_claim(1)
+    assert (payloads(again.claims), again.claims) == ([b"work"], first.claims)
+    assert (await claimer.take_turn([], 1)).claims == []
 
 
 async def test_empty_claim_removes_tokens(rig: Rig, submitter: Submitter, claimer: Claimer) -> None:
@@ -233,10 +282,3 @@ async def test_work_left_leaves_a_token(rig: Rig, submitter: Submitter, claimer:
     rig.redis.delete(keys.WAKE_UP)
     await claimer.take_turn([], 1)
     assert rig.tokens() == 1
-
-
-async def test_token_handed_on(rig: Rig, claimer: Claimer) -> None:
-    """A worker that was woken with no slot free hands the token on, and it expires by itself."""
-    await claimer.wake_another()
-    assert rig.tokens() == 1
-    assert rig.redis.ttl(keys.WAKE_UP) > 0

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
+from redis.exceptions import ConnectionError
 
 from fast_priority.broker import keys
 from fast_priority.broker.inbox import Inbox
@@ -162,7 +163,7 @@ async def test_there_again(rig: Rig, unread: Inbox, status: str) -> None:
     """A job that is there between two looks counts as there: it must be gone twice in a row."""
     answer = looked_after(unread, "mine")
     await unread._watch(["mine"])
-    rig.redis.hset(keys.job("mine"), "status", status)
+    rig.redis.hset(keys.job("mine"), mapping={"status": status, "server": ""})
     await unread._watch(["mine"])
     rig.redis.delete(keys.job("mine"))
     await unread._watch(["mine"])
@@ -207,7 +208,7 @@ async def test_not_looked_after_before_it_is_queued(rig: Rig, unread: Inbox) -> 
 async def test_looked_after_apart(rig: Rig, unread: Inbox) -> None:
     """One lost request fails alone."""
     lost, fine = looked_after(unread, "lost"), looked_after(unread, "fine")
-    rig.redis.hset(keys.job("fine"), "status", "queued")
+    rig.redis.hset(keys.job("fine"), mapping={"status": "queued", "server": ""})
     for _ in range(2):
         await unread._watch(["lost", "fine"])
     assert lost.has_news
@@ -226,3 +227,35 @@ async def test_redis_away_and_back(rig: Rig, caplog: pytest.LogCaptureFixture) -
     async with asyncio.timeout(PATIENCE_SECONDS):
         assert await answer.next() == HELLO
     await inbox.close()
+
+
+async def test_waiting_where_nobody_takes_it(rig: Rig, unread: Inbox) -> None:
+    """A job that waits, but was taken by a server that is no longer the one that answers, is as good as gone."""
+    answer = looked_after(unread, "mine")
+    rig.redis.hset(keys.job("mine"), mapping={"status": "queued", "server": "another"})
+    for _ in range(2):
+        await unread._watch(["mine"])
+    assert await fails(answer)
+
+
+async def test_redis_has_just_come_back(rig: Rig, unread: Inbox) -> None:
+    """After a Redis that was away nothing is taken for lost at once: workers say first what they have in flight."""
+    answer = looked_after(unread, "mine")
+    rig.server.connected = False
+    with pytest.raises(ConnectionError):
+        await unread._watch(["mine"])
+    rig.server.connected = True
+    for _ in range(3):
+        await unread._watch(["mine"])
+    assert waits(answer)
+
+
+async def test_the_oldest_comes_first_again(rig: Rig, unread: Inbox) -> None:
+    """Of several lost requests the last fails first, so that, each queued again in front, the oldest is the first."""
+    answers = {name: looked_after(unread, name) for name in ("oldest", "middle", "youngest")}
+    failed: list[str] = []
+    for name, answer in answers.items():
+        answer.fail = lambda _, name=name: failed.append(name)  # type: ignore[method-assign, misc]
+    for _ in range(2):
+        await unread._watch(list(answers))
+    assert failed == ["youngest", "middle", "oldest"]

@@ -6,6 +6,7 @@ import pytest
 
 from fast_priority.broker import keys
 from fast_priority.broker.claiming import Claimer
+from fast_priority.broker.leasing import Leases
 from fast_priority.broker.observing import Observer
 from fast_priority.broker.submitting import Submitter
 from fast_priority.priority import Priority
@@ -35,9 +36,9 @@ async def test_waiting_and_started(rig: Rig, submitter: Submitter, claimer: Clai
     assert (view.waiting, view.started) == ({Priority.HIGH: 1, Priority.LOW: 1}, 1)
 
 
-async def test_workers_and_slots(rig: Rig, claimer: Claimer, observer: Observer) -> None:
+async def test_workers_and_slots(rig: Rig, leases: Leases, observer: Observer) -> None:
     """A worker of ours counts with its slots, a stock rq worker with one."""
-    await claimer.show_life({"birth": "now", "slots": 3}, [])
+    await leases.renew({"birth": "now", "slots": 3}, [])
     rig.redis.hset("rq:worker:stock", "birth", "now")
     rig.redis.sadd(keys.workers_of("low"), "rq:worker:stock")
     view = await observer.look()
@@ -46,9 +47,9 @@ async def test_workers_and_slots(rig: Rig, claimer: Claimer, observer: Observer)
 
 
 @pytest.mark.parametrize("end", ["expired", "said goodbye"])
-async def test_dead_worker(rig: Rig, claimer: Claimer, observer: Observer, end: str) -> None:
+async def test_dead_worker(rig: Rig, leases: Leases, observer: Observer, end: str) -> None:
     """A worker whose record expired, or that said goodbye, is not counted."""
-    await claimer.show_life({"birth": "now", "slots": 3}, [])
+    await leases.renew({"birth": "now", "slots": 3}, [])
     if end == "expired":
         rig.redis.delete(f"{keys.WORKER_PREFIX}worker-1")
     else:

@@ -1,6 +1,8 @@
 """What a worker has in flight: gateways are heard, and who has left is not served."""
 
 import asyncio
+import math
+import time
 
 from fast_priority.broker.claiming import Claim
 from fast_priority.carrying import Line
@@ -8,6 +10,9 @@ from fast_priority.in_flight import Carried, InFlight
 from fast_priority.message import Frame, Leave, Part, Want
 
 CLAIM = Claim("job-1", "execution-1", "high", "gateway-1", b"")
+
+
+LONG = math.inf
 
 
 async def say_nothing(part: Part) -> None:
@@ -26,7 +31,7 @@ async def for_ever(carried: Carried) -> None:
 async def test_a_client_that_left_ends_its_call() -> None:
     """A Leave cancels the task that carries the request, and it can tell why."""
     in_flight = InFlight()
-    assert in_flight.start(CLAIM, line(), for_ever)
+    assert in_flight.start(CLAIM, line(), LONG, for_ever)
     (carried,) = in_flight
     assert carried.task is not None
     await asyncio.sleep(0)
@@ -38,7 +43,7 @@ async def test_a_client_that_left_ends_its_call() -> None:
 async def test_a_client_that_left_before_the_first_step() -> None:
     """A Leave that comes before the task has begun lets it run, for it has a slot to free, but not begin."""
     in_flight = InFlight()
-    in_flight.start(CLAIM, line(), for_ever)
+    in_flight.start(CLAIM, line(), LONG, for_ever)
     (carried,) = in_flight
     assert carried.task is not None
     in_flight.hear(Frame("job-1", Leave()))
@@ -50,7 +55,7 @@ async def test_a_client_that_left_before_we_knew_of_the_claim() -> None:
     """A Leave that overtakes the answer to the claim keeps the request from being carried, once."""
     in_flight = InFlight()
     in_flight.hear(Frame("job-1", Leave()))
-    assert not in_flight.start(CLAIM, line(), for_ever)
+    assert not in_flight.start(CLAIM, line(), LONG, for_ever)
     assert len(in_flight) == 0
 
 
@@ -65,7 +70,7 @@ async def test_leavings_of_strangers_take_no_room() -> None:
 async def test_what_is_said_reaches_its_own_request() -> None:
     """A frame is heard by the request that it names, and one for a stranger by none."""
     in_flight = InFlight()
-    in_flight.start(CLAIM, line(), for_ever)
+    in_flight.start(CLAIM, line(), LONG, for_ever)
     (carried,) = in_flight
     heard_of = []
     for request_id in ("job-2", "job-1"):
@@ -78,10 +83,39 @@ async def test_what_is_said_reaches_its_own_request() -> None:
 async def test_another_execution_is_another_claim() -> None:
     """Only the very claim that is carried is found."""
     in_flight = InFlight()
-    in_flight.start(CLAIM, line(), for_ever)
+    in_flight.start(CLAIM, line(), LONG, for_ever)
     (carried,) = in_flight
     assert in_flight.get(CLAIM) is carried
     assert in_flight.get(CLAIM._replace(execution_id="other")) is None
     in_flight.end(carried)
     assert (len(in_flight), in_flight.get(CLAIM)) == (0, None)
     carried.give_up()
+
+
+def leased(seconds: float) -> Carried:
+    return Carried(CLAIM, line(), time.monotonic() + seconds)
+
+
+def test_leased() -> None:
+    """What is leased may be sent."""
+    assert leased(60).may_be_sent
+
+
+def test_out_of_lease() -> None:
+    """What is no longer leased, because its worker was frozen, may not be sent: somebody else may have it."""
+    assert not leased(-1).may_be_sent
+
+
+def test_prolonged() -> None:
+    """A lease that was renewed in time is good for longer."""
+    carried = leased(0.5)
+    carried.prolong(time.monotonic() + 60)
+    assert carried._leased_until > time.monotonic() + 1
+    assert carried.may_be_sent
+
+
+def test_prolonged_too_late() -> None:
+    """A lease that once had run out makes nothing good again."""
+    carried = leased(-1)
+    carried.prolong(time.monotonic() + 60)
+    assert not carried.may_be_sent

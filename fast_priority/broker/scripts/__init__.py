@@ -9,7 +9,7 @@ from typing import Any
 from redis.asyncio import Redis
 from redis.exceptions import NoScriptError
 
-Argument = str | bytes | int | float
+from fast_priority.broker.round_trip import Argument, Command, send_together
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,10 +28,6 @@ class Script:
             return await redis.execute_command("EVALSHA", self.digest, len(keys), *keys, *arguments)  # type: ignore[no-untyped-call]
         except NoScriptError:
             return await redis.execute_command("EVAL", self.source, len(keys), *keys, *arguments)  # type: ignore[no-untyped-call]
-
-
-Command = tuple[Argument, ...]
-"""A command of Redis's own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,10 +53,7 @@ async def run_together(redis: Redis, calls: Sequence[Call | Command]) -> list[An
     Each step is atomic, their sequence is not: a step that Redis has not known is run again when the others have been,
     unless it is `in_order`. Raises what the first one that failed answered.
     """
-    pipeline = redis.pipeline(transaction=False)
-    for call in calls:
-        pipeline.execute_command(*(call.command if isinstance(call, Call) else call))
-    results = await pipeline.execute(raise_on_error=False)
+    results = await send_together(redis, [call.command if isinstance(call, Call) else call for call in calls])
     for index, (call, result) in enumerate(zip(calls, results, strict=True)):
         if isinstance(result, NoScriptError) and isinstance(call, Call):
             results[index] = await call.script.run(redis, call.keys, call.arguments)

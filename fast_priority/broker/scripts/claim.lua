@@ -1,19 +1,23 @@
 -- Start as many waiting requests as the worker has slots for: high first, oldest first.
 --
 -- Skipped for good: what was withdrawn or has expired (its job is gone), what is not queued (rq cancelled it, or its id
--- stood on the queue twice), and what a gateway asked for that is no longer there. Constant work for each request.
+-- stood on the queue twice), what a gateway asked for that is no longer there, and what another server took, or this one
+-- before a restart: it may have been started since, and its gateway decides. Constant work for each request.
 --
--- Asked again with the same execution id, because the answer was lost, it gives the same requests again.
+-- Asked again with the same execution id, because the answer was lost, it gives the same requests again, with a new lease.
 --
 -- KEYS: 1 queue high, 2 queue low, 3 started high, 4 started low, 5 wake-up list, 6 rq's suspension, 7 the last claim
--- ARGV: 1 job key prefix, 2 gateway key prefix, 3 slots free, 4 worker name, 5 execution id, 6 lease seconds,
---       7 the time as rq writes it, 8 wake-up TTL, 9 most jobs looked at, 10 '1' if this is asked again
+-- ARGV: 1 job key prefix, 2 gateway key prefix, 3 slots free, 4 worker name, 5 execution id, 6 lease milliseconds,
+--       7 the time as rq writes it, 8 wake-up TTL, 9 most jobs looked at, 10 '1' if this is asked again,
+--       11 inbox key prefix, 12 inbox TTL, 13 the part of a frame that says that a request was not sent
 -- Returns { suspended, { id, queue name, gateway id, data }, ... }; the gateway id is '' for a job that no gateway made.
 
 local prefix, gateways = ARGV[1], ARGV[2]
 local free, lease, budget = tonumber(ARGV[3]), tonumber(ARGV[6]), tonumber(ARGV[9])
 local lanes = { { 'high', KEYS[1], KEYS[3] }, { 'low', KEYS[2], KEYS[4] } }
-local ends = tonumber(redis.call('TIME')[1]) + lease
+local ends = tonumber(redis.call('TIME')[1]) + math.ceil(lease / 1000)
+local known, about = pcall(redis.call, 'INFO', 'server')
+local server = known and string.match(about, 'run_id:(%x+)') or ''
 
 local claimed = { 0 }
 if ARGV[10] == '1' then
@@ -21,7 +25,10 @@ if ARGV[10] == '1' then
   if last[1] == ARGV[5] then
     for i = 2, #last, 2 do
       local found = redis.call('HMGET', prefix .. last[i], 'data', 'gateway')
-      if found[1] then claimed[#claimed + 1] = { last[i], last[i + 1], found[2] or '', found[1] } end
+      if found[1] then
+        redis.call('PEXPIRE', prefix .. last[i], lease)
+        claimed[#claimed + 1] = { last[i], last[i + 1], found[2] or '', found[1] }
+      end
     end
     return claimed
   end
@@ -37,18 +44,25 @@ for _, lane in ipairs(lanes) do
     if not id then break end
     budget = budget - 1
     local job = prefix .. id
-    local found = redis.call('HMGET', job, 'data', 'gateway', 'status')
+    local found = redis.call('HMGET', job, 'data', 'gateway', 'status', 'server')
     local data, gateway = found[1], found[2] or ''
     if data and not string.find(id, '^[%w_-]+$') then
       redis.call('DEL', job) -- no tool of rq's can name it
     elseif data and found[3] == 'queued' then
-      if gateway ~= '' and redis.call('EXISTS', gateways .. gateway) == 0 then
+      if gateway ~= '' and found[4] ~= server then
         redis.call('DEL', job)
+      elseif gateway ~= '' and redis.call('EXISTS', gateways .. gateway) == 0 then
+        -- Should it live after all (Redis may have been held up for longer than its sign of life is good), it hears so.
+        redis.call('DEL', job)
+        if #id < 256 then
+          redis.call('RPUSH', ARGV[11] .. gateway, '\146\217' .. string.char(#id) .. id .. ARGV[13])
+          redis.call('EXPIRE', ARGV[11] .. gateway, ARGV[12])
+        end
       else
         redis.call('HSET', job, 'status', 'started', 'started_at', ARGV[7], 'last_heartbeat', ARGV[7], 'worker_name', ARGV[4])
-        redis.call('EXPIRE', job, lease)
+        redis.call('PEXPIRE', job, lease)
         redis.call('ZADD', started, ends, id .. ':' .. ARGV[5])
-        redis.call('EXPIRE', started, lease + 60)
+        redis.call('PEXPIRE', started, lease + 60000)
         claimed[#claimed + 1] = { id, name, gateway, data }
         started_now[#started_now + 1] = id
         started_now[#started_now + 1] = name
@@ -60,7 +74,7 @@ end
 if #started_now > 0 then
   redis.call('DEL', KEYS[7])
   redis.call('RPUSH', KEYS[7], ARGV[5], unpack(started_now))
-  redis.call('EXPIRE', KEYS[7], lease)
+  redis.call('PEXPIRE', KEYS[7], lease)
 end
 
 -- Tokens left over would wake workers for nothing; none left while work remains would let them sleep.

@@ -4,10 +4,15 @@
 -- ARGV: 1 job key prefix, 2 gateway id, 3 seconds a job may wait, 4 most waiting high, 5 most waiting low,
 --       6 most wake-up tokens, 7 wake-up TTL, 8 gateway TTL, 9 queue grace seconds, 10 number of constant arguments,
 --       then the constant field-value pairs of a job, then for each job: id, queue name, data, time, description,
---       until when, by the clock of Redis, it may be queued
+--       until when, by the clock of Redis, it may be queued, '1' if it goes first, for it has been queued before
 -- Returns, for each job, 'queued', 'full' if its queue is, or 'late': a Redis that was held up must not queue what nobody
 -- waits for any more; the client has been told 503.
+--
+-- A job names the server that took it. A server that was restarted, or has taken the place of another, may have
+-- forgotten the last that happened, so it cannot tell what of an earlier one's jobs has been started.
 
+local known, about = pcall(redis.call, 'INFO', 'server')
+local server = known and string.match(about, 'run_id:(%x+)') or ''
 local time = redis.call('TIME')
 local now = tonumber(time[1]) + tonumber(time[2]) / 1000000
 
@@ -27,11 +32,11 @@ redis.call('SET', KEYS[4], '1', 'EX', ARGV[8])
 local waiting = { high = redis.call('LLEN', KEYS[1]), low = redis.call('LLEN', KEYS[2]) }
 local outcomes = {}
 local woken = 0
-for i = first, #ARGV, 6 do
-  local id, name = ARGV[i], ARGV[i + 1]
+for i = first, #ARGV, 7 do
+  local id, name, goes_first = ARGV[i], ARGV[i + 1], ARGV[i + 6] == '1'
   if now > tonumber(ARGV[i + 5]) then
     outcomes[#outcomes + 1] = 'late'
-  elseif waiting[name] >= limits[name] then
+  elseif waiting[name] >= limits[name] and not goes_first then
     outcomes[#outcomes + 1] = 'full'
   else
     fields[base + 1], fields[base + 2] = 'data', ARGV[i + 2]
@@ -40,10 +45,11 @@ for i = first, #ARGV, 6 do
     fields[base + 7], fields[base + 8] = 'description', ARGV[i + 4]
     fields[base + 9], fields[base + 10] = 'origin', name
     fields[base + 11], fields[base + 12] = 'gateway', gateway
+    fields[base + 13], fields[base + 14] = 'server', server
     redis.call('HSET', prefix .. id, unpack(fields))
     -- The gateway withdraws it after ttl; the second more is for a gateway that cannot.
     redis.call('EXPIRE', prefix .. id, ttl + 1)
-    redis.call('RPUSH', queues[name], id)
+    redis.call(goes_first and 'LPUSH' or 'RPUSH', queues[name], id)
     waiting[name] = waiting[name] + 1
     outcomes[#outcomes + 1] = 'queued'
     woken = woken + 1

@@ -1,0 +1,77 @@
+"""The worker's leases on what it has in flight, and its sign of life."""
+
+import asyncio
+import time
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from fast_priority.broker import connecting, keys, scripts
+from fast_priority.broker.claiming import Claim
+from fast_priority.broker.jobs import JobTemplate
+from fast_priority.broker.round_trip import Argument
+from fast_priority.priority import Priority
+
+_ANSWER_SECONDS = 2.0  # after that another connection may still be in time to renew
+_HELD_UP_SECONDS = 1.0
+_GATEWAYS_ARE_BACK_SECONDS = 6.0  # they show life every 3 s, and connect within 2 s
+_STARTED = [keys.started(Priority.HIGH), keys.started(Priority.LOW)]
+_WORKERS_OF = [keys.workers_of(Priority.HIGH), keys.workers_of(Priority.LOW)]
+
+
+class Renewal(NamedTuple):
+    """What has become of a worker's leases."""
+
+    held: list[Claim]
+    gone: list[Claim]
+    """Redis knows nothing of them: they ran out, or it lost them."""
+    over: list[Claim]
+    """Nobody waits for these any more."""
+    until: float
+    """How long those that are held are good at the least, by `time.monotonic`."""
+
+
+class Leases:
+    """Renews what one worker has in flight, in one round trip, and shows that the worker lives."""
+
+    def __init__(self, options: dict[str, Any], worker_name: str) -> None:
+        self._redis = connecting.connect(options, _ANSWER_SECONDS)
+        self._worker_name = worker_name
+        self._server = b""
+        self._was_away_at = float("-inf")
+
+    async def close(self) -> None:
+        """Close the connection."""
+        await self._redis.aclose()
+
+    async def renew(self, record: dict[str, Any], claims: Sequence[Claim], *, anew: bool = False) -> Renewal:
+        """Write the worker's record and renew the leases of the claims; with `anew`, take out those that are gone.
+
+        The record is written whole, so that it is there again after a Redis that lost it. Raises what redis-py raises.
+        """
+        asked_at = time.monotonic()
+        touched = [*_STARTED, keys.WORKER_PREFIX + self._worker_name, keys.WORKERS, *_WORKERS_OF]
+        try:
+            server, *seen = await scripts.RENEW.run(self._redis, touched, self._arguments(record, claims, anew))
+        except (*connecting.LOST, asyncio.CancelledError):
+            self._was_away_at = time.monotonic()
+            raise
+        if time.monotonic() - asked_at > _HELD_UP_SECONDS or self._server not in (b"", server):
+            self._was_away_at = time.monotonic()
+        self._server = server
+
+        def those(state: bytes) -> list[Claim]:
+            return [claim for claim, found in zip(claims, seen, strict=True) if found == state]
+
+        return Renewal(those(b"held"), those(b"gone"), those(b"over"), asked_at + keys.LEASE_SECONDS)
+
+    def _arguments(self, record: dict[str, Any], claims: Sequence[Claim], anew: bool) -> list[Argument]:
+        # A Redis that was away may not have heard of gateways since that are as alive as ever.
+        gateways_may_be_late = time.monotonic() - self._was_away_at < _GATEWAYS_ARE_BACK_SECONDS
+        arguments: list[Argument] = [
+            keys.JOB_PREFIX, keys.GATEWAY_PREFIX, keys.LEASE_MILLISECONDS, JobTemplate.now(), keys.WORKER_TTL_SECONDS,
+            keys.MARK_PREFIX, self._server, int(gateways_may_be_late), self._worker_name, int(anew),
+            len(record), *(part for pair in record.items() for part in pair),
+        ]  # fmt: skip
+        for claim in claims:
+            arguments += (claim.job_id, claim.execution_id, claim.queue_name, claim.gateway_id)
+        return arguments
