@@ -44,6 +44,7 @@ class Asked:
         self._target = target
         self._body = body
         self._connection = http.client.HTTPConnection("127.0.0.1", port, timeout=_PATIENCE_SECONDS)
+        self._socket: socket.socket | None = None  # the connection itself lets go of it once it has a response
         self._outcome: Future[Answer] = Future()
         threading.Thread(target=self._run, daemon=True).start()
 
@@ -62,8 +63,8 @@ class Asked:
     def leave(self) -> None:
         """Close the connection, as a client does that does not want to wait."""
         with suppress(OSError):
-            if self._connection.sock is not None:
-                self._connection.sock.shutdown(socket.SHUT_RDWR)
+            if self._socket is not None:
+                self._socket.shutdown(socket.SHUT_RDWR)
 
     def _run(self) -> None:
         began = time.monotonic()
@@ -78,6 +79,8 @@ class Asked:
 
     def _exchange(self, began: float) -> Answer:
         fields = {"X-Request-ID": self.request_id, "Connection": "close"}
+        self._connection.connect()
+        self._socket = self._connection.sock
         self._connection.request(self.method, self._target, self._body, fields)
         response = self._connection.getresponse()
         body, whole = b"", True

@@ -55,7 +55,7 @@ class Proxies:
 
 
 class Proxy:
-    """Passes connections on to a port. `upstream` is what happens to bytes towards it, `downstream` to those from it."""
+    """Passes connections on to a port. `upstream` is what happens to bytes towards it, `downstream` to the others."""
 
     def __init__(self, to_port: int, run: Callable[[Coroutine[Any, Any, None]], None]) -> None:
         self.port = free_port()

@@ -6,6 +6,7 @@ One rig serves many scenarios: `mend` brings it back to where it began, starting
 import os
 import signal
 import subprocess
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -21,7 +22,6 @@ from tests.harness import Stack, running_stack, wait_until
 
 SLOTS = 6
 REGISTERS = {"rq:queues", "rq:workers", "rq:workers:high", "rq:workers:low"}
-_UPLOAD_PIECE = b"x" * 100_000
 
 
 class Rig:
@@ -33,6 +33,7 @@ class Rig:
         self._asked: list[Asked] = []
         self._gateway_environment: dict[str, str] = {}
         self.pools: list[subprocess.Popen[bytes]] = []
+        self._stock: set[int] = set()
 
     def __enter__(self) -> Self:
         try:
@@ -117,7 +118,9 @@ class Rig:
     def start_stock_worker(self) -> "subprocess.Popen[bytes]":
         """Start `rq worker high low`."""
         url = f"redis://127.0.0.1:{self.worker_to_redis.port}"
-        return self._start_workers(Part("stock", ("-m", "rq.cli", "worker", "high", "low"), {"RQ_REDIS_URL": url}))
+        worker = self._start_workers(Part("stock", ("-m", "rq.cli", "worker", "high", "low"), {"RQ_REDIS_URL": url}))
+        self._stock.add(worker.pid)
+        return worker
 
     def end_workers(self) -> None:
         """End all workers in an orderly way."""
@@ -138,9 +141,12 @@ class Rig:
         return self.stack.processes["gateway"]
 
     def worker_pids(self) -> list[int]:
-        """Give the processes that serve requests: a pool's, not the pool."""
+        """Give the processes that serve requests: a pool's, not the pool; of rq's own workers, all they consist of."""
         pools = [psutil.Process(pool.pid) for pool in self.pools if pool.poll() is None]
-        return [worker.pid for pool in pools for worker in (pool.children() or [pool])]
+        of_ours = [worker.pid for pool in pools for worker in pool.children() if pool.pid not in self._stock]
+        return of_ours + [
+            process.pid for pool in pools if pool.pid in self._stock for process in (pool, *pool.children())
+        ]
 
     # What is done to it.
 
@@ -148,6 +154,13 @@ class Rig:
         """Kill the worker process of each pool, which starts another in its place."""
         for pid in self.worker_pids():
             os.kill(pid, signal.SIGKILL)
+
+    def kill_stock_workers(self) -> None:
+        """Kill rq's workers, with the processes that they have forked."""
+        self.kill_worker()
+        for worker in self.pools:
+            worker.wait()
+        self.pools = []
 
     @contextmanager
     def workers_frozen(self) -> Iterator[None]:
@@ -206,6 +219,11 @@ class Rig:
         """Count the ids on both queues, by Redis itself."""
         return sum(int(self.stack.redis.llen(f"rq:queue:{name}")) for name in ("high", "low"))  # type: ignore[arg-type]
 
+    def until_seconds_have_passed(self, seconds: float) -> None:
+        """Return once a fault has lasted so long: its length is what the scenario is about."""
+        until = time.monotonic() + seconds
+        wait_until(f"{seconds:g} s have passed", lambda: time.monotonic() >= until, 2 * seconds + 10)
+
     def started(self) -> int:
         """Count the requests that a worker has taken and not settled, by Redis itself."""
         jobs: list[bytes] = self.stack.redis.keys("rq:job:*")  # type: ignore[assignment]
@@ -214,25 +232,17 @@ class Rig:
     # What every scenario ends with.
 
     def until_recovered(self) -> None:
-        """Return once nothing of what was is left and every slot carries again. Raises TimeoutError, saying what not."""
+        """Return once nothing of what was is left and every slot carries again. Raises TimeoutError, saying what."""
         wait_until("nothing is at the target", lambda: self.in_flight() == 0)
         wait_until("nothing is queued", lambda: self.queued() == 0)
         wait_until("no request is left in Redis", lambda: not self.stack.redis.keys("rq:job:*"))
         wait_until("every key has an end", lambda: self.stack.keys_without_end() <= REGISTERS)
         self.stack.forget_arrivals()
-        # Each in its own slot: a slot that was lost would leave one of them waiting.
-        asked = [self.ask(method, "/high?mock_latency=0.5") for method in ("GET", "POST") * (SLOTS // 2)]
-        wait_until("every slot is filled", lambda: self._most_in_flight() == SLOTS)
+        asked: list[Asked] = []
+        while len(asked) < SLOTS:  # one after the other, so that the shortest queue takes them
+            asked.append(self.ask(("GET", "POST")[len(asked) % 2], "/high?mock_latency=1.5"))
+            wait_until(f"{len(asked)} slots are filled", lambda: self.in_flight() == len(asked))
         assert [one.answer().status for one in asked] == [200] * SLOTS
-
-    def _most_in_flight(self) -> int:
-        most: int = self.stack.mock.get("/__admin/arrivals?last=0").json()["max_in_flight"]
-        return most
-
-
-def pieces(count: int) -> Iterator[bytes]:
-    """Give so many pieces of an upload, of 100 kB each."""
-    return iter([_UPLOAD_PIECE] * count)
 
 
 def _signal_all(pids: list[int], number: signal.Signals) -> None:
