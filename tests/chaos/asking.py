@@ -12,7 +12,7 @@ from concurrent.futures import TimeoutError as FutureTimeout
 from contextlib import suppress
 from dataclasses import dataclass
 
-_PATIENCE_SECONDS = 60.0
+_PATIENCE_SECONDS = 90.0
 _READ_BYTES = 16 * 1024
 _SLUGS = "urn:fast-priority:"
 
@@ -46,6 +46,7 @@ class Asked:
         self._connection = http.client.HTTPConnection("127.0.0.1", port, timeout=_PATIENCE_SECONDS)
         self._socket: socket.socket | None = None  # the connection itself lets go of it once it has a response
         self._outcome: Future[Answer] = Future()
+        self._sent_at = time.monotonic()
         threading.Thread(target=self._run, daemon=True).start()
 
     @property
@@ -54,9 +55,10 @@ class Asked:
         return self._outcome.done()
 
     def answer(self, within_seconds: float = _PATIENCE_SECONDS) -> Answer:
-        """Wait for what comes of it. Raises TimeoutError if nothing does."""
+        """Wait for what comes of it within so many seconds from its sending. Raises TimeoutError if nothing does."""
+        left_seconds = self._sent_at + within_seconds - time.monotonic()
         try:
-            return self._outcome.result(within_seconds)
+            return self._outcome.result(max(0.0, left_seconds))
         except FutureTimeout:
             raise TimeoutError(f"no answer to {self.method} {self._target} in {within_seconds:g} s") from None
 
@@ -67,17 +69,15 @@ class Asked:
                 self._socket.shutdown(socket.SHUT_RDWR)
 
     def _run(self) -> None:
-        began = time.monotonic()
-        answer = Answer(None, 0.0)
         try:
-            answer = self._exchange(began)
+            answer = self._exchange()
         except (OSError, http.client.HTTPException):
-            answer = Answer(None, time.monotonic() - began)
+            answer = Answer(None, time.monotonic() - self._sent_at)
         finally:
             self._connection.close()
-            self._outcome.set_result(answer)
+        self._outcome.set_result(answer)
 
-    def _exchange(self, began: float) -> Answer:
+    def _exchange(self) -> Answer:
         fields = {"X-Request-ID": self.request_id, "Connection": "close"}
         self._connection.connect()
         self._socket = self._connection.sock
@@ -92,7 +92,7 @@ class Asked:
             whole = not response.length
         except (OSError, http.client.HTTPException):
             whole = False
-        seconds = time.monotonic() - began
+        seconds = time.monotonic() - self._sent_at
         return Answer(response.status, seconds, _slug(response, body), whole, response.getheader("Retry-After"), body)
 
 

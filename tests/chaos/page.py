@@ -23,7 +23,7 @@ _STOCK = """\
 ## The same with rq's own worker
 
 The same gateway, with two `rq worker high low` behind it and one request in each when the fault comes. Two requests of
-each kind, one at the target and one queued; each was waited for 20 s.
+each kind, one at the target and one queued; each was waited for 40 s.
 """
 
 _OURS_HEAD = ("fault", "at the moment of the fault", "promise", "GET", "POST", "seconds", "attempts", "scenario")
@@ -49,11 +49,16 @@ def _grouped(observations: Iterable[Observation], *, by_scenario: bool) -> list[
 
 def _our_row(group: Sequence[Observation]) -> tuple[str, ...]:
     first = group[0]
-    scenario = f"`{first.scenario}`"
+    outcomes = (_outcomes(group, "GET"), _outcomes(group, "POST"))
     return (
-        first.fault, first.stage, first.promise, _outcomes(group, "GET"), _outcomes(group, "POST"),
-        _range([f"{one.seconds:.1f}" for one in sorted(group, key=lambda one: one.seconds)]), _attempts(group), scenario,
-    )  # fmt: skip
+        first.fault,
+        first.stage,
+        first.promise,
+        *outcomes,
+        _seconds(group),
+        _attempts(group),
+        f"`{first.scenario}`",
+    )
 
 
 def _stock_row(group: Sequence[Observation], ours: Iterable[Observation]) -> tuple[str, ...]:
@@ -67,12 +72,17 @@ def _told(group: Sequence[Observation], method: str) -> str:
     own = [one for one in group if one.method == method]
     if not own:
         return ""
-    seconds = _range([f"{one.seconds:.1f}" for one in sorted(own, key=lambda one: one.seconds)])
-    return f"{_outcomes(own, method)}; {seconds} s; attempts: {_range(sorted({str(one.attempts) for one in own}))}"
+    return (
+        f"{_outcomes(own, method)}; {_seconds(own)} s; attempts: {_range(sorted({str(one.attempts) for one in own}))}"
+    )
 
 
 def _outcomes(group: Iterable[Observation], method: str) -> str:
     return " or ".join(sorted({one.outcome for one in group if one.method == method}))
+
+
+def _seconds(group: Sequence[Observation]) -> str:
+    return _range([f"{seconds:.1f}" for seconds in sorted(one.seconds for one in group)])
 
 
 def _attempts(group: Sequence[Observation]) -> str:

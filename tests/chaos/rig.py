@@ -8,7 +8,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any, Self
 
@@ -57,8 +57,7 @@ class Rig:
         self.stack.start_mock()
 
     def __exit__(self, *_: object) -> None:
-        for pid in self.worker_pids():  # what is frozen does not hear that it is to end
-            os.kill(pid, signal.SIGCONT)
+        _signal_all(self.worker_pids(), signal.SIGCONT)  # what is frozen does not hear that it is to end
         self._parts.close()
 
     # What it is made of.
@@ -71,8 +70,7 @@ class Rig:
             self.redis_server.start()
         os.kill(self.redis_server.pid, signal.SIGCONT)
         self.stack.redis.config_set("maxmemory", 0)
-        for pid in self.worker_pids():
-            os.kill(pid, signal.SIGCONT)
+        _signal_all(self.worker_pids(), signal.SIGCONT)
         for asked in self._asked:
             asked.leave()
         self._asked.clear()
@@ -152,8 +150,7 @@ class Rig:
 
     def kill_worker(self) -> None:
         """Kill the worker process of each pool, which starts another in its place."""
-        for pid in self.worker_pids():
-            os.kill(pid, signal.SIGKILL)
+        _signal_all(self.worker_pids(), signal.SIGKILL)
 
     def kill_stock_workers(self) -> None:
         """Kill rq's workers, with the processes that they have forked."""
@@ -217,7 +214,7 @@ class Rig:
 
     def queued(self) -> int:
         """Count the ids on both queues, by Redis itself."""
-        return sum(int(self.stack.redis.llen(f"rq:queue:{name}")) for name in ("high", "low"))  # type: ignore[arg-type]
+        return sum(int(self.stack.redis.llen(f"rq:queue:{name}")) for name in ("high", "low"))
 
     def until_seconds_have_passed(self, seconds: float) -> None:
         """Return once a fault has lasted so long: its length is what the scenario is about."""
@@ -226,7 +223,7 @@ class Rig:
 
     def started(self) -> int:
         """Count the requests that a worker has taken and not settled, by Redis itself."""
-        jobs: list[bytes] = self.stack.redis.keys("rq:job:*")  # type: ignore[assignment]
+        jobs: list[bytes] = self.stack.redis.keys("rq:job:*")
         return sum(self.stack.redis.hget(key.decode(), "status") == b"started" for key in jobs)
 
     # What every scenario ends with.
@@ -247,5 +244,5 @@ class Rig:
 
 def _signal_all(pids: list[int], number: signal.Signals) -> None:
     for pid in pids:
-        if psutil.pid_exists(pid):
+        with suppress(ProcessLookupError):
             os.kill(pid, number)

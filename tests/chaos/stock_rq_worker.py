@@ -30,7 +30,7 @@ from tests.chaos.link_faults import Swallow
 from tests.chaos.rig import Rig
 
 _BOTH = ("GET", "POST")
-_PATIENCE_SECONDS = 20
+_PATIENCE_SECONDS = 40
 _SERVICE_SECONDS = 3
 
 
