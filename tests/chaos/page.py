@@ -1,0 +1,110 @@
+"""docs/failures.md, made of what the scenarios have seen."""
+
+from collections.abc import Iterable, Sequence
+
+from tests.chaos.failures import FAULTS, STAGES
+from tests.chaos.recording import Observation
+
+_INTRODUCTION = """\
+# When something fails
+
+Each row is a fault that was injected for real into a running stack (processes killed and frozen, Redis restarted and
+hung, links cut by a proxy), with requests under way at the stage that the row names. `make failures` runs all of them
+and writes this page; `make test` runs those of our own worker and fails where a promise is not kept. Behind each
+scenario stands one promise more: nothing of it stays in Redis, and every slot carries again.
+
+GET and POST stand for all methods: PUT, DELETE, HEAD, OPTIONS and TRACE are idempotent as GET is; PATCH is not.
+"Seconds" are from sending the request to the end of its answer, with whatever the target took for it (0 to 4 s).
+"Attempts" is how many times the request reached the target. Several values are those of several requests.
+The times are those of one run on one machine, and promise nothing beyond what the promise says.
+"""
+
+_STOCK = """\
+## The same with rq's own worker
+
+The same gateway, with two `rq worker high low` behind it and one request in each when the fault comes. Two requests of
+each kind, one at the target and one queued; each was waited for 40 s.
+"""
+
+_OURS_HEAD = ("fault", "at the moment of the fault", "promise", "GET", "POST", "seconds", "attempts", "scenario")
+_STOCK_HEAD = ("fault", "at the moment of the fault", "GET, ours", "GET, rq's", "POST, ours", "POST, rq's")
+
+
+def render(observations: Sequence[Observation]) -> str:
+    """Give the page: our own rows, and rq's beside those of ours that have the same fault and stage."""
+    ours = [one for one in observations if one.worker == "ours"]
+    stock = [one for one in observations if one.worker == "stock"]
+    rows = [_row(*_our_row(group)) for group in _grouped(ours, by_scenario=True)]
+    beside = [_row(*_stock_row(group, ours)) for group in _grouped(stock, by_scenario=False)]
+    return "\n".join([_INTRODUCTION, _table(_OURS_HEAD, rows), _STOCK, _table(_STOCK_HEAD, beside)])
+
+
+def _grouped(observations: Iterable[Observation], *, by_scenario: bool) -> list[list[Observation]]:
+    groups: dict[tuple[str, ...], list[Observation]] = {}
+    for one in observations:
+        key = (one.fault, one.stage, one.scenario if by_scenario else "")
+        groups.setdefault(key, []).append(one)
+    return [groups[key] for key in sorted(groups, key=lambda key: (FAULTS.index(key[0]), STAGES.index(key[1]), key[2]))]
+
+
+def _our_row(group: Sequence[Observation]) -> tuple[str, ...]:
+    first = group[0]
+    outcomes = (_outcomes(group, "GET"), _outcomes(group, "POST"))
+    return (
+        first.fault,
+        first.stage,
+        first.promise,
+        *outcomes,
+        _seconds(group),
+        _attempts(group),
+        f"`{first.scenario}`",
+    )
+
+
+def _stock_row(group: Sequence[Observation], ours: Iterable[Observation]) -> tuple[str, ...]:
+    fault, stage = group[0].fault, group[0].stage
+    same = [one for one in ours if (one.fault, one.stage) == (fault, stage)]
+    sides = [_told(side, method) for method in ("GET", "POST") for side in (same, group)]
+    return (fault, stage, *sides)
+
+
+def _told(group: Sequence[Observation], method: str) -> str:
+    own = [one for one in group if one.method == method]
+    if not own:
+        return ""
+    return (
+        f"{_outcomes(own, method)}; {_seconds(own)} s; attempts: {_range(sorted({str(one.attempts) for one in own}))}"
+    )
+
+
+def _outcomes(group: Iterable[Observation], method: str) -> str:
+    return " or ".join(sorted({one.outcome for one in group if one.method == method}))
+
+
+def _seconds(group: Sequence[Observation]) -> str:
+    return _range([f"{seconds:.1f}" for seconds in sorted(one.seconds for one in group)])
+
+
+def _attempts(group: Sequence[Observation]) -> str:
+    by_method = {
+        method: _range(sorted({str(one.attempts) for one in group if one.method == method}))
+        for method in ("GET", "POST")
+    }
+    told = {method: attempts for method, attempts in by_method.items() if attempts}
+    if len(set(told.values())) == 1:
+        return next(iter(told.values()))
+    return ", ".join(f"{method} {attempts}" for method, attempts in told.items())
+
+
+def _range(ordered: Sequence[str]) -> str:
+    if not ordered:
+        return ""
+    return ordered[0] if ordered[0] == ordered[-1] else f"{ordered[0]} to {ordered[-1]}"
+
+
+def _table(head: Sequence[str], rows: Sequence[str]) -> str:
+    return _row(*head) + "|" + "---|" * len(head) + "\n" + "".join(rows)
+
+
+def _row(*cells: str) -> str:
+    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |\n"

@@ -1,0 +1,187 @@
+"""TCP proxies on loopback that a test can make fail: each stands in front of one port.
+
+They run on an event loop in a thread of their own, so that a test can block and change them meanwhile.
+"""
+
+import asyncio
+import socket
+import struct
+import threading
+from collections.abc import Callable, Coroutine
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any, Self
+
+from fast_priority.embedded_redis import free_port
+from tests.chaos.link_faults import Fault
+
+_PIECE_BYTES = 64 * 1024
+_RESET_ON_CLOSE = struct.pack("ii", 1, 0)
+_PATIENCE_SECONDS = 10.0
+_WELL = Fault()
+
+
+class Proxies:
+    """The thread in which proxies run while the block lasts."""
+
+    def __init__(self) -> None:
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True, name="proxies")
+        self._made: list[Proxy] = []
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for proxy in self._made:
+            proxy.refuse()
+            proxy.reset()
+        self.run(_cancel_all())
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(_PATIENCE_SECONDS)
+        self._loop.close()
+
+    def before(self, port: int) -> "Proxy":
+        """Give a proxy that stands in front of this port, and passes all bytes."""
+        proxy = Proxy(port, self.run)
+        self._made.append(proxy)
+        proxy.accept()
+        return proxy
+
+    def run(self, doing: Coroutine[Any, Any, None]) -> None:
+        """Do something on the proxies' loop, and return when it is done."""
+        asyncio.run_coroutine_threadsafe(doing, self._loop).result(_PATIENCE_SECONDS)
+
+
+class Proxy:
+    """Passes connections on to a port. `upstream` is what happens to bytes towards it, `downstream` to the others."""
+
+    def __init__(self, to_port: int, run: Callable[[Coroutine[Any, Any, None]], None]) -> None:
+        self.port = free_port()
+        self.to_port = to_port
+        self.upstream: Fault = _WELL
+        self.downstream: Fault = _WELL
+        self._run = run
+        self._server: asyncio.Server | None = None
+        self._connections: set[_Connection] = set()
+
+    def strike(self, fault: Fault) -> None:
+        """Let this happen in both directions."""
+        self.upstream = self.downstream = fault
+
+    def heal(self) -> None:
+        """Let bytes and new connections pass again. What a blackhole has taken from is reset."""
+        self.strike(_WELL)
+        self.accept()
+
+    def refuse(self) -> None:
+        """Refuse new connections; those there go on."""
+        self._run(self._close())
+
+    def accept(self) -> None:
+        """Take new connections, if they are refused."""
+        self._run(self._listen())
+
+    def reset(self) -> None:
+        """Break all connections off, with a reset to both ends."""
+        self._run(self._reset_all())
+
+    async def _listen(self) -> None:
+        if self._server is None:
+            self._server = await asyncio.start_server(self._serve, "127.0.0.1", self.port, limit=_PIECE_BYTES)
+
+    async def _close(self) -> None:
+        if self._server is not None:
+            self._server.close()  # not wait_closed(): newer Pythons wait there for the connections as well
+            self._server = None
+
+    async def _reset_all(self) -> None:
+        for connection in list(self._connections):
+            connection.reset()
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            onward = await asyncio.open_connection("127.0.0.1", self.to_port, limit=_PIECE_BYTES)
+        except OSError:
+            _reset(writer)  # a proxy cannot refuse any more; this is the nearest to it
+            return
+        connection = _Connection(self, (reader, writer), onward)
+        self._connections.add(connection)
+        try:
+            await connection.carry()
+        finally:
+            self._connections.discard(connection)
+
+
+_End = tuple[asyncio.StreamReader, asyncio.StreamWriter]
+
+
+class _Connection:
+    def __init__(self, proxy: Proxy, client: _End, server: _End) -> None:
+        self._writers = (client[1], server[1])
+        self._ways = (
+            _Way(lambda: proxy.upstream, client[0], server[1], self.reset),
+            _Way(lambda: proxy.downstream, server[0], client[1], self.reset),
+        )
+
+    async def carry(self) -> None:
+        pumps = [asyncio.ensure_future(way.carry_all()) for way in self._ways]
+        try:
+            await asyncio.wait(pumps)
+        finally:
+            for pump in pumps:
+                pump.cancel()
+            for writer in self._writers:
+                writer.close()
+
+    def reset(self) -> None:
+        for writer in self._writers:
+            _reset(writer)
+
+
+@dataclass
+class _Way:
+    fault_now: Callable[[], Fault]
+    reader: asyncio.StreamReader
+    writer: asyncio.StreamWriter
+    reset: Callable[[], None]
+    passed_bytes: int = 0
+    _seen: Fault = field(default_factory=lambda: _WELL)
+
+    @property
+    def fault(self) -> Fault:
+        return self.fault_now()
+
+    async def carry_all(self) -> None:
+        with suppress(OSError):
+            while piece := await self.reader.read(_PIECE_BYTES):
+                if self._seen is not self.fault:
+                    self._seen, self.passed_bytes = self.fault, 0
+                await self._seen.carry(piece, self)
+            self.half_close()
+            return
+        self.reset()
+
+    async def pass_on(self, piece: bytes) -> None:
+        self.passed_bytes += len(piece)
+        self.writer.write(piece)
+        await self.writer.drain()
+
+    def half_close(self) -> None:
+        if not self.writer.is_closing() and self.writer.can_write_eof():
+            self.writer.write_eof()
+
+
+def _reset(writer: asyncio.StreamWriter) -> None:
+    raw = writer.get_extra_info("socket")
+    if raw is not None and raw.fileno() >= 0:
+        raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
+    writer.transport.abort()
+
+
+async def _cancel_all() -> None:
+    others = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
+    for task in others:
+        task.cancel()
+    await asyncio.gather(*others, return_exceptions=True)

@@ -1,0 +1,45 @@
+"""What a scenario has seen, a line each, for the failure table."""
+
+import json
+import os
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+FILE_VARIABLE = "CHAOS_OBSERVATIONS"
+"""Names the file that observations are added to, if anybody wants them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """One request in one scenario. `seconds` to its answer; `attempts` at the target; `worker` is ours or stock."""
+
+    fault: str
+    stage: str
+    scenario: str
+    promise: str
+    worker: str
+    method: str
+    outcome: str
+    seconds: float
+    attempts: int
+
+    @classmethod
+    def from_dict(cls, record: dict[str, Any]) -> "Observation":
+        """Read it back."""
+        return cls(**record)
+
+
+def record(observation: Observation) -> None:
+    """Add it to the file that the environment names; without one, nobody wants it."""
+    wanted = os.environ.get(FILE_VARIABLE)
+    if wanted:
+        line = json.dumps(asdict(observation)) + "\n"
+        # One write at the end of the file: test processes side by side do not mix their lines.
+        with Path(wanted).open("ab", buffering=0) as file:
+            file.write(line.encode())
+
+
+def read_observations(path: Path) -> list[Observation]:
+    """Give all that was recorded, in the order of recording."""
+    return [Observation.from_dict(json.loads(line)) for line in path.read_text().splitlines()]

@@ -1,0 +1,79 @@
+"""A Redis server that may be tormented: killed, frozen, started again with what it had or with nothing."""
+
+import contextlib
+import shutil
+import signal
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+from redis import Redis
+from redis.exceptions import RedisError
+
+from fast_priority.embedded_redis import find_redis_server, free_port
+from fast_priority.stack import wait_until
+
+_KILLED_SECONDS = 5.0
+
+
+class RedisServer:
+    """One server on loopback, always on the same port; it writes each change to disk before it answers."""
+
+    def __init__(self, folder: Path) -> None:
+        self.port = free_port()
+        self._folder = folder / f"redis-{self.port}"
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def pid(self) -> int:
+        """The process that runs now."""
+        assert self._process is not None
+        return self._process.pid
+
+    @property
+    def runs(self) -> bool:
+        """Whether it does."""
+        return self._process is not None and self._process.poll() is None
+
+    def start(self) -> None:
+        """Start it with the data that it had, and return when it answers."""
+        self._folder.mkdir(exist_ok=True)
+        command = [
+            find_redis_server(), "--port", str(self.port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "yes",
+            "--appendfsync", "always", "--dir", str(self._folder), "--loglevel", "warning",
+            "--logfile", str(self._folder / "redis.log"),
+        ]  # fmt: skip
+        self._process = subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+        wait_until("Redis answers", self.answers)
+
+    def kill(self) -> None:
+        """End it at once (SIGKILL)."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait(_KILLED_SECONDS)
+
+    def forget(self) -> None:
+        """Remove what it has on disk, so that it starts empty; while it does not run."""
+        shutil.rmtree(self._folder)
+
+    @contextlib.contextmanager
+    def frozen(self) -> Iterator[None]:
+        """It neither answers nor refuses while the block lasts (SIGSTOP, SIGCONT)."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            self._process.send_signal(signal.SIGCONT)
+
+    def answers(self) -> bool:
+        """Tell whether it answers now."""
+        with Redis(port=self.port, socket_timeout=1) as client, contextlib.suppress(RedisError, OSError):
+            return bool(client.ping())
+        return False

@@ -1,0 +1,36 @@
+"""Run every scenario and write docs/failures.md: `python -m tests.chaos.table`, or `make failures`."""
+
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from tests.chaos.page import render
+from tests.chaos.recording import FILE_VARIABLE, Observation, read_observations
+
+_HERE = Path(__file__).parent
+_REPOSITORY = _HERE.parents[1]
+_PAGE = _REPOSITORY / "docs" / "failures.md"
+_STOCK = _HERE / "stock_rq_worker.py"
+
+
+def main() -> int:
+    """Write the page; give 1 where a promise was not kept."""
+    with tempfile.TemporaryDirectory(prefix="failures-") as folder:
+        ours, kept = _observe(_HERE, Path(folder) / "ours.ndjson")
+        stock, _ = _observe(_STOCK, Path(folder) / "stock.ndjson")
+    _PAGE.write_text(render(ours + stock))
+    sys.stderr.write(f"written: {_PAGE.name}\n")
+    return 0 if kept else 1
+
+
+def _observe(tests: Path, file: Path) -> tuple[list[Observation], bool]:
+    file.touch()
+    command = [sys.executable, "-m", "pytest", str(tests), "-q", "--numprocesses", "2"]
+    result = subprocess.run(command, cwd=_REPOSITORY, env={**os.environ, FILE_VARIABLE: str(file)}, check=False)
+    return read_observations(file), result.returncode == 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

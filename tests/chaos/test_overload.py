@@ -1,0 +1,37 @@
+"""More than can be done: who cannot be served is told so, with a time to come back."""
+
+import pytest
+
+from tests.chaos.conftest import See
+from tests.chaos.failures import NEW, NO_WORKER, QUEUE_FULL, QUEUED
+from tests.chaos.rig import Rig
+
+_BOTH = ("GET", "POST")
+_SMALL = {
+    "FAST_PRIORITY_TTL": "3",
+    "FAST_PRIORITY_MAX_QUEUED_HIGH": "2",
+}
+
+
+@pytest.mark.gateway(**_SMALL)
+@pytest.mark.failure(QUEUE_FULL)
+def test_queue_full(rig: Rig, see: See) -> None:
+    """When as many wait as may, the next is 503 at once with Retry-After, and those that wait are served."""
+    with rig.workers_frozen():
+        queued = rig.ask_each(_BOTH)
+        rig.until_queued(2)
+        new = rig.ask_each(_BOTH)
+        assert [see(NEW, one) for one in new] == ["503 queue-full, 0 attempts"] * 2
+        assert all(one.answer().retry_after for one in new)
+    assert [see(QUEUED, one) for one in queued] == ["200, 1 attempt"] * 2
+
+
+@pytest.mark.gateway(**_SMALL)
+@pytest.mark.failure(NO_WORKER)
+def test_no_worker(rig: Rig, see: See) -> None:
+    """Without a worker, requests wait for one for FAST_PRIORITY_TTL (3 s here), and are then 503 with Retry-After."""
+    rig.end_workers()
+    queued = rig.ask_each(_BOTH)
+    assert [see(QUEUED, one) for one in queued] == ["503 waited-too-long, 0 attempts"] * 2
+    assert all(one.answer().retry_after for one in queued)
+    rig.start_workers()

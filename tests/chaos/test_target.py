@@ -1,0 +1,73 @@
+"""A target that refuses, resets, hangs or breaks off: the client is told what it did, and the slot is free."""
+
+import pytest
+
+from tests.chaos.conftest import See
+from tests.chaos.failures import AT_TARGET, HALF_WAY, NEW, TARGET_HANGS, TARGET_REFUSES, TARGET_RESETS, TARGET_TRUNCATES
+from tests.chaos.link_faults import HalfCloseAfter, ResetAfter, Swallow
+from tests.chaos.rig import Rig
+from tests.harness import wait_until
+
+_BOTH = ("GET", "POST")
+
+
+@pytest.mark.failure(TARGET_REFUSES)
+def test_refuses(rig: Rig, see: See) -> None:
+    """A target that refuses connections is a 502 at once that says so."""
+    rig.to_target.refuse()
+    rig.to_target.reset()
+    asked = rig.ask_each(_BOTH)
+    assert [see(NEW, one) for one in asked] == ["502 target-refused, 0 attempts"] * 2
+    rig.to_target.heal()
+
+
+@pytest.mark.failure(TARGET_RESETS)
+def test_resets_before_a_response(rig: Rig, see: See) -> None:
+    """A reset before any response is a 502 at once; a POST is not sent again, and a GET at most once."""
+    get, post = rig.ask_each(_BOTH, "/high?mock_fault=reset")
+    assert see(AT_TARGET, get) in ("502 target-closed, 1 attempt", "502 target-closed, 2 attempts")
+    assert see(AT_TARGET, post) == "502 target-closed, 1 attempt"
+
+
+@pytest.mark.failure(TARGET_RESETS)
+def test_resets_in_the_midst_of_a_response(rig: Rig, see: See) -> None:
+    """A response that is reset half way is broken off at the client: it does not pass as whole."""
+    asked = rig.ask_each(_BOTH, "/high?mock_size=2000000&mock_bandwidth=100000")
+    wait_until("responses have begun", lambda: all(one.received_bytes for one in asked))
+    rig.to_target.downstream = ResetAfter(10_000)
+    assert [see(HALF_WAY, one) for one in asked] == ["200, broken off, 1 attempt"] * 2
+
+
+@pytest.mark.gateway(FAST_PRIORITY_TIMEOUT="2")
+@pytest.mark.failure(TARGET_HANGS)
+def test_hangs(rig: Rig, see: See) -> None:
+    """A target that is silent for FAST_PRIORITY_TIMEOUT (2 s here) is a 504, and its connection is closed."""
+    asked = rig.ask_each(_BOTH, "/high?mock_fault=hang")
+    assert [see(AT_TARGET, one) for one in asked] == ["504 target-timeout, 1 attempt"] * 2
+    wait_until("the target has seen them leave", lambda: rig.in_flight() == 0)
+
+
+@pytest.mark.gateway(FAST_PRIORITY_TIMEOUT="2")
+@pytest.mark.failure(TARGET_HANGS)
+def test_is_a_blackhole(rig: Rig, see: See) -> None:
+    """A way to the target on which bytes vanish is a 504 after FAST_PRIORITY_TIMEOUT (2 s here)."""
+    rig.to_target.strike(Swallow())
+    asked = rig.ask_each(_BOTH)
+    assert [see(NEW, one) for one in asked] == ["504 target-timeout, 0 attempts"] * 2
+    rig.to_target.heal()
+
+
+@pytest.mark.failure(TARGET_TRUNCATES)
+def test_truncates_a_small_response(rig: Rig, see: See) -> None:
+    """A small response that ends too early is a 502: nothing of it is passed on."""
+    asked = rig.ask_each(_BOTH, "/high?mock_fault=truncate&mock_size=1000")
+    assert [see(AT_TARGET, one) for one in asked] == ["502 response-incomplete, 1 attempt"] * 2
+
+
+@pytest.mark.failure(TARGET_TRUNCATES)
+def test_truncates_a_large_response(rig: Rig, see: See) -> None:
+    """A response that ends too early after it began is broken off at the client."""
+    asked = rig.ask_each(_BOTH, "/high?mock_size=2000000&mock_bandwidth=200000")
+    wait_until("responses have begun", lambda: all(one.received_bytes for one in asked))
+    rig.to_target.downstream = HalfCloseAfter(10_000)
+    assert [see(HALF_WAY, one) for one in asked] == ["200, broken off, 1 attempt"] * 2

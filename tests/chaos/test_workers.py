@@ -1,0 +1,142 @@
+"""Workers that die, freeze or end: what they had is run again where that is safe, and else answered 502."""
+
+import signal
+
+import pytest
+
+from tests.chaos.asking import Asked
+from tests.chaos.conftest import See
+from tests.chaos.failures import (
+    AT_TARGET,
+    CLAIMED,
+    HALF_WAY,
+    QUEUED,
+    WORKER_FROZEN,
+    WORKER_KILLED,
+    WORKER_TOLD_TO_END,
+)
+from tests.chaos.link_faults import Hold
+from tests.chaos.rig import Rig
+from tests.harness import wait_until
+
+# 5 s from the death, and room for a busy machine.
+_SETTLED_SECONDS = 10
+_METHODS = ("GET", "PUT", "DELETE", "POST", "PATCH")
+_STREAMED = "/high?mock_size=2000000&mock_bandwidth=100000"
+
+
+@pytest.mark.failure(WORKER_KILLED)
+def test_killed_while_requests_are_queued(rig: Rig, see: See) -> None:
+    """What waits is served by the next worker, whatever its method, as if nothing had been."""
+    with rig.workers_frozen():
+        asked = rig.ask_each(("GET", "POST"))
+        rig.until_queued(2)
+        rig.kill_worker()
+    assert [see(QUEUED, one) for one in asked] == ["200, 1 attempt"] * 2
+
+
+@pytest.mark.failure(WORKER_KILLED)
+def test_killed_with_requests_that_it_has_not_sent(rig: Rig, see: See) -> None:
+    """Requests that a worker took and did not send are settled in 5 s: idempotent ones go again, others are 502."""
+    asked = _claimed_but_unheard(rig)
+    rig.kill_worker()
+    rig.worker_to_redis.heal()
+    assert [see(CLAIMED, one) for one in asked] == ["200, 1 attempt", "502 request-lost, 0 attempts"]
+    assert all(one.answer().seconds < _SETTLED_SECONDS for one in asked)
+
+
+@pytest.mark.failure(WORKER_KILLED)
+def test_killed_with_requests_at_the_target(rig: Rig, see: See) -> None:
+    """Within 5 s of the death idempotent requests go to the target once more, and others are answered 502."""
+    rig.target_takes(60)
+    asked = rig.ask_each(_METHODS)
+    rig.until_at_target(*asked)
+    rig.target_takes(0)
+    rig.kill_worker()
+    again, lost = "200, 2 attempts", "502 request-lost, 1 attempt"
+    assert [see(AT_TARGET, one) for one in asked] == [again, again, again, lost, lost]
+    assert all(one.answer().seconds < _SETTLED_SECONDS for one in asked)
+
+
+@pytest.mark.failure(WORKER_KILLED)
+def test_killed_again_in_the_second_attempt(rig: Rig, see: See) -> None:
+    """An idempotent request whose second worker dies as well is answered 502: there is no third attempt."""
+    rig.target_takes(60)
+    asked = rig.ask("GET")
+    rig.until_at_target(asked)
+    rig.kill_worker()
+    wait_until("it is at the target again", lambda: rig.attempts(asked) == 2)
+    rig.target_takes(0)
+    rig.kill_worker()
+    assert see(AT_TARGET, asked) == "502 request-lost, 2 attempts"
+
+
+@pytest.mark.failure(WORKER_KILLED)
+def test_killed_with_responses_half_way(rig: Rig, see: See) -> None:
+    """A response that has begun is broken off at the client, never repeated and never passed as whole."""
+    asked = rig.ask_each(("GET", "POST"), _STREAMED)
+    wait_until("responses have begun", lambda: all(one.received_bytes for one in asked))
+    rig.kill_worker()
+    assert [see(HALF_WAY, one) for one in asked] == ["200, broken off, 1 attempt"] * 2
+
+
+@pytest.mark.failure(WORKER_FROZEN)
+def test_frozen_with_requests_that_it_has_not_sent(rig: Rig, see: See) -> None:
+    """A worker that wakes up late sends nothing of what it had not sent: others have settled it meanwhile."""
+    asked = _claimed_but_unheard(rig)
+    with rig.workers_frozen():
+        rig.worker_to_redis.heal()
+        rig.start_workers()
+        seen = [see(CLAIMED, one) for one in asked]
+    assert seen == ["200, 1 attempt", "502 request-lost, 0 attempts"]
+    _see_the_thawed_worker_carry(rig)
+    assert [rig.attempts(one) for one in asked] == [1, 0]
+
+
+@pytest.mark.failure(WORKER_FROZEN)
+def test_frozen_with_requests_at_the_target(rig: Rig, see: See) -> None:
+    """What a frozen worker had at the target is settled like a dead one's, and its late answer goes to nobody."""
+    asked = rig.ask_each(("GET", "POST"), "/high?mock_latency=2")
+    rig.until_at_target(*asked)
+    with rig.workers_frozen():
+        rig.start_workers()
+        seen = [see(AT_TARGET, one) for one in asked]
+    assert seen == ["200, 2 attempts", "502 request-lost, 1 attempt"]
+    _see_the_thawed_worker_carry(rig)
+    assert [rig.attempts(one) for one in asked] == [2, 1]
+
+
+@pytest.mark.failure(WORKER_TOLD_TO_END)
+def test_told_to_end(rig: Rig, see: See) -> None:
+    """A worker that is told to end answers what it has, takes no more, and leaves; what waits waits for the next."""
+    at_target = rig.ask_each(("GET", "POST") * 3, "/high?mock_latency=2")
+    rig.until_at_target(*at_target)
+    queued = rig.ask_each(("GET", "POST"))
+    rig.until_queued(2)
+    (pool,) = rig.pools
+    pool.send_signal(signal.SIGTERM)
+    assert [see(AT_TARGET, one) for one in at_target] == ["200, 1 attempt"] * 6
+    pool.wait(20)
+    assert rig.queued() == 2
+    rig.start_workers()
+    assert [see(QUEUED, one) for one in queued] == ["200, 1 attempt"] * 2
+
+
+def _claimed_but_unheard(rig: Rig) -> list[Asked]:
+    """Let a worker take a GET and a POST at once, in an answer that is held up on its way to the worker."""
+    with rig.workers_frozen():
+        asked = rig.ask_each(("GET", "POST"))
+        rig.until_queued(2)
+        rig.worker_to_redis.downstream = Hold(where=lambda piece: b"fast_priority.job.forward" in piece)
+    wait_until("both are taken", lambda: rig.started() == 2)
+    return asked
+
+
+def _see_the_thawed_worker_carry(rig: Rig) -> None:
+    """Leave the thawed worker alone with a request: that is carried, so what it did late it has done by then."""
+    thawed, *others = rig.pools
+    for other in others:
+        other.terminate()
+        other.wait(20)
+    assert rig.ask("GET").answer().status == 200
+    assert thawed.poll() is None
