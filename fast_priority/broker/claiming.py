@@ -1,6 +1,7 @@
 """The worker's side of the queues: claim requests, keep their leases, say what comes of them."""
 
 import asyncio
+import logging
 import time
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -14,6 +15,9 @@ from fast_priority.broker import connecting, keys, scripts
 from fast_priority.broker.jobs import JobTemplate, WriteOnlySerializer
 from fast_priority.message import Chunk, Frame, Head, Part, Want, encode
 from fast_priority.priority import Priority
+from fast_priority.trouble import Trouble
+
+logger = logging.getLogger("rq.worker")  # one log for one worker
 
 _MOST_LOOKED_AT = 1000  # dead jobs skipped in one claim, so that one claim never holds Redis up
 _WAKE_UP_SECONDS = 2
@@ -50,8 +54,13 @@ class Turn(NamedTuple):
 
     claims: list[Claim]
     suspended: bool
+    """Nothing can be claimed for now: rq's tools hold the workers back, or a queue is no list."""
     dropped: list[Saying]
-    """What nobody hears: the lease was lost, or the gateway is gone."""
+    """What nobody hears: the lease was lost, or the gateway is gone, or its inbox is no list."""
+
+
+_Told = tuple[scripts.Call | scripts.Command, Sequence[Saying]]
+"""A step, and what it says."""
 
 
 class Claimer:
@@ -62,6 +71,7 @@ class Claimer:
         self._blocking = connecting.connect(options, _WAKE_UP_SECONDS + _PATIENCE_SECONDS)
         self._worker_name = worker_name
         self._unanswered_claim: str | None = None
+        self._spoilt = Trouble(f"Worker {worker_name}: a key in Redis is not what it should be", logger)
 
     async def close(self) -> None:
         """Close the connections."""
@@ -87,21 +97,45 @@ class Claimer:
         chunks = [saying for saying in sayings if isinstance(saying.part, Chunk | Want)]
         lasts = [saying for saying in sayings if saying.is_last]
         # In this order, so that of each request the head comes before its chunks, and they before its end.
-        calls: list[scripts.Call | scripts.Command] = [
-            *self._say_calls(openings, in_order=True), *_push_commands(chunks), *self._say_calls(lasts)
-        ]  # fmt: skip
+        told = [*self._say_calls(openings, in_order=True), *_push_commands(chunks), *self._say_calls(lasts)]
+        calls = [call for call, _ in told]
         execution_id = self._unanswered_claim or uuid4().hex
         if free_slots:
             calls.append(self._claim_call(execution_id, free_slots, again=self._unanswered_claim is not None))
             self._unanswered_claim = execution_id
         results = await scripts.run_together(self._redis, calls)
-        delivered = [flag for call, flags in zip(calls, results, strict=True) if _is_say(call) for flag in flags]
-        dropped = [saying for saying, flag in zip([*openings, *lasts], delivered, strict=True) if not flag]
-        if not free_slots:
-            return Turn([], suspended=False, dropped=dropped)
-        self._unanswered_claim = None
-        suspended, *found = results.pop()
-        return Turn([_claim(execution_id, *one) for one in found], bool(suspended), dropped)
+        found = results.pop() if free_slots else [0]
+        dropped = await self._unheard(told, results)
+        if free_slots:
+            self._unanswered_claim = None
+        if isinstance(found, Exception):
+            self._spoilt.met(f"one that a claim looks at: {found}")
+            return Turn([], suspended=True, dropped=dropped)
+        suspended, *jobs = list(found)
+        return Turn([_claim(execution_id, *job) for job in jobs], bool(suspended), dropped)
+
+    async def _run(self, told: Sequence[_Told]) -> list[Any]:
+        return await scripts.run_together(self._redis, [call for call, _ in told])
+
+    async def _unheard(self, told: Sequence[_Told], results: Sequence[Any]) -> list[Saying]:
+        """Give what nobody hears of what was told, by what Redis returned for each step.
+
+        A step that met a key of the wrong type may have left out what stood behind it: each part is then said alone, so
+        that only what is for that inbox is lost. What had been said before is dropped there, as in any second turn.
+        """
+        unheard: list[Saying] = []
+        for (call, sayings), result in zip(told, results, strict=True):
+            if isinstance(result, list):
+                unheard += [saying for saying, flag in zip(sayings, result, strict=True) if not flag]
+            elif isinstance(result, Exception):
+                inboxes = sorted({keys.inbox(saying.claim.gateway_id) for saying in sayings})
+                self._spoilt.met(f"{' or '.join(map(ascii, inboxes))}: {result}")
+                if isinstance(call, scripts.Call) and len(sayings) > 1:
+                    alone = [one for saying in sayings for one in self._say_calls([saying])]
+                    unheard += await self._unheard(alone, await self._run(alone))
+                else:
+                    unheard += sayings
+        return unheard
 
     async def wait_for_work(self) -> bool:
         """Block until a gateway submits, at most 2 s; tells whether one did."""
@@ -129,16 +163,17 @@ class Claimer:
         held: list[int] = await scripts.RENEW.run(self._redis, touched, arguments)
         return [claim for claim, flag in zip(claims, held, strict=True) if not flag]
 
-    def _say_calls(self, sayings: Sequence[Saying], *, in_order: bool = False) -> list[scripts.Call]:
+    def _say_calls(self, sayings: Sequence[Saying], *, in_order: bool = False) -> list[_Told]:
         if not sayings:
             return []
         arguments: list[scripts.Argument] = [
             keys.JOB_PREFIX, keys.GATEWAY_PREFIX, keys.INBOX_PREFIX, keys.INBOX_TTL_SECONDS
         ]  # fmt: skip
-        for claim, part, is_last, _ in sayings:
-            frame = b"" if part is None else encode(Frame(claim.job_id, part))
-            arguments += (claim.job_id, claim.execution_id, claim.queue_name, claim.gateway_id, frame, int(is_last))
-        return [scripts.Call(scripts.SAY, _STARTED, arguments, in_order)]
+        for saying in sayings:
+            claim, frame = saying.claim, _frame_of(saying)
+            named = (claim.job_id, claim.execution_id, claim.queue_name, claim.gateway_id)
+            arguments += (*named, frame, int(saying.is_last))
+        return [(scripts.Call(scripts.SAY, _STARTED, arguments, in_order), sayings)]
 
     def _claim_call(self, execution_id: str, free_slots: int, *, again: bool) -> scripts.Call:
         touched = [*_QUEUES, *_STARTED, keys.WAKE_UP, keys.SUSPENDED, keys.last_claim(self._worker_name)]
@@ -185,22 +220,21 @@ def say_directly(connection: SyncRedis, gateway_id: str, job_id: str, part: Part
     return True
 
 
-def _is_say(call: scripts.Call | scripts.Command) -> bool:
-    return isinstance(call, scripts.Call) and call.script is scripts.SAY
-
-
-def _push_commands(chunks: Sequence[Saying]) -> list[scripts.Command]:
+def _push_commands(chunks: Sequence[Saying]) -> list[_Told]:
     """Push chunks, and wants, as they are: a script would copy them four times over, which is half of all the work.
 
     Their lease need not be looked at. What a worker wants does no harm; the lease held when the head was said, a
     request whose head was said is never begun anew, and a gateway that has given one up drops what still comes.
     """
-    frames: dict[str, list[scripts.Argument]] = {}
-    for claim, part, _, _ in chunks:
-        if part is not None:
-            frames.setdefault(keys.inbox(claim.gateway_id), []).append(encode(Frame(claim.job_id, part)))
-    pushes: list[scripts.Command] = [("RPUSH", inbox, *pushed) for inbox, pushed in frames.items()]
-    return [*pushes, *(("EXPIRE", inbox, keys.INBOX_TTL_SECONDS) for inbox in frames)]
+    said: dict[str, list[Saying]] = {}
+    for chunk in chunks:
+        said.setdefault(keys.inbox(chunk.claim.gateway_id), []).append(chunk)
+    pushes: list[_Told] = [(("RPUSH", inbox, *map(_frame_of, sayings)), sayings) for inbox, sayings in said.items()]
+    return [*pushes, *((("EXPIRE", inbox, keys.INBOX_TTL_SECONDS), ()) for inbox in said)]
+
+
+def _frame_of(saying: Saying) -> bytes:
+    return b"" if saying.part is None else encode(Frame(saying.claim.job_id, saying.part))
 
 
 def _claim(execution_id: str, job_id: bytes, queue_name: bytes, gateway_id: bytes, data: bytes) -> Claim:
