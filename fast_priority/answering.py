@@ -7,9 +7,10 @@ from typing import Protocol
 
 from fast_priority.asgi import Message, Scope, Send
 from fast_priority.client_connection import connection_of
-from fast_priority.errors import GatewayError, RequestTimeout, ResponseBodyTooLarge
-from fast_priority.fields import content_length
+from fast_priority.errors import GatewayError, RequestTimeout, ResponseBodyTooLarge, ResponseIncomplete
+from fast_priority.fields import check_relayed_response, content_length
 from fast_priority.forwarding import onward_response_fields
+from fast_priority.http_client import LARGEST_FIELDS_BYTES
 from fast_priority.message import MOST_CHUNK_BYTES, SLOWEST_BYTES_PER_SECOND, Bytes, Fields, HttpVersion, Reply
 from fast_priority.problem import problem_reply
 
@@ -57,7 +58,11 @@ class Answer:
         self.has_ended = False
 
     async def relay(self, reply: Reply) -> None:
-        """Send a whole response of the target's."""
+        """Send a whole response of the target's. Raises TargetError if it is none that could be sent on."""
+        check_relayed_response(reply.status, reply.fields, LARGEST_FIELDS_BYTES)
+        declared = content_length(reply.fields)
+        if declared not in (None, len(reply.body)) and not self._has_no_body(reply.status):
+            raise ResponseIncomplete("its body is not as long as its Content-Length")
         fields = onward_response_fields(reply.fields, reply.http_version)
         await self.send(Reply(reply.status, fields, reply.body))
 
@@ -71,14 +76,18 @@ class Answer:
         await self._end(b"" if self._has_no_body(reply.status) else reply.body)
 
     async def stream(self, response: Response) -> None:
-        """Send a response of the target's as it comes."""
+        """Send a response of the target's as it comes. Raises as `relay` does, and GatewayError where it breaks off."""
+        check_relayed_response(response.status, response.fields, LARGEST_FIELDS_BYTES)
         if not self._knows_chunks and content_length(response.fields) is None:
             # A client of HTTP/1.0 knows no chunks, so it must be told the length first.
             await self.relay(Reply(response.status, response.fields, await _whole(response), response.http_version))
             return
         await self._begin(response.status, onward_response_fields(response.fields, response.http_version))
-        async for chunk in response.chunks():
-            if not self._has_no_body(response.status):
+        if self._has_no_body(response.status):
+            async for _ in response.chunks():
+                pass
+        else:
+            async for chunk in _of_its_length(response):
                 message = {"type": "http.response.body", "body": chunk, "more_body": True}
                 await self._send_in_time(message, len(chunk))
         await self._end(b"")
@@ -121,6 +130,18 @@ class Answer:
     async def _end(self, body: bytes) -> None:
         self.has_ended = True  # before the last message: with it, the server reports a disconnect
         await self._send_in_time({"type": "http.response.body", "body": body}, len(body))
+
+
+async def _of_its_length(response: Response) -> AsyncIterator[Bytes]:
+    """Give the body; one that is not as long as it said breaks off: more of it would be read as the next response."""
+    declared, size = content_length(response.fields), 0
+    async for chunk in response.chunks():
+        size += len(chunk)
+        if declared is not None and size > declared:
+            break
+        yield chunk
+    if declared not in (None, size):
+        raise ResponseIncomplete("its body is not as long as its Content-Length")
 
 
 async def _whole(response: Response) -> bytes:

@@ -8,7 +8,7 @@ RFC 9112, section 6: a message whose length can be read two ways is never forwar
 import re
 
 from fast_priority.errors import MalformedRequest, TargetError
-from fast_priority.message import Fields
+from fast_priority.message import Fields, Request
 
 HOP_BY_HOP = frozenset(
     {
@@ -32,6 +32,7 @@ _LONGEST_LENGTH_DIGITS = 18
 _TOKEN = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 # uri-host [ ":" port ] (RFC 9110, section 7.2; RFC 3986, section 3.2.2), or nothing.
 _HOST = re.compile(rb"(\[[0-9A-Za-z:.\-_~!$&'()*+,;=]+\]|([0-9A-Za-z\-._~!$&'()*+,;=]|%[0-9A-Fa-f]{2})*)(:[0-9]*)?")
+_REQUEST_TARGET = re.compile(rb"[^\x00-\x20\x7f]+")  # in a request line, a blank would end it
 _FORBIDDEN_IN_VALUE = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
 
 
@@ -105,6 +106,39 @@ def check_response_head(status: int, fields: Fields) -> None:
             raise TargetError(f"its field {name[:40]!r} has a character that fields may not have")
 
 
+def check_relayed_response(status: int, fields: Fields, most_bytes: int) -> None:
+    """Raise TargetError for a head that `end_to_end_response_fields` and the checks beside it cannot have let through.
+
+    It comes by way of Redis: whoever can write there must not write to clients' connections as well.
+    """
+    check_response_head(status, fields)
+    if any(name.lower() in HOP_BY_HOP for name, _ in fields):
+        raise TargetError("it has a field that ends with the connection it came on")
+    if sum(len(name) + len(value) for name, value in fields) > most_bytes:
+        raise TargetError(f"its fields have more than {most_bytes} bytes")
+    if not _has_one_length_at_most(fields):
+        raise TargetError("its Content-Length is not one whole number")
+
+
+def check_queued_request(request: Request) -> None:
+    """Raise MalformedRequest for a request that no gateway has queued: it comes by way of Redis, and may be forged.
+
+    Sent as it is, it could end earlier or later for the target than for us, and take another's request for its body.
+    """
+    if not is_token(request.method.encode()) or request.method == "CONNECT":
+        raise MalformedRequest("its method is none that is forwarded")
+    if not _REQUEST_TARGET.fullmatch(request.raw_target):
+        raise MalformedRequest("its target has a character that a request line may not have")
+    check_sendable(request.fields)
+    if any(name.lower() in _NOT_FOR_THE_TARGET for name, _ in request.fields):
+        raise MalformedRequest("it has a field that ends with the connection it came on")
+    if not _has_one_length_at_most(request.fields):
+        raise MalformedRequest("its Content-Length is not one whole number")
+    length = content_length(request.fields)
+    if length is not None and request.body is not None and length != len(request.body):
+        raise MalformedRequest("its body is not as long as its Content-Length")
+
+
 def host_of(fields: Fields) -> bytes:
     """Give the host that the client asked for, with its port if it named one; empty if it named none."""
     return next((value for name, value in fields if name.lower() == b"host"), b"")
@@ -121,6 +155,11 @@ def content_length(fields: Fields) -> int | None:
         if name.lower() == b"content-length":
             return int(value)
     return None
+
+
+def _has_one_length_at_most(fields: Fields) -> bool:
+    lengths = [value for name, value in fields if name.lower() == b"content-length"]
+    return len(lengths) < 2 and all(value.isdigit() and len(value) <= _LONGEST_LENGTH_DIGITS for value in lengths)
 
 
 def has_body(fields: Fields) -> bool:

@@ -16,6 +16,7 @@ from fast_priority.broker.claiming import say_directly, somebody_waits
 from fast_priority.broker.mailbox import Mailbox
 from fast_priority.carrying import Line, carry
 from fast_priority.errors import RequestLost
+from fast_priority.fields import check_queued_request
 from fast_priority.message import ForwardCall, Frame, Leave, Part, decode_call
 from fast_priority.settings import Settings
 from fast_priority.target import Target
@@ -31,12 +32,14 @@ def forward(payload: bytes) -> None:
     """Forward the request in `payload`, the wire form of a ForwardCall, and answer the gateway that asked.
 
     Runs inside an rq job. A request whose gateway is gone is not sent; one whose client leaves is broken off. Raises
-    UnreadableMessage for other payloads, which leaves the job in rq's failed registry.
+    UnreadableMessage for other payloads, and MalformedRequest for requests that no gateway has queued; either leaves
+    the job in rq's failed registry.
     """
     job = get_current_job()
     if job is None:
         raise RuntimeError("forward() runs inside an rq job only")
     call = decode_call(payload)
+    check_queued_request(call.request)
     gateway_id = _gateway_of(job)
     if not somebody_waits(job.connection, gateway_id):
         logger.warning("job %s: its gateway is gone, so its request is not sent", job.id)

@@ -11,9 +11,10 @@ do not fit raise `UnreadableMessage` and nothing else.
 """
 
 from collections.abc import AsyncIterator, Iterator
-from typing import Literal, TypeAlias
+from typing import Annotated, Literal, TypeAlias
 
 import msgspec
+from msgspec import Meta
 
 Fields: TypeAlias = list[tuple[bytes, bytes]]
 """Field lines in the order sent, repeated names kept apart; names in any case, values without outer white space."""
@@ -32,6 +33,16 @@ SLOWEST_BYTES_PER_SECOND = 4096
 """Who takes a body more slowly than that is taken for somebody who does not take it at all."""
 GRACE_SECONDS = 15.0
 """How much longer one side waits for the other than what the other waits for is allowed to take."""
+
+
+FinalStatus: TypeAlias = Annotated[int, Meta(ge=200, le=599)]
+"""The status of a final response (RFC 9110, section 15)."""
+
+Count: TypeAlias = Annotated[int, Meta(ge=0)]
+"""A number of chunks."""
+
+Line: TypeAlias = Annotated[str, Meta(max_length=1000, pattern=r"^[^\x00-\x1f\x7f-\x9f\u2028\u2029]*\Z")]
+"""Text that a log, and a field, can have in one line."""
 
 
 class UnreadableMessage(ValueError):
@@ -77,7 +88,7 @@ class ForwardCall(msgspec.Struct, array_like=True, frozen=True, gc=False):
 class Reply(msgspec.Struct, array_like=True, frozen=True, gc=False, tag="reply"):
     """The target's response, whole."""
 
-    status: int
+    status: FinalStatus
     fields: Fields
     body: bytes
     http_version: HttpVersion = "1.1"
@@ -87,23 +98,23 @@ class Reply(msgspec.Struct, array_like=True, frozen=True, gc=False, tag="reply")
 class Failure(msgspec.Struct, array_like=True, frozen=True, gc=False, tag="failure"):
     """There is no response; `slug` names the GatewayError."""
 
-    slug: str
-    detail: str
+    slug: Line
+    detail: Line
 
 
 class Head(msgspec.Struct, array_like=True, frozen=True, gc=False, tag="head"):
     """The beginning of a response whose body follows in chunks; the worker hears what is wanted of it at `mailbox`."""
 
-    status: int
+    status: FinalStatus
     fields: Fields
-    mailbox: str
+    mailbox: Line
     http_version: HttpVersion = "1.1"
 
 
 class Chunk(msgspec.Struct, array_like=True, frozen=True, gc=False, tag="chunk"):
     """A piece of a body. Chunks are numbered from 0, so that none is lost or taken twice without notice."""
 
-    number: int
+    number: Count
     data: memoryview
     """A view of what it was read from, or cut from: bodies are not copied here."""
 
@@ -111,14 +122,14 @@ class Chunk(msgspec.Struct, array_like=True, frozen=True, gc=False, tag="chunk")
 class End(msgspec.Struct, array_like=True, frozen=True, gc=False, tag="end"):
     """The body is whole; `number` is how many chunks it had."""
 
-    number: int
+    number: Count
 
 
 class Want(msgspec.Struct, array_like=True, frozen=True, gc=False, tag="want"):
     """Chunks are wanted up to, and without, this number; a worker says at which mailbox."""
 
-    below: int
-    mailbox: str = ""
+    below: Count
+    mailbox: Line = ""
 
 
 class Leave(msgspec.Struct, array_like=True, frozen=True, gc=False, tag="leave"):

@@ -16,6 +16,8 @@ from fast_priority.broker.jobs import NotOurJob, payload_of
 from fast_priority.broker.leasing import Leases
 from fast_priority.broker.mailbox import Mailbox
 from fast_priority.carrying import Line, carry
+from fast_priority.errors import MalformedRequest
+from fast_priority.fields import check_queued_request
 from fast_priority.in_flight import Carried, InFlight
 from fast_priority.message import Chunk, ForwardCall, Part, Reply, UnreadableMessage, decode_call
 from fast_priority.settings import Settings
@@ -205,7 +207,7 @@ class Serving:
                 await self._carry(_call_in(carried.claim), carried)
             elif carried.client_has_left:
                 self._say(Saying(carried.claim, None))
-        except (NotOurJob, UnreadableMessage) as error:
+        except (NotOurJob, UnreadableMessage, MalformedRequest) as error:
             await self._refuse(carried.claim, str(error))
         finally:
             self._in_flight.end(carried)
@@ -298,6 +300,7 @@ def _call_in(claim: Claim) -> ForwardCall:
     call = decode_call(payload_of(claim.data, _MOST_CALL_BYTES))
     if not claim.gateway_id:
         raise NotOurJob("no gateway asked for it")
+    check_queued_request(call.request)
     return call
 
 

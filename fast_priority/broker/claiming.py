@@ -1,6 +1,7 @@
 """The worker's side of the queues: claim requests, keep their leases, say what comes of them."""
 
 import asyncio
+import logging
 import time
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -16,6 +17,9 @@ from fast_priority.broker.round_trip import Argument, Command, send_together
 from fast_priority.errors import NotSent
 from fast_priority.message import Chunk, Failure, Frame, Head, Part, Want, encode, encode_part
 from fast_priority.priority import Priority
+from fast_priority.trouble import Trouble
+
+logger = logging.getLogger("rq.worker")  # one log for one worker
 
 _MOST_LOOKED_AT = 1000  # dead jobs skipped in one claim, so that one claim never holds Redis up
 _WAKE_UP_SECONDS = 2
@@ -52,8 +56,9 @@ class Turn(NamedTuple):
 
     claims: list[Claim]
     suspended: bool
+    """Nothing can be claimed for now: rq's tools hold the workers back, or a queue is no list."""
     dropped: list[Saying]
-    """What nobody hears, for the request is over."""
+    """What nobody hears, for the request is over, or the inbox is no list."""
     leased_until: float = 0.0
     """How long the claims are this worker's at the least, by `time.monotonic`, if nothing renews them."""
 
@@ -72,6 +77,10 @@ class _Way:
         return self.unanswered, is_again
 
 
+_Told = tuple[scripts.Call | Command, Sequence[Saying]]
+"""A step, and what it says."""
+
+
 class Claimer:
     """One worker process at the queues: it claims with each turn, and, with nothing to do, while it waits for work."""
 
@@ -81,6 +90,7 @@ class Claimer:
         self._worker_name = worker_name
         self._with_turns, self._by_waiting = _Way("turn"), _Way("wait")
         self._end_of_waiting = keys.end_of_waiting(worker_name)
+        self._spoilt = Trouble(f"Worker {worker_name}: a key in Redis is not what it should be", logger)
 
     async def close(self) -> None:
         """Close the connections."""
@@ -106,21 +116,42 @@ class Claimer:
         chunks = [saying for saying in sayings if isinstance(saying.part, Chunk | Want)]
         lasts = [saying for saying in sayings if saying.is_last]
         # In this order, so that of each request the head comes before its chunks, and they before its end.
-        calls: list[scripts.Call | Command] = [
-            *self._say_calls(openings, in_order=True), *_push_commands(chunks), *self._say_calls(lasts)
-        ]  # fmt: skip
+        told = [*self._say_calls(openings, in_order=True), *_push_commands(chunks), *self._say_calls(lasts)]
+        calls = [call for call, _ in told]
         asked_at = time.monotonic()
         execution_id = ""
         if free_slots:
             execution_id, is_again = self._with_turns.begin()
             calls.append(self._claim_call(self._with_turns, execution_id, free_slots, again=is_again))
         results = await scripts.run_together(self._redis, calls)
-        delivered = [flag for call, flags in zip(calls, results, strict=True) if _is_say(call) for flag in flags]
-        dropped = [saying for saying, flag in zip([*openings, *lasts], delivered, strict=True) if not flag]
-        if not free_slots:
-            return Turn([], suspended=False, dropped=dropped)
-        self._with_turns.unanswered = None
-        return _turn(execution_id, results.pop(), dropped, asked_at)
+        found = results.pop() if free_slots else [0]
+        dropped = await self._unheard(told, results)
+        if free_slots:
+            self._with_turns.unanswered = None
+        return self._turn(execution_id, found, dropped, asked_at)
+
+    async def _run(self, told: Sequence[_Told]) -> list[Any]:
+        return await scripts.run_together(self._redis, [call for call, _ in told])
+
+    async def _unheard(self, told: Sequence[_Told], results: Sequence[Any]) -> list[Saying]:
+        """Give what nobody hears of what was told, by what Redis returned for each step.
+
+        A step that met a key of the wrong type may have left out what stood behind it: each part is then said alone, so
+        that only what is for that inbox is lost. What had been said before is dropped there, as in any second turn.
+        """
+        unheard: list[Saying] = []
+        for (call, sayings), result in zip(told, results, strict=True):
+            if isinstance(result, list):
+                unheard += [saying for saying, flag in zip(sayings, result, strict=True) if not flag]
+            elif isinstance(result, Exception):
+                inboxes = sorted({keys.inbox(saying.claim.gateway_id) for saying in sayings})
+                self._spoilt.met(f"{' or '.join(map(ascii, inboxes))}: {result}")
+                if isinstance(call, scripts.Call) and len(sayings) > 1:
+                    alone = [one for saying in sayings for one in self._say_calls([saying])]
+                    unheard += await self._unheard(alone, await self._run(alone))
+                else:
+                    unheard += sayings
+        return unheard
 
     async def wait_and_claim(self, free_slots: int) -> Turn:
         """Block until a gateway submits, at most 2 s, and claim up to `free_slots` requests in that same moment.
@@ -134,7 +165,7 @@ class Claimer:
         asked_at = time.monotonic()
         *_, answer = await scripts.run_together(self._blocking, [claim] if is_again else [*waits, claim])
         self._by_waiting.unanswered = None
-        return _turn(execution_id, answer, [], asked_at)
+        return self._turn(execution_id, answer, [], asked_at)
 
     async def end_waiting(self) -> None:
         """Let `wait_and_claim` return at once. Raises what redis-py raises."""
@@ -143,16 +174,25 @@ class Claimer:
             [("RPUSH", self._end_of_waiting, "1"), ("EXPIRE", self._end_of_waiting, keys.END_OF_WAITING_TTL_SECONDS)],
         )
 
-    def _say_calls(self, sayings: Sequence[Saying], *, in_order: bool = False) -> list[scripts.Call]:
+    def _say_calls(self, sayings: Sequence[Saying], *, in_order: bool = False) -> list[_Told]:
         if not sayings:
             return []
         arguments: list[Argument] = [
             keys.JOB_PREFIX, keys.MARK_PREFIX, keys.INBOX_PREFIX, keys.INBOX_TTL_SECONDS
         ]  # fmt: skip
-        for claim, part, is_last, _ in sayings:
-            frame = b"" if part is None else encode(Frame(claim.job_id, part))
-            arguments += (claim.job_id, claim.execution_id, claim.queue_name, claim.gateway_id, frame, int(is_last))
-        return [scripts.Call(scripts.SAY, _STARTED, arguments, in_order)]
+        for saying in sayings:
+            claim, frame = saying.claim, _frame_of(saying)
+            named = (claim.job_id, claim.execution_id, claim.queue_name, claim.gateway_id)
+            arguments += (*named, frame, int(saying.is_last))
+        return [(scripts.Call(scripts.SAY, _STARTED, arguments, in_order), sayings)]
+
+    def _turn(self, execution_id: str, answer: Any, dropped: list[Saying], asked_at: float) -> Turn:
+        if isinstance(answer, Exception):
+            self._spoilt.met(f"one that a claim looks at: {answer}")
+            return Turn([], suspended=True, dropped=dropped)
+        suspended, *jobs = answer
+        claims = [_claim(execution_id, *job) for job in jobs]
+        return Turn(claims, bool(suspended), dropped, asked_at + keys.LEASE_SECONDS)
 
     def _claim_call(self, way: _Way, execution_id: str, free_slots: int, *, again: bool) -> scripts.Call:
         last_claim = keys.last_claim(self._worker_name, way.name)
@@ -201,28 +241,21 @@ def say_directly(connection: SyncRedis, gateway_id: str, job_id: str, part: Part
     return True
 
 
-def _turn(execution_id: str, answer: list[Any], dropped: list[Saying], asked_at: float) -> Turn:
-    suspended, *found = answer
-    claims = [_claim(execution_id, *one) for one in found]
-    return Turn(claims, bool(suspended), dropped, asked_at + keys.LEASE_SECONDS)
-
-
-def _is_say(call: scripts.Call | Command) -> bool:
-    return isinstance(call, scripts.Call) and call.script is scripts.SAY
-
-
-def _push_commands(chunks: Sequence[Saying]) -> list[Command]:
+def _push_commands(chunks: Sequence[Saying]) -> list[_Told]:
     """Push chunks, and wants, as they are: a script would copy them four times over, which is half of all the work.
 
     Their lease need not be looked at. What a worker wants does no harm; the lease held when the head was said, a
     request whose head was said is never begun anew, and a gateway that has given one up drops what still comes.
     """
-    frames: dict[str, list[Argument]] = {}
-    for claim, part, _, _ in chunks:
-        if part is not None:
-            frames.setdefault(keys.inbox(claim.gateway_id), []).append(encode(Frame(claim.job_id, part)))
-    pushes: list[Command] = [("RPUSH", inbox, *pushed) for inbox, pushed in frames.items()]
-    return [*pushes, *(("EXPIRE", inbox, keys.INBOX_TTL_SECONDS) for inbox in frames)]
+    said: dict[str, list[Saying]] = {}
+    for chunk in chunks:
+        said.setdefault(keys.inbox(chunk.claim.gateway_id), []).append(chunk)
+    pushes: list[_Told] = [(("RPUSH", inbox, *map(_frame_of, sayings)), sayings) for inbox, sayings in said.items()]
+    return [*pushes, *((("EXPIRE", inbox, keys.INBOX_TTL_SECONDS), ()) for inbox in said)]
+
+
+def _frame_of(saying: Saying) -> bytes:
+    return b"" if saying.part is None else encode(Frame(saying.claim.job_id, saying.part))
 
 
 def _claim(execution_id: str, job_id: bytes, queue_name: bytes, gateway_id: bytes, data: bytes) -> Claim:

@@ -205,7 +205,7 @@ def test_a_worker_started_without_redis_waits_for_it(tmp_path: Path) -> None:
 
 
 def test_what_a_killed_worker_had_is_answered(stack: Stack) -> None:
-    """What a killed worker had is sent again if it may be sent twice, and answered by another; the rest is answered 502."""
+    """What a killed worker had is sent again, and answered, if it may be sent twice; the rest is answered 502."""
     stack.start_mock(latency="60")
     stack.start_gateway()
     workers = stack.start_workers(concurrency=2)
