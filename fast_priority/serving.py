@@ -13,12 +13,12 @@ from redis import Redis as SyncRedis
 from fast_priority.broker import connecting, keys
 from fast_priority.broker.claiming import Claim, Claimer, Saying, Turn, refuse
 from fast_priority.broker.jobs import NotOurJob, payload_of
-from fast_priority.broker.leasing import Leases
 from fast_priority.broker.mailbox import Mailbox
 from fast_priority.carrying import Line, carry
 from fast_priority.errors import MalformedRequest
 from fast_priority.fields import check_queued_request
 from fast_priority.in_flight import Carried, InFlight
+from fast_priority.keeping_leases import KeepingLeases
 from fast_priority.message import Chunk, ForwardCall, Part, Reply, UnreadableMessage, decode_call
 from fast_priority.settings import Settings
 from fast_priority.targets import Targets
@@ -27,7 +27,6 @@ from fast_priority.trouble import Trouble
 
 logger = logging.getLogger("rq.worker")  # one log for one worker, whichever half of it speaks
 
-_RENEW_SECONDS = 1.0
 _RETRY_SECONDS = 0.2
 _SUSPENDED_SECONDS = 1.0
 _MOST_BYTES_AT_ONCE = 4 * 1024 * 1024
@@ -59,8 +58,8 @@ class Serving:
         self._burst = burst
         options = connecting.options_of(connection)
         self._claimer = Claimer(options, name)
-        self._leases = Leases(options, name)
         self._in_flight = InFlight()
+        self._leases = KeepingLeases(name, options, self._in_flight, self._record_now)
         self._mailbox = Mailbox(name, options, self._in_flight.hear, expects_much=lambda: len(self._in_flight) > 0)
         self._targets = Targets()
         self._to_say: list[Saying] = []
@@ -86,7 +85,7 @@ class Serving:
             )
             for what, step in (
                 (f"Worker {self._name} cannot wait for work", self._wait_for_work_once),
-                (f"Worker {self._name} cannot renew its leases", self._keep_leases_once),
+                (f"Worker {self._name} cannot renew its leases", self._leases.renew_once),
                 (f"Worker {self._name} cannot hear the gateways", self._mailbox.read_once),
             )
         ]
@@ -258,27 +257,9 @@ class Serving:
         self._stirred.set()
         return kept
 
-    async def _keep_leases_once(self) -> None:
-        """Renew what is in flight, show rq that this worker lives, and wait a second."""
-        await self._renew([carried.claim for carried in self._in_flight])
-        await asyncio.sleep(_RENEW_SECONDS)
-
-    async def _renew(self, claims: list[Claim], *, anew: bool = False) -> None:
-        record = {**self._record(), "state": "busy" if claims else "idle", "successful_job_count": self.served}
-        renewal = await self._leases.renew(record, claims, anew=anew)
-        for carried in self._those_in_flight(renewal.held):
-            carried.prolong(renewal.until)
-        for carried in self._those_in_flight(renewal.over):
-            # Somebody else has answered for it by now; the target need not work on.
-            logger.warning("Worker %s: nobody waits for %s any more", self._name, carried.claim.job_id)
-            carried.give_up()
-        if gone := [carried.claim for carried in self._those_in_flight(renewal.gone)]:
-            logger.warning("Worker %s: takes %d lost leases out anew", self._name, len(gone))
-            await self._renew(gone, anew=True)
-
-    def _those_in_flight(self, claims: list[Claim]) -> list[Carried]:
-        # Some have ended since, and so has their lease.
-        return [carried for claim in claims if (carried := self._in_flight.get(claim)) is not None]
+    def _record_now(self) -> dict[str, Any]:
+        state = "busy" if self._in_flight else "idle"
+        return {**self._record(), "state": state, "successful_job_count": self.served}
 
     def _on_signal(self) -> None:
         if self._draining_since is None:
