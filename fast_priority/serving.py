@@ -155,7 +155,7 @@ class Serving:
     async def _start_all(self, turn: Turn, asked_for: int) -> None:
         for claim in turn.claims:
             self._start(claim, turn.leased_until)
-        if len(turn.claims) == asked_for:
+        if turn.work_is_left or len(turn.claims) == asked_for:
             self._work_may_wait = True
         if turn.suspended:
             await self._sit_out_suspension()

@@ -59,6 +59,8 @@ class Turn(NamedTuple):
     """Nothing can be claimed for now: rq's tools hold the workers back, or a queue is no list."""
     dropped: list[Saying]
     """What nobody hears, for the request is over, or the inbox is no list."""
+    work_is_left: bool = False
+    """There is something that only a claim with a turn gives."""
     leased_until: float = 0.0
     """How long the claims are this worker's at the least, by `time.monotonic`, if nothing renews them."""
 
@@ -66,8 +68,9 @@ class Turn(NamedTuple):
 class _Way:
     """One way in which a worker claims, one claim at a time, so that Redis can tell what the last one gave."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, *, is_sent_ahead: bool = False) -> None:
         self.name = name
+        self.is_sent_ahead = is_sent_ahead
         self.unanswered: str | None = None
 
     def begin(self) -> tuple[str, bool]:
@@ -88,7 +91,7 @@ class Claimer:
         self._redis = connecting.connect(options, _PATIENCE_SECONDS)
         self._blocking = connecting.connect(options, _WAKE_UP_SECONDS + _PATIENCE_SECONDS)
         self._worker_name = worker_name
-        self._with_turns, self._by_waiting = _Way("turn"), _Way("wait")
+        self._with_turns, self._by_waiting = _Way("turn"), _Way("wait", is_sent_ahead=True)
         self._end_of_waiting = keys.end_of_waiting(worker_name)
         self._spoilt = Trouble(f"Worker {worker_name}: a key in Redis is not what it should be", logger)
 
@@ -124,7 +127,7 @@ class Claimer:
             execution_id, is_again = self._with_turns.begin()
             calls.append(self._claim_call(self._with_turns, execution_id, free_slots, again=is_again))
         results = await scripts.run_together(self._redis, calls)
-        found = results.pop() if free_slots else [0]
+        found = results.pop() if free_slots else [0, 0]
         dropped = await self._unheard(told, results)
         if free_slots:
             self._with_turns.unanswered = None
@@ -157,7 +160,8 @@ class Claimer:
         """Block until a gateway submits, at most 2 s, and claim up to `free_slots` requests in that same moment.
 
         Nobody is asked in between, so that the claim is not a round trip later than the request, and a high one that
-        comes within that time still goes first. When it raises, call it again.
+        comes within that time still goes first. It claims only what can be queued again if this process does not live
+        to hear of it; of the rest it tells that it is there. When it raises, call it again.
         """
         execution_id, is_again = self._by_waiting.begin()
         claim = self._claim_call(self._by_waiting, execution_id, free_slots, again=is_again)
@@ -190,9 +194,9 @@ class Claimer:
         if isinstance(answer, Exception):
             self._spoilt.met(f"one that a claim looks at: {answer}")
             return Turn([], suspended=True, dropped=dropped)
-        suspended, *jobs = answer
+        suspended, is_left, *jobs = answer
         claims = [_claim(execution_id, *job) for job in jobs]
-        return Turn(claims, bool(suspended), dropped, asked_at + keys.LEASE_SECONDS)
+        return Turn(claims, bool(suspended), dropped, bool(is_left), asked_at + keys.LEASE_SECONDS)
 
     def _claim_call(self, way: _Way, execution_id: str, free_slots: int, *, again: bool) -> scripts.Call:
         last_claim = keys.last_claim(self._worker_name, way.name)
@@ -203,7 +207,7 @@ class Claimer:
             [
                 keys.JOB_PREFIX, keys.GATEWAY_PREFIX, free_slots, self._worker_name, execution_id,
                 keys.LEASE_MILLISECONDS, JobTemplate.now(), keys.WAKE_UP_TTL_SECONDS, _MOST_LOOKED_AT, int(again),
-                keys.INBOX_PREFIX, keys.INBOX_TTL_SECONDS, _WAS_NOT_SENT,
+                keys.INBOX_PREFIX, keys.INBOX_TTL_SECONDS, _WAS_NOT_SENT, int(way.is_sent_ahead),
             ],
         )  # fmt: skip
 

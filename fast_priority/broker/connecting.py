@@ -13,6 +13,7 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.connection import Connection, UnixDomainSocketConnection
 from redis.exceptions import RedisError
+from redis.maint_notifications import MaintNotificationsConfig
 from redis.retry import Retry as SyncRetry
 
 from fast_priority.errors import ConfigurationError
@@ -72,6 +73,8 @@ def connect(options: dict[str, Any], answer_timeout_seconds: float = ANSWER_TIME
         socket_timeout=answer_timeout_seconds,
         retry=Retry(NoBackoff(), 0),
         max_connections=64,
+        # With them, redis-py takes a connection that the server has closed for one that may be used.
+        maint_notifications_config=MaintNotificationsConfig(enabled=False),
     )
     pool = redis.connection_pool
     pool.connection_kwargs["socket_read_size"] = _READ_BYTES

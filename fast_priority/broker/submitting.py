@@ -74,6 +74,7 @@ class _Submission(NamedTuple):
     description: str
     until: float  # by time.monotonic; later its client has been told 503
     goes_first: bool
+    may_be_repeated: bool
 
 
 class _Withdrawal(NamedTuple):
@@ -158,7 +159,13 @@ class Submitter:
         back, wherever it is: a worker that has it ends its call. Raises GatewayError, and what the body raises.
         """
         first = _Submission(
-            new_job_id(), priority, self._template.data(payload), description, _latest_moment(), goes_first=False
+            new_job_id(),
+            priority,
+            self._template.data(payload),
+            description,
+            _latest_moment(),
+            goes_first=False,
+            may_be_repeated=is_idempotent,
         )
         conversation = self._inbox.expect(first.job_id)
         try:
@@ -170,7 +177,7 @@ class Submitter:
                 raise
             self._repeated.met(error)
         # Under another name, so that nothing that is still said of the first is taken for an answer to this.
-        second = first._replace(job_id=new_job_id(), until=_latest_moment(), goes_first=True)
+        second = first._replace(job_id=new_job_id(), until=_latest_moment(), goes_first=True, may_be_repeated=False)
         return await self._ask(second, self._inbox.expect(second.job_id), body)
 
     async def _ask(
@@ -275,8 +282,10 @@ class Submitter:
             keys.MOST_WAKE_UPS, keys.WAKE_UP_TTL_SECONDS, keys.GATEWAY_TTL_SECONDS, keys.QUEUE_GRACE_SECONDS,
             len(constants), *constants,
         ]  # fmt: skip
-        for job_id, priority, data, description, until, goes_first in submissions:
-            arguments += (job_id, priority.value, data, now, description, until + ahead, int(goes_first))
+        for job_id, priority, data, description, until, goes_first, again in submissions:
+            arguments += (
+                job_id, priority.value, data, now, description, until + ahead, int(goes_first), int(again)
+            )  # fmt: skip
         touched = [
             keys.queue(Priority.HIGH), keys.queue(Priority.LOW),
             keys.WAKE_UP, keys.gateway(self.gateway_id), keys.QUEUES,

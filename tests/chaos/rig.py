@@ -160,14 +160,31 @@ class Rig:
         self.pools = []
 
     @contextmanager
-    def workers_frozen(self) -> Iterator[None]:
-        """The workers there are now do nothing at all while the block lasts."""
+    def workers_frozen(self, *, while_they_wait: bool = False) -> Iterator[None]:
+        """The workers there are now do nothing at all while the block lasts.
+
+        What they had asked Redis for before has been carried out when it begins, unless `while_they_wait`.
+        """
         pids = self.worker_pids()
         _signal_all(pids, signal.SIGSTOP)
         try:
+            if not while_they_wait:
+                wait_until("Redis has given them nothing", lambda: not self._some_wait_for_work())
             yield
         finally:
             _signal_all(pids, signal.SIGCONT)
+
+    @contextmanager
+    def workers_suspended(self) -> Iterator[None]:
+        """No worker takes anything, as after `rq suspend`, while the block lasts."""
+        self.stack.redis.set("rq:suspended", "1")
+        try:
+            yield
+        finally:
+            self.stack.redis.delete("rq:suspended")
+
+    def _some_wait_for_work(self) -> bool:
+        return any(client["cmd"] == "blpop" and "b" in client["flags"] for client in self.stack.redis.client_list())
 
     def target_takes(self, seconds: float) -> None:
         """Let requests that reach the target from now on take so long there."""

@@ -94,6 +94,19 @@ def test_frozen_with_requests_that_it_has_not_sent(rig: Rig, see: See) -> None:
 
 
 @pytest.mark.failure(WORKER_FROZEN)
+def test_frozen_while_it_waits_for_work(rig: Rig, see: See) -> None:
+    """What Redis gives a worker that has frozen while it waited is what may be sent again; others serve all of it."""
+    with rig.workers_frozen(while_they_wait=True):
+        asked = rig.ask_each(("GET", "POST"))
+        rig.start_workers()
+        seen = [see(QUEUED, one) for one in asked]
+        assert all(one.answer().seconds < _SETTLED_SECONDS for one in asked)
+    assert seen == ["200, 1 attempt"] * 2
+    _see_the_thawed_worker_carry(rig)
+    assert [rig.attempts(one) for one in asked] == [1, 1]
+
+
+@pytest.mark.failure(WORKER_FROZEN)
 def test_frozen_with_requests_at_the_target(rig: Rig, see: See) -> None:
     """What a frozen worker had at the target is settled like a dead one's, and its late answer goes to nobody."""
     asked = rig.ask_each(("GET", "POST"), "/high?mock_latency=2")
@@ -124,7 +137,7 @@ def test_told_to_end(rig: Rig, see: See) -> None:
 
 def _claimed_but_unheard(rig: Rig) -> list[Asked]:
     """Let a worker take a GET and a POST at once, in an answer that is held up on its way to the worker."""
-    with rig.workers_frozen():
+    with rig.workers_suspended():
         asked = rig.ask_each(("GET", "POST"))
         rig.until_queued(2)
         rig.worker_to_redis.downstream = Hold(where=lambda piece: b"fast_priority.job.forward" in piece)

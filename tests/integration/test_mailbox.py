@@ -10,6 +10,7 @@ from redis.asyncio import Redis as AsyncRedis
 
 from fast_priority.broker import keys, mailbox
 from fast_priority.broker.mailbox import Mailbox
+from fast_priority.broker.round_trip import send_together
 from fast_priority.message import End, Frame, encode
 
 PATIENCE_SECONDS = 30
@@ -74,7 +75,7 @@ async def test_woken(redis: Redis, reader: Reader) -> None:
 
 async def test_connection_lost_before_the_answer(redis: Redis, reader: Reader, monkeypatch: pytest.MonkeyPatch) -> None:
     """Frames whose reading was carried out, but whose answer was lost with the connection, are heard all the same."""
-    together = mailbox.send_together
+    together = send_together
     losses = 3
 
     async def losing_the_answer(client: AsyncRedis, commands: Any) -> Any:

@@ -49,24 +49,28 @@ class Rig:
         """Stand in for connecting.connect."""
         return FakeAsyncRedis(server=self.server)
 
-    def ask(self, submitter: Submitter, priority: Priority, payload: bytes = b"call") -> asyncio.Task[Outcome]:
+    def ask(
+        self, submitter: Submitter, priority: Priority, payload: bytes = b"call", *, is_idempotent: bool = False
+    ) -> asyncio.Task[Outcome]:
         """Start a request and give what will hold its answer."""
-        asking = asyncio.create_task(submitter.ask(priority, payload, "GET /somewhere"))
+        asking = asyncio.create_task(submitter.ask(priority, payload, "GET /somewhere", is_idempotent=is_idempotent))
         self._asking.append(asking)
         return asking
 
-    async def queue(self, submitter: Submitter, priority: Priority, payload: bytes = b"call") -> asyncio.Task[Outcome]:
+    async def queue(
+        self, submitter: Submitter, priority: Priority, payload: bytes = b"call", *, is_idempotent: bool = False
+    ) -> asyncio.Task[Outcome]:
         """Start a request and return once it waits on its queue."""
         length = self.waiting(priority) + 1
-        asking = self.ask(submitter, priority, payload)
+        asking = self.ask(submitter, priority, payload, is_idempotent=is_idempotent)
         await until("the request is on its queue", lambda: self.waiting(priority) == length)
         return asking
 
-    async def ask_and_wait(
+    async def ask_idempotently(
         self, submitter: Submitter, priority: Priority, payload: bytes = b"call"
     ) -> asyncio.Task[Outcome]:
-        """Start a request and return once it has been queued, even if it is claimed at once."""
-        asking = self.ask(submitter, priority, payload)
+        """Start a request that may be sent twice and return once it has been queued, even if it is claimed at once."""
+        asking = self.ask(submitter, priority, payload, is_idempotent=True)
         await until("the request is looked after", lambda: bool(submitter._inbox._missing))
         return asking
 

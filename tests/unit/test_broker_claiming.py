@@ -224,7 +224,7 @@ async def test_waiting_claims(rig: Rig, submitter: Submitter, claimer: Claimer) 
     """A worker that waits for work is woken by a submit, and has claimed it when it is."""
     waiting = asyncio.create_task(claimer.wait_and_claim(4))
     await asyncio.sleep(0)
-    submitted = await rig.ask_and_wait(submitter, Priority.LOW, b"work")
+    submitted = await rig.ask_idempotently(submitter, Priority.LOW, b"work")
     async with asyncio.timeout(PATIENCE_SECONDS):
         turn = await waiting
     assert (payloads(turn.claims), submitted.done(), rig.waiting(Priority.LOW)) == ([b"work"], False, 0)
@@ -241,9 +241,22 @@ async def test_waiting_finds_what_no_token_told(
 ) -> None:
     """Should a token be lost, the worker that waits finds the work at the end of its wait."""
     monkeypatch.setattr(claiming, "_WAKE_UP_SECONDS", 0.01)
-    await rig.queue(submitter, Priority.LOW, b"work")
+    await rig.queue(submitter, Priority.LOW, b"work", is_idempotent=True)
     rig.redis.delete(keys.WAKE_UP)
     assert payloads((await claimer.wait_and_claim(4)).claims) == [b"work"]
+
+
+async def test_waiting_takes_nothing_that_could_be_lost(rig: Rig, submitter: Submitter, claimer: Claimer) -> None:
+    """What may not be sent twice is not given to a claim that was sent ahead: its worker may have frozen since.
+
+    It stays where it is, what waits behind it as well, and the worker is told to ask for it.
+    """
+    for number, is_idempotent in enumerate((True, False, True)):
+        rig.ask(submitter, Priority.LOW, b"%d" % number, is_idempotent=is_idempotent)
+        await until("it waits", lambda number=number: rig.waiting(Priority.LOW) == number + 1)  # type: ignore[misc]
+    first = await claimer.wait_and_claim(4)
+    assert (payloads(first.claims), first.work_is_left, rig.waiting(Priority.LOW)) == ([b"0"], True, 2)
+    assert payloads((await claimer.take_turn([], 4)).claims) == [b"1", b"2"]
 
 
 async def test_waiting_ends_when_told(rig: Rig, claimer: Claimer) -> None:
@@ -257,7 +270,7 @@ async def test_waiting_ends_when_told(rig: Rig, claimer: Claimer) -> None:
 
 async def test_a_lost_answer_is_asked_for_again(rig: Rig, submitter: Submitter, claimer: Claimer) -> None:
     """What was claimed without our hearing of it is claimed once more, in the way in which it was, and once only."""
-    await rig.queue(submitter, Priority.LOW, b"work")
+    await rig.queue(submitter, Priority.LOW, b"work", is_idempotent=True)
     claimer._by_waiting.unanswered = "lost"
     claimer._with_turns.unanswered = "lost too"
     first = await claimer.wait_and_claim(1)

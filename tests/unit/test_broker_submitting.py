@@ -240,11 +240,23 @@ async def test_late(rig: Rig, submitter: Submitter, held_submits: Held, monkeypa
     assert (rig.waiting(Priority.LOW), rig.jobs()) == (0, [])
 
 
+def submission(job_id: str, until: float) -> _Submission:
+    return _Submission(job_id, Priority.HIGH, b"", "GET /", until, goes_first=False, may_be_repeated=False)
+
+
 async def test_late_alone(rig: Rig, submitter: Submitter) -> None:
     """A request that comes too late takes none with it that travels together with it and is in time."""
     present = time.monotonic()
-    late = _Submission("late", Priority.HIGH, b"", "GET /", until=present - 1, goes_first=False)
-    in_time = _Submission("in-time", Priority.HIGH, b"", "GET /", until=present + PATIENCE_SECONDS, goes_first=False)
+    late = submission("late", until=present - 1)
+    in_time = _Submission(
+        "in-time",
+        Priority.HIGH,
+        b"",
+        "GET /",
+        until=present + PATIENCE_SECONDS,
+        goes_first=False,
+        may_be_repeated=False,
+    )
     assert await submitter._submit_all([late, in_time]) == ["late", "queued"]
     assert rig.ids(Priority.HIGH) == ["in-time"]
 

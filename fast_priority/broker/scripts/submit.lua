@@ -4,7 +4,8 @@
 -- ARGV: 1 job key prefix, 2 gateway id, 3 seconds a job may wait, 4 most waiting high, 5 most waiting low,
 --       6 most wake-up tokens, 7 wake-up TTL, 8 gateway TTL, 9 queue grace seconds, 10 number of constant arguments,
 --       then the constant field-value pairs of a job, then for each job: id, queue name, data, time, description,
---       until when, by the clock of Redis, it may be queued, '1' if it goes first, for it has been queued before
+--       until when, by the clock of Redis, it may be queued, '1' if it goes first, for it has been queued before,
+--       '1' if it may be queued again should its worker be lost
 -- Returns, for each job, 'queued', 'full' if its queue is, or 'late': a Redis that was held up must not queue what nobody
 -- waits for any more; the client has been told 503.
 --
@@ -32,7 +33,7 @@ redis.call('SET', KEYS[4], '1', 'EX', ARGV[8])
 local waiting = { high = redis.call('LLEN', KEYS[1]), low = redis.call('LLEN', KEYS[2]) }
 local outcomes = {}
 local woken = 0
-for i = first, #ARGV, 7 do
+for i = first, #ARGV, 8 do
   local id, name, goes_first = ARGV[i], ARGV[i + 1], ARGV[i + 6] == '1'
   if now > tonumber(ARGV[i + 5]) then
     outcomes[#outcomes + 1] = 'late'
@@ -46,6 +47,7 @@ for i = first, #ARGV, 7 do
     fields[base + 9], fields[base + 10] = 'origin', name
     fields[base + 11], fields[base + 12] = 'gateway', gateway
     fields[base + 13], fields[base + 14] = 'server', server
+    fields[base + 15], fields[base + 16] = 'again', ARGV[i + 7]
     redis.call('HSET', prefix .. id, unpack(fields))
     -- The gateway withdraws it after ttl; the second more is for a gateway that cannot.
     redis.call('EXPIRE', prefix .. id, ttl + 1)
