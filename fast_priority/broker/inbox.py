@@ -106,7 +106,8 @@ class Inbox:
         again_seconds = _AGAIN_SECONDS if is_one_missing else self._poll_interval_seconds
         await asyncio.sleep(min(again_seconds, self._poll_interval_seconds))
         ids = list(self._missing)
-        for start in range(0, len(ids), _WATCH_AT_ONCE):
+        # Even if there are none: which server answers has to be known before it is another.
+        for start in range(0, max(len(ids), 1), _WATCH_AT_ONCE):
             await self._watch(ids[start : start + _WATCH_AT_ONCE])
 
     async def _watch(self, ids: list[str]) -> None:
