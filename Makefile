@@ -33,6 +33,7 @@ demo: $(VENV)/installed-demo ## See high overtake low, live; SECONDS=N (2 or mor
 test: $(VENV)/installed-dev ## Run all the tests; ARGS="-k word" narrows them
 	$(BIN)/python -m pytest tests/unit tests/integration --numprocesses auto $(ARGS) || [ $$? -eq $(NONE_CHOSEN) ]
 	$(BIN)/python -m pytest tests/acceptance --ignore $(ALONE) --numprocesses 2 --dist loadfile $(ARGS) || [ $$? -eq $(NONE_CHOSEN) ]
+	$(BIN)/python -m pytest tests/chaos --numprocesses 2 $(ARGS) || [ $$? -eq $(NONE_CHOSEN) ]
 	$(BIN)/python -m pytest $(ALONE) $(ARGS) || [ $$? -eq $(NONE_CHOSEN) ]
 
 .PHONY: loadtest
@@ -64,6 +65,14 @@ coverage: $(VENV)/installed-dev ## Run all the tests and show what they do not r
 .PHONY: fidelity
 fidelity: $(VENV)/installed-dev ## Try on raw sockets what a client could tell; writes docs/fidelity.md, with HAProxy and nginx
 	$(BIN)/python -m tests.acceptance.fidelity
+
+.PHONY: failures
+failures: $(VENV)/installed-dev ## Inject every fault, ours and stock rq workers side by side; writes docs/failures.md
+	$(BIN)/python -m tests.chaos.table
+
+.PHONY: chaos
+chaos: $(VENV)/installed-dev ## Torment a whole stack for 30 minutes under load; ARGS="--minutes 1 --seed 7" for less
+	$(BIN)/python -m tests.chaos.soak $(ARGS)
 
 .PHONY: bench
 bench: $(VENV)/installed-dev ## Compare direct, pass-through, PriorityWorker and stock rq workers

@@ -18,6 +18,7 @@ from tests.chaos.link_faults import Fault
 _PIECE_BYTES = 64 * 1024
 _RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 _PATIENCE_SECONDS = 10.0
+_TURNS_TO_CLOSE = 5  # a transport that was closed lets go of its socket some turns of the loop later
 _WELL = Fault()
 
 
@@ -106,6 +107,9 @@ class Proxy:
         except OSError:
             _reset(writer)  # a proxy cannot refuse any more; this is the nearest to it
             return
+        except asyncio.CancelledError:
+            writer.close()
+            raise
         connection = _Connection(self, (reader, writer), onward)
         self._connections.add(connection)
         try:
@@ -185,3 +189,5 @@ async def _cancel_all() -> None:
     for task in others:
         task.cancel()
     await asyncio.gather(*others, return_exceptions=True)
+    for _ in range(_TURNS_TO_CLOSE):
+        await asyncio.sleep(0)

@@ -1,0 +1,40 @@
+"""Every fault at random, under load, for as long as you like: `python -m tests.chaos.soak --minutes 30 --seed 1`."""
+
+import asyncio
+import tempfile
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from tests.chaos.soak.report import find_all, show, write_json
+from tests.chaos.soak.running import REQUESTS_PER_SECOND, soak
+from tests.chaos.soak.yard import SLOTS, Yard
+
+
+def main(
+    minutes: Annotated[float, typer.Option("--minutes", min=0.5, help="How long faults are done.")] = 30.0,
+    seed: Annotated[int, typer.Option("--seed", help="The same faults and requests in every run.")] = 1,
+    out: Annotated[Path | None, typer.Option("--json", dir_okay=False, help="Write the result here as well.")] = None,
+    logs: Annotated[Path | None, typer.Option("--logs", file_okay=False, help="Keep the processes' logs here.")] = None,
+) -> None:
+    """Torment a whole stack under load: the exit code is 0 if every promise was kept, else 1."""
+    console = Console(highlight=False, width=None if Console().is_terminal else 160)
+    with tempfile.TemporaryDirectory(prefix="chaos-") as folder:
+        kept_in = logs or Path(folder)
+        kept_in.mkdir(parents=True, exist_ok=True)
+        with Yard(kept_in) as yard:
+            console.print(
+                f"seed {seed}, {minutes:g} minutes, {REQUESTS_PER_SECOND:g} requests a second on {SLOTS} slots"
+            )
+            record = asyncio.run(soak(yard, seed, minutes * 60, lambda text: console.print(text, markup=False)))
+            findings = find_all(record, yard)
+    show(console, record, findings)
+    if out is not None:
+        write_json(out, seed, record, findings)
+    raise typer.Exit(0 if all(finding.kept for finding in findings) else 1)
+
+
+if __name__ == "__main__":
+    typer.run(main)

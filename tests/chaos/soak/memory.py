@@ -1,0 +1,60 @@
+"""How much memory each process has, from its warm-up to its end."""
+
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+
+import psutil
+
+WARM_UP_SECONDS = 60.0
+# Of shorter lives nobody can tell a leak from a warm-up.
+_LONG_SECONDS = 300.0
+_MIB = 1024 * 1024
+_MOST_GROWTH = 1.2
+_MOST_MORE_MIB = 10.0
+_JUDGED = ("gateway", "worker")
+
+
+@dataclass(slots=True)
+class Life:
+    """The resident memory of one process, in MiB, over the time that it was looked at."""
+
+    role: str
+    began: float
+    warm_mib: float
+    last_mib: float
+    last_seen: float
+
+    @property
+    def seconds(self) -> float:
+        """For how long it was looked at."""
+        return self.last_seen - self.began
+
+    @property
+    def is_judged(self) -> bool:
+        """Whether it is one of ours, and lived for long enough to tell."""
+        return self.role.startswith(_JUDGED) and self.seconds >= _LONG_SECONDS
+
+    @property
+    def is_flat(self) -> bool:
+        """Whether it has hardly grown since its warm-up."""
+        return self.last_mib <= self.warm_mib * _MOST_GROWTH + _MOST_MORE_MIB
+
+
+class Memory:
+    """Looks now and then at processes."""
+
+    def __init__(self) -> None:
+        self.lives: dict[int, Life] = {}
+
+    def look(self, roles: Mapping[int, str]) -> None:
+        """Look at all that live now."""
+        now = time.monotonic()
+        for pid, role in roles.items():
+            with suppress(psutil.NoSuchProcess):
+                mib = psutil.Process(pid).memory_info().rss / _MIB
+                life = self.lives.setdefault(pid, Life(role, now, mib, mib, now))
+                life.last_mib, life.last_seen = mib, now
+                if life.seconds <= WARM_UP_SECONDS:
+                    life.warm_mib = mib
