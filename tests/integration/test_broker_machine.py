@@ -1,0 +1,140 @@
+"""The broker on a real Redis, driven at random: whatever order things happen in, its promises hold after each step."""
+
+import os
+
+import pytest
+from hypothesis import HealthCheck, Phase, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
+
+from fast_priority.broker import submitting
+from fast_priority.priority import Priority
+from tests.integration.broker_model import METHODS, SLOTS, World
+
+_EXAMPLES = int(os.environ.get("BROKER_MACHINE_EXAMPLES", "60"))
+_STEPS = int(os.environ.get("BROKER_MACHINE_STEPS", "25"))
+
+whichever = st.integers(0, 999)
+
+
+class BrokerMachine(RuleBasedStateMachine):
+    """Two gateways and two workers; a rule does one thing that can happen, and waits until all have heard of it."""
+
+    redis_port: int
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.world = World(self.redis_port)
+
+    @rule(gateway=whichever, method=st.sampled_from(METHODS), priority=st.sampled_from(list(Priority)))
+    def a_request_comes(self, gateway: int, method: str, priority: Priority) -> None:
+        self.world.submit(gateway, method, priority)
+
+    @rule(worker=whichever, slots=st.integers(1, SLOTS))
+    def a_worker_claims(self, worker: int, slots: int) -> None:
+        self.world.claim(worker, slots)
+
+    @rule(worker=whichever, slots=st.integers(1, SLOTS))
+    def a_worker_claims_and_does_not_hear_the_answer(self, worker: int, slots: int) -> None:
+        self.world.claim_unheard(worker, slots)
+
+    @rule(worker=whichever)
+    def a_worker_renews_its_leases(self, worker: int) -> None:
+        self.world.renew(worker)
+
+    @precondition(lambda self: self.world.claims())
+    @rule(which=whichever)
+    def a_worker_replies(self, which: int) -> None:
+        self.world.reply(which)
+
+    @precondition(lambda self: self.world.claims())
+    @rule(which=whichever)
+    def a_worker_begins_a_response(self, which: int) -> None:
+        self.world.say_head(which)
+
+    @precondition(lambda self: self.world.streams())
+    @rule(which=whichever, again=st.booleans())
+    def a_worker_goes_on_with_it(self, which: int, again: bool) -> None:
+        self.world.say_chunk(which, again=again)
+
+    @precondition(lambda self: self.world.streams())
+    @rule(which=whichever)
+    def a_worker_ends_it(self, which: int) -> None:
+        self.world.say_end(which)
+
+    @precondition(lambda self: self.world.asking())
+    @rule(which=whichever)
+    def a_client_leaves(self, which: int) -> None:
+        self.world.leave(which)
+
+    @rule(worker=whichever)
+    def a_worker_dies(self, worker: int) -> None:
+        self.world.kill_worker(worker)
+
+    @precondition(lambda self: self.world.orphans)
+    @rule()
+    def the_leases_of_the_dead_run_out(self) -> None:
+        self.world.expire_orphans()
+
+    @rule(worker=whichever)
+    def a_worker_is_frozen_until_its_leases_have_run_out(self, worker: int) -> None:
+        self.world.freeze(worker)
+
+    @precondition(lambda self: self.world.waiting())
+    @rule(which=whichever)
+    def redis_loses_a_waiting_job(self, which: int) -> None:
+        self.world.lose_waiting(which)
+
+    @rule(gateway=whichever)
+    def a_gateway_is_killed(self, gateway: int) -> None:
+        self.world.kill_gateway(gateway)
+
+    @rule(suspended=st.booleans())
+    def rq_suspends_or_resumes(self, suspended: bool) -> None:
+        self.world.suspend(suspended)
+
+    @rule()
+    def redis_forgets_the_scripts(self) -> None:
+        self.world.redis.script_flush()
+
+    @invariant()
+    def the_queues_hold_what_waits(self) -> None:
+        self.world.check_queues()
+
+    @invariant()
+    def every_lease_is_somebodys(self) -> None:
+        self.world.check_leases()
+
+    @invariant()
+    def nothing_stays_for_ever(self) -> None:
+        self.world.check_ends()
+
+    @invariant()
+    def nothing_is_claimed_too_often(self) -> None:
+        self.world.check_claims()
+
+    def teardown(self) -> None:
+        self.world.end()
+
+
+@pytest.fixture
+def quick_farewells(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A gateway that was killed takes nothing back, and is not waited for."""
+    monkeypatch.setattr(submitting, "_LAST_WITHDRAWALS_SECONDS", 0.001)
+
+
+@pytest.mark.timeout(0 if "BROKER_MACHINE_EXAMPLES" in os.environ else 120)
+@pytest.mark.usefixtures("quick_farewells")
+def test_the_broker_keeps_its_promises_in_any_order(redis_port: int) -> None:
+    """At most one answer a request and it is its own, high before low, no slot too many, and nothing is left over."""
+    machine = type("Machine", (BrokerMachine,), {"redis_port": redis_port})
+    run_state_machine_as_test(
+        machine,
+        settings=settings(
+            max_examples=_EXAMPLES,
+            stateful_step_count=_STEPS,
+            deadline=None,
+            phases=[Phase.explicit, Phase.reuse, Phase.generate, Phase.shrink],
+            suppress_health_check=list(HealthCheck),
+        ),
+    )
