@@ -21,13 +21,14 @@ from fast_priority.errors import QueueFull, RequestLost
 from fast_priority.message import Chunk, End, Head, Reply
 from fast_priority.priority import Priority
 from fast_priority.settings import Settings
+from fast_priority.tasks import end_all
 
 METHODS = ("GET", "POST")
 SLOTS = 3
 MOST_CLAIMS = {"GET": 2, "POST": 1}
 _GATEWAYS = _WORKERS = 2
 _MOST_QUEUED = 4
-_PATIENCE_SECONDS = 30
+_PATIENCE_SECONDS = 15
 _POLL_SECONDS = 0.01
 _MAY_STAY = {keys.QUEUES, keys.SUSPENDED, keys.WORKERS, *(keys.workers_of(priority.value) for priority in Priority)}
 
@@ -96,7 +97,7 @@ class World:
         )
         self._queues: dict[Priority, list[Asker]] = {priority: [] for priority in Priority}
         self._askers: list[Asker] = []
-        self._suspended = False
+        self.suspended = False
         self._worker_number = 0
         self.orphans: list[Asker] = []
         """Requests whose worker is dead, while their leases last."""
@@ -110,6 +111,12 @@ class World:
 
     def asking(self) -> list[Asker]:
         return [asker for asker in self._askers if asker.listens and not asker.task.done()]
+
+    def may_claim(self) -> bool:
+        return any(worker.free or worker.unheard for worker in self._workers) and any(self._queues.values())
+
+    def busy(self) -> list[Worker]:
+        return [worker for worker in self._workers if worker.holds or worker.unheard]
 
     def claims(self) -> list[tuple[Worker, Held]]:
         return [(worker, held) for worker in self._workers for held in worker.holds if held.said is None]
@@ -158,7 +165,7 @@ class World:
         claiming.unheard = expected
 
     def renew(self, worker: int) -> None:
-        renewing = self._workers[worker % _WORKERS]
+        renewing = _one_of(self.busy() or self._workers, worker)
         lost = self._run(renewing.claimer.show_life({"slots": SLOTS}, [held.claim for held in renewing.holds]))
         expected = [held for held in renewing.holds if held.is_lost or not held.asker.gateway.lives]
         assert lost == [held.claim for held in expected]
@@ -210,10 +217,10 @@ class World:
             self.redis.delete(inbox)  # as a worker reads it
 
     def kill_worker(self, worker: int) -> None:
-        dead = self._workers[worker % _WORKERS]
+        dead = _one_of(self.busy(), worker)
         self.orphans += [held.asker for held in dead.holds] + dead.unheard
         self._run(dead.claimer.close())
-        self._workers[worker % _WORKERS] = self._new_worker()
+        self._workers[self._workers.index(dead)] = self._new_worker()
 
     def expire_orphans(self) -> None:
         for asker in self.orphans:
@@ -223,7 +230,7 @@ class World:
             self._lost(asker)
 
     def freeze(self, worker: int) -> None:
-        frozen = self._workers[worker % _WORKERS]
+        frozen = _one_of(self.busy(), worker)
         for asker in [*(held.asker for held in frozen.holds), *frozen.unheard]:
             self._expire(asker)
         self.redis.delete(keys.last_claim(frozen.name))
@@ -253,7 +260,7 @@ class World:
         self._gateways[gateway % _GATEWAYS] = self._new_gateway()
 
     def suspend(self, suspended: bool) -> None:
-        self._suspended = suspended
+        self.suspended = suspended
         if suspended:
             self.redis.set(keys.SUSPENDED, 1)
         else:
@@ -296,9 +303,7 @@ class World:
             self._finish()
             self._check_baseline()
         finally:
-            for task in asyncio.all_tasks(self._loop):
-                task.cancel()
-            self._run(asyncio.sleep(0))
+            self._run(end_all(asyncio.all_tasks(self._loop)))
             self._loop.close()
             self.redis.flushall()
             self.redis.close()
@@ -315,8 +320,8 @@ class World:
                 self.reply(0)
         for gateway in self._gateways:
             self._run(gateway.submitter.__aexit__())
-        for number, worker in enumerate(self._workers):
-            self.renew(number)  # which clears the leases that others have left
+        for worker in self._workers:
+            self.renew(0)  # which clears the leases that others have left
             self._run(worker.claimer.close())
         assert all(asker.task.done() for asker in self._askers), "somebody still waits"
 
@@ -357,7 +362,7 @@ class World:
         """Take from the queues what a claim for so many slots has to give."""
         taken: list[Asker] = []
         for queue in (self._queues[Priority.HIGH], self._queues[Priority.LOW]):
-            while queue and len(taken) < free and not self._suspended:
+            while queue and len(taken) < free and not self.suspended:
                 asker = queue.pop(0)
                 if asker.gateway.lives:
                     asker.claimed += 1
