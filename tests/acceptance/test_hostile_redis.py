@@ -73,12 +73,17 @@ def enqueue(stack: Stack, *data: bytes) -> list[str]:
         stack.redis.hset(keys.job(job_id), mapping={**fields, "data": one})
         stack.redis.expire(keys.job(job_id), 60)
         stack.redis.rpush(HIGH, job_id)
+    stack.redis.lpush(keys.WAKE_UP, "1")
     return ids
 
 
 def are_refused(stack: Stack, ids: list[str]) -> None:
     """Return when all these jobs are in the failed registry, each with a reason, and the worker still serves."""
     wait_until("they are refused", lambda: all(stack.redis.zscore(FAILED, job_id) for job_id in ids))
+    have_a_reason(stack, ids)
+
+
+def have_a_reason(stack: Stack, ids: list[str]) -> None:
     for job_id in ids:
         result = Result.fetch_latest(Job(job_id, connection=stack.redis, serializer=WriteOnlySerializer))
         assert result is not None
@@ -122,8 +127,17 @@ FORGED = st.lists(
 @settings(max_examples=15)
 @given(FORGED)
 def test_no_bytes_end_the_worker(serving: Stack, forged: list[bytes]) -> None:
-    """Whatever the data of a job is, the job ends in rq's failed registry with a reason, and the worker goes on."""
-    are_refused(serving, enqueue(serving, *forged))
+    """Whatever a job's data is, it ends in rq's failed registry, or is a call, and ends; the worker goes on."""
+    ids = enqueue(serving, *forged)
+
+    def refused() -> list[str]:
+        return [job_id for job_id in ids if serving.redis.zscore(FAILED, job_id)]
+
+    def ended() -> list[str]:
+        return [job_id for job_id in ids if not serving.redis.exists(keys.job(job_id))]
+
+    wait_until("they have ended", lambda: len(refused()) + len(ended()) == len(ids))
+    have_a_reason(serving, refused())
 
 
 def test_no_pickle_is_run(serving: Stack, tmp_path: Path) -> None:

@@ -53,6 +53,8 @@ class Asker:
     task: "asyncio.Task[bytes]" = field(init=False)
     claimed: int = 0
     has_left: bool = False
+    may_fail: bool = False
+    """As far as the model knows, it is to fail."""
     read: list[bytes] | None = None
     """What has come of a response that is under way."""
 
@@ -323,7 +325,10 @@ class World:
         for worker in self._workers:
             self.renew(0)  # which clears the leases that others have left
             self._run(worker.claimer.close())
-        assert all(asker.task.done() for asker in self._askers), "somebody still waits"
+        for asker in self._askers:
+            assert asker.task.done(), f"{asker.label!r} still waits"
+            if asker.listens and not asker.may_fail:
+                assert asker.task.exception() is None, f"{asker.label!r}: {asker.task.exception()!r}"
 
     def _check_baseline(self) -> None:
         ended = (keys.JOB_PREFIX, keys.GATEWAY_PREFIX, f"{keys.OURS}:inbox", "rq:queue:", "rq:wip")
@@ -392,6 +397,7 @@ class World:
         return all(self.redis.llen(keys.queue(priority)) == len(self._queues[priority]) for priority in Priority)
 
     def _fails_with(self, asker: Asker, error: type[Exception]) -> None:
+        asker.may_fail = True
         self._until(f"{asker.label!r} fails", asker.task.done)
         assert isinstance(asker.task.exception(), error)
 
