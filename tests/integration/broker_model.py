@@ -29,7 +29,7 @@ MOST_CLAIMS = {"GET": 2, "POST": 1}
 _GATEWAYS = _WORKERS = 2
 _MOST_QUEUED = 4
 _PATIENCE_SECONDS = 15
-_POLL_SECONDS = 0.01
+_POLL_SECONDS = 0.03  # ten looks are longer than the pause after a failed read
 _MAY_STAY = {keys.QUEUES, keys.SUSPENDED, keys.WORKERS, *(keys.workers_of(priority.value) for priority in Priority)}
 
 Result = TypeVar("Result")
@@ -101,6 +101,7 @@ class World:
         self._askers: list[Asker] = []
         self.suspended = False
         self._worker_number = 0
+        self._connections: list[AsyncRedis] = []
         self.orphans: list[Asker] = []
         """Requests whose worker is dead, while their leases last."""
         self._gateways = [self._new_gateway() for _ in range(_GATEWAYS)]
@@ -272,7 +273,7 @@ class World:
     # that knows whether it is queued again.
 
     def _lost(self, asker: Asker) -> None:
-        if asker.listens and not asker.task.done():
+        if asker.listens:
             self._fails_with(asker, RequestLost)
 
     # What must hold after each step.
@@ -306,6 +307,7 @@ class World:
             self._check_baseline()
         finally:
             self._run(end_all(asyncio.all_tasks(self._loop)))
+            self._run(_disconnect(self._connections))
             self._loop.close()
             self.redis.flushall()
             self.redis.close()
@@ -411,6 +413,7 @@ class World:
 
         with mock.patch.object(connecting, "connect", remembering):
             submitter = Submitter(self._settings)
+        self._connections += made
         self._run(submitter.__aenter__())
         return Gateway(submitter, made)
 
@@ -445,6 +448,11 @@ async def _cut_off(connections: Sequence[AsyncRedis]) -> None:
         raise RedisConnectionError("killed")
 
     for redis in connections:
-        pool: Any = redis.connection_pool
-        pool.get_connection = no_connection
-        await pool.disconnect(inuse_connections=True)
+        redis.connection_pool.get_connection = no_connection  # type: ignore[method-assign]
+    await _disconnect(connections)
+
+
+async def _disconnect(connections: Sequence[AsyncRedis]) -> None:
+    for redis in connections:
+        await redis.connection_pool.disconnect(inuse_connections=True)
+    await asyncio.sleep(0)  # the transports close in the next turn

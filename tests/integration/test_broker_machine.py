@@ -136,6 +136,8 @@ def quick_farewells(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.timeout(0 if _LONG else 120)
 @pytest.mark.usefixtures("quick_farewells")
+# A gateway that was killed closes nothing: the connections that it was just making are left to be collected.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_the_broker_keeps_its_promises_in_any_order(redis_port: int) -> None:
     """At most one answer a request and it is its own, high before low, no slot too many, and nothing is left over."""
     machine = type("Machine", (BrokerMachine,), {"redis_port": redis_port})
