@@ -232,7 +232,7 @@ class World:
         for asker in orphans:
             self._lost(asker)
 
-    def freeze(self, worker: int) -> None:
+    def freeze(self, worker: int, *, speaks: bool) -> None:
         frozen = _one_of(self.busy(), worker)
         for asker in [*(held.asker for held in frozen.holds), *frozen.unheard]:
             self._expire(asker)
@@ -242,6 +242,8 @@ class World:
         unheard, frozen.unheard = frozen.unheard, []
         for asker in [*(held.asker for held in frozen.holds), *unheard]:
             self._lost(asker)
+        if speaks and frozen.holds and frozen.holds[0].said is None:
+            self._say_last(frozen, frozen.holds[0], Reply(200, [], b"late"), b"late")
 
     def lose_waiting(self, which: int) -> None:
         asker = _one_of(self.waiting(), which)

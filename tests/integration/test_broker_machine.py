@@ -14,7 +14,7 @@ from tests.integration.broker_model import METHODS, SLOTS, World
 # The long form: BROKER_MACHINE_EXAMPLES=5000 pytest tests/integration/test_broker_machine.py. What it finds it makes
 # small, which takes minutes where the failure is a wait in vain.
 _LONG = "BROKER_MACHINE_EXAMPLES" in os.environ
-_EXAMPLES = int(os.environ.get("BROKER_MACHINE_EXAMPLES", "60"))
+_EXAMPLES = int(os.environ.get("BROKER_MACHINE_EXAMPLES", "40"))
 _STEPS = 50 if _LONG else 25
 _PHASES = [Phase.explicit, Phase.reuse, Phase.generate, *([Phase.shrink] if _LONG else [])]
 
@@ -85,9 +85,9 @@ class BrokerMachine(RuleBasedStateMachine):
         self.world.expire_orphans()
 
     @precondition(lambda self: self.world.busy())
-    @rule(worker=whichever)
-    def a_worker_is_frozen_until_its_leases_have_run_out(self, worker: int) -> None:
-        self.world.freeze(worker)
+    @rule(worker=whichever, speaks=st.booleans())
+    def a_worker_is_frozen_until_its_leases_have_run_out(self, worker: int, speaks: bool) -> None:
+        self.world.freeze(worker, speaks=speaks)
 
     @precondition(lambda self: self.world.waiting())
     @rule(which=whichever)
