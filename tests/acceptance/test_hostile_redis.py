@@ -144,7 +144,7 @@ def test_no_pickle_is_run(serving: Stack, tmp_path: Path) -> None:
     """Code in a pickle, wherever in the job it stands, is not run."""
     witness = tmp_path / "it ran"
     bomb = Touches(witness)
-    calls = (
+    calls: tuple[Any, ...] = (
         bomb,
         (FORWARD, None, (bomb,), {}),
         (FORWARD, bomb, (b"",), {}),
@@ -297,7 +297,7 @@ def test_many_forged_frames_cross_no_clients(held_back: Stack) -> None:
         asking = []
         for number, path in enumerate(paths, 1):
             asking.append(threads.submit(held_back.client.get, path))
-            wait_until("it is queued", lambda number=number: held_back.redis.llen(HIGH) == number)
+            wait_until("it is queued", lambda number=number: held_back.redis.llen(HIGH) == number)  # type: ignore[misc]
         ids = [job_id.decode() for job_id in held_back.redis.lrange(HIGH, 0, -1)]
         for job_id, other, path in zip(ids, ids[1:] + ids[:1], paths, strict=True):
             wrong = Reply(200, [], b"not " + path.encode())

@@ -52,8 +52,7 @@ def test_nothing_that_people_see_has_a_secret_in_it(stack: Stack, redis: Redis) 
     with Background(1) as background:
         waits = background.send(lambda: stack.client.get(f"/waits?key={SECRETS['query']}", headers=FIELDS))
         wait_until("it is queued", lambda: redis.llen(keys.queue(Priority.HIGH)) == 1)
-        (job_id,) = redis.lrange(keys.queue(Priority.HIGH), 0, -1)
-        described = redis.hget(keys.job(job_id.decode()), "description")
+        described = redis.hget(keys.job(stack.redis.lindex(keys.queue(Priority.HIGH), 0).decode()), "description")
         assert described == b"GET '/waits'"
         waits.result()
     stack.start_workers()

@@ -67,7 +67,7 @@ async def test_a_head_that_drips_is_given_up(piece: bytes) -> None:
     def drip(connection: socket.socket, _: bytes) -> None:
         connection.sendall(b"HTTP/1.1 200 OK\r\n")
         connection.settimeout(0.05)
-        for _ in range(600):
+        for _turn in range(600):
             try:
                 connection.sendall(piece)
                 if not connection.recv(1):

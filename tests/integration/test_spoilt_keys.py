@@ -32,9 +32,12 @@ class Broker:
         asking = []
         for number, gateway in enumerate(gateways, 1):
             asking.append(asyncio.create_task(gateway.ask(Priority.HIGH, b"call", "GET /")))
-            await until("it is queued", lambda number=number: self.redis.llen(keys.queue(Priority.HIGH)) == number)
+            await until("it is queued", lambda number=number: self.waiting() == number)  # type: ignore[misc]
         self._asking += asking
         return asking, (await self.claimer.take_turn([], len(gateways))).claims
+
+    def waiting(self) -> int:
+        return int(self.redis.llen(keys.queue(Priority.HIGH)))
 
     async def let_go(self) -> None:
         for task in self._asking:
