@@ -6,6 +6,7 @@ from contextlib import AbstractAsyncContextManager
 
 from fast_priority.conversation import Conversation, Wanting
 from fast_priority.errors import GatewayError, RequestLost
+from fast_priority.fields import content_length
 from fast_priority.message import (
     GRACE_SECONDS,
     Bytes,
@@ -36,16 +37,25 @@ class Line:
         self.conversation = Conversation()
 
     async def request_body(self, call: ForwardCall) -> AsyncIterator[Bytes]:
-        """Give the body that is still with the client, as the gateway sends it."""
+        """Give the body that is still with the client, as the gateway sends it.
+
+        Raises RequestLost for one that is not as long as it said: the target would take the next request for its rest.
+        """
         wanting = Wanting(call.frames_in_flight)
+        declared, size = content_length(call.request.fields), 0
         await self.say(Want(wanting.below, self.mailbox))
         while True:
             match await self.conversation.next(call.policy.timeout_seconds + GRACE_SECONDS):
                 case Chunk(data=data):
+                    size += len(data)
+                    if declared is not None and size > declared:
+                        raise RequestLost("its body is longer than its Content-Length")
                     yield data
                     if (below := wanting.take()) is not None:
                         await self.say(Want(below, self.mailbox))
                 case End():
+                    if declared not in (None, size):
+                        raise RequestLost("its body is shorter than its Content-Length")
                     return
                 case other:
                     raise RequestLost(f"a gateway said {type(other).__name__} in the midst of a request body")

@@ -1,5 +1,6 @@
 """The documents tell of everything there is."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from fast_priority.settings import PREFIX, Settings
 REPOSITORY = Path(__file__).parents[2]
 ARCHITECTURE = (REPOSITORY / "docs" / "architecture.md").read_text()
 README = (REPOSITORY / "README.md").read_text()
+SECURITY = (REPOSITORY / "SECURITY.md").read_text()
 
 
 @pytest.mark.parametrize("row", KEY_TABLE, ids=lambda row: row.pattern)
@@ -32,3 +34,13 @@ def test_the_readme_lists_every_setting(name: str) -> None:
     kin = f"`{PREFIX}{name.upper().rsplit('_', 1)[0]}"
     own_place = f"`_{name.upper()}`"
     assert whole in README or own_place in README or (last in README and kin in README)
+
+
+@pytest.mark.parametrize("name", sorted(set(re.findall(r"\btest_\w+(?:\.py)?", SECURITY))))
+def test_what_cannot_be_done_is_tested(name: str) -> None:
+    """Each test that SECURITY.md names is there."""
+    modules = list((REPOSITORY / "tests").rglob("test_*.py"))
+    if name.endswith(".py"):
+        assert name in [module.name for module in modules]
+    else:
+        assert any(f"def {name}(" in module.read_text() for module in modules)

@@ -1,0 +1,67 @@
+"""What clients send in confidence stands where it has to, and nowhere that people look."""
+
+import base64
+import subprocess
+import sys
+from pathlib import Path
+
+import psutil
+from redis import Redis
+
+from fast_priority.broker import keys
+from fast_priority.priority import Priority
+from tests.harness import Background, Stack, wait_until
+
+SECRETS = {
+    "password": base64.b64encode(b"somebody:swordfish").decode(),
+    "token": "tok-3f9a1c",
+    "cookie": "sid-77e0b2",
+    "query": "key-d41d8c",
+}
+FIELDS = {
+    "Authorization": f"Basic {SECRETS['password']}",
+    "X-Api-Key": SECRETS["token"],
+    "Cookie": f"session={SECRETS['cookie']}",
+}
+
+
+def ask(stack: Stack, path: str) -> int:
+    return stack.client.post(f"{path}?key={SECRETS['query']}", headers=FIELDS, content=SECRETS["token"]).status_code
+
+
+def told_by(stack: Stack) -> str:
+    """All that a person sees: the logs, `rq info`, and the command lines."""
+    url = f"redis://127.0.0.1:{stack.redis_port}"
+    shown = subprocess.run([sys.executable, "-m", "rq.cli", "info", "--url", url], capture_output=True, check=True)
+    logs = [log.read_text(errors="replace") for log in Path(stack.logs).glob("*.log")]
+    ours = [process for part in stack.processes.values() for process in family(part.pid)]
+    return "\n".join([*logs, shown.stdout.decode(), *(" ".join(process.cmdline()) for process in ours)])
+
+
+def family(pid: int) -> list[psutil.Process]:
+    if not psutil.pid_exists(pid):
+        return []
+    return [psutil.Process(pid), *psutil.Process(pid).children(recursive=True)]
+
+
+def test_nothing_that_people_see_has_a_secret_in_it(stack: Stack, redis: Redis) -> None:
+    """Neither logs, `rq info`, job descriptions nor command lines have a credential, query or body, come what may."""
+    stack.start_mock()
+    stack.start_gateway(FAST_PRIORITY_TTL="1", FAST_PRIORITY_PASS_THROUGH="direct", FAST_PRIORITY_TIMEOUT="2")
+    assert ask(stack, "/queued") == 503  # nobody takes it
+    with Background(1) as background:
+        waits = background.send(lambda: stack.client.get(f"/waits?key={SECRETS['query']}", headers=FIELDS))
+        wait_until("it is queued", lambda: redis.llen(keys.queue(Priority.HIGH)) == 1)
+        described = redis.hget(keys.job(stack.redis.lindex(keys.queue(Priority.HIGH), 0).decode()), "description")
+        assert described == b"GET '/waits'"
+        waits.result()
+    stack.start_workers()
+    assert ask(stack, "/queued") == 200
+    assert ask(stack, "/direct") == 200
+    stack.processes["mock target"].terminate()
+    stack.processes["mock target"].wait()
+    assert ask(stack, "/queued") == 502
+    assert ask(stack, "/direct") == 502
+    told = told_by(stack)
+    assert "target-refused" in told
+    assert [name for name, secret in SECRETS.items() if secret in told] == []

@@ -1,0 +1,153 @@
+"""The broker on a real Redis, driven at random: whatever order things happen in, its promises hold after each step."""
+
+import os
+
+import pytest
+from hypothesis import HealthCheck, Phase, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
+
+from fast_priority.broker import submitting
+from fast_priority.priority import Priority
+from tests.integration.broker_model import METHODS, SLOTS, World
+
+# The long form: BROKER_MACHINE_EXAMPLES=5000 pytest tests/integration/test_broker_machine.py. What it finds it makes
+# small, which takes minutes where the failure is a wait in vain.
+_LONG = "BROKER_MACHINE_EXAMPLES" in os.environ
+_EXAMPLES = int(os.environ.get("BROKER_MACHINE_EXAMPLES", "40"))
+_STEPS = 50 if _LONG else 25
+_PHASES = [Phase.explicit, Phase.reuse, Phase.generate, *([Phase.shrink] if _LONG else [])]
+
+whichever = st.integers(0, 999)
+requests = st.tuples(st.sampled_from(METHODS), st.sampled_from(list(Priority)))
+
+
+class BrokerMachine(RuleBasedStateMachine):
+    """Two gateways and two workers; a rule does one thing that can happen, and waits until all have heard of it."""
+
+    redis_port: int
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.world = World(self.redis_port)
+
+    @rule(gateway=whichever, requests=st.lists(requests, min_size=1, max_size=4))
+    def requests_come(self, gateway: int, requests: list[tuple[str, Priority]]) -> None:
+        for method, priority in requests:
+            self.world.submit(gateway, method, priority)
+
+    @precondition(lambda self: self.world.may_claim())
+    @rule(worker=whichever, slots=st.integers(1, SLOTS), hears=st.integers(0, 2))
+    def a_worker_claims_and_may_not_hear_the_answer(self, worker: int, slots: int, hears: int) -> None:
+        if hears:
+            self.world.claim(worker, slots)
+        else:
+            self.world.claim_unheard(worker, slots)
+
+    @precondition(lambda self: self.world.busy())
+    @rule(worker=whichever)
+    def a_worker_renews_its_leases(self, worker: int) -> None:
+        self.world.renew(worker)
+
+    @precondition(lambda self: self.world.claims())
+    @rule(which=whichever)
+    def a_worker_replies(self, which: int) -> None:
+        self.world.reply(which)
+
+    @precondition(lambda self: self.world.claims())
+    @rule(which=whichever)
+    def a_worker_begins_a_response(self, which: int) -> None:
+        self.world.say_head(which)
+
+    @precondition(lambda self: self.world.streams())
+    @rule(which=whichever, again=st.booleans())
+    def a_worker_goes_on_with_it(self, which: int, again: bool) -> None:
+        self.world.say_chunk(which, again=again)
+
+    @precondition(lambda self: self.world.streams())
+    @rule(which=whichever)
+    def a_worker_ends_it(self, which: int) -> None:
+        self.world.say_end(which)
+
+    @precondition(lambda self: self.world.asking())
+    @rule(which=whichever)
+    def a_client_leaves(self, which: int) -> None:
+        self.world.leave(which)
+
+    @precondition(lambda self: self.world.busy())
+    @rule(worker=whichever)
+    def a_worker_dies(self, worker: int) -> None:
+        self.world.kill_worker(worker)
+
+    @precondition(lambda self: self.world.orphans)
+    @rule()
+    def the_leases_of_the_dead_run_out(self) -> None:
+        self.world.expire_orphans()
+
+    @precondition(lambda self: self.world.busy())
+    @rule(worker=whichever, speaks=st.booleans())
+    def a_worker_is_frozen_until_its_leases_have_run_out(self, worker: int, speaks: bool) -> None:
+        self.world.freeze(worker, speaks=speaks)
+
+    @precondition(lambda self: self.world.waiting())
+    @rule(which=whichever)
+    def redis_loses_a_waiting_job(self, which: int) -> None:
+        self.world.lose_waiting(which)
+
+    @precondition(lambda self: self.world.asking())
+    @rule(gateway=whichever)
+    def a_gateway_is_killed(self, gateway: int) -> None:
+        self.world.kill_gateway(gateway)
+
+    @precondition(lambda self: self.world.waiting())
+    @rule()
+    def rq_suspends_or_resumes(self) -> None:
+        self.world.suspend(not self.world.suspended)
+
+    @rule()
+    def redis_forgets_the_scripts(self) -> None:
+        self.world.redis.script_flush()
+
+    @invariant()
+    def the_queues_hold_what_waits(self) -> None:
+        self.world.check_queues()
+
+    @invariant()
+    def every_lease_is_somebodys(self) -> None:
+        self.world.check_leases()
+
+    @invariant()
+    def nothing_stays_for_ever(self) -> None:
+        self.world.check_ends()
+
+    @invariant()
+    def nothing_is_claimed_too_often(self) -> None:
+        self.world.check_claims()
+
+    def teardown(self) -> None:
+        self.world.end()
+
+
+@pytest.fixture
+def quick_farewells(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A gateway that was killed takes nothing back, and is not waited for."""
+    monkeypatch.setattr(submitting, "_LAST_WITHDRAWALS_SECONDS", 0.001)
+
+
+@pytest.mark.timeout(0 if _LONG else 120)
+@pytest.mark.usefixtures("quick_farewells")
+# A gateway that was killed closes nothing: the connections that it was just making are left to be collected.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_the_broker_keeps_its_promises_in_any_order(redis_port: int) -> None:
+    """At most one answer a request and it is its own, high before low, no slot too many, and nothing is left over."""
+    machine = type("Machine", (BrokerMachine,), {"redis_port": redis_port})
+    run_state_machine_as_test(
+        machine,
+        settings=settings(
+            max_examples=_EXAMPLES,
+            stateful_step_count=_STEPS,
+            deadline=None,
+            phases=_PHASES,
+            suppress_health_check=list(HealthCheck),
+        ),
+    )
