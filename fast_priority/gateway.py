@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine
 from email.utils import formatdate
 from typing import Any, Protocol
 
@@ -48,17 +48,25 @@ class Gateway:
     """Answers every HTTP request as the target would, by way of the queues.
 
     An ASGI application: each request is put on the queue that `rules` name for its path, or passed on directly.
-    Only of `trusted` proxies is it believed whom they forward a request for.
+    Only of `trusted` proxies is it believed whom they forward a request for. Where too much is going on,
+    `retry_after_seconds` tells when a request of that priority should come again.
     """
 
     def __init__(
-        self, rules: Rules, trusted: TrustedProxies, queues: Queues, target: Target, frames_in_flight: int
+        self,
+        rules: Rules,
+        trusted: TrustedProxies,
+        queues: Queues,
+        target: Target,
+        frames_in_flight: int,
+        retry_after_seconds: Callable[[Priority], int],
     ) -> None:
         self._rules = rules
         self._trusted = trusted
         self._queues = queues
         self._target = target
         self._frames_in_flight = frames_in_flight
+        self._retry_after_seconds = retry_after_seconds
         self._failures: dict[str, Trouble] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -114,7 +122,12 @@ class Gateway:
         call = ForwardCall(request, self._target.policy, self._frames_in_flight)
         description = f"{scope['method']} {scope['path']!a}"[:_DESCRIPTION_CHARACTERS]
         later = None if body.is_small else body.chunks()
-        outcome = await self._queues.ask(priority, encode(call), description, later)
+        try:
+            outcome = await self._queues.ask(priority, encode(call), description, later)
+        except GatewayError as error:
+            if error.fault == "overload":
+                error.retry_after_seconds = self._retry_after_seconds(priority)
+            raise
         if isinstance(outcome, Failure):
             raise error_for(outcome.slug, outcome.detail)
         if isinstance(outcome, Reply):
