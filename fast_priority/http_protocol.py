@@ -250,12 +250,7 @@ class HttpProtocol(HttpToolsProtocol):
     def give_up(self) -> None:
         """The server waits no longer: what has not begun to be answered hears so, and all else breaks off."""
         answering = self._answering
-        if (
-            self.transport.is_closing()
-            or answering is None
-            or answering.response_complete
-            or answering.response_started
-        ):
+        if answering is None or answering.response_started or self.transport.is_closing():
             self.transport.abort()
             return
         self._is_refused = True
