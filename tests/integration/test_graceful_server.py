@@ -127,19 +127,23 @@ def test_a_response_without_end_breaks_off() -> None:
 
 
 def test_connections_that_wait_to_be_accepted_are_answered() -> None:
-    """A client that was connected, but not yet accepted, when the server was told to end is answered."""
+    """A client that was connected, but not yet accepted, when the server begins to end is answered."""
     blocked, go_on = threading.Event(), threading.Event()
+    ending: list[asyncio.Task[None]] = []
 
-    async def block(scope: dict[str, Any], receive: Receive, send: Send) -> None:
-        if scope["path"] == "/block":
-            server.should_exit = True
-            await asyncio.sleep(0)
-            blocked.set()
-            go_on.wait(PATIENCE_SECONDS)
+    def block() -> None:
+        blocked.set()
+        go_on.wait(PATIENCE_SECONDS)
+
+    async def end(scope: dict[str, Any], receive: Receive, send: Send) -> None:
+        if scope["path"] == "/end":
+            # In one turn of the loop, which accepts nobody in between.
+            asyncio.get_running_loop().call_soon(block)
+            ending.append(asyncio.create_task(server.shutdown()))
         await answer(send, b"{}")
 
-    with serving_until_told(block, drain_seconds=PATIENCE_SECONDS) as (port, server), connected(port) as first:
-        first.sendall(WHOLE.replace(b"/ ", b"/block "))
+    with serving_until_told(end, drain_seconds=PATIENCE_SECONDS) as (port, server), connected(port) as first:
+        first.sendall(WHOLE.replace(b"/ ", b"/end "))
         assert blocked.wait(PATIENCE_SECONDS)
         waiting = [socket.create_connection(("127.0.0.1", port), timeout=PATIENCE_SECONDS) for _ in range(20)]
         for client in waiting:

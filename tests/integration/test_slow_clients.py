@@ -219,6 +219,25 @@ def test_pipelined_requests_are_not_collected() -> None:
         assert len(protocol._held) <= 256 * 1024
 
 
+def test_pipelined_requests_are_not_collected_while_they_are_answered() -> None:
+    """The more of them are answered, the more are read, and never more than that."""
+    most_held = 0
+
+    async def receiving(scope: dict[str, Any], receive: Receive, send: Send) -> None:
+        nonlocal most_held
+        await receive()
+        await asyncio.sleep(0)
+        most_held = max(most_held, len(connection_in(scope)._protocol._held))
+        await answer(send, b"{}")
+
+    with serving(receiving) as port, connected(port) as client:
+        sending = threading.Thread(target=client.sendall, args=(WHOLE * 20_000 + LAST,))
+        sending.start()
+        assert read_to_the_end(client).count(b"HTTP/1.1 200 ") == 20_001
+        sending.join(PATIENCE_SECONDS)
+    assert most_held <= 8192
+
+
 def test_pipelined_requests_are_all_answered_in_order() -> None:
     """What is held back is read when its turn comes, and nothing of it is lost."""
     asked = b"".join(b"GET /%d HTTP/1.1\r\nHost: x\r\n\r\n" % number for number in range(5000))
