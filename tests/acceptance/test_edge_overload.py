@@ -1,5 +1,6 @@
 """Too many clients, too slow ones, and a gateway that is told to end, seen from outside."""
 
+import contextlib
 import signal
 import socket
 
@@ -35,6 +36,21 @@ def test_slow_heads_and_idle_connections_are_cut_off(stack: Stack) -> None:
     assert exchange_bytes(stack.gateway_port, GET).startswith(b"HTTP/1.1 408 ")
     assert exchange_bytes(stack.gateway_port, GET + b"\r\n").startswith(b"HTTP/1.1 200 ")
     assert exchange_bytes(stack.gateway_port, b"") == b""
+
+
+def test_a_body_that_trickles_is_cut_off(stack: Stack) -> None:
+    """A small body that comes byte by byte, each in time, is answered 408 all the same, and is never queued."""
+    stack.start_gateway(FAST_PRIORITY_TIMEOUT="0.5")
+    with socket.create_connection(("127.0.0.1", stack.gateway_port)) as client:
+        client.settimeout(0.1)
+        client.sendall(b"POST /queued HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n")
+        said = b""
+        while not said:
+            with contextlib.suppress(TimeoutError):
+                client.sendall(b"x")
+                said = client.recv(65536)
+    assert said.startswith(b"HTTP/1.1 408 ")
+    assert stack.queued() == 0
 
 
 def test_a_full_queue_tells_how_long_it_takes(stack: Stack) -> None:
