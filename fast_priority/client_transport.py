@@ -5,6 +5,7 @@ may be lost with it. So it stops sending first, and goes on to take what comes, 
 """
 
 import asyncio
+import select
 from collections.abc import Callable
 from typing import Any
 
@@ -38,6 +39,12 @@ class ClientTransport(asyncio.Transport):
     def get_extra_info(self, name: str, default: Any = None) -> Any:
         """Give what the transport knows."""
         return self.underlying.get_extra_info(name, default)
+
+    def has_more_to_read(self) -> bool:
+        """Tell whether something has come, or the end, that has not been read yet."""
+        poll = select.poll()
+        poll.register(self.get_extra_info("socket"), select.POLLIN)
+        return bool(poll.poll(0))
 
     def is_closing(self) -> bool:
         """Tell whether nothing more can be sent."""

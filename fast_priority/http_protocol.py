@@ -5,7 +5,6 @@ What ASGI has no words for is offered to the gateway as an extension (`client_co
 
 import asyncio
 import logging
-import select
 from collections.abc import Callable
 from typing import Any
 
@@ -211,7 +210,7 @@ class HttpProtocol(HttpToolsProtocol):
             self.transport.abort()
         elif self._has_sent and clock is self._clocks.head:
             self._refuse(HeadTimeout(f"it was not whole after {clock.seconds:g} s"))
-        elif _has_come_more(self.transport):
+        elif self.transport.has_more_to_read():
             self._wait.by(clock)  # it is about to be read
         else:
             self.transport.close()
@@ -343,13 +342,6 @@ class Connection:
     def take_over(self, end: Callable[[], None]) -> ByteStream:
         """Take the connection away from HTTP. Raises ConnectionResetError if the client has left."""
         return self._protocol.hand_over(self.cycle, end)
-
-
-def _has_come_more(transport: ClientTransport) -> bool:
-    """Tell whether something, or the end, has come that has not been read."""
-    poll = select.poll()
-    poll.register(transport.get_extra_info("socket"), select.POLLIN)
-    return bool(poll.poll(0))
 
 
 def _refusal_of(error: httptools.HttpParserError) -> GatewayError:

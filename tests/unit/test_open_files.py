@@ -5,7 +5,6 @@ import resource
 
 import pytest
 
-from fast_priority import open_files
 from fast_priority.open_files import KEPT_FILES, connections_that_fit, raise_file_limit
 
 
@@ -35,8 +34,8 @@ def test_no_limit_stays_none(caplog: pytest.LogCaptureFixture) -> None:
 def test_the_soft_limit_is_raised_to_the_hard_one(monkeypatch: pytest.MonkeyPatch) -> None:
     """A process may open as many files as the system allows it."""
     limits = [(1024, 4096)]
-    monkeypatch.setattr(open_files.resource, "getrlimit", lambda _: limits[0])
-    monkeypatch.setattr(open_files.resource, "setrlimit", lambda _, pair: limits.insert(0, pair))
+    monkeypatch.setattr(resource, "getrlimit", lambda _: limits[0])
+    monkeypatch.setattr(resource, "setrlimit", lambda _, pair: limits.insert(0, pair))
     assert raise_file_limit() == 4096
     assert limits[0] == (4096, 4096)
 
@@ -47,6 +46,6 @@ def test_a_limit_that_cannot_be_raised_stays(monkeypatch: pytest.MonkeyPatch) ->
     def refuse(_: int, pair: tuple[int, int]) -> None:
         raise ValueError
 
-    monkeypatch.setattr(open_files.resource, "getrlimit", lambda _: (1024, 4096))
-    monkeypatch.setattr(open_files.resource, "setrlimit", refuse)
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (1024, 4096))
+    monkeypatch.setattr(resource, "setrlimit", refuse)
     assert raise_file_limit() == 1024
