@@ -193,6 +193,7 @@ class HttpProtocol(HttpToolsProtocol):
         """The response has been sent: it is the turn of the next request."""
         self.server_state.total_requests += 1
         if self.transport.is_closing():
+            self._wait.for_taking()
             return
         if len(self.pipeline) <= 1:
             self.flow.let_go()
@@ -210,7 +211,7 @@ class HttpProtocol(HttpToolsProtocol):
             self.transport.abort()
         elif self._has_sent and clock is self._clocks.head:
             self._refuse(HeadTimeout(f"it was not whole after {clock.seconds:g} s"))
-        elif self.transport.has_more_to_read():
+        elif self.transport.has_more_to_read() and not self.transport.is_closing():
             self._wait.by(clock)  # it is about to be read
         else:
             self.transport.close()

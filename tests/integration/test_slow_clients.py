@@ -113,17 +113,23 @@ def test_the_rest_of_a_body_has_its_time() -> None:
         assert send_bytes_until_it_ends(client, b"x") == b""
 
 
-def test_a_client_that_takes_nothing_loses_its_connection() -> None:
+@pytest.mark.parametrize("sent", [WHOLE, LAST])
+@pytest.mark.parametrize("half_closes", [False, True])
+def test_a_client_that_takes_nothing_loses_its_connection(sent: bytes, half_closes: bool) -> None:
     """A connection that is to be closed does not stay for ever because its client does not read."""
-    left = threading.Event()
+    left, begun = threading.Event(), threading.Event()
 
     async def much(scope: dict[str, Any], receive: Receive, send: Send) -> None:
-        await answer(send, b"x" * 20_000_000, content_length="20000000", connection="close")
+        await answer(send, b"x" * 20_000_000)
+        begun.set()
         await connection_in(scope).left.wait()
         left.set()
 
-    with serving(much, taking_seconds=0.5) as port, connected(port) as client:
-        client.sendall(WHOLE)
+    with serving(much, idle_seconds=0.2, taking_seconds=0.5) as port, connected(port) as client:
+        client.sendall(sent)
+        assert begun.wait(PATIENCE_SECONDS)
+        if half_closes:
+            client.shutdown(socket.SHUT_WR)
         assert left.wait(PATIENCE_SECONDS)
 
 
