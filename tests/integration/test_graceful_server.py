@@ -1,12 +1,16 @@
 """A server that is told to end: what has come is answered, and nobody is cut off."""
 
 import asyncio
+import signal
 import socket
 import threading
 from typing import Any
 
 import pytest
+import uvicorn
 
+from fast_priority.connection_clocks import ConnectionClocks
+from fast_priority.graceful_server import GracefulServer
 from fast_priority.stack import wait_until
 from tests.integration.protocol_rig import (
     PATIENCE_SECONDS,
@@ -153,3 +157,16 @@ def test_connections_that_wait_to_be_accepted_are_answered() -> None:
         for client in waiting:
             client.close()
     assert all(said.startswith(b"HTTP/1.1 200 ") for said in answers)
+
+
+def test_who_asks_twice_does_not_want_to_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A second signal ends the server at once, but not one that comes together with the first."""
+    now = [100.0]
+    monkeypatch.setattr("fast_priority.graceful_server.time.monotonic", lambda: now[0])
+    server = GracefulServer(uvicorn.Config(Echo()), ConnectionClocks(1, 1, 1), 1, on_drain=lambda: None)
+    server.handle_exit(signal.SIGTERM, None)
+    server.handle_exit(signal.SIGINT, None)
+    assert (server.should_exit, server.force_exit) == (True, False)
+    now[0] += 2
+    server.handle_exit(signal.SIGTERM, None)
+    assert server.force_exit
