@@ -17,6 +17,7 @@ from typing import Any
 from fastapi import FastAPI, Response
 from starlette.types import Receive, Scope, Send
 
+from fast_priority.broker.forecasting import Forecast
 from fast_priority.broker.observing import Observer
 from fast_priority.broker.submitting import Submitter
 from fast_priority.client_connection import connection_of
@@ -44,7 +45,19 @@ class GatewayApp(FastAPI):
     """There while the application's lifespan runs."""
     tunnels: Tunnels | None = None
     """There while it runs, too: they carry WebSockets."""
+    forecast: Forecast | None = None
+    """There while it runs, too."""
+    is_ending: bool = False
+    """Whether the server takes no more connections."""
     own_paths: frozenset[str] = frozenset()
+
+    def begin_to_end(self) -> None:
+        """Say of oneself that one is not ready: the server has begun to end."""
+        self.is_ending = True
+
+    def retry_after_seconds(self) -> int:
+        """Give the seconds after which a client that was refused unheard should come back."""
+        return self.forecast.retry_after_seconds() if self.forecast else 1
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request, or run the lifespan."""
@@ -84,11 +97,19 @@ def create_app(settings: Settings) -> GatewayApp:
         logger.info(
             "in front of %s, on the queues of Redis at %s:%d", policy.base_url, settings.redis_host, settings.redis_port
         )
-        async with Target(policy) as target, Submitter(settings) as submitter:
-            app.gateway = Gateway(settings.rules, settings.proxies, submitter, target, settings.frames_in_flight)
+        async with Target(policy) as target, Submitter(settings) as submitter, Forecast(settings) as forecast:
+            app.gateway = Gateway(
+                settings.rules,
+                settings.proxies,
+                submitter,
+                target,
+                settings.frames_in_flight,
+                forecast.retry_after_seconds,
+            )
+            app.forecast = forecast
             app.tunnels = Tunnels(policy, settings.proxies)
             yield
-            app.gateway = app.tunnels = None
+            app.gateway = app.tunnels = app.forecast = None
         await observer.close()
 
     app = GatewayApp(
@@ -120,7 +141,7 @@ def _add_health_endpoints(app: GatewayApp, path: str) -> None:
         responses={503: {"model": Readiness, "description": "Not ready, and why"}},
     )
     async def ready(response: Response) -> Readiness:
-        readiness = await _checks(app).readiness()
+        readiness = await _checks(app).readiness(is_ending=app.is_ending)
         response.status_code = 200 if readiness.ready else 503
         return readiness
 

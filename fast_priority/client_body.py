@@ -8,7 +8,7 @@ from fast_priority.asgi import ClientLeft, Message, Receive
 from fast_priority.client_connection import ClientConnection
 from fast_priority.errors import RequestBodyTooLarge, RequestTimeout
 from fast_priority.fields import content_length, has_body
-from fast_priority.message import Bytes, Fields
+from fast_priority.message import SLOWEST_BYTES_PER_SECOND, Bytes, Fields
 from fast_priority.target import MOST_WHOLE_BYTES
 
 
@@ -29,14 +29,20 @@ class ClientBody:
         self._patience_seconds = patience_seconds
         self._was_read = asyncio.Event()
         declared = content_length(fields)
+        self._declared_bytes = declared or 0
         if declared is not None and declared > self._most_bytes:
             raise self._too_large()
         self.is_small = declared <= MOST_WHOLE_BYTES if declared is not None else not has_body(fields)
         """Whether it is small enough to be read before anybody wants it."""
 
     async def whole(self) -> bytes:
-        """Give the whole body."""
-        return b"".join([chunk async for chunk in self.chunks()])
+        """Give the whole body. It has to come faster than the slowest, and raises RequestTimeout as `chunks` does."""
+        within_seconds = self._patience_seconds + self._declared_bytes / SLOWEST_BYTES_PER_SECOND
+        try:
+            async with asyncio.timeout(within_seconds):
+                return b"".join([chunk async for chunk in self.chunks()])
+        except TimeoutError as error:
+            raise RequestTimeout(f"it was not whole after {within_seconds:g} s") from error
 
     async def chunks(self) -> AsyncIterator[Bytes]:
         """Give the body as it comes.

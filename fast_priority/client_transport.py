@@ -5,6 +5,7 @@ may be lost with it. So it stops sending first, and goes on to take what comes, 
 """
 
 import asyncio
+import select
 from collections.abc import Callable
 from typing import Any
 
@@ -19,9 +20,16 @@ _LINGER_SECONDS = 2.0
 class ClientTransport(asyncio.Transport):
     """The transport of a client, as uvicorn uses it, whose `close` lets the client hear what was said last."""
 
-    def __init__(self, transport: asyncio.Transport, flow: FlowControl, must_linger: Callable[[], bool]) -> None:
+    def __init__(
+        self,
+        transport: asyncio.Transport,
+        flow: "WatchedFlow",
+        must_linger: Callable[[], bool],
+        on_close: Callable[[], None],
+    ) -> None:
         super().__init__()
         self._flow = flow
+        self._on_close = on_close
         self.underlying = transport
         self.write = transport.write  # type: ignore[method-assign]  # called for every piece of a response
         self._must_linger = must_linger
@@ -32,18 +40,25 @@ class ClientTransport(asyncio.Transport):
         """Give what the transport knows."""
         return self.underlying.get_extra_info(name, default)
 
+    def has_more_to_read(self) -> bool:
+        """Tell whether something has come, or the end, that has not been read yet."""
+        poll = select.poll()
+        poll.register(self.get_extra_info("socket"), select.POLLIN)
+        return bool(poll.poll(0))
+
     def is_closing(self) -> bool:
         """Tell whether nothing more can be sent."""
         return self.lingers or self.underlying.is_closing()
 
     def close(self) -> None:
-        """Close it: at once if the client has nothing more to say, else when it has, or after 2 s."""
+        """Close it, once all is sent: at once if the client has nothing more to say, else when it has, or after 2 s."""
+        self._on_close()
         if self.is_closing() or not self._must_linger() or not self.underlying.can_write_eof():
             self.underlying.close()
             return
         self.lingers = True
         self.underlying.write_eof()
-        self._flow.resume_reading()
+        self._flow.let_go()
         asyncio.get_running_loop().call_later(_LINGER_SECONDS, self.underlying.close)
 
     def abort(self) -> None:
@@ -58,6 +73,17 @@ class WatchedFlow(FlowControl):
         super().__init__(transport)
         self._hangups = hangups_of(asyncio.get_running_loop())
         self._fd: int | None = None
+        self._is_held = False
+
+    def hold(self) -> None:
+        """Read no more, whoever asks for it, until `let_go`."""
+        self.pause_reading()
+        self._is_held = True
+
+    def let_go(self) -> None:
+        """Read again."""
+        self._is_held = False
+        self.resume_reading()
 
     def pause_reading(self) -> None:
         """Read no more for now."""
@@ -69,7 +95,9 @@ class WatchedFlow(FlowControl):
             self._hangups.watch(self._fd, self._transport.abort)
 
     def resume_reading(self) -> None:
-        """Read again."""
+        """Read again, unless it is held."""
+        if self._is_held:
+            return
         self.unwatch()
         if not self._transport.is_closing():
             super().resume_reading()
@@ -112,3 +140,7 @@ class TakenOver(ByteStream):
     def shutdown(self) -> None:
         """The server shuts down."""
         self._end()
+
+    def give_up(self) -> None:
+        """It shuts down at once."""
+        self.reset()

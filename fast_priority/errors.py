@@ -19,6 +19,7 @@ class GatewayError(Exception):
     """Something failed that should not; the root of all errors that one request can meet.
 
     `detail` is a sentence for the client. It never holds a field, a body, a query or a credential.
+    `retry_after_seconds` may be set on one error, where more is known than its kind knows.
     """
 
     status: ClassVar[int] = 500
@@ -26,7 +27,7 @@ class GatewayError(Exception):
     title: ClassVar[str] = "The gateway failed"
     proxy_error: ClassVar[str] = "proxy_internal_error"
     fault: ClassVar[Fault] = "internal"
-    retry_after_seconds: ClassVar[int | None] = None
+    retry_after_seconds: int | None = None
     closes_connection: ClassVar[bool] = False
 
     def __init__(self, detail: str = "") -> None:
@@ -67,6 +68,20 @@ class RequestTimeout(GatewayError):
 
     status, slug, title = 408, "request-timeout", "The client was silent for too long"
     proxy_error, fault, closes_connection = "http_request_error", "client", True
+
+
+class HeadTimeout(GatewayError):
+    """The client did not send a request's head within FAST_PRIORITY_HEAD_TIMEOUT."""
+
+    status, slug, title = 408, "request-head-timeout", "The request's head took too long"
+    proxy_error, fault, closes_connection = "http_request_error", "client", True
+
+
+class TooManyConnections(GatewayError):
+    """As many clients are connected as FAST_PRIORITY_MAX_CONNECTIONS allows; the request was not read."""
+
+    status, slug, title = 503, "too-many-connections", "Too many clients are connected"
+    proxy_error, fault, retry_after_seconds = "connection_limit_reached", "overload", 1
 
 
 class QueueFull(GatewayError):

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine
 from email.utils import formatdate
 from typing import Any, Protocol
 
@@ -55,17 +55,25 @@ class Gateway:
     """Answers every HTTP request as the target would, by way of the queues.
 
     An ASGI application: each request is put on the queue that `rules` name for its path, or passed on directly.
-    Only of `trusted` proxies is it believed whom they forward a request for.
+    Only of `trusted` proxies is it believed whom they forward a request for. Where too much is going on,
+    `retry_after_seconds` tells when a request of that priority should come again.
     """
 
     def __init__(
-        self, rules: Rules, trusted: TrustedProxies, queues: Queues, target: Target, frames_in_flight: int
+        self,
+        rules: Rules,
+        trusted: TrustedProxies,
+        queues: Queues,
+        target: Target,
+        frames_in_flight: int,
+        retry_after_seconds: Callable[[Priority], int],
     ) -> None:
         self._rules = rules
         self._trusted = trusted
         self._queues = queues
         self._target = target
         self._frames_in_flight = frames_in_flight
+        self._retry_after_seconds = retry_after_seconds
         self._failures: dict[str, Trouble] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -122,7 +130,12 @@ class Gateway:
         description = f"{scope['method']} {scope['path']!a}"[:_DESCRIPTION_CHARACTERS]
         later = None if body.is_small else body.chunks()
         is_idempotent = scope["method"] in IDEMPOTENT_METHODS
-        outcome = await self._queues.ask(priority, encode(call), description, later, is_idempotent=is_idempotent)
+        try:
+            outcome = await self._queues.ask(priority, encode(call), description, later, is_idempotent=is_idempotent)
+        except GatewayError as error:
+            if error.fault == "overload":
+                error.retry_after_seconds = self._retry_after_seconds(priority)
+            raise
         if isinstance(outcome, Reply):
             await reply.relay(outcome)
             return

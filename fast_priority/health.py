@@ -67,10 +67,10 @@ class HealthChecks:
             suspended=view.suspended if view else None,
         )
 
-    async def readiness(self) -> Readiness:
+    async def readiness(self, *, is_ending: bool) -> Readiness:
         """Say whether requests are carried. The target's own health does not count: without it they get a 502."""
         view = await self._look()
-        reasons = []
+        reasons = ["the gateway is ending: it takes no more connections"] if is_ending else []
         if view is None:
             reasons.append("Redis does not answer: requests get 503")
         elif not view.workers:

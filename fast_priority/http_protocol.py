@@ -14,10 +14,11 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResp
 from fast_priority.byte_stream import ByteStream
 from fast_priority.client_connection import EXTENSION
 from fast_priority.client_transport import ClientTransport, TakenOver, WatchedFlow
-from fast_priority.errors import GatewayError, MalformedRequest
+from fast_priority.connection_clocks import Clock, ConnectionClocks, Wait
+from fast_priority.errors import GatewayError, GatewayNotReady, HeadTimeout, MalformedRequest
 from fast_priority.fields import asks_for_websocket, has_body
 from fast_priority.head_limits import HeadLimits
-from fast_priority.message import Fields
+from fast_priority.message import Bytes, Fields
 from fast_priority.problem import answer_problem
 from fast_priority.request_target import read_request_target
 from fast_priority.target import MOST_WHOLE_BYTES
@@ -27,23 +28,28 @@ logger = logging.getLogger(__name__)
 
 _VERSIONS = ("1.1", "1.0")
 _MOST_BODY_AHEAD_BYTES = 512 * 1024  # uvicorn stops at an eighth of it, and so gives a body that flows in small pieces
+_MOST_READ_AT_ONCE_BYTES = 8 * 1024  # so that no more pipelined requests are made of what came than fit into it
 _UNREAD = {"method": "GET", "path": "", "query_string": b""}
 _refusals: dict[str, Trouble] = {}
 
 
 class HttpProtocol(HttpToolsProtocol):
-    """One client's connection."""
+    """One client's connection. `is_last` says that one request is answered on it and no more."""
 
     transport: ClientTransport
     flow: WatchedFlow
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, clocks: ConnectionClocks, is_last: bool = False, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self._clocks = clocks
+        self._wait = Wait(self, clocks, self.loop)
+        self._is_last = is_last
         self.left = asyncio.Event()
         """Set when the client has left."""
         self._limits = HeadLimits()
         self.in_head = True
         self._is_refused = self._is_draining = self._is_misread = False
+        self._has_sent = self._in_message = False
         self._answering: RequestResponseCycle | None = None
         self._latest: Connection | None = None
         self._held = b""
@@ -53,13 +59,15 @@ class HttpProtocol(HttpToolsProtocol):
         super().connection_made(transport)
         self.on_message_begin()  # what comes may not even be the beginning of a request, and is answered nevertheless
         self.flow = WatchedFlow(transport)
-        self.transport = ClientTransport(transport, self.flow, self._client_may_still_send)
+        self.transport = ClientTransport(transport, self.flow, self._client_may_still_send, self._wait.for_taking)
+        self._wait.by(self._clocks.head)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The client has left, or was left: whoever works for it is told, with pipelined requests, too."""
         self.flow.unwatch()
         self.left.set()
         super().connection_lost(exc)
+        self._wait.by(None)
         if self._answering is not None:
             _disconnect(self._answering)
 
@@ -67,31 +75,46 @@ class HttpProtocol(HttpToolsProtocol):
         """Take what the client sends."""
         if self._is_refused or self.transport.lingers:
             return
-        self._unset_keepalive_if_required()
+        self._has_sent = True
+        if self.pipeline or self._held:
+            self._hold(data)
+            return
         self._limits.count_received(len(data))
         try:
-            while data:
-                data = self._feed(data)
+            self._read(data)
             self._limits.check_progress()
         except httptools.HttpParserError as error:
             self._refuse(_refusal_of(error))
         except GatewayError as error:
             self._refuse(error)
+        self._set_clock()
 
-    def _feed(self, data: bytes) -> bytes:
+    def _read(self, data: bytes) -> None:
+        """Read until a request has to wait for those before it; then what follows it waits unread."""
+        unread: Bytes = data if len(data) <= _MOST_READ_AT_ONCE_BYTES else memoryview(data)
+        while unread and not self.pipeline:
+            unread = self._feed(unread)
+        if self.pipeline:
+            self._hold(unread)
+
+    def _hold(self, data: Bytes) -> None:
+        self._held += data
+        self.flow.hold()
+
+    def _feed(self, data: Bytes) -> Bytes:
         """Read, and give what is still to be read: the parser stops at every Upgrade, whatever it asks for."""
         try:
-            self.parser.feed_data(data)
+            self.parser.feed_data(data[:_MOST_READ_AT_ONCE_BYTES])
         except httptools.HttpParserUpgrade as upgrade:
             rest = data[upgrade.args[0] :]
             if self._is_misread:
                 self._is_misread = False
-                return self._head_without_upgrade() + rest
+                return self._head_without_upgrade() + bytes(rest)
             if self._latest is None or not self._latest.wants_websocket:
                 return rest
-            self._held = rest  # it depends on the answer what this is: frames, or the next request
-            self.flow.pause_reading()
-        return b""
+            self._hold(rest)  # it depends on the answer what this is: frames, or the next request
+            return b""
+        return data[_MOST_READ_AT_ONCE_BYTES:]
 
     def _head_without_upgrade(self) -> bytes:
         version = self.parser.get_http_version().encode()
@@ -104,6 +127,7 @@ class HttpProtocol(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         """A request begins."""
         super().on_message_begin()
+        self._in_message = True
         self._limits.begin()
 
     def on_url(self, url: bytes) -> None:
@@ -141,6 +165,8 @@ class HttpProtocol(HttpToolsProtocol):
         self.scope["extensions"] = {EXTENSION: {"connection": self._latest}}
         super().on_headers_complete()
         self._latest.cycle = self.cycle
+        if self._is_last or self._is_draining:
+            self.cycle.keep_alive = False
         self.in_head = False
         self._limits.progress()
 
@@ -161,19 +187,50 @@ class HttpProtocol(HttpToolsProtocol):
             return
         super().on_message_complete()
         self.in_head = True
+        self._in_message = False
 
     def on_response_complete(self) -> None:
         """The response has been sent: it is the turn of the next request."""
-        super().on_response_complete()
-        held, self._held = self._held, b""
-        if held and not self.transport.is_closing():
+        self.server_state.total_requests += 1
+        if self.transport.is_closing():
+            self._wait.for_taking()
+            return
+        if len(self.pipeline) <= 1:
+            self.flow.let_go()
+        if self.pipeline:
+            self._start_asgi_task(*self.pipeline.pop())
+        if self._held and not self.pipeline:
+            held, self._held = self._held, b""
             self.data_received(held)
+        else:
+            self._set_clock()
+
+    def lose_patience(self, clock: Clock) -> None:
+        """What is awaited of the client has not come in time."""
+        if clock is self._clocks.taking:
+            self.transport.abort()
+        elif self._has_sent and clock is self._clocks.head:
+            self._refuse(HeadTimeout(f"it was not whole after {clock.seconds:g} s"))
+        elif self.transport.has_more_to_read() and not self.transport.is_closing():
+            self._wait.by(clock)  # it is about to be read
+        else:
+            self.transport.close()
+
+    def _set_clock(self) -> None:
+        """Find out what the client is to do next, and give it the time for that."""
+        if self.transport.is_closing():
+            return
+        if self._is_answering():
+            self._wait.by(None)
+        else:
+            self._wait.by(self._clocks.head if self._in_message else self._clocks.idle)
 
     def hand_over(self, cycle: RequestResponseCycle, end: Callable[[], None]) -> TakenOver:
         """Let somebody who speaks no HTTP have the connection. Raises ConnectionResetError if the client has left."""
         if self.transport.is_closing():
             raise ConnectionResetError("the client has left")
         cycle.response_started = cycle.response_complete = True
+        self._wait.by(None)
         self.flow.unwatch()
         self.connections.discard(self)
         taken = TakenOver(self.connections, end)
@@ -183,9 +240,26 @@ class HttpProtocol(HttpToolsProtocol):
         return taken
 
     def shutdown(self) -> None:
-        """The server shuts down."""
+        """The server shuts down: what is under way, or on its way, is answered, and is the last."""
         self._is_draining = True
-        super().shutdown()
+        if not self._has_sent:
+            self._wait.by(self._clocks.idle)
+        elif self._is_answering() and not self.cycle.response_started:
+            self.cycle.keep_alive = False  # the latest; those before it would otherwise be the last
+
+    def give_up(self) -> None:
+        """The server waits no longer: what has not begun to be answered hears so, and all else breaks off."""
+        answering = self._answering
+        if answering is None or answering.response_started or self.transport.is_closing():
+            self.transport.abort()
+            return
+        self._is_refused = True
+        self.pipeline.clear()
+        _disconnect(answering)
+        self.left.set()
+        self._answering = None
+        self.scope = answering.scope
+        self._answer_with(GatewayNotReady("it ends, and the request's turn did not come"))
 
     def _should_upgrade(self) -> bool:
         return False  # a WebSocket begins as a request like any other; whoever answers it takes the connection over

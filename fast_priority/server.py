@@ -1,17 +1,17 @@
-"""uvicorn, set up so that it adds nothing to what the target answers."""
+"""uvicorn, set up so that it adds nothing to what the target answers, and takes no more clients than it may."""
 
 import socket
-from typing import Any
 
 import uvicorn
 
 from fast_priority.app import create_app
+from fast_priority.connection_clocks import ConnectionClocks
+from fast_priority.door import Door
 from fast_priority.errors import ConfigurationError
-from fast_priority.http_protocol import HttpProtocol
+from fast_priority.graceful_server import GracefulServer
+from fast_priority.message import MOST_CHUNK_BYTES, SLOWEST_BYTES_PER_SECOND
+from fast_priority.open_files import connections_that_fit, raise_file_limit
 from fast_priority.settings import PREFIX, Settings
-from fast_priority.small_reads import SmallReads
-
-_DRAIN_GRACE_SECONDS = 5  # over the longest that an answer can take
 
 
 def check_port_is_free(settings: Settings) -> None:
@@ -27,20 +27,28 @@ def check_port_is_free(settings: Settings) -> None:
         ) from None
 
 
-def _in_small_reads(*args: Any, **kwargs: Any) -> SmallReads:
-    return SmallReads(HttpProtocol(*args, **kwargs))
+def clocks_for(settings: Settings) -> ConnectionClocks:
+    """Make the clocks that the settings ask for."""
+    # Of one response as much may be left to take as one chunk, and what the transport holds before it says so.
+    taking_seconds = settings.timeout + 2 * MOST_CHUNK_BYTES / SLOWEST_BYTES_PER_SECOND
+    return ConnectionClocks(settings.head_timeout, settings.keep_alive, taking_seconds)
 
 
 def server_for(settings: Settings) -> uvicorn.Server:
     """Build the gateway's server. Raises ConfigurationError without a target, or if its port is taken."""
     check_port_is_free(settings)
+    app = create_app(settings)
+    clocks = clocks_for(settings)
+    most = connections_that_fit(settings.max_connections, raise_file_limit())
+    probes = frozenset(path.encode() for path in settings.health_paths)
+    door = Door(clocks, most, probes, app.retry_after_seconds)
     config = uvicorn.Config(
-        create_app(settings),
+        app,
         host=settings.host,
         port=settings.port,
-        http=_in_small_reads,  # type: ignore[arg-type]  # it makes protocols, and that is all that is asked of it
+        http=door,  # type: ignore[arg-type]  # it makes protocols, and that is all that is asked of it
         loop="uvloop",
-        ws="none",  # the protocol above hands WebSockets over to the application, as connections
+        ws="none",  # the protocol hands WebSockets over to the application, as connections
         lifespan="on",
         # The client gets the target's Date and Server, and its own address is nobody's to overwrite.
         date_header=False,
@@ -48,7 +56,5 @@ def server_for(settings: Settings) -> uvicorn.Server:
         proxy_headers=False,
         access_log=False,
         log_config=None,  # one log, in one form, set up by who starts the server
-        # On SIGTERM no more connections are taken, and what waits gets its answer if one can still come.
-        timeout_graceful_shutdown=int(settings.ttl + settings.timeout) + _DRAIN_GRACE_SECONDS,
     )
-    return uvicorn.Server(config)
+    return GracefulServer(config, clocks, settings.drain_seconds, app.begin_to_end)

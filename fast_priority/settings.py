@@ -31,6 +31,7 @@ DOTENV = ".env"
 GATEWAY_OPENAPI_PATH = "/gateway_openapi.json"
 _NO = {"false", "no", "off", "none", "null"}
 _LEAST_BODY_LIMIT_BYTES = 1024
+_DRAIN_GRACE_SECONDS = 5.0  # over the longest that an answer can take
 
 
 def _setting(default: Any, meaning: str, takes: str, **limits: Any) -> Any:
@@ -116,6 +117,34 @@ class Settings(BaseSettings):
     )
     max_queued_low: int = _setting(
         10_000, "Most requests that may wait on the low queue.", "a whole number from 1 to 1000000", ge=1, le=1_000_000
+    )
+    max_connections: int = _setting(
+        16_384,
+        "Most clients that may be connected to one gateway at once; 0: as many as come.",
+        "a whole number from 1 to 1000000, or 0 for no limit",
+        ge=0,
+        le=1_000_000,
+    )
+    head_timeout: float = _setting(
+        30.0,
+        "Seconds a client may take to send a request's head.",
+        "a number of seconds from 0.1 to 86400",
+        ge=0.1,
+        le=86_400,
+    )
+    keep_alive: float = _setting(
+        75.0,
+        "Seconds a client's connection may be idle between two requests.",
+        "a number of seconds from 0.1 to 86400",
+        ge=0.1,
+        le=86_400,
+    )
+    drain_timeout: float = _setting(
+        0.0,
+        "Seconds a gateway that is told to end goes on answering what waits; 0: as long as an answer can take.",
+        "a number of seconds from 0.1 to 604800, or 0 for TTL and TIMEOUT together",
+        ge=0,
+        le=604_800,
     )
     redis_host: str = _setting("localhost", "Host of Redis.", "a host name or address")
     redis_port: int = _setting(6379, "Port of Redis.", "a port from 1 to 65535", ge=1, le=65_535)
@@ -249,8 +278,12 @@ class Settings(BaseSettings):
     @property
     def own_paths(self) -> tuple[str, ...]:
         """The paths that the gateway answers itself."""
-        health = self.health_path
-        return self.doc_path, self.redoc_path, GATEWAY_OPENAPI_PATH, health, f"{health}/live", f"{health}/ready"
+        return self.doc_path, self.redoc_path, GATEWAY_OPENAPI_PATH, *self.health_paths
+
+    @property
+    def health_paths(self) -> tuple[str, ...]:
+        """The paths of the gateway's health."""
+        return self.health_path, f"{self.health_path}/live", f"{self.health_path}/ready"
 
     @property
     def runs_as_worker(self) -> bool:
@@ -261,6 +294,11 @@ class Settings(BaseSettings):
     def names_a_redis(self) -> bool:
         """Whether anybody said which Redis to use."""
         return not self.model_fields_set.isdisjoint({"redis_host", "redis_port", "redis_user", "redis_password"})
+
+    @property
+    def drain_seconds(self) -> float:
+        """How long a gateway that is told to end goes on answering what waits."""
+        return self.drain_timeout or self.ttl + self.timeout + _DRAIN_GRACE_SECONDS
 
     @property
     def worker_processes(self) -> int:

@@ -14,6 +14,7 @@ from fast_priority.settings import Settings
 from fast_priority.stack import gateway_part, running, wait_until_answers, worker_part
 
 _LOOK_SECONDS = 0.2
+_LAST_SECONDS = 10.0  # what is given up then hears so
 
 
 class _Asked(Exception):
@@ -37,9 +38,8 @@ def run_standalone(settings: Settings, *, embed_redis: bool) -> None:
             workers = parts.enter_context(
                 running(worker_part(settings.worker_processes, settings.worker_concurrency, redis_port, **redis))
             )
-            drain_seconds = settings.ttl + settings.timeout
             part = gateway_part(policy.base_url, settings.host, settings.port, redis_port, **redis)
-            gateway = parts.enter_context(running(part, stop_seconds=drain_seconds))
+            gateway = parts.enter_context(running(part, stop_seconds=settings.drain_seconds + _LAST_SECONDS))
             url = f"http://{_reachable(settings.host)}:{settings.port}"
             wait_until_answers(gateway, "gateway", f"{url}{settings.health_path}/ready")
             typer.echo(f"Fast Priority listens on {url}, in front of {policy.base_url}. Ctrl-C ends it.")

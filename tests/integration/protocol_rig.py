@@ -9,7 +9,9 @@ from typing import Any
 
 import uvicorn
 
-from fast_priority.http_protocol import HttpProtocol
+from fast_priority.connection_clocks import ConnectionClocks
+from fast_priority.door import Door
+from fast_priority.graceful_server import GracefulServer
 from fast_priority.stack import wait_until
 
 PATIENCE_SECONDS = 30
@@ -20,26 +22,41 @@ Application = Callable[[dict[str, Any], Receive, Send], Awaitable[None]]
 
 
 @contextmanager
-def serving(application: Application) -> Iterator[int]:
+def serving(application: Application, **limits: Any) -> Iterator[int]:
     """Serve it as the gateway is served, and give the port."""
+    with serving_until_told(application, **limits) as (port, _):
+        yield port
+
+
+@contextmanager
+def serving_until_told(
+    application: Application,
+    *,
+    head_seconds: float = PATIENCE_SECONDS,
+    idle_seconds: float = PATIENCE_SECONDS,
+    taking_seconds: float = PATIENCE_SECONDS,
+    drain_seconds: float = 1.0,
+    **door: Any,
+) -> Iterator[tuple[int, GracefulServer]]:
+    """Serve it, and give the server as well, which ends when its `should_exit` is set."""
     listener = socket.create_server(("127.0.0.1", 0))
+    clocks = ConnectionClocks(head_seconds, idle_seconds, taking_seconds)
     config = uvicorn.Config(
         application,
-        http=HttpProtocol,
+        http=Door(clocks, **door),  # type: ignore[arg-type]
         loop="uvloop",
         ws="none",
         lifespan="off",
         log_config=None,
         proxy_headers=False,
         access_log=False,
-        timeout_graceful_shutdown=1,
     )
-    server = uvicorn.Server(config)
+    server = GracefulServer(config, clocks, drain_seconds, on_drain=lambda: None)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
     thread.start()
     try:
         wait_until("it serves", lambda: server.started)
-        yield listener.getsockname()[1]
+        yield listener.getsockname()[1], server
     finally:
         server.should_exit = True
         thread.join(PATIENCE_SECONDS)

@@ -59,6 +59,10 @@ def test_default(name: str, default: object) -> None:
         ("TIMEOUT", "2.5", "timeout", 2.5),
         ("CONNECT_TIMEOUT", "0.5", "connect_timeout", 0.5),
         ("MAX_BODY", "2048", "max_body", 2048),
+        ("MAX_CONNECTIONS", "0", "max_connections", 0),
+        ("HEAD_TIMEOUT", "2.5", "head_timeout", 2.5),
+        ("KEEP_ALIVE", "60", "keep_alive", 60.0),
+        ("DRAIN_TIMEOUT", "25", "drain_timeout", 25.0),
         ("MAX_QUEUED_HIGH", "3", "max_queued_high", 3),
         ("MAX_QUEUED_LOW", "4", "max_queued_low", 4),
         ("WORKER_CONCURRENCY", "8", "worker_concurrency", 8),
@@ -147,3 +151,9 @@ def test_settings_do_not_change() -> None:
     """Settings that are built stay as they are."""
     with pytest.raises(ValueError, match="frozen"):
         Settings.load().ttl = 1
+
+
+def test_a_gateway_drains_for_as_long_as_an_answer_can_take() -> None:
+    """Unless told otherwise, a gateway that ends waits for what may wait, and be silent, for the longest allowed."""
+    assert Settings.load(ttl=10, timeout=20).drain_seconds == 35
+    assert Settings.load(drain_timeout=25).drain_seconds == 25

@@ -1,0 +1,172 @@
+"""A server that is told to end: what has come is answered, and nobody is cut off."""
+
+import asyncio
+import signal
+import socket
+import threading
+from typing import Any
+
+import pytest
+import uvicorn
+
+from fast_priority.connection_clocks import ConnectionClocks
+from fast_priority.graceful_server import GracefulServer
+from fast_priority.stack import wait_until
+from tests.integration.protocol_rig import (
+    PATIENCE_SECONDS,
+    Echo,
+    Receive,
+    Send,
+    answer,
+    connected,
+    connection_in,
+    read_through,
+    read_to_the_end,
+    serving_until_told,
+)
+
+WHOLE = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
+
+
+class Held:
+    """Answers when it is let go."""
+
+    def __init__(self) -> None:
+        self.begun = threading.Semaphore(0)
+        self.may_answer = threading.Event()
+        self.left = threading.Event()
+
+    async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
+        self.begun.release()
+        while not self.may_answer.is_set():
+            if connection_in(scope).left.is_set():
+                self.left.set()
+                return
+            await asyncio.sleep(0.01)
+        await answer(send, b"{}")
+
+
+def takes_no_more(port: int) -> bool:
+    try:
+        socket.create_connection(("127.0.0.1", port)).close()
+    except ConnectionRefusedError:
+        return True
+    return False
+
+
+def test_what_is_under_way_is_answered() -> None:
+    """Nobody can connect any more, and who waits gets the answer, with the news that it is the last."""
+    held = Held()
+    with serving_until_told(held, drain_seconds=PATIENCE_SECONDS) as (port, server), connected(port) as client:
+        client.sendall(WHOLE)
+        assert held.begun.acquire(timeout=PATIENCE_SECONDS)
+        server.should_exit = True
+        wait_until("it takes no more", lambda: takes_no_more(port))
+        held.may_answer.set()
+        said = read_to_the_end(client)
+    assert said.startswith(b"HTTP/1.1 200 ")
+    assert b"connection: close" in said
+
+
+@pytest.mark.parametrize("begun", [b"", b"GET / HTT"])
+def test_what_is_on_its_way_is_answered(begun: bytes) -> None:
+    """A request that comes, or whose rest comes, on a connection that was there is answered, too."""
+    with serving_until_told(Echo(), drain_seconds=PATIENCE_SECONDS) as (port, server), connected(port) as client:
+        client.sendall(WHOLE + begun)
+        read_through(client, b"}")
+        server.should_exit = True
+        wait_until("it takes no more", lambda: takes_no_more(port))
+        client.sendall(WHOLE.removeprefix(begun))
+        said = read_to_the_end(client)
+    assert said.startswith(b"HTTP/1.1 200 ")
+    assert b"connection: close" in said
+
+
+def test_idle_connections_do_not_hold_it_up() -> None:
+    """Connections on which nothing comes are closed, whether they were ever used or not, and it ends."""
+    with (
+        serving_until_told(Echo(), drain_seconds=1000) as (port, server),
+        connected(port) as used,
+        connected(port) as unused,
+    ):
+        used.sendall(WHOLE)
+        read_through(used, b"}")
+        server.should_exit = True
+        assert (read_to_the_end(used), read_to_the_end(unused)) == (b"", b"")
+
+
+def test_who_waits_longer_than_it_does_hears_so() -> None:
+    """At the end of its time, requests that have not begun to be answered are answered 503, and their work ends."""
+    held = Held()
+    with serving_until_told(held, drain_seconds=0.3) as (port, server), connected(port) as client:
+        client.sendall(WHOLE + WHOLE)
+        assert held.begun.acquire(timeout=PATIENCE_SECONDS)
+        server.should_exit = True
+        said = read_to_the_end(client)
+        assert held.left.wait(PATIENCE_SECONDS)
+    assert said.count(b"HTTP/1.1 ") == 1
+    assert said.startswith(b"HTTP/1.1 503 ")
+    assert b"urn:fast-priority:gateway-not-ready" in said
+    assert b"retry-after: " in said
+
+
+def test_a_response_without_end_breaks_off() -> None:
+    """At the end of its time, a response that still streams is broken off, and not taken for whole."""
+
+    async def endless(scope: dict[str, Any], receive: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        while not connection_in(scope).left.is_set():
+            await send({"type": "http.response.body", "body": b"x", "more_body": True})
+            await asyncio.sleep(0.01)
+
+    with serving_until_told(endless, drain_seconds=0.3) as (port, server), connected(port) as client:
+        client.sendall(WHOLE)
+        read_through(client, b"x")
+        server.should_exit = True
+        try:
+            said = read_to_the_end(client)
+        except ConnectionResetError:
+            said = b""
+    assert not said.endswith(b"0\r\n\r\n")
+
+
+def test_connections_that_wait_to_be_accepted_are_answered() -> None:
+    """A client that was connected, but not yet accepted, when the server begins to end is answered."""
+    blocked, go_on = threading.Event(), threading.Event()
+    ending: list[asyncio.Task[None]] = []
+
+    def block() -> None:
+        blocked.set()
+        go_on.wait(PATIENCE_SECONDS)
+
+    async def end(scope: dict[str, Any], receive: Receive, send: Send) -> None:
+        if scope["path"] == "/end":
+            # In one turn of the loop, which accepts nobody in between.
+            asyncio.get_running_loop().call_soon(block)
+            ending.append(asyncio.create_task(server.shutdown()))
+        await answer(send, b"{}")
+
+    with serving_until_told(end, drain_seconds=PATIENCE_SECONDS) as (port, server), connected(port) as first:
+        first.sendall(WHOLE.replace(b"/ ", b"/end "))
+        assert blocked.wait(PATIENCE_SECONDS)
+        waiting = [socket.create_connection(("127.0.0.1", port), timeout=PATIENCE_SECONDS) for _ in range(20)]
+        for client in waiting:
+            client.sendall(WHOLE)
+        go_on.set()
+        answers = [read_to_the_end(client) for client in waiting]
+        for client in waiting:
+            client.close()
+    assert all(said.startswith(b"HTTP/1.1 200 ") for said in answers)
+
+
+def test_who_asks_twice_does_not_want_to_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A second signal ends the server at once, but not one that comes together with the first."""
+    now = [100.0]
+    monkeypatch.setattr("fast_priority.graceful_server.time.monotonic", lambda: now[0])
+    server = GracefulServer(uvicorn.Config(Echo()), ConnectionClocks(1, 1, 1), 1, on_drain=lambda: None)
+    server.handle_exit(signal.SIGTERM, None)
+    server.handle_exit(signal.SIGINT, None)
+    assert (server.should_exit, server.force_exit) == (True, False)
+    now[0] += 2
+    server.handle_exit(signal.SIGTERM, None)
+    assert server.force_exit

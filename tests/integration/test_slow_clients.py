@@ -1,0 +1,256 @@
+"""Clients that keep the server waiting, come in crowds, or send more than is answered."""
+
+import asyncio
+import contextlib
+import json
+import socket
+import threading
+from typing import Any
+
+import pytest
+
+from fast_priority.stack import wait_until
+from tests.integration.protocol_rig import (
+    PATIENCE_SECONDS,
+    Echo,
+    Receive,
+    Send,
+    Waiting,
+    answer,
+    connected,
+    connection_in,
+    read_through,
+    read_to_the_end,
+    serving,
+)
+
+GET = b"GET / HTTP/1.1\r\nHost: x\r\n"
+WHOLE = GET + b"\r\n"
+LAST = GET + b"Connection: close\r\n\r\n"
+PROBES = frozenset({b"/health"})
+
+
+def answered(client: socket.socket, sent: bytes = WHOLE) -> None:
+    """Send a request, and read its answer."""
+    client.sendall(sent)
+    assert read_through(client, b"}").startswith(b"HTTP/1.1 200 ")
+
+
+def send_bytes_until_it_ends(client: socket.socket, piece: bytes) -> bytes:
+    """Send a piece now and then until the other side closes, and give what it said."""
+    received = b""
+    client.settimeout(0.1)
+    while True:
+        try:
+            client.sendall(piece)
+            if not (came := client.recv(65536)):
+                return received
+            received += came
+        except TimeoutError:
+            continue
+        except (ConnectionResetError, BrokenPipeError):
+            return received
+
+
+@pytest.mark.parametrize("piece", [b"x", b"x: a\r\n"])
+@pytest.mark.parametrize("before", [b"", WHOLE])
+def test_a_head_that_takes_too_long_is_answered_408(before: bytes, piece: bytes) -> None:
+    """A client that sends its head piece by piece is answered 408 in time, and dismissed; on a used connection, too."""
+    with serving(Echo(), head_seconds=0.5) as port, connected(port) as client:
+        if before:
+            answered(client, before)
+        client.sendall(GET)
+        said = send_bytes_until_it_ends(client, piece)
+    head, _, body = said.partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 408 ")
+    assert b"connection: close" in head
+    assert json.loads(body)["type"] == "urn:fast-priority:request-head-timeout"
+
+
+def test_a_connection_that_says_nothing_is_closed_without_a_word() -> None:
+    """Who asks nothing hears nothing: browsers open connections in advance."""
+    with serving(Echo(), head_seconds=0.3) as port, connected(port) as client:
+        assert read_to_the_end(client) == b""
+
+
+def test_an_idle_connection_is_closed_without_a_word() -> None:
+    """A connection without a next request is closed after its time, and not before."""
+    with serving(Echo(), idle_seconds=0.5) as port, connected(port) as client:
+        answered(client)
+        answered(client)
+        assert read_to_the_end(client) == b""
+
+
+def test_time_is_not_counted_while_the_answer_is_made() -> None:
+    """A client that waits for its answer is not slow, even if it has begun the next head."""
+
+    async def slowly(scope: dict[str, Any], receive: Receive, send: Send) -> None:
+        begun.set()
+        while not go_on.is_set():
+            await asyncio.sleep(0.01)
+        await answer(send, b"{}")
+
+    begun, go_on = threading.Event(), threading.Event()
+    with serving(slowly, head_seconds=0.2, idle_seconds=0.2) as port, connected(port) as client:
+        client.sendall(WHOLE + GET)
+        assert begun.wait(PATIENCE_SECONDS)
+        with connected(port) as other:
+            read_to_the_end(other)  # which is closed after as long as the first one could have been
+        client.sendall(b"Connection: close\r\n\r\n")
+        go_on.set()
+        assert read_to_the_end(client).count(b"HTTP/1.1 200 ") == 2
+
+
+def test_the_rest_of_a_body_has_its_time() -> None:
+    """A client that goes on sending a body that has been answered is dismissed in the end."""
+
+    async def early(scope: dict[str, Any], receive: Receive, send: Send) -> None:
+        await answer(send, b"{}")
+
+    with serving(early, head_seconds=0.5) as port, connected(port) as client:
+        client.sendall(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000\r\n\r\n")
+        assert read_through(client, b"{}").startswith(b"HTTP/1.1 200 ")
+        assert send_bytes_until_it_ends(client, b"x") == b""
+
+
+@pytest.mark.parametrize("sent", [WHOLE, LAST])
+@pytest.mark.parametrize("half_closes", [False, True])
+def test_a_client_that_takes_nothing_loses_its_connection(sent: bytes, half_closes: bool) -> None:
+    """A connection that is to be closed does not stay for ever because its client does not read."""
+    left, begun = threading.Event(), threading.Event()
+
+    async def much(scope: dict[str, Any], receive: Receive, send: Send) -> None:
+        await answer(send, b"x" * 20_000_000)
+        begun.set()
+        await connection_in(scope).left.wait()
+        left.set()
+
+    with serving(much, idle_seconds=0.2, taking_seconds=0.5) as port, connected(port) as client:
+        client.sendall(sent)
+        assert begun.wait(PATIENCE_SECONDS)
+        if half_closes:
+            client.shutdown(socket.SHUT_WR)
+        assert left.wait(PATIENCE_SECONDS)
+
+
+def test_a_slow_reader_of_a_last_answer_gets_all_of_it() -> None:
+    """An idle connection is closed once everything has been taken, and not in the midst of it."""
+
+    async def much(scope: dict[str, Any], receive: Receive, send: Send) -> None:
+        await answer(send, b"x" * 20_000_000)
+
+    with serving(much, idle_seconds=0.2) as port, connected(port) as client:
+        client.sendall(WHOLE)
+        with connected(port) as other:
+            other.sendall(WHOLE)
+            read_to_the_end(other)  # by now the first one could have been closed, too
+        assert len(read_to_the_end(client)) > 20_000_000
+
+
+def test_over_the_limit_clients_hear_503_when_they_ask() -> None:
+    """One client too many is answered 503 with Retry-After as soon as it asks; a place that is free again is given."""
+    waiting = Waiting()
+    with serving(waiting, most_connections=2, retry_after_seconds=lambda: 17) as port:
+        with connected(port) as first, connected(port) as second:
+            first.sendall(WHOLE)
+            second.sendall(WHOLE)
+            assert all(waiting.begun.acquire(timeout=PATIENCE_SECONDS) for _ in range(2))
+            with connected(port) as third:
+                third.sendall(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 300000\r\n\r\n" + b"x" * 300_000)
+                head, _, body = read_to_the_end(third).partition(b"\r\n\r\n")
+        assert head.startswith(b"HTTP/1.1 503 Service Unavailable\r\n")
+        assert {b"connection: close", b"retry-after: 17"} <= set(head.split(b"\r\n"))
+        assert json.loads(body)["type"] == "urn:fast-priority:too-many-connections"
+        wait_until("both have left", lambda: len(waiting.left) == 2)
+        with connected(port) as fourth:
+            fourth.sendall(WHOLE)
+            assert waiting.begun.acquire(timeout=PATIENCE_SECONDS)
+
+
+def test_who_is_idle_gives_way() -> None:
+    """At the limit, the connection that has been idle for longest is closed for one that comes."""
+    with serving(Echo(), most_connections=2) as port, connected(port) as first, connected(port) as second:
+        answered(first)
+        answered(second)
+        with connected(port) as third:
+            answered(third)
+        assert read_to_the_end(first) == b""
+        answered(second)
+
+
+def test_health_is_told_over_the_limit() -> None:
+    """A probe is answered over the limit, on a connection for one request; what follows it is not."""
+    waiting = Waiting()
+
+    async def application(scope: dict[str, Any], receive: Receive, send: Send) -> None:
+        if scope["path"] == "/health":
+            await answer(send, b"{}")
+        else:
+            await waiting(scope, receive, send)
+
+    with serving(application, most_connections=1, probes=PROBES) as port, connected(port) as first:
+        first.sendall(WHOLE)
+        assert waiting.begun.acquire(timeout=PATIENCE_SECONDS)
+        with connected(port) as probe:
+            probe.sendall(b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n" + WHOLE)
+            said = read_to_the_end(probe)
+    assert said.startswith(b"HTTP/1.1 200 ")
+    assert b"connection: close" in said
+    assert said.count(b"HTTP/1.1 ") == 1
+
+
+def test_crowds_over_the_limit_are_bounded() -> None:
+    """However many come over the limit, only so many are kept, and the gateway's own clients do not notice."""
+    with serving(Echo(), most_connections=1) as port, connected(port) as first:
+        first.sendall(GET)
+        crowd = [socket.create_connection(("127.0.0.1", port), timeout=PATIENCE_SECONDS) for _ in range(300)]
+        with contextlib.suppress(ConnectionResetError):
+            assert crowd[-1].recv(1) == b""
+        for one in crowd:
+            one.close()
+        answered(first, b"\r\n")
+
+
+def test_pipelined_requests_are_not_collected() -> None:
+    """Of what a client sends ahead, no more is made requests of than fits into one read, behind a body as well."""
+    waiting = Waiting()
+    body = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 30000\r\n\r\n" + b"x" * 30_000
+    with serving(waiting) as port, connected(port) as client:
+        client.settimeout(1.0)
+        with pytest.raises(TimeoutError):
+            client.sendall(body + WHOLE * 1_000_000)
+        assert waiting.begun.acquire(timeout=PATIENCE_SECONDS)
+        protocol = waiting._connections[0]._protocol
+        assert len(protocol.pipeline) < 8192 / len(WHOLE) + 1
+        assert len(protocol._held) <= 256 * 1024
+
+
+def test_pipelined_requests_are_not_collected_while_they_are_answered() -> None:
+    """The more of them are answered, the more are read, and never more than that."""
+    most_held = 0
+
+    async def receiving(scope: dict[str, Any], receive: Receive, send: Send) -> None:
+        nonlocal most_held
+        await receive()
+        await asyncio.sleep(0)
+        most_held = max(most_held, len(connection_in(scope)._protocol._held))
+        await answer(send, b"{}")
+
+    with serving(receiving) as port, connected(port) as client:
+        sending = threading.Thread(target=client.sendall, args=(WHOLE * 20_000 + LAST,))
+        sending.start()
+        assert read_to_the_end(client).count(b"HTTP/1.1 200 ") == 20_001
+        sending.join(PATIENCE_SECONDS)
+    assert most_held <= 8192
+
+
+def test_pipelined_requests_are_all_answered_in_order() -> None:
+    """What is held back is read when its turn comes, and nothing of it is lost."""
+    asked = b"".join(b"GET /%d HTTP/1.1\r\nHost: x\r\n\r\n" % number for number in range(5000))
+    with serving(Echo()) as port, connected(port) as client:
+        sending = threading.Thread(target=client.sendall, args=(asked + LAST,))
+        sending.start()
+        said = read_to_the_end(client)
+        sending.join(PATIENCE_SECONDS)
+    bodies = [part.partition(b"\r\n\r\n")[2] for part in said.split(b"HTTP/1.1 200 OK\r\n")[1:]]
+    assert [json.loads(body)["target"] for body in bodies] == [*(f"/{number}" for number in range(5000)), "/"]
