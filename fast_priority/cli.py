@@ -149,7 +149,7 @@ def standalone(
 ) -> None:
     """Run gateway, workers and a Redis of their own in one command, for one machine.
 
-    With any of FAST_PRIORITY_REDIS_* set, that Redis is used and none is started.
+    With FAST_PRIORITY_REDIS_HOST or any other FAST_PRIORITY_REDIS_* set, that Redis is used and none is started.
 
     Example: fast-priority standalone --target http://localhost:9000 --workers 4
     """
