@@ -31,7 +31,7 @@ def start(stack: Stack, **settings: str) -> None:
     environment = NOT_BY_PORT | {f"FAST_PRIORITY_REDIS_{name}": value for name, value in settings.items()}
     stack.start_mock()
     stack.start_gateway(**environment)
-    stack.start_workers(processes=2, **environment)
+    stack.start_workers(processes=2, concurrency=4, **environment)
 
 
 def test_a_url_says_it_all(tmp_path: Path) -> None:
@@ -152,8 +152,30 @@ def test_a_user_with_few_rights_is_enough(tmp_path: Path) -> None:
             environment = {"RQ_REDIS_URL": f"redis://gate:{SECRET}@127.0.0.1:{port}"}
             stack.start(Part("stock worker", ("-m", "rq.cli", "worker", "high", "low"), environment))
             assert stack.client.post("/queued", content=b"x" * 300_000).json()["body_length"] == 300_000
-            assert [(row["reason"], row["object"]) for row in redis.acl_log()] == []
+            # Redis 6.2 knows no rights to parts of CLIENT, of which redis-py asks one that is not needed.
+            let_pass = {"client"} if redis.info("server")["redis_version"].startswith("6.") else set()
+            assert {row["object"] for row in redis.acl_log()} <= let_pass
             assert RIGHTS in (Path(__file__).parents[2] / "docs" / "redis.md").read_text()
+
+
+def test_a_node_of_a_cluster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With RQ_KEY_PREFIX={rq} all keys are in one slot, so the node of a Redis Cluster that has it is enough."""
+    monkeypatch.setenv("RQ_KEY_PREFIX", "{rq}")
+    port = free_port()
+    options = ("--port", str(port), "--cluster-enabled", "yes")
+    with Redis(port=port) as redis, redis_server(tmp_path / "redis", *options, look=redis):
+        redis.execute_command("CLUSTER", "ADDSLOTS", *range(16_384))
+        wait_until("the cluster is whole", lambda: redis.execute_command("CLUSTER INFO")["cluster_state"] == "ok")
+        with running_stack(port, tmp_path) as stack:
+            stack.start_mock()
+            stack.start_gateway()
+            stack.start_workers(processes=2)
+            assert stack.client.post("/queued", content=b"x" * 300_000).json()["body_length"] == 300_000
+            stack.start_stock_worker()
+            stack.processes["workers"].terminate()
+            stack.processes["workers"].wait(20)
+            assert stack.client.post("/queued", content=b"x" * 300_000).json()["body_length"] == 300_000
+            assert [key for key in redis.keys("*") if not key.startswith(b"{rq}:")] == []
 
 
 @pytest.mark.parametrize("by_url", [True, False], ids=["in the URL", "beside it"])

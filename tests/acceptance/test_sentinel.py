@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -65,7 +66,8 @@ def watched(tmp_path: Path) -> Iterator[Watched]:
 
 
 def _knows_all(asked: Redis) -> bool:
-    state = asked.sentinel_masters()["mymaster"]
+    masters: dict[str, Any] = asked.sentinel_masters()  # type: ignore[assignment]
+    state = masters["mymaster"]
     return bool(state["num-other-sentinels"] == 2 and state["num-slaves"] == 1)
 
 
@@ -92,7 +94,7 @@ def test_gateway_and_workers_follow_a_failover(watched: Watched, tmp_path: Path)
         (tmp_path / "logs").mkdir()
         stack.start_mock()
         stack.start_gateway(**watched.settings())
-        stack.start_workers(processes=2, **watched.settings())
+        stack.start_workers(processes=2, concurrency=4, **watched.settings())
         start_rq_worker(stack, watched)
         assert stack.client.get("/queued").status_code == 200
         before = _processes(stack)
@@ -140,7 +142,7 @@ def test_silent_sentinels_do_not_hold_a_client_up(watched: Watched, tmp_path: Pa
         (tmp_path / "logs").mkdir()
         stack.start_mock()
         stack.start_gateway(**watched.settings())
-        stack.start_workers(**watched.settings())
+        stack.start_workers(processes=1, concurrency=4, **watched.settings())
         for process in watched.sentinels.values():
             process.send_signal(signal.SIGSTOP)
         try:
