@@ -268,7 +268,7 @@ def _run_workers(settings: Settings) -> None:
         # This runs in the process of the new worker, which was forked with the pool's handlers: they end the pool only.
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, signal.SIG_DFL)
-        # The connection of the pool, which this process was forked with, may have to ask Sentinels of its parent.
+        # One of its own: that of the pool was made before the fork, and so were those to the Sentinels behind it.
         return PriorityWorker(queues, settings=settings, connection=sync_connection(settings), **options)
 
     pool = WorkerPool(

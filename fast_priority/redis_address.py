@@ -57,8 +57,8 @@ def parse_redis_url(url: str) -> dict[str, Any]:
     """
     if re.search(r"[\s\x00-\x1f\x7f]", url):
         raise ValueError("it has blanks or control characters")
-    parts = urlsplit(url)
-    if parts.scheme not in ("redis", "rediss", "unix"):
+    parts = _split(url)
+    if parts is None or parts.scheme not in ("redis", "rediss", "unix"):
         raise ValueError("this is not the URL of a Redis")
     found: dict[str, Any] = {"tls": True} if parts.scheme == "rediss" else {}
     found |= {name: unquote(value) for name, value in (("user", parts.username), ("password", parts.password)) if value}
@@ -68,10 +68,19 @@ def parse_redis_url(url: str) -> dict[str, Any]:
 
 def parse_sentinel(text: str) -> tuple[str, int]:
     """Give host and port of a Sentinel; without a port it is 26379. Raises ValueError if it is neither."""
-    parts = urlsplit(f"//{text}")
-    if not parts.hostname or parts.netloc != text or "@" in text or parts.port == 0 or re.search(r"\s", text):
+    parts = _split(f"//{text}")
+    if parts is None or not parts.hostname or parts.netloc != text or re.search(r"[@\s]|:$", text) or parts.port == 0:
         raise ValueError(f"{text!r} is not a host, or host:port, of a Sentinel")
     return parts.hostname, parts.port or _SENTINEL_PORT
+
+
+def _split(url: str) -> SplitResult | None:
+    try:
+        parts = urlsplit(url)
+        _ = parts.port
+    except ValueError:  # whose text shows what may be a password
+        return None
+    return parts
 
 
 def _server(parts: SplitResult) -> dict[str, Any]:
