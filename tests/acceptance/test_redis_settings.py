@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from redis import Redis
 
-from fast_priority.stack import Part
+from fast_priority.stack import Part, wait_until_answers
 from tests.harness import Stack, free_port, problem_of, running_stack, wait_until
 from tests.redis_servers import Certificates, arguments_of, redis_server, speaks_tls
 from tests.tls_terminator import tls_in_front_of
@@ -223,3 +223,20 @@ def _rq_info(stack: Stack) -> str:
     said = subprocess.run(command, env=environment, capture_output=True, text=True, check=True, timeout=60).stdout
     assert "2 workers, 2 queues" in said
     return said
+
+
+def test_standalone_takes_the_redis_that_a_url_names(tmp_path: Path) -> None:
+    """`standalone` with FAST_PRIORITY_REDIS_URL starts no Redis, and hands no secret on as an argument."""
+    port = free_port()
+    with Redis(port=port, password=SECRET, db=4) as redis:
+        server = redis_server(tmp_path / "redis", "--port", str(port), "--requirepass", SECRET, look=redis)
+        with server, running_stack(port, tmp_path) as stack:
+            stack.start_mock()
+            target, own = ("--target", stack.mock_url), ("--host", "127.0.0.1", "--port", str(stack.gateway_port))
+            environment = {"FAST_PRIORITY_REDIS_URL": f"redis://:{SECRET}@127.0.0.1:{port}/4"}
+            part = Part("standalone", ("-m", "fast_priority", "standalone", *target, *own), environment)
+            wait_until_answers(stack.start(part), "standalone", f"{stack.url}/gateway_health/ready")
+            assert stack.client.get("/queued").status_code == 200
+            assert redis.scard("rq:workers") == 1
+            arguments = arguments_of(stack.processes["standalone"].pid)
+            assert ("redis-server" in arguments, SECRET in arguments, "gateway" in arguments) == (False, False, True)
