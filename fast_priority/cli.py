@@ -149,7 +149,7 @@ def standalone(
 ) -> None:
     """Run gateway, workers and a Redis of their own in one command, for one machine.
 
-    With any of FAST_PRIORITY_REDIS_HOST, _PORT, _USER or _PASSWORD set, that Redis is used and none is started.
+    With FAST_PRIORITY_REDIS_HOST or any other FAST_PRIORITY_REDIS_* set, that Redis is used and none is started.
 
     Example: fast-priority standalone --target http://localhost:9000 --workers 4
     """
@@ -264,11 +264,12 @@ def _run_workers(settings: Settings) -> None:
     from fast_priority.broker.connecting import sync_connection
     from fast_priority.worker import PriorityWorker
 
-    def make_worker(queues: Any, **options: Any) -> PriorityWorker:
+    def make_worker(queues: Any, *, connection: Any, **options: Any) -> PriorityWorker:
         # This runs in the process of the new worker, which was forked with the pool's handlers: they end the pool only.
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, signal.SIG_DFL)
-        return PriorityWorker(queues, settings=settings, **options)
+        # One of its own: that of the pool was made before the fork, and so were those to the Sentinels behind it.
+        return PriorityWorker(queues, settings=settings, connection=sync_connection(settings), **options)
 
     pool = WorkerPool(
         ["high", "low"],

@@ -7,11 +7,11 @@ the environment, then in the file `.env` of the working directory, then among th
 import os
 import re
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Self, get_args
 from urllib.parse import urlsplit
 
 from dotenv import dotenv_values
-from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic import AliasChoices, Field, FilePath, SecretStr, ValidationError, field_validator, model_validator
 from pydantic.fields import FieldInfo
 from pydantic_settings import (
     BaseSettings,
@@ -24,6 +24,7 @@ from pydantic_settings import (
 from fast_priority.errors import ConfigurationError
 from fast_priority.message import TargetPolicy
 from fast_priority.priority import Listing, Rules
+from fast_priority.redis_address import RedisAddress, parse_redis_url, parse_sentinel
 from fast_priority.trusted_proxies import TrustedProxies
 
 PREFIX = "FAST_PRIORITY_"
@@ -146,10 +147,39 @@ class Settings(BaseSettings):
         ge=0,
         le=604_800,
     )
+    redis_url: SecretStr | None = _setting(
+        None,
+        "Redis, said in one. User, password and the TLS files may be said beside it.",
+        "a redis://, rediss:// or unix:// URL, such as rediss://redis.example:6380/0",
+    )
     redis_host: str = _setting("localhost", "Host of Redis.", "a host name or address")
     redis_port: int = _setting(6379, "Port of Redis.", "a port from 1 to 65535", ge=1, le=65_535)
+    redis_socket: str | None = _setting(None, "Unix socket of Redis, instead of host and port.", "the path of a socket")
+    redis_db: int = _setting(0, "Database at Redis.", "a whole number from 0 to 2147483647", ge=0, le=2_147_483_647)
     redis_user: str | None = _setting(None, "User at Redis (ACL).", "a user name")
     redis_password: SecretStr | None = _setting(None, "Password at Redis.", "a password")
+    redis_tls: bool = _setting(
+        False,
+        "Whether Redis, and the Sentinels, are spoken to by TLS; certificate and host name are verified.",
+        "1, true, yes or on; 0, false, no or off",
+    )
+    redis_tls_ca: FilePath | None = _setting(
+        None, "Certificates of authorities that are trusted beside the system's.", "the path of a PEM file"
+    )
+    redis_tls_cert: FilePath | None = _setting(None, "Certificate that is shown to Redis.", "the path of a PEM file")
+    redis_tls_key: FilePath | None = _setting(
+        None, "Key of that certificate, if it is not in the same file.", "the path of a PEM file without a password"
+    )
+    redis_sentinels: AddressList = _setting(
+        (),
+        "Sentinels, who are asked where the master is.",
+        "comma-separated hosts with ports, such as s1:26379,s2:26379",
+    )
+    redis_sentinel_master: str | None = _setting(
+        None, "Name that the Sentinels have for the master.", "a name, such as mymaster"
+    )
+    redis_sentinel_user: str | None = _setting(None, "User at the Sentinels (ACL).", "a user name")
+    redis_sentinel_password: SecretStr | None = _setting(None, "Password at the Sentinels.", "a password")
     doc_path: str = _setting("/gateway_docs", "The gateway's own documentation page.", "a path")
     redoc_path: str = _setting("/gateway_redoc", "The gateway's own ReDoc page.", "a path")
     health_path: str = _setting("/gateway_health", "The gateway's own health endpoint.", "a path")
@@ -217,6 +247,22 @@ class Settings(BaseSettings):
             TrustedProxies.of(written)
         return written
 
+    @field_validator("redis_sentinels", mode="before")
+    @classmethod
+    def _are_sentinels(cls, value: Any) -> Any:
+        written = _parts(value)
+        if isinstance(written, tuple):
+            for text in written:
+                parse_sentinel(text)
+        return written
+
+    @field_validator("redis_url")
+    @classmethod
+    def _is_redis_url(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None:
+            parse_redis_url(value.get_secret_value())
+        return value
+
     @field_validator("high_prio_paths", mode="before")
     @classmethod
     def _lower(cls, value: Any) -> Any:
@@ -275,6 +321,11 @@ class Settings(BaseSettings):
             )
         return self
 
+    @model_validator(mode="after")
+    def _redis_is_one(self) -> Self:
+        _ = self.redis_address
+        return self
+
     @property
     def own_paths(self) -> tuple[str, ...]:
         """The paths that the gateway answers itself."""
@@ -293,7 +344,13 @@ class Settings(BaseSettings):
     @property
     def names_a_redis(self) -> bool:
         """Whether anybody said which Redis to use."""
-        return not self.model_fields_set.isdisjoint({"redis_host", "redis_port", "redis_user", "redis_password"})
+        return any(name.startswith("redis_") for name in self.model_fields_set)
+
+    @property
+    def redis_address(self) -> RedisAddress:
+        """Where Redis is."""
+        said = {name: getattr(self, name) for name in self.model_fields_set if name.startswith("redis_")}
+        return RedisAddress.of({name.removeprefix("redis_"): _plain(value) for name, value in said.items()})
 
     @property
     def drain_seconds(self) -> float:
@@ -343,6 +400,12 @@ def _parts(value: Any) -> Any:
     return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
 
 
+def _plain(value: Any) -> Any:
+    if isinstance(value, SecretStr):
+        return value.get_secret_value()
+    return str(value) if isinstance(value, Path) else value
+
+
 def _whole_number(text: str | None) -> int | None:
     return int(text) if text is not None and re.fullmatch(r"\s*[+-]?[0-9]{1,4000}\s*", text) else None
 
@@ -360,7 +423,7 @@ def _explained(problem: Any) -> str:
     name = str(location[0]).lower().removeprefix(PREFIX.lower())
     name = "workers" if name == "worker" else name
     shown = repr(_without_secrets(problem["input"]) if name == "target_base_url" else problem["input"])
-    shown = "'***'" if "password" in name else shown
+    shown = "'***'" if SecretStr in get_args(Settings.model_fields[name].annotation) else shown
     reason = reason[0].lower() + reason[1:]
     variable = f"{PREFIX}{name.upper()}"
     where = f" in {DOTENV}" if variable in dotenv_variables() and variable not in os.environ else ""

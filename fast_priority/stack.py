@@ -140,27 +140,33 @@ def isolated(part: Part, **own: str) -> Part:
     return replace(part, environment={**unset, **own, **part.environment})
 
 
-def gateway_part(target_url: str, host: str, port: int, redis_port: int, **environment: str) -> Part:
-    """The gateway, on loopback's Redis unless `environment` says otherwise."""
+def gateway_part(target_url: str, host: str, port: int, redis_port: int | None, **environment: str) -> Part:
+    """The gateway, on loopback's Redis at this port; None: on the Redis that `environment`, or the outer one, names."""
     return Part(
         "gateway",
         ("-m", "fast_priority", "gateway", "--target", target_url, "--host", host, "--port", str(port)),
-        {"FAST_PRIORITY_REDIS_HOST": "127.0.0.1", "FAST_PRIORITY_REDIS_PORT": str(redis_port), **environment},
+        {**_on_loopback(redis_port), **environment},
     )
 
 
-def worker_part(processes: int, concurrency: int, redis_port: int, **environment: str) -> Part:
-    """Workers, on loopback's Redis unless `environment` says otherwise."""
+def worker_part(processes: int, concurrency: int, redis_port: int | None, **environment: str) -> Part:
+    """Workers, on the Redis that a gateway of the same arguments is on."""
     return Part(
         "workers",
         ("-m", "fast_priority", "worker", "--workers", str(processes), "--concurrency", str(concurrency)),
-        {"FAST_PRIORITY_REDIS_HOST": "127.0.0.1", "FAST_PRIORITY_REDIS_PORT": str(redis_port), **environment},
+        {**_on_loopback(redis_port), **environment},
     )
 
 
 def mock_target_part(port: int, latency: str) -> Part:
     """The mock target, on loopback."""
     return Part("mock target", ("-m", "mock_target", "--port", str(port), "--latency", latency), {})
+
+
+def _on_loopback(redis_port: int | None) -> dict[str, str]:
+    if redis_port is None:
+        return {}
+    return {f"{PREFIX}REDIS_HOST": "127.0.0.1", f"{PREFIX}REDIS_PORT": str(redis_port)}
 
 
 def _kill_group(group: int) -> None:

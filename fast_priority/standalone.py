@@ -31,14 +31,12 @@ def run_standalone(settings: Settings, *, embed_redis: bool) -> None:
     handlers = {number: signal.signal(number, _ask) for number in (signal.SIGTERM, signal.SIGINT)}
     try:
         with ExitStack() as parts:
-            redis = {"FAST_PRIORITY_REDIS_HOST": settings.redis_host}
-            redis_port = settings.redis_port
-            if embed_redis:
-                redis, redis_port = {}, parts.enter_context(embedded_redis())
+            # A Redis that the environment or `.env` names, the parts find there themselves: no secret is handed on.
+            redis_port = parts.enter_context(embedded_redis()) if embed_redis else None
             workers = parts.enter_context(
-                running(worker_part(settings.worker_processes, settings.worker_concurrency, redis_port, **redis))
+                running(worker_part(settings.worker_processes, settings.worker_concurrency, redis_port))
             )
-            part = gateway_part(policy.base_url, settings.host, settings.port, redis_port, **redis)
+            part = gateway_part(policy.base_url, settings.host, settings.port, redis_port)
             gateway = parts.enter_context(running(part, stop_seconds=settings.drain_seconds + _LAST_SECONDS))
             url = f"http://{_reachable(settings.host)}:{settings.port}"
             wait_until_answers(gateway, "gateway", f"{url}{settings.health_path}/ready")

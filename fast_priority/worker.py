@@ -14,6 +14,8 @@ from typing import Any
 
 import uvloop
 from redis import Redis as SyncRedis
+from redis.client import PubSub, PubSubWorkerThread
+from redis.exceptions import ConnectionError as RedisConnectionError
 from rq.defaults import DEFAULT_LOGGING_DATE_FORMAT, DEFAULT_LOGGING_FORMAT
 from rq.queue import Queue
 from rq.worker import BaseWorker
@@ -98,6 +100,11 @@ class PriorityWorker(BaseWorker):
     def serialize(self) -> dict[str, Any]:
         """Give what Redis knows of this worker: rq's record and the number of slots."""
         return {**super().serialize(), "slots": self.slots}
+
+    def _pubsub_exception_handler(self, exc: Exception, pubsub: PubSub, pubsub_thread: PubSubWorkerThread) -> None:
+        # rq's own ends the thread, and with it `rq`'s commands to this worker, at a connection that timed out.
+        lost = exc if not isinstance(exc, connecting.LOST) else RedisConnectionError(str(exc))
+        super()._pubsub_exception_handler(lost, pubsub, pubsub_thread)
 
 
 def wait_for_redis(connection: SyncRedis, sleep: Callable[[float], None] = time.sleep) -> None:

@@ -1,5 +1,7 @@
 """The two tables of settings: what each variable is by default, and what setting it does."""
 
+from pathlib import Path
+
 import pytest
 
 from fast_priority.priority import Listing, Priority
@@ -22,6 +24,17 @@ from fast_priority.trusted_proxies import address_of
         ("redis_port", 6379),
         ("redis_user", None),
         ("redis_password", None),
+        ("redis_url", None),
+        ("redis_socket", None),
+        ("redis_db", 0),
+        ("redis_tls", False),
+        ("redis_tls_ca", None),
+        ("redis_tls_cert", None),
+        ("redis_tls_key", None),
+        ("redis_sentinels", ()),
+        ("redis_sentinel_master", None),
+        ("redis_sentinel_user", None),
+        ("redis_sentinel_password", None),
         ("doc_path", "/gateway_docs"),
         ("redoc_path", "/gateway_redoc"),
         ("health_path", "/gateway_health"),
@@ -51,6 +64,9 @@ def test_default(name: str, default: object) -> None:
         ("REDIS_HOST", "redis.example", "redis_host", "redis.example"),
         ("REDIS_PORT", "6380", "redis_port", 6380),
         ("REDIS_USER", "gate", "redis_user", "gate"),
+        ("REDIS_DB", "3", "redis_db", 3),
+        ("REDIS_SOCKET", "/run/redis.sock", "redis_socket", "/run/redis.sock"),
+        ("REDIS_TLS", "on", "redis_tls", True),
         ("DOC_PATH", "/own_docs", "doc_path", "/own_docs"),
         ("REDOC_PATH", "own_redoc/", "redoc_path", "/own_redoc"),
         ("HEALTH_PATH", "own/health", "health_path", "/own/health"),
@@ -157,3 +173,22 @@ def test_a_gateway_drains_for_as_long_as_an_answer_can_take() -> None:
     """Unless told otherwise, a gateway that ends waits for what may wait, and be silent, for the longest allowed."""
     assert Settings.load(ttl=10, timeout=20).drain_seconds == 35
     assert Settings.load(drain_timeout=25).drain_seconds == 25
+
+
+def test_sentinels(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The Sentinels, the name of their master, and who asks them, make one address."""
+    for name, value in {"S": "s1, s2:5000 ,", "_MASTER": "mymaster", "_USER": "gate", "_PASSWORD": "hush"}.items():
+        monkeypatch.setenv(f"FAST_PRIORITY_REDIS_SENTINEL{name}", value)
+    address = Settings.load().redis_address
+    assert (address.sentinels, address.sentinel_master) == ((("s1", 26379), ("s2", 5000)), "mymaster")
+    assert (address.sentinel_user, address.sentinel_password) == ("gate", "hush")
+
+
+@pytest.mark.parametrize("name", ["CA", "CERT", "KEY"])
+def test_tls_files(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str) -> None:
+    """A file for TLS is taken if it is there."""
+    monkeypatch.setenv("FAST_PRIORITY_REDIS_TLS", "on")
+    for needed in {"CERT", name}:
+        (tmp_path / needed).touch()
+        monkeypatch.setenv(f"FAST_PRIORITY_REDIS_TLS_{needed}", str(tmp_path / needed))
+    assert getattr(Settings.load().redis_address, f"tls_{name.lower()}") == str(tmp_path / name)

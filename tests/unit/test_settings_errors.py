@@ -3,6 +3,7 @@
 import pytest
 
 from fast_priority.errors import ConfigurationError
+from fast_priority.provenance import origins
 from fast_priority.settings import Settings
 
 
@@ -44,6 +45,10 @@ def refusal(monkeypatch: pytest.MonkeyPatch, variable: str, text: str) -> str:
         ("MAX_QUEUED_LOW", "1000001", "a whole number from 1 to 1000000"),
         ("REDIS_PORT", "65536", "a port from 1 to 65535"),
         ("REDIS_PORT", "redis", "a port from 1 to 65535"),
+        ("REDIS_DB", "-1", "a whole number from 0 to 2147483647"),
+        ("REDIS_TLS", "maybe", "1, true, yes or on; 0, false, no or off"),
+        ("REDIS_TLS_CA", "/not/there", "the path of a PEM file"),
+        ("REDIS_SENTINELS", "s1:port", "comma-separated hosts with ports"),
         ("PORT", "-1", "a port from 1 to 65535"),
         ("DOC_PATH", "/", "a path"),
         ("REDOC_PATH", "/re doc", "a path"),
@@ -128,7 +133,35 @@ def test_redis_password_is_not_echoed() -> None:
     assert "4711" not in str(caught.value)
 
 
-def test_redis_password_is_not_in_the_repr(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Settings that end up in a log do not show the Redis password."""
-    monkeypatch.setenv("FAST_PRIORITY_REDIS_PASSWORD", "hush")
-    assert "hush" not in repr(Settings.load())
+@pytest.mark.parametrize("url", ["http://:hush@redis", "redis://redis:hush", "redis://redis?password=hush"])
+def test_redis_url_is_not_echoed(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
+    """An unusable URL of Redis is refused without being shown, for any of it may be a secret."""
+    error = refusal(monkeypatch, "FAST_PRIORITY_REDIS_URL", url)
+    assert error.startswith("FAST_PRIORITY_REDIS_URL='***' cannot be used")
+    assert "hush" not in error
+
+
+def test_two_ways_to_redis(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two ways to Redis at once are refused in one line, which names both variables and shows no secret."""
+    monkeypatch.setenv("FAST_PRIORITY_REDIS_HOST", "redis")
+    error = refusal(monkeypatch, "FAST_PRIORITY_REDIS_URL", "redis://:hush@redis")
+    assert error == ("FAST_PRIORITY_REDIS_URL and FAST_PRIORITY_REDIS_HOST cannot both be set: unset one of them")
+
+
+@pytest.mark.parametrize(
+    ("variable", "text"),
+    [
+        ("PASSWORD", "hush"),
+        ("URL", "redis://gate:hush@redis"),
+        ("SENTINEL_PASSWORD", "hush"),
+    ],
+)
+def test_no_secret_in_the_repr(monkeypatch: pytest.MonkeyPatch, variable: str, text: str) -> None:
+    """Settings that end up in a log, or in `fast-priority config`, show no password of Redis."""
+    monkeypatch.setenv(f"FAST_PRIORITY_REDIS_{variable}", text)
+    if variable.startswith("SENTINEL"):
+        monkeypatch.setenv("FAST_PRIORITY_REDIS_SENTINELS", "s1")
+        monkeypatch.setenv("FAST_PRIORITY_REDIS_SENTINEL_MASTER", "mymaster")
+    settings = Settings.load()
+    assert "hush" not in repr(settings)
+    assert "hush" not in str(origins(settings))

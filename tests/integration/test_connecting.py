@@ -1,0 +1,157 @@
+"""Connections to Redis: where they lead, and that none stays with a server that takes no writes."""
+
+import socket
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import ExitStack, asynccontextmanager
+
+import pytest
+from redis import Redis
+from redis.asyncio import Redis as AsyncRedis
+from redis.connection import Connection, ConnectionPool
+from redis.sentinel import Sentinel
+
+from fast_priority.broker import connecting
+from fast_priority.broker.discovering import DISCOVERY_SECONDS, Discovery, Sentinels
+from fast_priority.embedded_redis import embedded_redis, free_port
+from fast_priority.errors import ConfigurationError
+from fast_priority.settings import Settings
+
+_GENEROUS_SECONDS = 5.0
+
+
+@pytest.fixture
+def own_redis() -> Iterator[Redis]:
+    """A server that a test may do anything to."""
+    with embedded_redis() as port, Redis(port=port) as client:
+        yield client
+
+
+def port_of(redis: Redis) -> int:
+    port: int = redis.connection_pool.connection_kwargs["port"]
+    return port
+
+
+@asynccontextmanager
+async def connected(port: int) -> AsyncIterator[AsyncRedis]:
+    redis = connecting.connect({"host": "127.0.0.1", "port": port})
+    try:
+        yield redis
+    finally:
+        await redis.aclose()
+
+
+@pytest.mark.parametrize(
+    "write",
+    [("SET", "key", "value"), ("EVAL", "return redis.call('SET', KEYS[1], 'value')", 1, "key")],
+    ids=["a command", "a script"],
+)
+async def test_a_replica_is_left(own_redis: Redis, write: tuple[str | int, ...]) -> None:
+    """A server that has become a replica counts as lost, and what comes next goes on a new connection."""
+    async with connected(port_of(own_redis)) as redis:
+        before = await redis.client_id()
+        own_redis.replicaof("127.0.0.1", free_port())
+        with pytest.raises(connecting.LOST):
+            await redis.execute_command(*write)  # type: ignore[no-untyped-call]
+        own_redis.replicaof("NO", "ONE")
+        await redis.execute_command(*write)  # type: ignore[no-untyped-call]
+        assert await redis.client_id() > before
+
+
+async def test_a_replica_is_left_in_the_midst_of_a_round_trip(own_redis: Redis) -> None:
+    """One refused write among others that share a round trip is enough, and no answer is taken for another's."""
+    async with connected(port_of(own_redis)) as redis:
+        own_redis.set("key", "before")
+        own_redis.replicaof("127.0.0.1", free_port())
+        pipeline = redis.pipeline(transaction=False)
+        for command in (("GET", "key"), ("SET", "key", "after"), ("GET", "key")):
+            pipeline.execute_command(*command)
+        with pytest.raises(connecting.LOST):
+            await pipeline.execute(raise_on_error=False)
+        own_redis.replicaof("NO", "ONE")
+        assert await redis.get("key") == b"before"
+
+
+async def test_an_error_of_another_kind_keeps_the_connection(own_redis: Redis) -> None:
+    """What Redis refuses for another reason is raised as it is, and the connection stays."""
+    async with connected(port_of(own_redis)) as redis:
+        before = await redis.client_id()
+        await redis.set("key", "READONLY")
+        with pytest.raises(connecting.LOST, match="not an integer"):
+            await redis.incr("key")
+        assert await redis.client_id() == before
+
+
+@pytest.fixture
+def silent_ports() -> Iterator[list[int]]:
+    """Ports that take connections and never answer."""
+    with ExitStack() as parts:
+        listeners = [parts.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(5)]
+        yield [listener.getsockname()[1] for listener in listeners]
+
+
+async def test_silent_sentinels_are_given_up_together(silent_ports: list[int]) -> None:
+    """However many Sentinels are silent, asking them for the master ends within a second, as lost."""
+    hosts = tuple(("127.0.0.1", port) for port in silent_ports)
+    began = time.monotonic()
+    with pytest.raises(connecting.LOST, match="no Sentinel knows a live master 'mymaster'"):
+        await Discovery(Sentinels(hosts, "mymaster", {})).discover_master("mymaster")
+    assert time.monotonic() - began < DISCOVERY_SECONDS + _GENEROUS_SECONDS / 2
+
+
+async def test_a_server_that_is_no_sentinel_knows_no_master(own_redis: Redis) -> None:
+    """A server that is no Sentinel counts as one that does not know; the error names it."""
+    host = "127.0.0.1", port_of(own_redis)
+    with pytest.raises(connecting.LOST, match=f"{host[0]}:{host[1]}"):
+        await Discovery(Sentinels((host,), "mymaster", {})).discover_master("mymaster")
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"redis_host": "redis", "redis_port": 6380, "redis_db": 2, "redis_user": "gate", "redis_password": "hush"},
+        {"redis_url": "rediss://gate:hush@redis/2"},
+        {"redis_socket": "/run/redis.sock", "redis_db": 2},
+        {"redis_sentinels": ("s1", "s2"), "redis_sentinel_master": "m", "redis_db": 2, "redis_password": "hush"},
+        {"redis_sentinels": ("s1",), "redis_sentinel_master": "m", "redis_tls": True, "redis_sentinel_password": "p"},
+    ],
+    ids=["host", "url by TLS", "socket", "Sentinels", "Sentinels by TLS"],
+)
+def test_a_worker_stays_with_the_redis_it_was_started_on(settings: dict[str, object]) -> None:
+    """From the connection that rq was handed, the same options come back as from the settings it was made of."""
+    loaded = Settings.load(**settings)
+
+    def said(options: dict[str, object]) -> dict[str, object]:
+        found = {name: value for name, value in options.items() if value is not None and (name, value) != ("db", 0)}
+        sentinels = found.get("sentinels")
+        if isinstance(sentinels, Sentinels):
+            found["sentinels"] = (sentinels.hosts, sentinels.master_name, said(sentinels.options))
+        return found
+
+    connection = connecting.sync_connection(loaded)
+    assert said(connecting.options_of(connection)) == said(connecting.redis_options(loaded))
+    connection.close()
+
+
+class _Foreign(Connection):
+    """A connection of a kind that nobody here knows."""
+
+
+def test_a_connection_that_cannot_be_made_alike_is_refused() -> None:
+    """A kind of connection that is not known is refused, rather than made with less."""
+    pool = ConnectionPool(connection_class=_Foreign)
+    with pytest.raises(ConfigurationError, match="_Foreign"):
+        connecting.options_of(Redis.from_pool(pool))
+
+
+def test_ocsp_is_refused() -> None:
+    """A check that redis-py has for synchronous connections only is not silently dropped."""
+    with pytest.raises(ConfigurationError, match="OCSP"):
+        connecting.options_of(Redis(ssl=True, ssl_validate_ocsp=True))
+
+
+def test_a_replica_by_sentinels_is_refused() -> None:
+    """A connection to a replica is no place for a worker."""
+    sentinel = Sentinel([("127.0.0.1", free_port())])  # type: ignore[no-untyped-call]
+    with pytest.raises(ConfigurationError, match="not a replica"):
+        connecting.options_of(sentinel.slave_for("mymaster"))  # type: ignore[no-untyped-call]

@@ -1,0 +1,108 @@
+"""Redis servers other than the usual one: with passwords, by unix socket, by TLS, replicas, Sentinels."""
+
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import trustme
+from redis import Redis
+from redis.exceptions import RedisError
+
+from fast_priority.embedded_redis import find_redis_server, free_port
+from fast_priority.stack import wait_until
+
+_STOP_SECONDS = 5.0
+
+Server = subprocess.Popen[bytes]
+
+
+@contextmanager
+def redis_server(directory: Path, *options: str, look: Redis, config: Path | None = None) -> Iterator[Server]:
+    """Run a server that keeps nothing, with these options, and give its process once `look` gets an answer."""
+    directory.mkdir(exist_ok=True, parents=True)
+    keeps_nothing = (
+        () if config else ("--save", "", "--appendonly", "no", "--bind", "127.0.0.1", "--dir", str(directory))
+    )
+    with (directory / "redis.log").open("ab") as log:
+        process = subprocess.Popen(
+            [find_redis_server(), *([str(config)] if config else []), *keeps_nothing, *options],
+            stdout=log,
+            stderr=log,
+            stdin=subprocess.DEVNULL,
+            cwd=directory,
+        )
+    try:
+        wait_until("a Redis server answers, or ends", lambda: process.poll() is not None or answers(look))
+        assert process.poll() is None, (directory / "redis.log").read_text()
+        yield process
+    finally:
+        process.kill()
+        process.wait(_STOP_SECONDS)
+
+
+def answers(redis: Redis) -> bool:
+    """Whether a server answers at all, be it that it wants a password."""
+    try:
+        redis.ping()
+    except RedisError as error:
+        return "NOAUTH" in str(error) or "Authentication required" in str(error)
+    return True
+
+
+def speaks_tls() -> bool:
+    """Whether the server that is found was built with TLS; the one that the tests bring along is not."""
+    refused = [find_redis_server(), "--port", "0", "--tls-port", "0"]  # it would listen nowhere, and says so
+    ended = subprocess.run(refused, capture_output=True, text=True, check=False, timeout=20)
+    return "Bad directive" not in ended.stdout + ended.stderr
+
+
+@contextmanager
+def sentinel(
+    directory: Path, master_port: int, quorum: int, master_password: str, password: str
+) -> Iterator[tuple[int, Server]]:
+    """Run a Sentinel that watches a master on loopback as `mymaster`; give its port and process."""
+    directory.mkdir(parents=True)
+    port, config = free_port(), directory / "sentinel.conf"
+    lines = (
+        f"port {port}",
+        "bind 127.0.0.1",
+        f"dir {directory}",
+        f"requirepass {password}",
+        f"sentinel monitor mymaster 127.0.0.1 {master_port} {quorum}",
+        f"sentinel auth-pass mymaster {master_password}",
+        "sentinel down-after-milliseconds mymaster 500",
+        "sentinel failover-timeout mymaster 4000",
+    )
+    config.write_text("\n".join(lines) + "\n")
+    look = Redis(port=port, password=password)
+    with look, redis_server(directory, "--sentinel", look=look, config=config) as process:
+        yield port, process
+
+
+class Certificates:
+    """An authority of the test's own, with a certificate for 127.0.0.1 and one for a client, as PEM files."""
+
+    def __init__(self, directory: Path) -> None:
+        authority = trustme.CA()
+        self.ca, self.cert, self.key = directory / "ca.pem", directory / "cert.pem", directory / "key.pem"
+        self.elsewhere_cert, self.elsewhere_key = directory / "elsewhere.pem", directory / "elsewhere-key.pem"
+        authority.cert_pem.write_to_path(self.ca)
+        _write(authority.issue_cert("127.0.0.1", "localhost"), self.cert, self.key)
+        _write(authority.issue_cert("redis.example"), self.elsewhere_cert, self.elsewhere_key)
+
+
+def _write(certificate: trustme.LeafCert, cert: Path, key: Path) -> None:
+    cert.write_bytes(b"".join(blob.bytes() for blob in certificate.cert_chain_pems))
+    certificate.private_key_pem.write_to_path(key)
+
+
+def arguments_of(pid: int) -> str:
+    """What stands in the process list of a process and all that it started."""
+    found = ""
+    with suppress(FileNotFoundError, ProcessLookupError):
+        found = Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+        for task in Path(f"/proc/{pid}/task").iterdir():
+            for child in (task / "children").read_text().split():
+                found += "\n" + arguments_of(int(child))
+    return found
