@@ -18,12 +18,13 @@ async def test_a_body_of_another_length_breaks_off(said: bytes) -> None:
     line.conversation.hear(Chunk(0, memoryview(said)))
     line.conversation.hear(End(1))
     request = Request("POST", b"/", [(b"content-length", b"5")], None)
-    sent: list[int] = []
+    sent = 0
 
     async def send() -> None:
+        nonlocal sent
         async for piece in line.request_body(ForwardCall(request, TargetPolicy("http://api", 1, 1, 0))):
-            sent.append(len(piece))
+            sent += len(piece)
 
     with pytest.raises(RequestLost):
         await send()
-    assert sum(sent) <= 5
+    assert sent <= 5
