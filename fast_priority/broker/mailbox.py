@@ -12,6 +12,7 @@ from redis.exceptions import ResponseError
 from fast_priority.broker import connecting, keys
 from fast_priority.broker.round_trip import Command, send_together
 from fast_priority.message import Frame, UnreadableMessage, decode_frame
+from fast_priority.trouble import Trouble
 
 logger = logging.getLogger(__name__)
 
@@ -43,6 +44,7 @@ class Mailbox:
         self._redis: Redis = connecting.connect(options, _BLOCK_SECONDS + _PATIENCE_SECONDS)
         self._hear = hear
         self._expects_much = expects_much
+        self._rubbish = Trouble("dropped what was no frame", logger)
         self._handed_over = 0  # how many at the head of the list aside have been heard
         self._more_is_aside = True
         self._more_may_be_there = True
@@ -56,7 +58,7 @@ class Mailbox:
             try:
                 frame = decode_frame(data)
             except UnreadableMessage as error:
-                logger.warning("dropped what was no frame: %s", error)
+                self._rubbish.met(error)
             else:
                 self._hear(frame)
         self._handed_over = len(frames)

@@ -41,6 +41,9 @@ end
 
 if redis.call('EXISTS', KEYS[6]) == 1 then return { 1, 0 } end
 
+-- What is no list concerns nobody's work: the tokens are there to save time.
+if not pcall(redis.call, 'LLEN', KEYS[5]) then redis.call('DEL', KEYS[5]) end
+
 local started_now = {}
 for _, lane in ipairs(lanes) do
   local name, queue, started = lane[1], lane[2], lane[3]
@@ -49,9 +52,10 @@ for _, lane in ipairs(lanes) do
     if not id then break end
     budget = budget - 1
     local job = prefix .. id
-    local found = redis.call('HMGET', job, 'data', 'gateway', 'status', 'server', 'again')
+    local is_hash, found = pcall(redis.call, 'HMGET', job, 'data', 'gateway', 'status', 'server', 'again')
+    found = is_hash and found or {} -- a key that is none concerns nobody else
     local data, gateway = found[1], found[2] or ''
-    if data and not string.find(id, '^[%w_-]+$') then
+    if data and (#id > 255 or not string.find(id, '^[%w_-]+$')) then
       redis.call('DEL', job) -- no tool of rq's can name it
     elseif data and found[3] == 'queued' then
       if gateway ~= '' and found[4] ~= server then
@@ -59,10 +63,8 @@ for _, lane in ipairs(lanes) do
       elseif gateway ~= '' and redis.call('EXISTS', gateways .. gateway) == 0 then
         -- Should it live after all (Redis may have been held up for longer than its sign of life is good), it hears so.
         redis.call('DEL', job)
-        if #id < 256 then
-          redis.call('RPUSH', ARGV[11] .. gateway, '\146\217' .. string.char(#id) .. id .. ARGV[13])
-          redis.call('EXPIRE', ARGV[11] .. gateway, ARGV[12])
-        end
+        redis.call('RPUSH', ARGV[11] .. gateway, '\146\217' .. string.char(#id) .. id .. ARGV[13])
+        redis.call('EXPIRE', ARGV[11] .. gateway, ARGV[12])
       elseif ARGV[14] == '1' and found[5] ~= '1' then
         redis.call('LPUSH', queue, id)
         claimed[2] = 1

@@ -32,9 +32,10 @@ for i = 12 + fields, #ARGV, 4 do
   local id, lane, gateway = ARGV[i], started[ARGV[i + 2]], ARGV[i + 3]
   local job, member = ARGV[1] .. id, id .. ':' .. ARGV[i + 1]
   local is_ours = redis.call('ZSCORE', lane, member)
-  local is_there = redis.call('EXISTS', job) == 1
+  local is_hash, fields_there = pcall(redis.call, 'HLEN', job)
+  local is_there = not is_hash or fields_there > 0
   local gateway_is_gone = not gateways_may_be_late and redis.call('EXISTS', ARGV[2] .. gateway) == 0
-  if gateway_is_gone or redis.call('EXISTS', ARGV[6] .. id) == 1 or (is_there and not is_ours) then
+  if gateway_is_gone or redis.call('EXISTS', ARGV[6] .. id) == 1 or (is_there and not is_ours) or not is_hash then
     redis.call('ZREM', lane, member)
     if is_ours then redis.call('DEL', job) end
     seen[#seen + 1] = 'over'
