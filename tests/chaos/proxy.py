@@ -18,7 +18,7 @@ from tests.chaos.link_faults import Fault
 _PIECE_BYTES = 64 * 1024
 _RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 _PATIENCE_SECONDS = 10.0
-_TURNS_TO_CLOSE = 5  # a transport that was closed lets go of its socket some turns of the loop later
+_TURNS = 5
 _WELL = Fault()
 
 
@@ -185,9 +185,14 @@ def _reset(writer: asyncio.StreamWriter) -> None:
 
 
 async def _cancel_all() -> None:
+    await _some_turns()  # a task that is cancelled before its first step never closes what it was given
     others = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
     for task in others:
         task.cancel()
     await asyncio.gather(*others, return_exceptions=True)
-    for _ in range(_TURNS_TO_CLOSE):
+    await _some_turns()  # a transport that was closed lets go of its socket a turn or two later
+
+
+async def _some_turns() -> None:
+    for _ in range(_TURNS):
         await asyncio.sleep(0)
