@@ -18,7 +18,7 @@ from tests.chaos.link_faults import Fault
 _PIECE_BYTES = 64 * 1024
 _RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 _PATIENCE_SECONDS = 10.0
-_TURNS_TO_CLOSE = 5  # a transport that was closed lets go of its socket some turns of the loop later
+_TURNS = 5
 _WELL = Fault()
 
 
@@ -64,7 +64,8 @@ class Proxy:
         self.upstream: Fault = _WELL
         self.downstream: Fault = _WELL
         self._run = run
-        self._server: asyncio.Server | None = None
+        self._listener: socket.socket | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
         self._connections: set[_Connection] = set()
 
     def strike(self, fault: Fault) -> None:
@@ -89,28 +90,40 @@ class Proxy:
         self._run(self._reset_all())
 
     async def _listen(self) -> None:
-        if self._server is None:
-            self._server = await asyncio.start_server(self._serve, "127.0.0.1", self.port, limit=_PIECE_BYTES)
+        # Not asyncio's server: closed in the wrong moment, it leaves a connection that it has just taken to nobody.
+        if self._listener is None:
+            self._listener = socket.create_server(("127.0.0.1", self.port))
+            self._listener.setblocking(False)
+            asyncio.get_running_loop().add_reader(self._listener, self._take_one, self._listener)
 
     async def _close(self) -> None:
-        if self._server is not None:
-            self._server.close()  # not wait_closed(): newer Pythons wait there for the connections as well
-            self._server = None
+        if self._listener is not None:
+            asyncio.get_running_loop().remove_reader(self._listener)
+            self._listener.close()
+            self._listener = None
+
+    def _take_one(self, listener: socket.socket) -> None:
+        with suppress(BlockingIOError, ConnectionAbortedError):
+            accepted, _ = listener.accept()
+            task = asyncio.create_task(self._serve(accepted))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
 
     async def _reset_all(self) -> None:
         for connection in list(self._connections):
             connection.reset()
 
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _serve(self, accepted: socket.socket) -> None:
+        client = await asyncio.open_connection(sock=accepted, limit=_PIECE_BYTES)
         try:
-            onward = await asyncio.open_connection("127.0.0.1", self.to_port, limit=_PIECE_BYTES)
+            server = await asyncio.open_connection("127.0.0.1", self.to_port, limit=_PIECE_BYTES)
         except OSError:
-            _reset(writer)  # a proxy cannot refuse any more; this is the nearest to it
+            _reset(client[1])  # a proxy cannot refuse any more; this is the nearest to it
             return
         except asyncio.CancelledError:
-            writer.close()
+            client[1].close()
             raise
-        connection = _Connection(self, (reader, writer), onward)
+        connection = _Connection(self, client, server)
         self._connections.add(connection)
         try:
             await connection.carry()
@@ -185,9 +198,14 @@ def _reset(writer: asyncio.StreamWriter) -> None:
 
 
 async def _cancel_all() -> None:
+    await _some_turns()  # a task that is cancelled before its first step never closes what it was given
     others = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
     for task in others:
         task.cancel()
     await asyncio.gather(*others, return_exceptions=True)
-    for _ in range(_TURNS_TO_CLOSE):
+    await _some_turns()  # a transport that was closed lets go of its socket a turn or two later
+
+
+async def _some_turns() -> None:
+    for _ in range(_TURNS):
         await asyncio.sleep(0)

@@ -22,6 +22,9 @@ class Clients:
     def __init__(self, urls: Sequence[str]) -> None:
         self.done: list[Done] = []
         self.under_way = 0
+        self.latest_seconds = (
+            0.0  # how late a request was sent at most: more than a little says that we lack a processor
+        )
         self._urls = urls
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -34,6 +37,7 @@ class Clients:
             began = time.monotonic()
             for plan in itertools.takewhile(lambda _: not ended.is_set(), plans):
                 await asyncio.sleep(began + plan.after_seconds - time.monotonic())
+                self.latest_seconds = max(self.latest_seconds, time.monotonic() - began - plan.after_seconds)
                 task = asyncio.create_task(self._send(session, plan))
                 self._tasks.add(task)
                 task.add_done_callback(self._tasks.discard)

@@ -32,6 +32,7 @@ def find_all(record: Record, yard: Yard) -> list[Finding]:
 
 def show(console: Console, record: Record, findings: list[Finding]) -> None:
     """Print everything that was seen."""
+    console.print(f"requests were sent at most {record.latest_seconds:.2f} s later than planned")
     console.print(_by_window(record))
     console.print(_memory(record))
     console.print(_findings(findings))
@@ -43,6 +44,7 @@ def write_json(path: Path, seed: int, record: Record, findings: list[Finding]) -
     told: dict[str, Any] = {
         "seed": seed,
         "requests": len(record.done),
+        "sent_at_most_later_seconds": record.latest_seconds,
         "outcomes": count_outcomes(record.done),
         "windows": windows,
         "memory": [asdict(life) for life in record.memory.lives.values()],

@@ -39,6 +39,7 @@ class Record:
     done: list[Done] = field(default_factory=list)
     arrivals: list[Arrival] = field(default_factory=list)
     lost_arrivals: int = 0
+    latest_seconds: float = 0.0
     windows: list[Window] = field(default_factory=list)
     memory: Memory = field(default_factory=Memory)
     keys_after: list[str] = field(default_factory=list)
@@ -60,7 +61,7 @@ async def soak(yard: Yard, seed: int, seconds: float, say: Callable[[str], None]
         ended.set()
         say("waiting for the last answers")
         await sending
-        record.done = clients.done
+        record.done, record.latest_seconds = clients.done, clients.latest_seconds
         await asyncio.to_thread(_look_at_what_stays, yard, record, say)
         for task in watching:
             task.cancel()
