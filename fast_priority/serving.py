@@ -254,6 +254,7 @@ class Serving:
 
     def _stop_keeping_slots(self) -> int:
         kept, self._kept_slots = self._kept_slots, 0
+        self._idle.clear()  # the turn comes first; if it finds nothing, it sets this again
         self._stirred.set()
         return kept
 

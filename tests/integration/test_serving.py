@@ -1,0 +1,76 @@
+"""A worker's slots on a real Redis: nothing waits beside a free one, and the end comes when it is asked for."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+from redis import Redis
+
+from fast_priority.broker import claiming
+from fast_priority.broker.submitting import Submitter
+from fast_priority.message import ForwardCall, Reply, Request, TargetPolicy, encode
+from fast_priority.priority import Priority
+from fast_priority.serving import Serving
+from fast_priority.settings import Settings
+from tests.harness import scripted_target
+
+PATIENCE_SECONDS = 30
+SLOTS = 3
+
+
+class Served:
+    """A gateway's end of the queues, in front of one worker with three slots that looks by itself only once an hour."""
+
+    def __init__(self, submitter: Submitter, serving: Serving, target_port: int) -> None:
+        self.submitter = submitter
+        self.serving = serving
+        self.running = asyncio.create_task(serving.run())
+        self._policy = TargetPolicy(f"http://127.0.0.1:{target_port}", 5, 5, 0)
+
+    async def ask(self, *, is_idempotent: bool) -> int:
+        call = ForwardCall(Request("GET", b"/", [], b""), self._policy)
+        asking = self.submitter.ask(Priority.LOW, encode(call), "GET /", is_idempotent=is_idempotent)
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            reply = await asking
+        assert isinstance(reply, Reply)
+        return reply.status
+
+    async def end(self) -> None:
+        self.serving._on_signal()
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            await self.running
+
+
+@pytest.fixture
+async def served(redis: Redis, redis_port: int, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Served]:
+    """All of it, running."""
+    monkeypatch.setattr(claiming, "_WAKE_UP_SECONDS", 3600)
+    settings = Settings.load(redis_host="127.0.0.1", redis_port=redis_port, target_base_url=None)
+    serving = Serving(name="w", slots=SLOTS, settings=settings, connection=redis, record=lambda: {}, burst=False)
+    with scripted_target(lambda connection, _: connection.sendall(b"HTTP/1.1 204 No\r\n\r\n")) as (port, _):
+        async with Submitter(settings) as submitter:
+            served = Served(submitter, serving, port)
+            yield served
+            if not served.running.done():
+                await served.end()
+
+
+async def test_one_after_the_other(served: Served) -> None:
+    """Each request is served at once, whether a claim that was sent ahead may take it or not."""
+    asked = [True, False, True, True, False, False, True, False]
+    assert [await served.ask(is_idempotent=each) for each in asked] == [204] * len(asked)
+
+
+async def test_all_at_once(served: Served) -> None:
+    """More requests than there are slots, of both kinds, are all served, without anybody looking by himself."""
+    asking = [served.ask(is_idempotent=number % 3 > 0) for number in range(100)]
+    assert await asyncio.gather(*asking) == [204] * 100
+
+
+async def test_it_ends_while_it_waits(served: Served) -> None:
+    """A worker that waits for work ends when it is told to, and takes nothing more."""
+    assert await served.ask(is_idempotent=True) == 204
+    await served.end()
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.2):
+            await served.submitter.ask(Priority.LOW, b"", "GET /", is_idempotent=True)
