@@ -81,6 +81,8 @@ def test_connections_killed(rig: Rig, see: See) -> None:
         rig.until_seconds_have_passed(0.1)
     assert [see(AT_TARGET, one) for one in at_target] == [_ONCE] * SLOTS
     assert [see(QUEUED, one) for one in queued] == [_ONCE] * 2
+    rig.stack.redis.client_kill_filter(_type="normal", skipme=True)  # now they are idle, and nobody has noticed
+    rig.until_seconds_have_passed(0.1)
     assert [see(NEW, one) for one in rig.ask_each(_BOTH)] == [_ONCE] * 2
 
 
