@@ -27,6 +27,11 @@ def _told(name: str, answered_by: Answer, judge: Judge, *, method: bytes = b"GET
     return Case(name, (request(method=method),), (answered_by,), judge)
 
 
+def _closed(name: str, sent: bytes) -> Case:
+    # An idempotent request may be tried once more (RFC 9110, section 9.2.2).
+    return Case(name, (request(),), (Answer(sent, closes=True),) * 2, bad_gateway(most_attempts=2))
+
+
 def _status(line: bytes) -> Case:
     status = int(line[:3])
     return _told(f"status {status}", answer(status=line), everything(answered(status), client_body(b"ok"), kept))
@@ -154,8 +159,8 @@ _BROKEN = (
         never_a_clean_end,
     ),
     _told("a chunk cut short: no clean end", bare_answer(CHUNKED, body=b"a\r\nshort", closes=True), never_a_clean_end),
-    _told("nothing: 502", Answer(b"", closes=True), bad_gateway()),
-    _told("half a head: 502", Answer(b"HTTP/1.1 200 OK\r\nX-Half", closes=True), bad_gateway()),
+    _closed("nothing: 502", b""),
+    _closed("half a head: 502", b"HTTP/1.1 200 OK\r\nX-Half"),
 )
 
 GROUP = Group(
