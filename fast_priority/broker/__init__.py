@@ -1,5 +1,7 @@
 """The rq queues in Redis, with everything that travels through them; the only package that speaks to Redis.
 
 - `keys`: the key table. `scripts`: one Lua file for each atomic step. `jobs`: requests as rq jobs, and back.
-- `submitting` and `inbox`: the gateway's side. `claiming`: the worker's side. `observing`: what health shows.
+- `submitting`, `inbox`, `withdrawing` and `streaming`: the gateway's side. `claiming` and `leasing`: the worker's side.
+- `mailbox`: what each hears of the other. `observing` and `forecasting`: what health shows, and when to try again.
+- `connecting`, `connection` and `discovering`: how Redis is reached. `round_trip` and `batching`: in few round trips.
 """

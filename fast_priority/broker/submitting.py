@@ -18,6 +18,7 @@ from fast_priority.broker.inbox import Inbox
 from fast_priority.broker.jobs import JobTemplate, new_job_id
 from fast_priority.broker.round_trip import Argument, Command, send_together
 from fast_priority.broker.streaming import Stream, upload
+from fast_priority.broker.withdrawing import Withdrawals
 from fast_priority.conversation import Conversation
 from fast_priority.errors import (
     BrokerUnavailable,
@@ -36,7 +37,6 @@ from fast_priority.message import (
     Failure,
     Frame,
     Head,
-    Leave,
     Part,
     Reply,
     encode,
@@ -54,9 +54,6 @@ _MOST_BYTES_AT_ONCE = 1024 * 1024  # so that small requests do not wait for many
 _SUBMIT_SECONDS = 1.8  # so that a client hears of a Redis that hangs within 2 s
 _SIGN_OF_LIFE_SECONDS = 3.0
 _SIGN_OF_LIFE_AGAIN_SECONDS = 0.5
-_WITHDRAW_ATTEMPTS = 60
-_WITHDRAW_AGAIN_SECONDS = 1.0
-_LAST_WITHDRAWALS_SECONDS = 2.0
 
 _NOTHING_TO_TAKE_BACK = (QueueFull, WaitedTooLong)
 """After these, nothing of the request is left anywhere."""
@@ -64,7 +61,6 @@ _NOTHING_TO_TAKE_BACK = (QueueFull, WaitedTooLong)
 Outcome = Reply | Stream
 """What comes of a request: a whole response, or one that is under way."""
 SubmitOutcome = Literal["queued", "full", "late"]
-WithdrawOutcome = Literal["withdrawn", "started", "gone"]
 
 
 class _Submission(NamedTuple):
@@ -75,11 +71,6 @@ class _Submission(NamedTuple):
     until: float  # by time.monotonic; later its client has been told 503
     goes_first: bool
     may_be_repeated: bool
-
-
-class _Withdrawal(NamedTuple):
-    submission: _Submission
-    frame: bytes  # what a worker is told that has started it; nothing if empty
 
 
 class Submitter:
@@ -106,7 +97,7 @@ class Submitter:
             weigh=lambda submission: len(submission.data),
             most_weight=_MOST_BYTES_AT_ONCE,
         )
-        self._withdrawals: Batcher[_Withdrawal, WithdrawOutcome] = Batcher(self._withdraw_all, _MOST_AT_ONCE)
+        self._withdrawals = Withdrawals(self._redis)
         self._sayings: Batcher[tuple[str, bytes], None] = Batcher(
             self._say_all,
             _MOST_AT_ONCE,
@@ -114,8 +105,6 @@ class Submitter:
             most_weight=_MOST_BYTES_AT_ONCE,
         )
         self._life: asyncio.Task[None] | None = None
-        # Withdrawals under way; a task that nothing refers to may be collected before it has run.
-        self._background: set[asyncio.Task[None]] = set()
 
     async def __aenter__(self) -> "Submitter":
         self._inbox.open()
@@ -134,9 +123,7 @@ class Submitter:
         self._is_closing = True
         if self._life is not None:
             await end_all([self._life])
-        if self._background:
-            await asyncio.wait(self._background, timeout=_LAST_WITHDRAWALS_SECONDS)
-            await end_all(self._background)
+        await self._withdrawals.close()
         await self._inbox.close()
         with suppress(*connecting.LOST):  # it expires by itself
             await self._redis.delete(keys.gateway(self.gateway_id))
@@ -192,7 +179,7 @@ class Submitter:
             if uploading is not None:
                 uploading.cancel()
             if not has_ended and not self._submits.take_back(sent):
-                self._withdraw_in_background(submission, sent)
+                self._withdrawals.begin(submission.job_id, submission.priority, sent)
 
         try:
             await self._until_accepted(submission, sent)
@@ -227,7 +214,7 @@ class Submitter:
     ) -> Reply | Failure | Head:
         await _at_most(self._settings.ttl, conversation.news())
         if not conversation.was_heard_of:
-            if await self._was_never_started(submission):
+            if await self._withdrawals.withdraw_unstarted(submission.job_id, submission.priority):
                 raise WaitedTooLong(f"no worker took the request within {self._settings.ttl} s")
             conversation.progress()
         # A worker has it, and answers within the target's timeout or loses its lease. This bound is for neither. While
@@ -244,35 +231,6 @@ class Submitter:
         if isinstance(first, Reply | Failure | Head):
             return first
         raise RequestLost(f"a worker began its answer with {type(first).__name__}")
-
-    async def _was_never_started(self, submission: _Submission) -> bool:
-        try:
-            return await self._withdrawals.ask(_Withdrawal(submission, b"")) == "withdrawn"
-        except connecting.LOST:
-            return False  # nobody can tell while Redis is away; a worker may have it, and answer yet
-
-    def _withdraw_in_background(self, submission: _Submission, sent: asyncio.Future[SubmitOutcome]) -> None:
-        task = asyncio.create_task(self._withdraw(submission, sent))
-        self._background.add(task)
-        task.add_done_callback(self._background.discard)
-
-    async def _withdraw(self, submission: _Submission, sent: asyncio.Future[SubmitOutcome]) -> None:
-        """Take back what was sent, or may have been: a submit whose answer was lost can have been carried out."""
-        await asyncio.wait([sent])  # a withdrawal that overtook its submit would find nothing
-        certain = not sent.cancelled() and sent.exception() is None
-        if certain and sent.result() != "queued":
-            return
-        withdrawal = _Withdrawal(submission, encode(Frame(submission.job_id, Leave())))
-        for _ in range(_WITHDRAW_ATTEMPTS):
-            try:
-                outcome = await self._withdrawals.ask(withdrawal)
-            except connecting.LOST as error:
-                logger.debug("cannot withdraw a request, trying again: %s", error)
-            else:
-                if outcome != "gone" or certain:
-                    return
-                certain = True  # once more: a Redis that has just come back may still carry the submit out
-            await asyncio.sleep(_WITHDRAW_AGAIN_SECONDS)
 
     async def _submit_all(self, submissions: Sequence[_Submission]) -> Sequence[SubmitOutcome]:
         settings, constants = self._settings, self._template.constant_fields
@@ -291,16 +249,6 @@ class Submitter:
             keys.WAKE_UP, keys.gateway(self.gateway_id), keys.QUEUES,
         ]  # fmt: skip
         outcomes: list[bytes] = await scripts.SUBMIT.run(self._redis, touched, arguments)
-        return [outcome.decode() for outcome in outcomes]  # type: ignore[misc]
-
-    async def _withdraw_all(self, withdrawals: Sequence[_Withdrawal]) -> Sequence[WithdrawOutcome]:
-        arguments: list[Argument] = [
-            keys.JOB_PREFIX, keys.INBOX_PREFIX, keys.INBOX_TTL_SECONDS, keys.MARK_PREFIX, keys.MARK_TTL_SECONDS
-        ]  # fmt: skip
-        for submission, frame in withdrawals:
-            arguments += (submission.job_id, submission.priority.value, frame)
-        touched = [keys.queue(Priority.HIGH), keys.queue(Priority.LOW)]
-        outcomes: list[bytes] = await scripts.WITHDRAW.run(self._redis, touched, arguments)
         return [outcome.decode() for outcome in outcomes]  # type: ignore[misc]
 
     def _say(self, job_id: str, conversation: Conversation, part: Part) -> asyncio.Future[None]:

@@ -165,7 +165,7 @@ async def test_left_while_it_was_sent(rig: Rig, submitter: Submitter, held_submi
     held_submits.through.set()
     rig.ask(submitter, Priority.HIGH, b"later")
     await until("a later request is queued", lambda: rig.waiting(Priority.HIGH) == 1)
-    await until("it is taken back", lambda: not submitter._background)
+    await until("it is taken back", lambda: not submitter._withdrawals._under_way)
     assert rig.payloads(Priority.LOW) == []
 
 
