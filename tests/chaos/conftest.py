@@ -61,6 +61,11 @@ def rig(rigs: Rigs, request: pytest.FixtureRequest) -> Iterator[Rig]:
 @pytest.fixture
 def see(rig: Rig, request: pytest.FixtureRequest) -> See:
     """Looks at what came of a request: "200, 1 attempt" or "502 request-lost, 0 attempts"; and records it."""
+    return seeing(request, rig.attempts)
+
+
+def seeing(request: pytest.FixtureRequest, attempts_of: Callable[[Asked], int]) -> See:
+    """Give what looks for the test that asks for it; `attempts_of` tells how often a request reached the target."""
     marker = request.node.get_closest_marker("failure")
     fault = marker.args[0] if marker else request.getfixturevalue("fault")
     promise = " ".join((inspect.getdoc(request.function) or "").split())
@@ -71,7 +76,7 @@ def see(rig: Rig, request: pytest.FixtureRequest) -> See:
             outcome, seconds = str(answer), answer.seconds
         except TimeoutError:
             outcome, seconds = f"no answer in {within_seconds:g} s", within_seconds
-        attempts = rig.attempts(asked)
+        attempts = attempts_of(asked)
         worker = "stock" if "stock" in request.path.name else "ours"
         scenario = f"{request.path.name}::{request.function.__name__}"
         record(Observation(fault, stage, scenario, promise, worker, asked.method, outcome, seconds, attempts))
