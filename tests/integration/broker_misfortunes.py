@@ -5,7 +5,8 @@ from collections.abc import Sequence
 
 from fast_priority.broker import keys
 from fast_priority.message import Reply
-from tests.integration.broker_model import WAYS, Asker, Held, Worker
+from fast_priority.priority import Priority
+from tests.integration.broker_model import SLOTS, WAYS, Asker, Held, Worker
 from tests.integration.broker_work import Work, one_of
 
 
@@ -72,6 +73,12 @@ class Misfortunes(Work):
                 self.renew(worker, gateways_may_be_late=True)
             self.show_life()
         self.settle_lost(lost)
+
+    def stand_twice(self, worker: Worker) -> None:
+        """Let the id of what a worker takes first stand on its queue twice, as rq's tools may leave it."""
+        first = (self.queues[Priority.HIGH] or self.queues[Priority.LOW])[0]
+        self.redis.lpush(keys.queue(first.priority), first.job_id)
+        self.claim(worker, SLOTS, "turn")
 
     def kill_gateway(self, gateway: int) -> None:
         dead = one_of(self.gateways, gateway)

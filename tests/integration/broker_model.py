@@ -17,7 +17,7 @@ IDEMPOTENT, OTHER = "GET", "POST"
 METHODS = (IDEMPOTENT, OTHER)
 WAYS = ("turn", "wait")
 SLOTS = 3
-MOST_QUEUED = 4
+MOST_QUEUED = 3
 MOST_CLAIMS = {IDEMPOTENT: 2, OTHER: 1}
 
 
@@ -135,6 +135,10 @@ class Model:
 
     def may_claim(self) -> bool:
         return any(worker.free or worker.has_unheard for worker in self.workers) and any(self.queues.values())
+
+    def idle(self) -> list[Worker]:
+        """Those who can claim two or more, and hear of it."""
+        return [] if self.suspended else [one for one in self.workers if one.free > 1 and not one.unheard["turn"]]
 
     def busy(self) -> list[Worker]:
         return [worker for worker in self.workers if worker.has]

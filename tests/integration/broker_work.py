@@ -59,9 +59,11 @@ class Work(World):
         taken = unheard if taking is None else taking.taken
         if is_heard:
             turn = self._claim_in(worker, free, way)
-            assert [payload_of(claim.data, 1024) for claim in turn.claims] == [held.asker.label for held in taken]
+            given = [payload_of(claim.data, 1024) for claim in turn.claims]
+            assert given == [held.asker.label for held in taken], f"{given} were given by {way}"
             if taking is not None:
-                assert (turn.suspended, turn.work_is_left) == (self.suspended, taking.work_is_left)
+                told = (turn.suspended, turn.work_is_left)
+                assert told == (self.suspended, taking.work_is_left), f"a claim by {way} told {told}"
             for held, claim in zip(taken, turn.claims, strict=True):
                 held.claim = claim
             worker.holds += taken
@@ -81,8 +83,8 @@ class Work(World):
         over = [held for held in worker.holds if is_over(held)]
         gone = [held for held in worker.holds if held not in over and not held.is_leased]
         renewal = self._renew(worker, worker.holds)
-        assert renewal.over == [held.claim for held in over]
-        assert renewal.gone == [held.claim for held in gone]
+        assert renewal.over == [held.claim for held in over], "others than these are over"
+        assert renewal.gone == [held.claim for held in gone], "others than these have lost their leases"
         for held in over:
             worker.holds.remove(held)
         if gone:
@@ -97,10 +99,10 @@ class Work(World):
         saying = Saying(held.claim, Head(200, [], worker.name), is_last=False)
         turn = self._turn(worker, [saying], 0)
         if held.is_marked:
-            assert turn.dropped == [saying]
+            assert turn.dropped == [saying], "what is marked as over was heard"
             worker.holds.remove(held)
             return
-        assert turn.dropped == []
+        assert turn.dropped == [], "a head was dropped"
         held.said = []
         if held.is_awaited:
             self.until("the response has begun", lambda: held.asker.read is not None)
@@ -122,17 +124,17 @@ class Work(World):
     def say_as_another(self, worker: Worker, held: Held) -> None:
         """Somebody who has not started it answers."""
         saying = Saying(held.claim._replace(execution_id="another"), Reply(200, [], b"not yours"))
-        assert self._turn(worker, [saying], 0).dropped == [saying]
+        assert self._turn(worker, [saying], 0).dropped == [saying], "two have answered"
 
     def _say_last(self, worker: Worker, held: Held, part: Reply | End, body: bytes) -> None:
         is_awaited = held.is_awaited
         saying = Saying(held.claim, part)
         turn = self._turn(worker, [saying], 0)
         worker.holds.remove(held)
-        assert turn.dropped == ([saying] if held.is_marked else [])
+        assert turn.dropped == ([saying] if held.is_marked else []), "the wrong end was dropped"
         if is_awaited:
             self.until("the request is answered", held.asker.task.done)
-            assert held.asker.task.result() == body
+            assert held.asker.task.result() == body, "the answer is another's"
 
     def _claim_in(self, worker: Worker, free: int, way: str) -> Turn:
         if way == "turn":

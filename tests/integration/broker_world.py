@@ -115,6 +115,8 @@ class World(Model):
             mock.patch.object(leasing, "_GATEWAYS_ARE_BACK_SECONDS", float("inf")),
         ):
             yield
+        for worker in self.workers:
+            worker.leases._server = b""  # and now they are used to it, whether they have looked or not
 
     # What came of it.
 

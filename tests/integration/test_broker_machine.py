@@ -7,7 +7,14 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
 
 from fast_priority.broker import inbox, keys, leasing, submitting
 from fast_priority.priority import Priority
@@ -38,19 +45,26 @@ class BrokerMachine(RuleBasedStateMachine):
         super().__init__()
         self.world = Misfortunes(self.redis_port)
 
+    @initialize(requests=st.lists(requests, min_size=3, max_size=6), slots=st.integers(1, SLOTS))
+    def there_is_work_to_begin_with(self, requests: list[tuple[str, Priority]], slots: int) -> None:
+        for gateway, (method, priority) in enumerate(requests):
+            self.world.submit(gateway, method, priority)
+        self.world.claim(self.world.workers[0], slots, "turn")
+
     @rule(gateway=whichever, requests=st.lists(requests, min_size=1, max_size=4))
     def requests_come(self, gateway: int, requests: list[tuple[str, Priority]]) -> None:
         for method, priority in requests:
             self.world.submit(gateway, method, priority)
 
     @precondition(lambda self: self.world.may_claim())
-    @rule(worker=whichever, slots=st.integers(1, SLOTS), way=ways, hears=st.integers(0, 2))
-    def a_worker_claims_and_may_not_hear_the_answer(self, worker: int, slots: int, way: str, hears: int) -> None:
-        self.world.claim(one_of(self.world.workers, worker), slots, way, is_heard=hears > 0)
+    @rule(worker=whichever, slots=st.integers(1, SLOTS), way=ways, hears=st.booleans())
+    def a_worker_claims_and_may_not_hear_the_answer(self, worker: int, slots: int, way: str, hears: bool) -> None:
+        self.world.claim(one_of(self.world.workers, worker), slots, way, is_heard=hears)
 
+    @precondition(lambda self: self.world.busy())
     @rule(worker=whichever)
     def a_worker_renews_its_leases(self, worker: int) -> None:
-        self.world.renew(one_of(self.world.busy() or self.world.workers, worker))
+        self.world.renew(one_of(self.world.busy(), worker))
 
     @precondition(lambda self: self.world.claims())
     @rule(which=whichever)
@@ -120,6 +134,11 @@ class BrokerMachine(RuleBasedStateMachine):
     def a_gateway_seems_gone(self, gateway: int, worker: int, way: str) -> None:
         self.world.seem_gone(gateway, one_of(self.world.workers, worker), way)
 
+    @precondition(lambda self: self.world.idle() and any(self.world.queues.values()))
+    @rule(worker=whichever)
+    def an_id_stands_on_its_queue_twice(self, worker: int) -> None:
+        self.world.stand_twice(one_of(self.world.idle(), worker))
+
     @precondition(lambda self: self.world.asking())
     @rule(gateway=whichever)
     def a_gateway_is_killed(self, gateway: int) -> None:
@@ -130,6 +149,7 @@ class BrokerMachine(RuleBasedStateMachine):
     def rq_suspends_or_resumes(self) -> None:
         self.world.suspend(not self.world.suspended)
 
+    @precondition(lambda self: self.world.busy())
     @rule()
     def redis_forgets_the_scripts(self) -> None:
         self.world.redis.script_flush()
