@@ -47,6 +47,8 @@ class BrokerMachine(RuleBasedStateMachine):
 
     @initialize(requests=st.lists(requests, min_size=3, max_size=6), slots=st.integers(1, SLOTS))
     def there_is_work_to_begin_with(self, requests: list[tuple[str, Priority]], slots: int) -> None:
+        for worker in self.world.workers:
+            self.world.claim(worker, SLOTS, "turn")  # from now on they sleep
         for gateway, (method, priority) in enumerate(requests):
             self.world.submit(gateway, method, priority)
         self.world.claim(self.world.workers[0], slots, "turn")
@@ -140,9 +142,11 @@ class BrokerMachine(RuleBasedStateMachine):
         self.world.stand_twice(one_of(self.world.idle(), worker))
 
     @precondition(lambda self: self.world.asking())
-    @rule(gateway=whichever)
-    def a_gateway_is_killed(self, gateway: int) -> None:
+    @rule(gateway=whichever, workers_notice=st.booleans())
+    def a_gateway_is_killed(self, gateway: int, workers_notice: bool) -> None:
         self.world.kill_gateway(gateway)
+        for worker in self.world.workers if workers_notice else ():
+            self.world.renew(worker)
 
     @precondition(lambda self: self.world.waiting())
     @rule()
