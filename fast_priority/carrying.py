@@ -71,6 +71,7 @@ async def carry(
 
     `may_be_sent` is asked at the last moment; if it says no, nothing is sent, and that is the answer.
     """
+    line.conversation.expect_at_most(call.frames_in_flight)
     try:
         async with target as open_target:
             return await _carry(call, line, open_target, may_be_sent)

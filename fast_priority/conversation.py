@@ -14,7 +14,8 @@ from contextlib import asynccontextmanager
 from fast_priority.errors import RequestLost
 from fast_priority.message import Chunk, End, Head, Part, Want
 
-_MOST_UNREAD = 1100  # over any window that the settings allow; who sends more has not been asked to
+_MOST_UNREAD = 1100  # over any window that the settings allow
+_BESIDE_CHUNKS = 2  # a head, and an end or a failure
 
 
 class Conversation:
@@ -26,6 +27,7 @@ class Conversation:
         self.progressed_at = time.monotonic()
         """When the request last got on, by `time.monotonic`."""
         self._unread: deque[Part] = deque()
+        self._most_unread = _MOST_UNREAD
         self._failure: Exception | None = None
         self._has_begun = False
         self._chunks_heard = 0
@@ -43,6 +45,10 @@ class Conversation:
     def was_heard_of(self) -> bool:
         """Whether the other side has said anything at all."""
         return self.has_news or self._wanted_below > 0 or self._chunks_heard > 0
+
+    def expect_at_most(self, frames_in_flight: int) -> None:
+        """No more chunks than these are asked for at once: whoever sends more fails it all, and fills no memory."""
+        self._most_unread = min(frames_in_flight + _BESIDE_CHUNKS, _MOST_UNREAD)
 
     def progress(self) -> None:
         """Note that the request gets on."""
@@ -68,11 +74,10 @@ class Conversation:
             case Chunk(number) | End(number) if number != self._chunks_heard:
                 self.fail(RequestLost("a part of what it carried was lost on the way"))
                 return
-            case Chunk():
-                self._chunks_heard += 1
-        if len(self._unread) > _MOST_UNREAD:
+        if len(self._unread) >= self._most_unread:
             self.fail(RequestLost("the other side sent more than it was asked for"))
             return
+        self._chunks_heard += isinstance(part, Chunk)  # only now: of what is not heard a hole must remain
         self._unread.append(part)
         _wake(self._news)
 

@@ -115,7 +115,7 @@ class Chunk(msgspec.Struct, array_like=True, frozen=True, gc=False, tag="chunk")
     """A piece of a body. Chunks are numbered from 0, so that none is lost or taken twice without notice."""
 
     number: Count
-    data: memoryview
+    data: Annotated[memoryview, Meta(max_length=MOST_CHUNK_BYTES)]
     """A view of what it was read from, or cut from: bodies are not copied here."""
 
 

@@ -31,6 +31,7 @@ class Stream:
         self.http_version = head.http_version
         self._conversation = conversation
         self._wanting = Wanting(settings.frames_in_flight)
+        conversation.expect_at_most(settings.frames_in_flight)
         self._most_silence_seconds = settings.timeout + GRACE_SECONDS
         self._say = say
         self._close = close

@@ -68,7 +68,8 @@ def gateway_of(stack: Stack) -> str:
 def enqueue(stack: Stack, *data: bytes) -> list[str]:
     """Put jobs on the high queue as a gateway does, whatever their data."""
     ids = [str(uuid4()) for _ in data]
-    fields = {"status": "queued", "origin": "high", "gateway": gateway_of(stack)}
+    server = stack.redis.info("server")["run_id"]
+    fields = {"status": "queued", "origin": "high", "gateway": gateway_of(stack), "server": server}
     for job_id, one in zip(ids, data, strict=True):
         stack.redis.hset(keys.job(job_id), mapping={**fields, "data": one})
         stack.redis.expire(keys.job(job_id), 60)
@@ -181,7 +182,15 @@ def test_a_request_that_no_gateway_has_queued(serving: Stack, request_: Request)
     assert [row["path"] for row in serving.arrivals()] == ["/queued"]
 
 
-@pytest.mark.parametrize("raw_target", [b"@elsewhere/", b"//elsewhere/", b"http://elsewhere/", b":1@elsewhere/"])
+ELSEWHERE = {
+    "a host behind ours as a user": b"@elsewhere/",
+    "a path like a host": b"//elsewhere/",
+    "a whole URL": b"http://elsewhere/",
+    "a host behind a port": b":1@elsewhere/",
+}
+
+
+@pytest.mark.parametrize("raw_target", ELSEWHERE.values(), ids=ELSEWHERE)
 def test_a_worker_with_a_target_of_its_own_sends_nothing_elsewhere(stack: Stack, raw_target: bytes) -> None:
     """With FAST_PRIORITY_TARGET_BASE_URL at the worker, no job leads it to another host."""
 
@@ -197,7 +206,18 @@ def test_a_worker_with_a_target_of_its_own_sends_nothing_elsewhere(stack: Stack,
         assert heads == []
 
 
-@pytest.mark.parametrize("job_id", [b"a\r\nb", b"*", b"\xff\xfe", b"../x", b"a b", b"{x}", b""])
+NO_JOB_IDS = {
+    "two lines": b"a\r\nb",
+    "a pattern": b"*",
+    "no text": b"\xff\xfe",
+    "a path": b"../x",
+    "a blank": b"a b",
+    "a hash tag": b"{x}",
+    "nothing": b"",
+}
+
+
+@pytest.mark.parametrize("job_id", NO_JOB_IDS.values(), ids=NO_JOB_IDS)
 def test_a_job_id_that_is_none(serving: Stack, job_id: bytes) -> None:
     """A job with an id that rq's tools could not name is removed, and what stands behind it is served."""
     serving.redis.hset(keys.JOB_PREFIX.encode() + job_id, mapping={"status": "queued", "data": b"x"})
@@ -259,22 +279,21 @@ def test_a_forged_stream_splits_no_response(held_back: Stack, fields: Fields) ->
     assert b"\nset-cookie" not in received.replace(b"\r", b"\n")
 
 
-@pytest.mark.parametrize(
-    "part",
-    [
-        Reply(100, [], b""),
-        Reply(99, [], b""),
-        Reply(1000, [], b""),
-        Reply(-200, [], b""),
-        Failure("target-refused", "two\nlines"),
-        Failure("target-refused", "long" * 1000),
-        Failure("two\r\nlines", ""),
-        Head(200, [], "two\r\nlines"),
-        Chunk(-1, memoryview(b"")),
-        End(-1),
-    ],
-    ids=lambda part: type(part).__name__,
-)
+NO_PARTS: dict[str, Part] = {
+    "an interim status": Reply(100, [], b""),
+    "a status of two digits": Reply(99, [], b""),
+    "a status of four digits": Reply(1000, [], b""),
+    "a negative status": Reply(-200, [], b""),
+    "a failure in two lines": Failure("target-refused", "two\nlines"),
+    "a long failure": Failure("target-refused", "long" * 1000),
+    "a failure whose name is two lines": Failure("two\r\nlines", ""),
+    "a mailbox of two lines": Head(200, [], "two\r\nlines"),
+    "a chunk before the first": Chunk(-1, memoryview(b"")),
+    "an end before the first": End(-1),
+}
+
+
+@pytest.mark.parametrize("part", NO_PARTS.values(), ids=NO_PARTS)
 def test_a_frame_that_is_none_is_dropped(held_back: Stack, part: Part) -> None:
     """What no worker says is not heard, and the answer behind it is given."""
     received = forge(held_back, part, Reply(200, [], b"the answer"))

@@ -7,11 +7,21 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
 
-from fast_priority.broker import submitting
+from fast_priority.broker import inbox, keys, leasing, submitting
 from fast_priority.priority import Priority
-from tests.integration.broker_model import METHODS, SLOTS, World
+from tests.integration import broker_invariants
+from tests.integration.broker_misfortunes import Misfortunes
+from tests.integration.broker_model import METHODS, SLOTS, WAYS
+from tests.integration.broker_work import one_of
 
 # The long form: BROKER_MACHINE_EXAMPLES=5000 pytest tests/integration/test_broker_machine.py. What it finds it makes
 # small, which takes minutes where the failure is a wait in vain.
@@ -19,9 +29,11 @@ _LONG = "BROKER_MACHINE_EXAMPLES" in os.environ
 _EXAMPLES = int(os.environ.get("BROKER_MACHINE_EXAMPLES", "40"))
 _STEPS = 50 if _LONG else 25
 _PHASES = [Phase.explicit, Phase.reuse, Phase.generate, *([Phase.shrink] if _LONG else [])]
+_FOR_LONG_SECONDS = 600
 
 whichever = st.integers(0, 999)
 requests = st.tuples(st.sampled_from(METHODS), st.sampled_from(list(Priority)))
+ways = st.sampled_from(WAYS)
 
 
 class BrokerMachine(RuleBasedStateMachine):
@@ -31,7 +43,15 @@ class BrokerMachine(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.world = World(self.redis_port)
+        self.world = Misfortunes(self.redis_port)
+
+    @initialize(requests=st.lists(requests, min_size=3, max_size=6), slots=st.integers(1, SLOTS))
+    def there_is_work_to_begin_with(self, requests: list[tuple[str, Priority]], slots: int) -> None:
+        for worker in self.world.workers:
+            self.world.claim(worker, SLOTS, "turn")  # from now on they sleep
+        for gateway, (method, priority) in enumerate(requests):
+            self.world.submit(gateway, method, priority)
+        self.world.claim(self.world.workers[0], slots, "turn")
 
     @rule(gateway=whichever, requests=st.lists(requests, min_size=1, max_size=4))
     def requests_come(self, gateway: int, requests: list[tuple[str, Priority]]) -> None:
@@ -39,37 +59,40 @@ class BrokerMachine(RuleBasedStateMachine):
             self.world.submit(gateway, method, priority)
 
     @precondition(lambda self: self.world.may_claim())
-    @rule(worker=whichever, slots=st.integers(1, SLOTS), hears=st.integers(0, 2))
-    def a_worker_claims_and_may_not_hear_the_answer(self, worker: int, slots: int, hears: int) -> None:
-        if hears:
-            self.world.claim(worker, slots)
-        else:
-            self.world.claim_unheard(worker, slots)
+    @rule(worker=whichever, slots=st.integers(1, SLOTS), way=ways, hears=st.booleans())
+    def a_worker_claims_and_may_not_hear_the_answer(self, worker: int, slots: int, way: str, hears: bool) -> None:
+        self.world.claim(one_of(self.world.workers, worker), slots, way, is_heard=hears)
 
     @precondition(lambda self: self.world.busy())
     @rule(worker=whichever)
     def a_worker_renews_its_leases(self, worker: int) -> None:
-        self.world.renew(worker)
+        self.world.renew(one_of(self.world.busy(), worker))
 
     @precondition(lambda self: self.world.claims())
     @rule(which=whichever)
     def a_worker_replies(self, which: int) -> None:
-        self.world.reply(which)
+        self.world.reply(*one_of(self.world.claims(), which))
 
     @precondition(lambda self: self.world.claims())
     @rule(which=whichever)
     def a_worker_begins_a_response(self, which: int) -> None:
-        self.world.say_head(which)
+        self.world.say_head(*one_of(self.world.claims(), which))
 
     @precondition(lambda self: self.world.streams())
     @rule(which=whichever, again=st.booleans())
     def a_worker_goes_on_with_it(self, which: int, again: bool) -> None:
-        self.world.say_chunk(which, again=again)
+        self.world.say_chunk(*one_of(self.world.streams(), which), again=again)
 
     @precondition(lambda self: self.world.streams())
     @rule(which=whichever)
     def a_worker_ends_it(self, which: int) -> None:
-        self.world.say_end(which)
+        self.world.say_end(*one_of(self.world.streams(), which))
+
+    @precondition(lambda self: any(held.is_leased for _, held in self.world.claims()))
+    @rule(which=whichever)
+    def somebody_answers_what_another_has_started(self, which: int) -> None:
+        leased = [held for _, held in self.world.claims() if held.is_leased]
+        self.world.say_as_another(one_of(self.world.workers, which), one_of(leased, which))
 
     @precondition(lambda self: self.world.asking())
     @rule(which=whichever)
@@ -79,7 +102,7 @@ class BrokerMachine(RuleBasedStateMachine):
     @precondition(lambda self: self.world.busy())
     @rule(worker=whichever)
     def a_worker_dies(self, worker: int) -> None:
-        self.world.kill_worker(worker)
+        self.world.kill_worker(one_of(self.world.busy(), worker))
 
     @precondition(lambda self: self.world.orphans)
     @rule()
@@ -89,57 +112,91 @@ class BrokerMachine(RuleBasedStateMachine):
     @precondition(lambda self: self.world.busy())
     @rule(worker=whichever, speaks=st.booleans())
     def a_worker_is_frozen_until_its_leases_have_run_out(self, worker: int, speaks: bool) -> None:
-        self.world.freeze(worker, speaks=speaks)
+        self.world.freeze(one_of(self.world.busy(), worker), speaks=speaks)
 
     @precondition(lambda self: self.world.waiting())
     @rule(which=whichever)
     def redis_loses_a_waiting_job(self, which: int) -> None:
-        self.world.lose_waiting(which)
+        self.world.lose_waiting(one_of(self.world.waiting(), which))
+
+    @precondition(lambda self: self.world.waiting())
+    @rule(which=whichever, every=st.booleans(), worker=whichever, way=ways)
+    def another_server_took_what_waits(self, which: int, every: bool, worker: int, way: str) -> None:
+        waiting = self.world.waiting()
+        those = waiting if every else [one_of(waiting, which)]
+        self.world.change_server(those, one_of(self.world.workers, worker), way)
 
     @precondition(lambda self: self.world.asking())
-    @rule(gateway=whichever)
-    def a_gateway_is_killed(self, gateway: int) -> None:
+    @rule(speaks=st.booleans())
+    def redis_comes_back_empty(self, speaks: bool) -> None:
+        self.world.lose_everything(speaks=speaks)
+
+    @precondition(lambda self: self.world.waiting())
+    @rule(gateway=whichever, worker=whichever, way=ways)
+    def a_gateway_seems_gone(self, gateway: int, worker: int, way: str) -> None:
+        self.world.seem_gone(gateway, one_of(self.world.workers, worker), way)
+
+    @precondition(lambda self: self.world.idle() and any(self.world.queues.values()))
+    @rule(worker=whichever)
+    def an_id_stands_on_its_queue_twice(self, worker: int) -> None:
+        self.world.stand_twice(one_of(self.world.idle(), worker))
+
+    @precondition(lambda self: self.world.asking())
+    @rule(gateway=whichever, workers_notice=st.booleans())
+    def a_gateway_is_killed(self, gateway: int, workers_notice: bool) -> None:
         self.world.kill_gateway(gateway)
+        for worker in self.world.workers if workers_notice else ():
+            self.world.renew(worker)
 
     @precondition(lambda self: self.world.waiting())
     @rule()
     def rq_suspends_or_resumes(self) -> None:
         self.world.suspend(not self.world.suspended)
 
+    @precondition(lambda self: self.world.busy())
     @rule()
     def redis_forgets_the_scripts(self) -> None:
         self.world.redis.script_flush()
 
     @invariant()
     def the_queues_hold_what_waits(self) -> None:
-        self.world.check_queues()
+        broker_invariants.check_queues(self.world)
 
     @invariant()
     def every_lease_is_somebodys(self) -> None:
-        self.world.check_leases()
+        broker_invariants.check_leases(self.world)
 
     @invariant()
     def nothing_stays_for_ever(self) -> None:
-        self.world.check_ends()
+        broker_invariants.check_ends(self.world)
 
     @invariant()
     def nothing_is_claimed_too_often(self) -> None:
-        self.world.check_claims()
+        broker_invariants.check_claims(self.world)
+
+    @invariant()
+    def nobody_sleeps_while_work_waits(self) -> None:
+        broker_invariants.check_wake_ups(self.world)
 
     def teardown(self) -> None:
-        self.world.end()
+        broker_invariants.end(self.world)
 
 
 @pytest.fixture
-def quick_farewells(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """A gateway that was killed takes nothing back, and is not waited for."""
-    monkeypatch.setattr(submitting, "_LAST_WITHDRAWALS_SECONDS", 0.001)
+def times_of_its_own(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Nothing runs out but when the machine says so, and nobody is given time but when it says so."""
+    monkeypatch.setattr(keys, "LEASE_MILLISECONDS", 1000 * _FOR_LONG_SECONDS)
+    monkeypatch.setattr(keys, "GATEWAY_TTL_SECONDS", _FOR_LONG_SECONDS)
+    monkeypatch.setattr(submitting, "_SIGN_OF_LIFE_SECONDS", _FOR_LONG_SECONDS)
+    monkeypatch.setattr(submitting, "_LAST_WITHDRAWALS_SECONDS", 0.001)  # a killed gateway takes nothing back
+    monkeypatch.setattr(inbox, "_WORKERS_ARE_BACK_SECONDS", 0.0)
+    monkeypatch.setattr(leasing, "_GATEWAYS_ARE_BACK_SECONDS", 0.0)
     yield
     gc.collect()  # what the killed have left open, here and not in a test that has nothing to do with it
 
 
 @pytest.mark.timeout(0 if _LONG else 120)
-@pytest.mark.usefixtures("quick_farewells")
+@pytest.mark.usefixtures("times_of_its_own")
 # A gateway that was killed closes nothing: the connections that it was just making are left to be collected.
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_the_broker_keeps_its_promises_in_any_order(redis_port: int) -> None:

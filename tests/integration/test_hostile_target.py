@@ -60,7 +60,7 @@ async def test_what_has_no_end_is_ended(begin: bytes, again: bytes) -> None:
         await body_from(without_end(begin, again))
 
 
-@pytest.mark.parametrize("piece", [b"X", b"X-Field: value\r\n"])
+@pytest.mark.parametrize("piece", [b"X", b"X-Field: value\r\n"], ids=["bytes", "fields"])
 async def test_a_head_that_drips_is_given_up(piece: bytes) -> None:
     """A head has the timeout to come, however often something of it does."""
 

@@ -148,3 +148,26 @@ def test_wants_are_few() -> None:
     """Half a window is taken before more is wanted: there is one Want for several chunks."""
     wanting = Wanting(8)
     assert sum(wanting.take() is not None for _ in range(400)) == 100
+
+
+async def test_as_much_as_was_asked_for_is_heard() -> None:
+    """With a head before them and an end behind them, as many chunks as were asked for can wait to be read."""
+    conversation = Conversation()
+    conversation.expect_at_most(2)
+    said: list[Part] = [HEAD, chunk(0, b"a"), chunk(1, b"b"), End(2)]
+    for part in said:
+        conversation.hear(part)
+    assert await all_of(conversation, 4) == said
+
+
+async def test_more_than_was_asked_for_fails_it() -> None:
+    """Whoever goes on sending unasked is not heard any more, even when there is room again: there is no hole."""
+    conversation = Conversation()
+    conversation.expect_at_most(2)
+    for number in range(100):
+        conversation.hear(chunk(number, b"a"))
+    assert len(await all_of(conversation, 4)) == 4
+    conversation.hear(chunk(100, b"a"))
+    conversation.hear(End(101))
+    with pytest.raises(RequestLost, match="more than it was asked for"):
+        await conversation.next()

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fast_priority.message import (
+    MOST_CHUNK_BYTES,
     Chunk,
     End,
     Failure,
@@ -128,3 +129,11 @@ def test_messages_do_not_change() -> None:
     """A message stays as it was made."""
     with pytest.raises(AttributeError):
         CALL.request.method = "POST"  # type: ignore[misc]
+
+
+def test_a_chunk_is_bounded() -> None:
+    """A chunk as large as they may be is read; one that is a byte larger is no frame."""
+    largest = Frame("id", Chunk(0, memoryview(bytes(MOST_CHUNK_BYTES))))
+    assert decode_frame(encode(largest)) == largest
+    with pytest.raises(UnreadableMessage):
+        decode_frame(encode(Frame("id", Chunk(0, memoryview(bytes(MOST_CHUNK_BYTES + 1))))))

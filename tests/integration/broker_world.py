@@ -1,0 +1,217 @@
+"""Gateways and workers on a real Redis, held against the model; whatever is done, all whom it concerns hear of it."""
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Coroutine, Iterator, Sequence
+from typing import Any, TypeVar
+from unittest import mock
+
+from redis import Redis
+from redis.asyncio import Redis as AsyncRedis
+from redis.exceptions import ConnectionError as RedisConnectionError
+
+from fast_priority.broker import connecting, inbox, keys, leasing
+from fast_priority.broker.claiming import Claimer
+from fast_priority.broker.jobs import payload_of
+from fast_priority.broker.leasing import Leases
+from fast_priority.broker.streaming import Stream
+from fast_priority.broker.submitting import Submitter
+from fast_priority.errors import RequestLost
+from fast_priority.message import Reply
+from fast_priority.priority import Priority
+from fast_priority.settings import Settings
+from fast_priority.tasks import end_all
+from tests.integration.broker_model import IDEMPOTENT, MOST_QUEUED, Asker, Gateway, Model, Worker
+
+_GATEWAYS = _WORKERS = 2
+_PATIENCE_SECONDS = 15
+_POLL_SECONDS = 0.03  # ten looks are longer than the pause after a failed read
+
+Result = TypeVar("Result")
+
+
+class World(Model):
+    """Two gateways and two workers."""
+
+    def __init__(self, redis_port: int) -> None:
+        super().__init__()
+        self.redis: Any = Redis(port=redis_port)
+        self.redis.flushall()
+        self._loop = asyncio.new_event_loop()
+        chosen = {"redis_port": redis_port, "max_queued_high": MOST_QUEUED, "max_queued_low": MOST_QUEUED}
+        self._settings = Settings.load().model_copy(
+            update={**chosen, "redis_host": "127.0.0.1", "poll_interval": _POLL_SECONDS}
+        )
+        self._worker_number = 0
+        self._connections: list[AsyncRedis] = []
+        self.gateways = [self.new_gateway() for _ in range(_GATEWAYS)]
+        self.workers = [self.new_worker() for _ in range(_WORKERS)]
+
+    def close(self) -> None:
+        """Let go of everything; nothing is checked."""
+        self.run(end_all(asyncio.all_tasks(self._loop)))
+        self.run(_disconnect(self._connections))
+        self._loop.close()
+        self.redis.flushall()
+        self.redis.close()
+
+    # Those who are in it.
+
+    def new_gateway(self) -> Gateway:
+        made: list[AsyncRedis] = []
+        connect = connecting.connect
+
+        def remembering(*arguments: Any) -> AsyncRedis:
+            made.append(connect(*arguments))
+            return made[-1]
+
+        with mock.patch.object(connecting, "connect", remembering):
+            submitter = Submitter(self._settings)
+        self._connections += made
+        self.run(submitter.__aenter__())
+        gateway = Gateway(submitter, made)
+        self.until("it shows life", lambda: bool(self.redis.exists(keys.gateway(submitter.gateway_id))))
+        return gateway
+
+    def new_worker(self) -> Worker:
+        self._worker_number += 1
+        name = f"worker-{self._worker_number}"
+        options = connecting.redis_options(self._settings)
+        return Worker(name, Claimer(options, name), Leases(options, name))
+
+    def new_asker(self, gateway: Gateway, method: str, priority: Priority) -> Asker:
+        asker = Asker(b"request %d" % len(self.askers), method, priority, gateway)
+        asker.task = self._loop.create_task(_ask(asker))
+        self.askers.append(asker)
+        return asker
+
+    def cut_off(self, gateway: Gateway) -> None:
+        """Let nothing more of it get through to Redis, and end it."""
+        self.run(_cut_off(gateway.connections))
+        gateway.lives = False
+        for asker in self.askers:
+            if asker.gateway is gateway:
+                asker.task.cancel()
+        self.run(gateway.submitter.__aexit__())
+
+    def close_worker(self, worker: Worker) -> None:
+        self.run(worker.claimer.close())
+        self.run(worker.leases.close())
+
+    def show_life(self) -> None:
+        """What each gateway does every few seconds."""
+        for gateway in self.gateways:
+            self.redis.set(keys.gateway(gateway.submitter.gateway_id), "1", ex=keys.GATEWAY_TTL_SECONDS)
+
+    @contextlib.contextmanager
+    def a_server_that_nobody_knows(self) -> Iterator[None]:
+        """Let everybody see another server than before, and give the others time meanwhile, as after a restart."""
+        for gateway in self.gateways:
+            gateway.submitter._inbox._server = b"another"
+        for worker in self.workers:
+            worker.leases._server = b"another"
+        with (
+            mock.patch.object(inbox, "_WORKERS_ARE_BACK_SECONDS", float("inf")),
+            mock.patch.object(leasing, "_GATEWAYS_ARE_BACK_SECONDS", float("inf")),
+        ):
+            yield
+        for worker in self.workers:
+            worker.leases._server = b""  # and now they are used to it, whether they have looked or not
+
+    # What came of it.
+
+    def settle_lost(self, lost: Sequence[Asker], error: type[Exception] = RequestLost) -> None:
+        """Return when gateways have decided about these, as the model says: again and in front, or an error."""
+        old_ids = {asker.job_id for asker in lost if asker.listens}
+        again, failing = self.lose(lost, error)
+        for asker in failing:
+            self.fails_with(asker, error)
+        self.until("what was lost is queued again, or not", lambda: self._is_queued_as_in_model(old_ids))
+        for priority, queue in self.queues.items():
+            self._adopt_order(priority, [asker for asker in queue if asker in again], in_order=error is RequestLost)
+
+    def _adopt_order(self, priority: Priority, again: list[Asker], *, in_order: bool) -> None:
+        """Two gateways do not agree who is first; of one gateway's, the oldest is, and all go in front."""
+        labels = [self.label_of(job_id) for job_id in self.ids_on(priority)[: len(again)]]
+        found = sorted(again, key=lambda asker: labels.index(asker.label))
+        for gateway in self.gateways if in_order else ():
+            assert [asker for asker in found if asker.gateway is gateway] == [
+                asker for asker in again if asker.gateway is gateway
+            ], "what is queued again has changed its order"
+        self.queues[priority][: len(again)] = found
+        self.note_ids()
+
+    def note_ids(self) -> None:
+        for priority, queue in self.queues.items():
+            for asker, job_id in zip(queue, self.ids_on(priority), strict=True):
+                asker.job_id = job_id
+
+    def fails_with(self, asker: Asker, error: type[Exception]) -> None:
+        asker.may_fail = True
+        self.until(f"{asker.label!r} fails", asker.task.done)
+        assert isinstance(asker.task.exception(), error)
+
+    def queues_fit(self) -> bool:
+        return all(len(self.ids_on(priority)) == len(queue) for priority, queue in self.queues.items())
+
+    def _is_queued_as_in_model(self, old_ids: set[str]) -> bool:
+        ids = {priority: self.ids_on(priority) for priority in Priority}
+        return self.queues_fit() and all(
+            not old_ids.intersection(ids[priority])
+            and {asker.label for asker in queue} <= {self.label_of(job_id) for job_id in ids[priority]}
+            for priority, queue in self.queues.items()
+        )
+
+    # How.
+
+    def ids_on(self, priority: Priority) -> list[str]:
+        return [job_id.decode() for job_id in self.redis.lrange(keys.queue(priority), 0, -1)]
+
+    def label_of(self, job_id: str) -> bytes | None:
+        data = self.redis.hget(keys.job(job_id), "data")
+        return None if data is None else payload_of(data, 1024)
+
+    def until(self, what: str, condition: Callable[[], bool]) -> None:
+        async def wait() -> None:
+            async with asyncio.timeout(_PATIENCE_SECONDS):
+                while not condition():
+                    await asyncio.sleep(0.001)
+
+        try:
+            self.run(wait())
+        except TimeoutError:
+            raise AssertionError(f"waited in vain until {what}") from None
+
+    def run(self, doing: Coroutine[Any, Any, Result]) -> Result:
+        return self._loop.run_until_complete(doing)
+
+
+async def _ask(asker: Asker) -> bytes:
+    outcome = await asker.gateway.submitter.ask(
+        asker.priority, asker.label, f"{asker.method} /somewhere", is_idempotent=asker.method == IDEMPOTENT
+    )
+    if isinstance(outcome, Reply):
+        return outcome.body
+    assert isinstance(outcome, Stream)
+    with contextlib.closing(outcome):
+        asker.read = []
+        async for chunk in outcome.chunks():
+            asker.read.append(bytes(chunk))
+    return b"".join(asker.read)
+
+
+async def _cut_off(connections: Sequence[AsyncRedis]) -> None:
+    """Let nothing more get through to Redis, as when a process is killed."""
+
+    async def no_connection(*_: Any, **__: Any) -> Any:
+        raise RedisConnectionError("killed")
+
+    for redis in connections:
+        redis.connection_pool.get_connection = no_connection  # type: ignore[method-assign]
+    await _disconnect(connections)
+
+
+async def _disconnect(connections: Sequence[AsyncRedis]) -> None:
+    for redis in connections:
+        await redis.connection_pool.disconnect(inuse_connections=True)
+    await asyncio.sleep(0)  # the transports close in the next turn
