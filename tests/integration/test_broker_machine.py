@@ -188,7 +188,7 @@ def times_of_its_own(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr(keys, "LEASE_MILLISECONDS", 1000 * _FOR_LONG_SECONDS)
     monkeypatch.setattr(keys, "GATEWAY_TTL_SECONDS", _FOR_LONG_SECONDS)
     monkeypatch.setattr(submitting, "_SIGN_OF_LIFE_SECONDS", _FOR_LONG_SECONDS)
-    monkeypatch.setattr(submitting, "_LAST_WITHDRAWALS_SECONDS", 0.001)  # a killed gateway takes nothing back
+    monkeypatch.setattr(withdrawing, "_LAST_SECONDS", 0.001)  # a killed gateway takes nothing back
     monkeypatch.setattr(inbox, "_WORKERS_ARE_BACK_SECONDS", 0.0)
     monkeypatch.setattr(leasing, "_GATEWAYS_ARE_BACK_SECONDS", 0.0)
     yield
