@@ -71,6 +71,7 @@ class Serving:
         self._ending_of_waiting: asyncio.Task[None] | None = None  # a task that nothing refers to may be collected
         self._away_since: float | None = None
         self._leaving = False
+        self._full = Trouble(f"Worker {name}: Redis has no memory left", logger)
         self._away = Trouble(f"Worker {name} cannot reach the queues", logger)
 
     async def run(self) -> None:
@@ -145,12 +146,17 @@ class Serving:
         self._away_since = None
         for saying in turn.dropped:
             self._note_dropped(saying)
+        unsaid = set(map(id, turn.unsaid))
         for saying in sayings:
-            if saying.said is not None and not saying.said.done():
+            if saying.said is not None and not saying.said.done() and id(saying) not in unsaid:
                 saying.said.set_result(None)
         self.served += sum(saying.is_last for saying in sayings) - sum(saying.is_last for saying in turn.dropped)
         if free:
             await self._start_all(turn, free)
+        if turn.unsaid:
+            self._full.met(f"{len(turn.unsaid)} pieces of bodies wait for it")
+            self._to_say = [*turn.unsaid, *self._to_say]
+            await asyncio.sleep(_RETRY_SECONDS)
 
     async def _start_all(self, turn: Turn, asked_for: int) -> None:
         for claim in turn.claims:

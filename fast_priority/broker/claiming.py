@@ -61,6 +61,8 @@ class Turn(NamedTuple):
     """What nobody hears, for the request is over, or the inbox is no list."""
     work_is_left: bool = False
     """There is something that only a claim with a turn gives."""
+    unsaid: Sequence[Saying] = ()
+    """What Redis has no memory for now: it is to be said again."""
     leased_until: float = 0.0
     """How long the claims are this worker's at the least, by `time.monotonic`, if nothing renews them."""
 
@@ -128,16 +130,17 @@ class Claimer:
             calls.append(self._claim_call(self._with_turns, execution_id, free_slots, again=is_again))
         results = await scripts.run_together(self._redis, calls)
         found = results.pop() if free_slots else [0, 0]
-        dropped = await self._unheard(told, results)
+        unsaid: list[Saying] = []
+        dropped = await self._unheard(told, results, unsaid)
         if free_slots:
             self._with_turns.unanswered = None
-        return self._turn(execution_id, found, dropped, asked_at)
+        return self._turn(execution_id, found, dropped, asked_at)._replace(unsaid=unsaid)
 
     async def _run(self, told: Sequence[_Told]) -> list[Any]:
         return await scripts.run_together(self._redis, [call for call, _ in told])
 
-    async def _unheard(self, told: Sequence[_Told], results: Sequence[Any]) -> list[Saying]:
-        """Give what nobody hears of what was told, by what Redis returned for each step.
+    async def _unheard(self, told: Sequence[_Told], results: Sequence[Any], unsaid: list[Saying]) -> list[Saying]:
+        """Give what nobody hears of what was told, by what Redis returned for each step; add to what is unsaid.
 
         A step that met a key of the wrong type may have left out what stood behind it: each part is then said alone, so
         that only what is for that inbox is lost. What had been said before is dropped there, as in any second turn.
@@ -146,12 +149,14 @@ class Claimer:
         for (call, sayings), result in zip(told, results, strict=True):
             if isinstance(result, list):
                 unheard += [saying for saying, flag in zip(sayings, result, strict=True) if not flag]
+            elif isinstance(result, Exception) and scripts.is_out_of_memory(result):
+                unsaid += sayings
             elif isinstance(result, Exception):
                 inboxes = sorted({keys.inbox(saying.claim.gateway_id) for saying in sayings})
                 self._spoilt.met(f"{' or '.join(map(ascii, inboxes))}: {result}")
                 if isinstance(call, scripts.Call) and len(sayings) > 1:
                     alone = [one for saying in sayings for one in self._say_calls([saying])]
-                    unheard += await self._unheard(alone, await self._run(alone))
+                    unheard += await self._unheard(alone, await self._run(alone), unsaid)
                 else:
                     unheard += sayings
         return unheard
@@ -196,7 +201,7 @@ class Claimer:
             return Turn([], suspended=True, dropped=dropped)
         suspended, is_left, *jobs = answer
         claims = [_claim(execution_id, *job) for job in jobs]
-        return Turn(claims, bool(suspended), dropped, bool(is_left), asked_at + keys.LEASE_SECONDS)
+        return Turn(claims, bool(suspended), dropped, bool(is_left), leased_until=asked_at + keys.LEASE_SECONDS)
 
     def _claim_call(self, way: _Way, execution_id: str, free_slots: int, *, again: bool) -> scripts.Call:
         last_claim = keys.last_claim(self._worker_name, way.name)

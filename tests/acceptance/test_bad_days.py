@@ -69,6 +69,25 @@ def test_a_full_redis_keeps_what_is_in_flight(tmp_path: Path) -> None:
         assert stack.client.get("/queued").status_code == 200
 
 
+def test_a_full_redis_only_delays_what_streams(tmp_path: Path) -> None:
+    """A response that streams goes on when Redis has memory again, and holds up nothing that needs none meanwhile."""
+    with stack_with_redis(tmp_path) as (stack, _):
+        stack.start_mock()
+        stack.start_gateway()
+        stack.start_workers(concurrency=2)
+        with Background(3) as background:
+            streams = background.send(lambda: stack.client.get("/low/x?mock_size=3000000&mock_bandwidth=1000000"))
+            small = background.send(lambda: stack.client.post("/low/x?mock_latency=2"))
+            wait_until("both are at the target", lambda: stack.in_flight() == 2)
+            queued = background.send(lambda: stack.client.post("/low/queued"))
+            wait_until("one waits", lambda: stack.queued() == 1)
+            stack.redis.config_set("maxmemory", 1)
+            assert small.result().status_code == 200
+            assert queued.result().status_code == 200
+            stack.redis.config_set("maxmemory", 0)
+            assert len(streams.result().content) == 3_000_000
+
+
 def test_a_worker_leaves_without_redis(tmp_path: Path) -> None:
     """A worker told to end while Redis is away, with an answer nobody can take, ends all the same."""
     port = free_port()

@@ -16,7 +16,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from fast_priority.broker import inbox, keys, leasing, submitting
+from fast_priority.broker import inbox, keys, leasing, submitting, withdrawing
 from fast_priority.priority import Priority
 from tests.integration import broker_invariants
 from tests.integration.broker_misfortunes import Misfortunes

@@ -7,7 +7,7 @@ from importlib.resources import files
 from typing import Any
 
 from redis.asyncio import Redis
-from redis.exceptions import NoScriptError, ResponseError
+from redis.exceptions import NoScriptError, OutOfMemoryError, ResponseError
 
 from fast_priority.broker.round_trip import Argument, Command, send_together
 
@@ -51,14 +51,14 @@ async def run_together(redis: Redis, calls: Sequence[Call | Command]) -> list[An
     """Run several steps, and commands, one after the other in one round trip and give what each returns.
 
     Each step is atomic, their sequence is not: a step that Redis has not known is run again when the others have been,
-    unless it is `in_order`. One that met a key of another type than it should be gives that error in its place, for it
-    would fail for ever, and the others have been run. Raises what the first one that failed otherwise answered.
+    unless it is `in_order`. One that met a key of another type than it should be, or a Redis without memory, gives that
+    error in its place, for the others have been run. Raises what the first one that failed otherwise answered.
     """
     results = await send_together(redis, [call.command if isinstance(call, Call) else call for call in calls])
     for index, (call, result) in enumerate(zip(calls, results, strict=True)):
         if isinstance(result, NoScriptError) and isinstance(call, Call):
             results[index] = await _answer_or_wrong_type(call, redis)
-        elif isinstance(result, Exception) and not is_wrong_type(result):
+        elif isinstance(result, Exception) and not (is_wrong_type(result) or is_out_of_memory(result)):
             raise result
     return results
 
@@ -67,6 +67,11 @@ def is_wrong_type(error: Exception) -> bool:
     """Tell whether a step failed because a key in Redis has another type than it should: trying again mends nothing."""
     # A script's error has the command's own within it: behind it since Redis 7, before that in its midst.
     return isinstance(error, ResponseError) and "WRONGTYPE" in str(error)
+
+
+def is_out_of_memory(error: Exception) -> bool:
+    """Tell whether a step failed because Redis has no memory for it now."""
+    return isinstance(error, OutOfMemoryError) or (isinstance(error, ResponseError) and "OOM command" in str(error))
 
 
 async def _answer_or_wrong_type(call: Call, redis: Redis) -> Any:

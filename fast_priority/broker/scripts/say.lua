@@ -16,7 +16,8 @@ for i = 5, #ARGV, 6 do
   local id, gateway, frame = ARGV[i], ARGV[i + 3], ARGV[i + 4]
   local lane, member, job = started[ARGV[i + 2]], id .. ':' .. ARGV[i + 1], ARGV[1] .. id
   local is_last = ARGV[i + 5] == '1'
-  -- Removed first: a Redis that is out of memory carries that out, and then what follows it in a script as well.
+  -- First of all, for it is carried out even by a Redis that is out of memory, and what follows it in a script as well.
+  redis.call('EXPIRE', ARGV[3] .. gateway, ARGV[4])
   local is_leased = is_last and redis.call('ZREM', lane, member) == 1 or redis.call('ZSCORE', lane, member)
   local is_anothers = not is_leased and redis.call('EXISTS', job) == 1
   local is_heard = not is_anothers and gateway ~= '' and redis.call('EXISTS', ARGV[2] .. id) == 0
