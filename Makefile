@@ -6,8 +6,9 @@ SECONDS ?= 15
 COMPOSE ?= docker compose
 # pytest's exit code when the part of the tests that was asked for is in the other folder.
 NONE_CHOSEN := 5
-# It tells by when requests arrive who went first, so nothing else may keep the processors busy meanwhile.
+# They tell by when requests arrive and leave, so nothing else may keep the processors busy meanwhile.
 ALONE := tests/acceptance/test_ordering.py
+ALONE_TOO := tests/integration/test_locust_scenarios.py
 BIN := $(VENV)/bin
 UV := $(shell command -v uv 2>/dev/null)
 CHECKED := fast_priority mock_target loadtests benchmarks tests
@@ -31,10 +32,10 @@ demo: $(VENV)/installed-demo ## See high overtake low, live; SECONDS=N (2 or mor
 
 .PHONY: test
 test: $(VENV)/installed-dev ## Run all the tests; ARGS="-k word" narrows them
-	$(BIN)/python -m pytest tests/unit tests/integration --numprocesses auto $(ARGS) || [ $$? -eq $(NONE_CHOSEN) ]
+	$(BIN)/python -m pytest tests/unit tests/integration --ignore $(ALONE_TOO) --numprocesses auto $(ARGS) || [ $$? -eq $(NONE_CHOSEN) ]
 	$(BIN)/python -m pytest tests/acceptance --ignore $(ALONE) --numprocesses 2 --dist loadfile $(ARGS) || [ $$? -eq $(NONE_CHOSEN) ]
 	$(BIN)/python -m pytest tests/chaos --numprocesses 4 $(ARGS) || [ $$? -eq $(NONE_CHOSEN) ]
-	$(BIN)/python -m pytest $(ALONE) $(ARGS) || [ $$? -eq $(NONE_CHOSEN) ]
+	$(BIN)/python -m pytest $(ALONE) $(ALONE_TOO) $(ARGS) || [ $$? -eq $(NONE_CHOSEN) ]
 
 .PHONY: loadtest
 loadtest: $(VENV)/installed-loadtest ## Prove that high overtakes low, with a report; ARGS="--quick" for half a minute
