@@ -97,11 +97,10 @@ class Mailbox:
     async def _wait(self, left: list[Command]) -> list[bytes]:
         """Block until a frame comes; for so long at most that a dead connection is noticed."""
         self._more_is_aside = True
-        moved = (
-            await send_together(
-                self._redis, [*left, ("BLMOVE", self._key, self._aside, "LEFT", "RIGHT", _BLOCK_SECONDS)]
-            )
-        )[-1]
+        move: Command = ("BLMOVE", self._key, self._aside, "LEFT", "RIGHT", _BLOCK_SECONDS)
+        # A list that is moved to is a new one, without an end; one that is renamed keeps its own.
+        expire: Command = ("EXPIRE", self._aside, keys.INBOX_TTL_SECONDS)
+        *_, moved, _ = await send_together(self._redis, [*left, move, expire])
         if isinstance(moved, ResponseError):
             raise moved
         self._more_is_aside = False

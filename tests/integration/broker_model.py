@@ -134,7 +134,7 @@ class Model:
         return [asker for asker in self.askers if asker.listens and not asker.task.done()]
 
     def may_claim(self) -> bool:
-        return any(worker.free or worker.has_unheard for worker in self.workers) and any(self.queues.values())
+        return any(worker.free or worker.has_unheard for worker in self.workers)
 
     def idle(self) -> list[Worker]:
         """Those who can claim two or more, and hear of it."""

@@ -68,7 +68,8 @@ class Work(World):
                 held.claim = claim
             worker.holds += taken
             worker.unheard[way] = []
-            worker.looks_again = turn.suspended or turn.work_is_left or len(taken) == free
+            if taking is not None:
+                worker.looks_again = turn.suspended or turn.work_is_left or len(taken) == free
         else:
             self._claim_unheard_in(worker, free, way)
             worker.unheard[way] = taken

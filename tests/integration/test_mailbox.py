@@ -73,6 +73,18 @@ async def test_woken(redis: Redis, reader: Reader) -> None:
     await reading
 
 
+async def test_what_is_set_aside_has_an_end(redis: Redis, reader: Reader) -> None:
+    """Should the reader die with frames set aside, whether it waited for them or not, they expire."""
+    put(redis, "found")
+    redis.expire(INBOX, 60)
+    await reader.read_until("it is heard", lambda: reader.heard == ["found"])
+    assert redis.ttl(ASIDE) > 0
+    reader.mailbox._more_may_be_there = False
+    put(redis, "waited for")
+    await reader.read_until("both are heard", lambda: len(reader.heard) == 2)
+    assert redis.ttl(ASIDE) > 0
+
+
 async def test_connection_lost_before_the_answer(redis: Redis, reader: Reader, monkeypatch: pytest.MonkeyPatch) -> None:
     """Frames whose reading was carried out, but whose answer was lost with the connection, are heard all the same."""
     together = send_together

@@ -158,13 +158,20 @@ async def test_gone_gateway_is_skipped(rig: Rig, submitter: Submitter, claimer: 
 
 
 async def test_a_gateway_that_only_seemed_gone_hears_of_it(rig: Rig, submitter: Submitter, claimer: Claimer) -> None:
-    """A gateway whose sign of life was overdue hears that its request was not sent, and queues it again."""
-    asking = await rig.queue(submitter, Priority.LOW, b"work")
+    """A gateway whose sign of life was overdue hears what was not sent, and queues it again in the order it had."""
+    asking = [await rig.queue(submitter, Priority.LOW, b"%d" % number) for number in range(4)]
     rig.redis.delete(keys.gateway(submitter.gateway_id))
     assert (await claimer.take_turn([], 1)).claims == []
-    await until("it is queued again", lambda: rig.waiting(Priority.LOW) == 1)
-    assert payloads((await claimer.take_turn([], 1)).claims) == [b"work"]
-    assert not asking.done()
+    await until("all are queued again", lambda: rig.waiting(Priority.LOW) == 4)
+    assert payloads((await claimer.take_turn([], 4)).claims) == [b"0", b"1", b"2", b"3"]
+    assert not any(task.done() for task in asking)
+
+
+async def test_a_queue_that_is_given_back_all_has_an_end(rig: Rig, submitter: Submitter, claimer: Claimer) -> None:
+    """A claim that was sent ahead and gives back the only request on a queue leaves no list without a TTL."""
+    await rig.queue(submitter, Priority.LOW)
+    assert (await claimer.wait_and_claim(1)).work_is_left
+    assert rig.redis.ttl(keys.queue(Priority.LOW)) > rig.redis.ttl(rig.jobs()[0])
 
 
 async def test_taken_by_another_server(rig: Rig, submitter: Submitter, claimer: Claimer) -> None:

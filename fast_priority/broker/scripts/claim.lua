@@ -15,7 +15,8 @@
 --       7 the time as rq writes it, 8 wake-up TTL, 9 most jobs looked at, 10 '1' if this is asked again,
 --       11 inbox key prefix, 12 inbox TTL, 13 the part of a frame that says that a request was not sent,
 --       14 '1' if this was sent ahead
--- Returns { suspended, work that is left for another claim, { id, queue name, gateway id, data }, ... }; the gateway id is '' for a job that no gateway made.
+-- Returns { suspended, work that is left for another claim, { id, queue name, gateway id, data }, ... }; the gateway id
+-- is '' for a job that no gateway made.
 
 local prefix, gateways = ARGV[1], ARGV[2]
 local free, lease, budget = tonumber(ARGV[3]), tonumber(ARGV[6]), tonumber(ARGV[9])
@@ -61,12 +62,14 @@ for _, lane in ipairs(lanes) do
       if gateway ~= '' and found[4] ~= server then
         redis.call('DEL', job)
       elseif gateway ~= '' and redis.call('EXISTS', gateways .. gateway) == 0 then
-        -- Should it live after all (Redis may have been held up for longer than its sign of life is good), it hears so.
+        -- Should it live after all (Redis may have been held up for longer than its sign of life is good), it hears so: of
+        -- the last one first, for each is queued again in front of all others.
         redis.call('DEL', job)
-        redis.call('RPUSH', ARGV[11] .. gateway, '\146\217' .. string.char(#id) .. id .. ARGV[13])
+        redis.call('LPUSH', ARGV[11] .. gateway, '\146\217' .. string.char(#id) .. id .. ARGV[13])
         redis.call('EXPIRE', ARGV[11] .. gateway, ARGV[12])
       elseif ARGV[14] == '1' and found[5] ~= '1' then
-        redis.call('LPUSH', queue, id)
+        -- A list that was empty for this moment is a new one, without an end.
+        if redis.call('LPUSH', queue, id) == 1 then redis.call('PEXPIRE', queue, redis.call('PTTL', job) + 60000) end
         claimed[2] = 1
       else
         redis.call('HSET', job, 'status', 'started', 'started_at', ARGV[7], 'last_heartbeat', ARGV[7], 'worker_name', ARGV[4])
