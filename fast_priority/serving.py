@@ -146,9 +146,8 @@ class Serving:
         self._away_since = None
         for saying in turn.dropped:
             self._note_dropped(saying)
-        unsaid = set(map(id, turn.unsaid))
         for saying in sayings:
-            if saying.said is not None and not saying.said.done() and id(saying) not in unsaid:
+            if saying.said is not None and not saying.said.done() and saying not in turn.unsaid:
                 saying.said.set_result(None)
         self.served += sum(saying.is_last for saying in sayings) - sum(saying.is_last for saying in turn.dropped)
         if free:

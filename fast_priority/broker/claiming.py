@@ -1,4 +1,4 @@
-"""The worker's side of the queues: claim requests, keep their leases, say what comes of them."""
+"""The worker's side of the queues: claim requests, say what comes of them."""
 
 import asyncio
 import logging
@@ -57,14 +57,14 @@ class Turn(NamedTuple):
     claims: list[Claim]
     suspended: bool
     """Nothing can be claimed for now: rq's tools hold the workers back, or a queue is no list."""
-    dropped: list[Saying]
-    """What nobody hears, for the request is over, or the inbox is no list."""
     work_is_left: bool = False
     """There is something that only a claim with a turn gives."""
-    unsaid: Sequence[Saying] = ()
-    """What Redis has no memory for now: it is to be said again."""
     leased_until: float = 0.0
     """How long the claims are this worker's at the least, by `time.monotonic`, if nothing renews them."""
+    dropped: Sequence[Saying] = ()
+    """What nobody hears, for the request is over, or the inbox is no list."""
+    unsaid: Sequence[Saying] = ()
+    """What Redis has no memory for now: it is to be said again."""
 
 
 class _Way:
@@ -130,36 +130,28 @@ class Claimer:
             calls.append(self._claim_call(self._with_turns, execution_id, free_slots, again=is_again))
         results = await scripts.run_together(self._redis, calls)
         found = results.pop() if free_slots else [0, 0]
-        unsaid: list[Saying] = []
-        dropped = await self._unheard(told, results, unsaid)
         if free_slots:
             self._with_turns.unanswered = None
-        return self._turn(execution_id, found, dropped, asked_at)._replace(unsaid=unsaid)
+        dropped, unsaid = self._what_came_of(told, results)
+        return self._turn(execution_id, found, asked_at)._replace(dropped=dropped, unsaid=unsaid)
 
-    async def _run(self, told: Sequence[_Told]) -> list[Any]:
-        return await scripts.run_together(self._redis, [call for call, _ in told])
-
-    async def _unheard(self, told: Sequence[_Told], results: Sequence[Any], unsaid: list[Saying]) -> list[Saying]:
-        """Give what nobody hears of what was told, by what Redis returned for each step; add to what is unsaid.
-
-        A step that met a key of the wrong type may have left out what stood behind it: each part is then said alone, so
-        that only what is for that inbox is lost. What had been said before is dropped there, as in any second turn.
-        """
-        unheard: list[Saying] = []
-        for (call, sayings), result in zip(told, results, strict=True):
-            if isinstance(result, list):
-                unheard += [saying for saying, flag in zip(sayings, result, strict=True) if not flag]
-            elif isinstance(result, Exception) and scripts.is_out_of_memory(result):
+    def _what_came_of(self, told: Sequence[_Told], results: Sequence[Any]) -> tuple[list[Saying], list[Saying]]:
+        """Give what nobody hears of what was told, and what is still unsaid, by what Redis returned for each step."""
+        dropped: list[Saying] = []
+        unsaid: list[Saying] = []
+        for (_, sayings), result in zip(told, results, strict=True):
+            if isinstance(result, Exception) and scripts.is_out_of_memory(result):
                 unsaid += sayings
-            elif isinstance(result, Exception):
-                inboxes = sorted({keys.inbox(saying.claim.gateway_id) for saying in sayings})
-                self._spoilt.met(f"{' or '.join(map(ascii, inboxes))}: {result}")
-                if isinstance(call, scripts.Call) and len(sayings) > 1:
-                    alone = [one for saying in sayings for one in self._say_calls([saying])]
-                    unheard += await self._unheard(alone, await self._run(alone), unsaid)
-                else:
-                    unheard += sayings
-        return unheard
+                continue
+            spoilt = sayings if isinstance(result, Exception) else []
+            if isinstance(result, list):
+                dropped += [saying for saying, outcome in zip(sayings, result, strict=True) if outcome < 1]
+                spoilt = [saying for saying, outcome in zip(sayings, result, strict=True) if outcome < 0]
+            else:
+                dropped += spoilt
+            if spoilt:
+                self._spoilt.met(" or ".join(sorted({ascii(keys.inbox(one.claim.gateway_id)) for one in spoilt})))
+        return dropped, unsaid
 
     async def wait_and_claim(self, free_slots: int) -> Turn:
         """Block until a gateway submits, at most 2 s, and claim up to `free_slots` requests in that same moment.
@@ -174,7 +166,7 @@ class Claimer:
         asked_at = time.monotonic()
         *_, answer = await scripts.run_together(self._blocking, [claim] if is_again else [*waits, claim])
         self._by_waiting.unanswered = None
-        return self._turn(execution_id, answer, [], asked_at)
+        return self._turn(execution_id, answer, asked_at)
 
     async def end_waiting(self) -> None:
         """Let `wait_and_claim` return at once. Raises what redis-py raises."""
@@ -195,13 +187,13 @@ class Claimer:
             arguments += (*named, frame, int(saying.is_last))
         return [(scripts.Call(scripts.SAY, _STARTED, arguments, in_order), sayings)]
 
-    def _turn(self, execution_id: str, answer: Any, dropped: list[Saying], asked_at: float) -> Turn:
+    def _turn(self, execution_id: str, answer: Any, asked_at: float) -> Turn:
         if isinstance(answer, Exception):
             self._spoilt.met(f"one that a claim looks at: {answer}")
-            return Turn([], suspended=True, dropped=dropped)
+            return Turn([], suspended=True)
         suspended, is_left, *jobs = answer
         claims = [_claim(execution_id, *job) for job in jobs]
-        return Turn(claims, bool(suspended), dropped, bool(is_left), leased_until=asked_at + keys.LEASE_SECONDS)
+        return Turn(claims, bool(suspended), bool(is_left), asked_at + keys.LEASE_SECONDS)
 
     def _claim_call(self, way: _Way, execution_id: str, free_slots: int, *, again: bool) -> scripts.Call:
         last_claim = keys.last_claim(self._worker_name, way.name)

@@ -60,7 +60,7 @@ async def test_no_slot(rig: Rig, submitter: Submitter, claimer: Claimer) -> None
 
 async def test_nothing_to_claim(rig: Rig, claimer: Claimer) -> None:
     """Empty queues give no claim, and are not taken for a suspension."""
-    assert (await claimer.take_turn([], 3))[:3] == ([], False, [])
+    assert (await claimer.take_turn([], 3))[:3] == ([], False, False)
 
 
 async def test_claimed_once(rig: Rig, submitter: Submitter, claimer: Claimer) -> None:

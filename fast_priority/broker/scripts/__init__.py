@@ -57,8 +57,8 @@ async def run_together(redis: Redis, calls: Sequence[Call | Command]) -> list[An
     results = await send_together(redis, [call.command if isinstance(call, Call) else call for call in calls])
     for index, (call, result) in enumerate(zip(calls, results, strict=True)):
         if isinstance(result, NoScriptError) and isinstance(call, Call):
-            results[index] = await _answer_or_wrong_type(call, redis)
-        elif isinstance(result, Exception) and not (is_wrong_type(result) or is_out_of_memory(result)):
+            results[index] = await _run_alone(call, redis)
+        elif isinstance(result, Exception) and not _concerns_it_alone(result):
             raise result
     return results
 
@@ -74,11 +74,15 @@ def is_out_of_memory(error: Exception) -> bool:
     return isinstance(error, OutOfMemoryError) or (isinstance(error, ResponseError) and "OOM command" in str(error))
 
 
-async def _answer_or_wrong_type(call: Call, redis: Redis) -> Any:
+def _concerns_it_alone(error: Exception) -> bool:
+    return is_wrong_type(error) or is_out_of_memory(error)
+
+
+async def _run_alone(call: Call, redis: Redis) -> Any:
     try:
         return await call.script.run(redis, call.keys, call.arguments)
     except ResponseError as error:
-        if not is_wrong_type(error):
+        if not _concerns_it_alone(error):
             raise
         return error
 
