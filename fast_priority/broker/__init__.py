@@ -4,4 +4,5 @@
 - `submitting`, `inbox`, `withdrawing` and `streaming`: the gateway's side. `claiming` and `leasing`: the worker's side.
 - `mailbox`: what each hears of the other. `observing` and `forecasting`: what health shows, and when to try again.
 - `connecting`, `connection` and `discovering`: how Redis is reached. `round_trip` and `batching`: in few round trips.
+- `presence` and `clock`: what is known of the Redis that answers.
 """

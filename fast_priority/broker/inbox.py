@@ -9,6 +9,7 @@ from redis.asyncio import Redis
 
 from fast_priority.broker import connecting, keys, scripts
 from fast_priority.broker.mailbox import Mailbox
+from fast_priority.broker.presence import Presence
 from fast_priority.conversation import Conversation
 from fast_priority.errors import GatewayError, RequestCancelled, RequestLost
 from fast_priority.message import End, Failure, Frame, Reply
@@ -17,7 +18,6 @@ from fast_priority.tasks import end_all, keep_doing
 logger = logging.getLogger(__name__)
 
 _ANSWER_SECONDS = 2.0
-_HELD_UP_SECONDS = 1.0
 _WORKERS_ARE_BACK_SECONDS = 3.0  # they notice a dead connection within 2 s, and renew their leases every second
 _WATCH_AT_ONCE = 1000
 _AGAIN_SECONDS = 0.25  # the second look, so that a dead worker's requests are settled within 5 s of its death
@@ -46,8 +46,7 @@ class Inbox:
         self._poll_interval_seconds = poll_interval_seconds
         self._waiting: dict[str, Conversation] = {}
         self._missing: dict[str, int] = {}  # in how many looks in a row the job of a request was not there
-        self._server = b""
-        self._was_away_at = float("-inf")
+        self._presence = Presence()
         self._tasks: list[asyncio.Task[None]] = []
 
     def open(self) -> None:
@@ -116,12 +115,10 @@ class Inbox:
             touched = [self._key, self._aside]
             server, unread, *statuses = await scripts.WATCH.run(self._redis, touched, [keys.JOB_PREFIX, *ids])
         except connecting.LOST:
-            self._was_away_at = time.monotonic()
+            self._presence.note_away()
             raise
-        if time.monotonic() - asked_at > _HELD_UP_SECONDS or self._server not in (b"", server):
-            self._was_away_at = time.monotonic()
-        self._server = server
-        if time.monotonic() - self._was_away_at < _WORKERS_ARE_BACK_SECONDS:
+        self._presence.note_answer(server, asked_at)
+        if self._presence.was_away_within(_WORKERS_ARE_BACK_SECONDS):
             return
         # The last first: each goes in front of all others, and so the oldest comes to be the first.
         for request_id, status in reversed(list(zip(ids, statuses, strict=True))):

@@ -1,6 +1,5 @@
 """The worker's leases on what it has in flight, and its sign of life."""
 
-import asyncio
 import time
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -8,11 +7,11 @@ from typing import Any, NamedTuple
 from fast_priority.broker import connecting, keys, scripts
 from fast_priority.broker.claiming import Claim
 from fast_priority.broker.jobs import JobTemplate
+from fast_priority.broker.presence import Presence
 from fast_priority.broker.round_trip import Argument
 from fast_priority.priority import Priority
 
 _ANSWER_SECONDS = 2.0  # after that another connection may still be in time to renew
-_HELD_UP_SECONDS = 1.0
 _GATEWAYS_ARE_BACK_SECONDS = 6.0  # they show life every 3 s, and connect within 2 s
 _STARTED = [keys.started(Priority.HIGH), keys.started(Priority.LOW)]
 _WORKERS_OF = [keys.workers_of(Priority.HIGH), keys.workers_of(Priority.LOW)]
@@ -36,8 +35,7 @@ class Leases:
     def __init__(self, options: dict[str, Any], worker_name: str) -> None:
         self._redis = connecting.connect(options, _ANSWER_SECONDS)
         self._worker_name = worker_name
-        self._server = b""
-        self._was_away_at = float("-inf")
+        self._presence = Presence()
 
     async def close(self) -> None:
         """Close the connection."""
@@ -52,12 +50,10 @@ class Leases:
         touched = [*_STARTED, keys.WORKER_PREFIX + self._worker_name, keys.WORKERS, *_WORKERS_OF]
         try:
             server, *seen = await scripts.RENEW.run(self._redis, touched, self._arguments(record, claims, anew))
-        except (*connecting.LOST, asyncio.CancelledError):
-            self._was_away_at = time.monotonic()
+        except connecting.LOST:
+            self._presence.note_away()
             raise
-        if time.monotonic() - asked_at > _HELD_UP_SECONDS or self._server not in (b"", server):
-            self._was_away_at = time.monotonic()
-        self._server = server
+        self._presence.note_answer(server, asked_at)
 
         def those(state: bytes) -> list[Claim]:
             return [claim for claim, found in zip(claims, seen, strict=True) if found == state]
@@ -66,10 +62,10 @@ class Leases:
 
     def _arguments(self, record: dict[str, Any], claims: Sequence[Claim], anew: bool) -> list[Argument]:
         # A Redis that was away may not have heard of gateways since that are as alive as ever.
-        gateways_may_be_late = time.monotonic() - self._was_away_at < _GATEWAYS_ARE_BACK_SECONDS
+        gateways_may_be_late = self._presence.was_away_within(_GATEWAYS_ARE_BACK_SECONDS)
         arguments: list[Argument] = [
             keys.JOB_PREFIX, keys.GATEWAY_PREFIX, keys.LEASE_MILLISECONDS, JobTemplate.now(), keys.WORKER_TTL_SECONDS,
-            keys.MARK_PREFIX, self._server, int(gateways_may_be_late), self._worker_name, int(anew),
+            keys.MARK_PREFIX, self._presence.server, int(gateways_may_be_late), self._worker_name, int(anew),
             len(record), *(part for pair in record.items() for part in pair),
         ]  # fmt: skip
         for claim in claims:

@@ -1,4 +1,4 @@
-"""The atomic steps, one Lua file each; the head of a file is its contract."""
+"""The atomic steps, one Lua file each; the head of a file is its contract. `this_server.lua` is a part of several."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -87,13 +87,13 @@ async def _run_alone(call: Call, redis: Redis) -> Any:
         return error
 
 
-def _script(name: str) -> Script:
-    return Script(files(__name__).joinpath(f"{name}.lua").read_text())
+def _script(*names: str) -> Script:
+    return Script("".join(files(__name__).joinpath(f"{name}.lua").read_text() for name in names))
 
 
-SUBMIT = _script("submit")
-CLAIM = _script("claim")
+SUBMIT = _script("this_server", "submit")
+CLAIM = _script("this_server", "claim")
 SAY = _script("say")
-RENEW = _script("renew")
+RENEW = _script("this_server", "renew")
 WITHDRAW = _script("withdraw")
-WATCH = _script("watch")
+WATCH = _script("this_server", "watch")

@@ -22,8 +22,7 @@ local prefix, gateways = ARGV[1], ARGV[2]
 local free, lease, budget = tonumber(ARGV[3]), tonumber(ARGV[6]), tonumber(ARGV[9])
 local lanes = { { 'high', KEYS[1], KEYS[3] }, { 'low', KEYS[2], KEYS[4] } }
 local ends = tonumber(redis.call('TIME')[1]) + math.ceil(lease / 1000)
-local known, about = pcall(redis.call, 'INFO', 'server')
-local server = known and string.match(about, 'run_id:(%x+)') or ''
+local server = this_server()
 
 local claimed = { 0, 0 }
 if ARGV[10] == '1' then

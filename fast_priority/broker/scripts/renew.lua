@@ -20,8 +20,7 @@ redis.call('HSET', KEYS[3], 'last_heartbeat', ARGV[4], unpack(record))
 redis.call('EXPIRE', KEYS[3], ARGV[5])
 for i = 4, 6 do redis.call('SADD', KEYS[i], KEYS[3]) end
 
-local known, about = pcall(redis.call, 'INFO', 'server')
-local server = known and string.match(about, 'run_id:(%x+)') or ''
+local server = this_server()
 local gateways_may_be_late = ARGV[8] == '1' or (ARGV[7] ~= '' and ARGV[7] ~= server)
 
 local started = { high = KEYS[1], low = KEYS[2] }

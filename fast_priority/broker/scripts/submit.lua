@@ -12,8 +12,7 @@
 -- A job names the server that took it. A server that was restarted, or has taken the place of another, may have
 -- forgotten the last that happened, so it cannot tell what of an earlier one's jobs has been started.
 
-local known, about = pcall(redis.call, 'INFO', 'server')
-local server = known and string.match(about, 'run_id:(%x+)') or ''
+local server = this_server()
 local time = redis.call('TIME')
 local now = tonumber(time[1]) + tonumber(time[2]) / 1000000
 

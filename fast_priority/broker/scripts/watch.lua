@@ -5,8 +5,7 @@
 -- Returns { this server's run id, frames left to read, status or '' for each request }; '' means that the job is gone, or
 -- that it waits where no worker will take it: another server took it, or this one before a restart.
 
-local known, about = pcall(redis.call, 'INFO', 'server')
-local server = known and string.match(about, 'run_id:(%x+)') or ''
+local server = this_server()
 local seen = { server, redis.call('LLEN', KEYS[1]) + redis.call('LLEN', KEYS[2]) }
 for i = 2, #ARGV do
   local found = redis.call('HMGET', ARGV[1] .. ARGV[i], 'status', 'server')
