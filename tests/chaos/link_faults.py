@@ -89,9 +89,7 @@ class Hold(Fault):
 
 
 @dataclass(frozen=True, slots=True)
-class ResetAfter(Fault):
-    """The connection is reset when so many bytes have passed."""
-
+class _CutAfter(Fault):
     most_bytes: int
 
     async def carry(self, piece: bytes, way: Way) -> None:
@@ -99,21 +97,26 @@ class ResetAfter(Fault):
         if left > 0:
             await way.pass_on(piece[:left])
         if len(piece) >= left:
-            way.reset()
+            self.cut(way)
+
+    def cut(self, way: Way) -> None:
+        raise NotImplementedError
 
 
 @dataclass(frozen=True, slots=True)
-class HalfCloseAfter(Fault):
+class ResetAfter(_CutAfter):
+    """The connection is reset when so many bytes have passed."""
+
+    def cut(self, way: Way) -> None:
+        way.reset()
+
+
+@dataclass(frozen=True, slots=True)
+class HalfCloseAfter(_CutAfter):
     """This direction ends in an orderly way when so many bytes have passed; the other goes on."""
 
-    most_bytes: int
-
-    async def carry(self, piece: bytes, way: Way) -> None:
-        left = self.most_bytes - way.passed_bytes
-        if left > 0:
-            await way.pass_on(piece[:left])
-        if len(piece) >= left:
-            way.half_close()
+    def cut(self, way: Way) -> None:
+        way.half_close()
 
 
 async def _until_over(fault: Fault, way: Way) -> None:

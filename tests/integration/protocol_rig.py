@@ -14,6 +14,8 @@ from fast_priority.door import Door
 from fast_priority.graceful_server import GracefulServer
 from fast_priority.stack import wait_until
 
+GET = b"GET / HTTP/1.1\r\nHost: x\r\n"
+"""How a request begins that needs nothing but the end of its head."""
 PATIENCE_SECONDS = 30
 
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]

@@ -14,6 +14,7 @@ import pytest
 from fast_priority import http_protocol
 from fast_priority.stack import wait_until
 from tests.integration.protocol_rig import (
+    GET,
     PATIENCE_SECONDS,
     Echo,
     Receive,
@@ -27,7 +28,6 @@ from tests.integration.protocol_rig import (
     serving,
 )
 
-GET = b"GET / HTTP/1.1\r\nHost: x\r\n"
 LAST = b"GET /last HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
 
 

@@ -11,6 +11,7 @@ import pytest
 
 from fast_priority.stack import wait_until
 from tests.integration.protocol_rig import (
+    GET,
     PATIENCE_SECONDS,
     Echo,
     Receive,
@@ -24,7 +25,6 @@ from tests.integration.protocol_rig import (
     serving,
 )
 
-GET = b"GET / HTTP/1.1\r\nHost: x\r\n"
 WHOLE = GET + b"\r\n"
 LAST = GET + b"Connection: close\r\n\r\n"
 PROBES = frozenset({b"/health"})
