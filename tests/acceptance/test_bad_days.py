@@ -159,7 +159,7 @@ def test_killed_workers_leave_no_leases(stack: Stack) -> None:
     workers = stack.start_workers(concurrency=1)
     (worker,) = psutil.Process(workers.pid).children()
     with Background(1) as background:
-        background.send(lambda: stack.client.get("/low/x?mock_latency=50"))
+        background.send(lambda: stack.client.post("/low/x?mock_latency=50"))  # which is not sent again
         wait_until("it is at the target", lambda: stack.in_flight() == 1)
         worker.kill()  # the pool starts another in its place
     wait_until("nothing counts as in flight", lambda: stack.health()["in_flight"] == 0)
