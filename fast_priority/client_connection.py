@@ -5,7 +5,8 @@ then the gateway works without.
 """
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, Protocol
 
 from fast_priority.byte_stream import ByteStream
@@ -14,15 +15,45 @@ EXTENSION = "fast_priority.connection"
 """`scope["extensions"][EXTENSION]["connection"]` is the ClientConnection of the request."""
 
 
+class Leaving(asyncio.Event):
+    """Set when the client has left; also tells those who do not wait for it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._to_tell: dict[Callable[[], object], None] = {}
+
+    def set(self) -> None:
+        """The client has left."""
+        super().set()
+        for callback in list(self._to_tell):
+            callback()
+
+    @contextmanager
+    def telling(self, callback: Callable[[], object]) -> Iterator[None]:
+        """Call `callback` when the client leaves while the block lasts, or at once if it has left."""
+        if self.is_set():
+            callback()
+        self._to_tell[callback] = None
+        try:
+            yield
+        finally:
+            del self._to_tell[callback]
+
+
 class ClientConnection(Protocol):
     """The client's connection, for as long as one request on it lasts."""
 
     raw_target: bytes
     """Path, and `?` with the query even if that is empty, as they stood in the request line; `*` for `OPTIONS *`."""
-    left: asyncio.Event
+    left: Leaving
     """Set as soon as the client has closed its connection, whether or not somebody receives."""
     wants_websocket: bool
     """Whether the client asks that the connection become a WebSocket."""
+
+    @property
+    def takes_at_once(self) -> bool:
+        """Whether what is sent next need not wait until the client has taken what was sent before."""
+        ...
 
     def announce_no_body(self) -> None:
         """Let a response whose head has just been sent end without the bytes that its Content-Length names.

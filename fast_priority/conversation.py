@@ -91,8 +91,15 @@ class Conversation:
         _wake(self._news)
         _wake(self._turn)
 
+    def stir(self) -> None:
+        """Let `news` return, though there are none: it is time to look."""
+        _wake(self._news)
+
     async def news(self) -> None:
-        """Return when the other side has said something since this was called, or there is something to read."""
+        """Return when the other side has said something since this was called, or there is something to read.
+
+        It may also return because of `stir`.
+        """
         if not self.has_news:
             self._news = _open(self._news)
             await self._news

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 from fast_priority.answering import Answer, Response
 from fast_priority.asgi import ClientLeft, Receive, Scope, Send
 from fast_priority.client_body import ClientBody
-from fast_priority.client_connection import connection_of
+from fast_priority.client_connection import Leaving, connection_of
 from fast_priority.errors import GatewayError, GatewayNotReady
 from fast_priority.fields import check_request_framing
 from fast_priority.forwarding import Hop, onward_request_fields
@@ -113,7 +113,10 @@ class Gateway:
             answering = self._pass_on(scope["method"], raw_target, forwarded, body, reply)
         else:
             answering = self._queue(priority, scope, raw_target, forwarded, body, reply)
-        await _unless_client_leaves(answering, body, reply)
+        if connection is None:
+            await _unless_client_leaves(answering, body, reply)
+        else:
+            await _until_client_leaves(answering, connection.left, reply)
 
     async def _queue(
         self,
@@ -158,8 +161,30 @@ class Gateway:
             await reply.stream(response)
 
 
-async def _unless_client_leaves(answering: Coroutine[Any, Any, None], body: ClientBody, reply: Answer) -> None:
+async def _until_client_leaves(answering: Coroutine[Any, Any, None], left: Leaving, reply: Answer) -> None:
     """Do what answers the client, unless it leaves first: then that is cancelled and ClientLeft raised."""
+    task = asyncio.current_task()
+    assert task is not None  # every request is a task of its own
+    has_left = False
+
+    def leave() -> None:
+        nonlocal has_left
+        if not reply.has_ended:
+            has_left = True
+            task.cancel()
+
+    with left.telling(leave):
+        try:
+            await answering
+        except asyncio.CancelledError:
+            if not has_left:
+                raise
+            task.uncancel()
+            raise ClientLeft from None
+
+
+async def _unless_client_leaves(answering: Coroutine[Any, Any, None], body: ClientBody, reply: Answer) -> None:
+    """Do the same behind a server that tells of a client's leaving only if it is asked."""
     waiting, leaving = asyncio.ensure_future(answering), asyncio.ensure_future(body.client_left())
     try:
         await asyncio.wait([waiting, leaving], return_when=asyncio.FIRST_COMPLETED)

@@ -12,7 +12,7 @@ import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from fast_priority.byte_stream import ByteStream
-from fast_priority.client_connection import EXTENSION
+from fast_priority.client_connection import EXTENSION, Leaving
 from fast_priority.client_transport import ClientTransport, TakenOver, WatchedFlow
 from fast_priority.connection_clocks import Clock, ConnectionClocks, Wait
 from fast_priority.errors import GatewayError, GatewayNotReady, HeadTimeout, MalformedRequest
@@ -44,7 +44,7 @@ class HttpProtocol(HttpToolsProtocol):
         self._clocks = clocks
         self._wait = Wait(self, clocks, self.loop)
         self._is_last = is_last
-        self.left = asyncio.Event()
+        self.left = Leaving()
         """Set when the client has left."""
         self._limits = HeadLimits()
         self.in_head = True
@@ -330,6 +330,11 @@ class Connection:
         self.raw_target = raw_target
         self.left = protocol.left
         self.wants_websocket = wants_websocket
+
+    @property
+    def takes_at_once(self) -> bool:
+        """Whether what is sent next need not wait."""
+        return not self._protocol.flow.write_paused
 
     def announce_no_body(self) -> None:
         """Let the response end without the bytes that its Content-Length names."""

@@ -75,10 +75,12 @@ class Inbox:
         conversation = self._waiting[request_id] = Conversation()
         return conversation
 
-    def look_after(self, request_id: str) -> None:
-        """The request is on its queue: from now on its job has to be there."""
-        if request_id in self._waiting:
-            self._missing[request_id] = 0
+    def look_after(self, request_id: str) -> bool:
+        """The request is on its queue: from now on its job has to be there. Tells whether anybody waits for it."""
+        if request_id not in self._waiting:
+            return False
+        self._missing[request_id] = 0
+        return True
 
     def forget(self, request_id: str) -> None:
         """Nobody waits for this answer any more; should it come, it is dropped."""

@@ -20,6 +20,7 @@ from fast_priority.broker.round_trip import Argument, Command, send_together
 from fast_priority.broker.streaming import Stream, upload
 from fast_priority.broker.withdrawing import Withdrawals
 from fast_priority.conversation import Conversation
+from fast_priority.deadlines import Deadlines
 from fast_priority.errors import (
     BrokerUnavailable,
     GatewayError,
@@ -89,6 +90,8 @@ class Submitter:
         self._trouble = Trouble("cannot queue requests", logger)
         self._repeated = Trouble("a request came to nothing, and is queued again, in front", logger)
         self._is_closing = False
+        self._unaccepted: Deadlines[Conversation] = Deadlines(_SUBMIT_SECONDS, self._give_submit_up)
+        self._untaken: Deadlines[Conversation] = Deadlines(settings.ttl, Conversation.stir)
         self._inbox = Inbox(self.gateway_id, options, settings.poll_interval)
         self._template = JobTemplate(settings.ttl)
         self._submits: Batcher[_Submission, SubmitOutcome] = Batcher(
@@ -123,6 +126,8 @@ class Submitter:
         self._is_closing = True
         if self._life is not None:
             await end_all([self._life])
+        self._unaccepted.close()
+        self._untaken.close()
         await self._withdrawals.close()
         await self._inbox.close()
         with suppress(*connecting.LOST):  # it expires by itself
@@ -171,19 +176,21 @@ class Submitter:
         self, submission: _Submission, conversation: Conversation, body: AsyncIterator[Bytes] | None
     ) -> Outcome:
         sent = self._submits.put(submission)
+        self._unaccepted.begin(conversation)
+        sent.add_done_callback(partial(self._note_submitted, submission, conversation))
         say = partial(self._say, submission.job_id, conversation)
         uploading = asyncio.create_task(upload(body, conversation, say)) if body is not None else None
 
         def close(has_ended: bool) -> None:
             self._inbox.forget(submission.job_id)
+            self._unaccepted.end(conversation)
+            self._untaken.end(conversation)
             if uploading is not None:
                 uploading.cancel()
             if not has_ended and not self._submits.take_back(sent):
                 self._withdrawals.begin(submission.job_id, submission.priority, sent)
 
         try:
-            await self._until_accepted(submission, sent)
-            self._inbox.look_after(submission.job_id)
             first = await self._first_part(submission, conversation, uploads=body is not None)
             if isinstance(first, Head):
                 return Stream(first, conversation, self._settings, say, close)
@@ -195,24 +202,41 @@ class Submitter:
             raise error_for(first.slug, first.detail)
         return first
 
-    async def _until_accepted(self, submission: _Submission, sent: asyncio.Future[SubmitOutcome]) -> None:
-        # Never before `until`: Redis may queue the request up to then.
-        await asyncio.wait([sent], timeout=_SUBMIT_SECONDS)
-        try:
-            outcome = sent.result()
-        except (asyncio.InvalidStateError, *connecting.LOST) as error:
-            self._trouble.met(error)
-            raise BrokerUnavailable("Redis does not answer, so the request cannot be queued") from error
-        if outcome == "late":
-            raise BrokerUnavailable("Redis was held up for too long, so the request was not queued")
+    def _note_submitted(
+        self, submission: _Submission, conversation: Conversation, sent: asyncio.Future[SubmitOutcome]
+    ) -> None:
+        """Hear what came of a submit. Nobody waits for that by itself: the answer is all that a client waits for."""
+        self._unaccepted.end(conversation)
+        error = asyncio.CancelledError() if sent.cancelled() else sent.exception()
+        if error is not None:
+            self._fail_submit(conversation, error)
+            return
         self._trouble.over()
-        if outcome == "full":
-            raise QueueFull(f"the {submission.priority} queue is full")
+        outcome = sent.result()
+        if outcome == "late":
+            conversation.fail(BrokerUnavailable("Redis was held up for too long, so the request was not queued"))
+        elif outcome == "full":
+            conversation.fail(QueueFull(f"the {submission.priority} queue is full"))
+        elif self._inbox.look_after(submission.job_id) and not conversation.was_heard_of:
+            self._untaken.begin(conversation)
+
+    def _give_submit_up(self, conversation: Conversation) -> None:
+        # Never before `until`: Redis may queue the request up to then.
+        self._fail_submit(conversation, TimeoutError(f"no answer within {_SUBMIT_SECONDS} s"))
+
+    def _fail_submit(self, conversation: Conversation, error: BaseException) -> None:
+        if isinstance(error, Exception) and not isinstance(error, connecting.LOST):
+            conversation.fail(error)
+            return
+        self._trouble.met(error)
+        failure = BrokerUnavailable("Redis does not answer, so the request cannot be queued")
+        failure.__cause__ = error
+        conversation.fail(failure)
 
     async def _first_part(
         self, submission: _Submission, conversation: Conversation, *, uploads: bool
     ) -> Reply | Failure | Head:
-        await _at_most(self._settings.ttl, conversation.news())
+        await conversation.news()  # or its TTL is over
         if not conversation.was_heard_of:
             if await self._withdrawals.withdraw_unstarted(submission.job_id, submission.priority):
                 raise WaitedTooLong(f"no worker took the request within {self._settings.ttl} s")

@@ -229,13 +229,14 @@ async def test_gone_gateway_leaves_no_sign(rig: Rig) -> None:
     assert not rig.all_keys(f"{keys.OURS}:inbox:*")
 
 
-async def test_late(rig: Rig, submitter: Submitter, held_submits: Held, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_late(rig: Rig, held_submits: Held, monkeypatch: pytest.MonkeyPatch) -> None:
     """A submit that Redis carries out after its clients have been told 503 queues nothing."""
     monkeypatch.setattr(submitting, "_SUBMIT_SECONDS", 0.05)
-    refused = rig.ask(submitter, Priority.LOW, b"late")
-    await until("its client is told", refused.done)
-    held_submits.through.set()
-    await until("the submit is over", lambda: submitter._submits._sending is None)
+    async with Submitter(Settings.load()) as submitter:
+        refused = rig.ask(submitter, Priority.LOW, b"late")
+        await until("its client is told", refused.done)
+        held_submits.through.set()
+        await until("the submit is over", lambda: submitter._submits._sending is None)
     assert isinstance(refused.exception(), BrokerUnavailable)
     assert (rig.waiting(Priority.LOW), rig.jobs()) == (0, [])
 

@@ -1,0 +1,58 @@
+"""Many waits that may each last as long as the others, and one timer for them all.
+
+A timer for each would cost more than what is waited for: nearly all of them end long before their time.
+"""
+
+import asyncio
+from collections.abc import Callable, Hashable
+from typing import Generic, TypeVar
+
+Key = TypeVar("Key", bound=Hashable)
+
+
+class Deadlines(Generic[Key]):
+    """Calls `run_out` with each key that was begun `seconds` ago and has not been ended since, once.
+
+    Beginning and ending is O(1), whatever else waits.
+    """
+
+    def __init__(self, seconds: float, run_out: Callable[[Key], None]) -> None:
+        self._seconds = seconds
+        self._run_out = run_out
+        self._due: dict[Key, float] = {}  # the earliest first, for all have as long
+        self._timer: asyncio.TimerHandle | None = None
+
+    def __len__(self) -> int:
+        return len(self._due)
+
+    def begin(self, key: Key) -> None:
+        """Give a key its time, from now on. To be called on the event loop, with a key that has none."""
+        loop = asyncio.get_running_loop()
+        self._due[key] = due = loop.time() + self._seconds
+        if self._timer is None:
+            self._timer = loop.call_at(due, self._look, loop)
+
+    def end(self, key: Key) -> None:
+        """Forget a key; one that has no time, or has it no longer, is nothing to forget."""
+        self._due.pop(key, None)
+
+    def close(self) -> None:
+        """Forget all keys."""
+        self._due.clear()
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _look(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._timer = None
+        now = loop.time()
+        overdue = []
+        for key, due in self._due.items():
+            if due > now:
+                self._timer = loop.call_at(due, self._look, loop)
+                break
+            overdue.append(key)
+        for key in overdue:
+            self._due.pop(key, None)
+        for key in overdue:
+            self._run_out(key)
