@@ -12,6 +12,7 @@ users in the latter. From a trusted proxy they are kept, and what the gateway se
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from ipaddress import IPv6Address
 from typing import Any
 
@@ -22,6 +23,8 @@ from fast_priority.trusted_proxies import Address, TrustedProxies, address_of
 PSEUDONYM = "fast-priority"
 """What the gateway calls itself in Via, instead of a host name, which would be nobody's business (RFC 9110, 7.6.3)."""
 
+_MOST_REMEMBERED = 1024
+_LONGEST_HOST_REMEMBERED_BYTES = 255
 _FORWARDED, _FOR, _HOST, _PROTO = b"forwarded", b"x-forwarded-for", b"x-forwarded-host", b"x-forwarded-proto"
 # With underscores, too: what reads fields as CGI variables (RFC 3875, section 4.1.18) cannot tell the two apart.
 _SAYS_WHENCE = re.compile(rb"(?i)forwarded|x[-_]real[-_]ip|x[-_]forwarded([-_].*)?")
@@ -42,7 +45,12 @@ class Hop:
     def of(cls, scope: Mapping[str, Any]) -> "Hop":
         """Read it from a request's ASGI scope."""
         client = scope.get("client")
-        return cls(address_of(client[0] if client else None), scope["scheme"], scope["http_version"])
+        return _hop(client[0] if client else None, scope["scheme"], scope["http_version"])
+
+
+@lru_cache(_MOST_REMEMBERED)
+def _hop(peer: str | None, scheme: str, http_version: str) -> Hop:
+    return Hop(address_of(peer), scheme, http_version)
 
 
 def onward_request_fields(fields: Fields, hop: Hop, trusted: TrustedProxies) -> Fields:
@@ -55,8 +63,12 @@ def onward_request_fields(fields: Fields, hop: Hop, trusted: TrustedProxies) -> 
     if trusted.has(hop.peer):
         # Taken from the whole request: a client that names them in Connection must not make the proxy's word void.
         said = [(name.lower(), value) for name, value in fields if _is_of_a_proxy(name)]
-    seen = _with_what_is_seen(said, host_of(fields), hop)
-    check_sendable(seen)
+    host = host_of(fields)
+    if said or len(host) > _LONGEST_HOST_REMEMBERED_BYTES:
+        seen = _with_what_is_seen(said, host, hop)
+        check_sendable(seen)
+    else:
+        seen = _what_is_seen(host, hop)
     others = [field for field in kept if not _SAYS_WHENCE.fullmatch(field[0])]
     return [*others, *seen, (b"via", _via(hop.http_version))]
 
@@ -64,6 +76,14 @@ def onward_request_fields(fields: Fields, hop: Hop, trusted: TrustedProxies) -> 
 def onward_response_fields(fields: Fields, http_version: str) -> Fields:
     """Add Via to the target's end-to-end fields; `http_version` is what the target spoke, such as `1.1`."""
     return [*fields, (b"via", _via(http_version))]
+
+
+@lru_cache(_MOST_REMEMBERED)
+def _what_is_seen(host: bytes, hop: Hop) -> Fields:
+    # The same for every request of a client. Whoever is given it adds nothing to it.
+    seen = _with_what_is_seen([], host, hop)
+    check_sendable(seen)
+    return seen
 
 
 def _is_of_a_proxy(name: bytes) -> bool:

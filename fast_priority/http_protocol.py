@@ -273,7 +273,7 @@ class HttpProtocol(HttpToolsProtocol):
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
         self._answering = cycle
         super()._start_asgi_task(cycle, app)
-        if cycle.more_body and _has_large_body(list(cycle.scope["headers"])):
+        if cycle.more_body and _has_large_body(self.headers if cycle is self.cycle else list(cycle.scope["headers"])):
             self.flow.pause_reading()  # until somebody receives: a request that waits holds none of its body
 
     def _refuse(self, error: GatewayError) -> None:
