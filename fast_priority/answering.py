@@ -72,8 +72,13 @@ class Answer:
         # To HEAD, or with a 304, the target may have left its Content-Length out; then nobody knows it.
         if content_length(fields) is None and (reply.body or not self._has_no_body(reply.status)):
             fields = [*fields, (b"content-length", b"%d" % len(reply.body))]
+        body = b"" if self._has_no_body(reply.status) else reply.body
+        if self._connection is not None and self._connection.takes_at_once:
+            self.has_begun = self.has_ended = True
+            self._connection.send_whole(reply.status, self._framed(reply.status, fields), body)
+            return
         await self._begin(reply.status, fields)
-        await self._end(b"" if self._has_no_body(reply.status) else reply.body)
+        await self._end(body)
 
     async def stream(self, response: Response) -> None:
         """Send a response of the target's as it comes. Raises as `relay` does, and GatewayError where it breaks off."""
@@ -120,16 +125,22 @@ class Answer:
         return self._method == "HEAD" or status in _WITHOUT_BODY
 
     async def _begin(self, status: int, fields: Fields) -> None:
-        keeps_length = status == HTTPStatus.NOT_MODIFIED and self._connection is not None
-        if status in _WITHOUT_BODY and self._method != "HEAD" and not keeps_length:
-            # The server would wait for as many bytes as the field names. RFC 9110, section 8.6, lets it be left out; a
-            # 205 says that it has none (section 15.3.6), where the server would otherwise announce chunks.
-            fields = [field for field in fields if field[0].lower() != b"content-length"]
-            fields += [(b"content-length", b"0")] if status == HTTPStatus.RESET_CONTENT else []
-        await self._send_in_time({"type": "http.response.start", "status": status, "headers": fields})
+        framed = self._framed(status, fields)
+        await self._send_in_time({"type": "http.response.start", "status": status, "headers": framed})
         self.has_begun = True
-        if keeps_length and self._connection is not None:
+        if self._keeps_length(status) and self._connection is not None:
             self._connection.announce_no_body()
+
+    def _framed(self, status: int, fields: Fields) -> Fields:
+        if status not in _WITHOUT_BODY or self._method == "HEAD" or self._keeps_length(status):
+            return fields
+        # The server would wait for as many bytes as the field names. RFC 9110, section 8.6, lets it be left out; a 205
+        # says that it has none (section 15.3.6), where the server would otherwise announce chunks.
+        framed = [field for field in fields if field[0].lower() != b"content-length"]
+        return [*framed, (b"content-length", b"0")] if status == HTTPStatus.RESET_CONTENT else framed
+
+    def _keeps_length(self, status: int) -> bool:
+        return status == HTTPStatus.NOT_MODIFIED and self._connection is not None
 
     async def _end(self, body: bytes) -> None:
         self.has_ended = True  # before the last message: with it, the server reports a disconnect

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from typing import Any, Protocol
 
 from fast_priority.byte_stream import ByteStream
+from fast_priority.message import Fields
 
 EXTENSION = "fast_priority.connection"
 """`scope["extensions"][EXTENSION]["connection"]` is the ClientConnection of the request."""
@@ -53,6 +54,13 @@ class ClientConnection(Protocol):
     @property
     def takes_at_once(self) -> bool:
         """Whether what is sent next need not wait until the client has taken what was sent before."""
+        ...
+
+    def send_whole(self, status: int, fields: Fields, body: bytes) -> None:
+        """Send a whole response, which says itself how long it is or can have no body. It is the request's only one.
+
+        To be called only if the client takes it at once, and with fields that may be sent: nothing is looked at again.
+        """
         ...
 
     def announce_no_body(self) -> None:

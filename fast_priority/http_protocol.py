@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 import httptools
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
 from fast_priority.byte_stream import ByteStream
 from fast_priority.client_connection import EXTENSION, Leaving
@@ -335,6 +335,22 @@ class Connection:
     def takes_at_once(self) -> bool:
         """Whether what is sent next need not wait."""
         return not self._protocol.flow.write_paused
+
+    def send_whole(self, status: int, fields: Fields, body: bytes) -> None:
+        """Send a whole response, in one piece: uvicorn's own way is two messages, each looked through once more."""
+        cycle = self.cycle
+        if cycle.disconnected:
+            return
+        lines = [b"%b: %b\r\n" % (name.lower(), value) for name, value in fields]
+        if not cycle.keep_alive:
+            lines.append(b"connection: close\r\n")
+        cycle.response_started, cycle.waiting_for_100_continue = True, False
+        cycle.transport.write(b"".join((STATUS_LINE[status], *lines, b"\r\n", body)))
+        cycle.response_complete = True
+        cycle.message_event.set()
+        if not cycle.keep_alive:
+            cycle.transport.close()
+        cycle.on_response()
 
     def announce_no_body(self) -> None:
         """Let the response end without the bytes that its Content-Length names."""
