@@ -29,6 +29,7 @@ logger = logging.getLogger(__name__)
 _VERSIONS = ("1.1", "1.0")
 _MOST_BODY_AHEAD_BYTES = 512 * 1024  # uvicorn stops at an eighth of it, and so gives a body that flows in small pieces
 _MOST_READ_AT_ONCE_BYTES = 8 * 1024  # so that no more pipelined requests are made of what came than fit into it
+_CLOSES = (b"connection", b"close")
 _UNREAD = {"method": "GET", "path": "", "query_string": b""}
 _refusals: dict[str, Trouble] = {}
 
@@ -342,7 +343,9 @@ class Connection:
         if cycle.disconnected:
             return
         lines = [b"%b: %b\r\n" % (name.lower(), value) for name, value in fields]
-        if not cycle.keep_alive:
+        if _CLOSES in fields:
+            cycle.keep_alive = False  # it is the gateway's own: one of the target's has no such field
+        elif not cycle.keep_alive:
             lines.append(b"connection: close\r\n")
         cycle.response_started, cycle.waiting_for_100_continue = True, False
         cycle.transport.write(b"".join((STATUS_LINE[status], *lines, b"\r\n", body)))
