@@ -249,10 +249,12 @@ def _log_to_stderr() -> None:
 
 
 def _run_gateway(settings: Settings) -> None:
+    from fast_priority.garbage import collect_rarely
     from fast_priority.server import server_for
 
     _log_to_stderr()
     server = server_for(settings)
+    collect_rarely()
     server.run()
     if not server.started:
         raise typer.Exit(1)

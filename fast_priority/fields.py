@@ -65,7 +65,7 @@ def check_request_framing(method: str, fields: Fields, *, http_version: str) -> 
             codings.append(value)
     if len(hosts) > 1 or (not hosts and http_version not in ("1.0", "2")):
         raise MalformedRequest(f"a request carries exactly one Host field, this one {len(hosts)}")
-    if any(not _HOST.fullmatch(host) for host in hosts):
+    if hosts and not _HOST.fullmatch(hosts[0]):
         raise MalformedRequest("the Host field names no host")
     if codings and (lengths or http_version == "1.0"):
         raise MalformedRequest("Transfer-Encoding together with Content-Length, or in HTTP/1.0, is ambiguous")

@@ -24,6 +24,7 @@ from rq.worker_registration import clean_worker_registry
 from fast_priority.broker import connecting
 from fast_priority.broker.jobs import WriteOnlySerializer
 from fast_priority.errors import ConfigurationError
+from fast_priority.garbage import collect_rarely
 from fast_priority.priority import Priority
 from fast_priority.serving import Serving
 from fast_priority.settings import Settings
@@ -89,6 +90,7 @@ class PriorityWorker(BaseWorker):
             record=self.serialize,
             burst=burst,
         )
+        collect_rarely()
         try:
             with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
                 runner.run(serving.run())
