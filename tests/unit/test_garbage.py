@@ -16,7 +16,7 @@ class Ring:
         Ring.freed += 1
 
 kept = []
-for _ in range(50_000):
+for _ in range(200_000):
     kept.append([])
     Ring()
 print(Ring.freed > 0, gc.get_freeze_count() > 0)
