@@ -101,6 +101,12 @@ class OneAnswerARequest(ResponseHandler):
         transport = self.transport
         return transport is not None and not self.should_close and not transport.get_write_buffer_size()
 
+    def end(self) -> None:
+        """Close it. What has not been sent is not sent any more: a target that reads nothing would keep it for ever."""
+        if self.transport is not None and self.transport.get_write_buffer_size():
+            self.transport.abort()
+        self.connection.close()
+
     def feed_data(self, data: Any, size: int = 0) -> None:
         """A head has been read; if it is a final one, nothing but its body may follow."""
         if self._answered:
@@ -154,13 +160,13 @@ class Connections:
             kept, since = self._idle.pop()
             if kept.is_connected() and since >= oldest_since:
                 return kept
-            kept.connection.close()
+            kept.end()
         return await self._connect()
 
     def give_back(self, used: OneAnswerARequest, since_seconds: float) -> None:
         """Keep it if it can be used again; otherwise close it. `since_seconds` is when its response was over."""
         if not used.may_be_used_again():
-            used.connection.close()
+            used.end()
             return
         self._idle.append((used, since_seconds))
         if self._tidying is None:
@@ -172,13 +178,13 @@ class Connections:
             self._tidying.cancel()
         await self._connector.close()
         for kept, _ in self._idle:
-            kept.connection.close()
+            kept.end()
         self._idle.clear()
 
     def _tidy(self) -> None:
         oldest_since = self._loop.time() - _KEEP_IDLE_SECONDS
         while self._idle and self._idle[0][1] <= oldest_since:
-            self._idle.popleft()[0].connection.close()
+            self._idle.popleft()[0].end()
         self._tidying = None
         if self._idle:
             self._tidying = self._loop.call_at(self._idle[0][1] + _KEEP_IDLE_SECONDS, self._tidy)

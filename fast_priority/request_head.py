@@ -10,6 +10,7 @@ from fast_priority.message import Fields
 # All controls but the tab, which a field value may have (RFC 9110, section 5.5).
 _CONTROLS = bytes([*range(0x09), *range(0x0A, 0x20), 0x7F])
 _WORDS_OF_A_REQUEST_LINE = 3
+_BLANKS_OF_A_REQUEST_LINE = 2
 
 
 def request_head(method: str, target: bytes, host: bytes, fields: Fields) -> bytes:
@@ -20,7 +21,7 @@ def request_head(method: str, target: bytes, host: bytes, fields: Fields) -> byt
     if not method.isascii():
         raise MalformedRequest("its method is not ASCII")
     line = b"%s %s HTTP/1.1" % (method.encode(), target)
-    if len(line.split()) != _WORDS_OF_A_REQUEST_LINE:
+    if line.count(b" ") != _BLANKS_OF_A_REQUEST_LINE or len(line.split()) != _WORDS_OF_A_REQUEST_LINE:
         raise MalformedRequest("its method or its target has a blank")
     if not b"".join([name for name, _ in fields]).isascii():
         raise MalformedRequest("the name of one of its fields is not ASCII")

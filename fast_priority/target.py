@@ -203,7 +203,7 @@ class _Exchange:
                 await self._upload.end()
         finally:
             if self._over_since is None or not (self._upload is None or self._upload.is_whole):
-                self._connection.connection.close()
+                self._connection.end()
             else:
                 self._connections.give_back(self._connection, self._over_since)
 
