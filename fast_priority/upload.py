@@ -4,9 +4,9 @@ import asyncio
 from collections.abc import AsyncIterator
 
 from fast_priority.errors import MalformedRequest
-from fast_priority.http_client import OneAnswerARequest
 from fast_priority.message import Bytes
 from fast_priority.silence import Patience
+from fast_priority.target_connection import OneAnswerARequest
 
 _LAST_CHUNK = b"0\r\n\r\n"
 
