@@ -7,7 +7,7 @@ import aiohttp
 from aiohttp.http import RawResponseMessage
 from aiohttp.streams import StreamReader
 
-from fast_priority.errors import NotSent, ResponseBodyTooLarge, ResponseIncomplete, TargetTimeout
+from fast_priority.errors import NotSent, ResponseBodyTooLarge, ResponseIncomplete
 from fast_priority.fields import (
     check_response_framing,
     check_response_head,
@@ -113,7 +113,6 @@ class Exchange:
         self.is_head = is_head
         self._connections = connections
         self._clock = clock
-        self._patience = Patience(clock, self._lose_patience)
         self._head = head
         self._body = body
         self._declared_bytes = declared_bytes
@@ -124,6 +123,7 @@ class Exchange:
 
     async def __aenter__(self) -> Response:
         self._connection = await self._connections.take()
+        self._patience = Patience(self._clock, self._connection.give_up)
         try:
             self._send()
             message, content = await self._answer()
@@ -173,9 +173,6 @@ class Exchange:
     def _raise_failure_of_body(self) -> None:
         if self._upload is not None and self._upload.failure is not None:
             raise self._upload.failure from None
-
-    def _lose_patience(self) -> None:
-        self._connection.give_up(TargetTimeout(f"it was silent for {self._clock.seconds:g} s"))
 
     def _note_end(self) -> None:
         self._over_since = asyncio.get_running_loop().time()

@@ -7,6 +7,8 @@ a request that is answered at once costs no timer of its own.
 import asyncio
 from collections.abc import Callable
 
+from fast_priority.errors import TargetTimeout
+
 _ROUNDING_SECONDS = 0.001  # event loops count in milliseconds
 
 
@@ -47,13 +49,13 @@ class SilenceClock:
 
 
 class Patience:
-    """One request's part of it. `lost` is called when the target has been silent for too long."""
+    """One request's part of it. `give_up` is called when the target has been silent for too long."""
 
-    __slots__ = ("_clock", "_is_awaited", "_lost", "_waits_for_body")
+    __slots__ = ("_clock", "_give_up", "_is_awaited", "_waits_for_body")
 
-    def __init__(self, clock: SilenceClock, lost: Callable[[], None]) -> None:
+    def __init__(self, clock: SilenceClock, give_up: Callable[[TargetTimeout], None]) -> None:
         self._clock = clock
-        self._lost = lost
+        self._give_up = give_up
         self._is_awaited = False
         self._waits_for_body = False
 
@@ -69,7 +71,7 @@ class Patience:
 
     def lose(self) -> None:
         """The time is over."""
-        self._lost()
+        self._give_up(TargetTimeout(f"it was silent for {self._clock.seconds:g} s"))
 
     def _count(self) -> None:
         if self._is_awaited and not self._waits_for_body:

@@ -13,7 +13,7 @@ class Waiting:
         self._lost: asyncio.Queue[str] = asyncio.Queue()
 
     def patience(self, name: str) -> Patience:
-        return Patience(self.clock, lambda: self._lost.put_nowait(name))
+        return Patience(self.clock, lambda _: self._lost.put_nowait(name))
 
     async def next_lost(self) -> str:
         async with asyncio.timeout(10):
