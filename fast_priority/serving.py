@@ -215,8 +215,8 @@ class Serving:
             await self._refuse(carried.claim, str(error))
         finally:
             self._in_flight.end(carried)
-            # A claim that gave less than was asked for found nothing more, and what came since has left a token: waiting
-            # for work finds it. But a run until the queues are empty does not wait.
+            # A claim that gave less than was asked for found nothing more, and what came since has left a token, which
+            # waiting for work finds. A run that ends when the queues are empty does not wait.
             self._work_may_wait = self._work_may_wait or self._burst
             self._stirred.set()
 

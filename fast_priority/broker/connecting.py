@@ -8,6 +8,7 @@ from typing import Any
 from redis import Redis as SyncRedis
 from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
+from redis.asyncio.sentinel import SentinelConnectionPool
 from redis.backoff import NoBackoff
 from redis.connection import Connection, SSLConnection, UnixDomainSocketConnection
 from redis.exceptions import RedisError
@@ -25,7 +26,6 @@ from fast_priority.broker.connection import (
     TlsConnection,
 )
 from fast_priority.broker.discovering import Discovery, Sentinels
-from fast_priority.broker.pool import MasterPool, Pool
 from fast_priority.errors import ConfigurationError
 from fast_priority.redis_address import RedisAddress
 from fast_priority.settings import Settings
@@ -112,15 +112,13 @@ def connect(options: dict[str, Any], answer_timeout_seconds: float = ANSWER_TIME
     sentinels: Sentinels | None = options.pop("sentinels", None)
     over_tls = options.get("ssl", False)
     if sentinels is None:
+        redis = Redis(**options)
         tcp = TlsConnection if over_tls else TcpConnection
-        kind = SocketConnection if "unix_socket_path" in options else tcp
-        # What the client makes of its options is what its connections take.
-        made = Redis(**options).connection_pool
-        redis = Redis.from_pool(Pool(kind, made.max_connections, **made.connection_kwargs))
+        redis.connection_pool.connection_class = SocketConnection if "unix_socket_path" in options else tcp
     else:
         options.pop("ssl", None)
         kind = MasterTlsConnection if over_tls else MasterConnection
-        pool = MasterPool(  # type: ignore[no-untyped-call]
+        pool = SentinelConnectionPool(  # type: ignore[no-untyped-call]
             sentinels.master_name, Discovery(sentinels), connection_class=kind, **options
         )
         redis = Redis.from_pool(pool)

@@ -55,7 +55,7 @@ def _packed(connection: AbstractConnection, commands: Sequence[Command]) -> list
         if command[0] == "RPUSH" and any(isinstance(frame, bytes) and len(frame) > _MOST_COPIED for frame in command):
             packed += connection.pack_command(*command)  # slower, but copies no chunk of a body
         else:
-            packed.append(hiredis.pack_command(command))
+            packed.append(hiredis.pack_command(command))  # type: ignore[arg-type]  # a tuple of any length
     return packed
 
 
