@@ -10,9 +10,9 @@ from fast_priority.client_connection import connection_of
 from fast_priority.errors import GatewayError, RequestTimeout, ResponseBodyTooLarge, ResponseIncomplete
 from fast_priority.fields import check_relayed_response, content_length
 from fast_priority.forwarding import onward_response_fields
-from fast_priority.http_client import LARGEST_FIELDS_BYTES
 from fast_priority.message import MOST_CHUNK_BYTES, SLOWEST_BYTES_PER_SECOND, Bytes, Fields, HttpVersion, Reply
 from fast_priority.problem import problem_reply
+from fast_priority.target_connection import LARGEST_FIELDS_BYTES
 
 _MOST_BYTES_WITHOUT_CHUNKS = 16 * 1024 * 1024
 _WITHOUT_BODY = frozenset({HTTPStatus.NO_CONTENT, HTTPStatus.RESET_CONTENT, HTTPStatus.NOT_MODIFIED})

@@ -6,6 +6,7 @@ from contextlib import AbstractAsyncContextManager
 
 from fast_priority.conversation import Conversation, Wanting
 from fast_priority.errors import GatewayError, RequestLost
+from fast_priority.exchange import Body
 from fast_priority.fields import content_length
 from fast_priority.message import (
     GRACE_SECONDS,
@@ -20,7 +21,7 @@ from fast_priority.message import (
     Want,
     pieces_of,
 )
-from fast_priority.target import Body, Target
+from fast_priority.target import Target
 
 logger = logging.getLogger("rq.worker")
 

@@ -7,9 +7,9 @@ from collections.abc import AsyncIterator
 from fast_priority.asgi import ClientLeft, Message, Receive
 from fast_priority.client_connection import ClientConnection
 from fast_priority.errors import RequestBodyTooLarge, RequestTimeout
+from fast_priority.exchange import MOST_WHOLE_BYTES
 from fast_priority.fields import content_length, has_body
 from fast_priority.message import SLOWEST_BYTES_PER_SECOND, Bytes, Fields
-from fast_priority.target import MOST_WHOLE_BYTES
 
 
 class ClientBody:

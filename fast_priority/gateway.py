@@ -12,13 +12,14 @@ from fast_priority.asgi import ClientLeft, Receive, Scope, Send
 from fast_priority.client_body import ClientBody
 from fast_priority.client_connection import Leaving, connection_of
 from fast_priority.errors import GatewayError, GatewayNotReady
+from fast_priority.exchange import Body
 from fast_priority.fields import check_request_framing
 from fast_priority.forwarding import Hop, onward_request_fields
 from fast_priority.max_forwards import answer_as_last, counted_down, ends_here
 from fast_priority.message import Bytes, Fields, ForwardCall, Reply, Request, encode
 from fast_priority.priority import Priority, Rules
 from fast_priority.repeating import IDEMPOTENT_METHODS, may_be_repeated
-from fast_priority.target import Body, Target
+from fast_priority.target import Target
 from fast_priority.trouble import Trouble
 from fast_priority.trusted_proxies import TrustedProxies
 

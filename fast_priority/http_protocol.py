@@ -16,12 +16,12 @@ from fast_priority.client_connection import EXTENSION, Leaving
 from fast_priority.client_transport import ClientTransport, TakenOver, WatchedFlow
 from fast_priority.connection_clocks import Clock, ConnectionClocks, Wait
 from fast_priority.errors import GatewayError, GatewayNotReady, HeadTimeout, MalformedRequest
+from fast_priority.exchange import MOST_WHOLE_BYTES
 from fast_priority.fields import asks_for_websocket, has_body
 from fast_priority.head_limits import HeadLimits
 from fast_priority.message import Bytes, Fields
 from fast_priority.problem import answer_problem
 from fast_priority.request_target import read_request_target
-from fast_priority.target import MOST_WHOLE_BYTES
 from fast_priority.trouble import Trouble
 
 logger = logging.getLogger(__name__)

@@ -215,7 +215,9 @@ class Serving:
             await self._refuse(carried.claim, str(error))
         finally:
             self._in_flight.end(carried)
-            self._work_may_wait = True
+            # A claim that gave less than was asked for found nothing more, and what came since has left a token, which
+            # waiting for work finds. A run that ends when the queues are empty does not wait.
+            self._work_may_wait = self._work_may_wait or self._burst
             self._stirred.set()
 
     async def _carry(self, call: ForwardCall, carried: Carried) -> None:

@@ -1,7 +1,6 @@
 """The targets that one worker has connections to: one, unless gateways with different targets share the queues."""
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager
 
 from fast_priority.errors import GatewayError
 from fast_priority.message import TargetPolicy
@@ -22,20 +21,23 @@ class Targets:
         for policy in list(self._open):
             await self._open.pop(policy).__aexit__()
 
-    @asynccontextmanager
-    async def use(self, policy: TargetPolicy) -> AsyncIterator[Target]:
+    def use(self, policy: TargetPolicy) -> AbstractAsyncContextManager[Target]:
         """Give the target of this policy. Raises GatewayError if too many others are in use."""
-        if policy not in self._open:
+        return _Use(self, policy)
+
+    async def _begin(self, policy: TargetPolicy) -> Target:
+        target = self._open.pop(policy, None)
+        if target is None:
             await self._make_room()
-            self._open[policy] = await Target(policy).__aenter__()
-        target = self._open[policy] = self._open.pop(policy)
+            target = await Target(policy).__aenter__()
+        self._open[policy] = target
         self._in_use[policy] = self._in_use.get(policy, 0) + 1
-        try:
-            yield target
-        finally:
-            self._in_use[policy] -= 1
-            if not self._in_use[policy]:
-                del self._in_use[policy]
+        return target
+
+    def _end(self, policy: TargetPolicy) -> None:
+        self._in_use[policy] -= 1
+        if not self._in_use[policy]:
+            del self._in_use[policy]
 
     async def _make_room(self) -> None:
         if len(self._open) < _MOST:
@@ -44,3 +46,17 @@ class Targets:
         if idle is None:
             raise GatewayError(f"a worker forwards to {_MOST} different targets at once at most")
         await self._open.pop(idle).__aexit__()
+
+
+class _Use:
+    """One request's use of a target. It is no generator, which would cost more than all else here."""
+
+    def __init__(self, targets: Targets, policy: TargetPolicy) -> None:
+        self._targets = targets
+        self._policy = policy
+
+    async def __aenter__(self) -> Target:
+        return await self._targets._begin(self._policy)
+
+    async def __aexit__(self, *_: object) -> None:
+        self._targets._end(self._policy)

@@ -4,8 +4,8 @@ import asyncio
 import logging
 import time
 from collections.abc import Sequence
+from secrets import token_hex
 from typing import Any, NamedTuple
-from uuid import uuid4
 
 from redis import Redis as SyncRedis
 from rq.job import Job, JobStatus
@@ -25,8 +25,10 @@ _MOST_LOOKED_AT = 1000  # dead jobs skipped in one claim, so that one claim neve
 _WAKE_UP_SECONDS = 2
 _PATIENCE_SECONDS = 4.0  # a server that was replaced may leave the connection to it silent for ever
 _WAS_NOT_SENT = encode_part(Failure(NotSent.slug, "Redis was away for so long that its gateway seemed to be gone"))
+_PUSHED = (Chunk, Want)
 _STARTED = [keys.started(Priority.HIGH), keys.started(Priority.LOW)]
 _QUEUES = [keys.queue(Priority.HIGH), keys.queue(Priority.LOW)]
+_TOUCHED_BY_CLAIMS = [*_QUEUES, *_STARTED, keys.WAKE_UP, keys.SUSPENDED]
 
 
 class Claim(NamedTuple):
@@ -78,7 +80,7 @@ class _Way:
     def begin(self) -> tuple[str, bool]:
         """Give the execution id of the next claim, and whether it has been sent before."""
         is_again = self.unanswered is not None
-        self.unanswered = self.unanswered or uuid4().hex
+        self.unanswered = self.unanswered or token_hex(16)
         return self.unanswered, is_again
 
 
@@ -118,7 +120,7 @@ class Claimer:
         heard is known by its number, and what was claimed without our hearing of it is given once more.
         """
         openings = [saying for saying in sayings if isinstance(saying.part, Head)]
-        chunks = [saying for saying in sayings if isinstance(saying.part, Chunk | Want)]
+        chunks = [saying for saying in sayings if isinstance(saying.part, _PUSHED)]
         lasts = [saying for saying in sayings if saying.is_last]
         # In this order, so that of each request the head comes before its chunks, and they before its end.
         told = [*self._say_calls(openings, in_order=True), *_push_commands(chunks), *self._say_calls(lasts)]
@@ -197,7 +199,7 @@ class Claimer:
 
     def _claim_call(self, way: _Way, execution_id: str, free_slots: int, *, again: bool) -> scripts.Call:
         last_claim = keys.last_claim(self._worker_name, way.name)
-        touched = [*_QUEUES, *_STARTED, keys.WAKE_UP, keys.SUSPENDED, last_claim]
+        touched = [*_TOUCHED_BY_CLAIMS, last_claim]
         return scripts.Call(
             scripts.CLAIM,
             touched,

@@ -73,7 +73,10 @@ class JobTemplate:
         )
         varying = {"data", "created_at", "enqueued_at", "description", "origin"}
         self.constant_fields: list[str | int | float] = [
-            part for name, value in job.to_dict().items() if name not in varying for part in (name, value)
+            part
+            for name, value in job.to_dict().items()
+            if name not in varying and value != ""  # rq takes a field that is empty for one that is not there
+            for part in (name, value)
         ]
 
     @staticmethod

@@ -90,7 +90,7 @@ def set_aside(name: str) -> str:
 
 
 def last_claim(worker_name: str, way: str) -> str:
-    """The list of what a worker claimed last in one way, should the answer to that claim be lost."""
+    """What a worker claimed last in one way, should the answer to that claim be lost."""
     return f"{OURS}:claim:{worker_name}:{way}"
 
 
@@ -134,7 +134,7 @@ KEY_TABLE = (
     KeyRow(set_aside("<name>"), "list", "frames being read", "gateway; worker", "with the next read, or after 60 s"),
     KeyRow(f"{MARK_PREFIX}<id>", "string", "a request that was given up is over", "gateway", "after 60 s"),
     KeyRow(f"{WORKER_PREFIX}<name>", "hash", "rq's record of a worker, and its slots", "worker", "15 s after the last"),
-    KeyRow(last_claim("<name>", "<way>"), "list", "ids a worker claimed last", "worker", "3.5 s after the claim"),
+    KeyRow(last_claim("<name>", "<way>"), "string", "ids a worker claimed last", "worker", "3.5 s after the claim"),
     KeyRow(end_of_waiting("<name>"), "list", "that a worker shall take no more", "worker", "read, or after 5 s"),
     KeyRow(WORKERS, "set", "keys of rq's workers", "worker", "when the last worker leaves"),
     KeyRow(workers_of("<queue>"), "set", "keys of the queue's workers", "worker", "when the last worker leaves"),

@@ -1,35 +1,62 @@
 """Several commands as one round trip."""
 
+import asyncio
 from collections.abc import Sequence
 from typing import Any
 
+import hiredis
 from redis.asyncio import Redis
 from redis.asyncio.connection import AbstractConnection
 from redis.exceptions import ResponseError
+from redis.exceptions import TimeoutError as RedisTimeoutError
 
 Argument = str | bytes | int | float
 Command = tuple[Argument, ...]
 """A command of Redis's own."""
+
+_MOST_COPIED = 64 * 1024
 
 
 async def send_together(redis: Redis, commands: Sequence[Command]) -> list[Any]:
     """Send commands in one go and give what each is answered, a refusal as the ResponseError that it is.
 
     Redis carries them out one after the other, and others' in between. One that blocks holds back those behind it; they
-    are carried out in the moment in which it ends. A redis-py pipeline does the same for half as much again of
-    the CPU's time. Raises what redis-py raises when Redis is away; then some may have been carried out.
+    are carried out in the moment in which it ends. All of it takes no longer than the client's `socket_timeout`. Raises
+    what redis-py raises when Redis is away; then some may have been carried out.
     """
     pool = redis.connection_pool
     connection = await pool.get_connection()  # type: ignore[no-untyped-call]
     try:
-        await connection.send_packed_command(connection.pack_commands(commands))
-        return [await _answer_on(connection) for _ in commands]
+        return await _exchange(connection, commands)
     except BaseException:
         # Answers that are still to come must not be taken for those to the next commands.
         await connection.disconnect(nowait=True)
         raise
     finally:
         await pool.release(connection)
+
+
+async def _exchange(connection: AbstractConnection, commands: Sequence[Command]) -> list[Any]:
+    # One timeout for all: redis-py's own is one for each answer, and a task of its own for each sending.
+    patience_seconds, connection.socket_timeout = connection.socket_timeout, None
+    try:
+        async with asyncio.timeout(patience_seconds):
+            await connection.send_packed_command(_packed(connection, commands))
+            return [await _answer_on(connection) for _ in commands]
+    except TimeoutError as error:
+        raise RedisTimeoutError(f"no answer within {patience_seconds:g} s") from error
+    finally:
+        connection.socket_timeout = patience_seconds
+
+
+def _packed(connection: AbstractConnection, commands: Sequence[Command]) -> list[bytes]:
+    packed: list[bytes] = []
+    for command in commands:
+        if command[0] == "RPUSH" and any(isinstance(frame, bytes) and len(frame) > _MOST_COPIED for frame in command):
+            packed += connection.pack_command(*command)  # slower, but copies no chunk of a body
+        else:
+            packed.append(hiredis.pack_command(command))  # type: ignore[arg-type]  # a tuple of any length
+    return packed
 
 
 async def _answer_on(connection: AbstractConnection) -> Any:

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from fast_priority import http_client
 from fast_priority.errors import (
     ConnectTimeout,
     MalformedRequest,
@@ -15,6 +16,7 @@ from fast_priority.errors import (
     TargetClosed,
     TargetError,
     TargetNotFound,
+    TargetTimeout,
 )
 from fast_priority.message import Fields, Reply, Request, TargetPolicy
 from fast_priority.target import Target, is_reachable
@@ -435,3 +437,152 @@ async def test_what_the_body_raises_ends_a_response_that_came_early() -> None:
         async with Target(policy(port)) as target, asyncio.timeout(5):
             with pytest.raises(Gone):
                 await send(target)
+
+
+async def test_a_body_of_another_length_is_not_sent_as_if_it_were_whole() -> None:
+    """A body that is longer or shorter than its Content-Length is refused: the target would misread what follows."""
+
+    async def pieces() -> AsyncIterator[bytes]:
+        yield b"bo"
+        yield b"dy"
+
+    with scripted_target(lambda connection, head: None) as (port, _):
+        async with Target(policy(port)) as target:
+            for length in (b"3", b"5", b"many"):
+                for body in (b"body", pieces()):
+                    with pytest.raises(MalformedRequest):
+                        async with target.exchange("POST", b"/x", [(b"content-length", length)], body):
+                            pytest.fail("there is no response")
+
+
+async def test_two_ways_to_tell_the_length_are_refused() -> None:
+    """A body comes with no Transfer-Encoding but the one that is made for it."""
+    with scripted_target(answer_ok) as (port, heads), pytest.raises(MalformedRequest):
+        await forward(port, request("POST", fields=[(b"Transfer-Encoding", b"chunked")], body=b"body"))
+    assert heads == []
+
+
+async def test_no_more_of_a_body_is_taken_than_the_target_takes() -> None:
+    """A target that reads nothing holds the supply of the body up, and is then silent for too long."""
+    taken = 0
+    is_over = threading.Event()
+
+    async def body() -> AsyncIterator[bytes]:
+        nonlocal taken
+        while taken < 1024:
+            taken += 1
+            yield bytes(64 * 1024)
+
+    def read_nothing(connection: socket.socket, head: bytes) -> None:
+        is_over.wait(10)
+
+    with scripted_target(read_nothing) as (port, _):
+        async with Target(policy(port, timeout_seconds=0.5)) as target:
+            with pytest.raises(TargetTimeout):
+                async with target.exchange("POST", b"/x", [], body()):
+                    pytest.fail("there is no response")
+            is_over.set()
+    assert taken < 1024
+
+
+async def test_an_answer_may_come_before_the_body_is_whole() -> None:
+    """The answer to an upload that goes on is given, the upload is then left, and its connection closed."""
+    was_left, closed = asyncio.Event(), asyncio.Event()
+    loop = asyncio.get_running_loop()
+
+    async def body() -> AsyncIterator[bytes]:
+        try:
+            yield b"the beginning"
+            await asyncio.Event().wait()
+        finally:
+            was_left.set()
+
+    def answer(connection: socket.socket, head: bytes) -> None:
+        connection.sendall(OK)
+        while connection.recv(65536):
+            pass
+        loop.call_soon_threadsafe(closed.set)
+
+    with scripted_target(answer) as (port, _):
+        async with Target(policy(port)) as target, asyncio.timeout(10):
+            async with target.exchange("POST", b"/x", [], body()) as response:
+                assert b"".join([piece async for piece in response.chunks()]) == b"ok"
+            assert was_left.is_set()
+            await closed.wait()
+
+
+def answer_with_peer(connection: socket.socket, head: bytes) -> None:
+    port = b"%05d" % connection.getpeername()[1]
+    connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n" + port)
+
+
+async def test_a_connection_is_used_again() -> None:
+    """Requests that come one after the other share a connection; those at the same time do not."""
+    with scripted_target(answer_with_peer) as (port, _):
+        async with Target(policy(port)) as target:
+            one = (await reply_of(target, request())).body
+            again = (await reply_of(target, request())).body
+            async with target.exchange("GET", b"/x", [], b"") as response:
+                other = (await reply_of(target, request())).body
+                assert b"".join([piece async for piece in response.chunks()]) == one
+    assert one == again != other
+
+
+async def test_an_idle_connection_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A connection that nobody has used for a while is closed, before the target does so."""
+    monkeypatch.setattr(http_client, "_KEEP_IDLE_SECONDS", 0.05)
+    closed = asyncio.Event()
+    loop = asyncio.get_running_loop()
+
+    def answer(connection: socket.socket, head: bytes) -> None:
+        connection.sendall(OK)
+        if connection.recv(1) == b"":
+            loop.call_soon_threadsafe(closed.set)
+
+    with scripted_target(answer) as (port, _):
+        async with Target(policy(port)) as target, asyncio.timeout(10):
+            await reply_of(target, request())
+            await closed.wait()
+
+
+async def test_an_answer_behind_an_answer_is_nobodys() -> None:
+    """What a target sends behind the end of a response, in one piece with it, is not taken for the next answer."""
+    has_begun = threading.Event()
+
+    def answer(connection: socket.socket, head: bytes) -> None:
+        if has_begun.is_set():
+            connection.sendall(OK)
+            return
+        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nof")
+        assert has_begun.wait(10)
+        connection.sendall(b"ok" + b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nPOISON")
+
+    with scripted_target(answer) as (port, _):
+        async with Target(policy(port)) as target:
+            async with target.exchange("GET", b"/x", [], b"") as response:
+                first = b""
+                async for piece in response.chunks():
+                    has_begun.set()
+                    first += piece
+            second = await reply_of(target, request())
+    assert (first, second.body) == (b"ofok", b"ok")
+
+
+async def test_a_target_may_have_an_address_of_ipv6() -> None:
+    """An address of IPv6 is in brackets in Host, with its port."""
+    heads: list[bytes] = []
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        heads.append(await reader.readuntil(b"\r\n\r\n"))
+        writer.write(OK)
+        await reader.read()
+        writer.close()
+
+    try:
+        server = await asyncio.start_server(serve, "::1", 0)
+    except OSError:
+        pytest.skip("this machine has no IPv6")
+    port = server.sockets[0].getsockname()[1]
+    async with server, Target(TargetPolicy(f"http://[::1]:{port}", 2.0, 5.0, 1024)) as target:
+        assert (await reply_of(target, request())).body == b"ok"
+    assert heads == [f"GET /x HTTP/1.1\r\nHost: [::1]:{port}\r\n\r\n".encode()]

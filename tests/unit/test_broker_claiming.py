@@ -147,6 +147,7 @@ async def test_cancelled_by_rq_is_skipped(rig: Rig, submitter: Submitter, claime
 async def test_gone_gateway_is_skipped(rig: Rig, submitter: Submitter, claimer: Claimer) -> None:
     """A request whose gateway is gone is skipped and removed; the next one, of a live gateway, is claimed."""
     async with Submitter(Settings.load()) as dead:
+        await until("it has shown life", lambda: bool(rig.redis.exists(keys.gateway(dead.gateway_id))))
         await rig.queue(dead, Priority.LOW, b"nobody waits")
         (orphan,) = rig.ids(Priority.LOW)
         await rig.queue(submitter, Priority.LOW, b"somebody waits")

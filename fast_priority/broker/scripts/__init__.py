@@ -23,11 +23,14 @@ class Script:
         object.__setattr__(self, "digest", sha1(self.source.encode(), usedforsecurity=False).hexdigest())
 
     async def run(self, redis: Redis, keys: list[str], arguments: list[Argument]) -> Any:
-        """Run the step and give what it returns."""
-        try:
-            return await redis.execute_command("EVALSHA", self.digest, len(keys), *keys, *arguments)  # type: ignore[no-untyped-call]
-        except NoScriptError:
-            return await redis.execute_command("EVAL", self.source, len(keys), *keys, *arguments)  # type: ignore[no-untyped-call]
+        """Run the step and give what it returns. Raises what Redis refuses, and what redis-py raises."""
+        on = (len(keys), *keys, *arguments)
+        (answer,) = await send_together(redis, [("EVALSHA", self.digest, *on)])
+        if isinstance(answer, NoScriptError):
+            (answer,) = await send_together(redis, [("EVAL", self.source, *on)])
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
 
 
 @dataclass(frozen=True, slots=True)

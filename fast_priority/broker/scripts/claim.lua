@@ -18,21 +18,18 @@
 -- Returns { suspended, work that is left for another claim, { id, queue name, gateway id, data }, ... }; the gateway id
 -- is '' for a job that no gateway made.
 
-local prefix, gateways = ARGV[1], ARGV[2]
+local prefix, gateways, claims = ARGV[1], ARGV[2], KEYS[7]
 local free, lease, budget = tonumber(ARGV[3]), tonumber(ARGV[6]), tonumber(ARGV[9])
-local lanes = { { 'high', KEYS[1], KEYS[3] }, { 'low', KEYS[2], KEYS[4] } }
-local ends = tonumber(redis.call('TIME')[1]) + math.ceil(lease / 1000)
-local server = this_server()
 
 local claimed = { 0, 0 }
 if ARGV[10] == '1' then
-  local last = redis.call('LRANGE', KEYS[7], 0, -1)
-  if last[1] == ARGV[5] then
-    for i = 2, #last, 2 do
-      local found = redis.call('HMGET', prefix .. last[i], 'data', 'gateway')
+  local last = redis.call('GET', claims) or ''
+  if string.match(last, '^%S+') == ARGV[5] then
+    for id, name in string.gmatch(last, ' (%S+) (%S+)') do
+      local found = redis.call('HMGET', prefix .. id, 'data', 'gateway')
       if found[1] then
-        redis.call('PEXPIRE', prefix .. last[i], lease)
-        claimed[#claimed + 1] = { last[i], last[i + 1], found[2] or '', found[1] }
+        redis.call('PEXPIRE', prefix .. id, lease)
+        claimed[#claimed + 1] = { id, name, found[2] or '', found[1] }
       end
     end
     return claimed
@@ -41,59 +38,103 @@ end
 
 if redis.call('EXISTS', KEYS[6]) == 1 then return { 1, 0 } end
 
--- What is no list concerns nobody's work: the tokens are there to save time.
-if not pcall(redis.call, 'LLEN', KEYS[5]) then redis.call('DEL', KEYS[5]) end
+local server
+local function is_of_this_server(job_server)
+  server = server or this_server()
+  return job_server == server
+end
 
-local started_now = {}
-for _, lane in ipairs(lanes) do
-  local name, queue, started = lane[1], lane[2], lane[3]
-  while free > 0 and budget > 0 and claimed[2] == 0 do
-    local id = redis.call('LPOP', queue)
-    if not id then break end
-    budget = budget - 1
-    local job = prefix .. id
-    local is_hash, found = pcall(redis.call, 'HMGET', job, 'data', 'gateway', 'status', 'server', 'again')
-    found = is_hash and found or {} -- a key that is none concerns nobody else
-    local data, gateway = found[1], found[2] or ''
-    if data and (#id > 255 or not string.find(id, '^[%w_-]+$')) then
-      redis.call('DEL', job) -- no tool of rq's can name it
-    elseif data and found[3] == 'queued' then
-      if gateway ~= '' and found[4] ~= server then
-        redis.call('DEL', job)
-      elseif gateway ~= '' and redis.call('EXISTS', gateways .. gateway) == 0 then
-        -- Should it live after all (Redis may have been held up for longer than its sign of life is good), it hears so: of
-        -- the last one first, for each is queued again in front of all others.
-        redis.call('DEL', job)
-        redis.call('LPUSH', ARGV[11] .. gateway, '\146\217' .. string.char(#id) .. id .. ARGV[13])
-        redis.call('EXPIRE', ARGV[11] .. gateway, ARGV[12])
-      elseif ARGV[14] == '1' and found[5] ~= '1' then
-        -- A list that was empty for this moment is a new one, without an end.
-        if redis.call('LPUSH', queue, id) == 1 then redis.call('PEXPIRE', queue, redis.call('PTTL', job) + 60000) end
-        claimed[2] = 1
-      else
-        redis.call('HSET', job, 'status', 'started', 'started_at', ARGV[7], 'last_heartbeat', ARGV[7], 'worker_name', ARGV[4])
-        redis.call('PEXPIRE', job, lease)
-        redis.call('ZADD', started, ends, id .. ':' .. ARGV[5])
-        redis.call('PEXPIRE', started, lease + 60000)
-        claimed[#claimed + 1] = { id, name, gateway, data }
-        started_now[#started_now + 1] = id
-        started_now[#started_now + 1] = name
-        free = free - 1
-      end
-    end
+local living = {}
+local function lives(gateway)
+  if living[gateway] == nil then living[gateway] = redis.call('EXISTS', gateways .. gateway) == 1 end
+  return living[gateway]
+end
+
+local function put_back(queue, ids, first)
+  local again = {}
+  for i = #ids, first, -1 do again[#again + 1] = ids[i] end
+  -- A list that was empty for this moment is a new one, without an end.
+  if redis.call('LPUSH', queue, unpack(again)) == #again then
+    redis.call('PEXPIRE', queue, redis.call('PTTL', prefix .. ids[first]) + 60000)
   end
 end
-if #started_now > 0 then
-  redis.call('DEL', KEYS[7])
-  redis.call('RPUSH', KEYS[7], ARGV[5], unpack(started_now))
-  redis.call('PEXPIRE', KEYS[7], lease)
+
+-- What is to be said of a job that stands on the queue: 'start', 'skip', or 'leave' it to another claim.
+local function fate(id, found)
+  local data, gateway = found[1], found[2] or ''
+  if data and (#id > 255 or not string.find(id, '^[%w_-]+$')) then
+    redis.call('DEL', prefix .. id) -- no tool of rq's can name it
+  elseif data and found[3] == 'queued' then
+    if gateway ~= '' and not is_of_this_server(found[4]) then
+      redis.call('DEL', prefix .. id)
+    elseif gateway ~= '' and not lives(gateway) then
+      -- Should it live after all (Redis may have been held up for longer than its sign of life is good), it hears so: of
+      -- the last one first, for each is queued again in front of all others.
+      redis.call('DEL', prefix .. id)
+      redis.call('LPUSH', ARGV[11] .. gateway, '\146\217' .. string.char(#id) .. id .. ARGV[13])
+      redis.call('EXPIRE', ARGV[11] .. gateway, ARGV[12])
+    else
+      return ARGV[14] == '1' and found[5] ~= '1' and 'leave' or 'start'
+    end
+  end
+  return 'skip'
 end
 
--- Tokens left over would wake workers for nothing; none left while work remains would let them sleep.
-if redis.call('LLEN', KEYS[1]) + redis.call('LLEN', KEYS[2]) == 0 then
+local note, known_empty = { ARGV[5] }, 0
+for lane, name in ipairs({ 'high', 'low' }) do
+  local queue, started, leases = KEYS[lane], KEYS[lane + 2], {}
+  while free > 0 and budget > 0 and claimed[2] == 0 do
+    local asked = math.min(free, budget)
+    local ids = redis.call('LPOP', queue, asked) or {}
+    for i, id in ipairs(ids) do
+      local job = prefix .. id
+      local is_hash, found = pcall(redis.call, 'HMGET', job, 'data', 'gateway', 'status', 'server', 'again')
+      found = is_hash and found or {} -- a key that is none concerns nobody else
+      local what = fate(id, found)
+      if what == 'leave' then
+        put_back(queue, ids, i)
+        claimed[2] = 1
+        break
+      elseif what == 'start' then
+        redis.call('HSET', job, 'status', 'started', 'started_at', ARGV[7], 'last_heartbeat', ARGV[7], 'worker_name', ARGV[4])
+        redis.call('PEXPIRE', job, lease)
+        leases[#leases + 1] = id .. ':' .. ARGV[5]
+        claimed[#claimed + 1] = { id, name, found[2] or '', found[1] }
+        note[#note + 1] = id
+        note[#note + 1] = name
+        free = free - 1
+      end
+      budget = budget - 1
+    end
+    if #ids < asked then
+      known_empty = known_empty + 1
+      break
+    end
+  end
+  if #leases > 0 then
+    local ends = tonumber(redis.call('TIME')[1]) + math.ceil(lease / 1000)
+    local scored = {}
+    for _, member in ipairs(leases) do
+      scored[#scored + 1] = ends
+      scored[#scored + 1] = member
+    end
+    redis.call('ZADD', started, unpack(scored))
+    redis.call('PEXPIRE', started, lease + 60000)
+  end
+end
+if #note > 1 then redis.call('SET', claims, table.concat(note, ' '), 'PX', lease) end
+
+-- Tokens left over would wake workers for nothing; none left while work remains would let them sleep. What is no list
+-- concerns nobody's work: the tokens are there to save time.
+if claimed[2] == 1 then return claimed end
+if known_empty == 2 or redis.call('LLEN', KEYS[1]) + redis.call('LLEN', KEYS[2]) == 0 then
   redis.call('DEL', KEYS[5])
-elseif redis.call('LLEN', KEYS[5]) == 0 and claimed[2] == 0 then
-  redis.call('LPUSH', KEYS[5], '1')
-  redis.call('EXPIRE', KEYS[5], ARGV[8])
+else
+  local is_list, tokens = pcall(redis.call, 'LLEN', KEYS[5])
+  if not is_list then redis.call('DEL', KEYS[5]) end
+  if not is_list or tokens == 0 then
+    redis.call('LPUSH', KEYS[5], '1')
+    redis.call('EXPIRE', KEYS[5], ARGV[8])
+  end
 end
 return claimed

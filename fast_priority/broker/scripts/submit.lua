@@ -30,7 +30,7 @@ local base = #fields
 redis.call('SET', KEYS[4], '1', 'EX', ARGV[8])
 
 local waiting = { high = redis.call('LLEN', KEYS[1]), low = redis.call('LLEN', KEYS[2]) }
-local outcomes = {}
+local outcomes, behind = {}, { high = {}, low = {} }
 local woken = 0
 for i = first, #ARGV, 8 do
   local id, name, goes_first = ARGV[i], ARGV[i + 1], ARGV[i + 6] == '1'
@@ -50,7 +50,7 @@ for i = first, #ARGV, 8 do
     redis.call('HSET', prefix .. id, unpack(fields))
     -- The gateway withdraws it after ttl; the second more is for a gateway that cannot.
     redis.call('EXPIRE', prefix .. id, ttl + 1)
-    redis.call(goes_first and 'LPUSH' or 'RPUSH', queues[name], id)
+    if goes_first then redis.call('LPUSH', queues[name], id) else table.insert(behind[name], id) end
     waiting[name] = waiting[name] + 1
     outcomes[#outcomes + 1] = 'queued'
     woken = woken + 1
@@ -58,11 +58,15 @@ for i = first, #ARGV, 8 do
 end
 
 if woken > 0 then
+  for name, ids in pairs(behind) do
+    if #ids > 0 then redis.call('RPUSH', queues[name], unpack(ids)) end
+  end
   redis.call('SADD', KEYS[5], KEYS[1], KEYS[2])
   redis.call('EXPIRE', KEYS[1], ttl + tonumber(ARGV[9]))
   redis.call('EXPIRE', KEYS[2], ttl + tonumber(ARGV[9]))
-  local room = tonumber(ARGV[6]) - redis.call('LLEN', KEYS[3])
-  for _ = 1, math.min(woken, room) do redis.call('LPUSH', KEYS[3], '1') end
+  local tokens = {}
+  for i = 1, math.min(woken, tonumber(ARGV[6]) - redis.call('LLEN', KEYS[3])) do tokens[i] = '1' end
+  if #tokens > 0 then redis.call('LPUSH', KEYS[3], unpack(tokens)) end
   redis.call('EXPIRE', KEYS[3], ARGV[7])
 end
 return outcomes

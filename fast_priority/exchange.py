@@ -1,0 +1,188 @@
+"""One request to the target and its response, on one connection."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+
+import aiohttp
+from aiohttp.http import RawResponseMessage
+from aiohttp.streams import StreamReader
+
+from fast_priority.errors import NotSent, ResponseBodyTooLarge, ResponseIncomplete
+from fast_priority.fields import (
+    check_response_framing,
+    check_response_head,
+    content_length,
+    end_to_end_response_fields,
+)
+from fast_priority.http_client import Connections, target_error
+from fast_priority.message import Bytes, Fields, HttpVersion
+from fast_priority.silence import Patience, SilenceClock
+from fast_priority.target_connection import CLIENT_FAILURES, LARGEST_FIELDS_BYTES
+from fast_priority.upload import Upload
+
+Body = bytes | AsyncIterator[Bytes]
+
+MOST_WHOLE_BYTES = 64 * 1024
+"""Most bytes of a body that is carried in one piece."""
+_QUICK_SECONDS = 0.002
+# A response that says how long it is, and is short, was most likely made whole: it is worth a little more waiting.
+_QUICK_AND_DECLARED_SECONDS = 0.02
+
+
+class Response:
+    """The head of the target's response, and its body as it comes. A head that cannot be sent on is a TargetError."""
+
+    def __init__(
+        self, message: RawResponseMessage, content: StreamReader, most_bytes: int, exchange: "Exchange"
+    ) -> None:
+        self._content = content
+        self._most_bytes = most_bytes
+        self._exchange = exchange
+        self._begun: list[bytes] = []
+        self._size = 0
+        self.status: int = message.code
+        self.http_version: HttpVersion = "1.0" if message.version == aiohttp.HttpVersion10 else "1.1"
+        received: Fields = list(message.raw_headers)
+        check_response_framing(received, LARGEST_FIELDS_BYTES)
+        self.fields: Fields = end_to_end_response_fields(received)
+        check_response_head(self.status, self.fields)
+        self._declared = content_length(received)
+        if most_bytes and self._declared is not None and self._declared > most_bytes and not exchange.is_head:
+            raise ResponseBodyTooLarge(f"its body has {self._declared} bytes, and {most_bytes} are taken")
+
+    async def chunks(self) -> AsyncIterator[Bytes]:
+        """Give the body as it arrives, in pieces of any size.
+
+        Raises ResponseIncomplete when it ends before it is whole, and ResponseBodyTooLarge over the limit.
+        """
+        begun, self._begun = self._begun, []
+        for piece in begun:
+            yield piece
+        while piece := await self._next_piece():
+            yield piece
+
+    async def whole_if_quick(self) -> bytes | None:
+        """Give the body if it is small and comes at once; None if not: then `chunks` gives all of it.
+
+        Most responses are so, and are cheaper to carry in one piece. Raises as `chunks` does.
+        """
+        if self._content.is_eof():  # what is there already needs no timer, and comes in one piece
+            return await self._whole_if_small()
+        if self._declared is not None and self._declared > MOST_WHOLE_BYTES:
+            return None
+        try:
+            async with asyncio.timeout(_QUICK_SECONDS if self._declared is None else _QUICK_AND_DECLARED_SECONDS):
+                return await self._whole_if_small()
+        except TimeoutError:
+            return None
+
+    async def _whole_if_small(self) -> bytes | None:
+        while self._size <= MOST_WHOLE_BYTES:
+            is_last = self._content.is_eof()
+            piece = await self._next_piece()
+            if is_last and not self._begun and len(piece) <= MOST_WHOLE_BYTES:
+                return piece
+            if not piece:
+                return b"".join(self._begun)
+            self._begun.append(piece)
+        return None
+
+    async def _next_piece(self) -> bytes:
+        piece = await self._exchange.next_piece(self._content)
+        self._size += len(piece)
+        if self._most_bytes and self._size > self._most_bytes:
+            raise ResponseBodyTooLarge(f"its body has more than {self._most_bytes} bytes")
+        return piece
+
+
+class Exchange:
+    """One request and its response, on one connection that is nobody else's meanwhile."""
+
+    def __init__(
+        self,
+        connections: Connections,
+        clock: SilenceClock,
+        head: bytes,
+        body: Body,
+        *,
+        is_head: bool,
+        declared_bytes: int | None,
+        most_response_bytes: int,
+        may_be_sent: Callable[[], bool],
+    ) -> None:
+        self.is_head = is_head
+        self._connections = connections
+        self._clock = clock
+        self._head = head
+        self._body = body
+        self._declared_bytes = declared_bytes
+        self._most_response_bytes = most_response_bytes
+        self._may_be_sent = may_be_sent
+        self._upload: Upload | None = None
+        self._over_since: float | None = None
+
+    async def __aenter__(self) -> Response:
+        self._connection = await self._connections.take()
+        self._patience = Patience(self._clock, self._connection.give_up)
+        try:
+            self._send()
+            message, content = await self._answer()
+            response = Response(message, content, self._most_response_bytes, self)
+        except BaseException:
+            await self._end()
+            raise
+        content.on_eof(self._note_end)
+        return response
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._end()
+
+    async def next_piece(self, content: StreamReader) -> bytes:
+        """Give what has come of the response's body, or comes next; nothing at its end."""
+        try:
+            if content.is_eof():
+                return await content.readany()
+            self._patience.await_target(True)
+            try:
+                return await content.readany()
+            finally:
+                self._patience.await_target(False)
+        except aiohttp.ClientError as error:
+            self._raise_failure_of_body()
+            raise ResponseIncomplete("its body ended before it was whole") from error
+
+    def _send(self) -> None:
+        if not self._may_be_sent():
+            raise NotSent("its worker was away for so long that somebody else may have it")
+        self._connection.expect_answer(to_head=self.is_head)
+        if isinstance(self._body, bytes):
+            self._connection.write(self._head, self._body)
+        else:
+            self._upload = Upload(self._head, self._body, self._declared_bytes, self._connection, self._patience)
+
+    async def _answer(self) -> tuple[RawResponseMessage, StreamReader]:
+        self._patience.await_target(True)
+        try:
+            return await self._connection.answer()
+        except CLIENT_FAILURES as error:
+            self._raise_failure_of_body()
+            raise target_error(error) from error
+        finally:
+            self._patience.await_target(False)
+
+    def _raise_failure_of_body(self) -> None:
+        if self._upload is not None and self._upload.failure is not None:
+            raise self._upload.failure from None
+
+    def _note_end(self) -> None:
+        self._over_since = asyncio.get_running_loop().time()
+
+    async def _end(self) -> None:
+        try:
+            if self._upload is not None:
+                await self._upload.end()
+        finally:
+            if self._over_since is None or not (self._upload is None or self._upload.is_whole):
+                self._connection.end()
+            else:
+                self._connections.give_back(self._connection, self._over_since)

@@ -1,0 +1,54 @@
+"""The head of a request to the target, as bytes: everything in it comes from the caller, and nothing is added.
+
+RFC 9112, sections 3 and 5: a request line and field lines. What would end one of them early, or begin another, is
+refused here, however it came this far.
+"""
+
+from fast_priority.errors import MalformedRequest
+from fast_priority.message import Fields
+
+# All controls but the tab, which a field value may have (RFC 9110, section 5.5).
+_CONTROLS = bytes([*range(0x09), *range(0x0A, 0x20), 0x7F])
+_WORDS_OF_A_REQUEST_LINE = 3
+_BLANKS_OF_A_REQUEST_LINE = 2
+
+
+def request_head(method: str, target: bytes, host: bytes, fields: Fields) -> bytes:
+    """Give the head of a request for `target`: its line, `Host`, and the fields, one for one, with their bytes.
+
+    Raises MalformedRequest for what cannot be sent unchanged.
+    """
+    if not method.isascii():
+        raise MalformedRequest("its method is not ASCII")
+    line = b"%s %s HTTP/1.1" % (method.encode(), target)
+    if line.count(b" ") != _BLANKS_OF_A_REQUEST_LINE or len(line.split()) != _WORDS_OF_A_REQUEST_LINE:
+        raise MalformedRequest("its method or its target has a blank")
+    if not b"".join([name for name, _ in fields]).isascii():
+        raise MalformedRequest("the name of one of its fields is not ASCII")
+    lines = [line, b"Host: " + host, *[name + b": " + value for name, value in fields]]
+    octets = b"".join(lines)
+    if len(octets.translate(None, _CONTROLS)) != len(octets):
+        raise MalformedRequest("it has a control character")
+    return b"\r\n".join(lines) + b"\r\n\r\n"
+
+
+class TargetPath:
+    """Where requests go below the path of a base URL."""
+
+    def __init__(self, base_path: str) -> None:
+        self._base = _quoted(base_path.encode()).rstrip(b"/") + b"/"
+
+    def below(self, raw_target: bytes) -> bytes:
+        """Give the target of a request line: the base path, one slash, and the rest as the client wrote it.
+
+        A request line is ASCII (RFC 9112, section 3.2), so what is not goes percent-encoded. `*` stays alone.
+        """
+        if raw_target == b"*":
+            return raw_target
+        return self._base + _quoted(raw_target).removeprefix(b"/")
+
+
+def _quoted(octets: bytes) -> bytes:
+    if octets.isascii():
+        return octets
+    return b"".join([b"%c" % octet if octet < 0x80 else b"%%%02X" % octet for octet in octets])

@@ -1,0 +1,118 @@
+"""One connection to the target: aiohttp reads what comes on it, and holds it up where nobody takes it.
+
+aiohttp has no public switch for what is done here, and tests/integration/test_target.py fails when it stops working.
+"""
+
+from typing import Any
+
+import aiohttp
+from aiohttp.client_proto import ResponseHandler
+from aiohttp.connector import Connection
+from aiohttp.http import RawResponseMessage
+from aiohttp.http_exceptions import HttpProcessingError
+from aiohttp.streams import StreamReader
+
+LARGEST_FIELDS_BYTES = 64 * 1024
+"""Most bytes of a response's fields together. aiohttp bounds each, and their number; the sum is for its caller."""
+CLIENT_FAILURES = (aiohttp.ClientError, HttpProcessingError, OSError, ValueError)
+"""What comes out of aiohttp when something goes wrong; `http_client.target_error` says what it means."""
+_MOST_FIELDS = 512
+_INTERIM = range(100, 200)
+_SWITCHES = 101
+_READ_BUFFER_BYTES = 256 * 1024  # twice as many are read ahead at most; what is read at once is one piece of a body
+_ONE_WRITE_BYTES = 64 * 1024  # so much is copied, for a system call less
+
+
+class OneAnswerARequest(ResponseHandler):
+    """A connection that is closed when the target sends anything that nobody asked for.
+
+    aiohttp keeps such bytes and gives them to whoever uses the connection next: another client's request would be
+    answered with them (RFC 9112, section 9.2: unsolicited responses).
+    """
+
+    connection: Connection
+    _answered = False
+
+    def expect_answer(self, *, to_head: bool) -> None:
+        """A request is about to be sent: from now on one answer is awaited, and taken as it is."""
+        self._answered = False
+        self.set_response_params(
+            skip_payload=to_head,
+            read_until_eof=True,
+            auto_decompress=False,
+            read_bufsize=_READ_BUFFER_BYTES,
+            max_line_size=LARGEST_FIELDS_BYTES,
+            max_field_size=LARGEST_FIELDS_BYTES,
+            max_headers=_MOST_FIELDS,
+        )
+
+    def write(self, head: bytes, body: bytes = b"") -> bool:
+        """Send this; False if the connection has ended, which whoever waits for the answer hears as well."""
+        if self.transport is None or self.transport.is_closing():
+            return False
+        if not body or len(body) <= _ONE_WRITE_BYTES:
+            self.transport.write(head + body)
+        else:
+            self.transport.write(head)
+            self.transport.write(body)
+        return True
+
+    async def taken(self) -> None:
+        """Wait until the target has taken so much that more may be sent. Raises OSError when it never will."""
+        if self.writing_paused:
+            await self._drain_helper()
+
+    async def answer(self) -> tuple[RawResponseMessage, StreamReader]:
+        """Give the head of the final response, and its body. Raises what `give_up` is given, and CLIENT_FAILURES."""
+        while True:
+            message, body = await self.read()
+            if message.code not in _INTERIM or message.code == _SWITCHES:
+                return message, body
+
+    def give_up(self, error: Exception) -> None:
+        """Let whoever waits for the answer, or for more of it, wait no longer: they have this error instead."""
+        self.set_exception(error)
+        if self._payload is not None and not self._payload.is_eof():
+            self._payload.set_exception(error)
+
+    def may_be_used_again(self) -> bool:
+        """Tell whether request and response are over, and both sides are ready for the next."""
+        transport = self.transport
+        return transport is not None and not self.should_close and not transport.get_write_buffer_size()
+
+    def end(self) -> None:
+        """Close it. What has not been sent is not sent any more: a target that reads nothing would keep it for ever."""
+        if self.transport is not None and self.transport.get_write_buffer_size():
+            self.transport.abort()
+        self.connection.close()
+
+    def feed_data(self, data: Any, size: int = 0) -> None:
+        """A head has been read; if it is a final one, nothing but its body may follow."""
+        if self._answered:
+            self._end_for_unasked()
+            return
+        self._answered = data[0].code not in _INTERIM
+        super().feed_data(data, size)
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        """The connection has ended; a body that it ended with an error is not whole.
+
+        aiohttp takes a body that lasts until the end of its connection for whole, however that came (RFC 9112, section
+        8), and does not tell whoever reads a body in the midst of which it has found what is no HTTP.
+        """
+        failure = exc or self.exception()
+        if failure is not None and self._payload is not None and not self._payload.is_eof():
+            self._payload.set_exception(aiohttp.ClientPayloadError("the connection broke off"), failure)
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Take what the target sends, if it was asked for."""
+        if data and self._answered and self._payload is not None and self._payload.is_eof():
+            self._end_for_unasked()
+            return
+        super().data_received(data)
+
+    def _end_for_unasked(self) -> None:
+        self.force_close()
+        if self.transport is not None:
+            self.transport.close()

@@ -1,0 +1,83 @@
+"""A request's body that comes in pieces, on its way to the target while that may answer already."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+from fast_priority.errors import MalformedRequest
+from fast_priority.message import Bytes
+from fast_priority.silence import Patience
+from fast_priority.target_connection import OneAnswerARequest
+
+_LAST_CHUNK = b"0\r\n\r\n"
+
+
+class Upload:
+    """Sends a request of which the body comes in pieces: of `declared_bytes`, or in chunks if that is None.
+
+    The head goes with the first piece: of a body that never begins, the target hears nothing. No more is taken of the
+    body than the target takes. What the body raises, whoever waits for the answer has instead; see `failure`.
+    """
+
+    def __init__(
+        self,
+        head: bytes,
+        pieces: AsyncIterator[Bytes],
+        declared_bytes: int | None,
+        connection: OneAnswerARequest,
+        patience: Patience,
+    ) -> None:
+        self.failure: Exception | None = None
+        """What the body raised."""
+        self.is_whole = False
+        """Whether all of it has been sent."""
+        self._unsent = head
+        self._pieces = pieces
+        self._declared_bytes = declared_bytes
+        self._size = 0
+        self._connection = connection
+        self._patience = patience
+        self._task = asyncio.create_task(self._send())
+
+    async def end(self) -> None:
+        """Send no more of it."""
+        if not self._task.done():
+            self._task.cancel()
+            await asyncio.wait([self._task])
+
+    async def _send(self) -> None:
+        try:
+            self._patience.wait_for_body(True)
+            async for piece in self._pieces:
+                self._patience.wait_for_body(False)
+                if not await self._goes_on_after(self._framed(piece)):
+                    return
+                self._patience.wait_for_body(True)
+            self._patience.wait_for_body(False)
+            if await self._goes_on_after(self._ending()):
+                self.is_whole = True
+        except Exception as error:
+            self.failure = error
+            self._connection.give_up(error)
+
+    async def _goes_on_after(self, framed: bytes) -> bool:
+        if not self._connection.write(framed):
+            return False
+        try:
+            await self._connection.taken()
+        except OSError:  # whoever waits for the answer hears of it
+            return False
+        return True
+
+    def _framed(self, piece: Bytes) -> bytes:
+        self._size += len(piece)
+        if self._declared_bytes is not None and self._size > self._declared_bytes:
+            raise MalformedRequest("its body is longer than its Content-Length")
+        head, self._unsent = self._unsent, b""
+        if self._declared_bytes is None and piece:
+            return b"".join((head, b"%x\r\n" % len(piece), piece, b"\r\n"))
+        return head + piece
+
+    def _ending(self) -> bytes:
+        if self._declared_bytes not in (None, self._size):
+            raise MalformedRequest("its body is shorter than its Content-Length")
+        return self._unsent + _LAST_CHUNK if self._declared_bytes is None else self._unsent
