@@ -1,0 +1,101 @@
+"""All ways side by side, over connections and service times; and what is asked of them at two of those points."""
+
+from collections import defaultdict
+from collections.abc import Mapping
+
+from benchmarks.findings import Report, Spread, at_least, at_most, milliseconds, ratios, rotated, short, table, times
+from benchmarks.recording import record
+from benchmarks.sizes import Sizes
+from benchmarks.ways import DIRECT, HAPROXY, PASSED, QUEUED, STOCK, Way, measuring, running_ways
+from benchmarks.wrk import Loaded
+
+SLOTS = 16
+_BUSY_CONNECTIONS = 256
+_WARM_UP_CONNECTIONS = 32
+Grid = dict[tuple[str, int, int], list[Loaded]]
+"""By way, service time and connections: what was seen in each round."""
+
+
+def measure_grid(sizes: Sizes) -> Report:
+    """Load every way with every number of connections and service time."""
+    report, grid = Report("ways"), defaultdict[tuple[str, int, int], list[Loaded]](list)
+    with measuring() as output, running_ways(output, SLOTS) as (_, ways):
+        _warm_up(ways)
+        for number in range(sizes.grid_rounds):
+            for service_ms in sizes.services_ms:
+                for connections in sizes.connections:
+                    for name in rotated(list(ways), number):
+                        seconds = sizes.stock_seconds if name == STOCK else sizes.grid_seconds
+                        seen = ways[name].load(service_ms, connections, seconds)
+                        place: dict[str, str | int] = {
+                            "way": name,
+                            "service_ms": service_ms,
+                            "connections": connections,
+                            "round": number,
+                        }
+                        grid[name, service_ms, connections].append(record(report, seen, **place))
+    for service_ms in sizes.services_ms:
+        report.tables[f"ways-{service_ms}"] = _grid_table(grid, list(ways), service_ms, sizes.connections)
+    return report
+
+
+def measure_free(sizes: Sizes) -> Report:
+    """Compare the queue with HAProxy's and with stock workers where the target costs nothing."""
+    report, names = Report("free"), (HAPROXY, QUEUED, STOCK)
+    rounds = _repeat(report, names, _BUSY_CONNECTIONS, sizes, {STOCK: 2 * sizes.stock_seconds})
+    rates = {name: [seen.per_second for seen in rounds[name]] for name in names}
+    what = f"target for free, {SLOTS} slots, {_BUSY_CONNECTIONS} connections: requests per second through the queue"
+    if rates[HAPROXY]:
+        against = ratios(rates[QUEUED], rates[HAPROXY])
+        report.findings.append(at_least(f"{what}, times HAProxy's priority queue", 0.5, against, times))
+    against = ratios(rates[QUEUED], rates[STOCK])
+    report.findings.append(at_least(f"{what}, times stock rq workers", 50, against, times))
+    return report
+
+
+def measure_idle(sizes: Sizes) -> Report:
+    """Compare the queue with our own pass-through on a single connection."""
+    report, names = Report("idle"), (DIRECT, PASSED, QUEUED)
+    rounds = _repeat(report, names, 1, sizes, {})
+    medians = {name: [seen.median_ms for seen in rounds[name]] for name in names}
+    what = "one connection, target for free: median through the queue"
+    report.findings = [
+        at_most(f"{what}, times our pass-through's", 2.5, ratios(medians[QUEUED], medians[PASSED]), times)
+    ]
+    rows = [[name, Spread.of(medians[name]).shown(milliseconds)] for name in names]
+    report.tables["idle"] = table(("one connection", "median"), rows)
+    return report
+
+
+def _repeat(
+    report: Report, names: tuple[str, ...], connections: int, sizes: Sizes, seconds: Mapping[str, int]
+) -> dict[str, list[Loaded]]:
+    rounds: dict[str, list[Loaded]] = {name: [] for name in names}
+    with measuring() as output, running_ways(output, SLOTS, names) as (_, ways):
+        _warm_up(ways)
+        for number in range(sizes.rounds):
+            for name in rotated(list(ways), number):
+                seen = ways[name].load(0, connections, seconds.get(name, sizes.seconds))
+                rounds[name].append(record(report, seen, way=name, connections=connections, round=number))
+    return rounds
+
+
+def _warm_up(ways: Mapping[str, Way]) -> None:
+    for way in ways.values():
+        way.load(0, _WARM_UP_CONNECTIONS, 1)
+
+
+def _grid_table(grid: Grid, names: list[str], service_ms: int, connections: tuple[int, ...]) -> str:
+    heads = ["requests per second; times direct"]
+    heads += [f"{count:,} connection{'s' if count > 1 else ''}" for count in connections]
+    rows = []
+    for name in names:
+        row = [name]
+        for count in connections:
+            rates, direct = [
+                [seen.per_second for seen in grid[who, service_ms, count]] for who in (name, DIRECT)
+            ]  # fmt: skip
+            against = "" if name == DIRECT else f"; {ratios(rates, direct).shown(times)}"
+            row.append(f"{short(Spread.of(rates).median)}{against}")
+        rows.append(row)
+    return table(heads, rows)
