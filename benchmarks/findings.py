@@ -99,8 +99,10 @@ def short(value: float) -> str:
 
 
 def times(value: float) -> str:
-    """Write a ratio: 0.973, 2.48, 51."""
-    return f"{value:,.0f}" if value >= 10 else f"{value:.2f}" if value >= 1 else f"{value:.3f}"
+    """Write a ratio: 0.00046, 0.973, 2.48, 51."""
+    if value >= 1:
+        return f"{value:,.0f}" if value >= 10 else f"{value:.2f}"
+    return f"{value:.3f}" if value >= 0.1 else f"{value:.2g}"
 
 
 def milliseconds(value: float) -> str:

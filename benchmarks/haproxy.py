@@ -16,21 +16,23 @@ _MOST_CONNECTIONS = 4000
 
 
 @contextmanager
-def running_haproxy(target_url: str, slots: int, output: IO[bytes]) -> Iterator[tuple[str, int]]:
-    """Run it while the block lasts, with a thread for each core; give its URL and process id."""
+def running_haproxy(
+    target_url: str, slots: int, output: IO[bytes], threads: int | None = None
+) -> Iterator[tuple[str, int]]:
+    """Run it with so many threads, or as it comes, with one for each core; give its URL and process id."""
     port = free_port()
     with tempfile.TemporaryDirectory(prefix="bench-haproxy-") as folder:
         config = Path(folder) / "haproxy.cfg"
-        config.write_text(_config(port, target_url, slots))
+        config.write_text(_config(port, target_url, slots, threads or os.cpu_count() or 1))
         with running_program(["haproxy", "-db", "-f", str(config)], output) as process:
             wait_until_answers(process, "HAProxy", f"http://127.0.0.1:{port}/status")
             yield f"http://127.0.0.1:{port}", process.pid
 
 
-def _config(port: int, target_url: str, slots: int) -> str:
+def _config(port: int, target_url: str, slots: int, threads: int) -> str:
     return f"""
 global
-    nbthread {os.cpu_count()}
+    nbthread {threads}
     maxconn {_MOST_CONNECTIONS}
 
 defaults

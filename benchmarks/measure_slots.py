@@ -103,7 +103,7 @@ def measure_busy(sizes: Sizes) -> Report:
             services: list[float] = []
             for number in range(sizes.rounds):
                 for kind in rotated(list(shares), number):
-                    share, mean_ms = _busy(report, ways, target, kind, service_ms, number, sizes.seconds)
+                    share, mean_ms = _busy(report, ways, target, kind, service_ms, number, sizes.busy_seconds)
                     shares[kind].append(share)
                     services.append(mean_ms)
             for priority in ("high", "low"):

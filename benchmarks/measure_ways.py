@@ -3,10 +3,22 @@
 from collections import defaultdict
 from collections.abc import Mapping
 
-from benchmarks.findings import Report, Spread, at_least, at_most, milliseconds, ratios, rotated, short, table, times
+from benchmarks.findings import (
+    Report,
+    Spread,
+    at_least,
+    at_most,
+    milliseconds,
+    ratios,
+    rotated,
+    short,
+    shown_only,
+    table,
+    times,
+)
 from benchmarks.recording import record
 from benchmarks.sizes import Sizes
-from benchmarks.ways import DIRECT, HAPROXY, PASSED, QUEUED, STOCK, Way, measuring, running_ways
+from benchmarks.ways import DIRECT, HAPROXY, HAPROXY_ALONE, PASSED, QUEUED, STOCK, Way, measuring, running_ways
 from benchmarks.wrk import Loaded
 
 SLOTS = 16
@@ -41,22 +53,26 @@ def measure_grid(sizes: Sizes) -> Report:
 
 def measure_free(sizes: Sizes) -> Report:
     """Compare the queue with HAProxy's and with stock workers where the target costs nothing."""
-    report, names = Report("free"), (HAPROXY, QUEUED, STOCK)
+    report, names = Report("free"), (HAPROXY, HAPROXY_ALONE, QUEUED, STOCK)
     rounds = _repeat(report, names, _BUSY_CONNECTIONS, sizes, {STOCK: 2 * sizes.stock_seconds})
     rates = {name: [seen.per_second for seen in rounds[name]] for name in names}
     what = f"target for free, {SLOTS} slots, {_BUSY_CONNECTIONS} connections: requests per second through the queue"
     if rates[HAPROXY]:
         against = ratios(rates[QUEUED], rates[HAPROXY])
         report.findings.append(at_least(f"{what}, times HAProxy's priority queue", 0.5, against, times))
+        against = ratios(rates[QUEUED], rates[HAPROXY_ALONE])
+        report.findings.append(shown_only(f"{what}, times HAProxy's with one thread", against, times))
     against = ratios(rates[QUEUED], rates[STOCK])
     report.findings.append(at_least(f"{what}, times stock rq workers", 50, against, times))
+    rows = [[name, Spread.of(values).shown(short)] for name, values in rates.items() if values]
+    report.tables["free"] = table((f"{_BUSY_CONNECTIONS} connections, target for free", "requests per second"), rows)
     return report
 
 
 def measure_idle(sizes: Sizes) -> Report:
     """Compare the queue with our own pass-through on a single connection."""
     report, names = Report("idle"), (DIRECT, PASSED, QUEUED)
-    rounds = _repeat(report, names, 1, sizes, {})
+    rounds = _repeat(report, names, 1, sizes, dict.fromkeys(names, sizes.grid_seconds))
     medians = {name: [seen.median_ms for seen in rounds[name]] for name in names}
     what = "one connection, target for free: median through the queue"
     report.findings = [

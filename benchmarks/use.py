@@ -49,7 +49,7 @@ def watch_use(
     before, began = _look(target, processes, redis_port), time.monotonic()
     time.sleep(seconds)
     after, lasted = _look(target, processes, redis_port), time.monotonic() - began
-    requests = after["requests"] - before["requests"]
+    requests = after["requests"] - before["requests"] - 1  # the second look is none of theirs
     each = {name: (after[name] - before[name]) / max(requests, 1) for name in after}
     return Use(
         requests=int(requests),
@@ -73,24 +73,26 @@ def _look(target: Target, processes: Mapping[str, Sequence[int]], redis_port: in
     return seen
 
 
-def script_microseconds(redis_port: int, seconds: float) -> dict[str, tuple[float, int]]:
-    """Give, by script, the mean microseconds that Redis took for a call of it, and how many calls that is the mean of.
+def script_microseconds(target: Target, redis_port: int, seconds: float) -> dict[str, float]:
+    """Give, by script, the microseconds that Redis took to run it, for each request that reached the target meanwhile.
 
     Redis writes down every command for so long, so nothing else should be measured meanwhile.
     """
+    before = target.requests()
     with Redis(port=redis_port) as redis:
         redis.slowlog_reset()
         redis.config_set("slowlog-max-len", _SLOWLOG_ENTRIES)
         redis.config_set("slowlog-log-slower-than", _EVERYTHING)
         time.sleep(seconds)
         redis.config_set("slowlog-log-slower-than", _NOTHING)
+        requests = target.requests() - before - 1
         entries: list[dict[str, Any]] = redis.slowlog_get(_SLOWLOG_ENTRIES)
         redis.slowlog_reset()
-    took: dict[str, list[int]] = {}
+    took: dict[str, float] = {}
     for entry in entries:
         if name := script_of(bytes(entry["command"]).split(b" ", 2)):
-            took.setdefault(name, []).append(int(entry["duration"]))
-    return {name: (sum(those) / len(those), len(those)) for name, those in took.items()}
+            took[name] = took.get(name, 0.0) + int(entry["duration"])
+    return {name: microseconds / max(requests, 1) for name, microseconds in took.items()}
 
 
 def script_of(words: Sequence[bytes]) -> str | None:

@@ -17,6 +17,8 @@ from benchmarks.paths import PLAIN, PRIORITIES, QUEUE, Priority, path_of
 from benchmarks.wrk import Load, Loaded, load, loading
 
 DIRECT, NGINX, HAPROXY = "direct", "nginx", "HAProxy"
+HAPROXY_ALONE = "HAProxy, one thread"
+"""As it comes, HAProxy has a thread for each core, and on two cores they stand in each other's way at its queue."""
 PASSED, QUEUED, STOCK = "our pass-through", "our queue", "our queue, stock rq workers"
 ALL = (DIRECT, NGINX, HAPROXY, PASSED, QUEUED, STOCK)
 _PAUSE_SECONDS = 0.2  # in which a proxy lets go of what its clients left behind
@@ -80,6 +82,9 @@ def running_ways(
         if HAPROXY in names and has_haproxy():
             url, pid = parts.enter_context(running_haproxy(target.url, slots, output))
             ways.append(Way(HAPROXY, url, QUEUE, _pause, {"HAProxy": [pid]}))
+        if HAPROXY_ALONE in names and has_haproxy():
+            url, pid = parts.enter_context(running_haproxy(target.url, slots, output, threads=1))
+            ways.append(Way(HAPROXY_ALONE, url, QUEUE, _pause, {"HAProxy": [pid]}))
         if PASSED in names or QUEUED in names:
             ours = _ours(parts.enter_context(running_ours(target.url, output, slots)))
             ways += [way for way in ours if way.name in names]
