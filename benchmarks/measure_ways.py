@@ -16,14 +16,17 @@ from benchmarks.findings import (
     table,
     times,
 )
-from benchmarks.recording import record
+from benchmarks.nginx import Target
+from benchmarks.recording import record, tell
 from benchmarks.sizes import Sizes
+from benchmarks.use import watch_use
 from benchmarks.ways import DIRECT, HAPROXY, HAPROXY_ALONE, PASSED, QUEUED, STOCK, Way, measuring, running_ways
 from benchmarks.wrk import Loaded
 
 SLOTS = 16
 _BUSY_CONNECTIONS = 256
 _WARM_UP_CONNECTIONS = 32
+_STOCK_WARM_UP_SECONDS = 4
 Grid = dict[tuple[str, int, int], list[Loaded]]
 """By way, service time and connections: what was seen in each round."""
 
@@ -37,6 +40,8 @@ def measure_grid(sizes: Sizes) -> Report:
             for service_ms in sizes.services_ms:
                 for connections in sizes.connections:
                     for name in rotated(list(ways), number):
+                        if name == STOCK and number:
+                            continue
                         seconds = sizes.stock_seconds if name == STOCK else sizes.grid_seconds
                         seen = ways[name].load(service_ms, connections, seconds)
                         place: dict[str, str | int] = {
@@ -54,8 +59,17 @@ def measure_grid(sizes: Sizes) -> Report:
 def measure_free(sizes: Sizes) -> Report:
     """Compare the queue with HAProxy's and with stock workers where the target costs nothing."""
     report, names = Report("free"), (HAPROXY, HAPROXY_ALONE, QUEUED, STOCK)
-    rounds = _repeat(report, names, _BUSY_CONNECTIONS, sizes, {STOCK: 2 * sizes.stock_seconds})
-    rates = {name: [seen.per_second for seen in rounds[name]] for name in names}
+    rates: dict[str, list[float]] = {name: [] for name in names}
+    with measuring() as output, running_ways(output, SLOTS, names) as (target, ways):
+        _warm_up(ways)
+        for number in range(sizes.rounds):
+            for name in rotated(list(ways), number):
+                if name == STOCK:
+                    rates[name].append(_stock_rate(report, ways[name], target, number, sizes.stock_seconds))
+                else:
+                    seen = ways[name].load(0, _BUSY_CONNECTIONS, sizes.seconds)
+                    seen = record(report, seen, way=name, connections=_BUSY_CONNECTIONS, round=number)
+                    rates[name].append(seen.per_second)
     what = f"target for free, {SLOTS} slots, {_BUSY_CONNECTIONS} connections: requests per second through the queue"
     if rates[HAPROXY]:
         against = ratios(rates[QUEUED], rates[HAPROXY])
@@ -72,8 +86,13 @@ def measure_free(sizes: Sizes) -> Report:
 def measure_idle(sizes: Sizes) -> Report:
     """Compare the queue with our own pass-through on a single connection."""
     report, names = Report("idle"), (DIRECT, PASSED, QUEUED)
-    rounds = _repeat(report, names, 1, sizes, dict.fromkeys(names, sizes.grid_seconds))
-    medians = {name: [seen.median_ms for seen in rounds[name]] for name in names}
+    medians: dict[str, list[float]] = {name: [] for name in names}
+    with measuring() as output, running_ways(output, SLOTS, names) as (_, ways):
+        _warm_up(ways)
+        for number in range(sizes.rounds):
+            for name in rotated(list(ways), number):
+                seen = ways[name].load(0, 1, sizes.grid_seconds)
+                medians[name].append(record(report, seen, way=name, connections=1, round=number).median_ms)
     what = "one connection, target for free: median through the queue"
     report.findings = [
         at_most(f"{what}, times our pass-through's", 2.5, ratios(medians[QUEUED], medians[PASSED]), times)
@@ -83,17 +102,15 @@ def measure_idle(sizes: Sizes) -> Report:
     return report
 
 
-def _repeat(
-    report: Report, names: tuple[str, ...], connections: int, sizes: Sizes, seconds: Mapping[str, int]
-) -> dict[str, list[Loaded]]:
-    rounds: dict[str, list[Loaded]] = {name: [] for name in names}
-    with measuring() as output, running_ways(output, SLOTS, names) as (_, ways):
-        _warm_up(ways)
-        for number in range(sizes.rounds):
-            for name in rotated(list(ways), number):
-                seen = ways[name].load(0, connections, seconds.get(name, sizes.seconds))
-                rounds[name].append(record(report, seen, way=name, connections=connections, round=number))
-    return rounds
+def _stock_rate(report: Report, way: Way, target: Target, number: int, seconds: int) -> float:
+    """Give how many requests a second stock workers bring to the target, once all of them are at work."""
+    with way.loading(0, _BUSY_CONNECTIONS, _STOCK_WARM_UP_SECONDS + seconds + 30):
+        watch_use(target, {}, None, _STOCK_WARM_UP_SECONDS)
+        use = watch_use(target, {}, None, seconds)
+    way.settle()
+    report.raw.append({"part": "free", "way": way.name, "round": number, "per_second": use.per_second, "errors": 0})
+    tell(f"free: {way.name}, round {number}: {use.per_second:.1f}/s")
+    return use.per_second
 
 
 def _warm_up(ways: Mapping[str, Way]) -> None:
@@ -111,7 +128,7 @@ def _grid_table(grid: Grid, names: list[str], service_ms: int, connections: tupl
             rates, direct = [
                 [seen.per_second for seen in grid[who, service_ms, count]] for who in (name, DIRECT)
             ]  # fmt: skip
-            against = "" if name == DIRECT else f"; {ratios(rates, direct).shown(times)}"
+            against = "" if name == DIRECT else f"; {ratios(rates, direct[: len(rates)]).shown(times)}"
             row.append(f"{short(Spread.of(rates).median)}{against}")
         rows.append(row)
     return table(heads, rows)

@@ -29,7 +29,7 @@ def draw_ways(raw: Raw) -> Figure | None:
     """Requests per second of every way over the connections, for each service time."""
     rates: dict[tuple[int, str], dict[int, list[float]]] = defaultdict(lambda: defaultdict(list))
     for one in raw:
-        if one["part"] == "ways" and not one["errors"]:
+        if one["part"] == "ways" and not one["errors"] and one["requests"]:
             rates[one["service_ms"], one["way"]][one["connections"]].append(one["per_second"])
     services = sorted({service for service, _ in rates})
     if not services:
@@ -104,7 +104,7 @@ def draw_cpu(raw: Raw) -> Figure | None:
         axes.text(whole, ways.index(way), f" {whole:,.0f} µs", va="center", fontsize=9, color=_TEXT)
     axes.margins(x=0.1)
     _dress(axes, f"CPU for one request, {_MANY} connections, target for free", "microseconds", "")
-    axes.legend(loc="lower right", frameon=False, ncols=4)
+    axes.legend(loc="upper right", frameon=False, ncols=4)
     return figure
 
 

@@ -12,8 +12,8 @@ class Sizes:
     connections: tuple[int, ...] = (1, 16, 64, 256, 1024)
     services_ms: tuple[int, ...] = (0, 10, 100)
     grid_seconds: int = 2
-    stock_seconds: int = 3
-    """For stock rq workers alone: they answer so few that less would be chance."""
+    stock_seconds: int = 8
+    """For stock rq workers; among all ways, they take part in the first round only."""
     seconds: int = 4
     busy_seconds: int = 3
     few_queued: int = 100
@@ -29,6 +29,6 @@ class Sizes:
 
 FULL = Sizes()
 QUICK = Sizes(
-    rounds=1, grid_rounds=1, connections=(1, 256), services_ms=(0, 10), grid_seconds=1, stock_seconds=2, seconds=2,
+    rounds=1, grid_rounds=1, connections=(1, 256), services_ms=(0, 10), grid_seconds=1, stock_seconds=3, seconds=2,
     busy_seconds=2, many_queued=2000, depth_rounds=1, depth_seconds=3, crowd=2000, proves_order=False, traced=100,
 )  # fmt: skip
