@@ -76,8 +76,12 @@ chaos: $(VENV)/installed-dev ## Torment a whole stack for 30 minutes under load;
 	$(BIN)/python -m tests.chaos.soak $(ARGS)
 
 .PHONY: bench
-bench: $(VENV)/installed-dev ## Compare direct, pass-through, PriorityWorker and stock rq workers
-	$(BIN)/python benchmarks/compare.py $(ARGS)
+bench: $(VENV)/installed-dev ## Measure all of docs/performance.md; ARGS="--quick" for 3 minutes, "--write docs" to keep it
+	$(BIN)/python benchmarks/performance.py $(ARGS)
+
+.PHONY: bench-check
+bench-check: $(VENV)/installed-dev ## Compare queue and pass-through, by ratios of one run; fails far beyond the usual
+	@$(BIN)/python benchmarks/check.py
 
 .PHONY: clean
 clean: ## Remove the virtual environment and all caches

@@ -17,7 +17,7 @@ from types import FrameType
 # Run as a script, Python looks beside the file only.
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from benchmarks.report import machine_line
+from benchmarks.machine import machine_line
 from benchmarks.streaming_crowds import measure_events, measure_waiting
 from benchmarks.streaming_findings import MEBIBYTE, Finding, table
 from benchmarks.streaming_stack import PASSED, running_stack

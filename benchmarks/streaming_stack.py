@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 from urllib.request import ProxyHandler, build_opener
 
-from benchmarks.contenders import tail_shown_on_failure
+from benchmarks.parts import tail_shown_on_failure
 from fast_priority.embedded_redis import embedded_redis, free_port
 from fast_priority.stack import Part, gateway_part, running, wait_until_answers, wait_until_slots, worker_part
 

@@ -1,0 +1,78 @@
+"""What the measurements ran on, and which programs they need."""
+
+import os
+import platform
+import resource
+import shutil
+import subprocess
+from importlib.metadata import version
+from pathlib import Path
+
+from fast_priority.embedded_redis import find_redis_server
+from fast_priority.errors import ConfigurationError
+from fast_priority.settings import PREFIX
+
+_PACKAGES = ("fast-priority", "rq", "redis", "uvicorn", "uvloop", "aiohttp")
+_INSTALL = "apt install wrk haproxy nginx libnginx-mod-http-echo"
+_MODULE_FOLDERS = ("/usr/lib/nginx/modules", "/usr/lib64/nginx/modules", "/usr/share/nginx/modules")
+
+
+def machine_line() -> str:
+    """Say what this was measured on, and how busy it was before."""
+    redis_version = _word_after("v=", [find_redis_server(), "--version"])
+    packages = ", ".join(f"{package} {version(package)}" for package in _PACKAGES)
+    return (
+        f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores, "
+        f"load average {os.getloadavg()[0]:.1f} before; "
+        f"Python {platform.python_version()}, Redis server {redis_version}; {packages}."
+    )
+
+
+def programs_line() -> str:
+    """Say which versions of the other programs were used."""
+    nginx = _word_after("nginx/", ["nginx", "-v"])
+    wrk = _first_word_with_digit(["wrk", "-v"])
+    haproxy = _first_word_with_digit(["haproxy", "-v"]) if has_haproxy() else "none"
+    return f"nginx {nginx}, HAProxy {haproxy}, wrk {wrk}."
+
+
+def require_programs() -> None:
+    """Raise ConfigurationError, naming what to install, unless there are wrk, and nginx with its echo module."""
+    missing = [program for program in ("wrk", "nginx") if shutil.which(program) is None]
+    if not missing and not echo_module().is_file():
+        missing = ["nginx's echo module"]
+    if missing:
+        raise ConfigurationError(f"{' and '.join(missing)} not found: {_INSTALL}")
+
+
+def has_haproxy() -> bool:
+    """Tell whether HAProxy can be compared with; without it that contender is left out."""
+    return shutil.which("haproxy") is not None
+
+
+def echo_module() -> Path:
+    """Give where nginx's echo module is, or would be."""
+    places = [Path(folder) / "ngx_http_echo_module.so" for folder in _MODULE_FOLDERS]
+    return next((place for place in places if place.is_file()), places[0])
+
+
+def prepare_process() -> None:
+    """Forget settings of the caller's shell, which must not change what is measured; allow as many files as may be."""
+    for name in [name for name in os.environ if name.startswith(PREFIX)]:
+        del os.environ[name]
+    most_files = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most_files, most_files))
+
+
+def _word_after(mark: str, command: list[str]) -> str:
+    words = (word for word in _said(command).split() if word.startswith(mark))
+    return next((word.removeprefix(mark) for word in words), "of unknown version")
+
+
+def _first_word_with_digit(command: list[str]) -> str:
+    return next((word for word in _said(command).split() if any(map(str.isdigit, word))), "of unknown version")
+
+
+def _said(command: list[str]) -> str:
+    done = subprocess.run(command, capture_output=True, text=True, check=False)  # wrk -v ends with 1
+    return done.stdout + done.stderr
