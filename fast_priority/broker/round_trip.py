@@ -1,8 +1,8 @@
 """Several commands as one round trip."""
 
 import asyncio
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Coroutine, Sequence
+from typing import Any, TypeVar
 
 import hiredis
 from redis.asyncio import Redis
@@ -13,6 +13,8 @@ from redis.exceptions import TimeoutError as RedisTimeoutError
 Argument = str | bytes | int | float
 Command = tuple[Argument, ...]
 """A command of Redis's own."""
+
+Result = TypeVar("Result")
 
 _MOST_COPIED = 64 * 1024
 
@@ -27,7 +29,7 @@ async def send_together(redis: Redis, commands: Sequence[Command]) -> list[Any]:
     pool = redis.connection_pool
     connection = await pool.get_connection()  # type: ignore[no-untyped-call]
     try:
-        return await _exchange(connection, commands)
+        return await patiently(connection, _exchange(connection, commands))
     except BaseException:
         # Answers that are still to come must not be taken for those to the next commands.
         await connection.disconnect(nowait=True)
@@ -36,17 +38,38 @@ async def send_together(redis: Redis, commands: Sequence[Command]) -> list[Any]:
         await pool.release(connection)
 
 
-async def _exchange(connection: AbstractConnection, commands: Sequence[Command]) -> list[Any]:
-    # One timeout for all: redis-py's own is one for each answer, and a task of its own for each sending.
-    patience_seconds, connection.socket_timeout = connection.socket_timeout, None
+async def patiently(connection: AbstractConnection, doing: Coroutine[Any, Any, Result]) -> Result:
+    """Do something on a connection for no longer than its `socket_timeout`. Raises redis-py's TimeoutError."""
+    patience_seconds = connection.socket_timeout
     try:
         async with asyncio.timeout(patience_seconds):
-            await connection.send_packed_command(_packed(connection, commands))
-            return [await _answer_on(connection) for _ in commands]
+            return await doing
     except TimeoutError as error:
         raise RedisTimeoutError(f"no answer within {patience_seconds:g} s") from error
+
+
+async def sent_on(connection: AbstractConnection, commands: Sequence[Command]) -> None:
+    """Send commands, and wait for nothing but room."""
+    # redis-py's own patience is a task for each sending, and a timer for each answer.
+    patience_seconds, connection.socket_timeout = connection.socket_timeout, None
+    try:
+        await connection.send_packed_command(_packed(connection, commands))
     finally:
         connection.socket_timeout = patience_seconds
+
+
+async def answers_on(connection: AbstractConnection, count: int) -> list[Any]:
+    """Read so many answers, a refusal as the ResponseError that it is."""
+    patience_seconds, connection.socket_timeout = connection.socket_timeout, None
+    try:
+        return [await _answer_on(connection) for _ in range(count)]
+    finally:
+        connection.socket_timeout = patience_seconds
+
+
+async def _exchange(connection: AbstractConnection, commands: Sequence[Command]) -> list[Any]:
+    await sent_on(connection, commands)
+    return await answers_on(connection, len(commands))
 
 
 def _packed(connection: AbstractConnection, commands: Sequence[Command]) -> list[bytes]:
