@@ -14,7 +14,7 @@ Argument = str | bytes | int | float
 Command = tuple[Argument, ...]
 """A command of Redis's own."""
 
-_MOST_COPIED = 64 * 1024
+_MOST_BYTES_COPIED = 16 * 1024
 
 
 async def send_together(redis: Redis, commands: Sequence[Command]) -> list[Any]:
@@ -44,7 +44,7 @@ async def _exchange(connection: AbstractConnection, commands: Sequence[Command])
             await connection.send_packed_command(_packed(connection, commands))
             return [await _answer_on(connection) for _ in commands]
     except TimeoutError as error:
-        raise RedisTimeoutError(f"no answer within {patience_seconds:g} s") from error
+        raise RedisTimeoutError(f"no answer within {patience_seconds} s") from error
     finally:
         connection.socket_timeout = patience_seconds
 
@@ -52,8 +52,9 @@ async def _exchange(connection: AbstractConnection, commands: Sequence[Command])
 def _packed(connection: AbstractConnection, commands: Sequence[Command]) -> list[bytes]:
     packed: list[bytes] = []
     for command in commands:
-        if command[0] == "RPUSH" and any(isinstance(frame, bytes) and len(frame) > _MOST_COPIED for frame in command):
-            packed += connection.pack_command(*command)  # slower, but copies no chunk of a body
+        # redis-py packs slowly, but copies nothing that is large.
+        if [part for part in command if isinstance(part, bytes) and len(part) > _MOST_BYTES_COPIED]:
+            packed += connection.pack_command(*command)
         else:
             packed.append(hiredis.pack_command(command))  # type: ignore[arg-type]  # a tuple of any length
     return packed
