@@ -9,7 +9,7 @@ from redis.asyncio import Redis
 from redis.asyncio.connection import AbstractConnection
 from redis.exceptions import ConnectionError as RedisConnectionError
 
-from fast_priority.broker.round_trip import Command, answers_on, patiently, sent_on
+from fast_priority.broker.round_trip import Command, answers_on, give_back, patiently, sent_on, take_connection
 
 
 @dataclass
@@ -17,6 +17,7 @@ class _Line:
     """A connection with what is under way on it."""
 
     connection: AbstractConnection
+    patience_seconds: float | None
     round_trips: int = 0
     last_read: "asyncio.Future[None] | None" = None
     is_cut: bool = False
@@ -30,7 +31,7 @@ class InOrder:
     """
 
     def __init__(self, redis: Redis) -> None:
-        self._pool = redis.connection_pool
+        self._redis = redis
         self._line: _Line | None = None
         self._sending = asyncio.Lock()
 
@@ -42,12 +43,12 @@ class InOrder:
             read_before, read = line.last_read, asyncio.get_running_loop().create_future()
             line.last_read = read
             try:
-                await patiently(line.connection, sent_on(line.connection, commands))
+                await patiently(line.patience_seconds, sent_on(line.connection, commands))
             except BaseException:
                 await self._end_round_trip(line, read, cut=True)
                 raise
         try:
-            answers: list[Any] = await patiently(line.connection, self._read(line, read_before, len(commands)))
+            answers: list[Any] = await patiently(line.patience_seconds, self._read(line, read_before, len(commands)))
         except BaseException:
             await self._end_round_trip(line, read, cut=True)
             raise
@@ -56,7 +57,7 @@ class InOrder:
 
     async def _line_to_send_on(self) -> _Line:
         if self._line is None or self._line.is_cut:
-            self._line = _Line(await self._pool.get_connection())  # type: ignore[no-untyped-call]
+            self._line = _Line(*await take_connection(self._redis))
         return self._line
 
     async def _read(self, line: _Line, read_before: "asyncio.Future[None] | None", count: int) -> list[Any]:
@@ -75,4 +76,4 @@ class InOrder:
         line.round_trips -= 1
         if line.round_trips == 0:
             self._line = None if self._line is line else self._line
-            await self._pool.release(line.connection)
+            await give_back(self._redis, line.connection, line.patience_seconds)

@@ -16,7 +16,7 @@ Command = tuple[Argument, ...]
 
 Result = TypeVar("Result")
 
-_MOST_COPIED = 64 * 1024
+_MOST_BYTES_COPIED = 16 * 1024
 
 
 async def send_together(redis: Redis, commands: Sequence[Command]) -> list[Any]:
@@ -26,45 +26,47 @@ async def send_together(redis: Redis, commands: Sequence[Command]) -> list[Any]:
     are carried out in the moment in which it ends. All of it takes no longer than the client's `socket_timeout`. Raises
     what redis-py raises when Redis is away; then some may have been carried out.
     """
-    pool = redis.connection_pool
-    connection = await pool.get_connection()  # type: ignore[no-untyped-call]
+    connection, patience_seconds = await take_connection(redis)
     try:
-        return await patiently(connection, _exchange(connection, commands))
+        return await patiently(patience_seconds, _exchange(connection, commands))
     except BaseException:
         # Answers that are still to come must not be taken for those to the next commands.
         await connection.disconnect(nowait=True)
         raise
     finally:
-        await pool.release(connection)
+        await give_back(redis, connection, patience_seconds)
 
 
-async def patiently(connection: AbstractConnection, doing: Coroutine[Any, Any, Result]) -> Result:
-    """Do something on a connection for no longer than its `socket_timeout`. Raises redis-py's TimeoutError."""
-    patience_seconds = connection.socket_timeout
+async def take_connection(redis: Redis) -> tuple[AbstractConnection, float | None]:
+    """Give a connection that waits for ever, and how long one should. redis-py's own way is a timer for each answer."""
+    connection = await redis.connection_pool.get_connection()  # type: ignore[no-untyped-call]
+    patience_seconds, connection.socket_timeout = connection.socket_timeout, None
+    return connection, patience_seconds
+
+
+async def give_back(redis: Redis, connection: AbstractConnection, patience_seconds: float | None) -> None:
+    """Give it back to others, with its patience."""
+    connection.socket_timeout = patience_seconds
+    await redis.connection_pool.release(connection)
+
+
+async def patiently(patience_seconds: float | None, doing: Coroutine[Any, Any, Result]) -> Result:
+    """Do something for so long at most. Raises redis-py's TimeoutError."""
     try:
         async with asyncio.timeout(patience_seconds):
             return await doing
     except TimeoutError as error:
-        raise RedisTimeoutError(f"no answer within {patience_seconds:g} s") from error
+        raise RedisTimeoutError(f"no answer within {patience_seconds} s") from error
 
 
 async def sent_on(connection: AbstractConnection, commands: Sequence[Command]) -> None:
     """Send commands, and wait for nothing but room."""
-    # redis-py's own patience is a task for each sending, and a timer for each answer.
-    patience_seconds, connection.socket_timeout = connection.socket_timeout, None
-    try:
-        await connection.send_packed_command(_packed(connection, commands))
-    finally:
-        connection.socket_timeout = patience_seconds
+    await connection.send_packed_command(_packed(connection, commands))
 
 
 async def answers_on(connection: AbstractConnection, count: int) -> list[Any]:
     """Read so many answers, a refusal as the ResponseError that it is."""
-    patience_seconds, connection.socket_timeout = connection.socket_timeout, None
-    try:
-        return [await _answer_on(connection) for _ in range(count)]
-    finally:
-        connection.socket_timeout = patience_seconds
+    return [await _answer_on(connection) for _ in range(count)]
 
 
 async def _exchange(connection: AbstractConnection, commands: Sequence[Command]) -> list[Any]:
@@ -75,8 +77,9 @@ async def _exchange(connection: AbstractConnection, commands: Sequence[Command])
 def _packed(connection: AbstractConnection, commands: Sequence[Command]) -> list[bytes]:
     packed: list[bytes] = []
     for command in commands:
-        if command[0] == "RPUSH" and any(isinstance(frame, bytes) and len(frame) > _MOST_COPIED for frame in command):
-            packed += connection.pack_command(*command)  # slower, but copies no chunk of a body
+        # redis-py packs slowly, but copies nothing that is large.
+        if [part for part in command if isinstance(part, bytes) and len(part) > _MOST_BYTES_COPIED]:
+            packed += connection.pack_command(*command)
         else:
             packed.append(hiredis.pack_command(command))  # type: ignore[arg-type]  # a tuple of any length
     return packed

@@ -13,6 +13,7 @@ from redis.sentinel import Sentinel
 
 from fast_priority.broker import connecting
 from fast_priority.broker.discovering import DISCOVERY_SECONDS, Discovery, Sentinels
+from fast_priority.broker.round_trip import send_together
 from fast_priority.embedded_redis import embedded_redis, free_port
 from fast_priority.errors import ConfigurationError
 from fast_priority.settings import Settings
@@ -70,6 +71,19 @@ async def test_a_replica_is_left_in_the_midst_of_a_round_trip(own_redis: Redis) 
             await pipeline.execute(raise_on_error=False)
         own_redis.replicaof("NO", "ONE")
         assert await redis.get("key") == b"before"
+
+
+async def test_a_round_trip_that_takes_too_long_is_lost(own_redis: Redis) -> None:
+    """What is not answered in time is lost, and what comes late is not taken for the answer to the next."""
+    own_redis.set("key", "value")
+    redis = connecting.connect({"host": "127.0.0.1", "port": port_of(own_redis)}, answer_timeout_seconds=0.2)
+    try:
+        with pytest.raises(connecting.LOST):
+            await send_together(redis, [("BLPOP", "list", 60), ("INCR", "number")])
+        own_redis.rpush("list", "late")
+        assert await send_together(redis, [("GET", "key")]) == [b"value"]
+    finally:
+        await redis.aclose()
 
 
 async def test_an_error_of_another_kind_keeps_the_connection(own_redis: Redis) -> None:

@@ -4,9 +4,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fast_priority.errors import MalformedRequest
+from fast_priority.errors import MalformedRequest, TargetError
 from fast_priority.fields import (
     HOP_BY_HOP,
+    check_queued_request,
+    check_relayed_response,
     check_request_framing,
     content_length,
     end_to_end_request_fields,
@@ -14,7 +16,7 @@ from fast_priority.fields import (
     has_body,
     host_of,
 )
-from fast_priority.message import Fields
+from fast_priority.message import Fields, Request
 
 HOST = (b"host", b"gateway")
 token = st.from_regex(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+", fullmatch=True)
@@ -73,6 +75,38 @@ def test_name_that_is_no_token(name: bytes) -> None:
     """A name that is no token is refused."""
     with pytest.raises(MalformedRequest):
         end_to_end_request_fields([(name, b"x")])
+
+
+FORGED = [
+    (b"", b"x"),
+    (b"x\ny", b"x"),
+    (b"x\n", b"x"),
+    (b"x field", b"x"),
+    (b"x-field", b"a\nb"),
+    (b"Transfer-Encoding", b"chunked"),
+    (b"content-length", b"+1"),
+]
+
+
+@pytest.mark.parametrize("field", FORGED)
+def test_no_forged_field_reaches_the_target(field: tuple[bytes, bytes]) -> None:
+    """What no gateway lets through is refused when it comes by way of Redis, whatever stands beside it."""
+    with pytest.raises(MalformedRequest):
+        check_queued_request(Request("GET", b"/", [(b"accept", b"*/*"), field, (b"x-last", b"")], b""))
+
+
+@pytest.mark.parametrize("field", FORGED)
+def test_no_forged_field_reaches_the_client(field: tuple[bytes, bytes]) -> None:
+    """What no worker lets through is refused when it comes by way of Redis, whatever stands beside it."""
+    with pytest.raises(TargetError):
+        check_relayed_response(200, [(b"server", b"x"), field, (b"x-last", b"")], 1000)
+
+
+@given(st.lists(st.tuples(kept_names.filter(lambda name: name.lower() != b"content-length"), visible)))
+def test_fields_that_may_pass_come_by_way_of_redis(fields: Fields) -> None:
+    """What a gateway, and a worker, lets through is let through at the other end."""
+    check_queued_request(Request("GET", b"/", fields, b""))
+    check_relayed_response(200, fields, 1_000_000)
 
 
 @pytest.mark.parametrize("value", ["a\tä".encode(), b"\xe4", b"\xff\x80", b""])

@@ -51,9 +51,7 @@ class Call:
         return name, script, len(self.keys), *self.keys, *self.arguments
 
 
-async def run_together(
-    redis: Redis, calls: Sequence[Call | Command], in_order: InOrder | None = None
-) -> list[Any]:
+async def run_together(redis: Redis, calls: Sequence[Call | Command], in_order: InOrder | None = None) -> list[Any]:
     """Run several steps, and commands, one after the other in one round trip and give what each returns.
 
     Each step is atomic, their sequence is not: a step that Redis has not known is run again when the others have been,
