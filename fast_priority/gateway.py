@@ -164,8 +164,7 @@ class Gateway:
 
 async def _until_client_leaves(answering: Coroutine[Any, Any, None], left: Leaving, reply: Answer) -> None:
     """Do what answers the client, unless it leaves first: then that is cancelled and ClientLeft raised."""
-    task = asyncio.current_task()
-    assert task is not None  # every request is a task of its own
+    task: asyncio.Task[Any] = asyncio.current_task()  # type: ignore[assignment]  # a coroutine runs in a task
     has_left = False
 
     def leave() -> None:

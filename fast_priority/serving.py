@@ -118,7 +118,7 @@ class Serving:
         return (self._draining or self._burst) and not awaits
 
     async def _fill_slots(self, lane: int) -> None:
-        """Say and claim whenever there is something to say or something may have come in, one turn of a lane at a time."""
+        """Say and claim, one turn at a time, whenever there is something to say or something may have come in."""
         while not self._leaving:
             sayings = self._take_sayings()
             # A claim whose answer was lost is asked again, even while draining: what it has started would be lost.
