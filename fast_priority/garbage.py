@@ -1,7 +1,7 @@
 """Python's collector of cyclic garbage, told what it works for: a server, which makes next to none.
 
-Left as it is, it looks, after every 700 new objects, at all that hundreds of waiting requests hold. That is a quarter of
-a gateway's work, and finds nothing: what a request makes is freed as soon as nobody refers to it.
+Left as it is, it looks, after every 700 new objects, at all that hundreds of waiting requests hold. That is a quarter
+of a gateway's work, and finds nothing: what a request makes is freed as soon as nobody refers to it.
 """
 
 import gc

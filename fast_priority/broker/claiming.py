@@ -118,9 +118,9 @@ class Claimer:
         """Say what there is to say and claim up to `free_slots` requests, in one round trip.
 
         One turn of each lane, of which there are TURNS_AT_ONCE, may be under way; they are carried out in the order in
-        which they were begun. When it raises, call it again, in the same lane and with the same sayings: an end that was
-        heard is then dropped, a chunk that was heard is known by its number, and what was claimed without our hearing of
-        it is given once more.
+        which they were begun. When it raises, call it again, in the same lane and with the same sayings: an end that
+        was heard is then dropped, a chunk that was heard is known by its number, and what was claimed without our
+        hearing of it is given once more.
         """
         openings = [saying for saying in sayings if isinstance(saying.part, Head)]
         chunks = [saying for saying in sayings if isinstance(saying.part, _PUSHED)]
