@@ -21,13 +21,14 @@ class Deadlines(Generic[Key]):
         self._run_out = run_out
         self._due: dict[Key, float] = {}  # the earliest first, for all have as long
         self._timer: asyncio.TimerHandle | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None  # the one on which the first was begun
 
     def __len__(self) -> int:
         return len(self._due)
 
     def begin(self, key: Key) -> None:
         """Give a key its time, from now on. To be called on the event loop, with a key that has none."""
-        loop = asyncio.get_running_loop()
+        loop = self._loop = self._loop or asyncio.get_running_loop()
         self._due[key] = due = loop.time() + self._seconds
         if self._timer is None:
             self._timer = loop.call_at(due, self._look, loop)

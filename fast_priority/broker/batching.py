@@ -29,6 +29,7 @@ class Batcher(Generic[Item, Result]):
         self._most_weight = most_weight
         self._waiting: list[tuple[Item, asyncio.Future[Result]]] = []
         self._sending: asyncio.Task[None] | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None  # asked for once: a process id is looked up each time
 
     async def ask(self, item: Item) -> Result:
         """Send the item with the next batch and give its result. Cancelled before that, it is never sent."""
@@ -36,7 +37,8 @@ class Batcher(Generic[Item, Result]):
 
     def put(self, item: Item) -> asyncio.Future[Result]:
         """Send the item with the next batch, and give what will hold its result."""
-        result: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
+        self._loop = self._loop or asyncio.get_running_loop()
+        result: asyncio.Future[Result] = self._loop.create_future()
         self._waiting.append((item, result))
         if self._sending is None:
             self._sending = asyncio.create_task(self._send_all())

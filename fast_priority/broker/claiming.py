@@ -101,6 +101,7 @@ class Claimer:
         self._in_order = InOrder(self._redis)
         self._with_turns = [_Way(f"turn-{lane}") for lane in range(TURNS_AT_ONCE)]
         self._by_waiting = _Way("wait", is_sent_ahead=True)
+        self._memory_is_short = False
         self._end_of_waiting = keys.end_of_waiting(worker_name)
         self._spoilt = Trouble(f"Worker {worker_name}: a key in Redis is not what it should be", logger)
 
@@ -126,7 +127,11 @@ class Claimer:
         chunks = [saying for saying in sayings if isinstance(saying.part, _PUSHED)]
         lasts = [saying for saying in sayings if saying.is_last]
         # In this order, so that of each request the head comes before its chunks, and they before its end.
-        told = [*self._say_calls(openings, in_order=True), *_push_commands(chunks), *self._say_calls(lasts)]
+        told = [
+            *self._say_calls(openings, in_order=True),
+            *_pushes(chunks, memory_is_short=self._memory_is_short),
+            *self._say_calls(lasts),
+        ]
         calls = [call for call, _ in told]
         asked_at = time.monotonic()
         execution_id = ""
@@ -139,6 +144,7 @@ class Claimer:
         if free_slots:
             self._with_turns[lane].unanswered = None
         dropped, unsaid = self._what_came_of(told, results)
+        self._memory_is_short = bool(unsaid) or (self._memory_is_short and not chunks)
         return self._turn(execution_id, found, asked_at)._replace(dropped=dropped, unsaid=unsaid)
 
     def _what_came_of(self, told: Sequence[_Told], results: Sequence[Any]) -> tuple[list[Saying], list[Saying]]:
@@ -248,16 +254,24 @@ def say_directly(connection: SyncRedis, gateway_id: str, job_id: str, part: Part
     return True
 
 
-def _push_commands(chunks: Sequence[Saying]) -> list[_Told]:
+def _pushes(chunks: Sequence[Saying], *, memory_is_short: bool) -> list[_Told]:
     """Push chunks, and wants, as they are: a script would copy them four times over, which is half of all the work.
 
     Their lease need not be looked at. What a worker wants does no harm; the lease held when the head was said, a
-    request whose head was said is never begun anew, and a gateway that has given one up drops what still comes.
+    request whose head was said is never begun anew, and a gateway that has given one up drops what still comes. Where
+    Redis refuses commands for want of memory, what is small is pushed by a script, which it does not refuse.
     """
     said: dict[str, list[Saying]] = {}
     for chunk in chunks:
         said.setdefault(keys.inbox(chunk.claim.gateway_id), []).append(chunk)
-    pushes: list[_Told] = [(("RPUSH", inbox, *map(_frame_of, sayings)), sayings) for inbox, sayings in said.items()]
+    pushes: list[_Told] = []
+    for inbox, sayings in said.items():
+        frames = [_frame_of(saying) for saying in sayings]
+        if memory_is_short and sum(map(len, frames)) <= keys.MOST_BYTES_WITHOUT_MEMORY:
+            arguments: list[Argument] = [keys.INBOX_TTL_SECONDS, *frames]
+            pushes.append((scripts.Call(scripts.PUSH, [inbox], arguments, in_order=True), sayings))
+        else:
+            pushes.append((("RPUSH", inbox, *frames), sayings))
     return [*pushes, *((("EXPIRE", inbox, keys.INBOX_TTL_SECONDS), ()) for inbox in said)]
 
 

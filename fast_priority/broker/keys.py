@@ -33,6 +33,8 @@ MARK_TTL_SECONDS = 60
 """How long it is known of a request that was given up that it is over."""
 GATEWAY_TTL_SECONDS = 15
 """How long a gateway counts as alive after its last sign of life; renewed every 3 s and by every submit."""
+MOST_BYTES_WITHOUT_MEMORY = 64 * 1024
+"""Most bytes that are pushed on a mailbox of a Redis that is out of memory."""
 INBOX_TTL_SECONDS = 60
 """How long frames wait for a process that has stopped reading."""
 WAKE_UP_TTL_SECONDS = 60

@@ -9,7 +9,7 @@ from typing import Any
 from redis.asyncio import Redis
 from redis.exceptions import ResponseError
 
-from fast_priority.broker import connecting, keys
+from fast_priority.broker import connecting, keys, scripts
 from fast_priority.broker.round_trip import Command, send_together
 from fast_priority.message import Frame, UnreadableMessage, decode_frame
 from fast_priority.trouble import Trouble
@@ -19,6 +19,7 @@ logger = logging.getLogger(__name__)
 _MOST_AT_ONCE = 32
 _MOST_LOOK_EVERY = 8
 _BLOCK_SECONDS = 2
+_WITHOUT_MEMORY_SECONDS = 0.2
 _PATIENCE_SECONDS = 3.0  # a server that was replaced may leave the connection to it silent for ever
 
 
@@ -102,7 +103,10 @@ class Mailbox:
         expire: Command = ("EXPIRE", self._aside, keys.INBOX_TTL_SECONDS)
         *_, moved, _ = await send_together(self._redis, [*left, move, expire])
         if isinstance(moved, ResponseError):
-            raise moved
+            if not scripts.is_out_of_memory(moved):
+                raise moved
+            await asyncio.sleep(_WITHOUT_MEMORY_SECONDS)  # and then look, which needs none
+            return []
         self._more_is_aside = False
         # Where frames come one by one, a look for more behind each is a round trip for nothing.
         self._alone_in_a_row += 1

@@ -53,6 +53,7 @@ logger = logging.getLogger(__name__)
 _MOST_AT_ONCE = 64
 _MOST_BYTES_AT_ONCE = 1024 * 1024  # so that small requests do not wait for many large ones to travel
 _SUBMIT_SECONDS = 1.8  # so that a client hears of a Redis that hangs within 2 s
+_MEMORY_AGAIN_SECONDS = 0.2
 _SIGN_OF_LIFE_SECONDS = 3.0
 _SIGN_OF_LIFE_AGAIN_SECONDS = 0.5
 
@@ -62,6 +63,10 @@ _NOTHING_TO_TAKE_BACK = (QueueFull, WaitedTooLong)
 Outcome = Reply | Stream
 """What comes of a request: a whole response, or one that is under way."""
 SubmitOutcome = Literal["queued", "full", "late"]
+
+
+_Push = tuple[str, str, bytes]
+"""A command: RPUSH, the mailbox, a frame."""
 
 
 class _Submission(NamedTuple):
@@ -285,13 +290,28 @@ class Submitter:
         return saying
 
     async def _say_all(self, sayings: Sequence[tuple[str, bytes]]) -> Sequence[None]:
-        pushes: list[Command] = [("RPUSH", keys.inbox(mailbox), frame) for mailbox, frame in sayings]
+        pushes: list[_Push] = [("RPUSH", keys.inbox(mailbox), frame) for mailbox, frame in sayings]
         mailboxes = {mailbox for mailbox, _ in sayings}
         ends: list[Command] = [("EXPIRE", keys.inbox(mailbox), keys.INBOX_TTL_SECONDS) for mailbox in mailboxes]
-        for answer in await send_together(self._redis, [*pushes, *ends]):
-            if isinstance(answer, ResponseError):
-                raise answer
+        refused = await self._push(pushes, ends)
+        while refused:
+            # Redis has no memory for them. What is small it takes by a script, and the rest when it has memory again.
+            small = [push for push in refused if len(push[2]) <= keys.MOST_BYTES_WITHOUT_MEMORY]
+            for _, mailbox, frame in small:
+                await scripts.PUSH.run(self._redis, [str(mailbox)], [keys.INBOX_TTL_SECONDS, frame])
+            large = [push for push in refused if push not in small]
+            if large:
+                await asyncio.sleep(_MEMORY_AGAIN_SECONDS)
+            refused = await self._push(large, ends) if large else []
         return [None] * len(sayings)
+
+    async def _push(self, pushes: list[_Push], ends: list[Command]) -> list[_Push]:
+        """Push frames, and give those that were refused for want of memory. Raises any other refusal."""
+        answers = await send_together(self._redis, [*pushes, *ends])
+        for answer in answers:
+            if isinstance(answer, ResponseError) and not scripts.is_out_of_memory(answer):
+                raise answer
+        return [push for push, answer in zip(pushes, answers, strict=False) if isinstance(answer, ResponseError)]
 
     async def _show_life(self) -> None:
         await self._clock.set_by(self._redis)

@@ -88,6 +88,22 @@ def test_a_full_redis_only_delays_what_streams(tmp_path: Path) -> None:
             assert len(streams.result().content) == 3_000_000
 
 
+def test_a_full_redis_does_not_hold_up_what_is_small(tmp_path: Path) -> None:
+    """While Redis is out of memory, a response that comes in small pieces is delivered all the same."""
+    with stack_with_redis(tmp_path) as (stack, _):
+        stack.start_mock()
+        stack.start_gateway()
+        stack.start_workers(concurrency=1)
+        with Background(1) as background:
+            pieces = background.send(
+                lambda: stack.client.get("/low/x?mock_latency=1&mock_size=3000&mock_bandwidth=3000")
+            )
+            wait_until("it is at the target", lambda: stack.in_flight() == 1)
+            stack.redis.config_set("maxmemory", 1)
+            assert len(pieces.result().content) == 3000
+            stack.redis.config_set("maxmemory", 0)
+
+
 def test_a_worker_leaves_without_redis(tmp_path: Path) -> None:
     """A worker told to end while Redis is away, with an answer nobody can take, ends all the same."""
     port = free_port()

@@ -100,6 +100,7 @@ def _script(*names: str) -> Script:
 SUBMIT = _script("this_server", "submit")
 CLAIM = _script("this_server", "claim")
 SAY = _script("say")
+PUSH = _script("push")
 RENEW = _script("this_server", "renew")
 WITHDRAW = _script("withdraw")
 WATCH = _script("this_server", "watch")
