@@ -11,7 +11,7 @@ from typing import Any
 from redis import Redis as SyncRedis
 
 from fast_priority.broker import connecting, keys
-from fast_priority.broker.claiming import TURNS_AT_ONCE, Claim, Claimer, Saying, Turn, refuse
+from fast_priority.broker.claiming import Claim, Claimer, Saying, Turn, refuse
 from fast_priority.broker.jobs import NotOurJob, payload_of
 from fast_priority.broker.mailbox import Mailbox
 from fast_priority.carrying import Line, carry
@@ -64,9 +64,7 @@ class Serving:
         self._targets = Targets()
         self._to_say: list[Saying] = []
         self._kept_slots = 0  # for what waiting for work brings
-        self._asked_for = [0] * TURNS_AT_ONCE  # slots for which a claim is under way
         self._work_may_wait = True
-        self._signs_of_work = 0
         self._stirred = asyncio.Event()
         self._idle = asyncio.Event()
         self._draining_since: float | None = None
@@ -93,7 +91,7 @@ class Serving:
             )
         ]
         try:
-            await asyncio.gather(*map(self._fill_slots, range(TURNS_AT_ONCE)))
+            await self._fill_slots()
         finally:
             carrying = [carried.task for carried in self._in_flight if carried.task is not None]
             await end_all([*helpers, *carrying])
@@ -108,26 +106,17 @@ class Serving:
 
     @property
     def _free_slots(self) -> int:
-        if self._draining:
-            return 0
-        return self._slots - len(self._in_flight) - self._kept_slots - sum(self._asked_for)
+        # A claim whose answer was lost is asked again even now: what it has started would be lost.
+        takes_no_more = self._draining and not self._claimer.awaits_a_claim
+        return 0 if takes_no_more else self._slots - len(self._in_flight) - self._kept_slots
 
-    @property
-    def _is_done(self) -> bool:
-        awaits = self._in_flight or self._kept_slots or any(self._asked_for)
-        return (self._draining or self._burst) and not awaits
-
-    async def _fill_slots(self, lane: int) -> None:
-        """Say and claim, one turn at a time, whenever there is something to say or something may have come in."""
+    async def _fill_slots(self) -> None:
+        """Say and claim, one round trip at a time, whenever there is something to say or something may have come in."""
         while not self._leaving:
             sayings = self._take_sayings()
-            # A claim whose answer was lost is asked again, even while draining: what it has started would be lost.
-            if not self._asked_for[lane] and self._work_may_wait:
-                self._asked_for[lane] = self._free_slots
-            if sayings or self._asked_for[lane]:
-                await self._take_turn(sayings, lane)
-            elif self._is_done:
-                self._stirred.set()  # for the other lanes, which are done as well
+            if sayings or (self._work_may_wait and self._free_slots):
+                await self._take_turn(sayings)
+            elif (self._draining or self._burst) and not self._in_flight and not self._kept_slots:
                 return
             else:
                 if self._free_slots and not self._burst:
@@ -144,10 +133,12 @@ class Serving:
         taken, self._to_say = self._to_say[:length], self._to_say[length:]
         return taken
 
-    async def _take_turn(self, sayings: list[Saying], lane: int) -> None:
-        asked_for, signs_before = self._asked_for[lane], self._signs_of_work
+    async def _take_turn(self, sayings: list[Saying]) -> None:
+        free = self._free_slots if self._work_may_wait else 0
+        if free:
+            self._work_may_wait = False  # unless this turn, or a wake-up that comes while it is under way, says it does
         try:
-            turn = await self._claimer.take_turn(sayings, asked_for, lane)
+            turn = await self._claimer.take_turn(sayings, free)
         except connecting.LOST as error:
             await self._put_off(sayings, error)
             return
@@ -159,11 +150,8 @@ class Serving:
             if saying.said is not None and not saying.said.done() and saying not in turn.unsaid:
                 saying.said.set_result(None)
         self.served += sum(saying.is_last for saying in sayings) - sum(saying.is_last for saying in turn.dropped)
-        if asked_for:
-            self._asked_for[lane] = 0
-            if self._signs_of_work == signs_before:
-                self._work_may_wait = False  # unless this turn says it does
-            await self._start_all(turn, asked_for)
+        if free:
+            await self._start_all(turn, free)
         if turn.unsaid:
             self._full.met(f"{len(turn.unsaid)} pieces of bodies wait for it")
             self._to_say = [*turn.unsaid, *self._to_say]
@@ -173,7 +161,7 @@ class Serving:
         for claim in turn.claims:
             self._start(claim, turn.leased_until)
         if turn.work_is_left or len(turn.claims) == asked_for:
-            self._note_work()
+            self._work_may_wait = True
         if turn.suspended:
             await self._sit_out_suspension()
 
@@ -189,7 +177,7 @@ class Serving:
         """Keep for the next turn what could not be said; while draining, no longer than a lease lasts."""
         self._away.met(error)
         self._to_say = [*sayings, *self._to_say]
-        self._note_work()
+        self._work_may_wait = True
         self._away_since = self._away_since or time.monotonic()
         if self._draining and time.monotonic() - self._away_since > keys.LEASE_SECONDS:
             logger.warning("Worker %s: leaving with %d answers nobody takes", self._name, len(self._to_say))
@@ -198,13 +186,7 @@ class Serving:
                     saying.said.cancel()  # which ends the call that waits for it
             self._to_say = []
             self._claimer.give_claims_up()
-            self._asked_for = [0] * TURNS_AT_ONCE
         await asyncio.sleep(_RETRY_SECONDS)
-
-    def _note_work(self) -> None:
-        """There may be work: also a turn that is under way, and finds none, may have been too early to say."""
-        self._work_may_wait = True
-        self._signs_of_work += 1
 
     async def _sit_out_suspension(self) -> None:
         """Wait a second, or for something in flight to end; then the queues are asked again."""

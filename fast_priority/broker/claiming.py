@@ -12,7 +12,6 @@ from rq.job import Job, JobStatus
 from rq.results import Result
 
 from fast_priority.broker import connecting, keys, scripts
-from fast_priority.broker.in_order import InOrder
 from fast_priority.broker.jobs import JobTemplate, WriteOnlySerializer
 from fast_priority.broker.round_trip import Argument, Command, send_together
 from fast_priority.errors import NotSent
@@ -22,8 +21,6 @@ from fast_priority.trouble import Trouble
 
 logger = logging.getLogger("rq.worker")  # one log for one worker
 
-TURNS_AT_ONCE = 2
-"""So that what ends while a round trip is under way need not wait for its end."""
 _MOST_LOOKED_AT = 1000  # dead jobs skipped in one claim, so that one claim never holds Redis up
 _WAKE_UP_SECONDS = 2
 _PATIENCE_SECONDS = 4.0  # a server that was replaced may leave the connection to it silent for ever
@@ -98,9 +95,7 @@ class Claimer:
         self._redis = connecting.connect(options, _PATIENCE_SECONDS)
         self._blocking = connecting.connect(options, _WAKE_UP_SECONDS + _PATIENCE_SECONDS)
         self._worker_name = worker_name
-        self._in_order = InOrder(self._redis)
-        self._with_turns = [_Way(f"turn-{lane}") for lane in range(TURNS_AT_ONCE)]
-        self._by_waiting = _Way("wait", is_sent_ahead=True)
+        self._with_turns, self._by_waiting = _Way("turn"), _Way("wait", is_sent_ahead=True)
         self._memory_is_short = False
         self._end_of_waiting = keys.end_of_waiting(worker_name)
         self._spoilt = Trouble(f"Worker {worker_name}: a key in Redis is not what it should be", logger)
@@ -110,18 +105,20 @@ class Claimer:
         await self._redis.aclose()
         await self._blocking.aclose()
 
+    @property
+    def awaits_a_claim(self) -> bool:
+        """Whether a claim was sent with a turn whose answer never came: it may have started requests."""
+        return self._with_turns.unanswered is not None
+
     def give_claims_up(self) -> None:
         """Ask no more for what such claims may have started: their leases have run out."""
-        for way in (*self._with_turns, self._by_waiting):
-            way.unanswered = None
+        self._with_turns.unanswered = self._by_waiting.unanswered = None
 
-    async def take_turn(self, sayings: Sequence[Saying], free_slots: int, lane: int = 0) -> Turn:
+    async def take_turn(self, sayings: Sequence[Saying], free_slots: int) -> Turn:
         """Say what there is to say and claim up to `free_slots` requests, in one round trip.
 
-        One turn of each lane, of which there are TURNS_AT_ONCE, may be under way; they are carried out in the order in
-        which they were begun. When it raises, call it again, in the same lane and with the same sayings: an end that
-        was heard is then dropped, a chunk that was heard is known by its number, and what was claimed without our
-        hearing of it is given once more.
+        When it raises, call it again with the same sayings: an end that was heard is then dropped, a chunk that was
+        heard is known by its number, and what was claimed without our hearing of it is given once more.
         """
         openings = [saying for saying in sayings if isinstance(saying.part, Head)]
         chunks = [saying for saying in sayings if isinstance(saying.part, _PUSHED)]
@@ -136,13 +133,12 @@ class Claimer:
         asked_at = time.monotonic()
         execution_id = ""
         if free_slots:
-            way = self._with_turns[lane]
-            execution_id, is_again = way.begin()
-            calls.append(self._claim_call(way, execution_id, free_slots, again=is_again))
-        results = await scripts.run_together(self._redis, calls, self._in_order)
+            execution_id, is_again = self._with_turns.begin()
+            calls.append(self._claim_call(self._with_turns, execution_id, free_slots, again=is_again))
+        results = await scripts.run_together(self._redis, calls)
         found = results.pop() if free_slots else [0, 0]
         if free_slots:
-            self._with_turns[lane].unanswered = None
+            self._with_turns.unanswered = None
         dropped, unsaid = self._what_came_of(told, results)
         self._memory_is_short = bool(unsaid) or (self._memory_is_short and not chunks)
         return self._turn(execution_id, found, asked_at)._replace(dropped=dropped, unsaid=unsaid)

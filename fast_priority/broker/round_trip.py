@@ -1,8 +1,8 @@
 """Several commands as one round trip."""
 
 import asyncio
-from collections.abc import Coroutine, Sequence
-from typing import Any, TypeVar
+from collections.abc import Sequence
+from typing import Any
 
 import hiredis
 from redis.asyncio import Redis
@@ -14,8 +14,6 @@ Argument = str | bytes | int | float
 Command = tuple[Argument, ...]
 """A command of Redis's own."""
 
-Result = TypeVar("Result")
-
 _MOST_BYTES_COPIED = 16 * 1024
 
 
@@ -26,52 +24,29 @@ async def send_together(redis: Redis, commands: Sequence[Command]) -> list[Any]:
     are carried out in the moment in which it ends. All of it takes no longer than the client's `socket_timeout`. Raises
     what redis-py raises when Redis is away; then some may have been carried out.
     """
-    connection, patience_seconds = await take_connection(redis)
+    pool = redis.connection_pool
+    connection = await pool.get_connection()  # type: ignore[no-untyped-call]
     try:
-        return await patiently(patience_seconds, _exchange(connection, commands))
+        return await _exchange(connection, commands)
     except BaseException:
         # Answers that are still to come must not be taken for those to the next commands.
         await connection.disconnect(nowait=True)
         raise
     finally:
-        await give_back(redis, connection, patience_seconds)
-
-
-async def take_connection(redis: Redis) -> tuple[AbstractConnection, float | None]:
-    """Give a connection that waits for ever, and how long one should. redis-py's own way is a timer for each answer."""
-    connection = await redis.connection_pool.get_connection()  # type: ignore[no-untyped-call]
-    patience_seconds, connection.socket_timeout = connection.socket_timeout, None
-    return connection, patience_seconds
-
-
-async def give_back(redis: Redis, connection: AbstractConnection, patience_seconds: float | None) -> None:
-    """Give it back to others, with its patience."""
-    connection.socket_timeout = patience_seconds
-    await redis.connection_pool.release(connection)
-
-
-async def patiently(patience_seconds: float | None, doing: Coroutine[Any, Any, Result]) -> Result:
-    """Do something for so long at most. Raises redis-py's TimeoutError."""
-    try:
-        async with asyncio.timeout(patience_seconds):
-            return await doing
-    except TimeoutError as error:
-        raise RedisTimeoutError(f"no answer within {patience_seconds} s") from error
-
-
-async def sent_on(connection: AbstractConnection, commands: Sequence[Command]) -> None:
-    """Send commands, and wait for nothing but room."""
-    await connection.send_packed_command(_packed(connection, commands))
-
-
-async def answers_on(connection: AbstractConnection, count: int) -> list[Any]:
-    """Read so many answers, a refusal as the ResponseError that it is."""
-    return [await _answer_on(connection) for _ in range(count)]
+        await pool.release(connection)
 
 
 async def _exchange(connection: AbstractConnection, commands: Sequence[Command]) -> list[Any]:
-    await sent_on(connection, commands)
-    return await answers_on(connection, len(commands))
+    # One timeout for all: redis-py's own is one for each answer, and a task of its own for each sending.
+    patience_seconds, connection.socket_timeout = connection.socket_timeout, None
+    try:
+        async with asyncio.timeout(patience_seconds):
+            await connection.send_packed_command(_packed(connection, commands))
+            return [await _answer_on(connection) for _ in commands]
+    except TimeoutError as error:
+        raise RedisTimeoutError(f"no answer within {patience_seconds} s") from error
+    finally:
+        connection.socket_timeout = patience_seconds
 
 
 def _packed(connection: AbstractConnection, commands: Sequence[Command]) -> list[bytes]:

@@ -96,7 +96,7 @@ class Misfortunes(Work):
             self.redis.delete(keys.SUSPENDED)
 
     def _forget_claims(self, worker: Worker) -> None:
-        self.redis.delete(*(keys.last_claim(worker.name, way) for way in ("turn-0", "wait")))
+        self.redis.delete(*(keys.last_claim(worker.name, way) for way in WAYS))
         worker.unheard = {way: [] for way in WAYS}
 
     def _expire(self, leased: Sequence[Held]) -> None:

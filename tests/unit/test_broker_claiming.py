@@ -280,7 +280,7 @@ async def test_a_lost_answer_is_asked_for_again(rig: Rig, submitter: Submitter, 
     """What was claimed without our hearing of it is claimed once more, in the way in which it was, and once only."""
     await rig.queue(submitter, Priority.LOW, b"work", is_idempotent=True)
     claimer._by_waiting.unanswered = "lost"
-    claimer._with_turns[0].unanswered = "lost too"
+    claimer._with_turns.unanswered = "lost too"
     first = await claimer.wait_and_claim(1)
     claimer._by_waiting.unanswered = "lost"
     again = await claimer.wait_and_claim(1)

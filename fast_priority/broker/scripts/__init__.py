@@ -9,7 +9,6 @@ from typing import Any
 from redis.asyncio import Redis
 from redis.exceptions import NoScriptError, OutOfMemoryError, ResponseError
 
-from fast_priority.broker.in_order import InOrder
 from fast_priority.broker.round_trip import Argument, Command, send_together
 
 
@@ -51,16 +50,15 @@ class Call:
         return name, script, len(self.keys), *self.keys, *self.arguments
 
 
-async def run_together(redis: Redis, calls: Sequence[Call | Command], in_order: InOrder | None = None) -> list[Any]:
+async def run_together(redis: Redis, calls: Sequence[Call | Command]) -> list[Any]:
     """Run several steps, and commands, one after the other in one round trip and give what each returns.
 
     Each step is atomic, their sequence is not: a step that Redis has not known is run again when the others have been,
     unless it is `in_order`. One that met a key of another type than it should be, or a Redis without memory, gives that
-    error in its place, for the others have been run. Raises what the first one that failed otherwise answered. With
-    `in_order`, they go after all that was sent that way before.
+    error in its place, for the others have been run. Raises what the first one that failed otherwise answered.
     """
     commands = [call.command if isinstance(call, Call) else call for call in calls]
-    results = await (in_order.send_together(commands) if in_order else send_together(redis, commands))
+    results = await send_together(redis, commands)
     for index, (call, result) in enumerate(zip(calls, results, strict=True)):
         if isinstance(result, NoScriptError) and isinstance(call, Call):
             results[index] = await _run_alone(call, redis)
