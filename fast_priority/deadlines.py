@@ -17,7 +17,7 @@ class Deadlines(Generic[Key]):
     """
 
     def __init__(self, seconds: float, run_out: Callable[[Key], None]) -> None:
-        self._seconds = seconds
+        self.seconds = seconds
         self._run_out = run_out
         self._due: dict[Key, float] = {}  # the earliest first, for all have as long
         self._timer: asyncio.TimerHandle | None = None
@@ -27,9 +27,10 @@ class Deadlines(Generic[Key]):
         return len(self._due)
 
     def begin(self, key: Key) -> None:
-        """Give a key its time, from now on. To be called on the event loop, with a key that has none."""
+        """Give a key its time, from now on, also one that had some left. To be called on the event loop."""
         loop = self._loop = self._loop or asyncio.get_running_loop()
-        self._due[key] = due = loop.time() + self._seconds
+        self._due.pop(key, None)
+        self._due[key] = due = loop.time() + self.seconds
         if self._timer is None:
             self._timer = loop.call_at(due, self._look, loop)
 

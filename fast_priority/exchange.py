@@ -7,6 +7,7 @@ import aiohttp
 from aiohttp.http import RawResponseMessage
 from aiohttp.streams import StreamReader
 
+from fast_priority.deadlines import Deadlines
 from fast_priority.errors import NotSent, ResponseBodyTooLarge, ResponseIncomplete
 from fast_priority.fields import (
     check_response_framing,
@@ -16,7 +17,7 @@ from fast_priority.fields import (
 )
 from fast_priority.http_client import Connections, target_error
 from fast_priority.message import Bytes, Fields, HttpVersion
-from fast_priority.silence import Patience, SilenceClock
+from fast_priority.silence import Patience
 from fast_priority.target_connection import CLIENT_FAILURES, LARGEST_FIELDS_BYTES
 from fast_priority.upload import Upload
 
@@ -101,7 +102,7 @@ class Exchange:
     def __init__(
         self,
         connections: Connections,
-        clock: SilenceClock,
+        deadlines: Deadlines[Patience],
         head: bytes,
         body: Body,
         *,
@@ -112,7 +113,7 @@ class Exchange:
     ) -> None:
         self.is_head = is_head
         self._connections = connections
-        self._clock = clock
+        self._deadlines = deadlines
         self._head = head
         self._body = body
         self._declared_bytes = declared_bytes
@@ -123,7 +124,7 @@ class Exchange:
 
     async def __aenter__(self) -> Response:
         self._connection = await self._connections.take()
-        self._patience = Patience(self._clock, self._connection.give_up)
+        self._patience = Patience(self._deadlines, self._connection.give_up)
         try:
             self._send()
             message, content = await self._answer()

@@ -7,13 +7,14 @@ from urllib.parse import urlsplit
 
 from yarl import URL
 
+from fast_priority.deadlines import Deadlines
 from fast_priority.errors import MalformedRequest
 from fast_priority.exchange import Body, Exchange, Response
 from fast_priority.fields import content_length
 from fast_priority.http_client import Connections
 from fast_priority.message import Fields, TargetPolicy
 from fast_priority.request_head import TargetPath, request_head
-from fast_priority.silence import SilenceClock
+from fast_priority.silence import Patience
 
 
 class Target:
@@ -28,12 +29,12 @@ class Target:
 
     async def __aenter__(self) -> "Target":
         self._connections = Connections(self.policy)
-        self._clock = SilenceClock(self.policy.timeout_seconds)
+        self._deadlines = Deadlines(self.policy.timeout_seconds, Patience.lose)
         return self
 
     async def __aexit__(self, *_: object) -> None:
         if self._connections is not None:
-            self._clock.close()
+            self._deadlines.close()
             await self._connections.close()
 
     def exchange(
@@ -59,7 +60,7 @@ class Target:
         fields, declared_bytes = _framed(fields, body)
         return Exchange(
             self._connections,
-            self._clock,
+            self._deadlines,
             request_head(method, self._path.below(raw_target), self._host, fields),
             body,
             is_head=method == "HEAD",

@@ -2,14 +2,15 @@
 
 import asyncio
 
-from fast_priority.silence import Patience, SilenceClock
+from fast_priority.deadlines import Deadlines
+from fast_priority.silence import Patience
 
 
 class Waiting:
     """Requests that note, in order, whose patience was lost."""
 
     def __init__(self) -> None:
-        self.clock = SilenceClock(0.05)
+        self.clock = Deadlines(0.05, Patience.lose)
         self._lost: asyncio.Queue[str] = asyncio.Queue()
 
     def patience(self, name: str) -> Patience:
