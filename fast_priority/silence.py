@@ -7,7 +7,7 @@ from fast_priority.errors import TargetTimeout
 
 
 class Patience:
-    """One request's. `give_up` is called when the target has been silent for too long: `deadlines` tell it by `lose`."""
+    """One request's. `give_up` is called when the target is silent for too long: `deadlines` tell it by `lose`."""
 
     __slots__ = ("_deadlines", "_give_up", "_is_awaited", "_waits_for_body")
 
