@@ -215,9 +215,9 @@ class Serving:
             await self._refuse(carried.claim, str(error))
         finally:
             self._in_flight.end(carried)
-            # A claim that gave less than was asked for found nothing more, and what came since has left a token, which
-            # waiting for work finds. A run that ends when the queues are empty does not wait.
-            self._work_may_wait = self._work_may_wait or self._burst
+            # While a wait for work is under way, that finds what comes. Otherwise something may have come unnoticed, and
+            # a claim goes with what is said next.
+            self._work_may_wait = self._work_may_wait or not self._kept_slots
             self._stirred.set()
 
     async def _carry(self, call: ForwardCall, carried: Carried) -> None:
