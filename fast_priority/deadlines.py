@@ -4,8 +4,11 @@ A timer for each would cost more than what is waited for: nearly all of them end
 """
 
 import asyncio
+import logging
 from collections.abc import Callable, Hashable
 from typing import Generic, TypeVar
+
+logger = logging.getLogger(__name__)
 
 Key = TypeVar("Key", bound=Hashable)
 
@@ -57,4 +60,7 @@ class Deadlines(Generic[Key]):
         for key in overdue:
             self._due.pop(key, None)
         for key in overdue:
-            self._run_out(key)
+            try:
+                self._run_out(key)
+            except Exception:  # the others are overdue all the same
+                logger.exception("%r, which is overdue", key)

@@ -208,3 +208,12 @@ def error_for(slug: str, detail: str) -> GatewayError:
     """Rebuild the error that the other side raised; an unknown slug becomes the root error, with its slug said."""
     known = _BY_SLUG.get(slug)
     return known(detail) if known else GatewayError(f"a worker reported {slug!r}: {detail}")
+
+
+def without_traces(error: Exception) -> None:
+    """Let an error that has been dealt with forget where it came from.
+
+    It refers to all that the calls it went through have at hand, and one of them to what keeps the error: a circle,
+    which only the collector of garbage would find. A flood of refused requests would fill the memory first.
+    """
+    error.__traceback__ = error.__cause__ = error.__context__ = None

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
+from http import HTTPStatus
 
 import aiohttp
 from aiohttp.http import RawResponseMessage
@@ -48,7 +49,8 @@ class Response:
         self.fields: Fields = end_to_end_response_fields(received)
         check_response_head(self.status, self.fields)
         self._declared = content_length(received)
-        if most_bytes and self._declared is not None and self._declared > most_bytes and not exchange.is_head:
+        has_no_body = exchange.is_head or self.status == HTTPStatus.NOT_MODIFIED
+        if most_bytes and self._declared is not None and self._declared > most_bytes and not has_no_body:
             raise ResponseBodyTooLarge(f"its body has {self._declared} bytes, and {most_bytes} are taken")
 
     async def chunks(self) -> AsyncIterator[Bytes]:
@@ -153,13 +155,18 @@ class Exchange:
             raise ResponseIncomplete("its body ended before it was whole") from error
 
     def _send(self) -> None:
-        if not self._may_be_sent():
-            raise NotSent("its worker was away for so long that somebody else may have it")
+        self._check_wanted()
         self._connection.expect_answer(to_head=self.is_head)
         if isinstance(self._body, bytes):
             self._connection.write(self._head, self._body)
         else:
-            self._upload = Upload(self._head, self._body, self._declared_bytes, self._connection, self._patience)
+            self._upload = Upload(
+                self._head, self._body, self._declared_bytes, self._connection, self._patience, self._check_wanted
+            )
+
+    def _check_wanted(self) -> None:
+        if not self._may_be_sent():
+            raise NotSent("its worker was away for so long that somebody else may have it")
 
     async def _answer(self) -> tuple[RawResponseMessage, StreamReader]:
         self._patience.await_target(True)

@@ -14,7 +14,7 @@ _MIDDLE_COLLECTIONS = 20
 def collect_rarely() -> None:
     """Collect cyclic garbage after 50,000 new objects, and never look again at what is there now.
 
-    To be called once all is imported. Cycles still go, some megabytes later at the most.
+    To be called once all is imported. Cycles still go, only later: what may come in floods should make none.
     """
     gc.collect()
     gc.freeze()

@@ -11,7 +11,7 @@ from fast_priority.answering import Answer, Response
 from fast_priority.asgi import ClientLeft, Receive, Scope, Send
 from fast_priority.client_body import ClientBody
 from fast_priority.client_connection import Leaving, connection_of
-from fast_priority.errors import GatewayError, GatewayNotReady
+from fast_priority.errors import GatewayError, GatewayNotReady, without_traces
 from fast_priority.exchange import Body
 from fast_priority.fields import check_request_framing
 from fast_priority.forwarding import Hop, onward_request_fields
@@ -87,6 +87,7 @@ class Gateway:
         except GatewayError as error:
             self._tell(error, scope)
             await reply.send_error(error)
+            without_traces(error)
 
     def _tell(self, error: GatewayError, scope: Scope) -> None:
         # Failures come in floods: of each kind the log has the first, and then now and then one with a count.

@@ -215,8 +215,8 @@ class Serving:
             await self._refuse(carried.claim, str(error))
         finally:
             self._in_flight.end(carried)
-            # While a wait for work is under way, that finds what comes. Otherwise something may have come unnoticed, and
-            # a claim goes with what is said next.
+            # While a wait for work is under way, that finds what comes. Otherwise something may have come unnoticed,
+            # and a claim goes with what is said next.
             self._work_may_wait = self._work_may_wait or not self._kept_slots
             self._stirred.set()
 

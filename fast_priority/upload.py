@@ -1,7 +1,7 @@
 """A request's body that comes in pieces, on its way to the target while that may answer already."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 
 from fast_priority.errors import MalformedRequest
 from fast_priority.message import Bytes
@@ -15,7 +15,8 @@ class Upload:
     """Sends a request of which the body comes in pieces: of `declared_bytes`, or in chunks if that is None.
 
     The head goes with the first piece: of a body that never begins, the target hears nothing. No more is taken of the
-    body than the target takes. What the body raises, whoever waits for the answer has instead; see `failure`.
+    body than the target takes. What the body raises, whoever waits for the answer has instead; see `failure`. Just
+    before the first byte `check_wanted` is called, which may raise as well.
     """
 
     def __init__(
@@ -25,6 +26,7 @@ class Upload:
         declared_bytes: int | None,
         connection: OneAnswerARequest,
         patience: Patience,
+        check_wanted: Callable[[], None],
     ) -> None:
         self.failure: Exception | None = None
         """What the body raised."""
@@ -36,6 +38,7 @@ class Upload:
         self._size = 0
         self._connection = connection
         self._patience = patience
+        self._check_wanted = check_wanted
         self._task = asyncio.create_task(self._send())
 
     async def end(self) -> None:
@@ -72,7 +75,7 @@ class Upload:
         self._size += len(piece)
         if self._declared_bytes is not None and self._size > self._declared_bytes:
             raise MalformedRequest("its body is longer than its Content-Length")
-        head, self._unsent = self._unsent, b""
+        head = self._take_head()
         if self._declared_bytes is None and piece:
             return b"".join((head, b"%x\r\n" % len(piece), piece, b"\r\n"))
         return head + piece
@@ -80,4 +83,12 @@ class Upload:
     def _ending(self) -> bytes:
         if self._declared_bytes not in (None, self._size):
             raise MalformedRequest("its body is shorter than its Content-Length")
-        return self._unsent + _LAST_CHUNK if self._declared_bytes is None else self._unsent
+        head = self._take_head()
+        return head + _LAST_CHUNK if self._declared_bytes is None else head
+
+    def _take_head(self) -> bytes:
+        """Give the head if it is still to be sent."""
+        head, self._unsent = self._unsent, b""
+        if head:
+            self._check_wanted()
+        return head

@@ -77,5 +77,6 @@ class Batcher(Generic[Item, Result]):
                 if isinstance(error, Exception) and not result.done():
                     result.set_exception(error)
                 result.cancel()  # for those that still have neither
+            batch.clear()  # the error refers to it, and the results to the error: a circle
             if not isinstance(error, Exception):
                 raise

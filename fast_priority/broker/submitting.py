@@ -65,10 +65,6 @@ Outcome = Reply | Stream
 SubmitOutcome = Literal["queued", "full", "late"]
 
 
-_Push = tuple[str, str, bytes]
-"""A command: RPUSH, the mailbox, a frame."""
-
-
 class _Submission(NamedTuple):
     job_id: str
     priority: Priority
@@ -106,7 +102,7 @@ class Submitter:
             most_weight=_MOST_BYTES_AT_ONCE,
         )
         self._withdrawals = Withdrawals(self._redis)
-        self._sayings: Batcher[tuple[str, bytes], None] = Batcher(
+        self._sayings: Batcher[tuple[str, bytes], ResponseError | None] = Batcher(
             self._say_all,
             _MOST_AT_ONCE,
             weigh=lambda saying: len(saying[1]),
@@ -214,6 +210,8 @@ class Submitter:
         self._unaccepted.end(conversation)
         error = asyncio.CancelledError() if sent.cancelled() else sent.exception()
         if error is not None:
+            if conversation.was_heard_of:  # it was queued: a worker has it, only the answer was lost
+                self._inbox.look_after(submission.job_id)
             self._fail_submit(conversation, error)
             return
         self._trouble.over()
@@ -230,6 +228,8 @@ class Submitter:
         self._fail_submit(conversation, TimeoutError(f"no answer within {_SUBMIT_SECONDS} s"))
 
     def _fail_submit(self, conversation: Conversation, error: BaseException) -> None:
+        if conversation.was_heard_of:
+            return
         if isinstance(error, Exception) and not isinstance(error, connecting.LOST):
             conversation.fail(error)
             return
@@ -281,37 +281,60 @@ class Submitter:
         return [outcome.decode() for outcome in outcomes]  # type: ignore[misc]
 
     def _say(self, job_id: str, conversation: Conversation, part: Part) -> asyncio.Future[None]:
-        def check(said: asyncio.Future[None]) -> None:
-            if not said.cancelled() and said.exception() is not None:
-                conversation.fail(BrokerUnavailable("Redis does not answer, so the request cannot be carried on"))
+        said: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._put_saying(conversation, encode(Frame(job_id, part)), said)
+        return said
 
-        saying = self._sayings.put((conversation.mailbox, encode(Frame(job_id, part))))
-        saying.add_done_callback(check)
-        return saying
+    def _put_saying(self, conversation: Conversation, frame: bytes, said: asyncio.Future[None]) -> None:
+        if not said.done():
+            sent = self._sayings.put((conversation.mailbox, frame))
+            sent.add_done_callback(partial(self._note_said, conversation, frame, said))
 
-    async def _say_all(self, sayings: Sequence[tuple[str, bytes]]) -> Sequence[None]:
-        pushes: list[_Push] = [("RPUSH", keys.inbox(mailbox), frame) for mailbox, frame in sayings]
+    def _note_said(
+        self,
+        conversation: Conversation,
+        frame: bytes,
+        said: asyncio.Future[None],
+        sent: asyncio.Future[ResponseError | None],
+    ) -> None:
+        if sent.cancelled():
+            said.cancel()
+            return
+        refusal = sent.exception() or sent.result()
+        if said.done():
+            return
+        if refusal is None:
+            said.set_result(None)
+        elif scripts.is_out_of_memory(refusal):
+            asyncio.get_running_loop().call_later(_MEMORY_AGAIN_SECONDS, self._put_saying, conversation, frame, said)
+        else:
+            failure = BrokerUnavailable("Redis does not answer, so the request cannot be carried on")
+            conversation.fail(failure)
+            said.set_exception(failure)
+            said.exception()  # looked at: whoever does not wait for it has heard by the conversation
+
+    async def _say_all(self, sayings: Sequence[tuple[str, bytes]]) -> Sequence[ResponseError | None]:
+        """Push frames on mailboxes, and give for each what Redis refused it with, if it did."""
+        pushes: list[Command] = [("RPUSH", keys.inbox(mailbox), frame) for mailbox, frame in sayings]
         mailboxes = {mailbox for mailbox, _ in sayings}
         ends: list[Command] = [("EXPIRE", keys.inbox(mailbox), keys.INBOX_TTL_SECONDS) for mailbox in mailboxes]
-        refused = await self._push(pushes, ends)
-        while refused:
-            # Redis has no memory for them. What is small it takes by a script, and the rest when it has memory again.
-            small = [push for push in refused if len(push[2]) <= keys.MOST_BYTES_WITHOUT_MEMORY]
-            for _, mailbox, frame in small:
-                await scripts.PUSH.run(self._redis, [str(mailbox)], [keys.INBOX_TTL_SECONDS, frame])
-            large = [push for push in refused if push not in small]
-            if large:
-                await asyncio.sleep(_MEMORY_AGAIN_SECONDS)
-            refused = await self._push(large, ends) if large else []
-        return [None] * len(sayings)
-
-    async def _push(self, pushes: list[_Push], ends: list[Command]) -> list[_Push]:
-        """Push frames, and give those that were refused for want of memory. Raises any other refusal."""
-        answers = await send_together(self._redis, [*pushes, *ends])
-        for answer in answers:
-            if isinstance(answer, ResponseError) and not scripts.is_out_of_memory(answer):
-                raise answer
-        return [push for push, answer in zip(pushes, answers, strict=False) if isinstance(answer, ResponseError)]
+        answers = (await send_together(self._redis, [*pushes, *ends]))[: len(pushes)]
+        # What is small and refused for want of memory is pushed by a script, which is not.
+        by_script = [
+            number
+            for number, answer in enumerate(answers)
+            if isinstance(answer, ResponseError)
+            and scripts.is_out_of_memory(answer)
+            and len(sayings[number][1]) <= keys.MOST_BYTES_WITHOUT_MEMORY
+        ]
+        if by_script:
+            calls = [
+                scripts.Call(scripts.PUSH, [keys.inbox(mailbox)], [keys.INBOX_TTL_SECONDS, frame])
+                for mailbox, frame in (sayings[number] for number in by_script)
+            ]
+            for number, answer in zip(by_script, await scripts.run_together(self._redis, calls), strict=True):
+                answers[number] = answer
+        return [answer if isinstance(answer, ResponseError) else None for answer in answers]
 
     async def _show_life(self) -> None:
         await self._clock.set_by(self._redis)

@@ -129,3 +129,26 @@ async def test_it_is_said_once(broker: Broker, caplog: pytest.LogCaptureFixture)
             await broker.claimer.take_turn([Saying(claim, Reply(200, [], b""))], 0)
     (said,) = [record.message for record in caplog.records if record.name == "rq.worker"]
     assert inbox in said
+
+
+async def test_a_claim_that_cannot_lease_takes_nothing(broker: Broker) -> None:
+    """Where the leases are no sorted set, requests stay on their queue: they are claimed when it is mended."""
+    broker.spoil(keys.started("high"))
+    asking = [asyncio.create_task(broker.one.ask(Priority.HIGH, b"call", "GET /")) for _ in range(2)]
+    await until("both are queued", lambda: broker.waiting() == 2)
+    assert (await broker.claimer.take_turn([], 2)).claims == []
+    assert broker.waiting() == 2
+    broker.redis.delete(keys.started("high"))
+    claims = (await broker.claimer.take_turn([], 2)).claims
+    await broker.claimer.take_turn([Saying(claim, HELLO) for claim in claims], 0)
+    async with asyncio.timeout(30):
+        assert await asyncio.gather(*asking) == [HELLO, HELLO]
+
+
+async def test_leases_of_the_wrong_type_hold_up_no_answer(broker: Broker) -> None:
+    """Answers are delivered, whatever became of the set of leases meanwhile."""
+    asking, claims = await broker.start(broker.one, broker.other)
+    broker.spoil(keys.started("high"))
+    await broker.claimer.take_turn([Saying(claim, HELLO) for claim in claims], 0)
+    async with asyncio.timeout(30):
+        assert await asyncio.gather(*asking) == [HELLO, HELLO]

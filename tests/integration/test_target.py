@@ -12,6 +12,7 @@ from fast_priority import http_client
 from fast_priority.errors import (
     ConnectTimeout,
     MalformedRequest,
+    NotSent,
     ResponseIncomplete,
     TargetClosed,
     TargetError,
@@ -364,6 +365,37 @@ async def test_what_the_body_raises_comes_out_as_it_is() -> None:
             with pytest.raises(SupplyFailed):
                 async with target.exchange("POST", b"/x", [], body()):
                     pytest.fail("there is no response")
+
+
+async def test_a_streamed_request_is_looked_at_before_its_first_byte() -> None:
+    """A request whose lease was lost while its body was on the way to us is not sent, not a byte of it."""
+    is_wanted = True
+
+    async def body() -> AsyncIterator[bytes]:
+        nonlocal is_wanted
+        is_wanted = False
+        yield b"late"
+
+    with scripted_target(answer_ok) as (port, heads):
+        async with Target(policy(port)) as target:
+            with pytest.raises(NotSent):
+                async with target.exchange("POST", b"/x", [], body(), may_be_sent=lambda: is_wanted):
+                    pytest.fail("there is no response")
+    assert heads == []
+
+
+async def test_the_length_of_what_has_no_body_may_be_any() -> None:
+    """A 304 tells how long another response is: that is no body of its own, and no bound applies to it."""
+
+    def answer(connection: socket.socket, head: bytes) -> None:
+        connection.sendall(b"HTTP/1.1 304 Not Modified\r\nContent-Length: 5000\r\n\r\n")
+
+    with scripted_target(answer) as (port, _):
+        async with (
+            Target(policy(port)) as target,
+            target.exchange("GET", b"/x", [], b"", most_response_bytes=1000) as response,
+        ):
+            assert response.status == 304
 
 
 async def test_bodies_of_known_length_are_not_chunked() -> None:

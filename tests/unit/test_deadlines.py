@@ -80,3 +80,19 @@ async def test_closed() -> None:
 def test_ending_what_never_began() -> None:
     """Ending what has no time is nothing."""
     Deadlines(1.0, Overdue(most=1)).end("nothing")
+
+
+async def test_one_that_fails_fails_alone() -> None:
+    """What goes wrong when one runs out keeps no other from running out."""
+    overdue = Overdue(most=1)
+
+    def run_out(key: str) -> None:
+        if key == "bad":
+            raise ValueError(key)
+        overdue(key)
+
+    deadlines: Deadlines[str] = Deadlines(0.0, run_out)
+    deadlines.begin("bad")
+    deadlines.begin("good")
+    await overdue.wait()
+    assert overdue.keys == ["good"]

@@ -71,7 +71,7 @@ local function fate(id, found)
       -- Should it live after all (Redis may have been held up for longer than its sign of life is good), it hears so: of
       -- the last one first, for each is queued again in front of all others.
       redis.call('DEL', prefix .. id)
-      redis.call('LPUSH', ARGV[11] .. gateway, '\146\217' .. string.char(#id) .. id .. ARGV[13])
+      pcall(redis.call, 'LPUSH', ARGV[11] .. gateway, '\146\217' .. string.char(#id) .. id .. ARGV[13])
       redis.call('EXPIRE', ARGV[11] .. gateway, ARGV[12])
     else
       return ARGV[14] == '1' and found[5] ~= '1' and 'leave' or 'start'
@@ -83,6 +83,7 @@ end
 local note, known_empty = { ARGV[5] }, 0
 for lane, name in ipairs({ 'high', 'low' }) do
   local queue, started, leases = KEYS[lane], KEYS[lane + 2], {}
+  redis.call('ZCARD', started) -- should it be no sorted set, that has to be known before anything is taken
   while free > 0 and budget > 0 and claimed[2] == 0 do
     local asked = math.min(free, budget)
     local ids = redis.call('LPOP', queue, asked) or {}

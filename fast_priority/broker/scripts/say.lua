@@ -28,7 +28,8 @@ local ended, pushed, delivered = {}, {}, {}
 for i = 5, #ARGV, 6 do
   local id, gateway, frame, is_last = ARGV[i], ARGV[i + 3], ARGV[i + 4], ARGV[i + 5] == '1'
   local lane, member, job = started[ARGV[i + 2]], id .. ':' .. ARGV[i + 1], jobs .. id
-  local is_leased = is_last and redis.call('ZREM', lane, member) == 1 or redis.call('ZSCORE', lane, member)
+  local is_set, found = pcall(redis.call, is_last and 'ZREM' or 'ZSCORE', lane, member)
+  local is_leased = not is_set or (found and found ~= 0) -- what is no set tells nothing, and holds nobody up
   local is_anothers = not is_leased and redis.call('EXISTS', job) == 1
   if is_last and not is_anothers then ended[#ended + 1] = job end
   local is_over = some_are_over and redis.call('EXISTS', marks .. id) == 1

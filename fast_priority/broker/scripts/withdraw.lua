@@ -16,7 +16,9 @@ for i = 6, #ARGV, 3 do
   local status, worker = found[1], found[2]
   if status and status ~= 'queued' then
     if worker and worker ~= '' and farewell ~= '' then
-      redis.call('RPUSH', ARGV[2] .. worker, farewell)
+      -- First of all, for it is carried out even by a Redis that is out of memory, and what follows it in a script as well.
+      redis.call('EXPIRE', ARGV[2] .. worker, ARGV[3])
+      pcall(redis.call, 'RPUSH', ARGV[2] .. worker, farewell) -- a mailbox that is no list concerns nobody else
       redis.call('EXPIRE', ARGV[2] .. worker, ARGV[3])
     end
     outcomes[#outcomes + 1] = 'started'
