@@ -131,15 +131,11 @@ async def test_it_is_said_once(broker: Broker, caplog: pytest.LogCaptureFixture)
     assert inbox in said
 
 
-async def test_a_claim_that_cannot_lease_takes_nothing(broker: Broker) -> None:
-    """Where the leases are no sorted set, requests stay on their queue: they are claimed when it is mended."""
+async def test_leases_of_the_wrong_type_are_put_right(broker: Broker) -> None:
+    """Where the leases are no sorted set, a claim removes it, and gives and leases what waits as ever."""
     broker.spoil(keys.started("high"))
-    asking = [asyncio.create_task(broker.one.ask(Priority.HIGH, b"call", "GET /")) for _ in range(2)]
-    await until("both are queued", lambda: broker.waiting() == 2)
-    assert (await broker.claimer.take_turn([], 2)).claims == []
-    assert broker.waiting() == 2
-    broker.redis.delete(keys.started("high"))
-    claims = (await broker.claimer.take_turn([], 2)).claims
+    asking, claims = await broker.start(broker.one, broker.other)
+    assert broker.redis.zcard(keys.started("high")) == 2
     await broker.claimer.take_turn([Saying(claim, HELLO) for claim in claims], 0)
     async with asyncio.timeout(30):
         assert await asyncio.gather(*asking) == [HELLO, HELLO]

@@ -83,7 +83,8 @@ end
 local note, known_empty = { ARGV[5] }, 0
 for lane, name in ipairs({ 'high', 'low' }) do
   local queue, started, leases = KEYS[lane], KEYS[lane + 2], {}
-  redis.call('ZCARD', started) -- should it be no sorted set, that has to be known before anything is taken
+  -- What is no sorted set says nothing of leases. Found out only when the first is written, it would cost what was taken.
+  if not pcall(redis.call, 'ZCARD', started) then redis.call('DEL', started) end
   while free > 0 and budget > 0 and claimed[2] == 0 do
     local asked = math.min(free, budget)
     local ids = redis.call('LPOP', queue, asked) or {}
