@@ -1,6 +1,8 @@
 """What all tests share: an environment without settings of its own, and a Redis for those that want one."""
 
 import os
+import signal
+import threading
 from collections.abc import Iterator
 
 import hypothesis
@@ -8,6 +10,10 @@ import pytest
 from redis import Redis
 
 from fast_priority.embedded_redis import embedded_redis
+
+# Whoever runs the tests in the background may have had them ignore interrupts; what they start and interrupt must not.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN and threading.current_thread() is threading.main_thread():
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # No test asserts a duration. In CI the examples are the same in every run: a change is judged by what it changed.
 hypothesis.settings.register_profile("here", deadline=None)
