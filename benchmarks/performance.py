@@ -6,17 +6,16 @@ It takes about 25 minutes; --quick takes three, and its figures are good for not
 """
 
 import argparse
-import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from types import FrameType
 
 # Run as a script, Python looks beside the file only.
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from dataclasses import replace
 
+from benchmarks.command_line import end_on_signals, positive
 from benchmarks.findings import Report, findings_table
 from benchmarks.machine import has_haproxy, machine_line, prepare_process, programs_line, require_programs
 from benchmarks.measure_cores import measure_cores
@@ -49,8 +48,7 @@ _PARTS: dict[str, Callable[[Sizes], Report]] = {
 def main() -> int:
     """Measure, print, and give the exit status."""
     options = _options()
-    for ending in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(ending, _end)
+    end_on_signals()
     prepare_process()
     try:
         require_programs()
@@ -104,22 +102,9 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", action="append", choices=_PARTS, help="this part; may be given several times [all]")
     parser.add_argument("--quick", action="store_true", help="small and short, to see that everything works")
-    parser.add_argument("--rounds", type=_positive, help="how often everything is measured")
+    parser.add_argument("--rounds", type=positive, help="how often everything is measured")
     parser.add_argument("--write", metavar="FOLDER", help="put the results into the documentation in this folder")
     return parser.parse_args()
-
-
-def _positive(text: str) -> int:
-    if (number := int(text)) < 1:
-        raise argparse.ArgumentTypeError("this must be 1 or more")
-    return number
-
-
-def _end(number: int, frame: FrameType | None) -> None:
-    # Once is enough: a second one in the midst of stopping the parts would leave some of them.
-    for ending in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(ending, signal.SIG_IGN)
-    raise KeyboardInterrupt
 
 
 if __name__ == "__main__":

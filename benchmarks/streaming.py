@@ -7,16 +7,15 @@ start. --quick takes half a minute and asks nothing of the speed: in so short a 
 import argparse
 import os
 import resource
-import signal
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from types import FrameType
 
 # Run as a script, Python looks beside the file only.
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from benchmarks.command_line import end_on_signals, positive
 from benchmarks.machine import machine_line
 from benchmarks.streaming_crowds import measure_events, measure_waiting
 from benchmarks.streaming_findings import MEBIBYTE, Finding, table
@@ -56,8 +55,7 @@ def main() -> int:
     """Measure, print, and give the exit status."""
     options = _options()
     sizes = _sizes(options)
-    for ending in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(ending, _end)
+    end_on_signals()
     # What the caller's shell has set for a gateway of its own must not change what is measured.
     for name in [name for name in os.environ if name.startswith(PREFIX)]:
         del os.environ[name]
@@ -115,23 +113,10 @@ def _options() -> argparse.Namespace:
         ("waiting", "requests that wait at once"),
         ("waiting-kibibytes", "size of each upload that waits"),
     ):
-        parser.add_argument(f"--{name}", type=_positive, help=f"{meaning} [{getattr(Sizes(), name.replace('-', '_'))}]")
+        parser.add_argument(f"--{name}", type=positive, help=f"{meaning} [{getattr(Sizes(), name.replace('-', '_'))}]")
     for name, meaning in (("event-interval-seconds", "between events"), ("slow-seconds", "how long it is read slowly")):
         parser.add_argument(f"--{name}", type=float, help=f"{meaning} [{getattr(Sizes(), name.replace('-', '_'))}]")
     return parser.parse_args()
-
-
-def _positive(text: str) -> int:
-    if (number := int(text)) < 1:
-        raise argparse.ArgumentTypeError("this must be 1 or more")
-    return number
-
-
-def _end(number: int, frame: FrameType | None) -> None:
-    # Once is enough: a second one in the midst of stopping the parts would leave some of them.
-    for ending in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(ending, signal.SIG_IGN)
-    raise KeyboardInterrupt
 
 
 if __name__ == "__main__":
