@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -73,10 +73,15 @@ class Batcher(Generic[Item, Result]):
                 if not result.done():
                     result.set_result(answer)
         except BaseException as error:
-            for _, result in batch:
-                if isinstance(error, Exception) and not result.done():
-                    result.set_exception(error)
-                result.cancel()  # for those that still have neither
-            batch.clear()  # the error refers to it, and the results to the error: a circle
+            _fail(batch, error)
+            # The error refers to what this call has at hand, and the results to the error: a circle, but for this.
+            batch.clear()
             if not isinstance(error, Exception):
                 raise
+
+
+def _fail(batch: list[tuple[Any, asyncio.Future[Any]]], error: BaseException) -> None:
+    for _, result in batch:
+        if isinstance(error, Exception) and not result.done():
+            result.set_exception(error)
+        result.cancel()  # for those that still have neither

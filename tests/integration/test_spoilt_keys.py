@@ -148,3 +148,22 @@ async def test_leases_of_the_wrong_type_hold_up_no_answer(broker: Broker) -> Non
     await broker.claimer.take_turn([Saying(claim, HELLO) for claim in claims], 0)
     async with asyncio.timeout(30):
         assert await asyncio.gather(*asking) == [HELLO, HELLO]
+
+
+async def test_a_mailbox_of_the_wrong_type_costs_only_what_is_for_it(broker: Broker) -> None:
+    """What a gateway says to several workers in one round trip reaches all but the one whose mailbox is spoilt."""
+    broker.spoil(keys.inbox("spoilt"))
+    refusals = await broker.one._say_all([("spoilt", b"to nobody"), ("worker", b"to a worker")])
+    assert [refusal is None for refusal in refusals] == [False, True]
+    assert broker.redis.lrange(keys.inbox("worker"), 0, -1) == [b"to a worker"]
+
+
+async def test_leaving_is_told_without_memory(broker: Broker) -> None:
+    """A worker hears that a client has left also while Redis is out of memory: its slot is not kept for nobody."""
+    asking, _ = await broker.start(broker.one)
+    broker.redis.config_set("maxmemory", 1)
+    try:
+        asking[0].cancel()
+        await until("the worker is told", lambda: int(broker.redis.llen(keys.inbox("worker"))) == 1)
+    finally:
+        broker.redis.config_set("maxmemory", 0)

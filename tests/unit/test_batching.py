@@ -1,6 +1,8 @@
 """Many small calls as few round trips."""
 
 import asyncio
+import gc
+import weakref
 from collections.abc import Sequence
 
 import pytest
@@ -121,3 +123,27 @@ async def test_used_again(turns: int) -> None:
     for turn in range(turns):
         assert await answered(*ask(batcher, turn)) == [2 * turn]
     assert len(link.batches) == turns
+
+
+async def test_what_failed_is_let_go() -> None:
+    """What was in a batch that failed is freed with its last user, and does not wait for the collector of garbage."""
+
+    class Request:
+        pass
+
+    async def fail(requests: Sequence[Request]) -> Sequence[None]:
+        raise ConnectionError
+
+    batcher: Batcher[Request, None] = Batcher(fail, most=10)
+    request = Request()
+    remembered = weakref.ref(request)
+    gc.disable()
+    try:
+        result = batcher.put(request)
+        del request
+        await asyncio.wait([result])
+        assert isinstance(result.exception(), ConnectionError)
+        del result
+        await until("it is freed", lambda: remembered() is None)
+    finally:
+        gc.enable()

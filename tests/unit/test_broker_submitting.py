@@ -11,7 +11,7 @@ from fast_priority.broker import keys, scripts, submitting
 from fast_priority.broker.claiming import Claimer, Saying
 from fast_priority.broker.submitting import Submitter, _Submission
 from fast_priority.errors import BrokerUnavailable, QueueFull, RequestBodyTooLarge, RequestLost, WaitedTooLong
-from fast_priority.message import Chunk, End, Frame, Leave, Want, decode_frame
+from fast_priority.message import Chunk, End, Frame, Leave, Want, decode_frame, encode
 from fast_priority.priority import Priority
 from fast_priority.settings import Settings
 from tests.unit.broker_rig import HELLO, PATIENCE_SECONDS, Rig, until
@@ -322,3 +322,14 @@ async def test_a_body_that_fails_fails_the_request(rig: Rig, submitter: Submitte
     await until("it has failed", asking.done)
     assert isinstance(asking.exception(), RequestBodyTooLarge)
     await until("the worker is told", lambda: rig.redis.llen(keys.inbox("worker-1")) == 2)
+
+
+async def test_answered_before_it_is_known_to_be_queued(rig: Rig, submitter: Submitter, held_submits: Held) -> None:
+    """A request whose answer comes before that to its submit is answered: somebody has it, so it was queued."""
+    asking = rig.ask(submitter, Priority.LOW, b"quick")
+    await until("it is on its way", lambda: held_submits.runs == 1)
+    (job_id,) = submitter._inbox._waiting
+    rig.redis.rpush(keys.inbox(submitter.gateway_id), encode(Frame(job_id, HELLO)))
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        assert await asking == HELLO
+    held_submits.through.set()
