@@ -1,9 +1,8 @@
 """One program under two names, `run-fast-priority` and `fast-priority`."""
 
 import logging
-import signal
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.metadata import version
 from typing import Annotated, Any
@@ -261,23 +260,6 @@ def _run_gateway(settings: Settings) -> None:
 
 
 def _run_workers(settings: Settings) -> None:
-    from rq.worker_pool import WorkerPool
+    from fast_priority.worker_pool import PriorityWorkerPool
 
-    from fast_priority.broker.connecting import sync_connection
-    from fast_priority.worker import PriorityWorker
-
-    def make_worker(queues: Any, *, connection: Any, **options: Any) -> PriorityWorker:
-        # This runs in the process of the new worker, which was forked with the pool's handlers: they end the pool only.
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, signal.SIG_DFL)
-        # One of its own: that of the pool was made before the fork, and so were those to the Sentinels behind it.
-        return PriorityWorker(queues, settings=settings, connection=sync_connection(settings), **options)
-
-    pool = WorkerPool(
-        ["high", "low"],
-        connection=sync_connection(settings),
-        num_workers=settings.worker_processes,
-        worker_class=make_worker,  # type: ignore[arg-type]
-    )
-    start: Callable[..., None] = pool.start
-    start(logging_level="INFO")
+    PriorityWorkerPool(settings).run()

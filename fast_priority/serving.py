@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import logging
-import signal
 import time
 from collections.abc import Callable
 from typing import Any
@@ -17,6 +16,7 @@ from fast_priority.broker.mailbox import Mailbox
 from fast_priority.carrying import Line, carry
 from fast_priority.errors import MalformedRequest
 from fast_priority.fields import check_queued_request
+from fast_priority.held_signals import TO_END, let_through
 from fast_priority.in_flight import Carried, InFlight
 from fast_priority.keeping_leases import KeepingLeases
 from fast_priority.message import Chunk, ForwardCall, Part, Reply, UnreadableMessage, decode_call
@@ -78,7 +78,7 @@ class Serving:
         """Serve until a signal ends it and all that is in flight has been settled."""
         logger.info("Worker %s: %d slots", self._name, self._slots)
         loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
+        for number in TO_END:
             loop.add_signal_handler(number, self._on_signal)
         helpers = [
             asyncio.create_task(
@@ -91,7 +91,8 @@ class Serving:
             )
         ]
         try:
-            await self._fill_slots()
+            with let_through():
+                await self._fill_slots()
         finally:
             carrying = [carried.task for carried in self._in_flight if carried.task is not None]
             await end_all([*helpers, *carrying])

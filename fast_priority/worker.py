@@ -25,6 +25,7 @@ from fast_priority.broker import connecting
 from fast_priority.broker.jobs import WriteOnlySerializer
 from fast_priority.errors import ConfigurationError
 from fast_priority.garbage import collect_rarely
+from fast_priority.held_signals import held_back
 from fast_priority.priority import Priority
 from fast_priority.serving import Serving
 from fast_priority.settings import Settings
@@ -79,6 +80,11 @@ class PriorityWorker(BaseWorker):
 
         The other options are rq's and mean nothing here: nothing is scheduled, and high always comes first.
         """
+        # Ended between its birth and its first look at the queues, or in its teardown, it would stay in rq's registers.
+        with held_back():
+            return self._work(burst, logging_level, date_format, log_format)
+
+    def _work(self, burst: bool, logging_level: str | None, date_format: str, log_format: str) -> bool:
         self.bootstrap(logging_level, date_format, log_format)
         for queue in self.queues:
             clean_worker_registry(queue)  # the names of workers that were killed
