@@ -40,9 +40,9 @@ class PriorityWorkerPool(WorkerPool):
         """Start them all; a signal waits until then, as it could not end those that are yet to come."""
         with held_back():
             self._install_signal_handlers()  # type: ignore[no-untyped-call]
-            super().start_workers(*args, **options)  # type: ignore[no-untyped-call]
+            super().start_workers(*args, **options)
 
     def start_worker(self, *args: Any, **options: Any) -> None:
         """Start one; it begins with the pool's handlers, which would end its siblings but not itself."""
         with held_back():
-            super().start_worker(*args, **options)  # type: ignore[no-untyped-call]
+            super().start_worker(*args, **options)
