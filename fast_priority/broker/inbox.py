@@ -8,35 +8,34 @@ from typing import Any
 from redis.asyncio import Redis
 
 from fast_priority.broker import connecting, keys, scripts
+from fast_priority.broker.lookout import Lookout
 from fast_priority.broker.mailbox import Mailbox
 from fast_priority.broker.presence import Presence
 from fast_priority.conversation import Conversation
-from fast_priority.errors import GatewayError, RequestCancelled, RequestLost
+from fast_priority.errors import GatewayError, RequestLost
 from fast_priority.message import End, Failure, Frame, Reply
+from fast_priority.priority import Priority
 from fast_priority.tasks import end_all, keep_doing
 
 logger = logging.getLogger(__name__)
 
 _ANSWER_SECONDS = 2.0
 _WORKERS_ARE_BACK_SECONDS = 3.0  # they notice a dead connection within 2 s, and renew their leases every second
+_ALL_SEEN_SECONDS = 6.0
 _WATCH_AT_ONCE = 1000
 _AGAIN_SECONDS = 0.25  # the second look, so that a dead worker's requests are settled within 5 s of its death
 _RECONNECT_SECONDS = 0.2
-_MOST_LOOKS = 10
 
-_LOST = frozenset({b"", b"failed"})
-"""What a job's status says when no answer will come: it is gone, or a stock worker has died with it."""
-_CANCELLED = frozenset({b"canceled", b"stopped"})
-"""The same, when somebody has put it aside with one of rq's tools."""
+_LEASES = [keys.started(priority.value) for priority in Priority]
 
 
 class Inbox:
     """Knows which requests wait for an answer, hears what workers say of them and hands it over.
 
     Two tasks run while it is open. One reads the mailbox and never polls. The other looks, every
-    `poll_interval_seconds` and for all waiting requests in one call, whether their jobs are still there: a request
-    whose job is gone twice in a row, with nothing left to read, has lost its worker and fails with RequestLost. After a
-    Redis that was away, workers have time first to say what they have in flight.
+    `poll_interval_seconds`, whether the jobs of those that wait are still there: a request whose job is gone twice in a
+    row, with nothing left to read, has lost its worker and fails with RequestLost. After a Redis that was away, workers
+    have time first to say what they have in flight; then all that wait are looked at.
     """
 
     def __init__(self, gateway_id: str, options: dict[str, Any], poll_interval_seconds: float) -> None:
@@ -45,7 +44,7 @@ class Inbox:
         self._mailbox = Mailbox(gateway_id, options, self._hear, expects_much=lambda: bool(self._waiting))
         self._poll_interval_seconds = poll_interval_seconds
         self._waiting: dict[str, Conversation] = {}
-        self._missing: dict[str, int] = {}  # in how many looks in a row the job of a request was not there
+        self._lookout = Lookout()
         self._presence = Presence()
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -79,13 +78,13 @@ class Inbox:
         """The request is on its queue: from now on its job has to be there. Tells whether anybody waits for it."""
         if request_id not in self._waiting:
             return False
-        self._missing[request_id] = 0
+        self._lookout.add(request_id)
         return True
 
     def forget(self, request_id: str) -> None:
         """Nobody waits for this answer any more; should it come, it is dropped."""
         self._waiting.pop(request_id, None)
-        self._missing.pop(request_id, None)
+        self._lookout.drop(request_id)
 
     def fail(self, request_id: str, error: GatewayError) -> None:
         """Make whoever waits for this answer get an error instead."""
@@ -103,10 +102,9 @@ class Inbox:
         conversation.hear(frame.part)
 
     async def _watch_once(self) -> None:
-        is_one_missing = any(looks == 1 for looks in self._missing.values())
-        again_seconds = _AGAIN_SECONDS if is_one_missing else self._poll_interval_seconds
+        again_seconds = _AGAIN_SECONDS if self._lookout.is_in_a_hurry else self._poll_interval_seconds
         await asyncio.sleep(min(again_seconds, self._poll_interval_seconds))
-        ids = list(self._missing)
+        ids = self._lookout.choose(everyone=self._presence.was_away_within(_ALL_SEEN_SECONDS))
         # Even if there are none: which server answers has to be known before it is another.
         for start in range(0, max(len(ids), 1), _WATCH_AT_ONCE):
             await self._watch(ids[start : start + _WATCH_AT_ONCE])
@@ -114,26 +112,19 @@ class Inbox:
     async def _watch(self, ids: list[str]) -> None:
         asked_at = time.monotonic()
         try:
-            touched = [self._key, self._aside]
-            server, unread, *statuses = await scripts.WATCH.run(self._redis, touched, [keys.JOB_PREFIX, *ids])
+            touched = [self._key, self._aside, *_LEASES]
+            server, unread, ending, *statuses = await scripts.WATCH.run(self._redis, touched, [keys.JOB_PREFIX, *ids])
         except connecting.LOST:
             self._presence.note_away()
             raise
         self._presence.note_answer(server, asked_at)
         if self._presence.was_away_within(_WORKERS_ARE_BACK_SECONDS):
             return
+        seen = list(zip(ids, statuses, strict=True))
         # The last first: each goes in front of all others, and so the oldest comes to be the first.
-        for request_id, status in reversed(list(zip(ids, statuses, strict=True))):
-            self._note(request_id, status, unread)
+        for request_id, error in self._lookout.note(seen, map(_name_of, ending), unread):
+            self.fail(request_id, error)
 
-    def _note(self, request_id: str, status: bytes, unread: int) -> None:
-        if request_id not in self._missing:
-            return
-        if status in _CANCELLED:
-            self.fail(request_id, RequestCancelled("its job was cancelled"))
-            return
-        # Its answer may be on the way: what says the end of a request removes its job in the same step. There may
-        # always be something to read for others, so that does not excuse it for ever.
-        self._missing[request_id] = looks = self._missing[request_id] + 1 if status in _LOST else 0
-        if looks >= _MOST_LOOKS or (looks > 1 and unread == 0):
-            self.fail(request_id, RequestLost("its job vanished without an answer"))
+
+def _name_of(job_id: bytes) -> str:
+    return job_id.decode(errors="replace")

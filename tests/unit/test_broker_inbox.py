@@ -1,12 +1,13 @@
 """The inbox of a gateway: answers reach whoever waits, and nobody waits for a job that is gone."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 
 import pytest
 from redis.exceptions import ConnectionError
 
-from fast_priority.broker import keys
+from fast_priority.broker import keys, lookout
 from fast_priority.broker.inbox import Inbox
 from fast_priority.conversation import Conversation
 from fast_priority.errors import RequestLost
@@ -259,3 +260,32 @@ async def test_the_oldest_comes_first_again(rig: Rig, unread: Inbox) -> None:
     for _ in range(2):
         await unread._watch(list(answers))
     assert failed == ["youngest", "middle", "oldest"]
+
+
+@pytest.mark.parametrize("lane", ["high", "low"])
+async def test_a_dead_workers_request_among_many(
+    rig: Rig, unread: Inbox, lane: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However many wait, one whose lease ends and whose job goes is found within two looks after that."""
+    monkeypatch.setattr(lookout, "_A_TURN", 2)
+    for number in range(20):
+        rig.redis.hset(keys.job(str(number)), mapping={"status": "queued", "server": ""})
+        looked_after(unread, str(number))
+    answer = looked_after(unread, "mine")
+    rig.redis.hset(keys.job("mine"), "status", "started")
+    rig.redis.zadd(keys.started(lane), {"mine:execution": time.time() + 1.5, "another:execution": time.time() + 3.5})
+    await unread._watch(unread._lookout.choose(everyone=False))
+    rig.redis.delete(keys.job("mine"), keys.started(lane))
+    for _ in range(2):
+        assert waits(answer)
+        await unread._watch(unread._lookout.choose(everyone=False))
+    assert await fails(answer)
+
+
+async def test_leases_of_a_wrong_type(rig: Rig, unread: Inbox) -> None:
+    """A registry of leases that somebody has spoilt keeps nobody from finding what is lost."""
+    answer = looked_after(unread, "mine")
+    rig.redis.set(keys.started("high"), "spoilt")
+    for _ in range(2):
+        await unread._watch(["mine"])
+    assert await fails(answer)
