@@ -50,12 +50,12 @@ def write_arrivals(path: Path, arrivals: Iterable[Arrival]) -> None:
 
 
 def read_sent(path: Path) -> tuple[Sent, ...]:
-    """Read a file of what was sent. Raises RecordError, which names the file and the line."""
+    """Read a file of what was sent, but a last line that was cut off. Raises RecordError, which names the file and the line."""
     return tuple(_read(path, Sent.from_dict))
 
 
 def read_arrivals(path: Path) -> tuple[Arrival, ...]:
-    """Read a file of arrivals. Raises RecordError, which names the file and the line."""
+    """Read a file of arrivals, but a last line that was cut off. Raises RecordError, which names the file and the line."""
     return tuple(_read(path, Arrival.from_dict))
 
 
@@ -63,10 +63,21 @@ def _read(path: Path, make: Callable[[Mapping[str, Any]], T]) -> Iterator[T]:
     try:
         with path.open("rb") as file:
             for number, line in enumerate(file, start=1):
-                if line.strip():
+                if line.strip() and not _was_cut_off(line):
                     yield _read_line(path, number, line, make)
     except OSError as error:
         raise _cannot("read", path, error) from error
+
+
+def _was_cut_off(line: bytes) -> bool:
+    """Tell whether this is half a line: all that a writer leaves of its last that is killed between two pages of it."""
+    if line.endswith(b"\n"):
+        return False
+    try:
+        json.loads(line)
+    except ValueError:
+        return True
+    return False
 
 
 def _read_line(path: Path, number: int, line: bytes, make: Callable[[Mapping[str, Any]], T]) -> T:

@@ -73,8 +73,8 @@ def test_request_is_in_the_file_at_once(path: Path) -> None:
     recording.close()
 
 
-def test_process_that_is_killed_leaves_whole_lines(path: Path) -> None:
-    """A run that is ended by force leaves all that it had recorded, and no half a line."""
+def test_process_that_is_killed_leaves_what_it_recorded(path: Path) -> None:
+    """A run that is ended by force leaves all that it had recorded."""
     path.write_text("")
     with subprocess.Popen([sys.executable, "-c", WRITES_FOR_EVER, path], cwd=Path(__file__).parents[2]) as process:
         try:
@@ -82,6 +82,12 @@ def test_process_that_is_killed_leaves_whole_lines(path: Path) -> None:
         finally:
             process.send_signal(signal.SIGKILL)
     assert [sent.request_id for sent in read_sent(path)] == [f"high-{n}" for n in range(len(read_sent(path)))]
+
+
+def test_a_last_line_that_was_cut_off_is_left_out(path: Path) -> None:
+    """Half a line at the end, which a writer leaves that is killed as it writes, does not spoil what comes before it."""
+    path.write_text(f"{GOOD}\n{GOOD[:40]}")
+    assert len(read_sent(path)) == 1
 
 
 def test_file_of_somebody_else_may_have_empty_lines_and_no_last_newline(path: Path) -> None:
