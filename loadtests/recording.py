@@ -50,12 +50,12 @@ def write_arrivals(path: Path, arrivals: Iterable[Arrival]) -> None:
 
 
 def read_sent(path: Path) -> tuple[Sent, ...]:
-    """Read a file of what was sent, but a last line that was cut off. Raises RecordError, which names the file and the line."""
+    """Read a file of what was sent, but a last line that was cut off. Raises RecordError, with file and line."""
     return tuple(_read(path, Sent.from_dict))
 
 
 def read_arrivals(path: Path) -> tuple[Arrival, ...]:
-    """Read a file of arrivals, but a last line that was cut off. Raises RecordError, which names the file and the line."""
+    """Read a file of arrivals, but a last line that was cut off. Raises RecordError, with file and line."""
     return tuple(_read(path, Arrival.from_dict))
 
 
