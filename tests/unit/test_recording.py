@@ -85,7 +85,7 @@ def test_process_that_is_killed_leaves_what_it_recorded(path: Path) -> None:
 
 
 def test_a_last_line_that_was_cut_off_is_left_out(path: Path) -> None:
-    """Half a line at the end, which a writer leaves that is killed as it writes, does not spoil what comes before it."""
+    """Half a line at the end, left by a writer that was killed, does not spoil what comes before it."""
     path.write_text(f"{GOOD}\n{GOOD[:40]}")
     assert len(read_sent(path)) == 1
 
