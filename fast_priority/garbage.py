@@ -6,13 +6,13 @@ of a gateway's work, and finds nothing: what a request makes is freed as soon as
 
 import gc
 
-_NEW_OBJECTS = 50_000
+_NEW_OBJECTS = 200_000
 _YOUNG_COLLECTIONS = 20
 _MIDDLE_COLLECTIONS = 20
 
 
 def collect_rarely() -> None:
-    """Collect cyclic garbage after 50,000 new objects, and never look again at what is there now.
+    """Collect cyclic garbage after 200,000 new objects, and never look again at what is there now.
 
     To be called once all is imported. Cycles still go, only later: what may come in floods should make none.
     """
