@@ -8,7 +8,6 @@ from typing import Any
 from redis import Redis as SyncRedis
 from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
-from redis.asyncio.sentinel import SentinelConnectionPool
 from redis.backoff import NoBackoff
 from redis.connection import Connection, SSLConnection, UnixDomainSocketConnection
 from redis.exceptions import RedisError
@@ -26,6 +25,7 @@ from fast_priority.broker.connection import (
     TlsConnection,
 )
 from fast_priority.broker.discovering import Discovery, Sentinels
+from fast_priority.broker.pool import MasterPool, Pool
 from fast_priority.errors import ConfigurationError
 from fast_priority.redis_address import RedisAddress
 from fast_priority.settings import Settings
@@ -106,24 +106,22 @@ def connect(options: dict[str, Any], answer_timeout_seconds: float = ANSWER_TIME
         "socket_timeout": answer_timeout_seconds,
         "retry": Retry(NoBackoff(), 0),
         "max_connections": 64,
+        "socket_read_size": READ_BYTES,
         # With them, redis-py takes a connection that the server has closed for one that may be used.
         "maint_notifications_config": MaintNotificationsConfig(enabled=False),
     }
     sentinels: Sentinels | None = options.pop("sentinels", None)
-    over_tls = options.get("ssl", False)
-    if sentinels is None:
-        redis = Redis(**options)
-        tcp = TlsConnection if over_tls else TcpConnection
-        redis.connection_pool.connection_class = SocketConnection if "unix_socket_path" in options else tcp
-    else:
-        options.pop("ssl", None)
+    over_tls = options.pop("ssl", False)
+    pool: Pool
+    if sentinels is not None:
         kind = MasterTlsConnection if over_tls else MasterConnection
-        pool = SentinelConnectionPool(  # type: ignore[no-untyped-call]
-            sentinels.master_name, Discovery(sentinels), connection_class=kind, **options
-        )
-        redis = Redis.from_pool(pool)
-    redis.connection_pool.connection_kwargs["socket_read_size"] = READ_BYTES
-    return redis
+        found = (sentinels.master_name, Discovery(sentinels))
+        pool = MasterPool(*found, connection_class=kind, **options)  # type: ignore[no-untyped-call]
+    elif "unix_socket_path" in options:
+        pool = Pool(SocketConnection, path=options.pop("unix_socket_path"), **options)
+    else:
+        pool = Pool(TlsConnection if over_tls else TcpConnection, **options)
+    return Redis.from_pool(pool)
 
 
 def _tls_options(address: RedisAddress) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """Connections to Redis: where they lead, and that none stays with a server that takes no writes."""
 
+import asyncio
 import socket
 import time
 from collections.abc import AsyncIterator, Iterator
@@ -8,6 +9,7 @@ from contextlib import ExitStack, asynccontextmanager
 import pytest
 from redis import Redis
 from redis.asyncio import Redis as AsyncRedis
+from redis.asyncio.connection import AbstractConnection
 from redis.connection import Connection, ConnectionPool
 from redis.sentinel import Sentinel
 
@@ -42,6 +44,12 @@ async def connected(port: int) -> AsyncIterator[AsyncRedis]:
         await redis.aclose()
 
 
+async def until_something_has_come(connection: AbstractConnection) -> None:
+    async with asyncio.timeout(_GENEROUS_SECONDS):
+        while not await connection.can_read():
+            await asyncio.sleep(0.001)
+
+
 @pytest.mark.parametrize(
     "write",
     [("SET", "key", "value"), ("EVAL", "return redis.call('SET', KEYS[1], 'value')", 1, "key")],
@@ -57,6 +65,27 @@ async def test_a_replica_is_left(own_redis: Redis, write: tuple[str | int, ...])
         own_redis.replicaof("NO", "ONE")
         await redis.execute_command(*write)  # type: ignore[no-untyped-call]
         assert await redis.client_id() > before
+
+
+async def test_a_connection_that_was_closed_is_made_anew(own_redis: Redis) -> None:
+    """Whoever borrows a connection that the server has closed since gets another, and notices nothing."""
+    async with connected(port_of(own_redis)) as redis:
+        (before,) = await send_together(redis, [("CLIENT", "ID")])
+        own_redis.client_kill_filter(_id=before)
+        await until_something_has_come(redis.connection_pool._available_connections[-1])
+        (after,) = await send_together(redis, [("CLIENT", "ID")])
+        assert after > before
+
+
+async def test_an_answer_that_nobody_took_is_nobody_elses(own_redis: Redis) -> None:
+    """A connection that comes back with an answer unread is not lent again as it is."""
+    async with connected(port_of(own_redis)) as redis:
+        pool = redis.connection_pool
+        connection = await pool.get_connection()  # type: ignore[no-untyped-call]
+        await connection.send_command("ECHO", "another's")
+        await until_something_has_come(connection)
+        await pool.release(connection)
+        assert await send_together(redis, [("ECHO", "mine")]) == [b"mine"]
 
 
 async def test_a_replica_is_left_in_the_midst_of_a_round_trip(own_redis: Redis) -> None:

@@ -273,7 +273,9 @@ async def test_a_dead_workers_request_among_many(
         looked_after(unread, str(number))
     answer = looked_after(unread, "mine")
     rig.redis.hset(keys.job("mine"), "status", "started")
-    rig.redis.zadd(keys.started(lane), {"mine:execution": time.time() + 1.5, "another:execution": time.time() + 3.5})
+    rig.redis.zadd(
+        keys.started(lane), {"mine:execution": int(time.time()) + 1, "another:execution": int(time.time()) + 4}
+    )
     await unread._watch(unread._lookout.choose(everyone=False))
     rig.redis.delete(keys.job("mine"), keys.started(lane))
     for _ in range(2):

@@ -1,0 +1,45 @@
+"""redis-py's asyncio pools, for connections that are borrowed for every round trip.
+
+redis-py counts each borrowing four times for OpenTelemetry, asks its retries to connect what is connected, and tells
+its listeners of each return. Nobody listens here, and it is a good part of what a small round trip costs.
+"""
+
+from contextlib import suppress
+from typing import Any
+
+from redis.asyncio.connection import AbstractConnection, ConnectionPool
+from redis.asyncio.sentinel import SentinelConnectionPool
+from redis.exceptions import RedisError
+
+
+class Pool(ConnectionPool):
+    """Lends connections, and makes sure as redis-py does that each is connected and has nothing unread."""
+
+    async def get_connection(self, command_name: str | None = None, *keys: Any, **options: Any) -> AbstractConnection:
+        """Lend a connection. Raises what redis-py raises when none can be made."""
+        connection: AbstractConnection = self.get_available_connection()  # type: ignore[no-untyped-call]
+        try:
+            if not await _is_ready(connection):
+                await self.ensure_connection(connection)
+        except BaseException:
+            await self.release(connection)
+            raise
+        return connection
+
+    async def release(self, connection: AbstractConnection) -> None:
+        """Take a connection back."""
+        self._in_use_connections.remove(connection)
+        if connection.should_reconnect():  # type: ignore[no-untyped-call]
+            await connection.disconnect()
+        self._available_connections.append(connection)
+
+
+class MasterPool(Pool, SentinelConnectionPool):
+    """The same, of connections to the master that Sentinels name."""
+
+
+async def _is_ready(connection: AbstractConnection) -> bool:
+    if connection.is_connected:
+        with suppress(RedisError, OSError):
+            return not await connection.can_read()
+    return False
