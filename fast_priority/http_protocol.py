@@ -5,6 +5,7 @@ What ASGI has no words for is offered to the gateway as an extension (`client_co
 
 import asyncio
 import logging
+import weakref
 from collections.abc import Callable
 from typing import Any
 
@@ -43,7 +44,9 @@ class HttpProtocol(HttpToolsProtocol):
     def __init__(self, *args: Any, clocks: ConnectionClocks, is_last: bool = False, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._clocks = clocks
-        self._wait = Wait(self, clocks, self.loop)
+        # What belongs to a connection refers to it weakly: no circle is left of one that has ended.
+        self._itself: HttpProtocol = weakref.proxy(self)
+        self._wait = Wait(self._itself, clocks, self.loop)
         self._is_last = is_last
         self.left = Leaving()
         """Set when the client has left."""
@@ -60,7 +63,10 @@ class HttpProtocol(HttpToolsProtocol):
         super().connection_made(transport)
         self.on_message_begin()  # what comes may not even be the beginning of a request, and is answered nevertheless
         self.flow = WatchedFlow(transport)
-        self.transport = ClientTransport(transport, self.flow, self._client_may_still_send, self._wait.for_taking)
+        itself = self._itself
+        self.transport = ClientTransport(
+            transport, self.flow, lambda: itself._client_may_still_send(), self._wait.for_taking
+        )
         self._wait.by(self._clocks.head)
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -162,10 +168,10 @@ class HttpProtocol(HttpToolsProtocol):
         self.url = target.raw
         self.scope["headers"] = self.headers = target.with_its_host(self.headers)
         may_switch = self.parser.should_upgrade() and method == b"GET" and version == "1.1" and not self._is_answering()
-        self._latest = Connection(self, target.raw, may_switch and asks_for_websocket(self.headers))
+        self._latest = Connection(self._itself, target.raw, may_switch and asks_for_websocket(self.headers))
         self.scope["extensions"] = {EXTENSION: {"connection": self._latest}}
         super().on_headers_complete()
-        self._latest.cycle = self.cycle
+        self._latest.belongs_to(self.cycle)
         if self._is_last or self._is_draining:
             self.cycle.keep_alive = False
         self.in_head = False
@@ -327,10 +333,14 @@ class Connection:
 
     def __init__(self, protocol: HttpProtocol, raw_target: bytes, wants_websocket: bool) -> None:
         self._protocol = protocol
-        self.cycle: RequestResponseCycle = protocol.cycle
         self.raw_target = raw_target
         self.left = protocol.left
         self.wants_websocket = wants_websocket
+
+    def belongs_to(self, cycle: RequestResponseCycle) -> None:
+        """It is this request's, which lives for as long as it is answered, and the protocol with it."""
+        # Its scope has this connection in it: a circle, and one for each request is much for the collector of garbage.
+        self._cycle: RequestResponseCycle = weakref.proxy(cycle)
 
     @property
     def takes_at_once(self) -> bool:
@@ -339,7 +349,7 @@ class Connection:
 
     def send_whole(self, status: int, fields: Fields, body: bytes) -> None:
         """Send a whole response, in one piece: uvicorn's own way is two messages, each looked through once more."""
-        cycle = self.cycle
+        cycle = self._cycle
         if cycle.disconnected:
             return
         lines = [b"%b: %b\r\n" % (name.lower(), value) for name, value in fields]
@@ -357,16 +367,16 @@ class Connection:
 
     def announce_no_body(self) -> None:
         """Let the response end without the bytes that its Content-Length names."""
-        self.cycle.expected_content_length = 0
+        self._cycle.expected_content_length = 0
 
     def abort(self) -> None:
         """Break the connection off."""
-        _disconnect(self.cycle)
+        _disconnect(self._cycle)
         self._protocol.transport.abort()
 
     def take_over(self, end: Callable[[], None]) -> ByteStream:
         """Take the connection away from HTTP. Raises ConnectionResetError if the client has left."""
-        return self._protocol.hand_over(self.cycle, end)
+        return self._protocol.hand_over(self._cycle, end)
 
 
 def _refusal_of(error: httptools.HttpParserError) -> GatewayError:

@@ -33,6 +33,7 @@ from fast_priority.trouble import Trouble
 
 logger = logging.getLogger("rq.worker")
 
+_ANSWER_SECONDS = 5  # signals are held back while a worker registers: not for long, even if Redis hangs
 _QUEUE_NAMES = {priority.value for priority in Priority}
 
 
@@ -104,6 +105,11 @@ class PriorityWorker(BaseWorker):
             with contextlib.suppress(*connecting.LOST):
                 self.teardown()  # type: ignore[no-untyped-call]
         return serving.served > 0
+
+    @property
+    def connection_timeout(self) -> int:
+        """How many seconds what rq's machinery asks of Redis may take; rq's own workers block for minutes there."""
+        return _ANSWER_SECONDS
 
     def serialize(self) -> dict[str, Any]:
         """Give what Redis knows of this worker: rq's record and the number of slots."""

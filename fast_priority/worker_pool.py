@@ -43,6 +43,9 @@ class PriorityWorkerPool(WorkerPool):
             super().start_workers(*args, **options)
 
     def start_worker(self, *args: Any, **options: Any) -> None:
-        """Start one; it begins with the pool's handlers, which would end its siblings but not itself."""
+        """Start one, unless all are to end: nobody would tell it. A signal waits until it can be told."""
         with held_back():
+            if self.status is self.Status.STOPPED:
+                return
+            # It begins with the pool's handlers, which would end its siblings but not itself.
             super().start_worker(*args, **options)

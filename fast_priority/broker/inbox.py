@@ -22,6 +22,7 @@ logger = logging.getLogger(__name__)
 _ANSWER_SECONDS = 2.0
 _WORKERS_ARE_BACK_SECONDS = 3.0  # they notice a dead connection within 2 s, and renew their leases every second
 _ALL_SEEN_SECONDS = 6.0
+_OFTEN_SECONDS = 1.0  # whoever looks less often may miss that a lease ends
 _WATCH_AT_ONCE = 1000
 _AGAIN_SECONDS = 0.25  # the second look, so that a dead worker's requests are settled within 5 s of its death
 _RECONNECT_SECONDS = 0.2
@@ -104,12 +105,29 @@ class Inbox:
     async def _watch_once(self) -> None:
         again_seconds = _AGAIN_SECONDS if self._lookout.is_in_a_hurry else self._poll_interval_seconds
         await asyncio.sleep(min(again_seconds, self._poll_interval_seconds))
-        ids = self._lookout.choose(everyone=self._presence.was_away_within(_ALL_SEEN_SECONDS))
-        # Even if there are none: which server answers has to be known before it is another.
-        for start in range(0, max(len(ids), 1), _WATCH_AT_ONCE):
-            await self._watch(ids[start : start + _WATCH_AT_ONCE])
+        looks_seldom = self._poll_interval_seconds > _OFTEN_SECONDS
+        everyone = looks_seldom or self._presence.was_away_within(_ALL_SEEN_SECONDS)
+        await self._watch(self._lookout.choose(everyone=everyone))
 
     async def _watch(self, ids: list[str]) -> None:
+        seen: list[tuple[str, bytes]] = []
+        ending: list[str] = []
+        most_unread = 0
+        # Even if there are none: which server answers has to be known before it is another.
+        for start in range(0, max(len(ids), 1), _WATCH_AT_ONCE):
+            some = ids[start : start + _WATCH_AT_ONCE]
+            unread, ending_now, statuses = await self._ask(some)
+            most_unread = max(most_unread, unread)
+            ending += [job_id.decode(errors="replace") for job_id in ending_now]
+            seen += zip(some, statuses, strict=True)
+        if self._presence.was_away_within(_WORKERS_ARE_BACK_SECONDS):
+            return
+        # The last first: each goes in front of all others, and so the oldest comes to be the first.
+        for request_id, error in self._lookout.note(seen, ending, most_unread):
+            self.fail(request_id, error)
+
+    async def _ask(self, ids: list[str]) -> tuple[int, list[bytes], list[bytes]]:
+        """Give how many frames are unread, whose leases end soon, and the status of each of these jobs."""
         asked_at = time.monotonic()
         try:
             touched = [self._key, self._aside, *_LEASES]
@@ -118,13 +136,4 @@ class Inbox:
             self._presence.note_away()
             raise
         self._presence.note_answer(server, asked_at)
-        if self._presence.was_away_within(_WORKERS_ARE_BACK_SECONDS):
-            return
-        seen = list(zip(ids, statuses, strict=True))
-        # The last first: each goes in front of all others, and so the oldest comes to be the first.
-        for request_id, error in self._lookout.note(seen, map(_name_of, ending), unread):
-            self.fail(request_id, error)
-
-
-def _name_of(job_id: bytes) -> str:
-    return job_id.decode(errors="replace")
+        return unread, ending, statuses

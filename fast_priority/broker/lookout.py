@@ -1,12 +1,14 @@
-"""Which waiting requests are looked at next, and what is seen of them: no look costs more the more there wait."""
+"""Which waiting requests are looked at next, and what is seen of them: however many wait, few are looked at."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from itertools import count
 
 from fast_priority.errors import GatewayError, RequestCancelled, RequestLost
 
 _A_TURN = 500
 _MOST_LOOKS = 10
+_MOST_ENDING = 1000
+"""So many ending leases of each queue `watch.lua` tells of."""
 
 _LOST = frozenset({b"", b"failed"})
 """What a job's status says when no answer will come: it is gone, or a stock worker has died with it."""
@@ -19,7 +21,8 @@ class Lookout:
 
     A worker that dies with a request leaves a lease that ends, so those with such a lease are looked at every time.
     What else takes a job away (somebody's hand, a Redis that has forgotten) is rare: the rest is looked at in turns, up
-    to 500 each time. Once one is lost, or when everybody may be (`everyone`), all are.
+    to 500 each time. Once one is lost, when so many leases end that not all are told of, or when everybody may be lost
+    (`everyone`), all are.
     """
 
     def __init__(self) -> None:
@@ -37,8 +40,8 @@ class Lookout:
 
     @property
     def is_in_a_hurry(self) -> bool:
-        """Whether the next look may be the one that finds a request lost."""
-        return any(looks == 1 for looks in self._suspected.values())
+        """Whether the next look may well find a request lost."""
+        return self._looks_at_all or any(looks == 1 for looks in self._suspected.values())
 
     def add(self, request_id: str) -> None:
         """From now on the job of this request has to be there."""
@@ -52,14 +55,13 @@ class Lookout:
     def choose(self, *, everyone: bool) -> list[str]:
         """Give the ids to look at now, the oldest first."""
         if everyone or self._looks_at_all:
-            self._looks_at_all = False
             return list(self._ages)
         self._turns_to_come = [each for each in self._turns_to_come if each in self._ages] or list(self._ages)
         turn, self._turns_to_come = self._turns_to_come[:_A_TURN], self._turns_to_come[_A_TURN:]
         return sorted({*self._suspected, *turn}, key=self._ages.__getitem__)
 
     def note(
-        self, seen: Sequence[tuple[str, bytes]], ending: Iterable[str], unread: int
+        self, seen: Sequence[tuple[str, bytes]], ending: Sequence[str], unread: int
     ) -> list[tuple[str, GatewayError]]:
         """Take in one look, and give what is lost, with the reason: the youngest first.
 
@@ -70,8 +72,7 @@ class Lookout:
         for request_id in ending:
             if request_id in self._ages:
                 self._suspected.setdefault(request_id, 0)
-        if lost:
-            self._looks_at_all = True
+        self._looks_at_all = bool(lost) or len(ending) >= _MOST_ENDING
         return lost
 
     def _note_one(self, request_id: str, status: bytes, unread: int) -> GatewayError | None:

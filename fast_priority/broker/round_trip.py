@@ -64,4 +64,5 @@ async def _answer_on(connection: AbstractConnection) -> Any:
     try:
         return await connection.read_response()
     except ResponseError as refusal:
-        return refusal
+        # It refers to the calls that it came through, and they to it: a circle, which only the collector would find.
+        return refusal.with_traceback(None)

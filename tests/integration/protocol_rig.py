@@ -132,7 +132,7 @@ class Waiting:
 
     def held_bytes(self) -> list[int]:
         """How much is in memory of each request's body."""
-        return [len(connection.cycle.body) for connection in self._connections]
+        return [len(connection._cycle.body) for connection in self._connections]
 
     async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
         self._connections.append(connection_in(scope))

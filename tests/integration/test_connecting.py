@@ -1,8 +1,10 @@
 """Connections to Redis: where they lead, and that none stays with a server that takes no writes."""
 
 import asyncio
+import gc
 import socket
 import time
+import weakref
 from collections.abc import AsyncIterator, Iterator
 from contextlib import ExitStack, asynccontextmanager
 
@@ -123,6 +125,20 @@ async def test_an_error_of_another_kind_keeps_the_connection(own_redis: Redis) -
         with pytest.raises(connecting.LOST, match="not an integer"):
             await redis.incr("key")
         assert await redis.client_id() == before
+
+
+async def test_a_refusal_keeps_nothing_alive(own_redis: Redis) -> None:
+    """What a command is refused with is gone with the last that refers to it: no circle is left to be collected."""
+    own_redis.set("key", "text")
+    async with connected(port_of(own_redis)) as redis:
+        gc.disable()
+        try:
+            (refusal,) = await send_together(redis, [("LPUSH", "key", "value")])
+            known = weakref.ref(refusal)
+            del refusal
+            assert known() is None
+        finally:
+            gc.enable()
 
 
 @pytest.fixture

@@ -7,6 +7,11 @@ import textwrap
 import pytest
 from redis import Redis
 
+from fast_priority.broker.connecting import sync_connection
+from fast_priority.settings import Settings
+from fast_priority.worker import PriorityWorker
+from fast_priority.worker_pool import PriorityWorkerPool
+
 PATIENCE_SECONDS = 60
 
 WORKER = """
@@ -61,3 +66,19 @@ def test_a_pool_told_while_it_starts(redis: Redis, redis_port: int, name: str) -
     """Told to end when it has started one worker of three, a pool ends, and every worker with it."""
     ended = run(POOL, name=name, port=redis_port)
     assert (ended.returncode, redis.keys("rq:workers*")) == (0, []), ended.stderr
+
+
+def test_a_pool_that_ends_starts_no_more(redis_port: int) -> None:
+    """A pool that was told to end while it starts workers anew starts none that nobody would end."""
+    pool = PriorityWorkerPool(Settings.load(redis_port=redis_port, workers="2"))
+    pool.request_stop()  # type: ignore[no-untyped-call]
+    pool.start_worker()
+    assert pool.worker_dict == {}
+
+
+def test_a_redis_that_hangs_holds_up_an_end_for_seconds_only(redis_port: int) -> None:
+    """What a worker asks of Redis while signals are held back is given up after five seconds, not after minutes."""
+    settings = Settings.load(redis_port=redis_port)
+    connection = sync_connection(settings)
+    PriorityWorker(["high", "low"], connection=connection, settings=settings)
+    assert connection.connection_pool.connection_kwargs["socket_timeout"] == 5

@@ -1,6 +1,7 @@
 """The server's edge: what is refused there, in which order answers go out, and what the gateway is told of a client."""
 
 import asyncio
+import gc
 import json
 import logging
 import socket
@@ -10,8 +11,10 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
 from fast_priority import http_protocol
+from fast_priority.http_protocol import HttpProtocol
 from fast_priority.stack import wait_until
 from tests.integration.protocol_rig import (
     GET,
@@ -349,3 +352,27 @@ def test_a_length_can_be_told_without_its_bytes(status: int) -> None:
         received = read_to_the_end(client)
     assert received.count(b"HTTP/1.1 %d" % status) == 2
     assert received.count(b"content-length: 1234\r\n") == 2
+
+
+def test_what_is_over_leaves_nothing_to_the_collector_of_garbage(echo: tuple[Echo, int]) -> None:
+    """Of requests that were answered, and of connections that have ended, nothing is kept, by no circle either."""
+
+    def kept() -> int:
+        return sum(type(each) in (HttpProtocol, RequestResponseCycle) for each in gc.get_objects())
+
+    _, port = echo
+    gc.collect()
+    gc.disable()
+    try:
+        with connected(port) as client:
+            for _ in range(10):
+                client.sendall(GET + b"\r\n")
+                read_through(client, b"}")
+            assert kept() <= 2
+        for _ in range(10):
+            with connected(port) as client:
+                client.sendall(LAST)
+                read_to_the_end(client)
+        wait_until("nothing is kept", lambda: kept() == 0)
+    finally:
+        gc.enable()

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 import pytest
 from redis.exceptions import ConnectionError
 
+from fast_priority.broker import inbox as inbox_module
 from fast_priority.broker import keys, lookout
 from fast_priority.broker.inbox import Inbox
 from fast_priority.conversation import Conversation
@@ -282,6 +283,32 @@ async def test_a_dead_workers_request_among_many(
         assert waits(answer)
         await unread._watch(unread._lookout.choose(everyone=False))
     assert await fails(answer)
+
+
+async def test_whoever_looks_seldom_looks_at_all(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With a long poll interval a lease may end between two looks, so all that wait are looked at each time."""
+    monkeypatch.setattr(lookout, "_A_TURN", 2)
+    monkeypatch.setattr(inbox_module, "_OFTEN_SECONDS", 0.0)
+    inbox = Inbox(GATEWAY, {}, 0.001)
+    answers = [looked_after(inbox, str(number)) for number in range(20)]
+    await inbox._watch_once()
+    await inbox._watch_once()
+    assert [waits(answer) for answer in answers] == [False] * 20
+
+
+@pytest.mark.parametrize("at_once", [1, 2, 1000])
+async def test_the_oldest_comes_first_again_however_many_there_are(
+    rig: Rig, unread: Inbox, monkeypatch: pytest.MonkeyPatch, at_once: int
+) -> None:
+    """What is lost in one look fails the youngest first, in however many calls it was looked at."""
+    monkeypatch.setattr(inbox_module, "_WATCH_AT_ONCE", at_once)
+    names = [str(number) for number in range(5)]
+    failed: list[str] = []
+    for name in names:
+        looked_after(unread, name).fail = lambda _, name=name: failed.append(name)  # type: ignore[method-assign, misc]
+    for _ in range(2):
+        await unread._watch(names)
+    assert failed == names[::-1]
 
 
 async def test_leases_of_a_wrong_type(rig: Rig, unread: Inbox) -> None:

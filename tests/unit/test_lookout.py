@@ -71,8 +71,18 @@ def test_one_lost_has_all_looked_at() -> None:
     for _ in range(2):
         lost = lookout.note([("3", GONE)], (), 0)
     assert [request_id for request_id, error in lost if isinstance(error, RequestLost)] == ["3"]
-    assert lookout.choose(everyone=False) == numbers(2 * A_TURN)
-    assert len(lookout.choose(everyone=False)) <= A_TURN + 1
+    assert lookout.is_in_a_hurry
+    lookout.drop("3")
+    assert len(look(lookout)) == 2 * A_TURN - 1
+    assert len(look(lookout)) == A_TURN
+
+
+def test_many_ending_leases_have_all_looked_at() -> None:
+    """When so many leases end that not all are told of, the next look is at all, and is made soon."""
+    lookout = lookout_for(*numbers(2 * A_TURN))
+    look(lookout, ending=("another's",) * 1000)
+    assert (lookout.is_in_a_hurry, look(lookout)) == (True, numbers(2 * A_TURN))
+    assert (lookout.is_in_a_hurry, len(look(lookout))) == (False, A_TURN)
 
 
 def test_everyone() -> None:
