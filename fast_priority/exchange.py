@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
+from functools import partial
 from http import HTTPStatus
 
 import aiohttp
@@ -155,18 +156,16 @@ class Exchange:
             raise ResponseIncomplete("its body ended before it was whole") from error
 
     def _send(self) -> None:
-        self._check_wanted()
+        _check_wanted(self._may_be_sent)
         self._connection.expect_answer(to_head=self.is_head)
         if isinstance(self._body, bytes):
             self._connection.write(self._head, self._body)
         else:
+            # What it is given does not lead back to this exchange: a circle would be left of each upload.
+            check_wanted = partial(_check_wanted, self._may_be_sent)
             self._upload = Upload(
-                self._head, self._body, self._declared_bytes, self._connection, self._patience, self._check_wanted
+                self._head, self._body, self._declared_bytes, self._connection, self._patience, check_wanted
             )
-
-    def _check_wanted(self) -> None:
-        if not self._may_be_sent():
-            raise NotSent("its worker was away for so long that somebody else may have it")
 
     async def _answer(self) -> tuple[RawResponseMessage, StreamReader]:
         self._patience.await_target(True)
@@ -194,3 +193,8 @@ class Exchange:
                 self._connection.end()
             else:
                 self._connections.give_back(self._connection, self._over_since)
+
+
+def _check_wanted(may_be_sent: Callable[[], bool]) -> None:
+    if not may_be_sent():
+        raise NotSent("its worker was away for so long that somebody else may have it")

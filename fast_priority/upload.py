@@ -39,13 +39,15 @@ class Upload:
         self._connection = connection
         self._patience = patience
         self._check_wanted = check_wanted
-        self._task = asyncio.create_task(self._send())
+        self._task: asyncio.Task[None] | None = asyncio.create_task(self._send())
 
     async def end(self) -> None:
         """Send no more of it."""
-        if not self._task.done():
-            self._task.cancel()
-            await asyncio.wait([self._task])
+        # A task that was cancelled remembers where, and so this upload: let go, lest it be a circle.
+        task, self._task = self._task, None
+        if task is not None and not task.done():
+            task.cancel()
+            await asyncio.wait([task])
 
     async def _send(self) -> None:
         try:

@@ -1,9 +1,11 @@
 """What Target puts on the wire, and how often."""
 
 import asyncio
+import gc
 import socket
 import struct
 import threading
+import weakref
 from collections.abc import AsyncIterator
 
 import pytest
@@ -541,6 +543,28 @@ async def test_an_answer_may_come_before_the_body_is_whole() -> None:
                 assert b"".join([piece async for piece in response.chunks()]) == b"ok"
             assert was_left.is_set()
             await closed.wait()
+
+
+async def test_an_upload_that_was_left_keeps_nothing_alive() -> None:
+    """An exchange whose upload was answered early is gone once it is over: no circle is left to be collected."""
+
+    async def body() -> AsyncIterator[bytes]:
+        yield b"the beginning"
+        await asyncio.Event().wait()
+
+    with scripted_target(answer_ok) as (port, _):
+        async with Target(policy(port)) as target:
+            gc.collect()
+            gc.disable()
+            try:
+                exchange = target.exchange("POST", b"/x", [], body())
+                async with exchange as response:
+                    assert await response.whole_if_quick() == b"ok"
+                known = weakref.ref(exchange)
+                del exchange, response
+                assert known() is None
+            finally:
+                gc.enable()
 
 
 def answer_with_peer(connection: socket.socket, head: bytes) -> None:
