@@ -114,6 +114,7 @@ class Wait:
         self._clocks = clocks
         self._loop = loop
         self._clock: Clock | None = None
+        self._has_ended = False
 
     @property
     def is_for_taking(self) -> bool:
@@ -122,13 +123,18 @@ class Wait:
 
     def by(self, clock: Clock | None) -> None:
         """Wait by this clock, or by none; a wait by the same clock goes on."""
-        if clock is self._clock:
+        if clock is self._clock or self._has_ended:
             return
         if self._clock is not None:
             self._clock.end(self)
         self._clock = clock
         if clock is not None:
             self._clocks.begin(clock, self, self._loop)
+
+    def end(self) -> None:
+        """The connection has ended, or is somebody else's: nothing is waited for any more, whoever asks for it."""
+        self.by(None)
+        self._has_ended = True
 
     def for_taking(self) -> None:
         """Wait for the client to take what it was sent."""

@@ -74,7 +74,7 @@ class HttpProtocol(HttpToolsProtocol):
         self.flow.unwatch()
         self.left.set()
         super().connection_lost(exc)
-        self._wait.by(None)
+        self._wait.end()
         if self._answering is not None:
             _disconnect(self._answering)
 
@@ -237,7 +237,7 @@ class HttpProtocol(HttpToolsProtocol):
         if self.transport.is_closing():
             raise ConnectionResetError("the client has left")
         cycle.response_started = cycle.response_complete = True
-        self._wait.by(None)
+        self._wait.end()
         self.flow.unwatch()
         self.connections.discard(self)
         taken = TakenOver(self.connections, end)

@@ -55,6 +55,15 @@ async def test_a_wait_is_by_one_clock(clocks: ConnectionClocks) -> None:
     assert len(clocks.idle) == 0
 
 
+async def test_a_wait_that_has_ended_begins_no_more(clocks: ConnectionClocks) -> None:
+    """Of a connection that has ended nothing is awaited, even if somebody closes it once more."""
+    wait = Client(clocks).wait
+    wait.by(clocks.head)
+    wait.end()
+    wait.for_taking()
+    assert (len(clocks.head), len(clocks.taking)) == (0, 0)
+
+
 async def test_patience_is_lost_once() -> None:
     """A connection whose time is over is told so, once, and by which clock."""
     clocks = ConnectionClocks(head_seconds=0.1, idle_seconds=60, taking_seconds=60)
