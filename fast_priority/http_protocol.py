@@ -77,6 +77,9 @@ class HttpProtocol(HttpToolsProtocol):
         self._wait.end()
         if self._answering is not None:
             _disconnect(self._answering)
+        for cycle, _ in self.pipeline:
+            cycle.on_response = _nothing  # its turn never comes, and so neither does uvicorn's own end of that circle
+        self.pipeline.clear()
 
     def data_received(self, data: bytes) -> None:
         """Take what the client sends."""
@@ -239,6 +242,7 @@ class HttpProtocol(HttpToolsProtocol):
         cycle.response_started = cycle.response_complete = True
         self._wait.end()
         self.flow.unwatch()
+        self.parser = None  # type: ignore[assignment]  # it refers to this protocol, which hears of no end any more
         self.connections.discard(self)
         taken = TakenOver(self.connections, end)
         taken.take(self.transport.underlying, self._held, write_paused=self.flow.write_paused)
@@ -387,6 +391,10 @@ def _refusal_of(error: httptools.HttpParserError) -> GatewayError:
         logger.error("reading a request", exc_info=cause)
         return GatewayError()
     return MalformedRequest("it is not a request of HTTP/1.1")
+
+
+def _nothing() -> None:
+    pass
 
 
 def _disconnect(cycle: RequestResponseCycle) -> None:

@@ -111,14 +111,14 @@ class Inbox:
 
     async def _watch(self, ids: list[str]) -> None:
         seen: list[tuple[str, bytes]] = []
-        ending: list[str] = []
+        ending: set[str] = set()
         most_unread = 0
         # Even if there are none: which server answers has to be known before it is another.
         for start in range(0, max(len(ids), 1), _WATCH_AT_ONCE):
             some = ids[start : start + _WATCH_AT_ONCE]
             unread, ending_now, statuses = await self._ask(some)
             most_unread = max(most_unread, unread)
-            ending += [job_id.decode(errors="replace") for job_id in ending_now]
+            ending.update(job_id.decode(errors="replace") for job_id in ending_now)
             seen += zip(some, statuses, strict=True)
         if self._presence.was_away_within(_WORKERS_ARE_BACK_SECONDS):
             return

@@ -1,6 +1,6 @@
 """Which waiting requests are looked at next, and what is seen of them: however many wait, few are looked at."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from itertools import count
 
 from fast_priority.errors import GatewayError, RequestCancelled, RequestLost
@@ -8,7 +8,7 @@ from fast_priority.errors import GatewayError, RequestCancelled, RequestLost
 _A_TURN = 500
 _MOST_LOOKS = 10
 _MOST_ENDING = 1000
-"""So many ending leases of each queue `watch.lua` tells of."""
+"""So many ending leases `watch.lua` tells of, of each queue."""
 
 _LOST = frozenset({b"", b"failed"})
 """What a job's status says when no answer will come: it is gone, or a stock worker has died with it."""
@@ -61,7 +61,7 @@ class Lookout:
         return sorted({*self._suspected, *turn}, key=self._ages.__getitem__)
 
     def note(
-        self, seen: Sequence[tuple[str, bytes]], ending: Sequence[str], unread: int
+        self, seen: Sequence[tuple[str, bytes]], ending: Collection[str], unread: int
     ) -> list[tuple[str, GatewayError]]:
         """Take in one look, and give what is lost, with the reason: the youngest first.
 

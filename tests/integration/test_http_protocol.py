@@ -376,3 +376,22 @@ def test_what_is_over_leaves_nothing_to_the_collector_of_garbage(echo: tuple[Ech
         wait_until("nothing is kept", lambda: kept() == 0)
     finally:
         gc.enable()
+
+
+def test_requests_whose_turn_never_came_leave_nothing_either() -> None:
+    """A client that leaves with requests in its pipeline leaves nothing behind, by no circle either."""
+
+    def kept() -> int:
+        return sum(type(each) in (HttpProtocol, RequestResponseCycle) for each in gc.get_objects())
+
+    waiting = Waiting()
+    with serving(waiting) as port:
+        gc.collect()
+        gc.disable()
+        try:
+            with connected(port) as client:
+                client.sendall((GET + b"\r\n") * 3)
+                assert waiting.begun.acquire(timeout=PATIENCE_SECONDS)
+            wait_until("nothing is kept", lambda: kept() == 0)
+        finally:
+            gc.enable()

@@ -311,6 +311,21 @@ async def test_the_oldest_comes_first_again_however_many_there_are(
     assert failed == names[::-1]
 
 
+async def test_few_ending_leases_are_few_in_however_many_calls(
+    rig: Rig, unread: Inbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A lease that each of several calls tells of is one: it has nobody looked at out of turn."""
+    monkeypatch.setattr(inbox_module, "_WATCH_AT_ONCE", 1)
+    monkeypatch.setattr(lookout, "_MOST_ENDING", 10)
+    names = [str(number) for number in range(20)]
+    for name in names:
+        rig.redis.hset(keys.job(name), mapping={"status": "queued", "server": ""})
+        looked_after(unread, name)
+    rig.redis.zadd(keys.started("low"), {"another:execution": int(time.time())})
+    await unread._watch(names)
+    assert not unread._lookout.is_in_a_hurry
+
+
 async def test_leases_of_a_wrong_type(rig: Rig, unread: Inbox) -> None:
     """A registry of leases that somebody has spoilt keeps nobody from finding what is lost."""
     answer = looked_after(unread, "mine")

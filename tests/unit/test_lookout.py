@@ -80,7 +80,7 @@ def test_one_lost_has_all_looked_at() -> None:
 def test_many_ending_leases_have_all_looked_at() -> None:
     """When so many leases end that not all are told of, the next look is at all, and is made soon."""
     lookout = lookout_for(*numbers(2 * A_TURN))
-    look(lookout, ending=("another's",) * 1000)
+    look(lookout, ending=tuple(f"another's {number}" for number in range(1000)))
     assert (lookout.is_in_a_hurry, look(lookout)) == (True, numbers(2 * A_TURN))
     assert (lookout.is_in_a_hurry, len(look(lookout))) == (False, A_TURN)
 
