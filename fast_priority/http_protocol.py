@@ -171,10 +171,10 @@ class HttpProtocol(HttpToolsProtocol):
         self.url = target.raw
         self.scope["headers"] = self.headers = target.with_its_host(self.headers)
         may_switch = self.parser.should_upgrade() and method == b"GET" and version == "1.1" and not self._is_answering()
-        self._latest = Connection(self._itself, target.raw, may_switch and asks_for_websocket(self.headers))
-        self.scope["extensions"] = {EXTENSION: {"connection": self._latest}}
         super().on_headers_complete()
-        self._latest.belongs_to(self.cycle)
+        wants_websocket = may_switch and asks_for_websocket(self.headers)
+        self._latest = Connection(self._itself, self.cycle, target.raw, wants_websocket)
+        self.scope["extensions"] = {EXTENSION: {"connection": self._latest}}  # the answering has not begun yet
         if self._is_last or self._is_draining:
             self.cycle.keep_alive = False
         self.in_head = False
@@ -333,18 +333,17 @@ class HttpProtocol(HttpToolsProtocol):
 
 
 class Connection:
-    """A ClientConnection: the connection as one request on it sees it."""
+    """A ClientConnection: the connection as one request on it sees it, to be used for as long as that is answered."""
 
-    def __init__(self, protocol: HttpProtocol, raw_target: bytes, wants_websocket: bool) -> None:
+    def __init__(
+        self, protocol: HttpProtocol, cycle: RequestResponseCycle, raw_target: bytes, wants_websocket: bool
+    ) -> None:
         self._protocol = protocol
+        # Its scope has this connection in it: a circle, and one for each request is much for the collector of garbage.
+        self._cycle: RequestResponseCycle = weakref.proxy(cycle)
         self.raw_target = raw_target
         self.left = protocol.left
         self.wants_websocket = wants_websocket
-
-    def belongs_to(self, cycle: RequestResponseCycle) -> None:
-        """It is this request's, which lives for as long as it is answered, and the protocol with it."""
-        # Its scope has this connection in it: a circle, and one for each request is much for the collector of garbage.
-        self._cycle: RequestResponseCycle = weakref.proxy(cycle)
 
     @property
     def takes_at_once(self) -> bool:

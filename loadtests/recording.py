@@ -1,12 +1,15 @@
 """Files of what was sent and what arrived: NDJSON, one object a line, in the shapes of `loadtests.passages`."""
 
 import json
+import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, TypeVar
 
 from loadtests.passages import Arrival, RecordError, Sent
+
+logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
@@ -63,7 +66,11 @@ def _read(path: Path, make: Callable[[Mapping[str, Any]], T]) -> Iterator[T]:
     try:
         with path.open("rb") as file:
             for number, line in enumerate(file, start=1):
-                if line.strip() and not _was_cut_off(line):
+                if not line.strip():
+                    continue
+                if _was_cut_off(line):
+                    logger.warning("%s, line %d: it was cut off, and is left out", path, number)
+                else:
                     yield _read_line(path, number, line, make)
     except OSError as error:
         raise _cannot("read", path, error) from error

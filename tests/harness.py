@@ -1,5 +1,6 @@
 """The whole stack as processes, with what tests want to know of it."""
 
+import gc
 import json
 import socket
 import threading
@@ -152,6 +153,17 @@ def exchange_bytes(port: int, sent: bytes, *, host: str = "127.0.0.1") -> bytes:
         while chunk := connection.recv(65536):
             received += chunk
     return received
+
+
+@contextmanager
+def without_collector() -> Iterator[None]:
+    """Leave to the collector of garbage what only it would find: what is kept by circles stays."""
+    gc.collect()
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
 
 
 @contextmanager

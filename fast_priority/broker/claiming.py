@@ -26,9 +26,8 @@ _WAKE_UP_SECONDS = 2
 _PATIENCE_SECONDS = 4.0  # a server that was replaced may leave the connection to it silent for ever
 _WAS_NOT_SENT = encode_part(Failure(NotSent.slug, "Redis was away for so long that its gateway seemed to be gone"))
 _PUSHED = (Chunk, Want)
-_STARTED = [keys.started(Priority.HIGH), keys.started(Priority.LOW)]
 _QUEUES = [keys.queue(Priority.HIGH), keys.queue(Priority.LOW)]
-_TOUCHED_BY_CLAIMS = [*_QUEUES, *_STARTED, keys.WAKE_UP, keys.SUSPENDED]
+_TOUCHED_BY_CLAIMS = [*_QUEUES, *keys.LEASES, keys.WAKE_UP, keys.SUSPENDED]
 
 
 class Claim(NamedTuple):
@@ -193,7 +192,7 @@ class Claimer:
             claim, frame = saying.claim, _frame_of(saying)
             named = (claim.job_id, claim.execution_id, claim.queue_name, claim.gateway_id)
             arguments += (*named, frame, int(saying.is_last))
-        return [(scripts.Call(scripts.SAY, _STARTED, arguments, in_order), sayings)]
+        return [(scripts.Call(scripts.SAY, keys.LEASES, arguments, in_order), sayings)]
 
     def _turn(self, execution_id: str, answer: Any, asked_at: float) -> Turn:
         if isinstance(answer, Exception):

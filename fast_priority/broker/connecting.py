@@ -115,8 +115,9 @@ def connect(options: dict[str, Any], answer_timeout_seconds: float = ANSWER_TIME
     pool: Pool
     if sentinels is not None:
         kind = MasterTlsConnection if over_tls else MasterConnection
-        found = (sentinels.master_name, Discovery(sentinels))
-        pool = MasterPool(*found, connection_class=kind, **options)  # type: ignore[no-untyped-call]
+        pool = MasterPool(  # type: ignore[no-untyped-call]
+            sentinels.master_name, Discovery(sentinels), connection_class=kind, **options
+        )
     elif "unix_socket_path" in options:
         pool = Pool(SocketConnection, path=options.pop("unix_socket_path"), **options)
     else:

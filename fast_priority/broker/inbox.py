@@ -14,20 +14,17 @@ from fast_priority.broker.presence import Presence
 from fast_priority.conversation import Conversation
 from fast_priority.errors import GatewayError, RequestLost
 from fast_priority.message import End, Failure, Frame, Reply
-from fast_priority.priority import Priority
 from fast_priority.tasks import end_all, keep_doing
 
 logger = logging.getLogger(__name__)
 
 _ANSWER_SECONDS = 2.0
 _WORKERS_ARE_BACK_SECONDS = 3.0  # they notice a dead connection within 2 s, and renew their leases every second
-_ALL_SEEN_SECONDS = 6.0
+_ALL_SEEN_SECONDS = 6.0  # since it was away: workers are back by then, and all have been looked at twice
 _OFTEN_SECONDS = 1.0  # whoever looks less often may miss that a lease ends
 _WATCH_AT_ONCE = 1000
 _AGAIN_SECONDS = 0.25  # the second look, so that a dead worker's requests are settled within 5 s of its death
 _RECONNECT_SECONDS = 0.2
-
-_LEASES = [keys.started(priority.value) for priority in Priority]
 
 
 class Inbox:
@@ -130,7 +127,7 @@ class Inbox:
         """Give how many frames are unread, whose leases end soon, and the status of each of these jobs."""
         asked_at = time.monotonic()
         try:
-            touched = [self._key, self._aside, *_LEASES]
+            touched = [self._key, self._aside, *keys.LEASES]
             server, unread, ending, *statuses = await scripts.WATCH.run(self._redis, touched, [keys.JOB_PREFIX, *ids])
         except connecting.LOST:
             self._presence.note_away()

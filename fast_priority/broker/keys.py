@@ -61,6 +61,10 @@ def started(queue_name: str) -> str:
     return StartedJobRegistry.key_template.format(queue_name)
 
 
+LEASES = [started(Priority.HIGH.value), started(Priority.LOW.value)]
+"""Both of them, high first."""
+
+
 def failed(queue_name: str) -> str:
     """The rq registry of failed jobs, scored by when they may be forgotten."""
     return FailedJobRegistry.key_template.format(queue_name)

@@ -13,7 +13,6 @@ from fast_priority.priority import Priority
 
 _ANSWER_SECONDS = 2.0  # after that another connection may still be in time to renew
 _GATEWAYS_ARE_BACK_SECONDS = 6.0  # they show life every 3 s, and connect within 2 s
-_STARTED = [keys.started(Priority.HIGH), keys.started(Priority.LOW)]
 _WORKERS_OF = [keys.workers_of(Priority.HIGH), keys.workers_of(Priority.LOW)]
 
 
@@ -47,7 +46,7 @@ class Leases:
         The record is written whole, so that it is there again after a Redis that lost it. Raises what redis-py raises.
         """
         asked_at = time.monotonic()
-        touched = [*_STARTED, keys.WORKER_PREFIX + self._worker_name, keys.WORKERS, *_WORKERS_OF]
+        touched = [*keys.LEASES, keys.WORKER_PREFIX + self._worker_name, keys.WORKERS, *_WORKERS_OF]
         try:
             server, *seen = await scripts.RENEW.run(self._redis, touched, self._arguments(record, claims, anew))
         except connecting.LOST:

@@ -1,7 +1,6 @@
 """Which waiting requests are looked at next, and what is seen of them: however many wait, few are looked at."""
 
 from collections.abc import Collection, Sequence
-from itertools import count
 
 from fast_priority.errors import GatewayError, RequestCancelled, RequestLost
 
@@ -26,17 +25,15 @@ class Lookout:
     """
 
     def __init__(self) -> None:
-        self._ages: dict[str, int] = {}
-        self._ages_given = count()
-        self._suspected: dict[str, int] = {}  # in how many looks in a row the job was not there
+        self._looked_after: dict[str, None] = {}  # the oldest first
+        self._suspected: dict[
+            str, int
+        ] = {}  # in how many looks in a row the job was not there; 0 if its lease ends soon
         self._turns_to_come: list[str] = []
         self._looks_at_all = False
 
-    def __contains__(self, request_id: str) -> bool:
-        return request_id in self._ages
-
     def __len__(self) -> int:
-        return len(self._ages)
+        return len(self._looked_after)
 
     @property
     def is_in_a_hurry(self) -> bool:
@@ -45,20 +42,21 @@ class Lookout:
 
     def add(self, request_id: str) -> None:
         """From now on the job of this request has to be there."""
-        self._ages[request_id] = next(self._ages_given)
+        self._looked_after[request_id] = None
 
     def drop(self, request_id: str) -> None:
         """It need not be there any more."""
-        self._ages.pop(request_id, None)
+        self._looked_after.pop(request_id, None)
         self._suspected.pop(request_id, None)
 
     def choose(self, *, everyone: bool) -> list[str]:
         """Give the ids to look at now, the oldest first."""
         if everyone or self._looks_at_all:
-            return list(self._ages)
-        self._turns_to_come = [each for each in self._turns_to_come if each in self._ages] or list(self._ages)
-        turn, self._turns_to_come = self._turns_to_come[:_A_TURN], self._turns_to_come[_A_TURN:]
-        return sorted({*self._suspected, *turn}, key=self._ages.__getitem__)
+            return list(self._looked_after)
+        still_to_come = [each for each in self._turns_to_come if each in self._looked_after] or list(self._looked_after)
+        turn, self._turns_to_come = still_to_come[:_A_TURN], still_to_come[_A_TURN:]
+        chosen = {*self._suspected, *turn}
+        return [each for each in self._looked_after if each in chosen]
 
     def note(
         self, seen: Sequence[tuple[str, bytes]], ending: Collection[str], unread: int
@@ -70,13 +68,13 @@ class Lookout:
         """
         lost = [(each, error) for each, status in reversed(seen) if (error := self._note_one(each, status, unread))]
         for request_id in ending:
-            if request_id in self._ages:
+            if request_id in self._looked_after:
                 self._suspected.setdefault(request_id, 0)
         self._looks_at_all = bool(lost) or len(ending) >= _MOST_ENDING
         return lost
 
     def _note_one(self, request_id: str, status: bytes, unread: int) -> GatewayError | None:
-        if request_id not in self._ages:
+        if request_id not in self._looked_after:
             return None
         if status in _CANCELLED:
             return RequestCancelled("its job was cancelled")

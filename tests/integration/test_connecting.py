@@ -1,7 +1,6 @@
 """Connections to Redis: where they lead, and that none stays with a server that takes no writes."""
 
 import asyncio
-import gc
 import socket
 import time
 import weakref
@@ -21,6 +20,7 @@ from fast_priority.broker.round_trip import send_together
 from fast_priority.embedded_redis import embedded_redis, free_port
 from fast_priority.errors import ConfigurationError
 from fast_priority.settings import Settings
+from tests.harness import without_collector
 
 _GENEROUS_SECONDS = 5.0
 
@@ -131,14 +131,11 @@ async def test_a_refusal_keeps_nothing_alive(own_redis: Redis) -> None:
     """What a command is refused with is gone with the last that refers to it: no circle is left to be collected."""
     own_redis.set("key", "text")
     async with connected(port_of(own_redis)) as redis:
-        gc.disable()
-        try:
+        with without_collector():
             (refusal,) = await send_together(redis, [("LPUSH", "key", "value")])
             known = weakref.ref(refusal)
             del refusal
             assert known() is None
-        finally:
-            gc.enable()
 
 
 @pytest.fixture

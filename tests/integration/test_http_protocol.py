@@ -16,6 +16,7 @@ from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 from fast_priority import http_protocol
 from fast_priority.http_protocol import HttpProtocol
 from fast_priority.stack import wait_until
+from tests.harness import without_collector
 from tests.integration.protocol_rig import (
     GET,
     PATIENCE_SECONDS,
@@ -354,16 +355,15 @@ def test_a_length_can_be_told_without_its_bytes(status: int) -> None:
     assert received.count(b"content-length: 1234\r\n") == 2
 
 
+def kept() -> int:
+    """Count what the server holds of connections and of requests on them."""
+    return sum(type(each) in (HttpProtocol, RequestResponseCycle) for each in gc.get_objects())
+
+
 def test_what_is_over_leaves_nothing_to_the_collector_of_garbage(echo: tuple[Echo, int]) -> None:
     """Of requests that were answered, and of connections that have ended, nothing is kept, by no circle either."""
-
-    def kept() -> int:
-        return sum(type(each) in (HttpProtocol, RequestResponseCycle) for each in gc.get_objects())
-
     _, port = echo
-    gc.collect()
-    gc.disable()
-    try:
+    with without_collector():
         with connected(port) as client:
             for _ in range(10):
                 client.sendall(GET + b"\r\n")
@@ -374,24 +374,13 @@ def test_what_is_over_leaves_nothing_to_the_collector_of_garbage(echo: tuple[Ech
                 client.sendall(LAST)
                 read_to_the_end(client)
         wait_until("nothing is kept", lambda: kept() == 0)
-    finally:
-        gc.enable()
 
 
 def test_requests_whose_turn_never_came_leave_nothing_either() -> None:
     """A client that leaves with requests in its pipeline leaves nothing behind, by no circle either."""
-
-    def kept() -> int:
-        return sum(type(each) in (HttpProtocol, RequestResponseCycle) for each in gc.get_objects())
-
     waiting = Waiting()
-    with serving(waiting) as port:
-        gc.collect()
-        gc.disable()
-        try:
-            with connected(port) as client:
-                client.sendall((GET + b"\r\n") * 3)
-                assert waiting.begun.acquire(timeout=PATIENCE_SECONDS)
-            wait_until("nothing is kept", lambda: kept() == 0)
-        finally:
-            gc.enable()
+    with serving(waiting) as port, without_collector():
+        with connected(port) as client:
+            client.sendall((GET + b"\r\n") * 3)
+            assert waiting.begun.acquire(timeout=PATIENCE_SECONDS)
+        wait_until("nothing is kept", lambda: kept() == 0)

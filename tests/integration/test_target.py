@@ -1,7 +1,6 @@
 """What Target puts on the wire, and how often."""
 
 import asyncio
-import gc
 import socket
 import struct
 import threading
@@ -23,7 +22,7 @@ from fast_priority.errors import (
 )
 from fast_priority.message import Fields, Reply, Request, TargetPolicy
 from fast_priority.target import Target, is_reachable
-from tests.harness import free_port, scripted_target
+from tests.harness import free_port, scripted_target, without_collector
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 
@@ -554,17 +553,13 @@ async def test_an_upload_that_was_left_keeps_nothing_alive() -> None:
 
     with scripted_target(answer_ok) as (port, _):
         async with Target(policy(port)) as target:
-            gc.collect()
-            gc.disable()
-            try:
+            with without_collector():
                 exchange = target.exchange("POST", b"/x", [], body())
                 async with exchange as response:
                     assert await response.whole_if_quick() == b"ok"
                 known = weakref.ref(exchange)
                 del exchange, response
                 assert known() is None
-            finally:
-                gc.enable()
 
 
 def answer_with_peer(connection: socket.socket, head: bytes) -> None:

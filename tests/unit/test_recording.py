@@ -84,10 +84,11 @@ def test_process_that_is_killed_leaves_what_it_recorded(path: Path) -> None:
     assert [sent.request_id for sent in read_sent(path)] == [f"high-{n}" for n in range(len(read_sent(path)))]
 
 
-def test_a_last_line_that_was_cut_off_is_left_out(path: Path) -> None:
-    """Half a line at the end, left by a writer that was killed, does not spoil what comes before it."""
+def test_a_last_line_that_was_cut_off_is_left_out(path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Half a line at the end, left by a writer that was killed, does not spoil what comes before it, and is told of."""
     path.write_text(f"{GOOD}\n{GOOD[:40]}")
     assert len(read_sent(path)) == 1
+    assert "line 2" in caplog.text
 
 
 def test_file_of_somebody_else_may_have_empty_lines_and_no_last_newline(path: Path) -> None:
