@@ -1,5 +1,6 @@
 """The gateway's HTTP protocol in front of an ASGI application of a test's own, and raw sockets as its clients."""
 
+import gc
 import json
 import socket
 import threading
@@ -8,10 +9,12 @@ from contextlib import contextmanager
 from typing import Any
 
 import uvicorn
+from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
 from fast_priority.connection_clocks import ConnectionClocks
 from fast_priority.door import Door
 from fast_priority.graceful_server import GracefulServer
+from fast_priority.http_protocol import HttpProtocol
 from fast_priority.stack import wait_until
 
 GET = b"GET / HTTP/1.1\r\nHost: x\r\n"
@@ -78,6 +81,11 @@ def read_to_the_end(client: socket.socket) -> bytes:
     while piece := client.recv(65536):
         received += piece
     return received
+
+
+def kept_of_http() -> int:
+    """Count what servers of this process hold of connections and of requests on them."""
+    return sum(type(each) in (HttpProtocol, RequestResponseCycle) for each in gc.get_objects())
 
 
 def read_through(client: socket.socket, end: bytes) -> bytes:

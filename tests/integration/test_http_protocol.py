@@ -1,7 +1,6 @@
 """The server's edge: what is refused there, in which order answers go out, and what the gateway is told of a client."""
 
 import asyncio
-import gc
 import json
 import logging
 import socket
@@ -11,10 +10,8 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
 from fast_priority import http_protocol
-from fast_priority.http_protocol import HttpProtocol
 from fast_priority.stack import wait_until
 from tests.harness import without_collector
 from tests.integration.protocol_rig import (
@@ -27,6 +24,7 @@ from tests.integration.protocol_rig import (
     answer,
     connected,
     connection_in,
+    kept_of_http,
     read_through,
     read_to_the_end,
     serving,
@@ -355,11 +353,6 @@ def test_a_length_can_be_told_without_its_bytes(status: int) -> None:
     assert received.count(b"content-length: 1234\r\n") == 2
 
 
-def kept() -> int:
-    """Count what the server holds of connections and of requests on them."""
-    return sum(type(each) in (HttpProtocol, RequestResponseCycle) for each in gc.get_objects())
-
-
 def test_what_is_over_leaves_nothing_to_the_collector_of_garbage(echo: tuple[Echo, int]) -> None:
     """Of requests that were answered, and of connections that have ended, nothing is kept, by no circle either."""
     _, port = echo
@@ -368,12 +361,12 @@ def test_what_is_over_leaves_nothing_to_the_collector_of_garbage(echo: tuple[Ech
             for _ in range(10):
                 client.sendall(GET + b"\r\n")
                 read_through(client, b"}")
-            assert kept() <= 2
+            assert kept_of_http() <= 2
         for _ in range(10):
             with connected(port) as client:
                 client.sendall(LAST)
                 read_to_the_end(client)
-        wait_until("nothing is kept", lambda: kept() == 0)
+        wait_until("nothing is kept", lambda: kept_of_http() == 0)
 
 
 def test_requests_whose_turn_never_came_leave_nothing_either() -> None:
@@ -383,4 +376,4 @@ def test_requests_whose_turn_never_came_leave_nothing_either() -> None:
         with connected(port) as client:
             client.sendall((GET + b"\r\n") * 3)
             assert waiting.begun.acquire(timeout=PATIENCE_SECONDS)
-        wait_until("nothing is kept", lambda: kept() == 0)
+        wait_until("nothing is kept", lambda: kept_of_http() == 0)

@@ -557,9 +557,9 @@ async def test_an_upload_that_was_left_keeps_nothing_alive() -> None:
                 exchange = target.exchange("POST", b"/x", [], body())
                 async with exchange as response:
                     assert await response.whole_if_quick() == b"ok"
-                known = weakref.ref(exchange)
+                known = [weakref.ref(exchange), weakref.ref(exchange._upload)]  # type: ignore[attr-defined]
                 del exchange, response
-                assert known() is None
+                assert [each() for each in known] == [None, None]
 
 
 def answer_with_peer(connection: socket.socket, head: bytes) -> None:

@@ -12,7 +12,15 @@ from websockets.sync.connection import Connection
 from websockets.sync.server import ServerConnection
 
 from fast_priority.embedded_redis import free_port
-from tests.integration.protocol_rig import PATIENCE_SECONDS, connected, read_through, read_to_the_end
+from fast_priority.stack import wait_until
+from tests.harness import without_collector
+from tests.integration.protocol_rig import (
+    PATIENCE_SECONDS,
+    connected,
+    kept_of_http,
+    read_through,
+    read_to_the_end,
+)
 from tests.integration.websocket_rig import (
     HANDSHAKE,
     SWITCH,
@@ -311,3 +319,12 @@ def test_nobody_is_sent_more_than_is_taken(ends: Callable[[socket.socket, RawTar
             received += len(other.recv(1 << 20))
         sending.join(PATIENCE_SECONDS)
         assert not sending.is_alive()
+
+
+def test_a_connection_that_was_taken_over_leaves_nothing_of_http() -> None:
+    """Once a tunnel has ended, nothing is kept of the request that it began as, by no circle either."""
+    with without_collector(), tunnel() as (client, target):
+        client.shutdown(socket.SHUT_WR)
+        target.close()
+        read_to_the_end(client)
+        wait_until("nothing is kept", lambda: kept_of_http() == 0)
