@@ -12,6 +12,7 @@ from fast_priority.fields import check_relayed_response, content_length
 from fast_priority.forwarding import onward_response_fields
 from fast_priority.message import MOST_CHUNK_BYTES, SLOWEST_BYTES_PER_SECOND, Bytes, Fields, HttpVersion, Reply
 from fast_priority.problem import problem_reply
+from fast_priority.remembering import remembered
 from fast_priority.target_connection import LARGEST_FIELDS_BYTES
 
 _MOST_BYTES_WITHOUT_CHUNKS = 16 * 1024 * 1024
@@ -59,35 +60,37 @@ class Answer:
 
     async def relay(self, reply: Reply) -> None:
         """Send a whole response of the target's. Raises TargetError if it is none that could be sent on."""
-        check_relayed_response(reply.status, reply.fields, LARGEST_FIELDS_BYTES)
-        declared = content_length(reply.fields)
+        onward, declared = _read_relayed(reply.fields, reply.status, reply.http_version)
         if declared not in (None, len(reply.body)) and not self._has_no_body(reply.status):
             raise ResponseIncomplete("its body is not as long as its Content-Length")
-        fields = onward_response_fields(reply.fields, reply.http_version)
-        await self.send(Reply(reply.status, fields, reply.body))
+        await self._send_whole(reply.status, onward, declared, reply.body)
 
     async def send(self, reply: Reply) -> None:
         """Send a whole response of the gateway's own."""
-        fields = reply.fields
+        await self._send_whole(reply.status, reply.fields, content_length(reply.fields), reply.body)
+
+    async def _send_whole(self, status: int, fields: Fields, declared_bytes: int | None, body: bytes) -> None:
+        has_no_body = self._has_no_body(status)
         # To HEAD, or with a 304, the target may have left its Content-Length out; then nobody knows it.
-        if content_length(fields) is None and (reply.body or not self._has_no_body(reply.status)):
-            fields = [*fields, (b"content-length", b"%d" % len(reply.body))]
-        body = b"" if self._has_no_body(reply.status) else reply.body
+        if declared_bytes is None and (body or not has_no_body):
+            fields = [*fields, (b"content-length", b"%d" % len(body))]
+        if has_no_body:
+            body = b""
         if self._connection is not None and self._connection.takes_at_once:
             self.has_begun = self.has_ended = True
-            self._connection.send_whole(reply.status, self._framed(reply.status, fields), body)
+            self._connection.send_whole(status, self._framed(status, fields), body)
             return
-        await self._begin(reply.status, fields)
+        await self._begin(status, fields)
         await self._end(body)
 
     async def stream(self, response: Response) -> None:
         """Send a response of the target's as it comes. Raises as `relay` does, and GatewayError where it breaks off."""
-        check_relayed_response(response.status, response.fields, LARGEST_FIELDS_BYTES)
-        if not self._knows_chunks and content_length(response.fields) is None:
+        onward, declared = _read_relayed(response.fields, response.status, response.http_version)
+        if not self._knows_chunks and declared is None:
             # A client of HTTP/1.0 knows no chunks, so it must be told the length first.
             await self.relay(Reply(response.status, response.fields, await _whole(response), response.http_version))
             return
-        await self._begin(response.status, onward_response_fields(response.fields, response.http_version))
+        await self._begin(response.status, onward)
         if self._has_no_body(response.status):
             async for _ in response.chunks():
                 pass
@@ -145,6 +148,13 @@ class Answer:
     async def _end(self, body: bytes) -> None:
         self.has_ended = True  # before the last message: with it, the server reports a disconnect
         await self._send_in_time({"type": "http.response.body", "body": body}, len(body))
+
+
+@remembered
+def _read_relayed(fields: Fields, status: int, http_version: HttpVersion) -> tuple[Fields, int | None]:
+    """Give what the client is told, and the declared length of the body. Raises TargetError for what nobody is told."""
+    check_relayed_response(status, fields, LARGEST_FIELDS_BYTES)
+    return onward_response_fields(fields, http_version), content_length(fields)
 
 
 async def _of_its_length(response: Response) -> AsyncIterator[Bytes]:

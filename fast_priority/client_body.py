@@ -8,16 +8,18 @@ from fast_priority.asgi import ClientLeft, Message, Receive
 from fast_priority.client_connection import ClientConnection
 from fast_priority.errors import RequestBodyTooLarge, RequestTimeout
 from fast_priority.exchange import MOST_WHOLE_BYTES
-from fast_priority.fields import content_length, has_body
-from fast_priority.message import SLOWEST_BYTES_PER_SECOND, Bytes, Fields
+from fast_priority.message import SLOWEST_BYTES_PER_SECOND, Bytes
 
 
 class ClientBody:
-    """A body that is read when somebody wants it. Raises RequestBodyTooLarge if it is declared too large."""
+    """A body that is read when somebody wants it. Raises RequestBodyTooLarge if it is declared too large.
+
+    `declared_bytes` is the length that it says it has; None if it says none.
+    """
 
     def __init__(
         self,
-        fields: Fields,
+        declared_bytes: int | None,
         receive: Receive,
         most_bytes: int,
         patience_seconds: float,
@@ -28,14 +30,11 @@ class ClientBody:
         self._most_bytes = most_bytes or math.inf
         self._patience_seconds = patience_seconds
         self._was_read = asyncio.Event()
-        declared = content_length(fields)
-        if declared is None and not has_body(fields):
-            declared = 0
-        self._declared_bytes = declared or 0
-        if declared is not None and declared > self._most_bytes:
+        self._declared_bytes = declared_bytes or 0
+        if self._declared_bytes > self._most_bytes:
             raise self._too_large()
-        self._is_empty = declared == 0
-        self.is_small = declared is not None and declared <= MOST_WHOLE_BYTES
+        self._is_empty = declared_bytes == 0
+        self.is_small = declared_bytes is not None and declared_bytes <= MOST_WHOLE_BYTES
         """Whether it is small enough to be read before anybody wants it."""
 
     async def whole(self) -> bytes:

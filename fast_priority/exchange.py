@@ -1,7 +1,7 @@
 """One request to the target and its response, on one connection."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from functools import partial
 from http import HTTPStatus
 
@@ -18,7 +18,8 @@ from fast_priority.fields import (
     end_to_end_response_fields,
 )
 from fast_priority.http_client import Connections, target_error
-from fast_priority.message import Bytes, Fields, HttpVersion
+from fast_priority.message import Bytes, Field, Fields, HttpVersion
+from fast_priority.remembering import remembered
 from fast_priority.silence import Patience
 from fast_priority.target_connection import CLIENT_FAILURES, LARGEST_FIELDS_BYTES
 from fast_priority.upload import Upload
@@ -45,11 +46,8 @@ class Response:
         self._size = 0
         self.status: int = message.code
         self.http_version: HttpVersion = "1.0" if message.version == aiohttp.HttpVersion10 else "1.1"
-        received: Fields = list(message.raw_headers)
-        check_response_framing(received, LARGEST_FIELDS_BYTES)
-        self.fields: Fields = end_to_end_response_fields(received)
-        check_response_head(self.status, self.fields)
-        self._declared = content_length(received)
+        self.fields: Fields
+        self.fields, self._declared = _read_fields(message.raw_headers, self.status)
         has_no_body = exchange.is_head or self.status == HTTPStatus.NOT_MODIFIED
         if most_bytes and self._declared is not None and self._declared > most_bytes and not has_no_body:
             raise ResponseBodyTooLarge(f"its body has {self._declared} bytes, and {most_bytes} are taken")
@@ -97,6 +95,16 @@ class Response:
         if self._most_bytes and self._size > self._most_bytes:
             raise ResponseBodyTooLarge(f"its body has more than {self._most_bytes} bytes")
         return piece
+
+
+@remembered
+def _read_fields(fields: Sequence[Field], status: int) -> tuple[Fields, int | None]:
+    """Give the fields for the client, and the declared length of the body."""
+    received = list(fields)
+    check_response_framing(received, LARGEST_FIELDS_BYTES)
+    end_to_end = end_to_end_response_fields(received)
+    check_response_head(status, end_to_end)
+    return end_to_end, content_length(received)
 
 
 class Exchange:

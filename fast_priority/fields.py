@@ -9,6 +9,7 @@ import re
 
 from fast_priority.errors import MalformedRequest, TargetError
 from fast_priority.message import Fields, Request
+from fast_priority.remembering import remembered
 
 HOP_BY_HOP = frozenset(
     {
@@ -135,19 +136,22 @@ def check_queued_request(request: Request) -> None:
         raise MalformedRequest("its method is none that is forwarded")
     if not _REQUEST_TARGET.fullmatch(request.raw_target):
         raise MalformedRequest("its target has a character that a request line may not have")
-    names = _names_if_sendable(request.fields)
+    length = _length_in_queued(request.fields)
+    if length is not None and request.body is not None and length != len(request.body):
+        raise MalformedRequest("its body is not as long as its Content-Length")
+
+
+@remembered
+def _length_in_queued(fields: Fields) -> int | None:
+    names = _names_if_sendable(fields)
     if names is None:
-        check_sendable(request.fields)
+        check_sendable(fields)
     names = names or []
     if not _NOT_FOR_THE_TARGET.isdisjoint(names):
         raise MalformedRequest("it has a field that ends with the connection it came on")
-    if b"content-length" not in names:
-        return
-    if not _has_one_length_at_most(request.fields):
+    if b"content-length" in names and not _has_one_length_at_most(fields):
         raise MalformedRequest("its Content-Length is not one whole number")
-    length = content_length(request.fields)
-    if length is not None and request.body is not None and length != len(request.body):
-        raise MalformedRequest("its body is not as long as its Content-Length")
+    return content_length(fields)
 
 
 def host_of(fields: Fields) -> bytes:

@@ -45,11 +45,12 @@ class Hop:
     def of(cls, scope: Mapping[str, Any]) -> "Hop":
         """Read it from a request's ASGI scope."""
         client = scope.get("client")
-        return _hop(client[0] if client else None, scope["scheme"], scope["http_version"])
+        return hop_of(client[0] if client else None, scope["scheme"], scope["http_version"])
 
 
 @lru_cache(_MOST_REMEMBERED)
-def _hop(peer: str | None, scheme: str, http_version: str) -> Hop:
+def hop_of(peer: str | None, scheme: str, http_version: str) -> Hop:
+    """Give the hop that a server names so; no peer over a unix socket."""
     return Hop(address_of(peer), scheme, http_version)
 
 

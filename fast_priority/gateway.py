@@ -5,7 +5,8 @@ import contextlib
 import logging
 from collections.abc import AsyncIterator, Callable, Coroutine
 from email.utils import formatdate
-from typing import Any, Protocol
+from functools import partial
+from typing import Any, NamedTuple, Protocol
 
 from fast_priority.answering import Answer, Response
 from fast_priority.asgi import ClientLeft, Receive, Scope, Send
@@ -13,11 +14,12 @@ from fast_priority.client_body import ClientBody
 from fast_priority.client_connection import Leaving, connection_of
 from fast_priority.errors import GatewayError, GatewayNotReady, without_traces
 from fast_priority.exchange import Body
-from fast_priority.fields import check_request_framing
-from fast_priority.forwarding import Hop, onward_request_fields
+from fast_priority.fields import check_request_framing, content_length, has_body
+from fast_priority.forwarding import hop_of, onward_request_fields
 from fast_priority.max_forwards import answer_as_last, counted_down, ends_here
 from fast_priority.message import Bytes, Fields, ForwardCall, Reply, Request, encode
 from fast_priority.priority import Priority, Rules
+from fast_priority.remembering import remembered
 from fast_priority.repeating import IDEMPOTENT_METHODS, may_be_repeated
 from fast_priority.target import Target
 from fast_priority.trouble import Trouble
@@ -52,6 +54,17 @@ class Queues(Protocol):
         ...
 
 
+class _Head(NamedTuple):
+    """What a request's head says."""
+
+    onward: Fields
+    """What the target is told."""
+    declared_bytes: int | None
+    """How long its body says it is; None if it does not say."""
+    ends_here: bool
+    """Whether the gateway has to answer it itself."""
+
+
 class Gateway:
     """Answers every HTTP request as the target would, by way of the queues.
 
@@ -70,7 +83,7 @@ class Gateway:
         retry_after_seconds: Callable[[Priority], int],
     ) -> None:
         self._rules = rules
-        self._trusted = trusted
+        self._read_head = remembered(partial(_read_head, trusted=trusted))
         self._queues = queues
         self._target = target
         self._frames_in_flight = frames_in_flight
@@ -97,24 +110,24 @@ class Gateway:
     async def _answer(self, scope: Scope, receive: Receive, reply: Answer) -> None:
         # Copied before the body is read: a server may append trailer fields to the same list as they come in.
         fields: Fields = list(scope["headers"])
-        check_request_framing(scope["method"], fields, http_version=scope["http_version"])
-        most_bytes = self._target.policy.max_body_bytes
-        connection = connection_of(scope)
-        patience_seconds = self._target.policy.timeout_seconds
-        body = ClientBody(fields, receive, most_bytes, patience_seconds, connection)
+        method, http_version, client = scope["method"], scope["http_version"], scope.get("client")
+        head = self._read_head(fields, method, http_version, scope["scheme"], client[0] if client else None)
+        policy, connection = self._target.policy, connection_of(scope)
+        body = ClientBody(
+            head.declared_bytes, receive, policy.max_body_bytes, policy.timeout_seconds, connection
+        )  # fmt: skip
         raw_path: bytes = scope["raw_path"]
         query: bytes = scope["query_string"]
         raw_target = connection.raw_target if connection else raw_path + b"?" + query if query else raw_path
-        if ends_here(scope["method"], fields):
+        if head.ends_here:
             date = formatdate(usegmt=True)
-            await reply.send(answer_as_last(scope["method"], raw_target, fields, scope["http_version"], date))
+            await reply.send(answer_as_last(method, raw_target, fields, http_version, date))
             return
-        forwarded = counted_down(scope["method"], onward_request_fields(fields, Hop.of(scope), self._trusted))
         priority = self._rules.priority_of(raw_path.decode("latin-1"))
         if priority is None:
-            answering = self._pass_on(scope["method"], raw_target, forwarded, body, reply)
+            answering = self._pass_on(method, raw_target, head.onward, body, reply)
         else:
-            answering = self._queue(priority, scope, raw_target, forwarded, body, reply)
+            answering = self._queue(priority, scope, raw_target, head.onward, body, reply)
         if connection is None:
             await _unless_client_leaves(answering, body, reply)
         else:
@@ -161,6 +174,16 @@ class Gateway:
     async def _exchange(self, method: str, raw_target: bytes, fields: Fields, sent: Body, reply: Answer) -> None:
         async with self._target.exchange(method, raw_target, fields, sent) as response:
             await reply.stream(response)
+
+
+def _read_head(
+    fields: Fields, method: str, http_version: str, scheme: str, peer: str | None, *, trusted: TrustedProxies
+) -> _Head:
+    """Read the head of a request from this peer. Raises MalformedRequest for one that could be read in two ways."""
+    check_request_framing(method, fields, http_version=http_version)
+    onward = counted_down(method, onward_request_fields(fields, hop_of(peer, scheme, http_version), trusted))
+    declared_bytes = content_length(fields) if has_body(fields) else 0
+    return _Head(onward, declared_bytes, ends_here(method, fields))
 
 
 async def _until_client_leaves(answering: Coroutine[Any, Any, None], left: Leaving, reply: Answer) -> None:

@@ -22,6 +22,7 @@ from fast_priority.fields import asks_for_websocket, has_body
 from fast_priority.head_limits import HeadLimits
 from fast_priority.message import Bytes, Fields
 from fast_priority.problem import answer_problem
+from fast_priority.remembering import remembered
 from fast_priority.request_target import read_request_target
 from fast_priority.trouble import Trouble
 
@@ -355,13 +356,12 @@ class Connection:
         cycle = self._cycle
         if cycle.disconnected:
             return
-        lines = [b"%b: %b\r\n" % (name.lower(), value) for name, value in fields]
         if _CLOSES in fields:
             cycle.keep_alive = False  # it is the gateway's own: one of the target's has no such field
         elif not cycle.keep_alive:
-            lines.append(b"connection: close\r\n")
+            fields = [*fields, _CLOSES]
         cycle.response_started, cycle.waiting_for_100_continue = True, False
-        cycle.transport.write(b"".join((STATUS_LINE[status], *lines, b"\r\n", body)))
+        cycle.transport.write(b"".join((STATUS_LINE[status], _field_lines(fields), body)))
         cycle.response_complete = True
         cycle.message_event.set()
         if not cycle.keep_alive:
@@ -380,6 +380,11 @@ class Connection:
     def take_over(self, end: Callable[[], None]) -> ByteStream:
         """Take the connection away from HTTP. Raises ConnectionResetError if the client has left."""
         return self._protocol.hand_over(self._cycle, end)
+
+
+@remembered
+def _field_lines(fields: Fields) -> bytes:
+    return b"".join([*(b"%b: %b\r\n" % (name.lower(), value) for name, value in fields), b"\r\n"])
 
 
 def _refusal_of(error: httptools.HttpParserError) -> GatewayError:

@@ -16,7 +16,8 @@ from typing import Annotated, Literal, TypeAlias
 import msgspec
 from msgspec import Meta
 
-Fields: TypeAlias = list[tuple[bytes, bytes]]
+Field: TypeAlias = tuple[bytes, bytes]
+Fields: TypeAlias = list[Field]
 """Field lines in the order sent, repeated names kept apart; names in any case, values without outer white space."""
 
 HttpVersion: TypeAlias = Literal["1.0", "1.1"]

@@ -6,6 +6,7 @@ refused here, however it came this far.
 
 from fast_priority.errors import MalformedRequest
 from fast_priority.message import Fields
+from fast_priority.remembering import remembered
 
 # All controls but the tab, which a field value may have (RFC 9110, section 5.5).
 _CONTROLS = bytes([*range(0x09), *range(0x0A, 0x20), 0x7F])
@@ -23,13 +24,22 @@ def request_head(method: str, target: bytes, host: bytes, fields: Fields) -> byt
     line = b"%s %s HTTP/1.1" % (method.encode(), target)
     if line.count(b" ") != _BLANKS_OF_A_REQUEST_LINE or len(line.split()) != _WORDS_OF_A_REQUEST_LINE:
         raise MalformedRequest("its method or its target has a blank")
+    _check_has_no_controls(line)
+    return b"%s\r\n%s" % (line, _field_lines(fields, host))
+
+
+@remembered
+def _field_lines(fields: Fields, host: bytes) -> bytes:
     if not b"".join([name for name, _ in fields]).isascii():
         raise MalformedRequest("the name of one of its fields is not ASCII")
-    lines = [line, b"Host: " + host, *[name + b": " + value for name, value in fields]]
-    octets = b"".join(lines)
+    lines = [b"Host: " + host, *[name + b": " + value for name, value in fields]]
+    _check_has_no_controls(b"".join(lines))
+    return b"\r\n".join([*lines, b"", b""])
+
+
+def _check_has_no_controls(octets: bytes) -> None:
     if len(octets.translate(None, _CONTROLS)) != len(octets):
         raise MalformedRequest("it has a control character")
-    return b"\r\n".join(lines) + b"\r\n\r\n"
 
 
 class TargetPath:
