@@ -3,10 +3,11 @@
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
+from typing import TypeAlias
 
 from fast_priority.conversation import Conversation, Wanting
 from fast_priority.errors import GatewayError, RequestLost
-from fast_priority.exchange import Body
+from fast_priority.exchange import Body, Exchange
 from fast_priority.fields import content_length
 from fast_priority.message import (
     GRACE_SECONDS,
@@ -24,6 +25,9 @@ from fast_priority.message import (
 from fast_priority.target import Target
 
 logger = logging.getLogger("rq.worker")
+
+Last: TypeAlias = Reply | Failure | End
+"""What ends a response."""
 
 
 class Line:
@@ -67,7 +71,7 @@ async def carry(
     line: Line,
     target: AbstractAsyncContextManager[Target],
     may_be_sent: Callable[[], bool] = lambda: True,
-) -> Reply | Failure | End:
+) -> Last:
     """Send the request, once, and say the response as it comes; give the last part, which the caller is to say.
 
     `may_be_sent` is asked at the last moment; if it says no, nothing is sent, and that is the answer.
@@ -75,25 +79,44 @@ async def carry(
     line.conversation.expect_at_most(call.frames_in_flight)
     try:
         async with target as open_target:
-            return await _carry(call, line, open_target, may_be_sent)
-    except GatewayError as error:
-        return Failure(error.slug, error.detail)
-    except Exception:
-        logger.exception("forwarding failed")
-        return Failure(GatewayError.slug, "the worker failed; its log says how")
+            body = line.request_body(call) if call.request.body is None else call.request.body
+            return await _carry(call, line, exchange_for(call, body, open_target, may_be_sent))
+    except Exception as error:
+        return failure_of(error)
 
 
-async def _carry(call: ForwardCall, line: Line, target: Target, may_be_sent: Callable[[], bool]) -> Reply | End:
+async def carry_on(call: ForwardCall, line: Line, exchange: Exchange) -> Last:
+    """Do the same with a request that has been sent already."""
+    line.conversation.expect_at_most(call.frames_in_flight)
+    try:
+        return await _carry(call, line, exchange)
+    except Exception as error:
+        return failure_of(error)
+
+
+def exchange_for(call: ForwardCall, body: Body, target: Target, may_be_sent: Callable[[], bool]) -> Exchange:
+    """Give the exchange that the call asks for. Raises MalformedRequest for what cannot be sent."""
     request = call.request
-    body: Body = line.request_body(call) if request.body is None else request.body
-    async with target.exchange(
+    return target.exchange(
         request.method,
         request.raw_target,
         request.fields,
         body,
         most_response_bytes=target.policy.max_body_bytes,
         may_be_sent=may_be_sent,
-    ) as response:
+    )
+
+
+def failure_of(error: Exception) -> Failure:
+    """Give what the gateway hears of an error; one that nobody thought of is for the log."""
+    if isinstance(error, GatewayError):
+        return Failure(error.slug, error.detail)
+    logger.error("forwarding failed", exc_info=error)
+    return Failure(GatewayError.slug, "the worker failed; its log says how")
+
+
+async def _carry(call: ForwardCall, line: Line, exchange: Exchange) -> Reply | End:
+    async with exchange as response:
         whole = await response.whole_if_quick()
         if whole is not None:
             return Reply(response.status, response.fields, whole, response.http_version)

@@ -21,16 +21,16 @@ from fast_priority.http_client import Connections, target_error
 from fast_priority.message import Bytes, Field, Fields, HttpVersion
 from fast_priority.remembering import remembered
 from fast_priority.silence import Patience
-from fast_priority.target_connection import CLIENT_FAILURES, LARGEST_FIELDS_BYTES
+from fast_priority.target_connection import CLIENT_FAILURES, LARGEST_FIELDS_BYTES, OneAnswerARequest
 from fast_priority.upload import Upload
 
 Body = bytes | AsyncIterator[Bytes]
 
 MOST_WHOLE_BYTES = 64 * 1024
 """Most bytes of a body that is carried in one piece."""
-_QUICK_SECONDS = 0.002
+QUICK_SECONDS = 0.002
 # A response that says how long it is, and is short, was most likely made whole: it is worth a little more waiting.
-_QUICK_AND_DECLARED_SECONDS = 0.02
+QUICK_AND_DECLARED_SECONDS = 0.02
 
 
 class Response:
@@ -42,6 +42,7 @@ class Response:
         self._content = content
         self._most_bytes = most_bytes
         self._exchange = exchange
+        self._is_slow = False
         self._begun: list[bytes] = []
         self._size = 0
         self.status: int = message.code
@@ -51,6 +52,26 @@ class Response:
         has_no_body = exchange.is_head or self.status == HTTPStatus.NOT_MODIFIED
         if most_bytes and self._declared is not None and self._declared > most_bytes and not has_no_body:
             raise ResponseBodyTooLarge(f"its body has {self._declared} bytes, and {most_bytes} are taken")
+
+    @property
+    def is_small(self) -> bool:
+        """Whether the body is small, as far as one can tell."""
+        return max(self._declared or 0, self._content.total_bytes) <= MOST_WHOLE_BYTES
+
+    @property
+    def quick_seconds(self) -> float:
+        """How long it is worth waiting for a small body to be whole."""
+        return QUICK_SECONDS if self._declared is None else QUICK_AND_DECLARED_SECONDS
+
+    def be_slow(self) -> None:
+        """So long it was waited for, in vain."""
+        self._is_slow = True
+
+    def whole_now(self) -> bytes | None:
+        """Give the body if it is small, and all of it is there. Raises ResponseBodyTooLarge over the limit."""
+        if self._content.is_eof() and self.is_small:
+            return self._counted(self._content.read_nowait())
+        return None
 
     async def chunks(self) -> AsyncIterator[Bytes]:
         """Give the body as it arrives, in pieces of any size.
@@ -70,10 +91,10 @@ class Response:
         """
         if self._content.is_eof():  # what is there already needs no timer, and comes in one piece
             return await self._whole_if_small()
-        if self._declared is not None and self._declared > MOST_WHOLE_BYTES:
+        if self._is_slow or not self.is_small:
             return None
         try:
-            async with asyncio.timeout(_QUICK_SECONDS if self._declared is None else _QUICK_AND_DECLARED_SECONDS):
+            async with asyncio.timeout(self.quick_seconds):
                 return await self._whole_if_small()
         except TimeoutError:
             return None
@@ -90,7 +111,9 @@ class Response:
         return None
 
     async def _next_piece(self) -> bytes:
-        piece = await self._exchange.next_piece(self._content)
+        return self._counted(await self._exchange.next_piece(self._content))
+
+    def _counted(self, piece: bytes) -> bytes:
         self._size += len(piece)
         if self._most_bytes and self._size > self._most_bytes:
             raise ResponseBodyTooLarge(f"its body has more than {self._most_bytes} bytes")
@@ -132,22 +155,60 @@ class Exchange:
         self._may_be_sent = may_be_sent
         self._upload: Upload | None = None
         self._over_since: float | None = None
+        self._has_begun = False
+        self._response: Response | None = None
 
     async def __aenter__(self) -> Response:
-        self._connection = await self._connections.take()
-        self._patience = Patience(self._deadlines, self._connection.give_up)
+        if not self._has_begun:
+            self._begin_on(await self._connections.take())
         try:
-            self._send()
-            message, content = await self._answer()
-            response = Response(message, content, self._most_response_bytes, self)
+            response, self._response = self._response or await self._answer(), None
         except BaseException:
             await self._end()
             raise
-        content.on_eof(self._note_end)
         return response
 
     async def __aexit__(self, *_: object) -> None:
         await self._end()
+
+    def begin_now(self, watch: Callable[[], None]) -> bool:
+        """Send the request if nothing is to be waited for: its body is at hand, and a connection idle.
+
+        Then `watch` is called whenever something has come of the response, and when nothing more will, until `unwatch`;
+        after that the exchange is to be entered, or ended by `end_now`.
+        """
+        if not isinstance(self._body, bytes) or not self._may_be_sent():
+            return False
+        connection = self._connections.take_idle()
+        if connection is None:
+            return False
+        self._begin_on(connection)
+        connection.watch = watch
+        self._patience.await_target(True)
+        return True
+
+    def unwatch(self) -> None:
+        """Tell nobody any more that something has come."""
+        self._connection.watch = None
+
+    def response_now(self) -> Response | None:
+        """Give the response if its head is there. Raises as entering does for a head that cannot be sent on."""
+        if self._response is None and (answer := self._connection.answer_now()) is not None:
+            self._patience.await_target(False)
+            self._response = self._responded(*answer)
+        return self._response
+
+    @property
+    def has_failed(self) -> bool:
+        """Whether nothing more will come; entering it, or reading on, raises why."""
+        return self._connection.exception() is not None
+
+    def end_now(self) -> None:
+        """End what `begin_now` has begun: its connection is kept if the response is over."""
+        self.unwatch()
+        self._patience.await_target(False)
+        self._response = None  # which refers to this
+        self._release()
 
     async def next_piece(self, content: StreamReader) -> bytes:
         """Give what has come of the response's body, or comes next; nothing at its end."""
@@ -163,6 +224,16 @@ class Exchange:
             self._raise_failure_of_body()
             raise ResponseIncomplete("its body ended before it was whole") from error
 
+    def _begin_on(self, connection: OneAnswerARequest) -> None:
+        self._has_begun = True
+        self._connection = connection
+        self._patience = Patience(self._deadlines, connection.give_up)
+        try:
+            self._send()
+        except BaseException:
+            connection.end()
+            raise
+
     def _send(self) -> None:
         _check_wanted(self._may_be_sent)
         self._connection.expect_answer(to_head=self.is_head)
@@ -175,15 +246,21 @@ class Exchange:
                 self._head, self._body, self._declared_bytes, self._connection, self._patience, check_wanted
             )
 
-    async def _answer(self) -> tuple[RawResponseMessage, StreamReader]:
+    async def _answer(self) -> Response:
         self._patience.await_target(True)
         try:
-            return await self._connection.answer()
+            answer = await self._connection.answer()
         except CLIENT_FAILURES as error:
             self._raise_failure_of_body()
             raise target_error(error) from error
         finally:
             self._patience.await_target(False)
+        return self._responded(*answer)
+
+    def _responded(self, message: RawResponseMessage, content: StreamReader) -> Response:
+        response = Response(message, content, self._most_response_bytes, self)
+        content.on_eof(self._note_end)
+        return response
 
     def _raise_failure_of_body(self) -> None:
         if self._upload is not None and self._upload.failure is not None:
@@ -197,10 +274,13 @@ class Exchange:
             if self._upload is not None:
                 await self._upload.end()
         finally:
-            if self._over_since is None or not (self._upload is None or self._upload.is_whole):
-                self._connection.end()
-            else:
-                self._connections.give_back(self._connection, self._over_since)
+            self._release()
+
+    def _release(self) -> None:
+        if self._over_since is None or not (self._upload is None or self._upload.is_whole):
+            self._connection.end()
+        else:
+            self._connections.give_back(self._connection, self._over_since)
 
 
 def _check_wanted(may_be_sent: Callable[[], bool]) -> None:

@@ -46,13 +46,18 @@ class Connections:
 
     async def take(self) -> OneAnswerARequest:
         """Give an idle connection, or a new one. Raises TargetError, and MalformedRequest for no URL."""
+        idle = self.take_idle()
+        return await self._connect() if idle is None else idle
+
+    def take_idle(self) -> OneAnswerARequest | None:
+        """Give an idle connection, if there is one."""
         oldest_since = self._loop.time() - _KEEP_IDLE_SECONDS
         while self._idle:
             kept, since = self._idle.pop()
             if kept.is_connected() and since >= oldest_since:
                 return kept
             kept.end()
-        return await self._connect()
+        return None
 
     def give_back(self, used: OneAnswerARequest, since_seconds: float) -> None:
         """Keep it if it can be used again; otherwise close it. `since_seconds` is when its response was over."""

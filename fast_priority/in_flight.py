@@ -1,9 +1,8 @@
-"""What one worker process has in flight: each claim with the task that carries it and its line to the gateway."""
+"""What one worker process has in flight: each claim with its line to the gateway, and how it is broken off."""
 
 import asyncio
 import time
-from collections.abc import Callable, Coroutine, Iterator
-from typing import Any
+from collections.abc import Callable, Iterator
 
 from fast_priority.broker.claiming import Claim
 from fast_priority.carrying import Line
@@ -15,18 +14,28 @@ _MOST_EARLY_LEAVINGS = 1000
 class Carried:
     """One claim that is being carried. It is leased until `leased_until`, by `time.monotonic`, or for longer."""
 
-    def __init__(self, claim: Claim, line: Line, leased_until: float) -> None:
+    def __init__(self, claim: Claim, make_line: Callable[[Claim], Line], leased_until: float) -> None:
         self.claim = claim
-        self.line = line
+        self._make_line = make_line
+        self._line: Line | None = None
         self._leased_until = leased_until
         self._was_out_of_lease = False
         self.task: asyncio.Task[None] | None = None
+        """What carries it, if it is a task."""
         self.client_has_left = False
-        self._has_begun = self._is_given_up = False
+        self._is_given_up = False
+        self._break_off: Callable[[], object] | None = None
 
-    def begin(self) -> bool:
-        """Begin to carry it; tells whether that is still wanted."""
-        self._has_begun = True
+    @property
+    def line(self) -> Line:
+        """The line to the gateway. Few have anything to say on it before they are over."""
+        if self._line is None:
+            self._line = self._make_line(self.claim)
+        return self._line
+
+    def begin(self, break_off: Callable[[], object] | None) -> bool:
+        """Begin to carry it, and say how that is broken off; tells whether it is still wanted."""
+        self._break_off = break_off
         return not self._is_given_up
 
     @property
@@ -43,15 +52,19 @@ class Carried:
     def give_up(self) -> None:
         """End the call to the target, or let it not begin."""
         self._is_given_up = True
-        # A task that is cancelled before its first step never comes to the end that frees its slot.
-        if self._has_begun and self.task is not None:
-            self.task.cancel()
+        if self._break_off is not None:
+            self._break_off()
+
+    def end(self) -> None:
+        """It is over, and refers to nothing that refers to it."""
+        self._break_off = None
 
 
 class InFlight:
     """All that is being carried, by the ids of the jobs; hears what gateways say of it."""
 
-    def __init__(self) -> None:
+    def __init__(self, make_line: Callable[[Claim], Line]) -> None:
+        self._make_line = make_line
         self._carried: dict[str, Carried] = {}
         self._left_early: dict[str, None] = {}  # oldest first
 
@@ -66,23 +79,17 @@ class InFlight:
         found = self._carried.get(claim.job_id)
         return found if found is not None and found.claim == claim else None
 
-    def start(
-        self,
-        claim: Claim,
-        line: Line,
-        leased_until: float,
-        carry: Callable[[Carried], Coroutine[Any, Any, None]],
-    ) -> bool:
-        """Carry a claim, in a task of its own; tells whether anybody waits for it."""
+    def start(self, claim: Claim, leased_until: float) -> Carried | None:
+        """Take in a claim that is to be carried; None if nobody waits for it any more."""
         if claim.job_id in self._left_early:
             del self._left_early[claim.job_id]
-            return False
-        carried = self._carried[claim.job_id] = Carried(claim, line, leased_until)
-        carried.task = asyncio.create_task(carry(carried))
-        return True
+            return None
+        carried = self._carried[claim.job_id] = Carried(claim, self._make_line, leased_until)
+        return carried
 
     def end(self, carried: Carried) -> None:
         """It is carried no more."""
+        carried.end()
         if self._carried.get(carried.claim.job_id) is carried:
             del self._carried[carried.claim.job_id]
 

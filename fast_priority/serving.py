@@ -10,18 +10,15 @@ from typing import Any
 from redis import Redis as SyncRedis
 
 from fast_priority.broker import connecting, keys
-from fast_priority.broker.claiming import Claim, Claimer, Saying, Turn, refuse
-from fast_priority.broker.jobs import NotOurJob, payload_of
+from fast_priority.broker.claiming import Claim, Claimer, Saying, Turn
 from fast_priority.broker.mailbox import Mailbox
-from fast_priority.carrying import Line, carry
-from fast_priority.errors import MalformedRequest
-from fast_priority.fields import check_queued_request
+from fast_priority.carrier import Carrier
+from fast_priority.carrying import Line
 from fast_priority.held_signals import TO_END, let_through
-from fast_priority.in_flight import Carried, InFlight
+from fast_priority.in_flight import InFlight
 from fast_priority.keeping_leases import KeepingLeases
-from fast_priority.message import Chunk, ForwardCall, Part, Reply, UnreadableMessage, decode_call
+from fast_priority.message import Chunk, Part, Reply
 from fast_priority.settings import Settings
-from fast_priority.targets import Targets
 from fast_priority.tasks import end_all, keep_doing
 from fast_priority.trouble import Trouble
 
@@ -30,7 +27,6 @@ logger = logging.getLogger("rq.worker")  # one log for one worker, whichever hal
 _RETRY_SECONDS = 0.2
 _SUSPENDED_SECONDS = 1.0
 _MOST_BYTES_AT_ONCE = 4 * 1024 * 1024
-_MOST_CALL_BYTES = 16 * 1024 * 1024  # far over a head, and a body that is small enough to travel in the call
 
 
 class Serving:
@@ -52,16 +48,14 @@ class Serving:
         self.served = 0
         self._name = name
         self._slots = slots
-        self._settings = settings
-        self._connection = connection
         self._record = record
         self._burst = burst
         options = connecting.options_of(connection)
         self._claimer = Claimer(options, name)
-        self._in_flight = InFlight()
+        self._in_flight = InFlight(self._line_for)
+        self._carrier = Carrier(name, settings, connection, self._in_flight, say=self._say, freed=self._note_freed)
         self._leases = KeepingLeases(name, options, self._in_flight, self._record_now)
         self._mailbox = Mailbox(name, options, self._in_flight.hear, expects_much=lambda: len(self._in_flight) > 0)
-        self._targets = Targets()
         self._to_say: list[Saying] = []
         self._kept_slots = 0  # for what waiting for work brings
         self._work_may_wait = True
@@ -94,9 +88,8 @@ class Serving:
             with let_through():
                 await self._fill_slots()
         finally:
-            carrying = [carried.task for carried in self._in_flight if carried.task is not None]
-            await end_all([*helpers, *carrying])
-            await self._targets.close()
+            await end_all(helpers)
+            await self._carrier.close()
             await self._mailbox.close()
             await self._claimer.close()
             await self._leases.close()
@@ -160,7 +153,7 @@ class Serving:
 
     async def _start_all(self, turn: Turn, asked_for: int) -> None:
         for claim in turn.claims:
-            self._start(claim, turn.leased_until)
+            self._carrier.start(claim, turn.leased_until)
         if turn.work_is_left or len(turn.claims) == asked_for:
             self._work_may_wait = True
         if turn.suspended:
@@ -196,51 +189,24 @@ class Serving:
                 await self._stirred.wait()
         self._work_may_wait = not self._burst
 
-    def _start(self, claim: Claim, leased_until: float) -> None:
+    def _line_for(self, claim: Claim) -> Line:
         async def say(part: Part) -> None:
             # What comes from the target until it has been said goes into the next chunk: the busier, the larger.
             said = asyncio.get_running_loop().create_future()
             self._say(Saying(claim, part, is_last=False, said=said))
             await said
 
-        if not self._in_flight.start(claim, Line(self._name, say), leased_until, self._serve):
-            self._say(Saying(claim, None))
-
-    async def _serve(self, carried: Carried) -> None:
-        try:
-            if carried.begin():
-                await self._carry(_call_in(carried.claim), carried)
-            elif carried.client_has_left:
-                self._say(Saying(carried.claim, None))
-        except (NotOurJob, UnreadableMessage, MalformedRequest) as error:
-            await self._refuse(carried.claim, str(error))
-        finally:
-            self._in_flight.end(carried)
-            # While a wait for work is under way, that finds what comes. Otherwise something may have come unnoticed,
-            # and a claim goes with what is said next.
-            self._work_may_wait = self._work_may_wait or not self._kept_slots
-            self._stirred.set()
-
-    async def _carry(self, call: ForwardCall, carried: Carried) -> None:
-        own = self._settings.target_base_url
-        policy = self._settings.target_policy() if own else call.policy
-        try:
-            last = await carry(call, carried.line, self._targets.use(policy), lambda: carried.may_be_sent)
-        except asyncio.CancelledError:
-            if not carried.client_has_left:
-                raise
-            self._say(Saying(carried.claim, None))
-        else:
-            self._say(Saying(carried.claim, last))
+        return Line(self._name, say)
 
     def _say(self, saying: Saying) -> None:
         self._to_say.append(saying)
         self._stirred.set()
 
-    async def _refuse(self, claim: Claim, reason: str) -> None:
-        logger.warning("Worker %s: refused job %r: %s", self._name, claim.job_id, reason)
-        with contextlib.suppress(*connecting.LOST):
-            await asyncio.to_thread(refuse, self._connection, claim, reason)
+    def _note_freed(self) -> None:
+        # While a wait for work is under way, that finds what comes. Otherwise something may have come unnoticed,
+        # and a claim goes with what is said next.
+        self._work_may_wait = self._work_may_wait or not self._kept_slots
+        self._stirred.set()
 
     async def _wait_for_work_once(self) -> None:
         """With nothing to do, block until a gateway submits, and claim; what that brings has its slots kept for it."""
@@ -284,14 +250,6 @@ class Serving:
     async def _end_waiting(self) -> None:
         with contextlib.suppress(*connecting.LOST):  # it ends by itself within 2 s
             await self._claimer.end_waiting()
-
-
-def _call_in(claim: Claim) -> ForwardCall:
-    call = decode_call(payload_of(claim.data, _MOST_CALL_BYTES))
-    if not claim.gateway_id:
-        raise NotOurJob("no gateway asked for it")
-    check_queued_request(call.request)
-    return call
 
 
 def _weigh(part: Part | None) -> int:

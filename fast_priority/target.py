@@ -2,14 +2,13 @@
 
 import asyncio
 from collections.abc import Callable
-from contextlib import AbstractAsyncContextManager
 from urllib.parse import urlsplit
 
 from yarl import URL
 
 from fast_priority.deadlines import Deadlines
 from fast_priority.errors import MalformedRequest
-from fast_priority.exchange import Body, Exchange, Response
+from fast_priority.exchange import Body, Exchange
 from fast_priority.fields import content_length
 from fast_priority.http_client import Connections
 from fast_priority.message import Fields, TargetPolicy
@@ -46,8 +45,8 @@ class Target:
         *,
         most_response_bytes: int = 0,
         may_be_sent: Callable[[], bool] = lambda: True,
-    ) -> AbstractAsyncContextManager[Response]:
-        """Send a request, once, and give the response as soon as its head is there.
+    ) -> Exchange:
+        """Give what sends a request, once, when it is entered, and gives the response as soon as its head is there.
 
         The target may be silent for the policy's timeout: until its response begins, once it has the request, and
         between two pieces of the response. What waits for the body of the request, or for whoever takes the response,

@@ -3,6 +3,7 @@
 aiohttp has no public switch for what is done here, and tests/integration/test_target.py fails when it stops working.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import aiohttp
@@ -31,6 +32,8 @@ class OneAnswerARequest(ResponseHandler):
     """
 
     connection: Connection
+    watch: Callable[[], None] | None = None
+    """Called each time something has come of the answer, and when nothing more will."""
     _answered = False
 
     def expect_answer(self, *, to_head: bool) -> None:
@@ -69,6 +72,14 @@ class OneAnswerARequest(ResponseHandler):
             if message.code not in _INTERIM or message.code == _SWITCHES:
                 return message, body
 
+    def answer_now(self) -> tuple[RawResponseMessage, StreamReader] | None:
+        """Give the same if it is there."""
+        while self._buffer:
+            (message, body), _ = self._buffer.popleft()
+            if message.code not in _INTERIM or message.code == _SWITCHES:
+                return message, body
+        return None
+
     def give_up(self, error: Exception) -> None:
         """Let whoever waits for the answer, or for more of it, wait no longer: they have this error instead."""
         self.set_exception(error)
@@ -94,6 +105,17 @@ class OneAnswerARequest(ResponseHandler):
         self._answered = data[0].code not in _INTERIM
         super().feed_data(data, size)
 
+    def set_exception(self, exc: BaseException, *cause: BaseException) -> None:
+        """Nothing more will come."""
+        super().set_exception(exc, *cause)
+        if self.watch is not None:
+            self.watch()
+
+    def resume_reading(self, resume_parser: bool = True) -> None:
+        """Read on, if reading was held up; aiohttp asks for it after each piece, and would parse nothing once more."""
+        if self._reading_paused:
+            super().resume_reading(resume_parser)
+
     def connection_lost(self, exc: BaseException | None) -> None:
         """The connection has ended; a body that it ended with an error is not whole.
 
@@ -111,6 +133,8 @@ class OneAnswerARequest(ResponseHandler):
             self._end_for_unasked()
             return
         super().data_received(data)
+        if data and self.watch is not None:
+            self.watch()
 
     def _end_for_unasked(self) -> None:
         self.force_close()

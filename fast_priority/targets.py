@@ -25,19 +25,27 @@ class Targets:
         """Give the target of this policy. Raises GatewayError if too many others are in use."""
         return _Use(self, policy)
 
-    async def _begin(self, policy: TargetPolicy) -> Target:
-        target = self._open.pop(policy, None)
-        if target is None:
-            await self._make_room()
-            target = await Target(policy).__aenter__()
-        self._open[policy] = target
-        self._in_use[policy] = self._in_use.get(policy, 0) + 1
-        return target
+    def use_now(self, policy: TargetPolicy) -> Target | None:
+        """Give the target of this policy, to be used until `end`, if it is open."""
+        return self._use(policy) if policy in self._open else None
 
-    def _end(self, policy: TargetPolicy) -> None:
+    def end(self, policy: TargetPolicy) -> None:
+        """One use of the target of this policy is over."""
         self._in_use[policy] -= 1
         if not self._in_use[policy]:
             del self._in_use[policy]
+
+    async def _begin(self, policy: TargetPolicy) -> Target:
+        if policy not in self._open:
+            await self._make_room()
+        if policy not in self._open:  # nor has anybody opened it meanwhile
+            self._open[policy] = await Target(policy).__aenter__()
+        return self._use(policy)
+
+    def _use(self, policy: TargetPolicy) -> Target:
+        target = self._open[policy] = self._open.pop(policy)
+        self._in_use[policy] = self._in_use.get(policy, 0) + 1
+        return target
 
     async def _make_room(self) -> None:
         if len(self._open) < _MOST:
@@ -59,4 +67,4 @@ class _Use:
         return await self._targets._begin(self._policy)
 
     async def __aexit__(self, *_: object) -> None:
-        self._targets._end(self._policy)
+        self._targets.end(self._policy)

@@ -557,7 +557,8 @@ async def test_an_upload_that_was_left_keeps_nothing_alive() -> None:
                 exchange = target.exchange("POST", b"/x", [], body())
                 async with exchange as response:
                     assert await response.whole_if_quick() == b"ok"
-                known = [weakref.ref(exchange), weakref.ref(exchange._upload)]  # type: ignore[attr-defined]
+                assert exchange._upload is not None
+                known: list[weakref.ref[object]] = [weakref.ref(exchange), weakref.ref(exchange._upload)]
                 del exchange, response
                 assert [each() for each in known] == [None, None]
 

@@ -1,8 +1,9 @@
 """What a worker has in flight: gateways are heard, and who has left is not served."""
 
-import asyncio
 import math
 import time
+
+import pytest
 
 from fast_priority.broker.claiming import Claim
 from fast_priority.carrying import Line
@@ -15,85 +16,83 @@ CLAIM = Claim("job-1", "execution-1", "high", "gateway-1", b"")
 LONG = math.inf
 
 
-async def say_nothing(part: Part) -> None:
-    """Nobody listens."""
+def line_for(claim: Claim) -> Line:
+    async def say_nothing(part: Part) -> None:
+        """Nobody listens."""
 
-
-def line() -> Line:
     return Line("worker-1", say_nothing)
 
 
-async def for_ever(carried: Carried) -> None:
-    if carried.begin():
-        await asyncio.Event().wait()
+def with_one() -> tuple[InFlight, Carried]:
+    in_flight = InFlight(line_for)
+    carried = in_flight.start(CLAIM, LONG)
+    assert carried is not None
+    return in_flight, carried
 
 
-async def test_a_client_that_left_ends_its_call() -> None:
-    """A Leave cancels the task that carries the request, and it can tell why."""
-    in_flight = InFlight()
-    assert in_flight.start(CLAIM, line(), LONG, for_ever)
-    (carried,) = in_flight
-    assert carried.task is not None
-    await asyncio.sleep(0)
+def test_a_client_that_left_ends_its_call() -> None:
+    """A Leave breaks off what carries the request, and that can tell why."""
+    in_flight, carried = with_one()
+    broken_off = []
+    assert carried.begin(lambda: broken_off.append(carried.client_has_left))
     in_flight.hear(Frame("job-1", Leave()))
-    await asyncio.gather(carried.task, return_exceptions=True)
-    assert (carried.task.cancelled(), carried.client_has_left) == (True, True)
+    assert broken_off == [True]
 
 
-async def test_a_client_that_left_before_the_first_step() -> None:
-    """A Leave that comes before the task has begun lets it run, for it has a slot to free, but not begin."""
-    in_flight = InFlight()
-    in_flight.start(CLAIM, line(), LONG, for_ever)
-    (carried,) = in_flight
-    assert carried.task is not None
+def test_a_client_that_left_before_it_began() -> None:
+    """What has not begun when the Leave comes is told so when it is about to, and breaks nothing off."""
+    in_flight, carried = with_one()
     in_flight.hear(Frame("job-1", Leave()))
-    await carried.task
+    assert not carried.begin(lambda: pytest.fail("nothing has begun"))
     assert carried.client_has_left
 
 
-async def test_a_client_that_left_before_we_knew_of_the_claim() -> None:
+def test_a_client_that_left_before_we_knew_of_the_claim() -> None:
     """A Leave that overtakes the answer to the claim keeps the request from being carried, once."""
-    in_flight = InFlight()
+    in_flight = InFlight(line_for)
     in_flight.hear(Frame("job-1", Leave()))
-    assert not in_flight.start(CLAIM, line(), LONG, for_ever)
+    assert in_flight.start(CLAIM, LONG) is None
     assert len(in_flight) == 0
+    assert in_flight.start(CLAIM, LONG) is not None
 
 
-async def test_leavings_of_strangers_take_no_room() -> None:
+def test_what_is_over_is_not_broken_off() -> None:
+    """Whoever gives up what has ended meanwhile ends nothing."""
+    in_flight, carried = with_one()
+    carried.begin(lambda: pytest.fail("it is over"))
+    in_flight.end(carried)
+    carried.give_up()
+
+
+def test_leavings_of_strangers_take_no_room() -> None:
     """However many Leaves come for requests that are not ours, only so many are remembered."""
-    in_flight = InFlight()
+    in_flight = InFlight(line_for)
     for number in range(5000):
         in_flight.hear(Frame(str(number), Leave()))
     assert len(in_flight._left_early) <= 1000
 
 
-async def test_what_is_said_reaches_its_own_request() -> None:
+def test_what_is_said_reaches_its_own_request() -> None:
     """A frame is heard by the request that it names, and one for a stranger by none."""
-    in_flight = InFlight()
-    in_flight.start(CLAIM, line(), LONG, for_ever)
-    (carried,) = in_flight
+    in_flight, carried = with_one()
     heard_of = []
     for request_id in ("job-2", "job-1"):
         in_flight.hear(Frame(request_id, Want(7)))
         heard_of.append(carried.line.conversation.was_heard_of)
     assert heard_of == [False, True]
-    carried.give_up()
 
 
-async def test_another_execution_is_another_claim() -> None:
+def test_another_execution_is_another_claim() -> None:
     """Only the very claim that is carried is found."""
-    in_flight = InFlight()
-    in_flight.start(CLAIM, line(), LONG, for_ever)
-    (carried,) = in_flight
+    in_flight, carried = with_one()
     assert in_flight.get(CLAIM) is carried
     assert in_flight.get(CLAIM._replace(execution_id="other")) is None
     in_flight.end(carried)
     assert (len(in_flight), in_flight.get(CLAIM)) == (0, None)
-    carried.give_up()
 
 
 def leased(seconds: float) -> Carried:
-    return Carried(CLAIM, line(), time.monotonic() + seconds)
+    return Carried(CLAIM, line_for, time.monotonic() + seconds)
 
 
 def test_leased() -> None:

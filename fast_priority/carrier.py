@@ -1,0 +1,169 @@
+"""What becomes of a request that a worker has claimed: an errand, if it is as simple as most are, or else a task."""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Callable
+
+from redis import Redis as SyncRedis
+
+from fast_priority.broker import connecting
+from fast_priority.broker.claiming import Claim, Saying, refuse
+from fast_priority.broker.jobs import NotOurJob, payload_of
+from fast_priority.carrying import Last, carry, carry_on, exchange_for, failure_of
+from fast_priority.errand import Errands
+from fast_priority.errors import MalformedRequest
+from fast_priority.exchange import Exchange
+from fast_priority.fields import check_queued_request
+from fast_priority.in_flight import Carried, InFlight
+from fast_priority.message import ForwardCall, Reply, TargetPolicy, UnreadableMessage, decode_call
+from fast_priority.settings import Settings
+from fast_priority.targets import Targets
+from fast_priority.tasks import end_all
+
+logger = logging.getLogger("rq.worker")  # one log for one worker, whichever half of it speaks
+
+_MOST_CALL_BYTES = 16 * 1024 * 1024  # far over a head, and a body that is small enough to travel in the call
+
+
+class Carrier:
+    """Carries claims to the target: `say` takes what there is to say of them, `freed` hears that a slot is free again.
+
+    What is in flight stands in `in_flight` from `start` until the last has been said of it.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        settings: Settings,
+        connection: SyncRedis,
+        in_flight: InFlight,
+        *,
+        say: Callable[[Saying], None],
+        freed: Callable[[], None],
+    ) -> None:
+        self._name = name
+        self._own_policy = settings.target_policy() if settings.target_base_url else None
+        self._connection = connection
+        self._in_flight = in_flight
+        self._say = say
+        self._freed = freed
+        self._targets = Targets()
+        self._errands = Errands()
+
+    def start(self, claim: Claim, leased_until: float) -> None:
+        """Begin to carry a claim, unless its client has left already."""
+        carried = self._in_flight.start(claim, leased_until)
+        if carried is None:
+            self._say(Saying(claim, None))
+            return
+        try:
+            call = _call_in(claim)
+        except (NotOurJob, UnreadableMessage, MalformedRequest) as error:
+            carried.task = asyncio.create_task(self._refuse(carried, str(error)))
+            return
+        policy = self._own_policy or call.policy
+        if not self._runs_errand(carried, call, policy):
+            carried.task = asyncio.create_task(self._carry(carried, call, policy))
+
+    async def close(self) -> None:
+        """Break off what is in flight, and close the connections to the target."""
+        for carried in self._in_flight:
+            if carried.task is None:
+                carried.give_up()
+        await end_all([carried.task for carried in self._in_flight if carried.task is not None])
+        self._errands.close()
+        await self._targets.close()
+
+    def _runs_errand(self, carried: Carried, call: ForwardCall, policy: TargetPolicy) -> bool:
+        body = call.request.body
+        target = None if body is None else self._targets.use_now(policy)
+        if body is None or target is None:
+            return False
+        sender = _Sender(self, carried, call, policy)
+        try:
+            exchange = exchange_for(call, body, target, lambda: carried.may_be_sent)
+            errand = self._errands.begin(exchange, sender)
+        except Exception as error:
+            sender.take_failure(error)
+            return True
+        if errand is None:
+            self._targets.end(policy)
+            return False
+        carried.begin(errand.break_off)
+        return True
+
+    async def _carry(
+        self, carried: Carried, call: ForwardCall, policy: TargetPolicy, begun: Exchange | None = None
+    ) -> None:
+        last = None
+        task: asyncio.Task[None] = asyncio.current_task()  # type: ignore[assignment]  # a coroutine runs in a task
+        try:
+            # A task that is cancelled before its first step never comes to the end that frees its slot.
+            if not carried.begin(task.cancel):
+                if begun is not None:
+                    begun.end_now()
+            elif begun is None:
+                last = await carry(call, carried.line, self._targets.use(policy), lambda: carried.may_be_sent)
+            else:
+                last = await carry_on(call, carried.line, begun)
+        except asyncio.CancelledError:
+            if not carried.client_has_left:
+                raise
+        finally:
+            if begun is not None:
+                self._targets.end(policy)
+            self._end(carried, last)
+
+    async def _refuse(self, carried: Carried, reason: str) -> None:
+        logger.warning("Worker %s: refused job %r: %s", self._name, carried.claim.job_id, reason)
+        try:
+            with contextlib.suppress(*connecting.LOST):
+                await asyncio.to_thread(refuse, self._connection, carried.claim, reason)
+        finally:
+            self._end(carried, None)
+
+    def _end(self, carried: Carried, last: Last | None) -> None:
+        self._in_flight.end(carried)
+        # Of what was broken off there is nothing to say, but for a client that has left: the request is settled.
+        if last is not None or carried.client_has_left:
+            self._say(Saying(carried.claim, last))
+        self._freed()
+
+
+class _Sender:
+    """Who sends a claim on an errand, and hears what came of it."""
+
+    __slots__ = ("_call", "_carried", "_carrier", "_policy")
+
+    def __init__(self, carrier: Carrier, carried: Carried, call: ForwardCall, policy: TargetPolicy) -> None:
+        self._carrier = carrier
+        self._carried = carried
+        self._call = call
+        self._policy = policy
+
+    def take_reply(self, reply: Reply) -> None:
+        self._end(reply)
+
+    def take_failure(self, error: Exception) -> None:
+        self._end(failure_of(error))
+
+    def take_over(self, exchange: Exchange) -> None:
+        carrier, carried = self._carrier, self._carried
+        carried.begin(None)
+        carried.task = asyncio.create_task(carrier._carry(carried, self._call, self._policy, exchange))
+
+    def take_nothing(self) -> None:
+        self._end(None)
+
+    def _end(self, last: Last | None) -> None:
+        self._carrier._targets.end(self._policy)
+        self._carrier._end(self._carried, last)
+
+
+def _call_in(claim: Claim) -> ForwardCall:
+    call = decode_call(payload_of(claim.data, _MOST_CALL_BYTES))
+    if not claim.gateway_id:
+        raise NotOurJob("no gateway asked for it")
+    check_queued_request(call.request)
+    return call
