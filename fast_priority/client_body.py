@@ -5,7 +5,6 @@ import math
 from collections.abc import AsyncIterator
 
 from fast_priority.asgi import ClientLeft, Message, Receive
-from fast_priority.client_connection import ClientConnection
 from fast_priority.errors import RequestBodyTooLarge, RequestTimeout
 from fast_priority.exchange import MOST_WHOLE_BYTES
 from fast_priority.message import SLOWEST_BYTES_PER_SECOND, Bytes
@@ -23,13 +22,12 @@ class ClientBody:
         receive: Receive,
         most_bytes: int,
         patience_seconds: float,
-        connection: ClientConnection | None,
     ) -> None:
         self._receive = receive
-        self._connection = connection
         self._most_bytes = most_bytes or math.inf
         self._patience_seconds = patience_seconds
-        self._was_read = asyncio.Event()
+        self._is_read = False
+        self._was_read: asyncio.Event | None = None
         self._declared_bytes = declared_bytes or 0
         if self._declared_bytes > self._most_bytes:
             raise self._too_large()
@@ -40,7 +38,7 @@ class ClientBody:
     async def whole(self) -> bytes:
         """Give the whole body. It has to come faster than the slowest, and raises RequestTimeout as `chunks` does."""
         if self._is_empty:
-            self._was_read.set()  # nothing is to be read, and nothing need be waited for
+            self._note_read()  # nothing is to be read, and nothing need be waited for
             return b""
         within_seconds = self._patience_seconds + self._declared_bytes / SLOWEST_BYTES_PER_SECOND
         try:
@@ -66,16 +64,20 @@ class ClientBody:
             more = message.get("more_body", False)
             if chunk:
                 yield chunk
-        self._was_read.set()
+        self._note_read()
 
     async def client_left(self) -> None:
-        """Return when the client has left; a server that does not tell of it by itself tells once the body is read."""
-        if self._connection is not None:
-            await self._connection.left.wait()
-            return
-        await self._was_read.wait()
+        """Return when the client has left, as a server tells it that is asked: once the body has been read."""
+        if not self._is_read:
+            self._was_read = asyncio.Event()
+            await self._was_read.wait()
         while (await self._receive())["type"] != "http.disconnect":
             pass  # the end of a body that nobody had to read
+
+    def _note_read(self) -> None:
+        self._is_read = True
+        if self._was_read is not None:
+            self._was_read.set()
 
     async def _message(self) -> Message:
         try:

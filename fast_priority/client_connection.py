@@ -5,8 +5,7 @@ then the gateway works without.
 """
 
 import asyncio
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 from fast_priority.byte_stream import ByteStream
@@ -29,16 +28,15 @@ class Leaving(asyncio.Event):
         for callback in list(self._to_tell):
             callback()
 
-    @contextmanager
-    def telling(self, callback: Callable[[], object]) -> Iterator[None]:
-        """Call `callback` when the client leaves while the block lasts, or at once if it has left."""
+    def tell(self, callback: Callable[[], object]) -> None:
+        """Call `callback` when the client leaves, or at once if it has left, until `tell_no_more`."""
         if self.is_set():
             callback()
         self._to_tell[callback] = None
-        try:
-            yield
-        finally:
-            del self._to_tell[callback]
+
+    def tell_no_more(self, callback: Callable[[], object]) -> None:
+        """Forget it."""
+        del self._to_tell[callback]
 
 
 class ClientConnection(Protocol):

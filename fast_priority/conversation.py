@@ -7,7 +7,6 @@ for a body with a hole must never pass as whole.
 
 import asyncio
 import time
-from collections import deque
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -26,7 +25,7 @@ class Conversation:
         """Where the other side hears us, as soon as it has said so."""
         self.progressed_at = time.monotonic()
         """When the request last got on, by `time.monotonic`."""
-        self._unread: deque[Part] = deque()
+        self._unread: list[Part] = []  # few, and of most conversations one: a deque has room for 64 from the beginning
         self._most_unread = _MOST_UNREAD
         self._failure: Exception | None = None
         self._has_begun = False
@@ -114,8 +113,12 @@ class Conversation:
             async with _bounded(within_seconds):
                 while not self.has_news:
                     await self.news()
+        return self.take()
+
+    def take(self) -> Part:
+        """Give the next part, which is there, or raise what the conversation failed with."""
         if self._unread:
-            return self._unread.popleft()
+            return self._unread.pop(0)
         raise self._failure or RequestLost()
 
     async def turn(self, within_seconds: float | None = None) -> int:

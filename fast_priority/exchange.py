@@ -175,9 +175,9 @@ class Exchange:
         """Send the request if nothing is to be waited for: its body is at hand, and a connection idle.
 
         Then `watch` is called whenever something has come of the response, and when nothing more will, until `unwatch`;
-        after that the exchange is to be entered, or ended by `end_now`.
+        after that the exchange is to be entered, or ended by `end_now`. Raises NotSent.
         """
-        if not isinstance(self._body, bytes) or not self._may_be_sent():
+        if not isinstance(self._body, bytes):
             return False
         connection = self._connections.take_idle()
         if connection is None:
@@ -206,7 +206,8 @@ class Exchange:
     def end_now(self) -> None:
         """End what `begin_now` has begun: its connection is kept if the response is over."""
         self.unwatch()
-        self._patience.await_target(False)
+        if self._response is None:
+            self._patience.await_target(False)
         self._response = None  # which refers to this
         self._release()
 
@@ -259,7 +260,10 @@ class Exchange:
 
     def _responded(self, message: RawResponseMessage, content: StreamReader) -> Response:
         response = Response(message, content, self._most_response_bytes, self)
-        content.on_eof(self._note_end)
+        if content.is_eof():
+            self._note_end()
+        else:
+            content.on_eof(self._note_end)
         return response
 
     def _raise_failure_of_body(self) -> None:
@@ -267,7 +271,7 @@ class Exchange:
             raise self._upload.failure from None
 
     def _note_end(self) -> None:
-        self._over_since = asyncio.get_running_loop().time()
+        self._over_since = self._connections.now()
 
     async def _end(self) -> None:
         try:

@@ -113,9 +113,7 @@ class Gateway:
         method, http_version, client = scope["method"], scope["http_version"], scope.get("client")
         head = self._read_head(fields, method, http_version, scope["scheme"], client[0] if client else None)
         policy, connection = self._target.policy, connection_of(scope)
-        body = ClientBody(
-            head.declared_bytes, receive, policy.max_body_bytes, policy.timeout_seconds, connection
-        )  # fmt: skip
+        body = ClientBody(head.declared_bytes, receive, policy.max_body_bytes, policy.timeout_seconds)
         raw_path: bytes = scope["raw_path"]
         query: bytes = scope["query_string"]
         raw_target = connection.raw_target if connection else raw_path + b"?" + query if query else raw_path
@@ -197,14 +195,16 @@ async def _until_client_leaves(answering: Coroutine[Any, Any, None], left: Leavi
             has_left = True
             task.cancel()
 
-    with left.telling(leave):
-        try:
-            await answering
-        except asyncio.CancelledError:
-            if not has_left:
-                raise
-            task.uncancel()
-            raise ClientLeft from None
+    left.tell(leave)
+    try:
+        await answering
+    except asyncio.CancelledError:
+        if not has_left:
+            raise
+        task.uncancel()
+        raise ClientLeft from None
+    finally:
+        left.tell_no_more(leave)
 
 
 async def _unless_client_leaves(answering: Coroutine[Any, Any, None], body: ClientBody, reply: Answer) -> None:

@@ -44,6 +44,10 @@ class Connections:
         self._idle: deque[tuple[OneAnswerARequest, float]] = deque()  # the oldest first
         self._tidying: asyncio.TimerHandle | None = None
 
+    def now(self) -> float:
+        """Give the time by which connections are idle."""
+        return self._loop.time()
+
     async def take(self) -> OneAnswerARequest:
         """Give an idle connection, or a new one. Raises TargetError, and MalformedRequest for no URL."""
         idle = self.take_idle()

@@ -3,6 +3,7 @@
 aiohttp has no public switch for what is done here, and tests/integration/test_target.py fails when it stops working.
 """
 
+import asyncio
 from collections.abc import Callable
 from typing import Any
 
@@ -35,6 +36,12 @@ class OneAnswerARequest(ResponseHandler):
     watch: Callable[[], None] | None = None
     """Called each time something has come of the answer, and when nothing more will."""
     _answered = False
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """It is there. What is written goes out at once: with others, it would wait until all of them are written."""
+        super().connection_made(transport)
+        if isinstance(transport, asyncio.WriteTransport):
+            transport.set_write_buffer_limits(high=0)
 
     def expect_answer(self, *, to_head: bool) -> None:
         """A request is about to be sent: from now on one answer is awaited, and taken as it is."""

@@ -4,7 +4,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Sequence
-from secrets import token_hex
+from os import urandom
 from typing import Any, NamedTuple
 
 from redis import Redis as SyncRedis
@@ -79,7 +79,7 @@ class _Way:
     def begin(self) -> tuple[str, bool]:
         """Give the execution id of the next claim, and whether it has been sent before."""
         is_again = self.unanswered is not None
-        self.unanswered = self.unanswered or token_hex(16)
+        self.unanswered = self.unanswered or urandom(16).hex()
         return self.unanswered, is_again
 
 

@@ -9,7 +9,7 @@ import pickletools
 import zlib
 from datetime import UTC, datetime
 from itertools import islice
-from secrets import token_hex
+from os import urandom
 from typing import Any, Final
 
 from redis import Redis
@@ -92,7 +92,7 @@ class JobTemplate:
 
 def new_job_id() -> str:
     """Make an id that nobody can guess."""
-    return token_hex(16)
+    return urandom(16).hex()
 
 
 def payload_of(data: bytes, max_bytes: int) -> bytes:

@@ -17,7 +17,7 @@ from fast_priority.broker.clock import RedisClock
 from fast_priority.broker.inbox import Inbox
 from fast_priority.broker.jobs import JobTemplate, new_job_id
 from fast_priority.broker.round_trip import Argument, Command, send_together
-from fast_priority.broker.streaming import Stream, upload
+from fast_priority.broker.streaming import Say, Stream, upload
 from fast_priority.broker.withdrawing import Withdrawals
 from fast_priority.conversation import Conversation
 from fast_priority.deadlines import Deadlines
@@ -62,10 +62,12 @@ _NOTHING_TO_TAKE_BACK = (QueueFull, WaitedTooLong)
 
 Outcome = Reply | Stream
 """What comes of a request: a whole response, or one that is under way."""
-SubmitOutcome = Literal["queued", "full", "late"]
+SubmitOutcome = Literal["queued", "full", "late", "unknown"]
+"""The last: no answer came."""
 
 
 class _Submission(NamedTuple):
+    conversation: Conversation
     job_id: str
     priority: Priority
     data: bytes
@@ -151,8 +153,11 @@ class Submitter:
         others; it may unless its body was read, if it was not sent or `is_idempotent`. Cancelling takes the request
         back, wherever it is: a worker that has it ends its call. Raises GatewayError, and what the body raises.
         """
+        job_id = new_job_id()
+        conversation = self._inbox.expect(job_id)
         first = _Submission(
-            new_job_id(),
+            conversation,
+            job_id,
             priority,
             self._template.data(payload),
             description,
@@ -160,9 +165,8 @@ class Submitter:
             goes_first=False,
             may_be_repeated=is_idempotent,
         )
-        conversation = self._inbox.expect(first.job_id)
         try:
-            return await self._ask(first, conversation, body)
+            return await self._ask(first, body)
         except GatewayError as error:
             body_was_read = conversation.chunks_said > 0
             may_be_sent = may_be_repeated(error, is_idempotent=is_idempotent, body_was_read=body_was_read)
@@ -170,31 +174,28 @@ class Submitter:
                 raise
             self._repeated.met(error)
         # Under another name, so that nothing that is still said of the first is taken for an answer to this.
-        second = first._replace(job_id=new_job_id(), until=_latest_moment(), goes_first=True, may_be_repeated=False)
-        return await self._ask(second, self._inbox.expect(second.job_id), body)
+        job_id = new_job_id()
+        second = first._replace(
+            conversation=self._inbox.expect(job_id),
+            job_id=job_id,
+            until=_latest_moment(),
+            goes_first=True,
+            may_be_repeated=False,
+        )
+        return await self._ask(second, body)
 
-    async def _ask(
-        self, submission: _Submission, conversation: Conversation, body: AsyncIterator[Bytes] | None
-    ) -> Outcome:
+    async def _ask(self, submission: _Submission, body: AsyncIterator[Bytes] | None) -> Outcome:
+        conversation = submission.conversation
         sent = self._submits.put(submission)
         self._unaccepted.begin(conversation)
-        sent.add_done_callback(partial(self._note_submitted, submission, conversation))
-        say = partial(self._say, submission.job_id, conversation)
-        uploading = asyncio.create_task(upload(body, conversation, say)) if body is not None else None
-
-        def close(has_ended: bool) -> None:
-            self._inbox.forget(submission.job_id)
-            self._unaccepted.end(conversation)
-            self._untaken.end(conversation)
-            if uploading is not None:
-                uploading.cancel()
-            if not has_ended and not self._submits.take_back(sent):
-                self._withdrawals.begin(submission.job_id, submission.priority, sent)
-
+        uploading = None
+        if body is not None:
+            uploading = asyncio.create_task(upload(body, conversation, self._say_to(submission)))
+        close = partial(self._close, submission, sent, uploading)
         try:
-            first = await self._first_part(submission, conversation, uploads=body is not None)
+            first = await self._first_part(submission, uploads=body is not None)
             if isinstance(first, Head):
-                return Stream(first, conversation, self._settings, say, close)
+                return Stream(first, conversation, self._settings, self._say_to(submission), close)
         except BaseException as error:
             close(has_ended=isinstance(error, _NOTHING_TO_TAKE_BACK))
             raise
@@ -203,19 +204,25 @@ class Submitter:
             raise error_for(first.slug, first.detail)
         return first
 
-    def _note_submitted(
-        self, submission: _Submission, conversation: Conversation, sent: asyncio.Future[SubmitOutcome]
+    def _close(
+        self,
+        submission: _Submission,
+        sent: asyncio.Future[SubmitOutcome],
+        uploading: asyncio.Task[None] | None,
+        has_ended: bool,
     ) -> None:
+        self._inbox.forget(submission.job_id)
+        self._unaccepted.end(submission.conversation)
+        self._untaken.end(submission.conversation)
+        if uploading is not None:
+            uploading.cancel()
+        if not has_ended and not self._submits.take_back(sent):
+            self._withdrawals.begin(submission.job_id, submission.priority, sent)
+
+    def _note_submitted(self, submission: _Submission, outcome: SubmitOutcome) -> None:
         """Hear what came of a submit. Nobody waits for that by itself: the answer is all that a client waits for."""
+        conversation = submission.conversation
         self._unaccepted.end(conversation)
-        error = asyncio.CancelledError() if sent.cancelled() else sent.exception()
-        if error is not None:
-            if conversation.was_heard_of:  # it was queued: a worker has it, only the answer was lost
-                self._inbox.look_after(submission.job_id)
-            self._fail_submit(conversation, error)
-            return
-        self._trouble.over()
-        outcome = sent.result()
         if outcome == "late":
             conversation.fail(BrokerUnavailable("Redis was held up for too long, so the request was not queued"))
         elif outcome == "full":
@@ -223,14 +230,20 @@ class Submitter:
         elif self._inbox.look_after(submission.job_id) and not conversation.was_heard_of:
             self._untaken.begin(conversation)
 
+    def _note_not_submitted(self, submission: _Submission, error: Exception) -> None:
+        self._unaccepted.end(submission.conversation)
+        if submission.conversation.was_heard_of:  # it was queued: a worker has it, only the answer was lost
+            self._inbox.look_after(submission.job_id)
+        self._fail_submit(submission.conversation, error)
+
     def _give_submit_up(self, conversation: Conversation) -> None:
         # Never before `until`: Redis may queue the request up to then.
         self._fail_submit(conversation, TimeoutError(f"no answer within {_SUBMIT_SECONDS} s"))
 
-    def _fail_submit(self, conversation: Conversation, error: BaseException) -> None:
+    def _fail_submit(self, conversation: Conversation, error: Exception) -> None:
         if conversation.was_heard_of:
             return
-        if isinstance(error, Exception) and not isinstance(error, connecting.LOST):
+        if not isinstance(error, connecting.LOST):
             conversation.fail(error)
             return
         self._trouble.met(error)
@@ -238,10 +251,18 @@ class Submitter:
         failure.__cause__ = error
         conversation.fail(failure)
 
-    async def _first_part(
-        self, submission: _Submission, conversation: Conversation, *, uploads: bool
-    ) -> Reply | Failure | Head:
+    async def _first_part(self, submission: _Submission, *, uploads: bool) -> Reply | Failure | Head:
+        conversation = submission.conversation
         await conversation.news()  # or its TTL is over
+        if not conversation.has_news:
+            await self._wait_for_news(submission, uploads=uploads)
+        first = conversation.take()
+        if isinstance(first, Reply | Failure | Head):
+            return first
+        raise RequestLost(f"a worker began its answer with {type(first).__name__}")
+
+    async def _wait_for_news(self, submission: _Submission, *, uploads: bool) -> None:
+        conversation = submission.conversation
         if not conversation.was_heard_of:
             if await self._withdrawals.withdraw_unstarted(submission.job_id, submission.priority):
                 raise WaitedTooLong(f"no worker took the request within {self._settings.ttl} s")
@@ -256,12 +277,20 @@ class Submitter:
             if patience_seconds <= 0:
                 raise TargetTimeout("no answer came from the worker")
             await _at_most(patience_seconds, conversation.news())
-        first = await conversation.next()
-        if isinstance(first, Reply | Failure | Head):
-            return first
-        raise RequestLost(f"a worker began its answer with {type(first).__name__}")
 
     async def _submit_all(self, submissions: Sequence[_Submission]) -> Sequence[SubmitOutcome]:
+        try:
+            outcomes = await self._submitted(submissions)
+        except Exception as error:
+            for submission in submissions:
+                self._note_not_submitted(submission, error)
+            return ["unknown"] * len(submissions)
+        self._trouble.over()
+        for submission, outcome in zip(submissions, outcomes, strict=True):
+            self._note_submitted(submission, outcome)
+        return outcomes
+
+    async def _submitted(self, submissions: Sequence[_Submission]) -> Sequence[SubmitOutcome]:
         settings, constants = self._settings, self._template.constant_fields
         now, ahead = self._template.now(), await self._clock.ahead(self._redis)
         arguments: list[Argument] = [
@@ -269,7 +298,7 @@ class Submitter:
             keys.MOST_WAKE_UPS, keys.WAKE_UP_TTL_SECONDS, keys.GATEWAY_TTL_SECONDS, keys.QUEUE_GRACE_SECONDS,
             len(constants), *constants,
         ]  # fmt: skip
-        for job_id, priority, data, description, until, goes_first, again in submissions:
+        for _, job_id, priority, data, description, until, goes_first, again in submissions:
             arguments += (
                 job_id, priority.value, data, now, description, until + ahead, int(goes_first), int(again)
             )  # fmt: skip
@@ -279,6 +308,9 @@ class Submitter:
         ]  # fmt: skip
         outcomes: list[bytes] = await scripts.SUBMIT.run(self._redis, touched, arguments)
         return [outcome.decode() for outcome in outcomes]  # type: ignore[misc]
+
+    def _say_to(self, submission: _Submission) -> Say:
+        return partial(self._say, submission.job_id, submission.conversation)
 
     def _say(self, job_id: str, conversation: Conversation, part: Part) -> asyncio.Future[None]:
         said: asyncio.Future[None] = asyncio.get_running_loop().create_future()

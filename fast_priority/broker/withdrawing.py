@@ -21,6 +21,8 @@ _ATTEMPTS = 60
 _AGAIN_SECONDS = 1.0
 _LAST_SECONDS = 2.0
 
+_NEVER_QUEUED = ("full", "late")
+
 Outcome = Literal["withdrawn", "started", "gone"]
 
 
@@ -53,7 +55,7 @@ class Withdrawals:
             return False  # nobody can tell while Redis is away; a worker may have it, and answer yet
 
     def begin(self, job_id: str, priority: Priority, submit: "asyncio.Future[Any]") -> None:
-        """Take a request back in the background, wherever it is, once `submit` has its result or has failed.
+        """Take a request back in the background, wherever it is, once `submit` has its outcome.
 
         A submit whose answer was lost can have been carried out, now or when Redis is back.
         """
@@ -63,9 +65,10 @@ class Withdrawals:
 
     async def _withdraw(self, job_id: str, priority: Priority, submit: "asyncio.Future[Any]") -> None:
         await asyncio.wait([submit])  # a withdrawal that overtook its submit would find nothing
-        is_certain = not submit.cancelled() and submit.exception() is None
-        if is_certain and submit.result() != "queued":
+        outcome = "unknown" if submit.cancelled() or submit.exception() is not None else submit.result()
+        if outcome in _NEVER_QUEUED:
             return
+        is_certain = outcome == "queued"
         withdrawal = _Withdrawal(job_id, priority, encode(Frame(job_id, Leave())))
         for _ in range(_ATTEMPTS):
             try:

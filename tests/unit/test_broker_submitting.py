@@ -10,6 +10,7 @@ import pytest
 from fast_priority.broker import keys, scripts, submitting
 from fast_priority.broker.claiming import Claimer, Saying
 from fast_priority.broker.submitting import Submitter, _Submission
+from fast_priority.conversation import Conversation
 from fast_priority.errors import BrokerUnavailable, QueueFull, RequestBodyTooLarge, RequestLost, WaitedTooLong
 from fast_priority.message import Chunk, End, Frame, Leave, Want, decode_frame, encode
 from fast_priority.priority import Priority
@@ -242,22 +243,16 @@ async def test_late(rig: Rig, held_submits: Held, monkeypatch: pytest.MonkeyPatc
 
 
 def submission(job_id: str, until: float) -> _Submission:
-    return _Submission(job_id, Priority.HIGH, b"", "GET /", until, goes_first=False, may_be_repeated=False)
+    return _Submission(
+        Conversation(), job_id, Priority.HIGH, b"", "GET /", until, goes_first=False, may_be_repeated=False
+    )
 
 
 async def test_late_alone(rig: Rig, submitter: Submitter) -> None:
     """A request that comes too late takes none with it that travels together with it and is in time."""
     present = time.monotonic()
     late = submission("late", until=present - 1)
-    in_time = _Submission(
-        "in-time",
-        Priority.HIGH,
-        b"",
-        "GET /",
-        until=present + PATIENCE_SECONDS,
-        goes_first=False,
-        may_be_repeated=False,
-    )
+    in_time = submission("in-time", until=present + PATIENCE_SECONDS)
     assert await submitter._submit_all([late, in_time]) == ["late", "queued"]
     assert rig.ids(Priority.HIGH) == ["in-time"]
 
