@@ -9,6 +9,7 @@ from typing import Any
 
 from redis.asyncio.connection import AbstractConnection, ConnectionPool
 from redis.asyncio.sentinel import SentinelConnectionPool
+from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError
 
 
@@ -21,6 +22,10 @@ class Pool(ConnectionPool):
         try:
             if not await _is_ready(connection):
                 await self.ensure_connection(connection)
+        except RuntimeError as error:
+            await connection.disconnect(nowait=True)  # redis-py does not, and would take it for connected
+            await self.release(connection)
+            raise closed(error) from error
         except BaseException:
             await self.release(connection)
             raise
@@ -32,6 +37,11 @@ class Pool(ConnectionPool):
         if connection.should_reconnect():  # type: ignore[no-untyped-call]
             await connection.disconnect()
         self._available_connections.append(connection)
+
+
+def closed(error: RuntimeError) -> RedisConnectionError:
+    """Give what redis-py should have raised: uvloop says so of a connection that was closed just before it is used."""
+    return RedisConnectionError(f"the connection was closed: {error}")
 
 
 class MasterPool(Pool, SentinelConnectionPool):

@@ -10,6 +10,8 @@ from redis.asyncio.connection import AbstractConnection
 from redis.exceptions import ResponseError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
+from fast_priority.broker.pool import closed
+
 Argument = str | bytes | int | float
 Command = tuple[Argument, ...]
 """A command of Redis's own."""
@@ -28,9 +30,11 @@ async def send_together(redis: Redis, commands: Sequence[Command]) -> list[Any]:
     connection = await pool.get_connection()  # type: ignore[no-untyped-call]
     try:
         return await _exchange(connection, commands)
-    except BaseException:
+    except BaseException as error:
         # Answers that are still to come must not be taken for those to the next commands.
         await connection.disconnect(nowait=True)
+        if isinstance(error, RuntimeError):
+            raise closed(error) from error
         raise
     finally:
         await pool.release(connection)

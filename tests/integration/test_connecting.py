@@ -117,6 +117,25 @@ async def test_a_round_trip_that_takes_too_long_is_lost(own_redis: Redis) -> Non
         await redis.aclose()
 
 
+@pytest.mark.parametrize("is_connected", [False, True], ids=["while connecting", "while sending"])
+async def test_a_connection_that_is_closed_as_it_is_used(
+    own_redis: Redis, monkeypatch: pytest.MonkeyPatch, is_connected: bool
+) -> None:
+    """What uvloop says of a transport that was just closed is a lost connection, and the next one is new."""
+
+    def closed(*_: object) -> None:
+        raise RuntimeError("unable to perform operation on it; the handler is closed")
+
+    async with connected(port_of(own_redis)) as redis:
+        if is_connected:
+            await redis.set("key", "value")
+        with monkeypatch.context() as patch:
+            patch.setattr(asyncio.StreamWriter, "writelines", closed)
+            with pytest.raises(connecting.LOST, match="was closed"):
+                await send_together(redis, [("SET", "key", "other")])
+        assert await send_together(redis, [("SET", "key", "last"), ("GET", "key")]) == [b"OK", b"last"]
+
+
 async def test_an_error_of_another_kind_keeps_the_connection(own_redis: Redis) -> None:
     """What Redis refuses for another reason is raised as it is, and the connection stays."""
     async with connected(port_of(own_redis)) as redis:
