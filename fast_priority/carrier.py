@@ -62,6 +62,9 @@ class Carrier:
         except (NotOurJob, UnreadableMessage, MalformedRequest) as error:
             carried.task = asyncio.create_task(self._refuse(carried, str(error)))
             return
+        except Exception as error:  # that nobody thought of is this request's end, and not the worker's
+            self._end(carried, failure_of(error))
+            return
         policy = self._own_policy or call.policy
         if not self._runs_errand(carried, call, policy):
             carried.task = asyncio.create_task(self._carry(carried, call, policy))

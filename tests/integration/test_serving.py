@@ -6,8 +6,10 @@ from collections.abc import AsyncIterator
 import pytest
 from redis import Redis
 
+from fast_priority import carrier
 from fast_priority.broker import claiming
 from fast_priority.broker.submitting import Submitter
+from fast_priority.errors import GatewayError
 from fast_priority.message import ForwardCall, Reply, Request, TargetPolicy, encode
 from fast_priority.priority import Priority
 from fast_priority.serving import Serving
@@ -74,3 +76,16 @@ async def test_it_ends_while_it_waits(served: Served) -> None:
     with pytest.raises(TimeoutError):
         async with asyncio.timeout(0.2):
             await served.submitter.ask(Priority.LOW, b"", "GET /", is_idempotent=True)
+
+
+async def test_what_nobody_thought_of_ends_one_request(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A request that cannot be begun, whatever the reason, is answered so, and the next one is carried."""
+
+    def spoilt(*_: object) -> ForwardCall:
+        raise ZeroDivisionError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(carrier, "_call_in", spoilt)
+        with pytest.raises(GatewayError, match="its log says how"):
+            await served.ask(is_idempotent=False)
+    assert await served.ask(is_idempotent=True) == 204
