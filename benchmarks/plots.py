@@ -20,6 +20,7 @@ _WAY_COLOURS = dict(zip(ALL, ("#6a737d", "#2f9e44", "#c77700", "#7ba7d6", "#0067
 _COLOURS = ("#adb5bd", "#2f9e44", "#c77700", "#0067a5", "#c1121f", "#7048e8", "#6a737d")
 _STAGE_COLOURS = {"gateway": "#0067a5", "Redis": "#c1121f", "worker": "#7048e8", "target": "#6a737d"}
 _MANY = 256
+_ROOM_FOR_LABELS = 0.4  # of the longest: below it the labels of the stages stand in one line beneath
 _BELOW: dict[str, Any] = {"ha": "center", "va": "top", "fontsize": 7.5, "color": _TEXT}
 _ABOVE: dict[str, Any] = {**_BELOW, "va": "bottom"}
 matplotlib.rcParams["svg.hashsalt"] = "fast-priority"  # the same figures give the same file
@@ -62,20 +63,26 @@ def draw_request(raw: Raw) -> Figure | None:
         return None
     figure = Figure(figsize=(11, 3.4), layout="constrained")
     (axes,) = _row(figure, 1)
+    longest = max(sum(stages.values()) for stages in ways.values())
     for place, stages in enumerate(ways.values()):
-        left = 0.0
+        left, total = 0.0, sum(stages.values())
+        has_room = total > longest * _ROOM_FOR_LABELS
         for number, (name, microseconds) in enumerate(stages.items()):
             who, _, what = name.partition(":")
             axes.barh(place, microseconds, left=left, height=0.5, color=_STAGE_COLOURS[who], edgecolor="white")
-            above = number % 2 == 0
-            axes.text(
-                left + microseconds / 2,
-                place + (0.29 if above else -0.29),
-                f"{who}\n{what.strip()} {microseconds:.0f}",
-                **(_ABOVE if above else _BELOW),
-            )
+            if has_room:
+                above = number % 2 == 0
+                axes.text(
+                    left + microseconds / 2,
+                    place + (0.29 if above else -0.29),
+                    f"{who}\n{what.strip()} {microseconds:.0f}",
+                    **(_ABOVE if above else _BELOW),
+                )
             left += microseconds
-        axes.text(left, place, f" {left:,.0f} µs", va="center", fontsize=9, color=_TEXT)
+        axes.text(left, place, f" {total:,.0f} µs", va="center", fontsize=9, color=_TEXT)
+        if not has_room:
+            told = ", then ".join(f"{name} {microseconds:.0f}" for name, microseconds in stages.items())
+            axes.text(0, place - 0.29, told, va="top", fontsize=7.5, color=_TEXT)
     axes.set_yticks(range(len(ways)), list(ways))
     axes.set_ylim(-0.75, len(ways) - 0.25)
     axes.margins(x=0.08)
