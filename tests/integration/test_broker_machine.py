@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
+from hypothesis.errors import FlakyStrategyDefinition
 from hypothesis.stateful import (
     RuleBasedStateMachine,
     initialize,
@@ -28,6 +29,7 @@ from tests.integration.broker_work import one_of
 _LONG = "BROKER_MACHINE_EXAMPLES" in os.environ
 _EXAMPLES = int(os.environ.get("BROKER_MACHINE_EXAMPLES", "40"))
 _STEPS = 50 if _LONG else 25
+_ATTEMPTS = 3
 _PHASES = [Phase.explicit, Phase.reuse, Phase.generate, *([Phase.shrink] if _LONG else [])]
 _FOR_LONG_SECONDS = 600
 
@@ -202,13 +204,20 @@ def times_of_its_own(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 def test_the_broker_keeps_its_promises_in_any_order(redis_port: int) -> None:
     """At most one answer a request and it is its own, high before low, no slot too many, and nothing is left over."""
     machine = type("Machine", (BrokerMachine,), {"redis_port": redis_port})
-    run_state_machine_as_test(
-        machine,
-        settings=settings(
-            max_examples=_EXAMPLES,
-            stateful_step_count=_STEPS,
-            deadline=None,
-            phases=_PHASES,
-            suppress_health_check=list(HealthCheck),
-        ),
+    chosen = settings(
+        max_examples=_EXAMPLES,
+        stateful_step_count=_STEPS,
+        deadline=None,
+        phases=_PHASES,
+        suppress_health_check=list(HealthCheck),
     )
+    for attempts_left in reversed(range(_ATTEMPTS)):
+        try:
+            run_state_machine_as_test(machine, settings=chosen)
+        except FlakyStrategyDefinition:
+            # Two gateways do not agree whose request goes in front of the other's, so that the same steps may lead to
+            # another place. Hypothesis cannot go on from there; no promise was broken, and it begins anew.
+            if not attempts_left:
+                raise
+        else:
+            break
