@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from statistics import median
 from typing import Any, TypeVar
 
@@ -71,6 +71,11 @@ def at_most(what: str, most: float, seen: Spread, form: Callable[[float], str]) 
 def shown_only(what: str, seen: Spread, form: Callable[[float], str]) -> Finding:
     """Show a median of which nothing is asked."""
     return Finding(what, "", seen.shown(form), None)
+
+
+def without_bound(finding: Finding) -> Finding:
+    """Show it, with what is asked of the like of it left out."""
+    return replace(finding, asked="", holds=None)
 
 
 @dataclass

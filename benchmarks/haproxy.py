@@ -9,7 +9,7 @@ from typing import IO
 
 from benchmarks.parts import running_program
 from benchmarks.paths import QUEUE
-from fast_priority.embedded_redis import free_port
+from fast_priority.free_ports import free_port
 from fast_priority.stack import wait_until_answers
 
 _MOST_CONNECTIONS = 4000

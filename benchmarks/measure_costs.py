@@ -44,7 +44,7 @@ def _watch(way: Way, target: Target, connections: int, seconds: float) -> Use:
     with way.loading(0, connections, most_seconds) as running:
         time.sleep(_WARM_UP_SECONDS)
         processes: Mapping[str, Sequence[int]] = {"wrk": [running.pid], "target": [target.pid], **way.processes}
-        use = watch_use(target, processes, way.redis_port, seconds)
+        use = watch_use(target, processes, way.redis_socket, seconds)
     way.settle()
     tell(f"costs: {way.name}, {connections} connections: {sum(use.cpu_microseconds.values()):.0f} µs of CPU a request")
     return use
@@ -77,9 +77,9 @@ def _redis_table(uses: Sequence[Use]) -> str:
 def _start_up_table(target: Target, output: IO[bytes], rounds: int) -> str:
     gateway, whole = [], []
     for _ in range(rounds):
-        with embedded_redis() as redis_port, ExitStack() as parts:
+        with embedded_redis() as redis_socket, ExitStack() as parts:
             began = time.monotonic()
-            start_gateway(parts, output, target.url, redis_port)
+            start_gateway(parts, output, target.url, redis_socket)
             gateway.append(time.monotonic() - began)
         began = time.monotonic()
         with running_ours(target.url, output, _SLOTS):

@@ -77,7 +77,7 @@ def _arrivals(service: Service | None) -> tuple[Arrival, ...]:
 
 def _weigh(stack: Stack) -> dict[str, int]:
     weights = {name: sum(map(resident_bytes, pids)) for name, pids in stack.processes.items()}
-    with Redis(port=stack.redis_port) as redis:
+    with Redis(unix_socket_path=stack.redis_socket) as redis:
         return weights | {"Redis, used memory": redis.info("memory")["used_memory"]}
 
 

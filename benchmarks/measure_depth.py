@@ -55,8 +55,8 @@ def _hold(target: Target, stack: Stack, depth: int, seconds: int) -> tuple[Use, 
     with loading(stack.urls[0], [path], depth + _SLOTS, _FILL_SECONDS + 2 * seconds):
         wait_until(f"{depth} requests wait", lambda: (stack.waiting() or 0) >= 0.9 * depth, _FILL_SECONDS)
         watch_use(target, {}, None, _SETTLE_SECONDS)
-        use = watch_use(target, stack.processes, stack.redis_port, seconds)
-        return use, script_microseconds(target, stack.redis_port, _SCRIPT_SECONDS)
+        use = watch_use(target, stack.processes, stack.redis_socket, seconds)
+        return use, script_microseconds(target, stack.redis_socket, _SCRIPT_SECONDS)
 
 
 def _cpu(use: Use) -> float:

@@ -24,7 +24,7 @@ from benchmarks.timeline import (
 )
 from benchmarks.traced_target import ANSWERED, ARRIVED
 from benchmarks.ways import measuring
-from fast_priority.embedded_redis import free_port
+from fast_priority.free_ports import free_port
 from fast_priority.stack import Part, running, wait_until_answers
 
 _WARM_UP = 50
@@ -45,7 +45,7 @@ def measure_request(sizes: Sizes) -> Report:
         _ask_often(address, path_of(QUEUE, "low", 0), _WARM_UP)
         _ask_often(address, path_of(PLAIN, "low", 0), _WARM_UP)
         passed = [passed_stages(trip) for trip in _ask_often(address, path_of(PLAIN, "low", 0), sizes.traced)]
-        with _monitoring(stack.redis_port) as monitored:
+        with _monitoring(stack.redis_socket) as monitored:
             trips = _ask_often(address, path_of(QUEUE, "low", 0), sizes.traced)
         moments = read_moments("".join(monitored))
     queued = [seen for trip in trips if (seen := queued_stages(trip, moments)) is not None]
@@ -75,13 +75,14 @@ def running_traced_target(output: IO[bytes]) -> Iterator[str]:
 
 
 @contextmanager
-def _monitoring(redis_port: int) -> Iterator[list[str]]:
+def _monitoring(redis_socket: str) -> Iterator[list[str]]:
     """Have Redis write down all it does while the block lasts; the list has it then.
 
     Nobody reads it meanwhile, so that nobody but Redis has work with it.
     """
     monitored: list[str] = []
-    with socket.create_connection(("127.0.0.1", redis_port)) as connection:
+    with socket.socket(socket.AF_UNIX) as connection:
+        connection.connect(redis_socket)
         connection.sendall(b"MONITOR\r\n")
         connection.recv(5)
         yield monitored

@@ -19,7 +19,7 @@ from benchmarks.machine import echo_module
 from benchmarks.parts import running_program
 from benchmarks.paths import PLAIN, QUEUE, all_paths
 from benchmarks.target_log import LOG_FORMAT, Service, read_services
-from fast_priority.embedded_redis import free_port
+from fast_priority.free_ports import free_port
 from fast_priority.stack import wait_until_answers
 
 _no_proxy = urllib.request.build_opener(urllib.request.ProxyHandler({}))

@@ -11,7 +11,8 @@ from redis import Redis
 from rq import Worker
 
 from benchmarks.paths import PLAIN, QUEUE, all_paths
-from fast_priority.embedded_redis import embedded_redis, free_port
+from fast_priority.embedded_redis import embedded_redis
+from fast_priority.free_ports import free_port
 from fast_priority.stack import (
     Part,
     gateway_part,
@@ -38,7 +39,7 @@ _SETTINGS = {
 class Stack:
     """What runs: where its gateways are, its Redis, and process ids by name."""
 
-    redis_port: int
+    redis_socket: str
     urls: list[str] = field(default_factory=list)
     processes: dict[str, list[int]] = field(default_factory=dict)
 
@@ -67,7 +68,7 @@ def running_ours(
 ) -> Iterator[Stack]:
     """Run a stack whose workers have so many slots together; it is ready when the block begins."""
     with _running_gateways(target_url, output, gateways) as (stack, parts):
-        part = worker_part(workers, slots // workers, stack.redis_port)
+        part = worker_part(workers, slots // workers, stack.redis_socket)
         worker = parts.enter_context(running(isolated(part), output))
         wait_until_slots([worker], stack.urls[0], slots)
         stack.processes["worker"] = [worker.pid]
@@ -78,10 +79,10 @@ def running_ours(
 def running_stock(target_url: str, output: IO[bytes], slots: int) -> Iterator[Stack]:
     """Run a stack with as many stock `rq worker high low` as there are slots, as rq's documentation starts them."""
     with _running_gateways(target_url, output, 1) as (stack, parts):
-        url = f"redis://127.0.0.1:{stack.redis_port}"
+        url = f"unix://{stack.redis_socket}"
         part = Part("rq worker", ("-m", "rq.cli", "worker", "-q", "-u", url, "high", "low"), {})
         workers = [parts.enter_context(running(isolated(part), output)) for _ in range(slots)]
-        with Redis(port=stack.redis_port) as redis:
+        with Redis(unix_socket_path=stack.redis_socket) as redis:
             wait_until(f"{slots} workers are registered", lambda: Worker.count(connection=redis) >= slots, 60.0)
         stack.processes["worker"] = [worker.pid for worker in workers]
         yield stack
@@ -91,20 +92,20 @@ def running_stock(target_url: str, output: IO[bytes], slots: int) -> Iterator[St
 def _running_gateways(target_url: str, output: IO[bytes], count: int) -> Iterator[tuple[Stack, ExitStack]]:
     with ExitStack() as parts:
         stack = Stack(parts.enter_context(embedded_redis()))
-        with Redis(port=stack.redis_port) as redis:
+        with Redis(unix_socket_path=stack.redis_socket) as redis:
             stack.processes["Redis"] = [redis.info("server")["process_id"]]
         started: Sequence[tuple[str, int]] = [
-            start_gateway(parts, output, target_url, stack.redis_port) for _ in range(count)
+            start_gateway(parts, output, target_url, stack.redis_socket) for _ in range(count)
         ]
         stack.urls = [url for url, _ in started]
         stack.processes["gateway"] = [pid for _, pid in started]
         yield stack, parts
 
 
-def start_gateway(parts: ExitStack, output: IO[bytes], target_url: str, redis_port: int) -> tuple[str, int]:
+def start_gateway(parts: ExitStack, output: IO[bytes], target_url: str, redis_socket: str) -> tuple[str, int]:
     """Start a gateway that ends with `parts`, and give its URL and process id once it answers."""
     port = free_port()
-    part = isolated(gateway_part(target_url, "127.0.0.1", port, redis_port), **_SETTINGS)
+    part = isolated(gateway_part(target_url, "127.0.0.1", port, redis_socket), **_SETTINGS)
     process = parts.enter_context(running(part, output))
     url = f"http://127.0.0.1:{port}"
     wait_until_answers(process, part.name, f"{url}/gateway_health/live")

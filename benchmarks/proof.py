@@ -21,7 +21,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from fast_priority.embedded_redis import free_port
+from fast_priority.free_ports import free_port
 from fast_priority.stack import Part, mock_target_part, running, wait_until_answers
 
 REPOSITORY = Path(__file__).parents[1]

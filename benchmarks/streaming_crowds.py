@@ -24,7 +24,7 @@ def measure_events(stack: Stack, streams: int, count: int, interval_seconds: flo
     asyncio.run(
         _listen(stack.gateway_port, f"{stack.way}/events?count=3&interval={interval_seconds}", streams, _GRACE_SECONDS)
     )
-    with Watch(stack.processes, stack.redis_port) as watch:
+    with Watch(stack.processes, stack.redis_socket) as watch:
         ended = asyncio.run(_listen(stack.gateway_port, path, streams, count * interval_seconds + _GRACE_SECONDS))
     broken = sum(stream.status != _OK or len(stream.events) != count for stream in ended)
     if broken:
@@ -62,7 +62,7 @@ def measure_waiting(waiting: int, size_bytes: int, max_body_bytes: int) -> list[
     what = f"{waiting} waiting uploads of {size_bytes / 1024:,.0f} KiB"
     grown = {}
     for kind, size in (("GETs", None), ("uploads", size_bytes)):
-        with running_stack(0, max_body_bytes) as stack, Watch(stack.processes, stack.redis_port) as watch:
+        with running_stack(0, max_body_bytes) as stack, Watch(stack.processes, stack.redis_socket) as watch:
             try:
                 asyncio.run(_wait_together(stack, waiting, size))
             except (TransferFailed, TimeoutError, OSError) as error:

@@ -17,8 +17,8 @@ REDIS = "Redis"
 class Watch:
     """Looks at memory every 50 ms while its block lasts: of processes, each with all that it started, and of Redis."""
 
-    def __init__(self, processes: Mapping[str, int], redis_port: int) -> None:
-        self._redis = Redis(port=redis_port)
+    def __init__(self, processes: Mapping[str, int], redis_socket: str) -> None:
+        self._redis = Redis(unix_socket_path=redis_socket)
         of_redis = self._redis.info("server")["process_id"]
         self._pids = {name: _family(pid) for name, pid in {**processes, REDIS: of_redis}.items()}
         self._before: dict[str, int] = {}

@@ -10,7 +10,8 @@ from typing import Any
 from urllib.request import ProxyHandler, build_opener
 
 from benchmarks.parts import tail_shown_on_failure
-from fast_priority.embedded_redis import embedded_redis, free_port
+from fast_priority.embedded_redis import embedded_redis
+from fast_priority.free_ports import free_port
 from fast_priority.stack import Part, gateway_part, running, wait_until_answers, wait_until_slots, worker_part
 
 PASSED = "/passed"  # what stands before a path that goes past the queue
@@ -26,7 +27,7 @@ class Stack:
     way: str
     gateway_port: int
     target_port: int
-    redis_port: int
+    redis_socket: str
     processes: dict[str, int] = field(default_factory=dict)
     """Process ids by name."""
 
@@ -68,7 +69,7 @@ def running_stack(slots: int, max_body_bytes: int, way: str = "") -> Iterator[St
         gateway = parts.enter_context(
             running(
                 gateway_part(
-                    target_url, "127.0.0.1", stack.gateway_port, stack.redis_port,
+                    target_url, "127.0.0.1", stack.gateway_port, stack.redis_socket,
                     FAST_PRIORITY_PASS_THROUGH=_PASSED_PATHS, FAST_PRIORITY_MAX_BODY=str(max_body_bytes),
                 ),
                 log,
@@ -77,7 +78,7 @@ def running_stack(slots: int, max_body_bytes: int, way: str = "") -> Iterator[St
         wait_until_answers(gateway, "gateway", f"{url}/gateway_health/live")
         stack.processes = {"gateway": gateway.pid}
         if slots:
-            worker = parts.enter_context(running(worker_part(1, slots, stack.redis_port), log))
+            worker = parts.enter_context(running(worker_part(1, slots, stack.redis_socket), log))
             wait_until_slots([worker], url, slots)
             stack.processes["worker"] = worker.pid
         yield stack

@@ -50,7 +50,7 @@ def _compare(
     for number in range(rounds):
         if number % 2:
             passed.append(send(PASSED).mebibytes_per_second)
-        with Watch(stack.processes, stack.redis_port) as watch:
+        with Watch(stack.processes, stack.redis_socket) as watch:
             measured.append(send(stack.way).mebibytes_per_second)
         growth = {name: max(grown, growth.get(name, 0)) for name, grown in watch.growth_bytes.items()}
         if not number % 2:
@@ -89,7 +89,7 @@ def measure_slow_reader(stack: Stack, size_bytes: int, seconds: float, most_grow
     """Read a large response slowly, then leave in the midst of it."""
     what = f"{size_bytes / MEBIBYTE:,.0f} MiB read at {_SLOW_BYTES_PER_SECOND / 1000:g} kB/s for {seconds:g} s"
     left_before = stack.target_state()["left"]
-    with Watch(stack.processes, stack.redis_port) as watch:
+    with Watch(stack.processes, stack.redis_socket) as watch:
         beginning = _read_slowly(stack.gateway_port, f"{stack.way}/download?bytes={size_bytes}", seconds)
     if not beginning.startswith(b"HTTP/1.1 200"):
         return [failed(what, f"answered {beginning[:100]!r}")]

@@ -43,12 +43,12 @@ _REDIS_COUNTS = {
 
 
 def watch_use(
-    target: Target, processes: Mapping[str, Sequence[int]], redis_port: int | None, seconds: float
+    target: Target, processes: Mapping[str, Sequence[int]], redis_socket: str | None, seconds: float
 ) -> Use:  # fmt: skip
     """Watch for so long, while somebody else puts load on."""
-    before, began = _look(target, processes, redis_port), time.monotonic()
+    before, began = _look(target, processes, redis_socket), time.monotonic()
     time.sleep(seconds)
-    after, lasted = _look(target, processes, redis_port), time.monotonic() - began
+    after, lasted = _look(target, processes, redis_socket), time.monotonic() - began
     requests = after["requests"] - before["requests"] - 1  # the second look is none of theirs
     each = {name: (after[name] - before[name]) / max(requests, 1) for name in after}
     return Use(
@@ -59,11 +59,11 @@ def watch_use(
     )
 
 
-def _look(target: Target, processes: Mapping[str, Sequence[int]], redis_port: int | None) -> dict[str, float]:
+def _look(target: Target, processes: Mapping[str, Sequence[int]], redis_socket: str | None) -> dict[str, float]:
     seen: dict[str, float] = {"requests": target.requests()}
     seen |= {name: sum(map(cpu_microseconds, pids)) for name, pids in processes.items()}
-    if redis_port is not None:
-        with Redis(port=redis_port) as redis:
+    if redis_socket is not None:
+        with Redis(unix_socket_path=redis_socket) as redis:
             stats: dict[str, Any] = redis.info("stats")
             commands: dict[str, Any] = redis.info("commandstats")
         seen |= {name: float(stats.get(count, 0)) for name, count in _REDIS_COUNTS.items()}
@@ -73,13 +73,13 @@ def _look(target: Target, processes: Mapping[str, Sequence[int]], redis_port: in
     return seen
 
 
-def script_microseconds(target: Target, redis_port: int, seconds: float) -> dict[str, float]:
+def script_microseconds(target: Target, redis_socket: str, seconds: float) -> dict[str, float]:
     """Give, by script, the microseconds that Redis took to run it, for each request that reached the target meanwhile.
 
     Redis writes down every command for so long, so nothing else should be measured meanwhile.
     """
     before = target.requests()
-    with Redis(port=redis_port) as redis:
+    with Redis(unix_socket_path=redis_socket) as redis:
         redis.slowlog_reset()
         redis.config_set("slowlog-max-len", _SLOWLOG_ENTRIES)
         redis.config_set("slowlog-log-slower-than", _EVERYTHING)

@@ -1,10 +1,11 @@
 """The ways to the target that are compared: all of them run at once, and one of them is under load at a time."""
 
+import os
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import IO
 
@@ -20,6 +21,8 @@ DIRECT, NGINX, HAPROXY = "direct", "nginx", "HAProxy"
 HAPROXY_ALONE = "HAProxy, one thread"
 """As it comes, HAProxy has a thread for each core, and on two cores they stand in each other's way at its queue."""
 PASSED, QUEUED, STOCK = "our pass-through", "our queue", "our queue, stock rq workers"
+QUEUED_ON_CORES = "our queue, a worker process for each core"
+"""With as many slots in all. Like HAProxy's threads they share the work of one moment."""
 ALL = (DIRECT, NGINX, HAPROXY, PASSED, QUEUED, STOCK)
 _PAUSE_SECONDS = 0.2  # in which a proxy lets go of what its clients left behind
 
@@ -35,7 +38,7 @@ class Way:
     """Returns once nothing is left of the load before."""
     processes: Mapping[str, Sequence[int]] = field(default_factory=dict)
     """What carries its requests: process ids by name; without clients and target."""
-    redis_port: int | None = None
+    redis_socket: str | None = None
 
     def load(
         self, service_ms: int, connections: int, seconds: int, priorities: tuple[Priority, ...] = PRIORITIES
@@ -88,11 +91,20 @@ def running_ways(
         if PASSED in names or QUEUED in names:
             ours = _ours(parts.enter_context(running_ours(target.url, output, slots)))
             ways += [way for way in ours if way.name in names]
+        if QUEUED_ON_CORES in names:
+            stack = parts.enter_context(running_ours(target.url, output, slots, workers=worker_processes(slots)))
+            ways.append(replace(_ours(stack)[-1], name=QUEUED_ON_CORES))
         if STOCK in names:
             stock = parts.enter_context(running_stock(target.url, output, slots))
             settle = partial(_settle, stock)
-            ways.append(Way(STOCK, stock.urls[0], QUEUE, settle, stock.processes, stock.redis_port))
+            ways.append(Way(STOCK, stock.urls[0], QUEUE, settle, stock.processes, stock.redis_socket))
         yield target, {way.name: way for way in ways}
+
+
+def worker_processes(slots: int) -> int:
+    """Give how many worker processes there are where each core has one: fewer if slots cannot be shared out evenly."""
+    cores = os.cpu_count() or 1
+    return max(count for count in range(1, cores + 1) if slots % count == 0)
 
 
 def _ours(stack: Stack) -> list[Way]:
@@ -100,7 +112,7 @@ def _ours(stack: Stack) -> list[Way]:
     only_gateway = {"gateway": stack.processes["gateway"]}
     return [
         Way(PASSED, url, PLAIN, settle, only_gateway),
-        Way(QUEUED, url, QUEUE, settle, stack.processes, stack.redis_port),
+        Way(QUEUED, url, QUEUE, settle, stack.processes, stack.redis_socket),
     ]
 
 

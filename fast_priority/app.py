@@ -94,9 +94,7 @@ def create_app(settings: Settings) -> GatewayApp:
     async def lifespan(app: GatewayApp) -> AsyncIterator[None]:
         observer = Observer(settings)
         app.state.checks = HealthChecks(policy.base_url, observer)
-        logger.info(
-            "in front of %s, on the queues of Redis at %s:%d", policy.base_url, settings.redis_host, settings.redis_port
-        )
+        logger.info("in front of %s, on the queues of Redis at %s", policy.base_url, settings.redis_address)
         async with Target(policy) as target, Submitter(settings) as submitter, Forecast(settings) as forecast:
             app.gateway = Gateway(
                 settings.rules,

@@ -36,6 +36,13 @@ class RedisAddress:
     sentinel_user: str | None = None
     sentinel_password: str | None = field(default=None, repr=False)
 
+    def __str__(self) -> str:
+        """Give where it is, in words for a log."""
+        if self.sentinels:
+            named = ", ".join(f"{host}:{port}" for host, port in self.sentinels)
+            return f"the master {self.sentinel_master} of {named}"
+        return self.socket or f"{self.host}:{self.port}"
+
     @classmethod
     def of(cls, said: Mapping[str, Any]) -> Self:
         """Make one of the settings that were set, by their names without `redis_`.

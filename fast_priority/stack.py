@@ -15,7 +15,7 @@ import urllib.request
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import IO, Any
+from typing import IO, Any, TypeAlias
 
 from fast_priority.errors import ConfigurationError
 from fast_priority.settings import PREFIX, Settings
@@ -28,6 +28,9 @@ _LAST_LINES = 15
 _LAST_BYTES = 64 * 1024
 # No proxy variable may lead a look at this machine elsewhere.
 _direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+
+RedisPlace: TypeAlias = str | int | None
+"""Where a Redis is: the path of its unix socket, its port on loopback, or None: where the environment says."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,21 +143,21 @@ def isolated(part: Part, **own: str) -> Part:
     return replace(part, environment={**unset, **own, **part.environment})
 
 
-def gateway_part(target_url: str, host: str, port: int, redis_port: int | None, **environment: str) -> Part:
-    """The gateway, on loopback's Redis at this port; None: on the Redis that `environment`, or the outer one, names."""
+def gateway_part(target_url: str, host: str, port: int, redis_at: RedisPlace, **environment: str) -> Part:
+    """The gateway, on this Redis."""
     return Part(
         "gateway",
         ("-m", "fast_priority", "gateway", "--target", target_url, "--host", host, "--port", str(port)),
-        {**_on_loopback(redis_port), **environment},
+        {**_where(redis_at), **environment},
     )
 
 
-def worker_part(processes: int, concurrency: int, redis_port: int | None, **environment: str) -> Part:
-    """Workers, on the Redis that a gateway of the same arguments is on."""
+def worker_part(processes: int, concurrency: int, redis_at: RedisPlace, **environment: str) -> Part:
+    """Workers, on this Redis."""
     return Part(
         "workers",
         ("-m", "fast_priority", "worker", "--workers", str(processes), "--concurrency", str(concurrency)),
-        {**_on_loopback(redis_port), **environment},
+        {**_where(redis_at), **environment},
     )
 
 
@@ -163,10 +166,12 @@ def mock_target_part(port: int, latency: str) -> Part:
     return Part("mock target", ("-m", "mock_target", "--port", str(port), "--latency", latency), {})
 
 
-def _on_loopback(redis_port: int | None) -> dict[str, str]:
-    if redis_port is None:
+def _where(redis_at: RedisPlace) -> dict[str, str]:
+    if redis_at is None:
         return {}
-    return {f"{PREFIX}REDIS_HOST": "127.0.0.1", f"{PREFIX}REDIS_PORT": str(redis_port)}
+    if isinstance(redis_at, str):
+        return {f"{PREFIX}REDIS_SOCKET": redis_at}
+    return {f"{PREFIX}REDIS_HOST": "127.0.0.1", f"{PREFIX}REDIS_PORT": str(redis_at)}
 
 
 def _kill_group(group: int) -> None:

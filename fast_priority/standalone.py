@@ -32,11 +32,11 @@ def run_standalone(settings: Settings, *, embed_redis: bool) -> None:
     try:
         with ExitStack() as parts:
             # A Redis that the environment or `.env` names, the parts find there themselves: no secret is handed on.
-            redis_port = parts.enter_context(embedded_redis()) if embed_redis else None
+            redis_socket = parts.enter_context(embedded_redis()) if embed_redis else None
             workers = parts.enter_context(
-                running(worker_part(settings.worker_processes, settings.worker_concurrency, redis_port))
+                running(worker_part(settings.worker_processes, settings.worker_concurrency, redis_socket))
             )
-            part = gateway_part(policy.base_url, settings.host, settings.port, redis_port)
+            part = gateway_part(policy.base_url, settings.host, settings.port, redis_socket)
             gateway = parts.enter_context(running(part, stop_seconds=settings.drain_seconds + _LAST_SECONDS))
             url = f"http://{_reachable(settings.host)}:{settings.port}"
             wait_until_answers(gateway, "gateway", f"{url}{settings.health_path}/ready")

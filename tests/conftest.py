@@ -9,7 +9,7 @@ import hypothesis
 import pytest
 from redis import Redis
 
-from fast_priority.embedded_redis import embedded_redis
+from tests.redis_servers import loopback_redis
 
 # Whoever runs the tests in the background may have had them ignore interrupts; what they start and interrupt must not.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN and threading.current_thread() is threading.main_thread():
@@ -32,7 +32,7 @@ def no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(scope="session")
 def redis_port() -> Iterator[int]:
     """The port of a real Redis server that lasts for the whole run."""
-    with embedded_redis() as port:
+    with loopback_redis() as port:
         yield port
 
 

@@ -16,7 +16,7 @@ from typing import Any
 import httpx
 from redis import Redis
 
-from fast_priority.embedded_redis import free_port
+from fast_priority.free_ports import free_port
 from fast_priority.stack import (
     Part,
     gateway_part,

@@ -1,6 +1,7 @@
 """Redis servers other than the usual one: with passwords, by unix socket, by TLS, replicas, Sentinels."""
 
 import subprocess
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -9,7 +10,8 @@ import trustme
 from redis import Redis
 from redis.exceptions import RedisError
 
-from fast_priority.embedded_redis import find_redis_server, free_port
+from fast_priority.embedded_redis import find_redis_server
+from fast_priority.free_ports import free_port
 from fast_priority.stack import wait_until
 
 _STOP_SECONDS = 5.0
@@ -39,6 +41,18 @@ def redis_server(directory: Path, *options: str, look: Redis, config: Path | Non
     finally:
         process.kill()
         process.wait(_STOP_SECONDS)
+
+
+@contextmanager
+def loopback_redis(port: int | None = None) -> Iterator[int]:
+    """Run a server on loopback, and give its port; without `port`, a free one."""
+    port = port or free_port()
+    with (
+        tempfile.TemporaryDirectory(prefix="fast-priority-") as directory,
+        Redis(port=port) as look,
+        redis_server(Path(directory), "--port", str(port), look=look),
+    ):
+        yield port
 
 
 def answers(redis: Redis) -> bool:

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from typing import IO
 
 from fast_priority.demo.plan import Plan
-from fast_priority.embedded_redis import embedded_redis, free_port
+from fast_priority.embedded_redis import embedded_redis
 from fast_priority.errors import ConfigurationError
+from fast_priority.free_ports import free_port
 from fast_priority.interruption import Interruption
 from fast_priority.stack import (
     Part,
@@ -74,15 +75,15 @@ def _start(plan: Plan, interruption: Interruption, parts: ExitStack, output: IO[
         with interruption.may_interrupt():
             wait_until_answers(processes[name], name, url)
 
-    redis_port = parts.enter_context(embedded_redis())
+    redis_socket = parts.enter_context(embedded_redis())
     target, gateway = (f"http://{_HOST}:{port}" for port in (free_port(), free_port()))
     # The log need not last longer than until it is read again; a long one would be slow to read.
     log_size = int(_LOG_SECONDS * plan.capacity_per_second) + 4 * plan.burst
     mock = mock_target_part(_port(target), plan.latency)
     start(mock, MOCK_TARGET_HOST=_HOST, MOCK_TARGET_LOG_SIZE=str(log_size))
     worker_processes = 2 if plan.slots % 2 == 0 else 1
-    start(worker_part(worker_processes, plan.slots // worker_processes, redis_port))
-    start(gateway_part(target, _HOST, _port(gateway), redis_port), FAST_PRIORITY_PRIO_BASE_PATHS=LOW_PATHS)
+    start(worker_part(worker_processes, plan.slots // worker_processes, redis_socket))
+    start(gateway_part(target, _HOST, _port(gateway), redis_socket), FAST_PRIORITY_PRIO_BASE_PATHS=LOW_PATHS)
     wait_for("mock target", f"{target}/health")
     wait_for("gateway", f"{gateway}/gateway_health/ready")
     stage = Stage(gateway, target, processes)

@@ -7,8 +7,9 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import IO
 
-from fast_priority.embedded_redis import embedded_redis, free_port
+from fast_priority.embedded_redis import embedded_redis
 from fast_priority.errors import ConfigurationError
+from fast_priority.free_ports import free_port
 from fast_priority.interruption import Interruption
 from fast_priority.stack import (
     Part,
@@ -107,10 +108,10 @@ def _start(shape: Shape, interruption: Interruption, parts: ExitStack, output: I
 
     def start_workers() -> "list[subprocess.Popen[bytes]]":
         return [
-            start(worker_part(processes, slots, redis_port)) for slots, processes in shape.processes_by_slots.items()
+            start(worker_part(processes, slots, redis_socket)) for slots, processes in shape.processes_by_slots.items()
         ]
 
-    redis_port = parts.enter_context(embedded_redis())
+    redis_socket = parts.enter_context(embedded_redis())
     target_port = free_port()
     target_url = f"http://{_HOST}:{target_port}"
     mock = start(mock_target_part(target_port, "0"), MOCK_TARGET_LOG_SIZE=_LOG_SIZE)
@@ -120,7 +121,7 @@ def _start(shape: Shape, interruption: Interruption, parts: ExitStack, output: I
     ports = [free_port() for _ in range(shape.gateways)]
     urls = tuple(f"http://{_HOST}:{port}" for port in ports)
     gateways = [
-        start(gateway_part(target_url, _HOST, port, redis_port), FAST_PRIORITY_PRIO_PATHS=shape.low_path)
+        start(gateway_part(target_url, _HOST, port, redis_socket), FAST_PRIORITY_PRIO_PATHS=shape.low_path)
         for port in ports
     ]
     with interruption.may_interrupt():

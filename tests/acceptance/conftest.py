@@ -12,9 +12,9 @@ from tests.harness import Stack, running_stack
 @pytest.fixture(scope="session")
 def lasting_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """Gateway, one PriorityWorker process with four slots, mock target; for tests that leave it as it was."""
-    from fast_priority.embedded_redis import embedded_redis
+    from tests.redis_servers import loopback_redis
 
-    with embedded_redis() as port, running_stack(port, tmp_path_factory.mktemp("stack")) as stack:
+    with loopback_redis() as port, running_stack(port, tmp_path_factory.mktemp("stack")) as stack:
         stack.start_mock()
         stack.start_gateway(FAST_PRIORITY_PASS_THROUGH="health/,direct,mock/direct")
         stack.start_workers()

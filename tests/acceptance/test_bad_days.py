@@ -12,15 +12,15 @@ import psutil
 import pytest
 from rq.job import Job
 
-from fast_priority.embedded_redis import embedded_redis
 from tests.harness import Background, Stack, exchange_bytes, free_port, problem_of, running_stack, wait_until
+from tests.redis_servers import loopback_redis
 
 
 @contextmanager
 def stack_with_redis(tmp_path: Path) -> Iterator[tuple[Stack, psutil.Process]]:
     """A stack with a Redis of its own, which may be tormented."""
     port = free_port()
-    with embedded_redis(port), running_stack(port, tmp_path) as stack:
+    with loopback_redis(port), running_stack(port, tmp_path) as stack:
         (server,) = [
             process
             for process in psutil.Process().children()
@@ -110,7 +110,7 @@ def test_a_worker_leaves_without_redis(tmp_path: Path) -> None:
     with running_stack(port, tmp_path) as stack:
         stack.start_mock()
         stack.start_gateway(FAST_PRIORITY_TTL="2", FAST_PRIORITY_TIMEOUT="3")
-        with embedded_redis(port):
+        with loopback_redis(port):
             workers = stack.start_workers(concurrency=1)
             background = Background(1)
             background.send(lambda: stack.client.get("/low/x?mock_latency=1", timeout=2))

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from fast_priority.embedded_redis import embedded_redis
 from fast_priority.stack import worker_part
 from tests.harness import (
     Background,
@@ -19,6 +18,7 @@ from tests.harness import (
     scripted_target,
     wait_until,
 )
+from tests.redis_servers import loopback_redis
 
 
 def test_a_target_that_refuses_is_answered_502(stack: Stack) -> None:
@@ -181,13 +181,13 @@ def test_without_redis_the_answer_is_503_and_comes_back_by_itself(tmp_path: Path
         stack.start_gateway()
         assert stack.client.get("/queued").status_code == 503
         assert stack.health()["redis_reachable"] is False
-        with embedded_redis(port):
+        with loopback_redis(port):
             stack.start_workers()
             assert stack.client.get("/queued").status_code == 200
         away = stack.client.get("/queued")
         assert (away.status_code, problem_of(away)["type"]) == (503, "urn:fast-priority:broker-unavailable")
         assert "retry-after" in away.headers
-        with embedded_redis(port):
+        with loopback_redis(port):
             wait_until("a request is carried again", lambda: stack.client.get("/queued").status_code == 200)
             wait_until("the worker is known again", lambda: stack.health()["workers"] == 1)
         assert all(process.poll() is None for process in stack.processes.values())
@@ -200,7 +200,7 @@ def test_a_worker_started_without_redis_waits_for_it(tmp_path: Path) -> None:
         stack.start_mock()
         stack.start_gateway()
         stack.start(worker_part(1, 1, port))
-        with embedded_redis(port):
+        with loopback_redis(port):
             wait_until("a request is carried", lambda: stack.client.get("/queued").status_code == 200)
 
 

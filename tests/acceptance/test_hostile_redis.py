@@ -15,7 +15,6 @@ from rq.results import Result
 
 from fast_priority.broker import keys
 from fast_priority.broker.jobs import FORWARD, JobTemplate, WriteOnlySerializer
-from fast_priority.embedded_redis import embedded_redis
 from fast_priority.message import (
     Chunk,
     End,
@@ -32,6 +31,7 @@ from fast_priority.message import (
 )
 from fast_priority.priority import Priority
 from tests.harness import Stack, exchange_bytes, running_stack, scripted_target, wait_until
+from tests.redis_servers import loopback_redis
 
 HIGH, FAILED = keys.queue(Priority.HIGH), keys.failed("high")
 SMUGGLED = b"HTTP/1.1 200 OK\r\nContent-Length: 8\r\n\r\nsmuggled"
@@ -40,7 +40,7 @@ SMUGGLED = b"HTTP/1.1 200 OK\r\nContent-Length: 8\r\n\r\nsmuggled"
 @pytest.fixture(scope="module")
 def serving(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """A stack with a worker, to whose Redis the tests write."""
-    with embedded_redis() as port, running_stack(port, tmp_path_factory.mktemp("hostile")) as stack:
+    with loopback_redis() as port, running_stack(port, tmp_path_factory.mktemp("hostile")) as stack:
         stack.start_mock()
         stack.start_gateway()
         stack.start_workers()

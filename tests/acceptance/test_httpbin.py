@@ -31,9 +31,9 @@ class Ways:
 
 @pytest.fixture(scope="module")
 def ways(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ways]:
-    from fast_priority.embedded_redis import embedded_redis
+    from tests.redis_servers import loopback_redis
 
-    with embedded_redis() as port, running_stack(port, tmp_path_factory.mktemp("httpbin")) as stack:
+    with loopback_redis() as port, running_stack(port, tmp_path_factory.mktemp("httpbin")) as stack:
         server = stack.start(Part("httpbin", ("tests/doubles/httpbin_server.py", str(stack.mock_port)), {}))
         wait_until_answers(server, "httpbin", f"{stack.mock_url}/get")
         direct = {case.name: see(case, stack.mock_url, stack.mock_url) for case in CASES}

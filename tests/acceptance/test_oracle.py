@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from fast_priority.embedded_redis import free_port
+from fast_priority.free_ports import free_port
 from fast_priority.stack import Part, mock_target_part, running, wait_until_answers
 
 REPOSITORY = Path(__file__).parents[2]

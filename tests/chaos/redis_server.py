@@ -10,7 +10,8 @@ from pathlib import Path
 from redis import Redis
 from redis.exceptions import RedisError
 
-from fast_priority.embedded_redis import find_redis_server, free_port
+from fast_priority.embedded_redis import find_redis_server
+from fast_priority.free_ports import free_port
 from fast_priority.stack import wait_until
 
 _KILLED_SECONDS = 5.0

@@ -17,10 +17,11 @@ from redis.sentinel import Sentinel
 from fast_priority.broker import connecting
 from fast_priority.broker.discovering import DISCOVERY_SECONDS, Discovery, Sentinels
 from fast_priority.broker.round_trip import send_together
-from fast_priority.embedded_redis import embedded_redis, free_port
 from fast_priority.errors import ConfigurationError
+from fast_priority.free_ports import free_port
 from fast_priority.settings import Settings
 from tests.harness import without_collector
+from tests.redis_servers import loopback_redis
 
 _GENEROUS_SECONDS = 5.0
 
@@ -28,7 +29,7 @@ _GENEROUS_SECONDS = 5.0
 @pytest.fixture
 def own_redis() -> Iterator[Redis]:
     """A server that a test may do anything to."""
-    with embedded_redis() as port, Redis(port=port) as client:
+    with loopback_redis() as port, Redis(port=port) as client:
         yield client
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from fast_priority.embedded_redis import free_port
+from fast_priority.free_ports import free_port
 from fast_priority.stack import mock_target_part, running, wait_until, wait_until_answers
 from loadtests.mock import MockError, read_arrivals, read_settled_arrivals, reset_arrivals, wait_for_answer
 from tests.harness import scripted_target

@@ -18,7 +18,7 @@ import httpx
 import psutil
 import pytest
 
-from fast_priority.embedded_redis import free_port
+from fast_priority.free_ports import free_port
 from fast_priority.stack import mock_target_part, running, wait_until, wait_until_answers
 from loadtests import locustfile_path
 from loadtests.mock import ArrivalLog, read_arrivals, read_settled_arrivals, reset_arrivals

@@ -11,7 +11,7 @@ from websockets.http11 import Request, Response
 from websockets.sync.connection import Connection
 from websockets.sync.server import ServerConnection
 
-from fast_priority.embedded_redis import free_port
+from fast_priority.free_ports import free_port
 from fast_priority.stack import wait_until
 from tests.harness import without_collector
 from tests.integration.protocol_rig import (

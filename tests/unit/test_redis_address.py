@@ -129,3 +129,18 @@ def test_no_secret_in_the_repr() -> None:
     """An address that ends up in a log shows no password."""
     said = {**SENTINELS, "password": "hush", "sentinel_password": "hush"}
     assert "hush" not in repr(RedisAddress.of(said))
+
+
+@pytest.mark.parametrize(
+    ("said", "where"),
+    [
+        ({}, "localhost:6379"),
+        ({"host": "redis", "port": 6380, "password": "hush", "db": 2}, "redis:6380"),
+        ({"socket": "/run/redis.sock"}, "/run/redis.sock"),
+        ({"url": "rediss://gate:hush@redis"}, "redis:6379"),
+        ({"sentinels": ("one", "two:26380"), "sentinel_master": "main"}, "the master main of one:26379, two:26380"),
+    ],
+)
+def test_in_a_log(said: dict[str, object], where: str) -> None:
+    """A log has where Redis is, and no secret."""
+    assert str(RedisAddress.of(said)) == where

@@ -6,8 +6,8 @@ import tempfile
 
 import pytest
 
-from fast_priority.embedded_redis import free_port
 from fast_priority.errors import ConfigurationError
+from fast_priority.free_ports import free_port
 from fast_priority.stack import last_lines, wait_until_slots
 
 

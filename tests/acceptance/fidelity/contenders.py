@@ -13,8 +13,10 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from fast_priority.embedded_redis import embedded_redis, free_port
+from fast_priority.embedded_redis import embedded_redis
+from fast_priority.free_ports import free_port
 from fast_priority.stack import (
+    RedisPlace,
     gateway_part,
     isolated,
     running,
@@ -109,12 +111,12 @@ def _path(request_target: bytes) -> bytes:
 
 def _ours_queued(parts: ExitStack, folder: Path, cases: Sequence[Case]) -> Contender:
     target = parts.enter_context(ScriptedTarget())
-    redis_port = parts.enter_context(embedded_redis())
-    port = _gateway(parts, folder, target, redis_port, pass_through="")
+    redis_socket = parts.enter_context(embedded_redis())
+    port = _gateway(parts, folder, target, redis_socket, pass_through="")
     environment = {"FAST_PRIORITY_TIMEOUT": str(_TARGET_SECONDS), **PROXY_VARIABLES}
     output = parts.enter_context((folder / "worker.log").open("wb"))
     # One slot: when the next client has its answer, nothing of the case before is on its way any more.
-    worker = parts.enter_context(running(isolated(worker_part(1, 1, redis_port, **environment)), output))
+    worker = parts.enter_context(running(isolated(worker_part(1, 1, redis_socket, **environment)), output))
     wait_until_slots([worker], f"http://127.0.0.1:{port}", 1)
     return Contender(port, target)
 
@@ -125,7 +127,7 @@ def _ours_passed_through(parts: ExitStack, folder: Path, cases: Sequence[Case]) 
     return Contender(_gateway(parts, folder, target, free_port(), pass_through=",".join(paths_of(cases))), target)
 
 
-def _gateway(parts: ExitStack, folder: Path, target: ScriptedTarget, redis_port: int, pass_through: str) -> int:
+def _gateway(parts: ExitStack, folder: Path, target: ScriptedTarget, redis_at: RedisPlace, pass_through: str) -> int:
     port = free_port()
     environment = {
         "FAST_PRIORITY_PASS_THROUGH": pass_through,
@@ -133,7 +135,7 @@ def _gateway(parts: ExitStack, folder: Path, target: ScriptedTarget, redis_port:
         "FAST_PRIORITY_TIMEOUT": str(_TARGET_SECONDS),
         **PROXY_VARIABLES,
     }
-    part = gateway_part(f"http://127.0.0.1:{target.port}", "127.0.0.1", port, redis_port, **environment)
+    part = gateway_part(f"http://127.0.0.1:{target.port}", "127.0.0.1", port, redis_at, **environment)
     output = parts.enter_context((folder / "gateway.log").open("wb"))
     process = parts.enter_context(running(isolated(part), output))
     wait_until_answers(process, "gateway", f"http://127.0.0.1:{port}/gateway_health/live")

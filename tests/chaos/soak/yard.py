@@ -12,7 +12,7 @@ from typing import Self
 import psutil
 from redis import Redis
 
-from fast_priority.embedded_redis import free_port
+from fast_priority.free_ports import free_port
 from fast_priority.stack import Part, gateway_part, isolated, running, wait_until_answers, wait_until_slots, worker_part
 from tests.chaos.proxy import Proxies
 from tests.chaos.redis_server import RedisServer

@@ -1,0 +1,51 @@
+"""The Redis of one's own that standalone, the demo and the proof start."""
+
+import shutil
+import stat
+import tempfile
+from pathlib import Path
+
+import pytest
+from redis import Redis
+
+from fast_priority.embedded_redis import embedded_redis
+from fast_priority.errors import ConfigurationError
+
+
+def test_nobody_else_reaches_it() -> None:
+    """It listens on no port, and neither its socket nor the folder of that lets another user in."""
+    with embedded_redis() as path, Redis(unix_socket_path=path) as redis:
+        assert redis.config_get("port") == {"port": "0"}
+        for entry in (Path(path), Path(path).parent):
+            assert not entry.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO)
+
+
+def test_nothing_of_it_is_left() -> None:
+    """With the block, the server ends and its folder is gone, whatever was in it."""
+    with embedded_redis() as path, Redis(unix_socket_path=path) as redis:
+        redis.set("something", "kept")
+        pid = redis.info("server")["process_id"]
+    assert not Path(path).parent.exists()
+    assert not Path(f"/proc/{pid}").exists()
+
+
+def test_a_path_too_long_for_a_socket(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The error says what to set; Redis 6.2 would listen at the beginning of that path, and nobody would find it."""
+    long = tmp_path / ("a-long-name-" * 10)
+    long.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(long))
+    with pytest.raises(ConfigurationError, match="set TMPDIR"), embedded_redis():
+        pass
+    assert not list(long.iterdir())
+
+
+def test_a_server_that_does_not_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The error has what the server said."""
+    server = tmp_path / "redis-server"
+    server.write_text(
+        '#!/bin/sh\nwhile [ "$1" != "--logfile" ]; do shift; done\necho "no memory at all" > "$2"\nexit 1\n'
+    )
+    server.chmod(0o755)
+    monkeypatch.setattr(shutil, "which", lambda _: str(server))
+    with pytest.raises(ConfigurationError, match="did not start: no memory at all"), embedded_redis():
+        pass
