@@ -83,8 +83,6 @@ end
 local note, known_empty = { ARGV[5] }, 0
 for lane, name in ipairs({ 'high', 'low' }) do
   local queue, started, leases = KEYS[lane], KEYS[lane + 2], {}
-  -- What is no sorted set says nothing of leases. Found out only when the first is written, it would cost what was taken.
-  if not pcall(redis.call, 'ZCARD', started) then redis.call('DEL', started) end
   while free > 0 and budget > 0 and claimed[2] == 0 do
     local asked = math.min(free, budget)
     local ids = redis.call('LPOP', queue, asked) or {}
@@ -120,7 +118,11 @@ for lane, name in ipairs({ 'high', 'low' }) do
       scored[#scored + 1] = ends
       scored[#scored + 1] = member
     end
-    redis.call('ZADD', started, unpack(scored))
+    -- What is no sorted set says nothing of leases, and must not cost what was taken.
+    if not pcall(redis.call, 'ZADD', started, unpack(scored)) then
+      redis.call('DEL', started)
+      redis.call('ZADD', started, unpack(scored))
+    end
     redis.call('PEXPIRE', started, lease + 60000)
   end
 end

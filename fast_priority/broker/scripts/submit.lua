@@ -29,11 +29,11 @@ local base = #fields
 -- The gateway that asks is alive, whatever Redis remembers of it (it may just have restarted).
 redis.call('SET', KEYS[4], '1', 'EX', ARGV[8])
 
-local waiting = { high = redis.call('LLEN', KEYS[1]), low = redis.call('LLEN', KEYS[2]) }
-local outcomes, behind = {}, { high = {}, low = {} }
+local waiting, outcomes, behind = {}, {}, {}
 local woken = 0
 for i = first, #ARGV, 8 do
   local id, name, goes_first = ARGV[i], ARGV[i + 1], ARGV[i + 6] == '1'
+  waiting[name] = waiting[name] or redis.call('LLEN', queues[name])
   if now > tonumber(ARGV[i + 5]) then
     outcomes[#outcomes + 1] = 'late'
   elseif waiting[name] >= limits[name] and not goes_first then
@@ -50,6 +50,7 @@ for i = first, #ARGV, 8 do
     redis.call('HSET', prefix .. id, unpack(fields))
     -- The gateway withdraws it after ttl; the second more is for a gateway that cannot.
     redis.call('EXPIRE', prefix .. id, ttl + 1)
+    behind[name] = behind[name] or {}
     if goes_first then redis.call('LPUSH', queues[name], id) else table.insert(behind[name], id) end
     waiting[name] = waiting[name] + 1
     outcomes[#outcomes + 1] = 'queued'
@@ -60,10 +61,9 @@ end
 if woken > 0 then
   for name, ids in pairs(behind) do
     if #ids > 0 then redis.call('RPUSH', queues[name], unpack(ids)) end
+    redis.call('EXPIRE', queues[name], ttl + tonumber(ARGV[9]))
   end
   redis.call('SADD', KEYS[5], KEYS[1], KEYS[2])
-  redis.call('EXPIRE', KEYS[1], ttl + tonumber(ARGV[9]))
-  redis.call('EXPIRE', KEYS[2], ttl + tonumber(ARGV[9]))
   local tokens = {}
   for i = 1, math.min(woken, tonumber(ARGV[6]) - redis.call('LLEN', KEYS[3])) do tokens[i] = '1' end
   if #tokens > 0 then redis.call('LPUSH', KEYS[3], unpack(tokens)) end

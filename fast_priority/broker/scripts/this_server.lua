@@ -2,6 +2,7 @@
 
 local function this_server()
   local known, about = pcall(redis.call, 'INFO', 'server') -- a server that will not tell counts as always the same
-  return known and string.match(about, 'run_id:(%x+)') or ''
+  local at = known and string.find(about, 'run_id:', 1, true) -- a pattern would be tried at each of its 600 characters
+  return at and string.match(about, '^%x+', at + 7) or ''
 end
 
