@@ -27,8 +27,9 @@ _MOST_CALL_BYTES = 16 * 1024 * 1024  # far over a head, and a body that is small
 
 
 class Carrier:
-    """Carries claims to the target: `say` takes what there is to say of them, `freed` hears that a slot is free again.
+    """Carries claims to the target.
 
+    `say` takes what there is to say of them; `freed` hears that a slot is free, and for how many seconds it was taken.
     What is in flight stands in `in_flight` from `start` until the last has been said of it.
     """
 
@@ -40,7 +41,7 @@ class Carrier:
         in_flight: InFlight,
         *,
         say: Callable[[Saying], None],
-        freed: Callable[[], None],
+        freed: Callable[[float], None],
     ) -> None:
         self._name = name
         self._own_policy = settings.target_policy() if settings.target_base_url else None
@@ -131,7 +132,7 @@ class Carrier:
         # Of what was broken off there is nothing to say, but for a client that has left: the request is settled.
         if last is not None or carried.client_has_left:
             self._say(Saying(carried.claim, last))
-        self._freed()
+        self._freed(carried.taken_seconds)
 
 
 class _Sender:

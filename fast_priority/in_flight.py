@@ -18,6 +18,7 @@ class Carried:
         self.claim = claim
         self._make_line = make_line
         self._line: Line | None = None
+        self._started_at = time.monotonic()
         self._leased_until = leased_until
         self._was_out_of_lease = False
         self.task: asyncio.Task[None] | None = None
@@ -37,6 +38,11 @@ class Carried:
         """Begin to carry it, and say how that is broken off; tells whether it is still wanted."""
         self._break_off = break_off
         return not self._is_given_up
+
+    @property
+    def taken_seconds(self) -> float:
+        """For how long it has had its slot."""
+        return time.monotonic() - self._started_at
 
     @property
     def may_be_sent(self) -> bool:

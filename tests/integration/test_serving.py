@@ -1,13 +1,15 @@
 """A worker's slots on a real Redis: nothing waits beside a free one, and the end comes when it is asked for."""
 
 import asyncio
-from collections.abc import AsyncIterator
+import math
+from collections.abc import AsyncIterator, Sequence
 
 import pytest
 from redis import Redis
 
 from fast_priority import carrier
 from fast_priority.broker import claiming
+from fast_priority.broker.claiming import Claim, Saying, Turn
 from fast_priority.broker.submitting import Submitter
 from fast_priority.errors import GatewayError
 from fast_priority.message import ForwardCall, Reply, Request, TargetPolicy, encode
@@ -67,6 +69,30 @@ async def test_all_at_once(served: Served) -> None:
     """More requests than there are slots, of both kinds, are all served, without anybody looking by himself."""
     asking = [served.ask(is_idempotent=number % 3 > 0) for number in range(100)]
     assert await asyncio.gather(*asking) == [204] * 100
+
+
+@pytest.mark.parametrize(("taken_seconds", "together"), [(0.001, 2), (1.0, 1)])
+async def test_what_a_quick_target_is_about_to_answer(
+    redis: Redis, monkeypatch: pytest.MonkeyPatch, taken_seconds: float, together: int
+) -> None:
+    """A turn lets more answers come from a target that answers at once, and waits for nothing at any other."""
+    turns = []
+
+    async def take_turn(sayings: Sequence[Saying], free_slots: int) -> Turn:
+        turns.append(len(sayings))
+        serving._leaving = True
+        return Turn([], suspended=False)
+
+    serving = Serving(name="w", slots=SLOTS, settings=Settings.load(), connection=redis, record=lambda: {}, burst=False)
+    monkeypatch.setattr(serving._claimer, "take_turn", take_turn)
+    said = Saying(Claim("job", "execution", "low", "gateway", b""), Reply(204, [], b""))
+    serving._in_flight.start(Claim("another", "execution", "low", "gateway", b""), math.inf)
+    serving._note_freed(taken_seconds)
+    serving._say(said)
+    filling = asyncio.create_task(serving._fill_slots())
+    asyncio.get_running_loop().call_soon(serving._say, said)  # comes when the turn is about to begin
+    await filling
+    assert turns == [together]
 
 
 async def test_it_ends_while_it_waits(served: Served) -> None:
