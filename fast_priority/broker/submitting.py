@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any, Literal, NamedTuple
 from uuid import uuid4
 
-from redis.exceptions import ResponseError
+from redis.exceptions import OutOfMemoryError, ResponseError
 
 from fast_priority.broker import connecting, keys, scripts
 from fast_priority.broker.batching import Batcher
@@ -304,7 +304,7 @@ class Submitter:
             )  # fmt: skip
         touched = [
             keys.queue(Priority.HIGH), keys.queue(Priority.LOW),
-            keys.WAKE_UP, keys.gateway(self.gateway_id), keys.QUEUES,
+            keys.WAKE_UP, keys.gateway(self.gateway_id),
         ]  # fmt: skip
         outcomes: list[bytes] = await scripts.SUBMIT.run(self._redis, touched, arguments)
         return [outcome.decode() for outcome in outcomes]  # type: ignore[misc]
@@ -374,6 +374,8 @@ class Submitter:
         # EXPIRE is carried out even by a Redis that is out of memory.
         if not await self._redis.expire(key, keys.GATEWAY_TTL_SECONDS):
             await self._redis.set(key, "1", ex=keys.GATEWAY_TTL_SECONDS)
+        with suppress(OutOfMemoryError):  # rq's tools then show what they have shown before
+            await self._redis.sadd(keys.QUEUES, *map(keys.queue, Priority))
         await asyncio.sleep(_SIGN_OF_LIFE_SECONDS)
 
 

@@ -15,7 +15,7 @@ from fast_priority.broker.jobs import FORWARD, payload_of
 from fast_priority.broker.submitting import Submitter
 from fast_priority.priority import Priority
 from fast_priority.settings import Settings
-from tests.unit.broker_rig import Rig
+from tests.unit.broker_rig import Rig, until
 
 
 async def fetched(rig: Rig, submitter: Submitter) -> Job:
@@ -67,7 +67,8 @@ async def test_ttl_follows_the_settings(rig: Rig) -> None:
 
 
 async def test_queues(rig: Rig, submitter: Submitter) -> None:
-    """`rq info` finds both queues and how much waits on each."""
+    """`rq info` finds both queues, as soon as there is a gateway, and how much waits on each."""
+    await until("the gateway has named the queues", lambda: len(Queue.all(connection=rig.redis)) == 2)
     await rig.queue(submitter, Priority.LOW)
     found = {queue.name: queue.count for queue in Queue.all(connection=rig.redis)}
     assert found == {"high": 0, "low": 1}

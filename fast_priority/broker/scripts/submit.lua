@@ -1,6 +1,6 @@
 -- Put requests on their queues, as rq jobs, unless the queue is full. O(1) in the length of the queues.
 --
--- KEYS: 1 queue high, 2 queue low, 3 wake-up list, 4 gateway's sign of life, 5 rq's set of queues
+-- KEYS: 1 queue high, 2 queue low, 3 wake-up list, 4 gateway's sign of life
 -- ARGV: 1 job key prefix, 2 gateway id, 3 seconds a job may wait, 4 most waiting high, 5 most waiting low,
 --       6 most wake-up tokens, 7 wake-up TTL, 8 gateway TTL, 9 queue grace seconds, 10 number of constant arguments,
 --       then the constant field-value pairs of a job, then for each job: id, queue name, data, time, description,
@@ -25,9 +25,6 @@ local first = 11 + constants
 local fields = {}
 for i = 11, first - 1 do fields[#fields + 1] = ARGV[i] end
 local base = #fields
-
--- The gateway that asks is alive, whatever Redis remembers of it (it may just have restarted).
-redis.call('SET', KEYS[4], '1', 'EX', ARGV[8])
 
 local waiting, outcomes, behind = {}, {}, {}
 local woken = 0
@@ -63,10 +60,13 @@ if woken > 0 then
     if #ids > 0 then redis.call('RPUSH', queues[name], unpack(ids)) end
     redis.call('EXPIRE', queues[name], ttl + tonumber(ARGV[9]))
   end
-  redis.call('SADD', KEYS[5], KEYS[1], KEYS[2])
   local tokens = {}
   for i = 1, math.min(woken, tonumber(ARGV[6]) - redis.call('LLEN', KEYS[3])) do tokens[i] = '1' end
   if #tokens > 0 then redis.call('LPUSH', KEYS[3], unpack(tokens)) end
   redis.call('EXPIRE', KEYS[3], ARGV[7])
 end
+
+-- The gateway that asks is alive, whatever Redis remembers of it (it may just have restarted). Last of all: EXPIRE is
+-- carried out even by a Redis that is out of memory, and what follows it in a script as well.
+if redis.call('EXPIRE', KEYS[4], ARGV[8]) == 0 then redis.call('SET', KEYS[4], '1', 'EX', ARGV[8]) end
 return outcomes
