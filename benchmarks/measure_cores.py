@@ -5,6 +5,7 @@ import subprocess
 import sys
 import tempfile
 from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,36 +18,55 @@ from benchmarks.sizes import Sizes
 from benchmarks.ways import measuring
 from benchmarks.wrk import loading
 
-_SLOTS, _CONNECTIONS = 16, 256
+_CONNECTIONS = 256
 _SHAPES = (1, 2)  # so many gateways, and as many worker processes
 _CLIENTS = 2  # programs that put load on, alike in both shapes
+_SLOTS_OF_PROOF = 16
+
+
+@dataclass(frozen=True, slots=True)
+class _Case:
+    """What is the limit, and the slots and service that make it so."""
+
+    limit: str
+    slots: int
+    service_ms: int
+
+
+_CASES = (_Case("the slots as the limit: 64 at 16 ms", 64, 16), _Case("the cores as the limit: target for free", 16, 0))
 
 
 def measure_cores(sizes: Sizes) -> Report:
-    """Compare throughput with a target for free; and prove the order of the larger stack."""
+    """Compare throughput, whatever the limit is; and prove the order of the larger stack."""
     report = Report("cores")
-    rates: dict[int, list[float]] = {shape: [] for shape in _SHAPES}
-    with measuring() as output, running_target(output) as target, ExitStack() as parts:
-        stacks = {
-            shape: parts.enter_context(running_ours(target.url, output, _SLOTS, workers=shape, gateways=shape))
-            for shape in _SHAPES
-        }
-        for number in range(-1, sizes.rounds):  # the first one warms up
-            for shape in rotated(_SHAPES, number):
-                rate = _load(report, stacks[shape], shape, number, sizes.seconds if number >= 0 else 1)
-                if number >= 0:
-                    rates[shape].append(rate)
-    what = "two gateways and two worker processes: throughput, times that of one and one"
-    report.findings = [at_least(what, 1.0, ratios(rates[2], rates[1]), times)]
-    rows = [[f"{shape} and {shape}", Spread.of(rates[shape]).shown("{:,.0f}".format)] for shape in _SHAPES]
-    report.tables["cores"] = table(("gateways and worker processes", "requests per second"), rows)
+    rows = [_compare(report, case, sizes) for case in _CASES]
+    heads = ("requests per second of gateways and worker processes", *(f"{shape} and {shape}" for shape in _SHAPES))
+    report.tables["cores"] = table(heads, rows)
     if sizes.proves_order:
         report.findings.append(_prove_order(report))
     return report
 
 
-def _load(report: Report, stack: Stack, shape: int, number: int, seconds: int) -> float:
-    paths = [path_of(QUEUE, priority, 0) for priority in PRIORITIES]
+def _compare(report: Report, case: _Case, sizes: Sizes) -> list[str]:
+    """Add the finding, and give the row of the table."""
+    rates: dict[int, list[float]] = {shape: [] for shape in _SHAPES}
+    with measuring() as output, running_target(output) as target, ExitStack() as parts:
+        stacks = {
+            shape: parts.enter_context(running_ours(target.url, output, case.slots, workers=shape, gateways=shape))
+            for shape in _SHAPES
+        }
+        for number in range(-1, sizes.rounds):  # the first one warms up
+            for shape in rotated(_SHAPES, number):
+                rate = _load(report, stacks[shape], case, shape, number, sizes.seconds if number >= 0 else 1)
+                if number >= 0:
+                    rates[shape].append(rate)
+    what = f"two gateways and two worker processes, {case.limit}: throughput, times that of one and one"
+    report.findings.append(at_least(what, 1.0, ratios(rates[2], rates[1]), times))
+    return [case.limit, *(Spread.of(rates[shape]).shown("{:,.0f}".format) for shape in _SHAPES)]
+
+
+def _load(report: Report, stack: Stack, case: _Case, shape: int, number: int, seconds: int) -> float:
+    paths = [path_of(QUEUE, priority, case.service_ms) for priority in PRIORITIES]
     with ExitStack() as loads:
         running = [
             loads.enter_context(loading(stack.urls[client % shape], paths, _CONNECTIONS // _CLIENTS, seconds))
@@ -56,16 +76,15 @@ def _load(report: Report, stack: Stack, shape: int, number: int, seconds: int) -
     stack.wait_until_idle()
     if number < 0:
         return 0.0
-    return sum(
-        record(report, one, shape=shape, client=client, round=number).per_second for client, one in enumerate(seen)
-    )
+    where = {"service_ms": case.service_ms, "shape": shape, "round": number}
+    return sum(record(report, one, **where, client=client).per_second for client, one in enumerate(seen))
 
 
 def _prove_order(report: Report) -> Finding:
     """Run the load tests' own proof on such a stack."""
     with tempfile.TemporaryDirectory(prefix="bench-proof-") as folder:
         command = [
-            sys.executable, "-m", "loadtests", "check", "--quick", "--slots", str(_SLOTS), "--workers", "2",
+            sys.executable, "-m", "loadtests", "check", "--quick", "--slots", str(_SLOTS_OF_PROOF), "--workers", "2",
             "--gateways", "2", "--out", folder,
         ]  # fmt: skip
         subprocess.run(command, stdout=subprocess.DEVNULL, check=False)
