@@ -95,6 +95,35 @@ async def test_what_a_quick_target_is_about_to_answer(
     assert turns == [together]
 
 
+@pytest.mark.parametrize(
+    ("answers", "taken_seconds", "more_was_there", "turns"),
+    [(2, 1.0, True, [0, 0, 2]), (1, 1.0, True, [0, 1]), (2, 0.001, True, [0, 2]), (2, 1.0, False, [0, 2])],
+    ids=["several", "one", "quick target", "nothing waits"],
+)
+async def test_slots_that_several_answers_freed_are_filled_first(
+    redis: Redis, monkeypatch: pytest.MonkeyPatch, answers: int, taken_seconds: float, more_was_there: bool,
+    turns: list[int],
+) -> None:  # fmt: skip
+    """What several answers freed is filled before they are said, if work waits; one is said in the same round trip."""
+    taken: list[int] = []
+
+    async def take_turn(sayings: Sequence[Saying], free_slots: int) -> Turn:
+        taken.append(len(sayings))
+        if len(taken) == 1:
+            for _ in range(answers):
+                serving._note_freed(taken_seconds)
+                serving._say(said)
+        serving._leaving = bool(sayings)
+        return Turn([], suspended=False, work_is_left=more_was_there)
+
+    serving = Serving(name="w", slots=SLOTS, settings=Settings.load(), connection=redis, record=lambda: {}, burst=False)
+    monkeypatch.setattr(serving._claimer, "take_turn", take_turn)
+    said = Saying(Claim("job", "execution", "low", "gateway", b""), Reply(204, [], b""))
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        await serving._fill_slots()
+    assert taken == turns
+
+
 async def test_it_ends_while_it_waits(served: Served) -> None:
     """A worker that waits for work ends when it is told to, and takes nothing more."""
     assert await served.ask(is_idempotent=True) == 204
