@@ -116,8 +116,8 @@ def milliseconds(value: float) -> str:
 
 
 def percent(value: float) -> str:
-    """Write a share."""
-    return f"{value:.1%}"
+    """Write a share: 93.5%, and near the whole, where a tenth is much, 98.96%."""
+    return f"{value:.2%}" if value >= 0.98 else f"{value:.1%}"
 
 
 def table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

@@ -67,7 +67,7 @@ def test_what_is_only_shown_has_no_verdict() -> None:
 def test_the_table_names_bound_and_verdict() -> None:
     """Each line has what was asked beside what was seen."""
     line = findings_table([at_least("busy", 0.99, Spread.of([0.995]), percent)]).splitlines()[-1]
-    assert line == "| busy | ≥ 99.0% | 99.5% | PASS |"
+    assert line == "| busy | ≥ 99.00% | 99.50% | PASS |"
 
 
 def test_each_round_begins_with_another() -> None:
