@@ -16,7 +16,6 @@ from fast_priority.broker.jobs import JobTemplate, WriteOnlySerializer
 from fast_priority.broker.round_trip import Argument, Command, send_together
 from fast_priority.errors import NotSent
 from fast_priority.message import Chunk, Failure, Frame, Head, Part, Want, encode, encode_part
-from fast_priority.priority import Priority
 from fast_priority.trouble import Trouble
 
 logger = logging.getLogger("rq.worker")  # one log for one worker
@@ -26,8 +25,7 @@ _WAKE_UP_SECONDS = 2
 _PATIENCE_SECONDS = 4.0  # a server that was replaced may leave the connection to it silent for ever
 _WAS_NOT_SENT = encode_part(Failure(NotSent.slug, "Redis was away for so long that its gateway seemed to be gone"))
 _PUSHED = (Chunk, Want)
-_QUEUES = [keys.queue(Priority.HIGH), keys.queue(Priority.LOW)]
-_TOUCHED_BY_CLAIMS = [*_QUEUES, *keys.LEASES, keys.WAKE_UP, keys.SUSPENDED]
+_TOUCHED_BY_CLAIMS = [*keys.LANES, *keys.LEASES, keys.WAKE_UP, keys.SUSPENDED]
 
 
 class Claim(NamedTuple):

@@ -56,6 +56,10 @@ def queue(priority: Priority) -> str:
     return f"{RQ_KEY_PREFIX}:queue:{priority.value}"
 
 
+LANES = [queue(Priority.HIGH), queue(Priority.LOW)]
+"""Both of them, high first."""
+
+
 def started(queue_name: str) -> str:
     """The rq registry of started jobs: `job id:execution id`, scored by when the lease runs out."""
     return StartedJobRegistry.key_template.format(queue_name)

@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any, Literal, NamedTuple
 from uuid import uuid4
 
-from redis.exceptions import OutOfMemoryError, ResponseError
+from redis.exceptions import ResponseError
 
 from fast_priority.broker import connecting, keys, scripts
 from fast_priority.broker.batching import Batcher
@@ -302,10 +302,7 @@ class Submitter:
             arguments += (
                 job_id, priority.value, data, now, description, until + ahead, int(goes_first), int(again)
             )  # fmt: skip
-        touched = [
-            keys.queue(Priority.HIGH), keys.queue(Priority.LOW),
-            keys.WAKE_UP, keys.gateway(self.gateway_id),
-        ]  # fmt: skip
+        touched = [*keys.LANES, keys.WAKE_UP, keys.gateway(self.gateway_id)]
         outcomes: list[bytes] = await scripts.SUBMIT.run(self._redis, touched, arguments)
         return [outcome.decode() for outcome in outcomes]  # type: ignore[misc]
 
@@ -371,11 +368,12 @@ class Submitter:
     async def _show_life(self) -> None:
         await self._clock.set_by(self._redis)
         key = keys.gateway(self.gateway_id)
-        # EXPIRE is carried out even by a Redis that is out of memory.
-        if not await self._redis.expire(key, keys.GATEWAY_TTL_SECONDS):
+        # EXPIRE is carried out even by a Redis that is out of memory. What becomes of rq's register, with no memory or
+        # as a key of another type, concerns rq's tools alone.
+        steps: list[Command] = [("EXPIRE", key, keys.GATEWAY_TTL_SECONDS), ("SADD", keys.QUEUES, *keys.LANES)]
+        is_known, _ = await scripts.run_together(self._redis, steps)
+        if not is_known:
             await self._redis.set(key, "1", ex=keys.GATEWAY_TTL_SECONDS)
-        with suppress(OutOfMemoryError):  # rq's tools then show what they have shown before
-            await self._redis.sadd(keys.QUEUES, *map(keys.queue, Priority))
         await asyncio.sleep(_SIGN_OF_LIFE_SECONDS)
 
 

@@ -87,6 +87,5 @@ class Withdrawals:
         ]  # fmt: skip
         for job_id, priority, farewell in withdrawals:
             arguments += (job_id, priority.value, farewell)
-        touched = [keys.queue(Priority.HIGH), keys.queue(Priority.LOW)]
-        outcomes: list[bytes] = await scripts.WITHDRAW.run(self._redis, touched, arguments)
+        outcomes: list[bytes] = await scripts.WITHDRAW.run(self._redis, keys.LANES, arguments)
         return [outcome.decode() for outcome in outcomes]  # type: ignore[misc]

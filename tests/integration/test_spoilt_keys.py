@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from redis import Redis
 
-from fast_priority.broker import connecting, keys
+from fast_priority.broker import connecting, keys, submitting
 from fast_priority.broker.claiming import Claim, Claimer, Saying
 from fast_priority.broker.submitting import Outcome, Submitter
 from fast_priority.errors import BrokerUnavailable
@@ -23,6 +23,7 @@ class Broker:
 
     def __init__(self, redis: Redis, settings: Settings) -> None:
         self.redis: Any = redis
+        self.settings = settings
         self.one, self.other = Submitter(settings), Submitter(settings)
         self.claimer = Claimer(connecting.redis_options(settings), "worker")
         self._asking: list[asyncio.Task[Outcome]] = []
@@ -117,6 +118,21 @@ async def test_a_wake_up_list_of_the_wrong_type(broker: Broker) -> None:
     broker.redis.zadd(keys.WAKE_UP, {"not a list": 1})
     await broker.claimer.take_turn([], 1)
     assert not broker.redis.exists(keys.WAKE_UP)
+
+
+async def test_a_register_of_queues_of_the_wrong_type(
+    broker: Broker, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What only rq's tools read costs no gateway its sign of life, and the log nothing."""
+    monkeypatch.setattr(submitting, "_SIGN_OF_LIFE_SECONDS", 0.01)
+    broker.spoil(keys.QUEUES)
+    gateway = Submitter(broker.settings)
+    sign_of_life = keys.gateway(gateway.gateway_id)
+    async with gateway:
+        await until("it shows life", lambda: broker.redis.exists(sign_of_life) == 1)
+        broker.redis.delete(sign_of_life)
+        await until("it shows life again", lambda: broker.redis.exists(sign_of_life) == 1)
+    assert not caplog.records
 
 
 async def test_it_is_said_once(broker: Broker, caplog: pytest.LogCaptureFixture) -> None:
