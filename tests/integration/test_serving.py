@@ -8,6 +8,7 @@ import pytest
 from redis import Redis
 
 from fast_priority import carrier
+from fast_priority import serving as serving_module
 from fast_priority.broker import claiming
 from fast_priority.broker.claiming import Claim, Saying, Turn
 from fast_priority.broker.submitting import Submitter
@@ -20,6 +21,7 @@ from tests.harness import scripted_target
 
 PATIENCE_SECONDS = 30
 SLOTS = 3
+SAID = Saying(Claim("job", "execution", "low", "gateway", b""), Reply(204, [], b""))
 
 
 class Served:
@@ -59,6 +61,12 @@ async def served(redis: Redis, redis_port: int, monkeypatch: pytest.MonkeyPatch)
                 await served.end()
 
 
+@pytest.fixture
+def serving(redis: Redis) -> Serving:
+    """A worker that does not run."""
+    return Serving(name="w", slots=SLOTS, settings=Settings.load(), connection=redis, record=lambda: {}, burst=False)
+
+
 async def test_one_after_the_other(served: Served) -> None:
     """Each request is served at once, whether a claim that was sent ahead may take it or not."""
     asked = [True, False, True, True, False, False, True, False]
@@ -73,7 +81,7 @@ async def test_all_at_once(served: Served) -> None:
 
 @pytest.mark.parametrize(("taken_seconds", "together"), [(0.001, 2), (1.0, 1)])
 async def test_what_a_quick_target_is_about_to_answer(
-    redis: Redis, monkeypatch: pytest.MonkeyPatch, taken_seconds: float, together: int
+    serving: Serving, monkeypatch: pytest.MonkeyPatch, taken_seconds: float, together: int
 ) -> None:
     """A turn lets more answers come from a target that answers at once, and waits for nothing at any other."""
     turns = []
@@ -83,26 +91,30 @@ async def test_what_a_quick_target_is_about_to_answer(
         serving._leaving = True
         return Turn([], suspended=False)
 
-    serving = Serving(name="w", slots=SLOTS, settings=Settings.load(), connection=redis, record=lambda: {}, burst=False)
     monkeypatch.setattr(serving._claimer, "take_turn", take_turn)
-    said = Saying(Claim("job", "execution", "low", "gateway", b""), Reply(204, [], b""))
     serving._in_flight.start(Claim("another", "execution", "low", "gateway", b""), math.inf)
     serving._note_freed(taken_seconds)
-    serving._say(said)
+    serving._say(SAID)
     filling = asyncio.create_task(serving._fill_slots())
-    asyncio.get_running_loop().call_soon(serving._say, said)  # comes when the turn is about to begin
+    asyncio.get_running_loop().call_soon(serving._say, SAID)  # comes when the turn is about to begin
     await filling
     assert turns == [together]
 
 
 @pytest.mark.parametrize(
-    ("answers", "taken_seconds", "more_was_there", "turns"),
-    [(2, 1.0, True, [0, 0, 2]), (1, 1.0, True, [0, 1]), (2, 0.001, True, [0, 2]), (2, 1.0, False, [0, 2])],
-    ids=["several", "one", "quick target", "nothing waits"],
+    ("answers", "taken_seconds", "more_was_there", "in_flight", "turns"),
+    [
+        (2, 1.0, True, 0, [0, 0, 2]),
+        (1, 1.0, True, 0, [0, 1]),
+        (2, 0.001, True, 0, [0, 2]),
+        (2, 1.0, False, 0, [0, 2]),
+        (2, 1.0, True, SLOTS, [0, 2]),
+    ],
+    ids=["several", "one", "quick target", "nothing waits", "no slot is free"],
 )
 async def test_slots_that_several_answers_freed_are_filled_first(
-    redis: Redis, monkeypatch: pytest.MonkeyPatch, answers: int, taken_seconds: float, more_was_there: bool,
-    turns: list[int],
+    serving: Serving, monkeypatch: pytest.MonkeyPatch, answers: int, taken_seconds: float, more_was_there: bool,
+    in_flight: int, turns: list[int],
 ) -> None:  # fmt: skip
     """What several answers freed is filled before they are said, if work waits; one is said in the same round trip."""
     taken: list[int] = []
@@ -112,16 +124,37 @@ async def test_slots_that_several_answers_freed_are_filled_first(
         if len(taken) == 1:
             for _ in range(answers):
                 serving._note_freed(taken_seconds)
-                serving._say(said)
+                serving._say(SAID)
+            for number in range(in_flight):
+                serving._in_flight.start(Claim(f"{number}", "execution", "low", "gateway", b""), math.inf)
         serving._leaving = bool(sayings)
         return Turn([], suspended=False, work_is_left=more_was_there)
 
-    serving = Serving(name="w", slots=SLOTS, settings=Settings.load(), connection=redis, record=lambda: {}, burst=False)
     monkeypatch.setattr(serving._claimer, "take_turn", take_turn)
-    said = Saying(Claim("job", "execution", "low", "gateway", b""), Reply(204, [], b""))
     async with asyncio.timeout(PATIENCE_SECONDS):
         await serving._fill_slots()
     assert taken == turns
+
+
+async def test_a_suspension_holds_no_answers_back(serving: Serving, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Answers are said at once when the claim that went ahead of them finds that rq's tools hold the workers back."""
+    monkeypatch.setattr(serving_module, "_SUSPENDED_SECONDS", 3600)
+    taken: list[int] = []
+
+    async def take_turn(sayings: Sequence[Saying], free_slots: int) -> Turn:
+        taken.append(len(sayings))
+        if len(taken) == 1:
+            for _ in range(2):
+                serving._note_freed(1.0)
+                serving._say(SAID)
+        serving._leaving = bool(sayings)
+        is_first = len(taken) == 1
+        return Turn([], suspended=not is_first and not sayings, work_is_left=is_first)
+
+    monkeypatch.setattr(serving._claimer, "take_turn", take_turn)
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        await serving._fill_slots()
+    assert taken == [0, 0, 2]
 
 
 async def test_it_ends_while_it_waits(served: Served) -> None:
