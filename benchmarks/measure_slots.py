@@ -30,7 +30,7 @@ _HIGH_CONNECTIONS, _LOW_CONNECTIONS = 32, 224
 _BUSY_SLOTS, _WAITING = 16, 64
 _LEAST_BUSY = {100: 0.99, 10: 0.95}
 _MARGIN_SECONDS = 0.5
-_ROUNDS_TIMES = 2  # what is judged differs by less than rounds do
+_BUSY_ROUNDS = 2  # for each of the others: the bounds are nearer than the rounds are to each other
 _SHAPES = {QUEUED: "one worker process", QUEUED_ON_CORES: "a worker process for each core"}
 
 
@@ -121,7 +121,7 @@ def measure_busy(sizes: Sizes) -> Report:
             shares: dict[tuple[str, Priority], list[float]] = {(DIRECT, "low"): []}
             shares |= {(name, priority): [] for name in (QUEUED, QUEUED_ON_CORES) for priority in PRIORITIES}
             services: list[float] = []
-            for number in range(_ROUNDS_TIMES * sizes.rounds):
+            for number in range(_BUSY_ROUNDS * sizes.rounds):
                 for name, priority in rotated(list(shares), number):
                     share, mean_ms = _busy(report, ways[name], target, priority, service_ms, number, sizes.busy_seconds)
                     shares[name, priority].append(share)
