@@ -76,7 +76,7 @@ chaos: $(VENV)/installed-dev ## Torment a whole stack for 30 minutes under load;
 	$(BIN)/python -m tests.chaos.soak $(ARGS)
 
 .PHONY: bench
-bench: $(VENV)/installed-dev ## Measure all of docs/performance.md; ARGS="--quick" for 3 minutes, "--write docs" to keep it
+bench: $(VENV)/installed-dev ## Measure all of docs/performance.md; ARGS="--quick" for 4 minutes, "--write docs" to keep it
 	$(BIN)/python benchmarks/performance.py $(ARGS)
 
 .PHONY: bench-check

@@ -2,7 +2,7 @@
 
 Prints Markdown tables on stdout and its progress on stderr; `--write docs` puts tables, pictures and every single
 figure into the documentation. Exits 1 if a bound does not hold or a figure does not count, 2 if something is missing.
-It takes about half an hour; --quick takes three, and its figures are good for nothing but trying.
+It takes about half an hour; --quick takes four, and its figures are good for nothing but trying.
 """
 
 import argparse
