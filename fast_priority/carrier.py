@@ -11,6 +11,7 @@ from fast_priority.broker import connecting
 from fast_priority.broker.claiming import Claim, Saying, refuse
 from fast_priority.broker.jobs import NotOurJob, payload_of
 from fast_priority.carrying import Last, carry, carry_on, exchange_for, failure_of
+from fast_priority.elapsed import Moment
 from fast_priority.errand import Errands
 from fast_priority.errors import MalformedRequest
 from fast_priority.exchange import Exchange
@@ -52,9 +53,9 @@ class Carrier:
         self._targets = Targets()
         self._errands = Errands()
 
-    def start(self, claim: Claim, leased_until: float) -> None:
+    def start(self, claim: Claim, leased_since: Moment) -> None:
         """Begin to carry a claim, unless its client has left already."""
-        carried = self._in_flight.start(claim, leased_until)
+        carried = self._in_flight.start(claim, leased_since)
         if carried is None:
             self._say(Saying(claim, None))
             return

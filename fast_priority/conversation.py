@@ -12,6 +12,7 @@ from contextlib import asynccontextmanager
 
 from fast_priority.errors import RequestLost
 from fast_priority.message import Chunk, End, Head, Part, Want
+from fast_priority.stall import Timeout
 
 _MOST_UNREAD = 1100  # over any window that the settings allow
 _BESIDE_CHUNKS = 2  # a head, and an end or a failure
@@ -165,7 +166,7 @@ class Wanting:
 @asynccontextmanager
 async def _bounded(seconds: float | None) -> AsyncIterator[None]:
     try:
-        async with asyncio.timeout(seconds):
+        async with Timeout(seconds):
             yield
     except TimeoutError as error:
         raise RequestLost(f"nothing was heard of it for {seconds:g} s") from error

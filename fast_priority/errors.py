@@ -105,6 +105,12 @@ class BrokerUnavailable(GatewayError):
     proxy_error, fault, retry_after_seconds = "proxy_internal_error", "internal", 1
 
 
+class NotQueued(BrokerUnavailable):
+    """Redis has not taken the request, and never will; the target has not seen it."""
+
+    slug, title = "request-not-queued", "The request was not queued"
+
+
 class GatewayNotReady(GatewayError):
     """The gateway is starting or stopping."""
 

@@ -1,9 +1,14 @@
 """Whether a request that came to nothing may be sent once more."""
 
-from fast_priority.errors import GatewayError, NotSent, RequestLost, TargetClosed, TargetRefused
+from fast_priority.errors import GatewayError, NotQueued, NotSent, RequestLost, TargetClosed, TargetRefused
 
 IDEMPOTENT_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"})
 """Twice has the same effect as once (RFC 9110, section 9.2.2); of any other method nothing is known."""
+
+
+def was_surely_not_sent(error: GatewayError) -> bool:
+    """Tell whether the target has certainly not seen a request that failed with `error`."""
+    return isinstance(error, NotSent | NotQueued)
 
 
 def may_be_repeated(error: GatewayError, *, is_idempotent: bool, body_was_read: bool) -> bool:
@@ -14,6 +19,6 @@ def may_be_repeated(error: GatewayError, *, is_idempotent: bool, body_was_read: 
     """
     if body_was_read:
         return False
-    return isinstance(error, NotSent) or (
+    return was_surely_not_sent(error) or (
         is_idempotent and isinstance(error, RequestLost | TargetClosed | TargetRefused)
     )

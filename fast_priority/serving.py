@@ -171,7 +171,7 @@ class Serving:
 
     async def _start_all(self, turn: Turn, asked_for: int) -> None:
         for claim in turn.claims:
-            self._carrier.start(claim, turn.leased_until)
+            self._carrier.start(claim, turn.asked)
         self._more_was_there = turn.work_is_left or len(turn.claims) == asked_for
         if self._more_was_there:
             self._work_may_wait = True

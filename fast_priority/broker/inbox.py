@@ -10,7 +10,7 @@ from redis.asyncio import Redis
 from fast_priority.broker import connecting, keys, scripts
 from fast_priority.broker.lookout import Lookout
 from fast_priority.broker.mailbox import Mailbox
-from fast_priority.broker.presence import Presence
+from fast_priority.broker.redis_health import RedisHealth
 from fast_priority.conversation import Conversation
 from fast_priority.errors import GatewayError, RequestLost
 from fast_priority.message import End, Failure, Frame, Reply
@@ -36,14 +36,20 @@ class Inbox:
     have time first to say what they have in flight; then all that wait are looked at.
     """
 
-    def __init__(self, gateway_id: str, options: dict[str, Any], poll_interval_seconds: float) -> None:
+    def __init__(
+        self,
+        gateway_id: str,
+        options: dict[str, Any],
+        poll_interval_seconds: float,
+        health: RedisHealth | None = None,
+    ) -> None:
         self._key, self._aside = keys.inbox(gateway_id), keys.set_aside(gateway_id)
         self._redis: Redis = connecting.connect(options, _ANSWER_SECONDS)
         self._mailbox = Mailbox(gateway_id, options, self._hear, expects_much=lambda: bool(self._waiting))
         self._poll_interval_seconds = poll_interval_seconds
         self._waiting: dict[str, Conversation] = {}
         self._lookout = Lookout()
-        self._presence = Presence()
+        self._health = health or RedisHealth()
         self._tasks: list[asyncio.Task[None]] = []
 
     def open(self) -> None:
@@ -103,7 +109,7 @@ class Inbox:
         again_seconds = _AGAIN_SECONDS if self._lookout.is_in_a_hurry else self._poll_interval_seconds
         await asyncio.sleep(min(again_seconds, self._poll_interval_seconds))
         looks_seldom = self._poll_interval_seconds > _OFTEN_SECONDS
-        everyone = looks_seldom or self._presence.was_away_within(_ALL_SEEN_SECONDS)
+        everyone = looks_seldom or self._health.was_away_within(_ALL_SEEN_SECONDS)
         await self._watch(self._lookout.choose(everyone=everyone))
 
     async def _watch(self, ids: list[str]) -> None:
@@ -117,7 +123,7 @@ class Inbox:
             most_unread = max(most_unread, unread)
             ending.update(job_id.decode(errors="replace") for job_id in ending_now)
             seen += zip(some, statuses, strict=True)
-        if self._presence.was_away_within(_WORKERS_ARE_BACK_SECONDS):
+        if self._health.was_away_within(_WORKERS_ARE_BACK_SECONDS):
             return
         # The last first: each goes in front of all others, and so the oldest comes to be the first.
         for request_id, error in self._lookout.note(seen, ending, most_unread):
@@ -128,9 +134,11 @@ class Inbox:
         asked_at = time.monotonic()
         try:
             touched = [self._key, self._aside, *keys.LEASES]
-            server, unread, ending, *statuses = await scripts.WATCH.run(self._redis, touched, [keys.JOB_PREFIX, *ids])
+            answer = await scripts.WATCH.run(self._redis, touched, [keys.JOB_PREFIX, *ids])
         except connecting.LOST:
-            self._presence.note_away()
+            self._health.note_away()
             raise
-        self._presence.note_answer(server, asked_at)
+        server, seconds, microseconds, unread, ending, *statuses = answer
+        self._health.note_held_up(asked_at)
+        self._health.note_answer(server, (seconds, microseconds), asked_at)
         return unread, ending, statuses

@@ -47,6 +47,8 @@ WORKER_TTL_SECONDS = 15
 """How long a PriorityWorker counts as alive after its last sign of life; renewed every second."""
 FAILED_TTL_SECONDS = 86_400
 """How long a refused job stays in rq's failed registry, with its reason, for somebody to look at."""
+TOMBSTONE_TTL_SECONDS = 10
+"""How long a submit that was found absent is kept from being queued: longer than its bytes can be under way."""
 QUEUE_GRACE_SECONDS = 60
 """How much longer than the jobs in it a queue is kept after the last submit."""
 

@@ -10,6 +10,7 @@ from redis.asyncio import Redis
 from fast_priority.broker import connecting, keys, scripts
 from fast_priority.broker.batching import Batcher
 from fast_priority.broker.round_trip import Argument
+from fast_priority.broker.submit_outbox import NEVER_QUEUED
 from fast_priority.message import Frame, Leave, encode
 from fast_priority.priority import Priority
 from fast_priority.tasks import end_all
@@ -20,8 +21,6 @@ _MOST_AT_ONCE = 64
 _ATTEMPTS = 60
 _AGAIN_SECONDS = 1.0
 _LAST_SECONDS = 2.0
-
-_NEVER_QUEUED = ("full", "late")
 
 Outcome = Literal["withdrawn", "started", "gone"]
 
@@ -66,7 +65,7 @@ class Withdrawals:
     async def _withdraw(self, job_id: str, priority: Priority, submit: "asyncio.Future[Any]") -> None:
         await asyncio.wait([submit])  # a withdrawal that overtook its submit would find nothing
         outcome = "unknown" if submit.cancelled() or submit.exception() is not None else submit.result()
-        if outcome in _NEVER_QUEUED:
+        if outcome in NEVER_QUEUED:
             return
         is_certain = outcome == "queued"
         withdrawal = _Withdrawal(job_id, priority, encode(Frame(job_id, Leave())))

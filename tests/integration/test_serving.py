@@ -1,7 +1,6 @@
 """A worker's slots on a real Redis: nothing waits beside a free one, and the end comes when it is asked for."""
 
 import asyncio
-import math
 from collections.abc import AsyncIterator, Sequence
 
 import pytest
@@ -12,6 +11,7 @@ from fast_priority import serving as serving_module
 from fast_priority.broker import claiming
 from fast_priority.broker.claiming import Claim, Saying, Turn
 from fast_priority.broker.submitting import Submitter
+from fast_priority.elapsed import Moment
 from fast_priority.errors import GatewayError
 from fast_priority.message import ForwardCall, Reply, Request, TargetPolicy, encode
 from fast_priority.priority import Priority
@@ -22,6 +22,8 @@ from tests.harness import scripted_target
 PATIENCE_SECONDS = 30
 SLOTS = 3
 SAID = Saying(Claim("job", "execution", "low", "gateway", b""), Reply(204, [], b""))
+
+FOREVER = Moment(float("inf"), float("inf"), float("inf"))
 
 
 class Served:
@@ -92,7 +94,7 @@ async def test_what_a_quick_target_is_about_to_answer(
         return Turn([], suspended=False)
 
     monkeypatch.setattr(serving._claimer, "take_turn", take_turn)
-    serving._in_flight.start(Claim("another", "execution", "low", "gateway", b""), math.inf)
+    serving._in_flight.start(Claim("another", "execution", "low", "gateway", b""), FOREVER)
     serving._note_freed(taken_seconds)
     serving._say(SAID)
     filling = asyncio.create_task(serving._fill_slots())
@@ -126,7 +128,7 @@ async def test_slots_that_several_answers_freed_are_filled_first(
                 serving._note_freed(taken_seconds)
                 serving._say(SAID)
             for number in range(in_flight):
-                serving._in_flight.start(Claim(f"{number}", "execution", "low", "gateway", b""), math.inf)
+                serving._in_flight.start(Claim(f"{number}", "execution", "low", "gateway", b""), FOREVER)
         serving._leaving = bool(sayings)
         return Turn([], suspended=False, work_is_left=more_was_there)
 

@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
-from fast_priority.broker import keys, scripts, submitting
+from fast_priority.broker import keys, scripts, submit_outbox
 from fast_priority.broker.claiming import Claimer, Saying
-from fast_priority.broker.submitting import Submitter, _Submission
+from fast_priority.broker.submit_outbox import Submission
+from fast_priority.broker.submitting import Submitter
 from fast_priority.conversation import Conversation
 from fast_priority.errors import BrokerUnavailable, QueueFull, RequestBodyTooLarge, RequestLost, WaitedTooLong
 from fast_priority.message import Chunk, End, Frame, Leave, Want, decode_frame, encode
@@ -232,20 +233,20 @@ async def test_gone_gateway_leaves_no_sign(rig: Rig) -> None:
 
 async def test_late(rig: Rig, held_submits: Held, monkeypatch: pytest.MonkeyPatch) -> None:
     """A submit that Redis carries out after its clients have been told 503 queues nothing."""
-    monkeypatch.setattr(submitting, "_SUBMIT_SECONDS", 0.05)
+    monkeypatch.setattr(submit_outbox, "SUBMIT_SECONDS", 0.4)
     async with Submitter(Settings.load()) as submitter:
         refused = rig.ask(submitter, Priority.LOW, b"late")
-        await until("its client is told", refused.done)
+        await until("it is written", lambda: held_submits.runs == 1)
+        (waiting,) = submitter._inbox._waiting.values()
+        await until("its time is over", lambda: time.monotonic() > waiting.progressed_at + 0.5)
         held_submits.through.set()
-        await until("the submit is over", lambda: submitter._submits._sending is None)
+        await until("its client is told", refused.done)
     assert isinstance(refused.exception(), BrokerUnavailable)
     assert (rig.waiting(Priority.LOW), rig.jobs()) == (0, [])
 
 
-def submission(job_id: str, until: float) -> _Submission:
-    return _Submission(
-        Conversation(), job_id, Priority.HIGH, b"", "GET /", until, goes_first=False, may_be_repeated=False
-    )
+def submission(job_id: str, until: float) -> Submission:
+    return Submission(Conversation(), job_id, Priority.HIGH, b"", "GET /", is_idempotent=False, until=until)
 
 
 async def test_late_alone(rig: Rig, submitter: Submitter) -> None:
@@ -253,7 +254,7 @@ async def test_late_alone(rig: Rig, submitter: Submitter) -> None:
     present = time.monotonic()
     late = submission("late", until=present - 1)
     in_time = submission("in-time", until=present + PATIENCE_SECONDS)
-    assert await submitter._submit_all([late, in_time]) == ["late", "queued"]
+    assert await submitter._submits._submit([late, in_time]) == ["late", "queued"]
     assert rig.ids(Priority.HIGH) == ["in-time"]
 
 

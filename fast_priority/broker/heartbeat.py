@@ -1,0 +1,35 @@
+"""A gateway's sign of life, and with it a look at Redis's clock."""
+
+import asyncio
+import time
+
+from redis.asyncio import Redis
+
+from fast_priority.broker import keys, scripts
+from fast_priority.broker.redis_health import RedisHealth
+from fast_priority.broker.round_trip import Command
+
+_SECONDS = 3.0
+
+
+class Heartbeat:
+    """Shows Redis every 3 s that one gateway lives; every submit shows it as well."""
+
+    def __init__(self, redis: Redis, gateway_id: str, health: RedisHealth) -> None:
+        self._redis = redis
+        self._key = keys.gateway(gateway_id)
+        self._health = health
+
+    async def beat_once(self) -> None:
+        """Show it once, and wait for 3 s. Raises what redis-py raises."""
+        # EXPIRE is carried out even by a Redis that is out of memory. What becomes of rq's register, with no memory or
+        # as a key of another type, concerns rq's tools alone.
+        steps: list[Command] = [
+            ("TIME",), ("EXPIRE", self._key, keys.GATEWAY_TTL_SECONDS), ("SADD", keys.QUEUES, *keys.LANES)
+        ]  # fmt: skip
+        asked_at = time.monotonic()
+        clock, is_known, _ = await scripts.run_together(self._redis, steps)
+        self._health.note_clock(clock, asked_at)
+        if not is_known:
+            await self._redis.set(self._key, "1", ex=keys.GATEWAY_TTL_SECONDS)
+        await asyncio.sleep(_SECONDS)
