@@ -26,16 +26,18 @@ class Timeout:
 
     def __init__(self, seconds: float | None) -> None:
         self._seconds = seconds
-        self._bound = asyncio.timeout(None)
+        self._bound: asyncio.Timeout | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._postponements = 0
 
     async def __aenter__(self) -> None:
+        if self._seconds is None:
+            return
+        self._bound = asyncio.timeout(None)
         await self._bound.__aenter__()
-        if self._seconds is not None:
-            self._loop = asyncio.get_running_loop()
-            self._due = self._loop.time() + self._seconds
-            self._timer = self._loop.call_at(self._due, self._fire)
+        self._loop = asyncio.get_running_loop()
+        self._due = self._loop.time() + self._seconds
+        self._timer = self._loop.call_at(self._due, self._fire)
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -43,7 +45,8 @@ class Timeout:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None  # it refers to this
-        await self._bound.__aexit__(kind, error, trace)
+        if self._bound is not None:
+            await self._bound.__aexit__(kind, error, trace)
 
     def _fire(self) -> None:
         now = self._loop.time()
@@ -51,5 +54,5 @@ class Timeout:
             self._postponements += 1
             self._due = now + READING_SECONDS
             self._timer = self._loop.call_at(self._due, self._fire)
-        else:
+        elif self._bound is not None:
             self._bound.reschedule(now)

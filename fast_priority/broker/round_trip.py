@@ -28,13 +28,14 @@ async def send_together(redis: Redis, commands: Sequence[Command], within_second
     else what redis-py raises when Redis is away; then some may have been carried out.
     """
     if within_seconds is None:
-        return await _exchange_on(redis, await _lent(redis), commands)
+        connection = await _lent(redis)
+        return await _exchange_on(redis, connection, commands, connection.socket_timeout)
     is_written = False
     try:
         async with Timeout(within_seconds):
             connection = await _lent(redis)
             is_written = True
-            return await _exchange_on(redis, connection, commands)
+            return await _exchange_on(redis, connection, commands, None)
     except TimeoutError as error:
         failure = RedisTimeoutError if is_written else NotCarriedOut
         raise failure(f"no answer within {within_seconds:.3g} s") from error
@@ -50,9 +51,11 @@ async def _lent(redis: Redis) -> AbstractConnection:
     return connection
 
 
-async def _exchange_on(redis: Redis, connection: AbstractConnection, commands: Sequence[Command]) -> list[Any]:
+async def _exchange_on(
+    redis: Redis, connection: AbstractConnection, commands: Sequence[Command], patience_seconds: float | None
+) -> list[Any]:
     try:
-        return await _exchange(connection, commands)
+        return await _exchange(connection, commands, patience_seconds)
     except BaseException:
         # Answers that are still to come must not be taken for those to the next commands.
         await connection.disconnect(nowait=True)
@@ -61,9 +64,11 @@ async def _exchange_on(redis: Redis, connection: AbstractConnection, commands: S
         await redis.connection_pool.release(connection)
 
 
-async def _exchange(connection: AbstractConnection, commands: Sequence[Command]) -> list[Any]:
+async def _exchange(
+    connection: AbstractConnection, commands: Sequence[Command], patience_seconds: float | None
+) -> list[Any]:
     # One timeout for all: redis-py's own is one for each answer, and a task of its own for each sending.
-    patience_seconds, connection.socket_timeout = connection.socket_timeout, None
+    redis_pys_own, connection.socket_timeout = connection.socket_timeout, None
     try:
         async with Timeout(patience_seconds):
             await _write(connection, _packed(connection, commands))
@@ -71,7 +76,7 @@ async def _exchange(connection: AbstractConnection, commands: Sequence[Command])
     except TimeoutError as error:
         raise RedisTimeoutError(f"no answer within {patience_seconds} s") from error
     finally:
-        connection.socket_timeout = patience_seconds
+        connection.socket_timeout = redis_pys_own
 
 
 async def _write(connection: AbstractConnection, packed: list[bytes]) -> None:
