@@ -17,12 +17,13 @@ local some_are_absent = false
 for i = 5, #ARGV do
   local job = ARGV[1] .. ARGV[i]
   local status = redis.call('HGET', job, 'status')
-  if not status then
+  local is_absent = not status or status == 'recalled' -- by an earlier question, whose answer was lost
+  if is_absent then
     redis.call('HSET', job, 'status', 'recalled')
     redis.call('EXPIRE', job, ARGV[4])
     some_are_absent = true
   end
-  states[#states + 1] = not status and 'absent' or status == 'queued' and 'queued' or 'started'
+  states[#states + 1] = is_absent and 'absent' or status == 'queued' and 'queued' or 'started'
 end
 if some_are_absent and pcall(redis.call, 'RPUSH', KEYS[1], ARGV[3]) then redis.call('EXPIRE', KEYS[1], ARGV[2]) end
 return states
