@@ -7,6 +7,9 @@ that the client used. X-Forwarded-For, -Host and -Proto tell the same to those w
 The target may believe these fields, so a client may not write them. From a peer that is no trusted proxy, every field
 is dropped that says whom a request comes from: Forwarded, X-Real-IP and all X-Forwarded-*; authenticating proxies name
 users in the latter. From a trusted proxy they are kept, and what the gateway sees is added.
+
+The same holds for X-Original-URL and X-Rewrite-URL, by which proxies in front of IIS name the path that a client asked
+for: a target that believes them would serve another path than the one that has chosen the queue.
 """
 
 import re
@@ -27,7 +30,7 @@ _MOST_REMEMBERED = 1024
 _LONGEST_HOST_REMEMBERED_BYTES = 255
 _FORWARDED, _FOR, _HOST, _PROTO = b"forwarded", b"x-forwarded-for", b"x-forwarded-host", b"x-forwarded-proto"
 # With underscores, too: what reads fields as CGI variables (RFC 3875, section 4.1.18) cannot tell the two apart.
-_SAYS_WHENCE = re.compile(rb"(?i)forwarded|x[-_]real[-_]ip|x[-_]forwarded([-_].*)?")
+_SAYS_WHENCE = re.compile(rb"(?i)forwarded|x[-_]real[-_]ip|x[-_]forwarded([-_].*)?|x[-_](original|rewrite)[-_]ur[il]")
 
 
 @dataclass(frozen=True, slots=True)

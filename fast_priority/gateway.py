@@ -121,7 +121,8 @@ class Gateway:
             date = formatdate(usegmt=True)
             await reply.send(answer_as_last(method, raw_target, fields, http_version, date))
             return
-        priority = self._rules.priority_of(raw_path.decode("latin-1"))
+        self._target.check(raw_target)
+        priority = self._rules.priority_of(raw_path.decode("latin-1"), method)
         if priority is None:
             answering = self._pass_on(method, raw_target, head.onward, body, reply)
         else:

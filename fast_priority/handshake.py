@@ -27,6 +27,7 @@ from fast_priority.errors import (
 )
 from fast_priority.fields import check_response_head, end_to_end_response_fields
 from fast_priority.message import Fields, TargetPolicy
+from fast_priority.request_head import TargetPath
 
 _LARGEST_HEAD_BYTES = 64 * 1024
 _SWITCHES = 101
@@ -93,7 +94,7 @@ async def ask_for_websocket(policy: TargetPolicy, raw_target: bytes, fields: Fie
 
 
 def _request(base: URL, raw_target: bytes, fields: Fields) -> h11.Request:
-    path = base.raw_path.encode().rstrip(b"/") + b"/" + raw_target.removeprefix(b"/")
+    path = TargetPath(base.raw_path).below(raw_target)
     host = base.host_port_subcomponent or ""
     own = [(b"Host", host.encode()), (b"Connection", b"Upgrade"), (b"Upgrade", b"websocket")]
     try:

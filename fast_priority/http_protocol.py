@@ -23,6 +23,7 @@ from fast_priority.head_limits import HeadLimits
 from fast_priority.message import Bytes, Fields
 from fast_priority.problem import answer_problem
 from fast_priority.remembering import remembered
+from fast_priority.request_bounds import RequestBounds
 from fast_priority.request_target import read_request_target
 from fast_priority.trouble import Trouble
 
@@ -52,6 +53,7 @@ class HttpProtocol(HttpToolsProtocol):
         self.left = Leaving()
         """Set when the client has left."""
         self._limits = HeadLimits()
+        self._bounds = RequestBounds()
         self.in_head = True
         self._is_refused = self._is_draining = self._is_misread = False
         self._has_sent = self._in_message = False
@@ -114,18 +116,20 @@ class HttpProtocol(HttpToolsProtocol):
 
     def _feed(self, data: Bytes) -> Bytes:
         """Read, and give what is still to be read: the parser stops at every Upgrade, whatever it asks for."""
+        count = self._bounds.next_piece(data, _MOST_READ_AT_ONCE_BYTES)
         try:
-            self.parser.feed_data(data[:_MOST_READ_AT_ONCE_BYTES])
+            self.parser.feed_data(data[:count])
         except httptools.HttpParserUpgrade as upgrade:
             rest = data[upgrade.args[0] :]
             if self._is_misread:
                 self._is_misread = False
+                self._bounds.begin()
                 return self._head_without_upgrade() + bytes(rest)
             if self._latest is None or not self._latest.wants_websocket:
                 return rest
             self._hold(rest)  # it depends on the answer what this is: frames, or the next request
             return b""
-        return data[_MOST_READ_AT_ONCE_BYTES:]
+        return data[count:]
 
     def _head_without_upgrade(self) -> bytes:
         version = self.parser.get_http_version().encode()
@@ -137,6 +141,7 @@ class HttpProtocol(HttpToolsProtocol):
 
     def on_message_begin(self) -> None:
         """A request begins."""
+        self._bounds.check_is_given()
         super().on_message_begin()
         self._in_message = True
         self._limits.begin()
@@ -161,6 +166,7 @@ class HttpProtocol(HttpToolsProtocol):
         method, version = self.parser.get_method(), self.parser.get_http_version()
         if version not in _VERSIONS:
             raise MalformedRequest("HTTP/1.1 and HTTP/1.0 are spoken here")
+        self._bounds.check_line()
         if version == "1.0":
             self.expect_100_continue = False  # a client of HTTP/1.0 expects no such thing (RFC 9110, section 10.1.1)
         if self.parser.should_upgrade() and method != b"CONNECT" and has_body(self.headers):
@@ -168,6 +174,7 @@ class HttpProtocol(HttpToolsProtocol):
             # Without the field, which is for this connection only, it reads it as it should.
             self._is_misread = True
             return
+        self._bounds.begin_body(self.headers)
         target = read_request_target(method, self.url)
         self.url = target.raw
         self.scope["headers"] = self.headers = target.with_its_host(self.headers)
@@ -197,6 +204,7 @@ class HttpProtocol(HttpToolsProtocol):
         if self._is_misread:
             return
         super().on_message_complete()
+        self._bounds.begin()
         self.in_head = True
         self._in_message = False
 

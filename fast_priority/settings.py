@@ -23,7 +23,7 @@ from pydantic_settings import (
 
 from fast_priority.errors import ConfigurationError
 from fast_priority.message import TargetPolicy
-from fast_priority.priority import Listing, Rules
+from fast_priority.priority import Listing, PathCase, Rules
 from fast_priority.redis_address import RedisAddress, parse_redis_url, parse_sentinel
 from fast_priority.trusted_proxies import TrustedProxies
 
@@ -78,6 +78,11 @@ class Settings(BaseSettings):
     )
     normalize_paths: bool = _setting(
         True, "Whether slashes at either end of a path mean nothing.", "1, true, yes or on; 0, false, no or off"
+    )
+    path_case: PathCase = _setting(
+        PathCase.EXACT,
+        "ignore: capitals mean nothing in paths, for a target that ignores them. exact: they do.",
+        "exact or ignore",
     )
     poll_interval: float = _setting(
         1.0,
@@ -263,11 +268,11 @@ class Settings(BaseSettings):
             parse_redis_url(value.get_secret_value())
         return value
 
-    @field_validator("high_prio_paths", mode="before")
+    @field_validator("high_prio_paths", "path_case", mode="before")
     @classmethod
     def _lower(cls, value: Any) -> Any:
         lowered = value.strip().lower() if isinstance(value, str) else value
-        return lowered if lowered in set(Listing) else value
+        return lowered if lowered in {*Listing, *PathCase} else value
 
     @field_validator("doc_path", "redoc_path", "health_path")
     @classmethod
@@ -371,6 +376,7 @@ class Settings(BaseSettings):
             self.prio_base_paths,
             self.pass_through,
             ignore_outer_slashes=self.normalize_paths,
+            case=self.path_case,
         )
 
     @property

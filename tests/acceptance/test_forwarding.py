@@ -12,6 +12,9 @@ SAID = {
     "x-forwarded-proto": "https",
     "forwarded": "for=192.0.2.7",
     "x-real-ip": "192.0.2.7",
+    "x-original-url": "/low",
+    "x-rewrite-url": "/low",
+    "x-original-uri": "/low",
     "via": "1.0 before",
 }
 

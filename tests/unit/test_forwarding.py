@@ -16,6 +16,7 @@ EVERYBODY = TrustedProxies.of(["0.0.0.0/0", "::/0"])
 SPOOFABLE = [
     b"Forwarded", b"X-Forwarded-For", b"X-Forwarded-Host", b"X-Forwarded-Proto", b"X-Forwarded-Port",
     b"X-Forwarded-Server", b"X-Forwarded-Prefix", b"X-Forwarded-Ssl", b"X-Forwarded-User", b"X-Forwarded", b"X-Real-IP",
+    b"X-Original-URL", b"X-Rewrite-URL", b"X-Original-URI", b"X_Original_URL",
 ]  # fmt: skip
 
 

@@ -26,6 +26,8 @@ def refusal(monkeypatch: pytest.MonkeyPatch, variable: str, text: str) -> str:
         ("TARGET_BASE_URL", "http://[::1", "an http:// or https:// URL with a host"),
         ("TARGET_BASE_URL", "http://api/#x", "an http:// or https:// URL with a host"),
         ("HIGH_PRIO_PATHS", "some", "listed or unlisted"),
+        ("PATH_CASE", "any", "exact or ignore"),
+        ("PATH_CASE", "listed", "exact or ignore"),
         ("NORMALIZE_PATHS", "maybe", "1, true, yes or on; 0, false, no or off"),
         ("POLL_INTERVAL", "often", "a number of seconds from 0.05 to 60"),
         ("POLL_INTERVAL", "0", "a number of seconds from 0.05 to 60"),
