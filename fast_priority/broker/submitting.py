@@ -16,11 +16,13 @@ from fast_priority.broker.batching import Batcher
 from fast_priority.broker.clock import RedisClock
 from fast_priority.broker.inbox import Inbox
 from fast_priority.broker.jobs import JobTemplate, new_job_id
+from fast_priority.broker.naming import agree_on_identity
 from fast_priority.broker.round_trip import Argument, Command, send_together
 from fast_priority.broker.streaming import Say, Stream, upload
 from fast_priority.broker.withdrawing import Withdrawals
 from fast_priority.conversation import Conversation
 from fast_priority.deadlines import Deadlines
+from fast_priority.deployment import Deployment
 from fast_priority.errors import (
     BrokerUnavailable,
     GatewayError,
@@ -87,6 +89,8 @@ class Submitter:
     def __init__(self, settings: Settings) -> None:
         options = connecting.redis_options(settings)
         self.gateway_id = uuid4().hex
+        self.deployment = Deployment()
+        """The name of all gateways on this Redis, once that is known."""
         self._settings = settings
         self._redis = connecting.connect(options)
         self._clock = RedisClock()
@@ -374,6 +378,7 @@ class Submitter:
         is_known, _ = await scripts.run_together(self._redis, steps)
         if not is_known:
             await self._redis.set(key, "1", ex=keys.GATEWAY_TTL_SECONDS)
+        await agree_on_identity(self._redis, self.deployment)
         await asyncio.sleep(_SIGN_OF_LIFE_SECONDS)
 
 
