@@ -7,6 +7,7 @@ from typing import Protocol
 
 from fast_priority.asgi import Message, Scope, Send
 from fast_priority.client_connection import connection_of
+from fast_priority.deployment import PSEUDONYM
 from fast_priority.errors import GatewayError, RequestTimeout, ResponseBodyTooLarge, ResponseIncomplete
 from fast_priority.fields import check_relayed_response, content_length
 from fast_priority.forwarding import onward_response_fields
@@ -45,10 +46,12 @@ class Response(Protocol):
 class Answer:
     """Sends one response.
 
-    A client that takes nothing for `patience_seconds` is given up: RequestTimeout is raised.
+    A client that takes nothing for `patience_seconds` is given up: RequestTimeout is raised. `name` is the gateway's in
+    Via, which responses of the target's get.
     """
 
-    def __init__(self, scope: Scope, send: Send, patience_seconds: float = 0.0) -> None:
+    def __init__(self, scope: Scope, send: Send, patience_seconds: float = 0.0, name: bytes = PSEUDONYM) -> None:
+        self._name = name
         self._patience_seconds = patience_seconds
         self._method: str = scope["method"]
         self._knows_chunks = scope["http_version"] != "1.0"
@@ -60,7 +63,7 @@ class Answer:
 
     async def relay(self, reply: Reply) -> None:
         """Send a whole response of the target's. Raises TargetError if it is none that could be sent on."""
-        onward, declared = _read_relayed(reply.fields, reply.status, reply.http_version)
+        onward, declared = _read_relayed(reply.fields, reply.status, reply.http_version, self._name)
         if declared not in (None, len(reply.body)) and not self._has_no_body(reply.status):
             raise ResponseIncomplete("its body is not as long as its Content-Length")
         await self._send_whole(reply.status, onward, declared, reply.body)
@@ -85,7 +88,7 @@ class Answer:
 
     async def stream(self, response: Response) -> None:
         """Send a response of the target's as it comes. Raises as `relay` does, and GatewayError where it breaks off."""
-        onward, declared = _read_relayed(response.fields, response.status, response.http_version)
+        onward, declared = _read_relayed(response.fields, response.status, response.http_version, self._name)
         if not self._knows_chunks and declared is None:
             # A client of HTTP/1.0 knows no chunks, so it must be told the length first.
             await self.relay(Reply(response.status, response.fields, await _whole(response), response.http_version))
@@ -151,10 +154,10 @@ class Answer:
 
 
 @remembered
-def _read_relayed(fields: Fields, status: int, http_version: HttpVersion) -> tuple[Fields, int | None]:
+def _read_relayed(fields: Fields, status: int, http_version: HttpVersion, name: bytes) -> tuple[Fields, int | None]:
     """Give what the client is told, and the declared length of the body. Raises TargetError for what nobody is told."""
     check_relayed_response(status, fields, LARGEST_FIELDS_BYTES)
-    return onward_response_fields(fields, http_version), content_length(fields)
+    return onward_response_fields(fields, http_version, name), content_length(fields)
 
 
 async def _of_its_length(response: Response) -> AsyncIterator[Bytes]:

@@ -103,9 +103,10 @@ def create_app(settings: Settings) -> GatewayApp:
                 target,
                 settings.frames_in_flight,
                 forecast.retry_after_seconds,
+                submitter.deployment,
             )
             app.forecast = forecast
-            app.tunnels = Tunnels(policy, settings.proxies)
+            app.tunnels = Tunnels(policy, settings.proxies, submitter.deployment)
             yield
             app.gateway = app.tunnels = app.forecast = None
         await observer.close()

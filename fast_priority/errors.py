@@ -125,6 +125,13 @@ class WebSocketsNotCarried(GatewayError):
     proxy_error, fault = "http_upgrade_failed", "internal"
 
 
+class LoopDetected(GatewayError):
+    """The request has passed this deployment before: the target's address leads back to the gateway."""
+
+    status, slug, title = 508, "loop-detected", "The request came back to the gateway"
+    proxy_error, fault = "proxy_loop_detected", "internal"
+
+
 class RequestLost(GatewayError):
     """The worker that took the request died, or Redis lost the request; the target may or may not have seen it."""
 

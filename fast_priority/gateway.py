@@ -12,6 +12,7 @@ from fast_priority.answering import Answer, Response
 from fast_priority.asgi import ClientLeft, Receive, Scope, Send
 from fast_priority.client_body import ClientBody
 from fast_priority.client_connection import Leaving, connection_of
+from fast_priority.deployment import Deployment
 from fast_priority.errors import GatewayError, GatewayNotReady, without_traces
 from fast_priority.exchange import Body
 from fast_priority.fields import check_request_framing, content_length, has_body
@@ -70,7 +71,8 @@ class Gateway:
 
     An ASGI application: each request is put on the queue that `rules` name for its path, or passed on directly.
     Only of `trusted` proxies is it believed whom they forward a request for. Where too much is going on,
-    `retry_after_seconds` tells when a request of that priority should come again.
+    `retry_after_seconds` tells when a request of that priority should come again. By the names of the `deployment` a
+    request that has been here before is recognised, and refused.
     """
 
     def __init__(
@@ -81,6 +83,7 @@ class Gateway:
         target: Target,
         frames_in_flight: int,
         retry_after_seconds: Callable[[Priority], int],
+        deployment: Deployment,
     ) -> None:
         self._rules = rules
         self._read_head = remembered(partial(_read_head, trusted=trusted))
@@ -88,11 +91,12 @@ class Gateway:
         self._target = target
         self._frames_in_flight = frames_in_flight
         self._retry_after_seconds = retry_after_seconds
+        self._deployment = deployment
         self._failures: dict[str, Trouble] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
-        reply = Answer(scope, send, self._target.policy.timeout_seconds)
+        reply = Answer(scope, send, self._target.policy.timeout_seconds, self._deployment.name)
         try:
             await self._answer(scope, receive, reply)
         except ClientLeft:
@@ -111,7 +115,8 @@ class Gateway:
         # Copied before the body is read: a server may append trailer fields to the same list as they come in.
         fields: Fields = list(scope["headers"])
         method, http_version, client = scope["method"], scope["http_version"], scope.get("client")
-        head = self._read_head(fields, method, http_version, scope["scheme"], client[0] if client else None)
+        names = self._deployment.names
+        head = self._read_head(fields, method, http_version, scope["scheme"], client[0] if client else None, names)
         policy, connection = self._target.policy, connection_of(scope)
         body = ClientBody(head.declared_bytes, receive, policy.max_body_bytes, policy.timeout_seconds)
         raw_path: bytes = scope["raw_path"]
@@ -176,11 +181,21 @@ class Gateway:
 
 
 def _read_head(
-    fields: Fields, method: str, http_version: str, scheme: str, peer: str | None, *, trusted: TrustedProxies
+    fields: Fields,
+    method: str,
+    http_version: str,
+    scheme: str,
+    peer: str | None,
+    names: tuple[bytes, ...],
+    *,
+    trusted: TrustedProxies,
 ) -> _Head:
-    """Read the head of a request from this peer. Raises MalformedRequest for one that could be read in two ways."""
+    """Read the head of a request from this peer. Raises MalformedRequest for one that could be read in two ways.
+
+    Raises LoopDetected for one whose Via has one of our `names`.
+    """
     check_request_framing(method, fields, http_version=http_version)
-    onward = counted_down(method, onward_request_fields(fields, hop_of(peer, scheme, http_version), trusted))
+    onward = counted_down(method, onward_request_fields(fields, hop_of(peer, scheme, http_version), trusted, names))
     declared_bytes = content_length(fields) if has_body(fields) else 0
     return _Head(onward, declared_bytes, ends_here(method, fields))
 

@@ -14,6 +14,7 @@ from typing import Any
 from fast_priority.asgi import Scope, Send
 from fast_priority.byte_stream import ByteStream, pump
 from fast_priority.client_connection import ClientConnection
+from fast_priority.deployment import Deployment
 from fast_priority.errors import GatewayError, WebSocketsNotCarried
 from fast_priority.fields import check_request_framing
 from fast_priority.forwarding import Hop, onward_request_fields, onward_response_fields
@@ -32,9 +33,10 @@ _WITHOUT_BODY = (HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED)
 class Tunnels:
     """Answers every request for a WebSocket as the target would."""
 
-    def __init__(self, policy: TargetPolicy, trusted: TrustedProxies) -> None:
+    def __init__(self, policy: TargetPolicy, trusted: TrustedProxies, deployment: Deployment) -> None:
         self._policy = policy
         self._trusted = trusted
+        self._deployment = deployment
         self._failures: dict[str, Trouble] = {}
 
     async def serve(self, scope: Scope, send: Send, connection: ClientConnection) -> None:
@@ -48,15 +50,15 @@ class Tunnels:
             await answer_problem(send, error)
             return
         if isinstance(answer, Declined):
-            await _relay(answer, send, connection)
+            await _relay(answer, send, connection, self._deployment.name)
         elif answer is not None:
-            await _join(answer, connection)
+            await _join(answer, connection, self._deployment.name)
 
     def _onward_fields(self, scope: Scope) -> Fields:
-        """Give the fields that the target should see. Raises MalformedRequest."""
+        """Give the fields that the target should see. Raises MalformedRequest and LoopDetected."""
         fields: Fields = list(scope["headers"])
         check_request_framing(scope["method"], fields, http_version=scope["http_version"])
-        return onward_request_fields(fields, Hop.of(scope), self._trusted)
+        return onward_request_fields(fields, Hop.of(scope), self._trusted, self._deployment.names)
 
 
 async def _unless_set(
@@ -72,9 +74,9 @@ async def _unless_set(
         leaving.cancel()
 
 
-async def _relay(answer: Declined, send: Send, connection: ClientConnection) -> None:
+async def _relay(answer: Declined, send: Send, connection: ClientConnection, name: bytes) -> None:
     """Give the client the response by which the target declined."""
-    fields = onward_response_fields(answer.fields, answer.http_version)
+    fields = onward_response_fields(answer.fields, answer.http_version, name)
     try:
         await send({"type": "http.response.start", "status": answer.status, "headers": fields})
         if answer.status in _WITHOUT_BODY:
@@ -88,7 +90,7 @@ async def _relay(answer: Declined, send: Send, connection: ClientConnection) -> 
     await answer.stream.close()
 
 
-async def _join(answer: Accepted, connection: ClientConnection) -> None:
+async def _join(answer: Accepted, connection: ClientConnection, name: bytes) -> None:
     """Tell the client that the target agreed, and be the tunnel until it ends."""
     loop, over = asyncio.get_running_loop(), asyncio.Event()
     target = answer.stream
@@ -101,7 +103,7 @@ async def _join(answer: Accepted, connection: ClientConnection) -> None:
     except ConnectionResetError:
         target.reset()
         return
-    client.writer.write(_switching_head(answer.fields) + answer.begun)
+    client.writer.write(_switching_head(answer.fields, name) + answer.begun)
     has_ended_well = False
     try:
         has_ended_well = await _carry(client, target, over)
@@ -127,9 +129,9 @@ async def _carry(client: ByteStream, target: ByteStream, over: asyncio.Event) ->
             await both
 
 
-def _switching_head(fields: Fields) -> bytes:
+def _switching_head(fields: Fields, name: bytes) -> bytes:
     own: Fields = [(b"connection", b"Upgrade"), (b"upgrade", b"websocket")]
-    onward = onward_response_fields(fields, "1.1")
+    onward = onward_response_fields(fields, "1.1", name)
     lines = [b"HTTP/1.1 101 Switching Protocols", *(name + b": " + value for name, value in [*own, *onward])]
     return b"\r\n".join(lines) + b"\r\n\r\n"
 

@@ -1,4 +1,4 @@
-"""A gateway's sign of life, and with it a look at Redis's clock."""
+"""A gateway's sign of life, with a look at Redis's clock and at the name of the deployment."""
 
 import asyncio
 import time
@@ -6,8 +6,10 @@ import time
 from redis.asyncio import Redis
 
 from fast_priority.broker import keys, scripts
+from fast_priority.broker.naming import agree_on_identity
 from fast_priority.broker.redis_health import RedisHealth
 from fast_priority.broker.round_trip import Command
+from fast_priority.deployment import Deployment
 
 _SECONDS = 3.0
 
@@ -15,10 +17,11 @@ _SECONDS = 3.0
 class Heartbeat:
     """Shows Redis every 3 s that one gateway lives; every submit shows it as well."""
 
-    def __init__(self, redis: Redis, gateway_id: str, health: RedisHealth) -> None:
+    def __init__(self, redis: Redis, gateway_id: str, health: RedisHealth, deployment: Deployment) -> None:
         self._redis = redis
         self._key = keys.gateway(gateway_id)
         self._health = health
+        self._deployment = deployment
 
     async def beat_once(self) -> None:
         """Show it once, and wait for 3 s. Raises what redis-py raises."""
@@ -32,4 +35,5 @@ class Heartbeat:
         self._health.note_clock(clock, asked_at)
         if not is_known:
             await self._redis.set(self._key, "1", ex=keys.GATEWAY_TTL_SECONDS)
+        await agree_on_identity(self._redis, self._deployment)
         await asyncio.sleep(_SECONDS)

@@ -21,6 +21,7 @@ from fast_priority.broker.submit_outbox import Submission, SubmitOutbox
 from fast_priority.broker.withdrawing import Withdrawals
 from fast_priority.conversation import Conversation
 from fast_priority.deadlines import Deadlines
+from fast_priority.deployment import Deployment
 from fast_priority.errors import (
     BrokerUnavailable,
     GatewayError,
@@ -69,6 +70,8 @@ class Submitter:
     def __init__(self, settings: Settings) -> None:
         options = connecting.redis_options(settings)
         self.gateway_id = uuid4().hex
+        self.deployment = Deployment()
+        """The name of all gateways on this Redis, once that is known."""
         self._settings = settings
         self._redis = connecting.connect(options)
         self._repeated = Trouble("a request came to nothing, and is queued again, in front", logger)
@@ -79,7 +82,7 @@ class Submitter:
         self._submits = SubmitOutbox(options, settings, self.gateway_id, health, self._inbox, self._note_submitted)
         self._frames = FrameOutbox(self._redis)
         self._withdrawals = Withdrawals(self._redis)
-        self._heartbeat = Heartbeat(self._redis, self.gateway_id, health)
+        self._heartbeat = Heartbeat(self._redis, self.gateway_id, health, self.deployment)
         self._beating: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> "Submitter":

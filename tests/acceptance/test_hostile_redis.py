@@ -341,7 +341,7 @@ def test_many_forged_frames_cross_no_clients(held_back: Stack) -> None:
     held_back.redis.delete(HIGH, *map(keys.job, ids))
 
 
-@pytest.mark.parametrize("key", [HIGH, keys.WAKE_UP, keys.started("high"), keys.failed("low")])
+@pytest.mark.parametrize("key", [HIGH, keys.WAKE_UP, keys.started("high"), keys.failed("low"), keys.DEPLOYMENT])
 def test_a_key_of_the_wrong_type_ends_no_process(serving: Stack, key: str) -> None:
     """While a key is not what it should be, requests get an answer; as soon as it is gone, they are served again."""
     serving.redis.delete(key)

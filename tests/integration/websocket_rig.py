@@ -11,6 +11,7 @@ from typing import Any
 from websockets.sync.client import ClientConnection, connect
 from websockets.sync.server import ServerConnection, serve
 
+from fast_priority.deployment import Deployment
 from fast_priority.message import TargetPolicy
 from fast_priority.trusted_proxies import TrustedProxies
 from fast_priority.tunnel import Tunnels
@@ -20,6 +21,7 @@ HANDSHAKE = (
     b"GET /chat?a=%2F HTTP/1.1\r\nHost: gateway\r\nConnection: keep-alive, Upgrade\r\nUpgrade: WebSocket\r\n"
     b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\nCookie: a=1\r\n\r\n"
 )
+DEPLOYMENT = Deployment()
 SWITCH = b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nX-Of-Target: 1\r\n\r\n"
 
 
@@ -27,7 +29,7 @@ SWITCH = b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: w
 def tunnelled(target_port: int, *, base_path: str = "", timeout_seconds: float = PATIENCE_SECONDS) -> Iterator[int]:
     """Give the port of a gateway that has tunnels only."""
     policy = TargetPolicy(f"http://127.0.0.1:{target_port}{base_path}", PATIENCE_SECONDS, timeout_seconds, 0)
-    tunnels = Tunnels(policy, TrustedProxies.of([]))
+    tunnels = Tunnels(policy, TrustedProxies.of([]), DEPLOYMENT)
 
     async def application(scope: dict[str, Any], receive: Receive, send: Send) -> None:
         await tunnels.serve(scope, send, connection_in(scope))
