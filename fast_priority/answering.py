@@ -1,11 +1,12 @@
 """One response to a client, in the ASGI server's messages: the target's, whole or as it comes, or the gateway's own."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from http import HTTPStatus
 from typing import Protocol
 
 from fast_priority.asgi import Message, Scope, Send
+from fast_priority.byte_stream import ByteStream
 from fast_priority.client_connection import connection_of
 from fast_priority.errors import GatewayError, RequestTimeout, ResponseBodyTooLarge, ResponseIncomplete
 from fast_priority.fields import check_relayed_response, content_length
@@ -99,6 +100,17 @@ class Answer:
                 message = {"type": "http.response.body", "body": chunk, "more_body": True}
                 await self._send_in_time(message, len(chunk))
         await self._end(b"")
+
+    def hand_over(self, end: Callable[[], None]) -> ByteStream:
+        """Take the client's connection away from HTTP, instead of a response. Raises ConnectionResetError if it left.
+
+        `end` is called when the server shuts down. Only a server that tells of its connections can do so.
+        """
+        if self._connection is None:
+            raise RuntimeError("this server hands no connections over")
+        client = self._connection.take_over(end)
+        self.has_begun = self.has_ended = True
+        return client
 
     async def send_error(self, error: GatewayError) -> None:
         """Say what went wrong in a response of our own, or, in the midst of another, break that off."""

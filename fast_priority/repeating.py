@@ -1,9 +1,15 @@
 """Whether a request that came to nothing may be sent once more."""
 
+from typing import Literal
+
 from fast_priority.errors import GatewayError, NotSent, RequestLost, TargetClosed, TargetRefused
 
 IDEMPOTENT_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"})
 """Twice has the same effect as once (RFC 9110, section 9.2.2); of any other method nothing is known."""
+
+
+Attempt = Literal[1, 2]
+"""Which attempt at the target it is. The second goes in front of all others."""
 
 
 def may_be_repeated(error: GatewayError, *, is_idempotent: bool, body_was_read: bool) -> bool:

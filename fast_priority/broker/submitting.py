@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator, Coroutine, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import suppress
 from functools import partial
 from typing import Any, Literal, NamedTuple
@@ -17,13 +17,14 @@ from fast_priority.broker.clock import RedisClock
 from fast_priority.broker.inbox import Inbox
 from fast_priority.broker.jobs import JobTemplate, new_job_id
 from fast_priority.broker.round_trip import Argument, Command, send_together
-from fast_priority.broker.streaming import Say, Stream, upload
+from fast_priority.broker.streaming import Permit, Say, Stream, upload
 from fast_priority.broker.withdrawing import Withdrawals
 from fast_priority.conversation import Conversation
 from fast_priority.deadlines import Deadlines
 from fast_priority.errors import (
     BrokerUnavailable,
     GatewayError,
+    NotSent,
     QueueFull,
     RequestLost,
     TargetTimeout,
@@ -37,13 +38,14 @@ from fast_priority.message import (
     Bytes,
     Failure,
     Frame,
+    Go,
     Head,
     Part,
     Reply,
     encode,
 )
 from fast_priority.priority import Priority
-from fast_priority.repeating import may_be_repeated
+from fast_priority.repeating import Attempt, may_be_repeated
 from fast_priority.settings import Settings
 from fast_priority.tasks import end_all, keep_doing
 from fast_priority.trouble import Trouble
@@ -60,8 +62,8 @@ _SIGN_OF_LIFE_AGAIN_SECONDS = 0.5
 _NOTHING_TO_TAKE_BACK = (QueueFull, WaitedTooLong)
 """After these, nothing of the request is left anywhere."""
 
-Outcome = Reply | Stream
-"""What comes of a request: a whole response, or one that is under way."""
+Outcome = Reply | Stream | Permit
+"""What comes of a request: a whole response, one that is under way, or the slot that the call has asked for."""
 SubmitOutcome = Literal["queued", "full", "late", "unknown"]
 """The last: no answer came."""
 
@@ -95,7 +97,7 @@ class Submitter:
         self._is_closing = False
         self._unaccepted: Deadlines[Conversation] = Deadlines(_SUBMIT_SECONDS, self._give_submit_up)
         self._untaken: Deadlines[Conversation] = Deadlines(settings.ttl, Conversation.stir)
-        self._inbox = Inbox(self.gateway_id, options, settings.poll_interval)
+        self._inbox = Inbox(self.gateway_id, options, settings.poll_interval, self._end_unknown)
         self._template = JobTemplate(settings.ttl)
         self._submits: Batcher[_Submission, SubmitOutcome] = Batcher(
             self._submit_all,
@@ -111,8 +113,10 @@ class Submitter:
             most_weight=_MOST_BYTES_AT_ONCE,
         )
         self._life: asyncio.Task[None] | None = None
+        self._lives_until = 0.0  # for workers, at the least; by time.monotonic
 
     async def __aenter__(self) -> "Submitter":
+        self._lives_until = time.monotonic() + keys.GATEWAY_TTL_SECONDS  # there is nothing yet that could be given up
         self._inbox.open()
         self._life = asyncio.create_task(
             keep_doing(
@@ -145,44 +149,49 @@ class Submitter:
         body: AsyncIterator[Bytes] | None = None,
         *,
         is_idempotent: bool = False,
+        attempt: Attempt | None = None,
     ) -> Outcome:
-        """Queue the payload of a ForwardCall and give what a worker answers; close it if it is a Stream.
+        """Queue the payload of a ForwardCall and give what a worker answers; close it if it is no Reply.
 
         `description` is what rq's tools show. `body` is the request's body if the call is without it; it is read when
         a worker wants it. A request that came to nothing, and may be sent again, is queued once more, in front of all
-        others; it may unless its body was read, if it was not sent or `is_idempotent`. Cancelling takes the request
-        back, wherever it is: a worker that has it ends its call. Raises GatewayError, and what the body raises.
+        others; it may unless its body was read, if it was not sent or `is_idempotent`. With an `attempt` only that one
+        is made: of a request that the caller itself sends, with a Permit, only the caller knows what the first came to.
+        Cancelling takes the request back, wherever it is: a worker that has it ends its call. Raises GatewayError, and
+        what the body raises.
         """
-        job_id = new_job_id()
-        conversation = self._inbox.expect(job_id)
-        first = _Submission(
-            conversation,
-            job_id,
-            priority,
-            self._template.data(payload),
-            description,
-            _latest_moment(),
-            goes_first=False,
-            may_be_repeated=is_idempotent,
-        )
+        new = partial(self._new_submission, priority, self._template.data(payload), description)
+        if attempt is not None:
+            if self._is_closing:
+                raise RequestLost("the gateway stopped")
+            return await self._ask(new(is_second=attempt == 2, may_be_repeated=is_idempotent and attempt == 1), body)
+        first = new(is_second=False, may_be_repeated=is_idempotent)
         try:
             return await self._ask(first, body)
         except GatewayError as error:
-            body_was_read = conversation.chunks_said > 0
+            body_was_read = first.conversation.chunks_said > 0
             may_be_sent = may_be_repeated(error, is_idempotent=is_idempotent, body_was_read=body_was_read)
             if not may_be_sent or self._is_closing:
                 raise
             self._repeated.met(error)
-        # Under another name, so that nothing that is still said of the first is taken for an answer to this.
+        return await self._ask(new(is_second=True, may_be_repeated=False), body)
+
+    def _new_submission(
+        self, priority: Priority, data: bytes, description: str, *, is_second: bool, may_be_repeated: bool
+    ) -> _Submission:
+        # Each under a name of its own, so that nothing that is still said of the first is taken for an answer to the
+        # second.
         job_id = new_job_id()
-        second = first._replace(
-            conversation=self._inbox.expect(job_id),
-            job_id=job_id,
-            until=_latest_moment(),
-            goes_first=True,
-            may_be_repeated=False,
+        return _Submission(
+            self._inbox.expect(job_id),
+            job_id,
+            priority,
+            data,
+            description,
+            _latest_moment(),
+            goes_first=is_second,
+            may_be_repeated=may_be_repeated,
         )
-        return await self._ask(second, body)
 
     async def _ask(self, submission: _Submission, body: AsyncIterator[Bytes] | None) -> Outcome:
         conversation = submission.conversation
@@ -196,6 +205,8 @@ class Submitter:
             first = await self._first_part(submission, uploads=body is not None)
             if isinstance(first, Head):
                 return Stream(first, conversation, self._settings, self._say_to(submission), close)
+            if isinstance(first, Go):
+                return self._permit(conversation, close)
         except BaseException as error:
             close(has_ended=isinstance(error, _NOTHING_TO_TAKE_BACK))
             raise
@@ -251,13 +262,22 @@ class Submitter:
         failure.__cause__ = error
         conversation.fail(failure)
 
-    async def _first_part(self, submission: _Submission, *, uploads: bool) -> Reply | Failure | Head:
+    def _permit(self, conversation: Conversation, close: Callable[[bool], None]) -> Permit:
+        if time.monotonic() > self._lives_until:
+            raise NotSent("this gateway was away for so long that its worker may have freed the slot")
+        return Permit(conversation, close)
+
+    def _end_unknown(self, job_id: str) -> None:
+        if not self._is_closing:
+            self._withdrawals.begin_unknown(job_id)
+
+    async def _first_part(self, submission: _Submission, *, uploads: bool) -> Reply | Failure | Head | Go:
         conversation = submission.conversation
         await conversation.news()  # or its TTL is over
         if not conversation.has_news:
             await self._wait_for_news(submission, uploads=uploads)
         first = conversation.take()
-        if isinstance(first, Reply | Failure | Head):
+        if isinstance(first, Reply | Failure | Head | Go):
             return first
         raise RequestLost(f"a worker began its answer with {type(first).__name__}")
 
@@ -367,13 +387,14 @@ class Submitter:
 
     async def _show_life(self) -> None:
         await self._clock.set_by(self._redis)
-        key = keys.gateway(self.gateway_id)
+        key, shown_at = keys.gateway(self.gateway_id), time.monotonic()
         # EXPIRE is carried out even by a Redis that is out of memory. What becomes of rq's register, with no memory or
         # as a key of another type, concerns rq's tools alone.
         steps: list[Command] = [("EXPIRE", key, keys.GATEWAY_TTL_SECONDS), ("SADD", keys.QUEUES, *keys.LANES)]
         is_known, _ = await scripts.run_together(self._redis, steps)
         if not is_known:
             await self._redis.set(key, "1", ex=keys.GATEWAY_TTL_SECONDS)
+        self._lives_until = shown_at + keys.GATEWAY_TTL_SECONDS
         await asyncio.sleep(_SIGN_OF_LIFE_SECONDS)
 
 
