@@ -1,11 +1,12 @@
 """One response to a client, in the ASGI server's messages: the target's, whole or as it comes, or the gateway's own."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from http import HTTPStatus
 from typing import Protocol
 
 from fast_priority.asgi import Message, Scope, Send
+from fast_priority.byte_stream import ByteStream
 from fast_priority.client_connection import connection_of
 from fast_priority.deployment import PSEUDONYM
 from fast_priority.errors import GatewayError, RequestTimeout, ResponseBodyTooLarge, ResponseIncomplete
@@ -51,7 +52,8 @@ class Answer:
     """
 
     def __init__(self, scope: Scope, send: Send, patience_seconds: float = 0.0, name: bytes = PSEUDONYM) -> None:
-        self._name = name
+        self.name = name
+        """What the gateway calls itself in Via."""
         self._patience_seconds = patience_seconds
         self._method: str = scope["method"]
         self._knows_chunks = scope["http_version"] != "1.0"
@@ -63,7 +65,7 @@ class Answer:
 
     async def relay(self, reply: Reply) -> None:
         """Send a whole response of the target's. Raises TargetError if it is none that could be sent on."""
-        onward, declared = _read_relayed(reply.fields, reply.status, reply.http_version, self._name)
+        onward, declared = _read_relayed(reply.fields, reply.status, reply.http_version, self.name)
         if declared not in (None, len(reply.body)) and not self._has_no_body(reply.status):
             raise ResponseIncomplete("its body is not as long as its Content-Length")
         await self._send_whole(reply.status, onward, declared, reply.body)
@@ -88,7 +90,7 @@ class Answer:
 
     async def stream(self, response: Response) -> None:
         """Send a response of the target's as it comes. Raises as `relay` does, and GatewayError where it breaks off."""
-        onward, declared = _read_relayed(response.fields, response.status, response.http_version, self._name)
+        onward, declared = _read_relayed(response.fields, response.status, response.http_version, self.name)
         if not self._knows_chunks and declared is None:
             # A client of HTTP/1.0 knows no chunks, so it must be told the length first.
             await self.relay(Reply(response.status, response.fields, await _whole(response), response.http_version))
@@ -102,6 +104,17 @@ class Answer:
                 message = {"type": "http.response.body", "body": chunk, "more_body": True}
                 await self._send_in_time(message, len(chunk))
         await self._end(b"")
+
+    def hand_over(self, end: Callable[[], None]) -> ByteStream:
+        """Take the client's connection away from HTTP, instead of a response. Raises ConnectionResetError if it left.
+
+        `end` is called when the server shuts down. Only a server that tells of its connections can do so.
+        """
+        if self._connection is None:
+            raise RuntimeError("this server hands no connections over")
+        client = self._connection.take_over(end)
+        self.has_begun = self.has_ended = True
+        return client
 
     async def send_error(self, error: GatewayError) -> None:
         """Say what went wrong in a response of our own, or, in the midst of another, break that off."""

@@ -43,13 +43,12 @@ class GatewayApp(FastAPI):
 
     gateway: Gateway | None = None
     """There while the application's lifespan runs."""
-    tunnels: Tunnels | None = None
-    """There while it runs, too: they carry WebSockets."""
     forecast: Forecast | None = None
     """There while it runs, too."""
     is_ending: bool = False
     """Whether the server takes no more connections."""
     own_paths: frozenset[str] = frozenset()
+    carries_websockets: bool = True
 
     def begin_to_end(self) -> None:
         """Say of oneself that one is not ready: the server has begun to end."""
@@ -62,7 +61,7 @@ class GatewayApp(FastAPI):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request, or run the lifespan."""
         connection = connection_of(scope)
-        wants_websocket = connection is not None and connection.wants_websocket
+        wants_websocket = self.carries_websockets and connection is not None and connection.wants_websocket
         if scope["type"] == "websocket":
             await receive()
             await decline_websocket(scope, send)
@@ -75,10 +74,8 @@ class GatewayApp(FastAPI):
             # HEAD is asked as GET; the server, which knows better, leaves the body out.
             method = "GET" if scope["method"] == "HEAD" else scope["method"]
             await super().__call__({**scope, "path": own_path, "method": method}, receive, send)
-        elif self.gateway is None or self.tunnels is None:
+        elif self.gateway is None:
             await answer_unavailable(scope, send)
-        elif connection is not None and connection.wants_websocket:
-            await self.tunnels.serve(scope, send, connection)
         else:
             await self.gateway(scope, receive, send)
 
@@ -104,11 +101,11 @@ def create_app(settings: Settings) -> GatewayApp:
                 settings.frames_in_flight,
                 forecast.retry_after_seconds,
                 submitter.deployment,
+                Tunnels(policy, settings.max_tunnels, settings.client_timeout) if settings.websockets else None,
             )
             app.forecast = forecast
-            app.tunnels = Tunnels(policy, settings.proxies, submitter.deployment)
             yield
-            app.gateway = app.tunnels = app.forecast = None
+            app.gateway = app.forecast = None
         await observer.close()
 
     app = GatewayApp(
@@ -121,6 +118,7 @@ def create_app(settings: Settings) -> GatewayApp:
         redirect_slashes=False,
     )
     _add_health_endpoints(app, settings.health_path)
+    app.carries_websockets = settings.websockets
     app.own_paths = frozenset({*settings.own_paths, f"{settings.doc_path}/oauth2-redirect"})
     return app
 

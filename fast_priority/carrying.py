@@ -1,21 +1,24 @@
 """One claimed request, carried to the target and its response back, whichever kind of worker does it."""
 
+import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
-from typing import TypeAlias
+from typing import NoReturn, TypeAlias
 
 from fast_priority.conversation import Conversation, Wanting
 from fast_priority.errors import GatewayError, RequestLost
 from fast_priority.exchange import Body, Exchange
 from fast_priority.fields import content_length
 from fast_priority.message import (
+    GO_AGAIN_SECONDS,
     GRACE_SECONDS,
     Bytes,
     Chunk,
     End,
     Failure,
     ForwardCall,
+    Go,
     Head,
     Part,
     Reply,
@@ -92,6 +95,13 @@ async def carry_on(call: ForwardCall, line: Line, exchange: Exchange) -> Last:
         return await _carry(call, line, exchange)
     except Exception as error:
         return failure_of(error)
+
+
+async def hold_slot(line: Line) -> NoReturn:
+    """Let the gateway talk to the target, and hold the slot for it until this is cancelled."""
+    while True:
+        await line.say(Go())
+        await asyncio.sleep(GO_AGAIN_SECONDS)
 
 
 def exchange_for(call: ForwardCall, body: Body, target: Target, may_be_sent: Callable[[], bool]) -> Exchange:

@@ -84,6 +84,13 @@ class TooManyConnections(GatewayError):
     proxy_error, fault, retry_after_seconds = "connection_limit_reached", "overload", 1
 
 
+class TooManyTunnels(GatewayError):
+    """As many WebSockets are open, or asked for, as FAST_PRIORITY_MAX_TUNNELS allows; the target was not asked."""
+
+    status, slug, title = 503, "too-many-tunnels", "Too many WebSockets are open"
+    proxy_error, fault, retry_after_seconds = "connection_limit_reached", "overload", 5
+
+
 class QueueFull(GatewayError):
     """As many requests of this priority wait as may wait."""
 
@@ -223,7 +230,7 @@ def error_for(slug: str, detail: str) -> GatewayError:
     return known(detail) if known else GatewayError(f"a worker reported {slug!r}: {detail}")
 
 
-def without_traces(error: Exception) -> None:
+def without_traces(error: BaseException) -> None:
     """Let an error that has been dealt with forget where it came from.
 
     It refers to all that the calls it went through have at hand, and one of them to what keeps the error: a circle,

@@ -10,21 +10,23 @@ from typing import Any, NamedTuple, Protocol
 
 from fast_priority.answering import Answer, Response
 from fast_priority.asgi import ClientLeft, Receive, Scope, Send
+from fast_priority.broker.streaming import Permit
 from fast_priority.client_body import ClientBody
 from fast_priority.client_connection import Leaving, connection_of
 from fast_priority.deployment import Deployment
-from fast_priority.errors import GatewayError, GatewayNotReady, without_traces
+from fast_priority.errors import GatewayError, GatewayNotReady, RequestLost, without_traces
 from fast_priority.exchange import Body
-from fast_priority.fields import check_request_framing, content_length, has_body
+from fast_priority.fields import check_request_framing, content_length, has_body, without_websocket_fields
 from fast_priority.forwarding import hop_of, onward_request_fields
 from fast_priority.max_forwards import answer_as_last, counted_down, ends_here
 from fast_priority.message import Bytes, Fields, ForwardCall, Reply, Request, encode
 from fast_priority.priority import Priority, Rules
 from fast_priority.remembering import remembered
-from fast_priority.repeating import IDEMPOTENT_METHODS, may_be_repeated
+from fast_priority.repeating import IDEMPOTENT_METHODS, Attempt, may_be_repeated
 from fast_priority.target import Target
 from fast_priority.trouble import Trouble
 from fast_priority.trusted_proxies import TrustedProxies
+from fast_priority.tunnel import Handshake, Tunnels
 
 logger = logging.getLogger(__name__)
 
@@ -50,8 +52,12 @@ class Queues(Protocol):
         body: AsyncIterator[Bytes] | None,
         *,
         is_idempotent: bool,
-    ) -> Coroutine[Any, Any, Reply | Stream]:
-        """Queue a ForwardCall and give what came of it. Raises GatewayError, and what the body raises."""
+        attempt: Attempt | None = None,
+    ) -> Coroutine[Any, Any, Reply | Stream | Permit]:
+        """Queue a ForwardCall and give what came of it. Raises GatewayError, and what the body raises.
+
+        Without an `attempt`, there are two where the request may be sent again, else only that one.
+        """
         ...
 
 
@@ -72,7 +78,8 @@ class Gateway:
     An ASGI application: each request is put on the queue that `rules` name for its path, or passed on directly.
     Only of `trusted` proxies is it believed whom they forward a request for. Where too much is going on,
     `retry_after_seconds` tells when a request of that priority should come again. By the names of the `deployment` a
-    request that has been here before is recognised, and refused.
+    request that has been here before is recognised, and refused. Without `tunnels`, a request for a WebSocket is one
+    like any other.
     """
 
     def __init__(
@@ -84,6 +91,7 @@ class Gateway:
         frames_in_flight: int,
         retry_after_seconds: Callable[[Priority], int],
         deployment: Deployment,
+        tunnels: Tunnels | None = None,
     ) -> None:
         self._rules = rules
         self._read_head = remembered(partial(_read_head, trusted=trusted))
@@ -92,6 +100,7 @@ class Gateway:
         self._frames_in_flight = frames_in_flight
         self._retry_after_seconds = retry_after_seconds
         self._deployment = deployment
+        self._tunnels = tunnels
         self._failures: dict[str, Trouble] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -114,6 +123,8 @@ class Gateway:
     async def _answer(self, scope: Scope, receive: Receive, reply: Answer) -> None:
         # Copied before the body is read: a server may append trailer fields to the same list as they come in.
         fields: Fields = list(scope["headers"])
+        if self._tunnels is None:
+            fields = without_websocket_fields(fields)
         method, http_version, client = scope["method"], scope["http_version"], scope.get("client")
         names = self._deployment.names
         head = self._read_head(fields, method, http_version, scope["scheme"], client[0] if client else None, names)
@@ -128,7 +139,9 @@ class Gateway:
             return
         self._target.check(raw_target)
         priority = self._rules.priority_of(raw_path.decode("latin-1"), method)
-        if priority is None:
+        if self._tunnels is not None and connection is not None and connection.wants_websocket:
+            answering = self._carry_websocket(self._tunnels, priority, scope, raw_target, head.onward, reply)
+        elif priority is None:
             answering = self._pass_on(method, raw_target, head.onward, body, reply)
         else:
             answering = self._queue(priority, scope, raw_target, head.onward, body, reply)
@@ -149,20 +162,62 @@ class Gateway:
         inline = await body.whole() if body.is_small else None
         request = Request(scope["method"], raw_target, fields, inline)
         call = ForwardCall(request, self._target.policy, self._frames_in_flight)
-        description = f"{scope['method']} {scope['path']!a}"[:_DESCRIPTION_CHARACTERS]
         later = None if body.is_small else body.chunks()
+        await self._relay(await self._ask(priority, scope, call, later), reply)
+
+    async def _ask(
+        self,
+        priority: Priority,
+        scope: Scope,
+        call: ForwardCall,
+        body: AsyncIterator[Bytes] | None,
+        attempt: Attempt | None = None,
+    ) -> Reply | Stream | Permit:
+        description = f"{scope['method']} {scope['path']!a}"[:_DESCRIPTION_CHARACTERS]
         is_idempotent = scope["method"] in IDEMPOTENT_METHODS
         try:
-            outcome = await self._queues.ask(priority, encode(call), description, later, is_idempotent=is_idempotent)
+            return await self._queues.ask(
+                priority, encode(call), description, body, is_idempotent=is_idempotent, attempt=attempt
+            )
         except GatewayError as error:
             if error.fault == "overload":
                 error.retry_after_seconds = self._retry_after_seconds(priority)
             raise
+
+    async def _relay(self, outcome: Reply | Stream | Permit, reply: Answer) -> None:
         if isinstance(outcome, Reply):
             await reply.relay(outcome)
             return
         with contextlib.closing(outcome):
+            if isinstance(outcome, Permit):
+                raise RequestLost("a worker began its answer with a permit")
             await reply.stream(outcome)
+
+    async def _carry_websocket(
+        self,
+        tunnels: Tunnels,
+        priority: Priority | None,
+        scope: Scope,
+        raw_target: bytes,
+        fields: Fields,
+        reply: Answer,
+    ) -> None:
+        if priority is None:
+            await tunnels.serve(Handshake(raw_target, fields, permits=None), reply)
+            return
+        policy = self._target.policy
+        # The whole request: a worker of an earlier release knows no permits, and sends it without the upgrade.
+        request = Request(scope["method"], raw_target, fields, b"")
+        call = ForwardCall(request, policy, self._frames_in_flight, is_permit=True)
+
+        async def permit_for(attempt: Attempt) -> Permit | None:
+            outcome = await self._ask(priority, scope, call, None, attempt)
+            if isinstance(outcome, Permit):
+                return outcome
+            await self._relay(outcome, reply)
+            return None
+
+        await tunnels.serve(Handshake(raw_target, fields, permit_for, policy.max_body_bytes), reply)
 
     async def _pass_on(self, method: str, raw_target: bytes, fields: Fields, body: ClientBody, reply: Answer) -> None:
         sent: Body = await body.whole() if body.is_small else body.chunks()

@@ -5,6 +5,11 @@ The gateway submits a `ForwardCall`. From then on each side sends the other `Fra
     worker to gateway    Want*  (Reply | Failure | Head Chunk* (End | Failure))
     gateway to worker    Want*  Chunk* End, if the request's body was not in the call; Leave, when the client has left
 
+or, if the call asks for a permit:
+
+    worker to gateway    Go, again every GO_AGAIN_SECONDS; or Failure
+    gateway to worker    Leave, when it does not need the slot any more
+
 A `Reply` is a whole response; one that is large or slow comes as a head, chunks and an end. A body travels in chunks
 only as far as the other side wants them. All are msgpack arrays checked field by field as they are decoded: bytes that
 do not fit raise `UnreadableMessage` and nothing else.
@@ -34,6 +39,9 @@ SLOWEST_BYTES_PER_SECOND = 4096
 """Who takes a body more slowly than that is taken for somebody who does not take it at all."""
 GRACE_SECONDS = 15.0
 """How much longer one side waits for the other than what the other waits for is allowed to take."""
+
+GO_AGAIN_SECONDS = 5.0
+"""How often a worker repeats a Go: a gateway that does not know the request any more then ends the permit."""
 
 
 FinalStatus: TypeAlias = Annotated[int, Meta(ge=200, le=599)]
@@ -77,6 +85,8 @@ class ForwardCall(msgspec.Struct, array_like=True, frozen=True, gc=False):
     policy: TargetPolicy
     frames_in_flight: int = 6
     """How many chunks may be on their way, in either direction, before the other side has taken one."""
+    is_permit: bool = False
+    """Whether it asks for a permit: the worker holds the slot while the gateway itself talks to the target."""
 
     @property
     def most_silence_seconds(self) -> float:
@@ -137,7 +147,11 @@ class Leave(msgspec.Struct, array_like=True, frozen=True, gc=False, tag="leave")
     """The client has left: nobody waits for the rest."""
 
 
-Part: TypeAlias = Reply | Failure | Head | Chunk | End | Want | Leave
+class Go(msgspec.Struct, array_like=True, frozen=True, gc=False, tag="go"):
+    """The permit is there: the gateway may talk to the target, and the worker holds the slot until a Leave comes."""
+
+
+Part: TypeAlias = Reply | Failure | Head | Chunk | End | Want | Leave | Go
 
 
 class Frame(msgspec.Struct, array_like=True, frozen=True, gc=False):

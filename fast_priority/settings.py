@@ -101,6 +101,13 @@ class Settings(BaseSettings):
         ge=0.1,
         le=86_400,
     )
+    client_timeout: float = _setting(
+        15.0,
+        "Seconds of patience with a client that keeps the gateway waiting, for its body or for it to take a response.",
+        "a number of seconds from 0.1 to 86400",
+        ge=0.1,
+        le=86_400,
+    )
     connect_timeout: float = _setting(
         5.0, "Seconds that connecting to the target may take.", "a number of seconds from 0.1 to 300", ge=0.1, le=300
     )
@@ -129,6 +136,18 @@ class Settings(BaseSettings):
         "Most clients that may be connected to one gateway at once; 0: as many as come.",
         "a whole number from 1 to 1000000, or 0 for no limit",
         ge=0,
+        le=1_000_000,
+    )
+    websockets: bool = _setting(
+        True,
+        "Whether WebSockets are carried; off: a request for one is a GET like any other.",
+        "1, true, yes or on; 0, false, no or off",
+    )
+    max_tunnels: int = _setting(
+        1000,
+        "Most WebSockets of one gateway that may be open or asked for at once.",
+        "a whole number from 1 to 1000000",
+        ge=1,
         le=1_000_000,
     )
     head_timeout: float = _setting(

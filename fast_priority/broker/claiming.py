@@ -16,7 +16,7 @@ from fast_priority.broker.jobs import JobTemplate, WriteOnlySerializer
 from fast_priority.broker.round_trip import Argument, Command, send_together
 from fast_priority.elapsed import Moment
 from fast_priority.errors import NotSent
-from fast_priority.message import Chunk, Failure, Frame, Head, Part, Want, encode, encode_part
+from fast_priority.message import Chunk, Failure, Frame, Go, Head, Part, Want, encode, encode_part
 from fast_priority.trouble import Trouble
 
 logger = logging.getLogger("rq.worker")  # one log for one worker
@@ -26,6 +26,7 @@ _WAKE_UP_SECONDS = 2
 _PATIENCE_SECONDS = 4.0  # a server that was replaced may leave the connection to it silent for ever
 _WAS_NOT_SENT = encode_part(Failure(NotSent.slug, "Redis was away for so long that its gateway seemed to be gone"))
 _PUSHED = (Chunk, Want)
+_OPENS = (Head, Go)
 _TOUCHED_BY_CLAIMS = [*keys.LANES, *keys.LEASES, keys.WAKE_UP, keys.SUSPENDED]
 
 
@@ -118,7 +119,7 @@ class Claimer:
         When it raises, call it again with the same sayings: an end that was heard is then dropped, a chunk that was
         heard is known by its number, and what was claimed without our hearing of it is given once more.
         """
-        openings = [saying for saying in sayings if isinstance(saying.part, Head)]
+        openings = [saying for saying in sayings if isinstance(saying.part, _OPENS)]
         chunks = [saying for saying in sayings if isinstance(saying.part, _PUSHED)]
         lasts = [saying for saying in sayings if saying.is_last]
         # In this order, so that of each request the head comes before its chunks, and they before its end.

@@ -22,6 +22,8 @@ class Heartbeat:
         self._key = keys.gateway(gateway_id)
         self._health = health
         self._deployment = deployment
+        self.lives_until = time.monotonic() + keys.GATEWAY_TTL_SECONDS  # there is nothing yet that could be given up
+        """Until when workers take this gateway for alive, at the least, by `time.monotonic`."""
 
     async def beat_once(self) -> None:
         """Show it once, and wait for 3 s. Raises what redis-py raises."""
@@ -35,5 +37,6 @@ class Heartbeat:
         self._health.note_clock(clock, asked_at)
         if not is_known:
             await self._redis.set(self._key, "1", ex=keys.GATEWAY_TTL_SECONDS)
+        self.lives_until = asked_at + keys.GATEWAY_TTL_SECONDS
         await agree_on_identity(self._redis, self._deployment)
         await asyncio.sleep(_SECONDS)

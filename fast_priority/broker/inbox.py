@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import time
+from collections.abc import Callable
 from typing import Any
 
 from redis.asyncio import Redis
@@ -13,7 +14,7 @@ from fast_priority.broker.mailbox import Mailbox
 from fast_priority.broker.redis_health import RedisHealth
 from fast_priority.conversation import Conversation
 from fast_priority.errors import GatewayError, RequestLost
-from fast_priority.message import End, Failure, Frame, Reply
+from fast_priority.message import End, Failure, Frame, Go, Reply
 from fast_priority.tasks import end_all, keep_doing
 
 logger = logging.getLogger(__name__)
@@ -34,6 +35,8 @@ class Inbox:
     `poll_interval_seconds`, whether the jobs of those that wait are still there: a request whose job is gone twice in a
     row, with nothing left to read, has lost its worker and fails with RequestLost. After a Redis that was away, workers
     have time first to say what they have in flight; then all that wait are looked at.
+
+    `end_unknown` is called with the id of each permit that a worker holds and nobody here knows.
     """
 
     def __init__(
@@ -42,11 +45,13 @@ class Inbox:
         options: dict[str, Any],
         poll_interval_seconds: float,
         health: RedisHealth | None = None,
+        end_unknown: Callable[[str], None] = lambda request_id: None,
     ) -> None:
         self._key, self._aside = keys.inbox(gateway_id), keys.set_aside(gateway_id)
         self._redis: Redis = connecting.connect(options, _ANSWER_SECONDS)
         self._mailbox = Mailbox(gateway_id, options, self._hear, expects_much=lambda: bool(self._waiting))
         self._poll_interval_seconds = poll_interval_seconds
+        self._end_unknown = end_unknown
         self._waiting: dict[str, Conversation] = {}
         self._lookout = Lookout()
         self._health = health or RedisHealth()
@@ -100,6 +105,8 @@ class Inbox:
     def _hear(self, frame: Frame) -> None:
         conversation = self._waiting.get(frame.request_id)
         if conversation is None:
+            if isinstance(frame.part, Go):
+                self._end_unknown(frame.request_id)
             return
         if isinstance(frame.part, Reply | Failure | End):
             self.forget(frame.request_id)  # its job is gone with that, and need not be looked after

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import suppress
 from functools import partial
 from typing import Any
@@ -15,7 +15,7 @@ from fast_priority.broker.heartbeat import Heartbeat
 from fast_priority.broker.inbox import Inbox
 from fast_priority.broker.jobs import new_job_id
 from fast_priority.broker.redis_health import RedisHealth
-from fast_priority.broker.streaming import Say, Stream, upload
+from fast_priority.broker.streaming import Permit, Say, Stream, upload
 from fast_priority.broker.submit_outbox import Outcome as SubmitOutcome
 from fast_priority.broker.submit_outbox import Submission, SubmitOutbox
 from fast_priority.broker.withdrawing import Withdrawals
@@ -26,6 +26,7 @@ from fast_priority.errors import (
     BrokerUnavailable,
     GatewayError,
     NotQueued,
+    NotSent,
     QueueFull,
     RequestLost,
     TargetTimeout,
@@ -39,11 +40,12 @@ from fast_priority.message import (
     SLOWEST_BYTES_PER_SECOND,
     Bytes,
     Failure,
+    Go,
     Head,
     Reply,
 )
 from fast_priority.priority import Priority
-from fast_priority.repeating import may_be_repeated, was_surely_not_sent
+from fast_priority.repeating import Attempt, error_of_both, may_be_repeated
 from fast_priority.settings import Settings
 from fast_priority.stall import Timeout
 from fast_priority.tasks import end_all, keep_doing
@@ -56,8 +58,8 @@ _SIGN_OF_LIFE_AGAIN_SECONDS = 0.5
 _NOTHING_TO_TAKE_BACK = (QueueFull, WaitedTooLong)
 """After these, nothing of the request is left anywhere."""
 
-Outcome = Reply | Stream
-"""What comes of a request: a whole response, or one that is under way."""
+Outcome = Reply | Stream | Permit
+"""What comes of a request: a whole response, one that is under way, or the slot that the call has asked for."""
 
 
 class Submitter:
@@ -78,7 +80,7 @@ class Submitter:
         self._is_closing = False
         self._untaken: Deadlines[Conversation] = Deadlines(settings.ttl, Conversation.stir)
         health = RedisHealth()
-        self._inbox = Inbox(self.gateway_id, options, settings.poll_interval, health)
+        self._inbox = Inbox(self.gateway_id, options, settings.poll_interval, health, self._end_unknown)
         self._submits = SubmitOutbox(options, settings, self.gateway_id, health, self._inbox, self._note_submitted)
         self._frames = FrameOutbox(self._redis)
         self._withdrawals = Withdrawals(self._redis)
@@ -119,16 +121,23 @@ class Submitter:
         body: AsyncIterator[Bytes] | None = None,
         *,
         is_idempotent: bool = False,
+        attempt: Attempt | None = None,
     ) -> Outcome:
-        """Queue the payload of a ForwardCall and return what a worker answers; close it if it is a Stream.
+        """Queue the payload of a ForwardCall and return what a worker answers; close it if it is no Reply.
 
         `description` is what rq's tools show. `body` is the request's body if the call is without it; it is read when
         a worker wants it. A request that came to nothing, and may be sent again, is queued once more, in front of all
-        others; it may unless its body was read, if it was not sent or `is_idempotent`. Cancelling takes the request
-        back, wherever it is: a worker that has it ends its call. Raises GatewayError, and what the body raises.
+        others; it may unless its body was read, if it was not sent or `is_idempotent`. With an `attempt` only that one
+        is made: of a request that the caller itself sends, with a Permit, only the caller knows what the first came to.
+        Cancelling takes the request back, wherever it is: a worker that has it ends its call. Raises GatewayError, and
+        what the body raises.
         """
-        job_id, data = new_job_id(), self._submits.data(payload)
-        first = Submission(self._inbox.expect(job_id), job_id, priority, data, description, is_idempotent)
+        new = partial(self._new_submission, priority, self._submits.data(payload), description, is_idempotent)
+        if attempt is not None:
+            if self._is_closing:
+                raise RequestLost("the gateway stopped")
+            return await self._ask_until_queued(new(is_second=attempt == 2), body)
+        first = new(is_second=False)
         try:
             return await self._ask_until_queued(first, body)
         except GatewayError as error:
@@ -138,17 +147,18 @@ class Submitter:
             self._repeated.met(error)
             first_error = error
         without_traces(first_error)
-        job_id = new_job_id()
-        second = Submission(
-            self._inbox.expect(job_id), job_id, priority, data, description, is_idempotent, is_second=True
-        )
         try:
-            return await self._ask_until_queued(second, body)
-        except (BrokerUnavailable, WaitedTooLong):
-            # They tell a client that the target has not seen its request, which is true of this attempt alone.
-            if was_surely_not_sent(first_error):
-                raise
-            raise first_error from None
+            return await self._ask_until_queued(new(is_second=True), body)
+        except GatewayError as error:
+            raise error_of_both(first_error, error) from None
+
+    def _new_submission(
+        self, priority: Priority, data: bytes, description: str, is_idempotent: bool, *, is_second: bool
+    ) -> Submission:
+        # Each under an id of its own: nothing that still comes of the first is taken for an answer to the second.
+        job_id = new_job_id()
+        conversation = self._inbox.expect(job_id)
+        return Submission(conversation, job_id, priority, data, description, is_idempotent, is_second)
 
     async def _ask_until_queued(self, submission: Submission, body: AsyncIterator[Bytes] | None) -> Outcome:
         while True:
@@ -175,6 +185,8 @@ class Submitter:
             first = await self._first_part(submission, uploads=body is not None)
             if isinstance(first, Head):
                 return Stream(first, conversation, self._settings, self._say_to(submission), close)
+            if isinstance(first, Go):
+                return self._permit(conversation, close)
         except BaseException as error:
             close(has_ended=isinstance(error, _NOTHING_TO_TAKE_BACK))
             raise
@@ -200,13 +212,22 @@ class Submitter:
         else:
             conversation.fail(_not_queued(outcome, submission))
 
-    async def _first_part(self, submission: Submission, *, uploads: bool) -> Reply | Failure | Head:
+    def _permit(self, conversation: Conversation, close: Callable[[bool], None]) -> Permit:
+        if time.monotonic() > self._heartbeat.lives_until:
+            raise NotSent("this gateway was away for so long that its worker may have freed the slot")
+        return Permit(conversation, close)
+
+    def _end_unknown(self, job_id: str) -> None:
+        if not self._is_closing:
+            self._withdrawals.begin_unknown(job_id)
+
+    async def _first_part(self, submission: Submission, *, uploads: bool) -> Reply | Failure | Head | Go:
         conversation = submission.conversation
         await conversation.news()  # or its TTL is over
         if not conversation.has_news:
             await self._wait_for_news(submission, uploads=uploads)
         first = conversation.take()
-        if isinstance(first, Reply | Failure | Head):
+        if isinstance(first, Reply | Failure | Head | Go):
             return first
         raise RequestLost(f"a worker began its answer with {type(first).__name__}")
 

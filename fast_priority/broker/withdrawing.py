@@ -21,6 +21,7 @@ _MOST_AT_ONCE = 64
 _ATTEMPTS = 60
 _AGAIN_SECONDS = 1.0
 _LAST_SECONDS = 2.0
+_MOST_UNDER_WAY = 1000
 
 Outcome = Literal["withdrawn", "started", "gone"]
 
@@ -61,6 +62,20 @@ class Withdrawals:
         task = asyncio.create_task(self._withdraw(job_id, priority, submit))
         self._under_way.add(task)
         task.add_done_callback(self._under_way.discard)
+
+    def begin_unknown(self, job_id: str) -> None:
+        """Take back, once, what a worker holds for this gateway, which knows nothing of it. The worker asks again."""
+        if len(self._under_way) >= _MOST_UNDER_WAY:  # whoever can write to Redis can name as many as they like
+            return
+        task = asyncio.create_task(self._withdraw_unknown(job_id))
+        self._under_way.add(task)
+        task.add_done_callback(self._under_way.discard)
+
+    async def _withdraw_unknown(self, job_id: str) -> None:
+        try:
+            await self._batches.ask(_Withdrawal(job_id, Priority.HIGH, encode(Frame(job_id, Leave()))))
+        except connecting.LOST as error:
+            logger.debug("cannot withdraw an unknown request: %s", error)
 
     async def _withdraw(self, job_id: str, priority: Priority, submit: "asyncio.Future[Any]") -> None:
         await asyncio.wait([submit])  # a withdrawal that overtook its submit would find nothing
