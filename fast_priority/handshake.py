@@ -26,6 +26,7 @@ from fast_priority.errors import (
     TargetRefused,
     TargetTimeout,
     TargetUnreachable,
+    without_traces,
 )
 from fast_priority.fields import (
     check_response_fields,
@@ -159,6 +160,7 @@ def _request(base: URL, raw_target: bytes, fields: Fields) -> h11.Request:
     try:
         return h11.Request(method=b"GET", target=path, headers=[*own, *fields])
     except h11.LocalProtocolError as error:
+        without_traces(error)  # h11 leaves a circle in them
         raise MalformedRequest("the request cannot be sent as it is") from error
 
 
@@ -183,6 +185,7 @@ async def _next_event(stream: ByteStream, http: h11.Connection) -> object:
     except OSError as error:
         raise TargetClosed("the connection ended before a response began") from error
     except h11.RemoteProtocolError as error:
+        without_traces(error)  # h11 leaves a circle in them
         raise TargetError("what it sent is not an HTTP response") from error
     return event
 

@@ -29,6 +29,7 @@ class Unsent:
         self._loop = asyncio.get_running_loop()
         self._written_bytes = 0
         self._timer: asyncio.TimerHandle | None = None
+        self._is_given_up = False
         self._begin()
         self._look_later()
 
@@ -59,11 +60,11 @@ class Unsent:
         self._timer = None
         if self._waiting_bytes() and self._loop.time() >= self._since + self._patience_seconds:
             if self._taken_bytes - self._taken_before < self._least_bytes:
+                self._is_given_up = True
                 self._give_up()
-                return
             self._begin()
         self._look_later()
 
     def _look_later(self) -> None:
-        if self._timer is None and self._waiting_bytes():
+        if self._timer is None and not self._is_given_up and self._waiting_bytes():
             self._timer = self._loop.call_at(self._since + self._patience_seconds, self._look)

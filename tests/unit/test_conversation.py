@@ -8,7 +8,7 @@ import pytest
 
 from fast_priority.conversation import Conversation, Wanting
 from fast_priority.errors import RequestLost
-from fast_priority.message import Chunk, End, Head, Part, Reply, Want
+from fast_priority.message import Chunk, End, Go, Head, Part, Reply, Want
 
 REPLY = Reply(200, [], b"")
 HEAD = Head(200, [], "worker-1")
@@ -51,6 +51,13 @@ async def test_said_twice_is_heard_once() -> None:
     conversation = heard(HEAD, chunk(0, b"a"), HEAD, chunk(0, b"a"), chunk(1, b"b"))
     assert await all_of(conversation, 3) == [HEAD, chunk(0, b"a"), chunk(1, b"b")]
     assert not conversation.has_news
+
+
+async def test_a_permit_is_heard_once() -> None:
+    """However often a worker repeats it, it is there once, and the other side has been heard of since."""
+    conversation = heard(*[Go()] * 5000)
+    assert await conversation.next() == Go()
+    assert (conversation.has_news, conversation.was_heard_of) == (False, True)
 
 
 @pytest.mark.parametrize("after_a_hole", [chunk(2, b"c"), End(2)])

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -13,6 +14,7 @@ from fast_priority.message import (
     Failure,
     ForwardCall,
     Frame,
+    Go,
     Head,
     Leave,
     Reply,
@@ -31,7 +33,7 @@ field_lines = st.lists(st.tuples(st.binary(), st.binary()))
 requests = st.builds(Request, st.text(), st.binary(), field_lines, st.none() | st.binary())
 numbers = st.floats(allow_nan=False)
 policies = st.builds(TargetPolicy, st.text(), numbers, numbers, st.integers(0, 2**63 - 1))
-calls = st.builds(ForwardCall, requests, policies, st.integers(0, 2**63 - 1))
+calls = st.builds(ForwardCall, requests, policies, st.integers(0, 2**63 - 1), st.booleans())
 lines = st.text(st.characters(exclude_categories=["Cc", "Cs", "Zl", "Zp"]), max_size=1000)
 replies = st.builds(Reply, st.integers(200, 599), field_lines, st.binary())
 counts = st.integers(0, 2**63 - 1)
@@ -43,6 +45,7 @@ parts = (
     | st.builds(End, counts)
     | st.builds(Want, counts, lines)
     | st.just(Leave())
+    | st.just(Go())
 )
 frames = st.builds(Frame, st.text(), parts)
 
@@ -55,6 +58,13 @@ both_decoders = pytest.mark.parametrize("decode", [decode_call, decode_frame])
 def test_call_survives(call: ForwardCall) -> None:
     """A call is read as it was written: every byte, field order and repeated fields."""
     assert decode_call(encode(call)) == call
+
+
+def test_a_call_of_an_earlier_release() -> None:
+    """A call that says nothing of permits asks for none."""
+    earlier = msgspec.msgpack.encode(msgspec.msgpack.decode(encode(CALL))[:-1])
+    assert decode_call(earlier) == CALL
+    assert not decode_call(earlier).is_permit
 
 
 @given(frames)
