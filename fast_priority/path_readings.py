@@ -144,15 +144,6 @@ def _merge_slashes(path: str) -> str:
 
 def _remove_dots(path: str) -> str:
     """Remove dot segments; a slash stays behind the last one (RFC 3986, section 5.2.4)."""
-    return _without_dots(path, [""])
-
-
-def _remove_dots_as_file_names(path: str) -> str:
-    """Remove dot segments, and the slash behind the last one, as `normpath` does for files."""
-    return _without_dots(path, [])
-
-
-def _without_dots(path: str, after_last: list[str]) -> str:
     if "/." not in path and "/%2E" not in path:
         return path
     kept: list[str] = []
@@ -163,7 +154,12 @@ def _without_dots(path: str, after_last: list[str]) -> str:
             del kept[max(1, len(kept) - 1) :]
         elif name != ".":
             kept.append(segment)
-    return "/".join(kept + after_last if name in (".", "..") else kept)
+    return "/".join([*kept, ""] if name in (".", "..") else kept)
+
+
+def _drop_last_slash(path: str) -> str:
+    """Read a path as the name of a file, as `normpath` does."""
+    return path.removesuffix("/")
 
 
 def _goes_above(path: str) -> bool:
@@ -184,7 +180,7 @@ def _with_plain_dots(segment: str) -> str:
     return segment.replace("%2E", ".")
 
 
-_NORMALISING_STEPS: tuple[Step, ...] = (_merge_slashes, _remove_dots, _remove_dots_as_file_names, _merge_slashes)
+_NORMALISING_STEPS: tuple[Step, ...] = (_merge_slashes, _remove_dots, _merge_slashes)
 _UNDECODED_STEPS: tuple[Step, ...] = (
     _drop_parameters,
     _read_backslash_as_slash,
@@ -201,6 +197,7 @@ _DECODED_STEPS: tuple[Step, ...] = (
     _read_plus_as_blank,
     _read_backslash_as_slash,
     *_NORMALISING_STEPS,
+    _drop_last_slash,
 )
 _SPELLING_STEPS: tuple[Step, ...] = (
     _drop_parameters,

@@ -39,6 +39,20 @@ def test_a_low_path_is_low_in_every_spelling(sent: str, ignore_outer_slashes: bo
     assert rules.priority_of(sent, "GET") is LOW
 
 
+@pytest.mark.parametrize("sent", ["/exact%2f", "/exac%74/", "/x/../exact/", "/exact//", "/exact/x/..", "/./exact%2F"])
+def test_another_spelling_of_a_file_is_low(sent: str) -> None:
+    """Where slashes at the end count, a path in another spelling is low if it names the low file."""
+    assert Rules.of(paths=["exact"], ignore_outer_slashes=False).priority_of(sent, "GET") is LOW
+
+
+@pytest.mark.parametrize(("written", "sent"), [("café/", "/caf%C3%A9/"), ("a b//", "/a%20b//"), ("a/", "/a/")])
+def test_a_slash_at_the_end_can_count(written: str, sent: str) -> None:
+    """Where slashes at the end count, a name with one matches what is sent for it, and nothing without it."""
+    rules = Rules.of(Listing.LISTED, [written], ignore_outer_slashes=False)
+    assert rules.priority_of(sent, "GET") is HIGH
+    assert rules.priority_of(sent.rstrip("/"), "GET") is LOW
+
+
 EXACT = ["/reports%2f", "/reports/.", "/reports/x/..", "/reports;v=1", "/reports;", "/reports%00x", "/reports%3fx",
          "/reports%23x", "/reports%0a", "/./reports", "//reports", "/reports//", "/reports%5c", "/reports/%2e",
          "/reports%3Bv", "/x/..%2freports", "/%72eports"]  # fmt: skip
