@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
-from functools import partial
 from http import HTTPStatus
 
 import aiohttp
@@ -10,7 +9,7 @@ from aiohttp.http import RawResponseMessage
 from aiohttp.streams import StreamReader
 
 from fast_priority.deadlines import Deadlines
-from fast_priority.errors import NotSent, ResponseBodyTooLarge, ResponseIncomplete
+from fast_priority.errors import NotSent, ResponseBodyTooLarge, ResponseIncomplete, TargetClosed
 from fast_priority.fields import (
     check_response_framing,
     check_response_head,
@@ -18,6 +17,7 @@ from fast_priority.fields import (
     end_to_end_response_fields,
 )
 from fast_priority.http_client import Connections, target_error
+from fast_priority.keep_alive import idle_seconds
 from fast_priority.message import Bytes, Field, Fields, HttpVersion
 from fast_priority.remembering import remembered
 from fast_priority.silence import Patience
@@ -31,6 +31,7 @@ MOST_WHOLE_BYTES = 64 * 1024
 QUICK_SECONDS = 0.002
 # A response that says how long it is, and is short, was most likely made whole: it is worth a little more waiting.
 QUICK_AND_DECLARED_SECONDS = 0.02
+_MOST_NEW_CONNECTIONS = 2  # a target that closes each of them at once takes no requests
 
 
 class Response:
@@ -48,7 +49,7 @@ class Response:
         self.status: int = message.code
         self.http_version: HttpVersion = "1.0" if message.version == aiohttp.HttpVersion10 else "1.1"
         self.fields: Fields
-        self.fields, self._declared = _read_fields(message.raw_headers, self.status)
+        self.fields, self._declared, self.idle_seconds = _read_fields(message.raw_headers, self.status)
         has_no_body = exchange.is_head or self.status == HTTPStatus.NOT_MODIFIED
         if most_bytes and self._declared is not None and self._declared > most_bytes and not has_no_body:
             raise ResponseBodyTooLarge(f"its body has {self._declared} bytes, and {most_bytes} are taken")
@@ -121,13 +122,13 @@ class Response:
 
 
 @remembered
-def _read_fields(fields: Sequence[Field], status: int) -> tuple[Fields, int | None]:
-    """Give the fields for the client, and the declared length of the body."""
+def _read_fields(fields: Sequence[Field], status: int) -> tuple[Fields, int | None, float]:
+    """Give the fields for the client, the declared length of the body, and how long the connection may be idle."""
     received = list(fields)
     check_response_framing(received, LARGEST_FIELDS_BYTES)
     end_to_end = end_to_end_response_fields(received)
     check_response_head(status, end_to_end)
-    return end_to_end, content_length(received)
+    return end_to_end, content_length(received), idle_seconds(received)
 
 
 class Exchange:
@@ -149,18 +150,18 @@ class Exchange:
         self._connections = connections
         self._deadlines = deadlines
         self._head = head
-        self._body = body
-        self._declared_bytes = declared_bytes
+        self._body = body if isinstance(body, bytes) else b""
         self._most_response_bytes = most_response_bytes
         self._may_be_sent = may_be_sent
-        self._upload: Upload | None = None
+        self._upload = None if isinstance(body, bytes) else Upload(head, body, declared_bytes)
         self._over_since: float | None = None
+        self._idle_seconds = 0.0
         self._has_begun = False
         self._response: Response | None = None
 
     async def __aenter__(self) -> Response:
         if not self._has_begun:
-            self._begin_on(await self._connections.take())
+            await self._begin()
         try:
             response, self._response = self._response or await self._answer(), None
         except BaseException:
@@ -177,13 +178,9 @@ class Exchange:
         Then `watch` is called whenever something has come of the response, and when nothing more will, until `unwatch`;
         after that the exchange is to be entered, or ended by `end_now`. Raises NotSent.
         """
-        if not isinstance(self._body, bytes):
+        if self._upload is not None or not self._begins_on_idle():
             return False
-        connection = self._connections.take_idle()
-        if connection is None:
-            return False
-        self._begin_on(connection)
-        connection.watch = watch
+        self._connection.watch = watch
         self._patience.await_target(True)
         return True
 
@@ -225,27 +222,47 @@ class Exchange:
             self._raise_failure_of_body()
             raise ResponseIncomplete("its body ended before it was whole") from error
 
-    def _begin_on(self, connection: OneAnswerARequest) -> None:
-        self._has_begun = True
-        self._connection = connection
-        self._patience = Patience(self._deadlines, connection.give_up)
+    async def _begin(self) -> None:
+        if self._upload is not None:
+            # Before there is a connection: the target may close one that waits for its request.
+            await self._upload.read_first_piece()
+        if self._begins_on_idle():
+            return
+        for _ in range(_MOST_NEW_CONNECTIONS):
+            connection = await self._connections.connect()
+            if connection is not None and self._begins_on(connection):
+                return
+        raise TargetClosed("the connection ended before the request could be sent")
+
+    def _begins_on_idle(self) -> bool:
+        while (connection := self._connections.take_idle()) is not None:
+            if self._begins_on(connection):
+                return True
+        return False
+
+    def _begins_on(self, connection: OneAnswerARequest) -> bool:
+        """Send what there is of the request. Return False if no byte of it has left us: that was no attempt."""
+        patience = Patience(self._deadlines, connection.give_up)
         try:
-            self._send()
+            self._has_begun = self._is_sent_on(connection, patience)
         except BaseException:
             connection.end()
             raise
-
-    def _send(self) -> None:
-        _check_wanted(self._may_be_sent)
-        self._connection.expect_answer(to_head=self.is_head)
-        if isinstance(self._body, bytes):
-            self._connection.write(self._head, self._body)
+        if self._has_begun:
+            self._connection, self._patience = connection, patience
         else:
-            # What it is given does not lead back to this exchange: a circle would be left of each upload.
-            check_wanted = partial(_check_wanted, self._may_be_sent)
-            self._upload = Upload(
-                self._head, self._body, self._declared_bytes, self._connection, self._patience, check_wanted
-            )
+            connection.end()
+        return self._has_begun
+
+    def _is_sent_on(self, connection: OneAnswerARequest, patience: Patience) -> bool:
+        if not self._may_be_sent():
+            raise NotSent("its worker was away for so long that somebody else may have it")
+        connection.expect_answer(to_head=self.is_head)
+        if connection.has_answered_early():
+            return True
+        if self._upload is not None:
+            return self._upload.begins_on(connection, patience)
+        return connection.write(self._head, self._body)
 
     async def _answer(self) -> Response:
         self._patience.await_target(True)
@@ -260,6 +277,7 @@ class Exchange:
 
     def _responded(self, message: RawResponseMessage, content: StreamReader) -> Response:
         response = Response(message, content, self._most_response_bytes, self)
+        self._idle_seconds = response.idle_seconds
         if content.is_eof():
             self._note_end()
         else:
@@ -284,9 +302,4 @@ class Exchange:
         if self._over_since is None or not (self._upload is None or self._upload.is_whole):
             self._connection.end()
         else:
-            self._connections.give_back(self._connection, self._over_since)
-
-
-def _check_wanted(may_be_sent: Callable[[], bool]) -> None:
-    if not may_be_sent():
-        raise NotSent("its worker was away for so long that somebody else may have it")
+            self._connections.give_back(self._connection, self._over_since, self._idle_seconds)

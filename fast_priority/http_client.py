@@ -7,7 +7,6 @@ Of aiohttp's client, only the connector and the connections are used. What a ses
 import asyncio
 import functools
 import socket
-from collections import deque
 from typing import cast
 
 import aiohttp
@@ -24,14 +23,19 @@ from fast_priority.errors import (
     TargetTimeout,
     TargetUnreachable,
 )
+from fast_priority.idle_connections import IdleConnections
 from fast_priority.message import TargetPolicy
 from fast_priority.target_connection import CLIENT_FAILURES, OneAnswerARequest
 
-_KEEP_IDLE_SECONDS = 4.0  # below the 5 s after which uvicorn, among others, closes an idle connection
+_MOST_AGE_SECONDS = 300.0
+"""After so long a connection is closed, once its response is over: a name that has moved is followed, and a target that
+was made larger gets its share. It is long enough that making connections costs nothing, also those of TLS."""
+_NAME_HOLDS_SECONDS = 10
+"""For so long a resolved name is used for new connections, without asking again."""
 
 
 class Connections:
-    """The connections to one target, kept while they are idle; the one that was used last is used first.
+    """The connections to one target, kept while they are idle.
 
     Belongs to the event loop in which it is made.
     """
@@ -39,57 +43,38 @@ class Connections:
     def __init__(self, policy: TargetPolicy) -> None:
         self._policy = policy
         self._loop = asyncio.get_running_loop()
-        self._connector = aiohttp.TCPConnector(limit=0)
+        self._connector = aiohttp.TCPConnector(limit=0, ttl_dns_cache=_NAME_HOLDS_SECONDS)
         self._connector._factory = functools.partial(OneAnswerARequest, loop=self._loop)  # type: ignore[assignment]
-        self._idle: deque[tuple[OneAnswerARequest, float]] = deque()  # the oldest first
-        self._tidying: asyncio.TimerHandle | None = None
+        self._idle: IdleConnections[OneAnswerARequest] = IdleConnections(self._loop)
 
     def now(self) -> float:
         """Give the time by which connections are idle."""
         return self._loop.time()
 
-    async def take(self) -> OneAnswerARequest:
-        """Give an idle connection, or a new one. Raises TargetError, and MalformedRequest for no URL."""
-        idle = self.take_idle()
-        return await self._connect() if idle is None else idle
-
     def take_idle(self) -> OneAnswerARequest | None:
         """Give an idle connection, if there is one."""
-        oldest_since = self._loop.time() - _KEEP_IDLE_SECONDS
-        while self._idle:
-            kept, since = self._idle.pop()
-            if kept.is_connected() and since >= oldest_since:
-                return kept
-            kept.end()
-        return None
+        return self._idle.take()
 
-    def give_back(self, used: OneAnswerARequest, since_seconds: float) -> None:
-        """Keep it if it can be used again; otherwise close it. `since_seconds` is when its response was over."""
+    def give_back(self, used: OneAnswerARequest, since_seconds: float, idle_seconds: float) -> None:
+        """Keep it if it can be used again; otherwise close it.
+
+        `since_seconds` is when its response was over, `idle_seconds` for how long it may be idle from then on.
+        """
         if not used.may_be_used_again():
             used.end()
             return
-        self._idle.append((used, since_seconds))
-        if self._tidying is None:
-            self._tidying = self._loop.call_later(_KEEP_IDLE_SECONDS, self._tidy)
+        self._idle.put(used, min(since_seconds + idle_seconds, used.made_at_seconds + _MOST_AGE_SECONDS))
 
     async def close(self) -> None:
         """Close all connections, also those that are in use."""
-        if self._tidying is not None:
-            self._tidying.cancel()
         await self._connector.close()
-        for kept, _ in self._idle:
-            kept.end()
-        self._idle.clear()
+        self._idle.close()
 
-    def _tidy(self) -> None:
-        oldest_since = self._loop.time() - _KEEP_IDLE_SECONDS
-        while self._idle and self._idle[0][1] <= oldest_since:
-            self._idle.popleft()[0].end()
-        self._tidying = None
-        if self._idle:
-            self._tidying = self._loop.call_at(self._idle[0][1] + _KEEP_IDLE_SECONDS, self._tidy)
+    async def connect(self) -> OneAnswerARequest | None:
+        """Return a new connection; None if the target has closed it already, so that nothing can be sent on it.
 
-    async def _connect(self) -> OneAnswerARequest:
+        Raises TargetError, and MalformedRequest for no URL.
+        """
         policy = self._policy
         limits = aiohttp.ClientTimeout(total=None, sock_connect=policy.connect_timeout_seconds)
         try:
@@ -102,9 +87,15 @@ class Connections:
                 raise TargetTimeout(f"it was silent for {policy.timeout_seconds:g} s") from error
             raise ConnectTimeout("no connection in time (FAST_PRIORITY_CONNECT_TIMEOUT)") from error
         except CLIENT_FAILURES as error:
+            if isinstance(error, aiohttp.ClientConnectorError) and isinstance(error.os_error, ConnectionResetError):
+                return None  # what is refused is another error: it was accepted, and then reset
             raise target_error(error) from error
         made = cast(OneAnswerARequest, connection.protocol)
         made.connection = connection
+        made.made_at_seconds = self._loop.time()
+        if made.has_ended():
+            made.end()
+            return None
         return made
 
 

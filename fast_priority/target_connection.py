@@ -14,6 +14,8 @@ from aiohttp.http import RawResponseMessage
 from aiohttp.http_exceptions import HttpProcessingError
 from aiohttp.streams import StreamReader
 
+from fast_priority.socket_look import SocketLook
+
 LARGEST_FIELDS_BYTES = 64 * 1024
 """Most bytes of a response's fields together. aiohttp bounds each, and their number; the sum is for its caller."""
 CLIENT_FAILURES = (aiohttp.ClientError, HttpProcessingError, OSError, ValueError)
@@ -23,6 +25,7 @@ _INTERIM = range(100, 200)
 _SWITCHES = 101
 _READ_BUFFER_BYTES = 256 * 1024  # twice as many are read ahead at most; what is read at once is one piece of a body
 _ONE_WRITE_BYTES = 64 * 1024  # so much is copied, for a system call less
+_MOST_TURNS_TO_READ = 3  # asyncio reads in the turn after the next; more may come while it reads, without end
 
 
 class OneAnswerARequest(ResponseHandler):
@@ -35,13 +38,41 @@ class OneAnswerARequest(ResponseHandler):
     connection: Connection
     watch: Callable[[], None] | None = None
     """Called each time something has come of the answer, and when nothing more will."""
+    made_at_seconds = 0.0
+    """When it was made, by the clock of the event loop."""
     _answered = False
+    _look: SocketLook
+    _is_tls = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """It is there. What is written goes out at once: with others, it would wait until all of them are written."""
         super().connection_made(transport)
+        self._look = SocketLook(transport.get_extra_info("socket").fileno())
+        self._is_tls = transport.get_extra_info("ssl_object") is not None
         if isinstance(transport, asyncio.WriteTransport):
             transport.set_write_buffer_limits(high=0)
+
+    def is_still_idle(self) -> bool:
+        """Return whether it is open, and nothing has arrived on it that the event loop has not read yet.
+
+        With TLS, anything that has arrived counts, a session ticket too: what it is cannot be told without reading it.
+        """
+        return self.is_connected() and self._look.is_quiet()
+
+    def has_ended(self) -> bool:
+        """Return whether the target has closed it without a byte, before anything was sent on it."""
+        return not self._tail and (not self.is_connected() or self._look.has_ended())
+
+    def has_answered_early(self) -> bool:
+        """Return whether a whole answer was there before anything was sent; then nothing need be sent, nor can be.
+
+        So a target answers that takes no more connections.
+        """
+        if not self._answered or not self._buffer:
+            return False
+        (_, body), _ = self._buffer[-1]
+        self.force_close()
+        return body.is_eof()
 
     def expect_answer(self, *, to_head: bool) -> None:
         """A request is about to be sent: from now on one answer is awaited, and taken as it is."""
@@ -57,15 +88,33 @@ class OneAnswerARequest(ResponseHandler):
         )
 
     def write(self, head: bytes, body: bytes = b"") -> bool:
-        """Send this; False if the connection has ended, which whoever waits for the answer hears as well."""
-        if self.transport is None or self.transport.is_closing():
+        """Send this. Return False if the connection has ended; if nothing was unsent before, no byte has then left us.
+
+        Both event loops try to send at once what is written, if nothing waits before it, and close the transport in the
+        same step when the system refuses it. What the system takes may reach the target; what it refuses cannot. Over
+        TLS a refusal is not seen here: the connection is then lost a moment later.
+        """
+        transport = self.transport
+        if transport is None or transport.is_closing():
             return False
-        if not body or len(body) <= _ONE_WRITE_BYTES:
-            self.transport.write(head + body)
-        else:
-            self.transport.write(head)
-            self.transport.write(body)
+        is_one_write = not body or len(body) <= _ONE_WRITE_BYTES
+        transport.write(head + body if is_one_write else head)
+        if transport.is_closing():
+            return False
+        if not is_one_write:
+            transport.write(body)
         return True
+
+    async def read_first(self) -> None:
+        """Let the event loop read what has arrived, before more is written.
+
+        A target that has answered and closed resets the connection when more comes. Over TLS, the write that fails
+        then would end the connection with the answer in it unread.
+        """
+        for _ in range(_MOST_TURNS_TO_READ):
+            if self._reading_paused or not self.is_connected() or self._look.is_quiet():
+                return
+            await asyncio.sleep(0)
 
     async def taken(self) -> None:
         """Wait until the target has taken so much that more may be sent. Raises OSError when it never will."""
@@ -96,7 +145,9 @@ class OneAnswerARequest(ResponseHandler):
     def may_be_used_again(self) -> bool:
         """Tell whether request and response are over, and both sides are ready for the next."""
         transport = self.transport
-        return transport is not None and not self.should_close and not transport.get_write_buffer_size()
+        if transport is None or transport.is_closing():
+            return False
+        return not self.should_close and not transport.get_write_buffer_size()
 
     def end(self) -> None:
         """Close it. What has not been sent is not sent any more: a target that reads nothing would keep it for ever."""
@@ -129,6 +180,8 @@ class OneAnswerARequest(ResponseHandler):
         aiohttp takes a body that lasts until the end of its connection for whole, however that came (RFC 9112, section
         8), and does not tell whoever reads a body in the midst of which it has found what is no HTTP.
         """
+        if exc is not None:
+            self._read_rest()
         failure = exc or self.exception()
         if failure is not None and self._payload is not None and not self._payload.is_eof():
             self._payload.set_exception(aiohttp.ClientPayloadError("the connection broke off"), failure)
@@ -142,6 +195,16 @@ class OneAnswerARequest(ResponseHandler):
         super().data_received(data)
         if data and self.watch is not None:
             self.watch()
+
+    def _read_rest(self) -> None:
+        """Read what came before the connection was lost: a write that fails ends it with an answer in it unread.
+
+        The event loops close the socket only after they have told of the loss. What comes over TLS is lost.
+        """
+        if self.transport is not None and not self._is_tls and not self._reading_paused:
+            rest = self._look.read_rest(_READ_BUFFER_BYTES)
+            if rest:
+                self.data_received(rest)
 
     def _end_for_unasked(self) -> None:
         self.force_close()

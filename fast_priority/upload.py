@@ -1,7 +1,7 @@
 """A request's body that comes in pieces, on its way to the target while that may answer already."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 
 from fast_priority.errors import MalformedRequest
 from fast_priority.message import Bytes
@@ -15,31 +15,41 @@ class Upload:
     """Sends a request of which the body comes in pieces: of `declared_bytes`, or in chunks if that is None.
 
     The head goes with the first piece: of a body that never begins, the target hears nothing. No more is taken of the
-    body than the target takes. What the body raises, whoever waits for the answer has instead; see `failure`. Just
-    before the first byte `check_wanted` is called, which may raise as well.
+    body than the target takes. What the body raises once it is under way, whoever waits for the answer has instead; see
+    `failure`.
     """
 
-    def __init__(
-        self,
-        head: bytes,
-        pieces: AsyncIterator[Bytes],
-        declared_bytes: int | None,
-        connection: OneAnswerARequest,
-        patience: Patience,
-        check_wanted: Callable[[], None],
-    ) -> None:
+    def __init__(self, head: bytes, pieces: AsyncIterator[Bytes], declared_bytes: int | None) -> None:
         self.failure: Exception | None = None
         """What the body raised."""
         self.is_whole = False
         """Whether all of it has been sent."""
-        self._unsent = head
+        self._head = head
+        self._first = b""
         self._pieces = pieces
+        self._has_ended = False
         self._declared_bytes = declared_bytes
         self._size = 0
-        self._connection = connection
-        self._patience = patience
-        self._check_wanted = check_wanted
-        self._task: asyncio.Task[None] | None = asyncio.create_task(self._send())
+        self._task: asyncio.Task[None] | None = None
+
+    async def read_first_piece(self) -> None:
+        """Wait for the first piece of the body, or for its end. Raises what the body raises, and MalformedRequest."""
+        async for piece in self._pieces:
+            self._first = self._framed(piece)
+            return
+        self._has_ended = True
+        self._first = self._ending()
+
+    def begins_on(self, connection: OneAnswerARequest, patience: Patience) -> bool:
+        """Send the head with the first piece, and the rest as it comes.
+
+        Return False if no byte of it has left us; then it may begin on another connection.
+        """
+        if not connection.write(self._head + self._first):
+            return False
+        self._first = b""  # nobody needs it any more
+        self._task = asyncio.create_task(self._send_rest(connection, patience))
+        return True
 
     async def end(self) -> None:
         """Send no more of it."""
@@ -49,48 +59,47 @@ class Upload:
             task.cancel()
             await asyncio.wait([task])
 
-    async def _send(self) -> None:
+    async def _send_rest(self, connection: OneAnswerARequest, patience: Patience) -> None:
         try:
-            self._patience.wait_for_body(True)
-            async for piece in self._pieces:
-                self._patience.wait_for_body(False)
-                if not await self._goes_on_after(self._framed(piece)):
+            if not await _is_taken(connection):
+                return
+            if not self._has_ended:
+                patience.wait_for_body(True)
+                async for piece in self._pieces:
+                    patience.wait_for_body(False)
+                    if not await _goes_on_after(self._framed(piece), connection):
+                        return
+                    patience.wait_for_body(True)
+                patience.wait_for_body(False)
+                if not await _goes_on_after(self._ending(), connection):
                     return
-                self._patience.wait_for_body(True)
-            self._patience.wait_for_body(False)
-            if await self._goes_on_after(self._ending()):
-                self.is_whole = True
+            self.is_whole = True
         except Exception as error:
             self.failure = error
-            self._connection.give_up(error)
-
-    async def _goes_on_after(self, framed: bytes) -> bool:
-        if not self._connection.write(framed):
-            return False
-        try:
-            await self._connection.taken()
-        except OSError:  # whoever waits for the answer hears of it
-            return False
-        return True
+            connection.give_up(error)
 
     def _framed(self, piece: Bytes) -> bytes:
         self._size += len(piece)
+        if self._declared_bytes is None and piece:
+            return b"".join((b"%x\r\n" % len(piece), piece, b"\r\n"))
         if self._declared_bytes is not None and self._size > self._declared_bytes:
             raise MalformedRequest("its body is longer than its Content-Length")
-        head = self._take_head()
-        if self._declared_bytes is None and piece:
-            return b"".join((head, b"%x\r\n" % len(piece), piece, b"\r\n"))
-        return head + piece
+        return bytes(piece)
 
     def _ending(self) -> bytes:
         if self._declared_bytes not in (None, self._size):
             raise MalformedRequest("its body is shorter than its Content-Length")
-        head = self._take_head()
-        return head + _LAST_CHUNK if self._declared_bytes is None else head
+        return _LAST_CHUNK if self._declared_bytes is None else b""
 
-    def _take_head(self) -> bytes:
-        """Give the head if it is still to be sent."""
-        head, self._unsent = self._unsent, b""
-        if head:
-            self._check_wanted()
-        return head
+
+async def _goes_on_after(framed: bytes, connection: OneAnswerARequest) -> bool:
+    await connection.read_first()
+    return connection.write(framed) and await _is_taken(connection)
+
+
+async def _is_taken(connection: OneAnswerARequest) -> bool:
+    try:
+        await connection.taken()
+    except OSError:  # whoever waits for the answer hears of it
+        return False
+    return True

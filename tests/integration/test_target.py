@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from fast_priority import http_client
+from fast_priority import keep_alive
 from fast_priority.errors import (
     ConnectTimeout,
     MalformedRequest,
@@ -590,7 +590,7 @@ async def test_a_connection_is_used_again() -> None:
 
 async def test_an_idle_connection_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
     """A connection that nobody has used for a while is closed, before the target does so."""
-    monkeypatch.setattr(http_client, "_KEEP_IDLE_SECONDS", 0.05)
+    monkeypatch.setattr(keep_alive, "USUAL_IDLE_SECONDS", 0.05)
     closed = asyncio.Event()
     loop = asyncio.get_running_loop()
 

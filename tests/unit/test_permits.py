@@ -1,7 +1,6 @@
 """Permits: a worker holds a slot while the gateway itself talks to the target. Both ends of one."""
 
 import asyncio
-import math
 import time
 import weakref
 from collections.abc import AsyncIterator
@@ -19,6 +18,7 @@ from fast_priority.broker.submitting import Submitter
 from fast_priority.carrier import Carrier
 from fast_priority.carrying import Line
 from fast_priority.conversation import Conversation
+from fast_priority.elapsed import Moment
 from fast_priority.errors import NotSent, RequestLost, TargetRefused, without_traces
 from fast_priority.in_flight import InFlight
 from fast_priority.message import (
@@ -41,6 +41,7 @@ from tests.harness import without_collector
 from tests.unit.broker_rig import PATIENCE_SECONDS, Rig, until
 
 CALL = encode(ForwardCall(Request("GET", b"/", [], b""), TargetPolicy("http://api", 1, 1, 0), is_permit=True))
+LONG = Moment(float("inf"), float("inf"), float("inf"))
 CLAIM = Claim("job-1", "execution-1", "high", "gateway-1", JobTemplate.data(CALL))
 
 
@@ -79,7 +80,7 @@ async def worker() -> AsyncIterator[Worker]:
 async def test_a_worker_lets_the_gateway_go(worker: Worker) -> None:
     """It says so at once, in the same step, sends nothing to the target, and has no task for it."""
     before = asyncio.all_tasks()
-    worker.carrier.start(CLAIM, math.inf)
+    worker.carrier.start(CLAIM, LONG)
     assert worker.said == [Saying(CLAIM, Go(), is_last=False)]
     assert (len(worker.in_flight), worker.freed) == (1, 0)
     assert asyncio.all_tasks() == before
@@ -87,7 +88,7 @@ async def test_a_worker_lets_the_gateway_go(worker: Worker) -> None:
 
 async def test_a_worker_is_told_to_end(worker: Worker) -> None:
     """A Leave frees the slot, once, and settles the request without a word to the gateway."""
-    worker.carrier.start(CLAIM, math.inf)
+    worker.carrier.start(CLAIM, LONG)
     for _ in range(2):
         worker.in_flight.hear(Frame("job-1", Leave()))
     assert worker.said[1:] == [Saying(CLAIM, None)]
@@ -96,7 +97,7 @@ async def test_a_worker_is_told_to_end(worker: Worker) -> None:
 
 async def test_a_permit_that_is_over(worker: Worker) -> None:
     """One that nobody waits for any more frees the slot; others have settled it, so nothing is said."""
-    worker.carrier.start(CLAIM, math.inf)
+    worker.carrier.start(CLAIM, LONG)
     (carried,) = worker.in_flight
     carried.give_up()
     assert (worker.parts, len(worker.in_flight), worker.freed) == ([Go()], 0, 1)
@@ -114,7 +115,7 @@ async def test_a_worker_that_was_away(worker: Worker) -> None:
 async def test_a_client_that_left_before_the_worker_knew(worker: Worker) -> None:
     """A Leave that overtakes the claim ends it, and the gateway is not let go."""
     worker.in_flight.hear(Frame("job-1", Leave()))
-    worker.carrier.start(CLAIM, math.inf)
+    worker.carrier.start(CLAIM, LONG)
     assert worker.parts == [None]
 
 
@@ -122,7 +123,7 @@ async def test_a_worker_repeats_itself(monkeypatch: pytest.MonkeyPatch) -> None:
     """As long as it holds the slot it lets the gateway go again and again, and then no more."""
     monkeypatch.setattr(carrier_module, "GO_AGAIN_SECONDS", 0.01)
     worker = Worker()
-    worker.carrier.start(CLAIM, math.inf)
+    worker.carrier.start(CLAIM, LONG)
     async with asyncio.timeout(PATIENCE_SECONDS):
         while len(worker.said) < 4:
             await asyncio.sleep(0.01)
@@ -135,7 +136,7 @@ async def test_a_worker_repeats_itself(monkeypatch: pytest.MonkeyPatch) -> None:
 
 async def test_a_worker_that_ends_holds_no_slot(worker: Worker) -> None:
     """One that leaves at once says nothing of its permits: their leases run out."""
-    worker.carrier.start(CLAIM, math.inf)
+    worker.carrier.start(CLAIM, LONG)
     await worker.carrier.close()
     assert (worker.parts, len(worker.in_flight)) == ([Go()], 0)
 
@@ -143,7 +144,7 @@ async def test_a_worker_that_ends_holds_no_slot(worker: Worker) -> None:
 async def test_a_permit_leaves_no_circle(worker: Worker) -> None:
     """What a worker has held is gone with its end."""
     with without_collector():
-        worker.carrier.start(CLAIM, math.inf)
+        worker.carrier.start(CLAIM, LONG)
         (carried,) = worker.in_flight
         kept = weakref.ref(carried)
         del carried
@@ -300,9 +301,9 @@ async def test_many_permits_of_nobody(rig: Rig, submitter: Submitter) -> None:
 
 async def test_a_gateway_that_was_frozen(rig: Rig, submitter: Submitter, claimer: Claimer) -> None:
     """One that workers may have taken for dead uses no permit, and the worker is told to free the slot."""
-    assert submitter._life is not None
-    await end_all([submitter._life])
-    submitter._lives_until = time.monotonic() - 1
+    assert submitter._beating is not None
+    await end_all([submitter._beating])
+    submitter._heartbeat.lives_until = time.monotonic() - 1
     with pytest.raises(NotSent):
         await granted(rig, submitter, claimer)
     await until("the worker is told", lambda: len(told(rig)) == 1)
@@ -311,7 +312,7 @@ async def test_a_gateway_that_was_frozen(rig: Rig, submitter: Submitter, claimer
 async def test_a_sign_of_life_counts_from_when_it_was_sent(rig: Rig, submitter: Submitter) -> None:
     """A gateway lives for others as long as its sign of life does, and not longer."""
     await until("it has shown it", lambda: bool(rig.all_keys(keys.GATEWAY_PREFIX + "*")))
-    assert submitter._lives_until <= time.monotonic() + keys.GATEWAY_TTL_SECONDS
+    assert submitter._heartbeat.lives_until <= time.monotonic() + keys.GATEWAY_TTL_SECONDS
 
 
 async def test_the_second_attempt_goes_first(rig: Rig, submitter: Submitter) -> None:

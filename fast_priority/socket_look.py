@@ -1,0 +1,55 @@
+"""A look at a socket without its event loop: what has arrived, and is not read yet.
+
+The loop learns of it only when it polls the next time. Until then a connection that the target has closed looks open.
+"""
+
+import os
+import select
+import socket
+
+
+class SocketLook:
+    """Looks at one socket, which belongs to somebody else: it is neither closed nor changed here.
+
+    To be used only while the socket is open: its number may belong to another one later.
+    """
+
+    def __init__(self, file_number: int) -> None:
+        self._file_number = file_number
+        self._poll = select.poll()
+        self._poll.register(file_number, select.POLLIN)  # errors and hang-ups are reported as well
+
+    def is_quiet(self) -> bool:
+        """Return whether nothing has arrived: no byte, no end and no error. It costs one system call."""
+        return not self._poll.poll(0)
+
+    def has_ended(self) -> bool:
+        """Return whether the other side has closed or reset the connection, and no byte is left to be read."""
+        if self.is_quiet():
+            return False
+        looked_at = socket.socket(fileno=self._file_number)
+        try:
+            return not looked_at.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
+        except BlockingIOError:
+            return False
+        except OSError:
+            return True
+        finally:
+            looked_at.detach()
+
+    def read_rest(self, most_bytes: int) -> bytes:
+        """Return what has arrived and not been read, at most so many bytes.
+
+        Linux keeps what came before a reset until it is read, also where a write has failed meanwhile.
+        """
+        pieces, left = [], most_bytes
+        while left > 0:
+            try:
+                piece = os.read(self._file_number, left)
+            except OSError:  # nothing more is there, or it ends with a reset
+                break
+            if not piece:
+                break
+            pieces.append(piece)
+            left -= len(piece)
+        return b"".join(pieces)
