@@ -105,7 +105,7 @@ async def test_a_permit_that_is_over(worker: Worker) -> None:
 
 async def test_a_worker_that_was_away(worker: Worker) -> None:
     """One whose lease has run out lets no gateway go: the slot may be another's."""
-    worker.carrier.start(CLAIM, time.monotonic() - 1)
+    worker.carrier.start(CLAIM, Moment(0.0, 0.0, 0.0))
     (said,) = worker.said
     assert isinstance(said.part, Failure)
     assert (said.part.slug, said.is_last) == (NotSent.slug, True)
