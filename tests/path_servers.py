@@ -90,10 +90,10 @@ def starlette_files(folder: Path) -> Iterator[Ask]:
 
 
 @contextmanager
-def uvicorn_serving(application: Any) -> Iterator[int]:
-    """Serve an application by uvicorn, with its own protocol, and return the port."""
+def uvicorn_serving(application: Any, http: Any = "httptools") -> Iterator[int]:
+    """Serve an application by uvicorn, with its own protocol or one that stands on it, and return the port."""
     listener = socket.create_server(("127.0.0.1", 0), backlog=256)
-    config = uvicorn.Config(application, http="httptools", ws="none", lifespan="off", log_config=None, access_log=False)
+    config = uvicorn.Config(application, http=http, ws="none", lifespan="off", log_config=None, access_log=False)
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
     thread.start()

@@ -151,6 +151,12 @@ def test_a_plus_can_be_a_blank() -> None:
     assert Rules.of(paths=["a b"]).priority_of("/a+b", "GET") is LOW
 
 
+@pytest.mark.parametrize("sent", ["/x%ff", "/x%c3", "/x%EF%BF%BD"])
+def test_bytes_that_are_not_utf_8_can_be_one_character(sent: str) -> None:
+    """Who decodes with replacement, as uvicorn, takes all bytes that are not UTF-8 for the same character."""
+    assert Rules.of(paths=["x\ufffd"]).priority_of(sent, "GET") is LOW
+
+
 @pytest.mark.parametrize("sent", ["/" + "a/../" * 12_000, "/" + ";\\+//..%2f%00%0a/." * 20, "/%2e" * 16_000])
 def test_what_has_too_many_readings_is_low(sent: str) -> None:
     """A path that cannot be read in all ways in a short time is low, and never passed through."""
