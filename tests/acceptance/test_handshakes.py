@@ -152,7 +152,8 @@ def test_every_spelling_is_answered_once_there_is_a_worker(stack: Stack, plain_t
             assert head_of(client).startswith((b"HTTP/1.1 200 ", b"HTTP/1.0 200 "))
 
 
-def test_a_handshake_waits_its_turn(stack: Stack) -> None:
+@pytest.mark.parametrize("answer", [OK, SWITCH], ids=["declined", "agreed"])
+def test_a_handshake_waits_its_turn(stack: Stack, answer: bytes) -> None:
     """While the slot is taken, handshakes wait; then all go by their priorities, and of one priority in order."""
     with in_front_of_held_target(stack, "priority") as target, ExitStack() as clients:
         for number, octets in enumerate(
@@ -171,7 +172,7 @@ def test_a_handshake_waits_its_turn(stack: Stack) -> None:
                 target.until_asked(1)
         for number in range(5):
             target.until_asked(number + 1)
-            target.answer(number, OK)
+            target.answer(number, answer if "handshake" in target.paths()[number] else OK)
     assert target.paths() == ["/high/first", "/high/handshake", "/high/get", "/low/handshake", "/low/get"]
 
 
