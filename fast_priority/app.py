@@ -103,6 +103,7 @@ def create_app(settings: Settings) -> GatewayApp:
                 target,
                 settings.frames_in_flight,
                 forecast.retry_after_seconds,
+                settings.client_timeout,
             )
             app.forecast = forecast
             app.tunnels = Tunnels(policy, settings.proxies)

@@ -73,6 +73,7 @@ def test_default(name: str, default: object) -> None:
         ("HOST", "127.0.0.1", "host", "127.0.0.1"),
         ("PORT", "8001", "port", 8001),
         ("TIMEOUT", "2.5", "timeout", 2.5),
+        ("CLIENT_TIMEOUT", "2.5", "client_timeout", 2.5),
         ("CONNECT_TIMEOUT", "0.5", "connect_timeout", 0.5),
         ("MAX_BODY", "2048", "max_body", 2048),
         ("MAX_CONNECTIONS", "0", "max_connections", 0),
