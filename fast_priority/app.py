@@ -100,6 +100,7 @@ def create_app(settings: Settings) -> GatewayApp:
                 target,
                 settings.frames_in_flight,
                 forecast.retry_after_seconds,
+                settings.client_timeout,
                 submitter.deployment,
                 Tunnels(policy, settings.max_tunnels, settings.client_timeout) if settings.websockets else None,
             )

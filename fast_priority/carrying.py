@@ -12,7 +12,6 @@ from fast_priority.exchange import Body, Exchange
 from fast_priority.fields import content_length
 from fast_priority.message import (
     GO_AGAIN_SECONDS,
-    GRACE_SECONDS,
     Bytes,
     Chunk,
     End,
@@ -53,7 +52,7 @@ class Line:
         declared, size = content_length(call.request.fields), 0
         await self.say(Want(wanting.below, self.mailbox))
         while True:
-            match await self.conversation.next(call.policy.timeout_seconds + GRACE_SECONDS):
+            match await self.conversation.next(call.most_sending_silence_seconds):
                 case Chunk(data=data):
                     size += len(data)
                     if declared is not None and size > declared:
@@ -134,5 +133,5 @@ async def _carry(call: ForwardCall, line: Line, exchange: Exchange) -> Reply | E
         await line.say(Head(response.status, response.fields, line.mailbox, response.http_version))
         async for data in response.chunks():
             for piece in pieces_of(data):
-                await line.say(Chunk(await line.conversation.turn(call.most_silence_seconds), piece))
+                await line.say(Chunk(await line.conversation.turn(call.most_taking_silence_seconds), piece))
     return End(line.conversation.chunks_said)

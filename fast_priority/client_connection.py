@@ -61,6 +61,17 @@ class ClientConnection(Protocol):
         """
         ...
 
+    def hold_body(self) -> None:
+        """Read no more of the request's body than its first piece, of at most 8 KiB, until `let_body_flow`.
+
+        To be called before anything is received.
+        """
+        ...
+
+    def let_body_flow(self) -> None:
+        """Read the body as it is received."""
+        ...
+
     def announce_no_body(self) -> None:
         """Let a response whose head has just been sent end without the bytes that its Content-Length names.
 

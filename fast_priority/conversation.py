@@ -114,12 +114,16 @@ class Conversation:
         """Give the next part that is no Want.
 
         Raises what the conversation failed with, and RequestLost if the other side is silent for too long: it may have
-        died, or what it said may be lost.
+        died, or what it said may be lost. It is not for as long as the request gets on, as by its body.
         """
-        if not self.has_news:
-            async with _bounded(within_seconds):
-                while not self.has_news:
+        while not self.has_news:
+            began_at = time.monotonic()
+            try:
+                async with _bounded(within_seconds):
                     await self.news()
+            except RequestLost:
+                if self.progressed_at < began_at:
+                    raise
         return self.take()
 
     def take(self) -> Part:

@@ -64,9 +64,9 @@ class RequestFieldsTooLarge(GatewayError):
 
 
 class RequestTimeout(GatewayError):
-    """The client neither sent its body nor took its response for as long as FAST_PRIORITY_TIMEOUT."""
+    """The client sent fewer than 500 bytes a second of its body, with FAST_PRIORITY_CLIENT_TIMEOUT of patience."""
 
-    status, slug, title = 408, "request-timeout", "The client was silent for too long"
+    status, slug, title = 408, "request-timeout", "The client was too slow"
     proxy_error, fault, closes_connection = "http_request_error", "client", True
 
 
@@ -197,7 +197,7 @@ class ResponseIncomplete(TargetError):
 
 
 class ResponseBodyTooLarge(TargetError):
-    """The body is over FAST_PRIORITY_MAX_BODY, or over 16 MiB where a client of HTTP/1.0 must be told its length."""
+    """The body is over FAST_PRIORITY_MAX_BODY, or over what can be held for a client of HTTP/1.0."""
 
     slug, title = "response-body-too-large", "The target's response is too large"
     proxy_error = "http_response_body_size"

@@ -202,6 +202,12 @@ def has_body(fields: Fields) -> bool:
     return b"content-length" in names or b"transfer-encoding" in names
 
 
+def expects_continue(fields: Fields, http_version: str) -> bool:
+    """Return whether the client waits for 100 Continue before it sends the body (RFC 9110, section 10.1.1)."""
+    is_asked_for = any(name.lower() == b"expect" and value.lower() == b"100-continue" for name, value in fields)
+    return is_asked_for and http_version != "1.0"  # whose clients know no 100
+
+
 def asks_for_websocket(fields: Fields) -> bool:
     """Tell whether a request with these fields asks for a WebSocket (RFC 6455, section 4.1), and nothing besides."""
     named = {

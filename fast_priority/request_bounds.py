@@ -14,6 +14,8 @@ from fast_priority.message import Bytes, Fields
 _LINE = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+ [!-~\x80-\xff]+ HTTP/1\.[01]\r\n")
 _LINE_ENDS = re.compile(rb"(?:\r\n)*")
 _END = b"\r\n\r\n"  # of a head, and of a chunked body with or without trailers
+_LEAST_WINDOW_BYTES = 256
+_MOST_WINDOW_BYTES = 8 * 1024
 
 
 class RequestBounds:
@@ -30,6 +32,7 @@ class RequestBounds:
         self._is_in_chunks = False
         self._body_bytes_left = 0
         self._last_bytes = b""
+        self._window_bytes = _MOST_WINDOW_BYTES
 
     def begin_body(self, fields: Fields) -> None:
         """The head has ended. Names are in lower case; the parser has checked the length."""
@@ -46,8 +49,12 @@ class RequestBounds:
             count = min(len(data), most_bytes, self._body_bytes_left)
             self._body_bytes_left -= count
             return count
-        window = bytes(data[:most_bytes])
+        window = bytes(data[: min(most_bytes, self._window_bytes)])
         count = self._to_the_end(window)
+        if self._is_in_chunks:
+            # A body full of empty lines is cut at each of them: then little is copied each time.
+            larger = min(2 * self._window_bytes, _MOST_WINDOW_BYTES)
+            self._window_bytes = _LEAST_WINDOW_BYTES if count < len(window) else larger
         if not self._is_line_whole:
             self._line = _without_line_ends(self._line + window[:count])
             self._is_line_whole = b"\n" in self._line

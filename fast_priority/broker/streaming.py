@@ -26,6 +26,8 @@ class Stream:
         settings: Settings,
         say: Say,
         close: Callable[[bool], None],
+        *,
+        uploads: bool,
     ) -> None:
         self.status = head.status
         self.fields = head.fields
@@ -33,7 +35,8 @@ class Stream:
         self._conversation = conversation
         self._wanting = Wanting(settings.frames_in_flight)
         conversation.expect_at_most(settings.frames_in_flight)
-        self._most_silence_seconds = settings.timeout + GRACE_SECONDS
+        # The target may wait for more of the request's body, and that for the client.
+        self._most_silence_seconds = settings.timeout + GRACE_SECONDS + (settings.client_timeout if uploads else 0)
         self._say = say
         self._close = close
         self._has_ended = False

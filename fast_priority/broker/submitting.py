@@ -184,7 +184,8 @@ class Submitter:
         try:
             first = await self._first_part(submission, uploads=body is not None)
             if isinstance(first, Head):
-                return Stream(first, conversation, self._settings, self._say_to(submission), close)
+                say, uploads = self._say_to(submission), body is not None
+                return Stream(first, conversation, self._settings, say, close, uploads=uploads)
             if isinstance(first, Go):
                 return self._permit(conversation, close)
         except BaseException as error:
@@ -238,9 +239,10 @@ class Submitter:
                 raise WaitedTooLong(f"no worker took the request within {self._settings.ttl} s")
             conversation.progress()
         # A worker has it, and answers within the target's timeout or loses its lease. This bound is for neither. While
-        # a body goes up, the target may take it as slowly as is allowed without a word.
-        taking_seconds = self._settings.frames_in_flight * MOST_CHUNK_BYTES / SLOWEST_BYTES_PER_SECOND if uploads else 0
-        most_silence_seconds = self._settings.timeout + GRACE_SECONDS + taking_seconds
+        # a body goes up, the client may be slow to send it, and the target to take it, without a word of the worker.
+        taking_seconds = self._settings.frames_in_flight * MOST_CHUNK_BYTES / SLOWEST_BYTES_PER_SECOND
+        uploading_seconds = self._settings.client_timeout + taking_seconds if uploads else 0
+        most_silence_seconds = self._settings.timeout + GRACE_SECONDS + uploading_seconds
         while not conversation.has_news:
             silent_seconds = time.monotonic() - conversation.progressed_at
             patience_seconds = most_silence_seconds - silent_seconds

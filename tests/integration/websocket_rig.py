@@ -84,7 +84,15 @@ def tunnelled(
     tunnels = Tunnels(policy, most, client_timeout_seconds)
     rules = Rules.of(pass_through=[pass_through] if pass_through else [])
     gateway = Gateway(
-        rules, TrustedProxies.of([]), slots or Slots(), Target(policy), 6, lambda priority: 1, DEPLOYMENT, tunnels
+        rules,
+        TrustedProxies.of([]),
+        slots or Slots(),
+        Target(policy),
+        6,
+        lambda priority: 1,
+        client_timeout_seconds,
+        DEPLOYMENT,
+        tunnels,
     )
 
     async def application(scope: dict[str, Any], receive: Receive, send: Send) -> None:

@@ -18,7 +18,7 @@ class Client:
 
     def lose_patience(self, clock: Clock) -> None:
         self.lost_by.append(clock)
-        self.wait.by(clock) if self._has_just_sent else self.wait.for_taking()
+        self.wait.by(clock) if self._has_just_sent else self.wait.close()
 
 
 @pytest.fixture
@@ -60,8 +60,8 @@ async def test_a_wait_that_has_ended_begins_no_more(clocks: ConnectionClocks) ->
     wait = Client(clocks).wait
     wait.by(clocks.head)
     wait.end()
-    wait.for_taking()
-    assert (len(clocks.head), len(clocks.taking)) == (0, 0)
+    wait.by(clocks.idle)
+    assert (len(clocks.head), len(clocks.idle)) == (0, 0)
 
 
 async def test_patience_is_lost_once() -> None:

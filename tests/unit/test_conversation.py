@@ -97,6 +97,20 @@ async def test_silence_has_an_end(wait: Callable[..., Coroutine[Any, Any, object
         await wait(Conversation(), within_seconds=0.01)
 
 
+async def test_a_request_that_gets_on_is_not_lost() -> None:
+    """While a request's body still goes up, the other side may be silent for as long as that takes."""
+    conversation = Conversation()
+    waiting = asyncio.create_task(conversation.next(within_seconds=0.05))
+    loop = asyncio.get_running_loop()
+    ends_at = loop.time() + 1.0
+    while loop.time() < ends_at:
+        conversation.progress()
+        await asyncio.sleep(0.001)
+    assert not waiting.done()
+    with pytest.raises(RequestLost):
+        await waiting
+
+
 async def test_more_than_was_wanted_is_not_kept() -> None:
     """Whoever sends without end, unasked, is cut off."""
     conversation = heard(*(chunk(number, b"") for number in range(5000)))
