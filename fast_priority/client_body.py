@@ -11,9 +11,7 @@ from fast_priority.client_patience import ClientPatience
 from fast_priority.errors import RequestBodyTooLarge, RequestTimeout
 from fast_priority.exchange import MOST_WHOLE_BYTES
 from fast_priority.message import Bytes
-
-_STOOD_STILL_SECONDS = 0.1  # a deadline that strikes so late was held up in this process
-_ONE_LOOK_SECONDS = 0.1
+from fast_priority.stall import Timeout
 
 
 class ClientBody:
@@ -114,23 +112,13 @@ class ClientBody:
     async def _message(self) -> Message:
         began_at, may_wait_seconds = monotonic(), self._patience.left_seconds
         try:
-            async with asyncio.timeout(may_wait_seconds):
+            async with Timeout(may_wait_seconds):
                 message = await self._receive()
         except TimeoutError:
-            if monotonic() - began_at - may_wait_seconds < _STOOD_STILL_SECONDS:
-                raise self._too_slow() from None
-            message = await self._what_came_meanwhile()
+            raise self._too_slow() from None
         waited_seconds = min(monotonic() - began_at, may_wait_seconds)
         self._patience.count(waited_seconds, len(message.get("body", b"")))
         return message
-
-    async def _what_came_meanwhile(self) -> Message:
-        """Return what lies unread, as this process stood still: then it is not the client that kept us waiting."""
-        try:
-            async with asyncio.timeout(_ONE_LOOK_SECONDS):
-                return await self._receive()
-        except TimeoutError:
-            raise self._too_slow() from None
 
     def _too_slow(self) -> RequestTimeout:
         return RequestTimeout(f"its body came with {self._patience}")

@@ -8,6 +8,7 @@ have yet to take something are all looked at (`takers.py`).
 import asyncio
 from typing import Protocol
 
+from fast_priority.stall import MOST_POSTPONEMENTS, READING_SECONDS, STALL_SECONDS
 from fast_priority.takers import Takers, Taking, look_seconds
 
 
@@ -68,6 +69,8 @@ class ConnectionClocks:
         """For a client to take what it was sent, as long as some of it is in this process."""
         self._clocks = (self.head, self.idle, self.taking)
         self._look: asyncio.TimerHandle | None = None
+        self._look_due = 0.0
+        self._postponements = 0
 
     def begin(self, clock: Clock, wait: "Wait", loop: asyncio.AbstractEventLoop) -> None:
         """Let it wait by one of the clocks."""
@@ -98,11 +101,21 @@ class ConnectionClocks:
         self._look_later(loop)
 
     def _look_later(self, loop: asyncio.AbstractEventLoop) -> None:
-        seconds = look_seconds(min(clock.seconds for clock in self._clocks))
-        self._look = loop.call_later(seconds, self._look_now, loop)
+        self._look_in(look_seconds(min(clock.seconds for clock in self._clocks)), loop)
+
+    def _look_in(self, seconds: float, loop: asyncio.AbstractEventLoop) -> None:
+        self._look_due = loop.time() + seconds
+        self._look = loop.call_at(self._look_due, self._look_now, loop)
 
     def _look_now(self, loop: asyncio.AbstractEventLoop) -> None:
         self._look = None
+        is_late = loop.time() - self._look_due > STALL_SECONDS
+        if is_late and self._postponements < MOST_POSTPONEMENTS:
+            # This process stood still: what clients have sent meanwhile is read first.
+            self._postponements += 1
+            self._look_in(READING_SECONDS, loop)
+            return
+        self._postponements = 0
         for clock in self._clocks:
             for wait in clock.overdue(loop.time()):
                 wait.run_out()

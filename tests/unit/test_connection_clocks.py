@@ -1,6 +1,7 @@
 """How long clients may keep the gateway waiting, told by clocks."""
 
 import asyncio
+import time
 
 import pytest
 
@@ -102,3 +103,15 @@ async def test_the_idle_can_be_hurried(clocks: ConnectionClocks) -> None:
     assert before.lost_by == []
     after.wait.by(clocks.idle)
     await until("their time is over", lambda: bool(before.lost_by and after.lost_by))
+
+
+async def test_a_process_that_stood_still_reads_first() -> None:
+    """What a client has sent while this process stood still is read before its time counts as over."""
+    clocks = ConnectionClocks(head_seconds=0.2, idle_seconds=60, taking_seconds=60)
+    in_time, too_late = Client(clocks), Client(clocks)
+    in_time.wait.by(clocks.head)
+    too_late.wait.by(clocks.head)
+    asyncio.get_running_loop().call_later(0.3, in_time.wait.by, None)  # as the loop reads, when it goes on
+    time.sleep(0.6)  # noqa: ASYNC251 - as a frozen process
+    await until("the time of the other is over", lambda: bool(too_late.lost_by))
+    assert in_time.lost_by == []
