@@ -5,7 +5,7 @@ import math
 from collections.abc import AsyncIterator
 
 from fast_priority.asgi import ClientLeft, Message, Receive
-from fast_priority.errors import RequestBodyTooLarge, RequestTimeout
+from fast_priority.errors import MalformedRequest, RequestBodyTooLarge, RequestTimeout
 from fast_priority.exchange import MOST_WHOLE_BYTES
 from fast_priority.message import SLOWEST_BYTES_PER_SECOND, Bytes
 
@@ -28,6 +28,7 @@ class ClientBody:
         self._patience_seconds = patience_seconds
         self._is_read = False
         self._was_read: asyncio.Event | None = None
+        self._length_is_declared = declared_bytes is not None
         self._declared_bytes = declared_bytes or 0
         if self._declared_bytes > self._most_bytes:
             raise self._too_large()
@@ -50,7 +51,8 @@ class ClientBody:
     async def chunks(self) -> AsyncIterator[Bytes]:
         """Give the body as it comes.
 
-        Raises ClientLeft, RequestBodyTooLarge as soon as it is, and RequestTimeout for a client that stops sending.
+        Raises ClientLeft, RequestBodyTooLarge as soon as it is, RequestTimeout for a client that stops sending, and
+        MalformedRequest for a body that is not as long as declared: a middleware may have replaced it.
         """
         size, more = 0, True
         while more:
@@ -62,6 +64,8 @@ class ClientBody:
             if size > self._most_bytes:
                 raise self._too_large()
             more = message.get("more_body", False)
+            if self._length_is_declared and (size > self._declared_bytes or (not more and size < self._declared_bytes)):
+                raise MalformedRequest("its body is not as long as its Content-Length")
             if chunk:
                 yield chunk
         self._note_read()

@@ -12,6 +12,7 @@ from typing import Any
 import httptools
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
+from fast_priority.asgi import Send
 from fast_priority.byte_stream import ByteStream
 from fast_priority.client_connection import EXTENSION, Leaving
 from fast_priority.client_transport import ClientTransport, TakenOver, WatchedFlow
@@ -241,6 +242,7 @@ class HttpProtocol(HttpToolsProtocol):
         if self.transport.is_closing():
             raise ConnectionResetError("the client has left")
         cycle.response_started = cycle.response_complete = True
+        cycle.disconnected = True  # a middleware that ends the request with a response sends that to nobody
         self._wait.end()
         self.flow.unwatch()
         self.parser = None  # type: ignore[assignment]  # it refers to this protocol, which hears of no end any more
@@ -345,11 +347,16 @@ class Connection:
         self.raw_target = raw_target
         self.left = protocol.left
         self.wants_websocket = wants_websocket
+        self.can_announce_no_body = True
 
     @property
     def takes_at_once(self) -> bool:
         """Whether what is sent next need not wait."""
         return not self._protocol.flow.write_paused
+
+    def is_reached_by(self, send: Send) -> bool:
+        """Return whether `send` is the server's own."""
+        return getattr(send, "__self__", None) == self._cycle  # a proxy is equal to what it stands for
 
     def send_whole(self, status: int, fields: Fields, body: bytes) -> None:
         """Send a whole response, in one piece: uvicorn's own way is two messages, each looked through once more."""
