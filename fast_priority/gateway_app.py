@@ -46,7 +46,7 @@ class GatewayApp(FastAPI):
         self._own_paths = frozenset(own_paths)
         self._own_pages = APIRouter(routes=list(self.router.routes), redirect_slashes=False)
         self._added_routes, self.router.middleware_stack = self.router.middleware_stack, self._route
-        self._without_additions = self._additions()
+        self._own_routes, self._own_handlers = len(self.router.routes), len(self.exception_handlers)
 
     def begin_to_end(self) -> None:
         """Say of oneself that one is not ready: the server has begun to end."""
@@ -62,24 +62,25 @@ class GatewayApp(FastAPI):
         if self.root_path:
             scope["root_path"] = self.root_path
         if scope["type"] == "http":
-            if self._additions() == self._without_additions and not self._is_own(scope):
+            if not self._has_additions() and not self._is_own(scope):
                 await self._forward(scope, receive, send)
                 return
             scope, send = relayed(scope, send)
         await super().__call__(scope, receive, send)
 
-    def _additions(self) -> tuple[int, ...]:
-        """Return something that differs when a user has added what has to run for each request."""
+    def _has_additions(self) -> bool:
+        """Return whether a user has added what has to run for each request; that may happen at any time."""
         return (
-            len(self.user_middleware),
-            len(self.router.routes),
-            len(getattr(self.router, "_low_priority_routes", ())),  # those of `frontend`
-            len(self.exception_handlers),
-            "build_middleware_stack" in self.__dict__,  # replaced, as instrumentation does
+            bool(self.user_middleware)
+            or len(self.router.routes) != self._own_routes
+            or len(self.exception_handlers) != self._own_handlers
+            or "build_middleware_stack" in self.__dict__  # replaced, as instrumentation does
+            or bool(getattr(self.router, "_low_priority_routes", ()))  # those of `frontend`, where FastAPI has it
         )
 
     def _is_own(self, scope: Scope) -> bool:
-        return path_below(scope["path"], scope.get("root_path", "")).rstrip("/") in self._own_paths
+        path, root_path = scope["path"], scope.get("root_path")
+        return (path_below(path, root_path) if root_path else path).rstrip("/") in self._own_paths
 
     async def _route(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request that has passed all middleware."""
@@ -98,7 +99,7 @@ class GatewayApp(FastAPI):
             await decline_websocket(scope, send)
 
     def _routes(self) -> list[BaseRoute]:
-        low = getattr(self.router, "_iter_low_priority_routes", tuple)  # those of `frontend`, where FastAPI has it
+        low = getattr(self.router, "_iter_low_priority_routes", tuple)  # those of `frontend` again
         return [*self.router.routes, *low()]
 
     async def _answer_own(self, scope: Scope, receive: Receive, send: Send) -> None:

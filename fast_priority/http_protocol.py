@@ -344,6 +344,7 @@ class Connection:
         self._protocol = protocol
         # Its scope has this connection in it: a circle, and one for each request is much for the collector of garbage.
         self._cycle: RequestResponseCycle = weakref.proxy(cycle)
+        self._cycle_id = id(cycle)
         self.raw_target = raw_target
         self.left = protocol.left
         self.wants_websocket = wants_websocket
@@ -356,7 +357,7 @@ class Connection:
 
     def is_reached_by(self, send: Send) -> bool:
         """Return whether `send` is the server's own."""
-        return getattr(send, "__self__", None) == self._cycle  # a proxy is equal to what it stands for
+        return id(getattr(send, "__self__", None)) == self._cycle_id
 
     def send_whole(self, status: int, fields: Fields, body: bytes) -> None:
         """Send a whole response, in one piece: uvicorn's own way is two messages, each looked through once more."""
