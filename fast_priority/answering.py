@@ -171,7 +171,9 @@ class Answer:
         return [*framed, (b"content-length", b"0")] if status == HTTPStatus.RESET_CONTENT else framed
 
     def _keeps_length(self, status: int) -> bool:
-        return status == HTTPStatus.NOT_MODIFIED and self._connection is not None
+        return (
+            status == HTTPStatus.NOT_MODIFIED and self._connection is not None and self._connection.can_announce_no_body
+        )
 
     async def _end(self, body: bytes) -> None:
         self.has_ended = True  # before the last message: with it, the server reports a disconnect

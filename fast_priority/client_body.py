@@ -8,7 +8,7 @@ from time import monotonic
 from fast_priority.asgi import ClientLeft, Message, Receive
 from fast_priority.client_connection import ClientConnection
 from fast_priority.client_patience import ClientPatience
-from fast_priority.errors import RequestBodyTooLarge, RequestTimeout
+from fast_priority.errors import MalformedRequest, RequestBodyTooLarge, RequestTimeout
 from fast_priority.exchange import MOST_WHOLE_BYTES
 from fast_priority.message import Bytes
 from fast_priority.stall import Timeout
@@ -38,6 +38,7 @@ class ClientBody:
         self._comes_when_asked_for = comes_when_asked_for
         self._is_read = False
         self._was_read: asyncio.Event | None = None
+        self._declared_bytes = declared_bytes
         if declared_bytes is not None and declared_bytes > self._most_bytes:
             raise self._too_large()
         self._is_empty = declared_bytes == 0
@@ -67,7 +68,8 @@ class ClientBody:
     async def chunks(self) -> AsyncIterator[Bytes]:
         """Give the body as it comes.
 
-        Raises ClientLeft, RequestBodyTooLarge as soon as it is, and RequestTimeout when the patience is over.
+        Raises ClientLeft, RequestBodyTooLarge as soon as it is, RequestTimeout when the patience is over, and
+        MalformedRequest for a body that is not as long as declared: a middleware may have replaced it.
         """
         if self._connection is not None:
             self._connection.let_body_flow()
@@ -98,11 +100,20 @@ class ClientBody:
             self._size_bytes += len(piece)
             if self._size_bytes > self._most_bytes:
                 raise self._too_large()
-            if not message.get("more_body", False):
+            is_last = not message.get("more_body", False)
+            self._check_length(is_whole=is_last)
+            if is_last:
                 self._note_read()
             if piece:
                 return piece
         return b""
+
+    def _check_length(self, *, is_whole: bool) -> None:
+        declared_bytes = self._declared_bytes
+        if declared_bytes is None:
+            return
+        if self._size_bytes > declared_bytes or (is_whole and self._size_bytes < declared_bytes):
+            raise MalformedRequest("its body is not as long as its Content-Length")
 
     def _note_read(self) -> None:
         self._is_read = True

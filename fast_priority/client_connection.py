@@ -8,6 +8,7 @@ import asyncio
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
+from fast_priority.asgi import Send
 from fast_priority.byte_stream import ByteStream
 from fast_priority.message import Fields
 
@@ -52,6 +53,15 @@ class ClientConnection(Protocol):
     @property
     def takes_at_once(self) -> bool:
         """Whether what is sent next need not wait until the client has taken what was sent before."""
+        ...
+
+    @property
+    def can_announce_no_body(self) -> bool:
+        """Whether `announce_no_body` does what it promises."""
+        ...
+
+    def is_reached_by(self, send: Send) -> bool:
+        """Return whether `send` is the server's own, with no middleware around it that would miss what goes past it."""
         ...
 
     def send_whole(self, status: int, fields: Fields, body: bytes) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 import httptools
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
+from fast_priority.asgi import Send
 from fast_priority.byte_stream import ByteStream
 from fast_priority.client_connection import EXTENSION, Leaving
 from fast_priority.client_patience import ClientPatience
@@ -272,6 +273,7 @@ class HttpProtocol(HttpToolsProtocol):
         if self.transport.is_closing():
             raise ConnectionResetError("the client has left")
         cycle.response_started = cycle.response_complete = True
+        cycle.disconnected = True  # a middleware that ends the request with a response sends that to nobody
         self._wait.end()
         self._clocks.taking.end(self._taking)
         self.flow.unwatch()
@@ -386,14 +388,20 @@ class Connection:
         self._protocol = protocol
         # Its scope has this connection in it: a circle, and one for each request is much for the collector of garbage.
         self._cycle: RequestResponseCycle = weakref.proxy(cycle)
+        self._cycle_id = id(cycle)
         self.raw_target = raw_target
         self.left = protocol.left
         self.wants_websocket = wants_websocket
+        self.can_announce_no_body = True
 
     @property
     def takes_at_once(self) -> bool:
         """Whether what is sent next need not wait."""
         return not self._protocol.flow.write_paused
+
+    def is_reached_by(self, send: Send) -> bool:
+        """Return whether `send` is the server's own."""
+        return id(getattr(send, "__self__", None)) == self._cycle_id
 
     def send_whole(self, status: int, fields: Fields, body: bytes) -> None:
         """Send a whole response, in one piece: uvicorn's own way is two messages, each looked through once more."""
