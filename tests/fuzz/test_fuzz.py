@@ -88,7 +88,7 @@ def test_what_is_right_is_no_finding(fine: Seen) -> None:
     ],
 )
 def test_what_is_wrong_is_a_finding(wrong: Seen, words: str) -> None:
-    """A higher level, a way past the queue, and a request that nobody decided on or that has two readings, are found."""
+    """A higher level, a way past the queue, and a request that was not decided on or has two readings, are found."""
     assert any(words in finding for finding in findings(wrong))
 
 
