@@ -73,14 +73,19 @@ class RequestBounds:
     def _to_the_end(self, window: bytes) -> int:
         """Return the count of bytes through the first empty line, which may have begun in the piece before."""
         before = self._last_bytes
-        skipped = 0 if self._line or before else len(window) - len(_without_line_ends(window))
-        joined = before + window
-        found = joined.find(_END, skipped)
-        end = len(joined) if found < 0 else found + len(_END)
-        self._last_bytes = joined[max(0, end - len(_END) + 1) : end]
-        return end - len(before)
+        found = (before + window[: len(_END) - 1]).find(_END)
+        if found >= 0:
+            count = found + len(_END) - len(before)
+        else:
+            skipped = 0 if self._line or before else len(window) - len(_without_line_ends(window))
+            found = window.find(_END, skipped)
+            count = len(window) if found < 0 else found + len(_END)
+        self._last_bytes = (before + window[max(0, count - len(_END)) : count])[1 - len(_END) :]
+        return count
 
 
 def _without_line_ends(data: bytes) -> bytes:
+    if not data.startswith(b"\r\n"):
+        return data
     found = _LINE_ENDS.match(data)
     return data[found.end() :] if found else data

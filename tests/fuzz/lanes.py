@@ -27,7 +27,7 @@ from tests.acceptance.fidelity.contenders import (
     start_program,
 )
 from tests.fuzz.judging import Decision
-from tests.fuzz.reading import ReadRequest, read_by_h11
+from tests.fuzz.reading import ReadRequest, in_origin_form, read_by_h11
 from tests.fuzz.target import RecordingTarget
 from tests.path_servers import BASE, DIRECT, EXACT, uvicorn_serving
 
@@ -86,7 +86,7 @@ class _Proxy:
     def read(self, sent: bytes, finals: int) -> list[ReadRequest]:
         self.target.begin()
         _exchange(self.port, sent, finals, _OTHERS_PATIENCE_SECONDS)
-        return [_origin_form(request) for data in self.target.received() for request in read_by_h11(data).requests]
+        return [in_origin_form(request) for data in self.target.received() for request in read_by_h11(data).requests]
 
 
 class _WithTarget(HttpToolsProtocol):
@@ -120,7 +120,7 @@ class _Uvicorn:
             return []
         self._read = []
         _exchange(self.port, sent, finals, _OTHERS_PATIENCE_SECONDS)
-        return [_origin_form(request) for request in self._read]
+        return [in_origin_form(request) for request in self._read]
 
 
 @contextmanager
@@ -227,12 +227,3 @@ def _exchange(port: int, sent: bytes, finals: int, patience_seconds: float) -> _
 
 def _asks_for_another_protocol(sent: bytes) -> bool:
     return b"upgrade" in sent.lower()
-
-
-def _origin_form(request: ReadRequest) -> ReadRequest:
-    """Return the request with its target as a path, if it was written as a URL (RFC 9112, section 3.2.2)."""
-    found = re.match(rb"(?i)https?://[^/?#]*", request.target)
-    if found is None:
-        return request
-    target = request.target[found.end() :]
-    return request._replace(target=target if target.startswith(b"/") else b"/" + target)

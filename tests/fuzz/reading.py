@@ -1,5 +1,6 @@
 """What is read in bytes: the requests in them, by two parsers that know nothing of each other. Pure."""
 
+import re
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -96,3 +97,12 @@ def _next(connection: h11.Connection) -> h11.Connection:
     following = h11.Connection(h11.SERVER, max_incomplete_event_size=_LARGEST_HEAD_BYTES)
     following.receive_data(connection.trailing_data[0])
     return following
+
+
+def in_origin_form(request: ReadRequest) -> ReadRequest:
+    """Return the request with its target as a path, if it was written as a URL (RFC 9112, section 3.2.2)."""
+    found = re.match(rb"(?i)https?://[^/?#]*", request.target)
+    if found is None:
+        return request
+    target = request.target[found.end() :]
+    return request._replace(target=target if target.startswith(b"/") else b"/" + target)

@@ -59,6 +59,7 @@ def seen(
         seen(HIGH, arrived=()),
         seen(HIGH, HIGH, sent=GET + GET, arrived=(GET, GET), others={"a": [READ], "b": [], "c": [READ, READ, READ]}),
         seen(HIGH, sent=GET.replace(b"/x", b"http://y:1/x")),
+        seen(HIGH, sent=POST + GET, others={"answers the second itself": [ReadRequest(b"POST", b"/x", b"a")]}),
     ],
 )
 def test_what_is_right_is_no_finding(fine: Seen) -> None:
