@@ -30,7 +30,6 @@ from fast_priority.errors import (
 )
 from fast_priority.fields import (
     check_response_fields,
-    check_response_framing,
     check_response_head,
     content_length,
     end_to_end_response_fields,
@@ -74,8 +73,7 @@ class Declined:
         self._most_bytes = most_bytes
         self.status = response.status_code
         self.http_version: HttpVersion = "1.0" if response.http_version == b"1.0" else "1.1"
-        received = list(response.headers)
-        check_response_framing(received, LARGEST_FIELDS_BYTES)
+        received = list(response.headers)  # h11 has seen to it that there is one way to read the body
         self.fields = end_to_end_response_fields(received)
         check_response_head(self.status, self.fields)
         self._check_size(content_length(received) or 0)
@@ -168,7 +166,6 @@ def _fields_of_switch(response: h11.InformationalResponse) -> Fields:
     fields = list(response.headers)
     if [value.lower() for name, value in fields if name == b"upgrade"] != [b"websocket"]:
         raise TargetError("it switched to another protocol than asked for")
-    check_response_framing(fields, LARGEST_FIELDS_BYTES)
     kept = end_to_end_response_fields(fields)
     check_response_fields(kept)
     return kept

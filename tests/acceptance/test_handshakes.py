@@ -233,6 +233,22 @@ def test_a_client_that_leaves_while_its_handshake_waits(stack: Stack) -> None:
         assert target.paths() == ["/probe"]
 
 
+def test_a_gateway_that_ends_lets_what_waits_begin(stack: Stack) -> None:
+    """A handshake that waits when the gateway is told to end is answered; its tunnel may go on for a few seconds."""
+    with in_front_of_held_target(stack) as target, sent(stack, handshake("/high/1")) as client:
+        wait_until("it waits", lambda: stack.queued() == 1)
+        gateway = stack.processes["gateway"]
+        gateway.send_signal(signal.SIGTERM)
+        start_worker(stack)
+        target.until_asked(1)
+        target.answer(0, SWITCH)
+        assert head_of(client).startswith(b"HTTP/1.1 101 ")
+        client.sendall(b"last")
+        assert target.connections[0].recv(100) == b"last"
+        assert target.is_closed(0)
+        assert gateway.wait(PATIENCE_SECONDS) == 0
+
+
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGSTOP], ids=["killed", "frozen"])
 def test_a_worker_lost_in_the_handshake(stack: Stack, how: signal.Signals) -> None:
     """Its handshake is broken off and goes to the target once more, in front of all others."""

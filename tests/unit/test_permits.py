@@ -175,13 +175,22 @@ async def test_a_permit_that_is_closed(rig: Rig, submitter: Submitter, claimer: 
     """The worker is told once, however often it is closed, and then nothing of the request is in Redis."""
     permit, claim = await granted(rig, submitter, claimer)
     assert told(rig) == []
-    async with permit:
-        pass
-    permit.close()
+    for _ in range(2):
+        permit.close()
     await until("the worker is told", lambda: told(rig) == [Frame(claim.job_id, Leave())])
+    await until("it is told no more", lambda: not submitter._withdrawals._under_way)
+    assert len(told(rig)) == 1
     await claimer.take_turn([Saying(claim, None)], 0)
     assert rig.jobs() == []
     assert submitter._inbox._waiting == {}
+
+
+async def test_a_permit_ends_with_its_block(rig: Rig, submitter: Submitter, claimer: Claimer) -> None:
+    """Whoever has used it need not close it."""
+    permit, claim = await granted(rig, submitter, claimer)
+    async with permit:
+        assert told(rig) == []
+    await until("the worker is told", lambda: told(rig) == [Frame(claim.job_id, Leave())])
 
 
 async def test_a_permit_is_looked_after(
