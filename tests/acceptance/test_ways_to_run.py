@@ -92,6 +92,16 @@ def test_the_development_commands_carry_a_request(stack: Stack) -> None:
         assert stack.client.get("/queued").status_code == 200
 
 
+def test_the_development_command_with_a_root_path(stack: Stack) -> None:
+    """`fastapi run` with --root-path: pages link to what is below the prefix, and the target sees paths without it."""
+    stack.start_mock()
+    gateway = ("fastapi", "run", "fast_priority/app.py", "--root-path", "/gw", "--port", str(stack.gateway_port))
+    with program(stack, *gateway, **gateway_environment(stack), FAST_PRIORITY_PASS_THROUGH="direct"):
+        wait_until("the gateway is up", lambda: is_up(stack))
+        assert stack.client.get("/direct").json()["path"] == "/direct"
+        assert "/gw/gateway_openapi.json" in stack.client.get("/gateway_docs").text
+
+
 def test_the_module_level_app_fails_with_one_line() -> None:
     """`fastapi run` with a bad setting ends with a line that names it, and shows no traceback."""
     environment = {**os.environ, "FAST_PRIORITY_TARGET_BASE_URL": "ftp://nowhere"}

@@ -148,6 +148,24 @@ def test_large_responses_pass_the_middleware(behind: Behind, server: str, way: C
             assert len(response.content) == 3_000_000
 
 
+@pytest.mark.parametrize("path", ["/queued", "/direct"])
+def test_what_a_middleware_adds_is_not_remembered(behind: Behind, path: str) -> None:
+    """A field that a middleware adds to one response is not there in the next, though both are the same otherwise."""
+    said = b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nx"
+    with scripted_target(lambda connection, _: connection.sendall(said)) as (port, _):
+        app = behind.app(target_base_url=f"http://127.0.0.1:{port}")
+
+        @app.middleware("http")
+        async def add(request: Request, call_next: Next) -> Response:
+            response = await call_next(request)
+            response.headers.append("x-added", request.headers["x-ask"])
+            return response
+
+        with served(app) as client:
+            for number in ("1", "2", "3"):
+                assert client.get(path, headers={"x-ask": number}).headers.get_list("x-added") == [number]
+
+
 @each_server
 @pytest.mark.parametrize("path", FORWARDED)
 def test_a_body_can_be_replaced(behind: Behind, server: str, path: str) -> None:
