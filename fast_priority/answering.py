@@ -104,7 +104,7 @@ class Answer:
     def hand_over(self, end: Callable[[], None]) -> ByteStream:
         """Take the client's connection away from HTTP, instead of a response. Raises ConnectionResetError if it left.
 
-        `end` is called when the server shuts down. Only a server that tells of its connections can do so.
+        `end` is called when the server shuts down. It takes a server with the extension of `client_connection.py`.
         """
         if self._connection is None:
             raise RuntimeError("this server hands no connections over")

@@ -34,7 +34,7 @@ class ByteStream(asyncio.StreamReaderProtocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """It is there."""
         super().connection_made(transport)
-        # It refers to this weakly, or each connection that has ended would leave a circle.
+        # It refers to this weakly, or each connection that has ended would leave a reference cycle.
         itself: ByteStream = weakref.proxy(self)
         self.writer = asyncio.StreamWriter(cast("asyncio.Transport", transport), itself, self.reader, self._of_loop)
         if (connection := transport.get_extra_info("socket")) is not None:
@@ -60,7 +60,7 @@ class ByteStream(asyncio.StreamReaderProtocol):
     def reset(self) -> None:
         """End it at once, so that the peer sees that it did not end well."""
         if (failure := self.reader.exception()) is not None:
-            without_traces(failure)  # they lead to whoever has read, and so back to this
+            without_traces(failure)  # they refer to the reader, and so back to this
         if not self._is_lost.is_set():
             connection = self.writer.get_extra_info("socket")
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)

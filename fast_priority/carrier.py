@@ -106,8 +106,8 @@ class Carrier:
             self._end(carried, failure_of(NotSent("its worker was away for so long that the permit may be over")))
 
     def _let_gateway_go(self, carried: Carried) -> None:
-        # A gateway that does not know the request any more answers that with a Leave, so no slot stays taken for
-        # nobody, whatever was lost on the way.
+        # A gateway that does not know the request any more answers that with a Leave. So a Leave that was lost does not
+        # cost a slot.
         self._permits.begin(carried)
         self._say(Saying(carried.claim, Go(), is_last=False))
 

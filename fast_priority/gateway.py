@@ -200,7 +200,7 @@ class Gateway:
             await tunnels.serve(Handshake(raw_target, fields, permits=None), reply)
             return
         policy = self._target.policy
-        # The whole request: a worker of an earlier release knows no permits, and sends it without the upgrade.
+        # The whole request: a worker of an earlier release does not know permits, and sends it without the upgrade.
         request = Request(scope["method"], raw_target, fields, b"")
         call = ForwardCall(request, policy, self._frames_in_flight, is_permit=True)
 

@@ -53,7 +53,7 @@ class Accepted:
 
 
 class Declined:
-    """The target has answered with an ordinary response. Whoever has it ends it.
+    """The target has answered with an ordinary response. Its owner has to call `end`.
 
     A head that the client cannot be sent is a TargetError, a body of over `most_bytes` (0: no limit) a
     ResponseBodyTooLarge.
@@ -73,13 +73,13 @@ class Declined:
         self._most_bytes = most_bytes
         self.status = response.status_code
         self.http_version: HttpVersion = "1.0" if response.http_version == b"1.0" else "1.1"
-        received = list(response.headers)  # h11 has seen to it that there is one way to read the body
+        received = list(response.headers)  # h11 refuses a body that could be read in two ways
         self.fields = end_to_end_response_fields(received)
         check_response_head(self.status, self.fields)
         self._check_size(content_length(received) or 0)
 
     async def chunks(self) -> AsyncIterator[bytes]:
-        """Give its body as it comes.
+        """Yield its body as it comes.
 
         Raises TargetTimeout, ResponseBodyTooLarge, and ResponseIncomplete when it ends before it is whole.
         """
@@ -158,7 +158,7 @@ def _request(base: URL, raw_target: bytes, fields: Fields) -> h11.Request:
     try:
         return h11.Request(method=b"GET", target=path, headers=[*own, *fields])
     except h11.LocalProtocolError as error:
-        without_traces(error)  # h11 leaves a circle in them
+        without_traces(error)  # h11 leaves a reference cycle in them
         raise MalformedRequest("the request cannot be sent as it is") from error
 
 
@@ -182,7 +182,7 @@ async def _next_event(stream: ByteStream, http: h11.Connection) -> object:
     except OSError as error:
         raise TargetClosed("the connection ended before a response began") from error
     except h11.RemoteProtocolError as error:
-        without_traces(error)  # h11 leaves a circle in them
+        without_traces(error)  # h11 leaves a reference cycle in them
         raise TargetError("what it sent is not an HTTP response") from error
     return event
 

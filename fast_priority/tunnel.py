@@ -54,7 +54,7 @@ class Tunnels:
     """The WebSockets of one gateway: those that are open, and those that are asked for.
 
     Of both together there are at most `most`. A client that takes fewer than 500 bytes a second of what waits for it,
-    for `client_patience_seconds`, is given up, and a target that takes nothing for its timeout.
+    for `client_patience_seconds`, is reset, and so is a target that takes nothing for its timeout.
     """
 
     def __init__(self, policy: TargetPolicy, most: int, client_patience_seconds: float) -> None:
@@ -62,7 +62,7 @@ class Tunnels:
         self._most = most
         self._client_patience_seconds = client_patience_seconds
         self._count = 0
-        self._repeated = Trouble("a handshake came to nothing, and is queued again, in front", logger)
+        self._repeated = Trouble("a handshake failed, and is queued again, in front", logger)
         self._slow = Trouble("broke off a WebSocket, one side of which took nothing", logger)
 
     async def serve(self, handshake: Handshake, reply: Answer) -> None:
@@ -85,7 +85,7 @@ class Tunnels:
     async def _shake_hands(self, handshake: Handshake, reply: Answer) -> Accepted | None:
         """Return what the target agreed to; None if the client has its response.
 
-        An attempt that came to nothing before any of its response was sent is followed by a second one, as for GET.
+        An attempt that failed before any of its response was sent on is followed by a second one, as for GET.
         """
         try:
             return await self._attempt(1, handshake, reply)
@@ -118,7 +118,7 @@ class Tunnels:
         return answer
 
     async def _join(self, accepted: Accepted, reply: Answer) -> None:
-        """Tell the client that the target agreed, and be the tunnel until it ends."""
+        """Send the client the 101, and be the tunnel until it ends."""
         loop, over, target = asyncio.get_running_loop(), asyncio.Event(), accepted.stream
 
         def end_soon() -> None:
@@ -140,7 +140,7 @@ class Tunnels:
         await asyncio.gather(client.close(), target.close())
 
     async def _carry(self, client: ByteStream, target: ByteStream, over: asyncio.Event) -> bool:
-        """Carry both directions. Give False if either side broke off, True if both ended, or when it is to be over."""
+        """Carry both directions. Return False if either side broke off, True if both ended, or when it has to end."""
         slow, patience_seconds = asyncio.Event(), self._client_patience_seconds
         least_bytes = math.ceil(_LEAST_BYTES_PER_SECOND * patience_seconds)
         to_client = Unsent(lambda: client.unsent_bytes, patience_seconds, least_bytes, slow.set)

@@ -10,7 +10,7 @@ from collections.abc import Callable
 class Unsent:
     """The bytes that wait in this process for one peer.
 
-    `give_up` is called, once, when bytes have waited for `patience_seconds` without a break, and the peer has taken
+    `give_up` is called once, when bytes have waited for `patience_seconds` without a break, and the peer has taken
     fewer than `least_bytes` in that time. A peer for which nothing waits has no limit. `waiting_bytes` returns how many
     bytes wait now.
     """

@@ -36,7 +36,7 @@ class Inbox:
     row, with nothing left to read, has lost its worker and fails with RequestLost. After a Redis that was away, workers
     have time first to say what they have in flight; then all that wait are looked at.
 
-    `end_unknown` is called with the id of each permit that a worker holds and nobody here knows.
+    `end_unknown` is called with the id of each permit that a worker holds for a request that is not known here.
     """
 
     def __init__(

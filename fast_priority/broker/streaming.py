@@ -91,7 +91,7 @@ class Permit:
     async def __aexit__(self, kind: type[BaseException] | None, *_: object) -> None:
         task, self._task = self._task, None
         if self._coming is not None:
-            self._coming.remove_done_callback(self._look)  # or a circle would be left
+            self._coming.remove_done_callback(self._look)  # or a reference cycle would be left
         self.close()
         lost, self._lost = self._lost, None
         if lost is None or task is None:
@@ -102,14 +102,14 @@ class Permit:
 
     def _watch(self) -> None:
         self._coming = self._conversation.coming_news()
-        if self._conversation.has_news:  # which has come before anybody watched
+        if self._conversation.has_news:  # which came before the permit was entered
             self._conversation.stir()
         self._coming.add_done_callback(self._look)
 
     def _look(self, _: object) -> None:
         if self._task is None:
             return
-        if not self._conversation.has_news:  # somebody only stirred it
+        if not self._conversation.has_news:  # it was only stirred
             self._watch()
             return
         try:
@@ -122,7 +122,7 @@ class Permit:
         if isinstance(part, Failure):
             self._has_ended = True
             return error_for(part.slug, part.detail)
-        return RequestLost(f"a worker said {type(part).__name__} of a permit")
+        return RequestLost(f"a worker sent {type(part).__name__} after a permit")
 
 
 async def upload(body: AsyncIterator[Bytes], conversation: Conversation, say: Say) -> None:

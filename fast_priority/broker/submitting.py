@@ -156,7 +156,7 @@ class Submitter:
         `description` is what rq's tools show. `body` is the request's body if the call is without it; it is read when
         a worker wants it. A request that came to nothing, and may be sent again, is queued once more, in front of all
         others; it may unless its body was read, if it was not sent or `is_idempotent`. With an `attempt` only that one
-        is made: of a request that the caller itself sends, with a Permit, only the caller knows what the first came to.
+        is made: a caller that sends the request itself, with a Permit, has to decide whether there is a second one.
         Cancelling takes the request back, wherever it is: a worker that has it ends its call. Raises GatewayError, and
         what the body raises.
         """
@@ -179,8 +179,7 @@ class Submitter:
     def _new_submission(
         self, priority: Priority, data: bytes, description: str, *, is_second: bool, may_be_repeated: bool
     ) -> _Submission:
-        # Each under a name of its own, so that nothing that is still said of the first is taken for an answer to the
-        # second.
+        # Each under a name of its own, so that a late frame of the first is not taken for an answer to the second.
         job_id = new_job_id()
         return _Submission(
             self._inbox.expect(job_id),

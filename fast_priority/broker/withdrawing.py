@@ -65,8 +65,8 @@ class Withdrawals:
         task.add_done_callback(self._under_way.discard)
 
     def begin_unknown(self, job_id: str) -> None:
-        """Take back, once, what a worker holds for this gateway, which knows nothing of it. The worker asks again."""
-        if len(self._under_way) >= _MOST_UNDER_WAY:  # whoever can write to Redis can name as many as they like
+        """Withdraw, once, a request that this gateway does not know and a worker holds. The worker repeats its Go."""
+        if len(self._under_way) >= _MOST_UNDER_WAY:  # a hostile writer to Redis can name any number of them
             return
         task = asyncio.create_task(self._withdraw_unknown(job_id))
         self._under_way.add(task)

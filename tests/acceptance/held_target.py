@@ -38,7 +38,7 @@ class HeldTarget:
         self.connections[number].sendall(octets)
 
     def is_closed(self, number: int) -> bool:
-        """Wait until the connection of this request has ended, or give up."""
+        """Wait until the connection of this request has ended; return False if it does not end in time."""
         try:
             return not self.connections[number].recv(1)
         except ConnectionResetError:
@@ -79,7 +79,7 @@ class HeldTarget:
 
 @contextmanager
 def held_target() -> Iterator[HeldTarget]:
-    """Give one, and close it."""
+    """Yield one, and close it."""
     target = HeldTarget()
     try:
         yield target

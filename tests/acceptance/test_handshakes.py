@@ -32,7 +32,7 @@ def handshake(path: str) -> bytes:
 
 @contextmanager
 def sent(stack: Stack, octets: bytes) -> Iterator[socket.socket]:
-    """Give the connection of a client that has sent this."""
+    """Yield the connection of a client that has sent this."""
     with socket.create_connection(("127.0.0.1", stack.gateway_port), timeout=PATIENCE_SECONDS) as client:
         client.sendall(octets)
         yield client
@@ -67,13 +67,13 @@ def start_worker(stack: Stack) -> "Popen[bytes]":
 
 
 def unread(stack: Stack) -> bytes:
-    """Return all frames that nobody has dealt with yet."""
+    """Return all frames that are still in a mailbox."""
     lists = [key for kind in ("inbox", "aside") for key in stack.redis.keys(f"rq:fast-priority:{kind}:*")]
     return b"".join(frame for key in lists for frame in stack.redis.lrange(key, 0, -1))
 
 
 def slot_is_free(stack: Stack, target: HeldTarget) -> bool:
-    """Tell whether a request gets to the target, and answer it."""
+    """Return whether a request gets to the target and is answered."""
     asked = len(target.heads)
     with sent(stack, request("/probe", "Connection: close")) as client:
         target.until_asked(asked + 1)
@@ -120,7 +120,7 @@ class _KnowsNoWebSockets(http.server.BaseHTTPRequestHandler):
 
 @pytest.fixture
 def plain_target() -> Iterator[tuple[int, list[str]]]:
-    """A target that knows no WebSockets, as most: its port, and what it was asked for."""
+    """A target without WebSockets, like most: its port, and the paths that it was asked for."""
     asked: list[str] = []
     handler = type("Handler", (_KnowsNoWebSockets,), {"asked": asked})
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
@@ -142,7 +142,7 @@ def test_no_spelling_gets_past_the_queue(stack: Stack, plain_target: tuple[int, 
 
 
 def test_every_spelling_is_answered_once_there_is_a_worker(stack: Stack, plain_target: tuple[int, list[str]]) -> None:
-    """A target that knows no WebSockets answers each of these requests, and the client has that answer."""
+    """A target without WebSockets answers each of these requests, and the client has that answer."""
     port, _ = plain_target
     stack.mock_url = f"http://127.0.0.1:{port}"
     stack.start_gateway()
@@ -222,7 +222,7 @@ def test_a_client_that_leaves_in_the_handshake_frees_the_slot(stack: Stack, kind
 
 
 def test_a_client_that_leaves_while_its_handshake_waits(stack: Stack) -> None:
-    """It is taken off the queue, and never sent, whatever it has said too early."""
+    """It is taken off the queue, and never sent, even if the client has already sent frames."""
     with in_front_of_held_target(stack) as target:
         with sent(stack, handshake("/low/1")) as client:
             wait_until("it waits", lambda: stack.queued() == 1)
@@ -300,7 +300,7 @@ def test_a_response_that_declines_breaks_off_with_its_worker(stack: Stack) -> No
 
 @kinds
 def test_a_gateway_that_is_killed_frees_the_slot(stack: Stack, kind: str) -> None:
-    """The worker learns that nobody waits any more, and takes the next request."""
+    """The worker learns that the gateway is gone, and takes the next request."""
     with in_front_of_held_target(stack, kind) as target, sent(stack, handshake("/high/1")):
         target.until_asked(1)
         os.killpg(stack.processes["gateway"].pid, signal.SIGKILL)
@@ -317,14 +317,14 @@ def test_a_leave_that_redis_has_lost_costs_no_slot(stack: Stack) -> None:
         os.killpg(pool.pid, signal.SIGSTOP)
         target.answer(0, SWITCH)
         assert head_of(client).startswith(b"HTTP/1.1 101 ")
-        wait_until("the worker is told", lambda: b"leave" in unread(stack))
+        wait_until("the Leave is sent", lambda: b"leave" in unread(stack))
         stack.redis.flushall()
         os.killpg(pool.pid, signal.SIGCONT)
         assert slot_is_free(stack, target)
 
 
 def test_too_many_tunnels(stack: Stack) -> None:
-    """Those that are open and those that wait count; one more hears 503 at once, and one that ends makes room."""
+    """Those that are open and those that wait count; one more is answered 503 at once, and one that ends makes room."""
     with in_front_of_held_target(stack, "priority", FAST_PRIORITY_MAX_TUNNELS="2") as target:
         with sent(stack, handshake("/high/1")) as first, sent(stack, b"") as second:
             target.until_asked(1)

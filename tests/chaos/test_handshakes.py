@@ -16,12 +16,12 @@ from tests.harness import wait_until
 
 
 def outcome(rig: Rig, asked: Asked) -> tuple[str, int]:
-    """Give what came of it, and how often the target has seen it."""
+    """Return how it was answered, and how often the target has seen it."""
     return str(asked.answer(60)), rig.attempts(asked)
 
 
 def claimed_but_unheard(rig: Rig) -> Asked:
-    """Let a worker take a handshake in an answer that is held up on its way to the worker, so that it says no Go."""
+    """Let a worker take a handshake in an answer that is held up on its way to the worker, so that it sends no Go."""
     with rig.workers_suspended():
         asked = rig.shake_hands()
         rig.until_queued(1)
@@ -39,7 +39,7 @@ def at_target(rig: Rig, seconds: float = 60) -> Asked:
     return asked
 
 
-def test_a_worker_is_killed_before_it_says_go(rig: Rig) -> None:
+def test_a_worker_is_killed_before_it_sends_go(rig: Rig) -> None:
     """The target sees the handshake once."""
     asked = claimed_but_unheard(rig)
     rig.kill_worker()
@@ -68,7 +68,7 @@ def test_a_worker_is_killed_again(rig: Rig) -> None:
 
 @pytest.mark.parametrize(("begin", "attempts"), [(claimed_but_unheard, 1), (at_target, 2)])
 def test_a_worker_is_frozen(rig: Rig, begin: Callable[[Rig], Asked], attempts: int) -> None:
-    """Another worker takes the handshake, and the one that wakes up lets nobody go for it."""
+    """Another worker takes the handshake, and the one that wakes up sends no Go that is used."""
     asked = begin(rig)
     with rig.workers_frozen():
         rig.worker_to_redis.heal()
@@ -122,7 +122,7 @@ def test_a_gateway_is_frozen_with_a_go_that_it_has_not_read(rig: Rig) -> None:
         os.kill(rig.gateway.pid, signal.SIGSTOP)
     try:
         wait_until("a worker holds a slot for it", lambda: rig.started() == 1)
-        wait_until("the worker has given it up", lambda: rig.started() == 0, 60)
+        wait_until("the worker has freed it", lambda: rig.started() == 0, 60)
     finally:
         os.kill(rig.gateway.pid, signal.SIGCONT)
     assert outcome(rig, asked) == ("200", 1)
@@ -147,7 +147,7 @@ def test_redis_hangs_as_it_ends(rig: Rig) -> None:
 
 
 def test_redis_loses_the_leave(rig: Rig) -> None:
-    """A worker that never hears of the end, and whose Redis has forgotten all of it, frees the slot by itself."""
+    """A worker that never gets the Leave, and whose Redis has forgotten the request, frees the slot by itself."""
     asked = at_target(rig, 1)
     with rig.workers_frozen():
         assert outcome(rig, asked) == ("200", 1)

@@ -57,7 +57,7 @@ class Asked:
 
 @contextmanager
 def asked(**options: object) -> Iterator[Asked]:
-    """Give one, whose request has been sent."""
+    """Yield one, whose request has been sent."""
     slots = Slots()
     with (
         raw_target() as target,
@@ -151,7 +151,7 @@ def test_a_target_that_is_not_there_is_asked_twice() -> None:
     "answer", [b"SSH-2.0\r\n\r\n", SWITCH.replace(b"websocket", b"h2c"), b"HTTP/1.1 99 No\r\n\r\n", DECLINE[:-1]]
 )
 def test_what_the_target_has_answered_is_not_tried_again(answer: bytes) -> None:
-    """An answer that is none, or that breaks off, is not repeated: the target has done its work."""
+    """After an unusable answer, or one that breaks off, there is no second attempt: the target has done its work."""
     with asked() as one:
         one.target.accept(answer)
         one.target.connection.close()
@@ -194,7 +194,7 @@ def test_a_slot_that_is_lost_ends_no_tunnel() -> None:
 
 
 def test_a_client_that_leaves_frees_the_slot() -> None:
-    """Whoever leaves during the handshake gives the slot back."""
+    """A client that leaves during the handshake frees the slot."""
     with asked() as one:
         one.target.accept(b"")
         one.client.close()
@@ -203,7 +203,7 @@ def test_a_client_that_leaves_frees_the_slot() -> None:
 
 
 class Answering(Slots):
-    """Queues whose workers know no permits, and send the request to the target as a GET."""
+    """Queues whose workers do not know permits, and send the request to the target as a GET."""
 
     async def ask(self, *_: object, **__: object) -> Reply:  # type: ignore[override]
         return Reply(426, [(b"upgrade-to", b"websocket")], b"no")
@@ -225,7 +225,7 @@ class Granting(Slots):
         return await super().ask(arguments[0], payload, arguments[2], None, is_idempotent=True)
 
 
-def test_a_permit_that_nobody_asked_for() -> None:
+def test_a_permit_that_was_not_asked_for() -> None:
     """A worker that answers an ordinary request with a permit is not believed, and the slot is not kept."""
     slots = Granting()
     with tunnelled(free_port(), slots=slots) as port, connected(port) as client:
@@ -284,7 +284,7 @@ def test_a_response_over_the_limit(head: bytes, status: bytes) -> None:
         one.until_no_slot_is_held()
 
 
-def test_a_transfer_coding_that_nobody_asked_for() -> None:
+def test_a_transfer_coding_that_was_not_asked_for() -> None:
     """A response that declines in a coding that cannot be read is a 502, as for every request."""
     with asked() as one:
         one.target.accept(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n")
@@ -332,7 +332,7 @@ def test_one_that_has_ended_makes_room(answer: bytes) -> None:
         wait_until("there is room", is_let_in)
 
 
-# Who takes nothing.
+# A side that takes nothing.
 
 
 def test_a_client_that_takes_nothing_is_given_up() -> None:
@@ -350,12 +350,12 @@ def test_a_client_that_takes_too_little_is_given_up() -> None:
         one.target.accept(SWITCH)
         assert not is_taken(one.target.connection, MORE_THAN_BUFFERS_HOLD)
         poll = select.poll()
-        poll.register(one.client, 0)  # an error is told without being asked for
+        poll.register(one.client, 0)  # an error is reported without being asked for
 
         def has_a_reset() -> bool:
             return bool(poll.poll(0)) or not one.client.recv(1)
 
-        wait_until("it is given up", has_a_reset)
+        wait_until("it is reset", has_a_reset)
 
 
 def test_a_target_that_takes_nothing_is_given_up() -> None:
@@ -445,7 +445,7 @@ def kept() -> int:
     "end", [declined, broken_off, closed_twice, no_http, client_left, slot_lost, tunnel_ended, tunnel_reset]
 )
 def test_nothing_is_left_to_the_collector(end: Callable[[Asked], None]) -> None:
-    """However a handshake ends, nothing of it is kept by a circle."""
+    """However a handshake ends, nothing of it is kept by a reference cycle."""
     with without_collector(), asked() as one:
         end(one)
         one.until_no_slot_is_held()

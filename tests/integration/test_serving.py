@@ -227,7 +227,7 @@ async def test_a_worker_that_ends_waits_for_its_permits(served: Served) -> None:
 
 
 async def test_a_worker_that_ends_without_redis(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
-    """With Redis away it waits for no permit: for longer than a lease nobody can tell it that one is over."""
+    """With Redis away it waits for no permit longer than a lease: no Leave can come."""
 
     async def take_turn(sayings: Sequence[Saying], free_slots: int) -> Turn:
         raise ConnectionError

@@ -76,7 +76,7 @@ def tunnelled(
     pass_through: str = "",
     slots: Slots | None = None,
 ) -> Iterator[int]:
-    """Give the port of a gateway that carries WebSockets, and nothing else."""
+    """Yield the port of a gateway that carries WebSockets, and nothing else."""
     base_url = f"http://127.0.0.1:{target_port}{base_path}"
     policy = TargetPolicy(base_url, PATIENCE_SECONDS, timeout_seconds, most_body_bytes)
     tunnels = Tunnels(policy, most, client_timeout_seconds)

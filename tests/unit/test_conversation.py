@@ -54,7 +54,7 @@ async def test_said_twice_is_heard_once() -> None:
 
 
 async def test_a_permit_is_heard_once() -> None:
-    """However often a worker repeats it, it is there once, and the other side has been heard of since."""
+    """However often a worker repeats it, it is there once."""
     conversation = heard(*[Go()] * 5000)
     assert await conversation.next() == Go()
     assert (conversation.has_news, conversation.was_heard_of) == (False, True)

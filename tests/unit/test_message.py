@@ -61,7 +61,7 @@ def test_call_survives(call: ForwardCall) -> None:
 
 
 def test_a_call_of_an_earlier_release() -> None:
-    """A call that says nothing of permits asks for none."""
+    """A call without the field for permits asks for none."""
     earlier = msgspec.msgpack.encode(msgspec.msgpack.decode(encode(CALL))[:-1])
     assert decode_call(earlier) == CALL
     assert not decode_call(earlier).is_permit

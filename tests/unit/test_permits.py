@@ -48,11 +48,11 @@ CLAIM = Claim("job-1", "execution-1", "high", "gateway-1", JobTemplate.data(CALL
 
 
 class Worker:
-    """A carrier, what it has to say, and for which slots it was told that they are free."""
+    """A carrier, what it sends, and how many slots it has freed."""
 
     def __init__(self) -> None:
         async def say(part: Part) -> None:
-            pytest.fail("nothing is said on a line")
+            pytest.fail("nothing is sent on a line")
 
         self.said: list[Saying] = []
         self.freed = 0
@@ -77,7 +77,7 @@ async def worker() -> AsyncIterator[Worker]:
 
 
 async def test_a_worker_lets_the_gateway_go(worker: Worker) -> None:
-    """It says so at once, in the same step, sends nothing to the target, and has no task for it."""
+    """It sends Go at once, in the same step, sends nothing to the target, and has no task for it."""
     before = asyncio.all_tasks()
     worker.carrier.start(CLAIM, math.inf)
     assert worker.said == [Saying(CLAIM, Go(), is_last=False)]
@@ -85,8 +85,8 @@ async def test_a_worker_lets_the_gateway_go(worker: Worker) -> None:
     assert asyncio.all_tasks() == before
 
 
-async def test_a_worker_is_told_to_end(worker: Worker) -> None:
-    """A Leave frees the slot, once, and settles the request without a word to the gateway."""
+async def test_a_leave_frees_the_slot(worker: Worker) -> None:
+    """A Leave frees the slot, once, and settles the request without a frame to the gateway."""
     worker.carrier.start(CLAIM, math.inf)
     for _ in range(2):
         worker.in_flight.hear(Frame("job-1", Leave()))
@@ -95,7 +95,7 @@ async def test_a_worker_is_told_to_end(worker: Worker) -> None:
 
 
 async def test_a_permit_that_is_over(worker: Worker) -> None:
-    """One that nobody waits for any more frees the slot; others have settled it, so nothing is said."""
+    """One that its gateway has given up frees the slot; it is settled, so nothing is sent."""
     worker.carrier.start(CLAIM, math.inf)
     (carried,) = worker.in_flight
     carried.give_up()
@@ -134,13 +134,13 @@ async def test_a_worker_repeats_itself(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 async def test_a_worker_that_ends_holds_no_slot(worker: Worker) -> None:
-    """One that leaves at once says nothing of its permits: their leases run out."""
+    """One that leaves at once sends nothing more about its permits: their leases run out."""
     worker.carrier.start(CLAIM, math.inf)
     await worker.carrier.close()
     assert (worker.parts, len(worker.in_flight)) == ([Go()], 0)
 
 
-async def test_a_permit_leaves_no_circle(worker: Worker) -> None:
+async def test_a_permit_leaves_no_cycle(worker: Worker) -> None:
     """What a worker has held is gone with its end."""
     with without_collector():
         worker.carrier.start(CLAIM, math.inf)
@@ -155,7 +155,7 @@ async def test_a_permit_leaves_no_circle(worker: Worker) -> None:
 
 
 async def granted(rig: Rig, submitter: Submitter, claimer: Claimer) -> tuple[Permit, Claim]:
-    """Give a permit, and the claim of the worker that holds the slot."""
+    """Return a permit, and the claim of the worker that holds the slot."""
     asking = asyncio.create_task(submitter.ask(Priority.HIGH, CALL, "GET /", is_idempotent=True, attempt=1))
     await until("it is queued", lambda: rig.waiting(Priority.HIGH) == 1)
     (claim,) = (await claimer.take_turn([], 1)).claims
@@ -166,37 +166,37 @@ async def granted(rig: Rig, submitter: Submitter, claimer: Claimer) -> tuple[Per
     return permit, claim
 
 
-def told(rig: Rig) -> list[Frame]:
-    """What the worker is told."""
+def mailbox_of_worker(rig: Rig) -> list[Frame]:
+    """What is in the worker's mailbox."""
     return [decode_frame(frame) for frame in rig.redis.lrange(keys.inbox("worker-1"), 0, -1)]
 
 
 async def test_a_permit_that_is_closed(rig: Rig, submitter: Submitter, claimer: Claimer) -> None:
-    """The worker is told once, however often it is closed, and then nothing of the request is in Redis."""
+    """The worker gets one Leave, however often it is closed, and then nothing of the request is in Redis."""
     permit, claim = await granted(rig, submitter, claimer)
-    assert told(rig) == []
+    assert mailbox_of_worker(rig) == []
     for _ in range(2):
         permit.close()
-    await until("the worker is told", lambda: told(rig) == [Frame(claim.job_id, Leave())])
-    await until("it is told no more", lambda: not submitter._withdrawals._under_way)
-    assert len(told(rig)) == 1
+    await until("the Leave is sent", lambda: mailbox_of_worker(rig) == [Frame(claim.job_id, Leave())])
+    await until("no more is sent", lambda: not submitter._withdrawals._under_way)
+    assert len(mailbox_of_worker(rig)) == 1
     await claimer.take_turn([Saying(claim, None)], 0)
     assert rig.jobs() == []
     assert submitter._inbox._waiting == {}
 
 
 async def test_a_permit_ends_with_its_block(rig: Rig, submitter: Submitter, claimer: Claimer) -> None:
-    """Whoever has used it need not close it."""
+    """Its user need not close it."""
     permit, claim = await granted(rig, submitter, claimer)
     async with permit:
-        assert told(rig) == []
-    await until("the worker is told", lambda: told(rig) == [Frame(claim.job_id, Leave())])
+        assert mailbox_of_worker(rig) == []
+    await until("the Leave is sent", lambda: mailbox_of_worker(rig) == [Frame(claim.job_id, Leave())])
 
 
 async def test_a_permit_is_looked_after(
     rig: Rig, submitter: Submitter, claimer: Claimer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """When its job vanishes, what is done with it is cancelled, and whoever does it has RequestLost."""
+    """When its job vanishes, what is done with it is cancelled, and its user gets RequestLost."""
     permit, claim = await granted(rig, submitter, claimer)
     monkeypatch.setattr(submitter._inbox, "_poll_interval_seconds", 0.01)
 
@@ -211,7 +211,7 @@ async def test_a_permit_is_looked_after(
 
 
 async def use_until_lost(conversation: Conversation, lose: Part | Exception) -> list[bool]:
-    """Use a permit until it is lost so, and give what it is closed with."""
+    """Use a permit until it is lost in this way, and return what it is closed with."""
     closed: list[bool] = []
     permit = Permit(conversation, closed.append)
     conversation.hear(Go())
@@ -246,7 +246,7 @@ async def use_until_lost(conversation: Conversation, lose: Part | Exception) -> 
     ],
 )
 async def test_why_a_permit_was_lost(lose: Part | Exception, error: type[Exception]) -> None:
-    """Whoever uses it has the reason; a worker that says anything else is not believed."""
+    """Its user gets the reason; a worker that sends anything else is not believed."""
     with pytest.raises(error):
         await use_until_lost(Conversation(), lose)
 
@@ -291,16 +291,16 @@ async def test_a_permit_that_was_lost_before_it_was_used() -> None:
             await asyncio.Event().wait()
 
 
-async def test_a_permit_of_nobody(rig: Rig, submitter: Submitter, claimer: Claimer) -> None:
-    """A worker that holds a slot for a request that this gateway does not know is told to free it."""
+async def test_an_unknown_permit(rig: Rig, submitter: Submitter, claimer: Claimer) -> None:
+    """A worker that holds a slot for a request that this gateway does not know gets a Leave."""
     permit, claim = await granted(rig, submitter, claimer)
     permit._close = lambda has_ended: submitter._inbox.forget(claim.job_id)  # its Leave is lost
     permit.close()
     await claimer.take_turn([Saying(claim, Go(), is_last=False)], 0)
-    await until("the worker is told", lambda: told(rig) == [Frame(claim.job_id, Leave())])
+    await until("the Leave is sent", lambda: mailbox_of_worker(rig) == [Frame(claim.job_id, Leave())])
 
 
-async def test_many_permits_of_nobody(rig: Rig, submitter: Submitter) -> None:
+async def test_many_unknown_permits(rig: Rig, submitter: Submitter) -> None:
     """However many are named, only so many are dealt with at once."""
     for number in range(5000):
         submitter._end_unknown(str(number))
@@ -308,13 +308,13 @@ async def test_many_permits_of_nobody(rig: Rig, submitter: Submitter) -> None:
 
 
 async def test_a_gateway_that_was_frozen(rig: Rig, submitter: Submitter, claimer: Claimer) -> None:
-    """One that workers may have taken for dead uses no permit, and the worker is told to free the slot."""
+    """One that workers may have taken for dead uses no permit, and the worker gets a Leave."""
     assert submitter._life is not None
     await end_all([submitter._life])
     submitter._lives_until = time.monotonic() - 1
     with pytest.raises(NotSent):
         await granted(rig, submitter, claimer)
-    await until("the worker is told", lambda: len(told(rig)) == 1)
+    await until("the Leave is sent", lambda: len(mailbox_of_worker(rig)) == 1)
 
 
 async def test_a_sign_of_life_counts_from_when_it_was_sent(rig: Rig, submitter: Submitter) -> None:
@@ -337,7 +337,7 @@ async def test_the_second_attempt_goes_first(rig: Rig, submitter: Submitter) -> 
 
 @pytest.mark.parametrize("attempt", [1, 2])
 async def test_one_attempt_is_one(rig: Rig, submitter: Submitter, claimer: Claimer, attempt: int) -> None:
-    """An attempt that came to nothing is not repeated here: whoever asked for it decides."""
+    """An attempt that came to nothing is not repeated here: its caller decides."""
     asking = asyncio.create_task(
         submitter.ask(Priority.HIGH, CALL, "GET /", is_idempotent=True, attempt=attempt)  # type: ignore[arg-type]
     )
@@ -360,7 +360,7 @@ async def test_a_gateway_that_ends_makes_no_second_attempt(rig: Rig) -> None:
 
 
 @pytest.mark.parametrize("is_lost", [False, True])
-async def test_a_used_permit_leaves_no_circle(is_lost: bool) -> None:
+async def test_a_used_permit_leaves_no_cycle(is_lost: bool) -> None:
     """It is gone with its end, also if it was lost and the error has been dealt with."""
     with without_collector():
         conversation = Conversation()

@@ -69,7 +69,7 @@ async def peer(monkeypatch: pytest.MonkeyPatch) -> Peer:
 
 
 async def test_one_that_takes_nothing(peer: Peer) -> None:
-    """It is given up after its time, and once."""
+    """It is reset after its time, and once."""
     peer.write(10)
     peer.pass_seconds(PATIENCE_SECONDS - 1)
     assert peer.is_given_up(0)
@@ -87,7 +87,7 @@ async def test_one_that_takes_too_little(peer: Peer) -> None:
 
 
 async def test_one_that_takes_enough(peer: Peer) -> None:
-    """A slow peer is not given up, however long it takes for all."""
+    """A slow peer is not reset, however long it takes for all."""
     peer.write(100 * LEAST_BYTES)
     for _ in range(99):
         peer.take(LEAST_BYTES)
@@ -125,7 +125,7 @@ async def test_little_now_and_then(peer: Peer) -> None:
 
 
 async def test_more_is_written_while_some_waits(peer: Peer) -> None:
-    """Writing more gives a peer that takes nothing no more time."""
+    """Writing more does not add time for a peer that takes nothing."""
     for _ in range(int(PATIENCE_SECONDS) + 1):
         peer.write(10)
         peer.pass_seconds(1)
@@ -148,7 +148,7 @@ async def test_what_waited_before(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 async def test_closed(peer: Peer) -> None:
-    """Nobody is given up when it is over."""
+    """After its end, no peer is reset."""
     peer.write(10)
     peer.unsent.close()
     peer.pass_seconds(100 * PATIENCE_SECONDS)
