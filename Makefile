@@ -32,7 +32,7 @@ demo: $(VENV)/installed-demo ## See high overtake low, live; SECONDS=N (2 or mor
 
 .PHONY: test
 test: $(VENV)/installed-dev ## Run all the tests; ARGS="-k word" narrows them
-	$(BIN)/python -m pytest tests/unit tests/integration --ignore $(ALONE_TOO) --numprocesses auto $(ARGS) || [ $$? -eq $(NONE_CHOSEN) ]
+	$(BIN)/python -m pytest tests/unit tests/integration tests/fuzz --ignore $(ALONE_TOO) --numprocesses auto $(ARGS) || [ $$? -eq $(NONE_CHOSEN) ]
 	$(BIN)/python -m pytest tests/acceptance --ignore $(ALONE) --numprocesses 3 --dist loadfile $(ARGS) || [ $$? -eq $(NONE_CHOSEN) ]
 	$(BIN)/python -m pytest tests/chaos --numprocesses 4 $(ARGS) || [ $$? -eq $(NONE_CHOSEN) ]
 	$(BIN)/python -m pytest $(ALONE) $(ALONE_TOO) $(ARGS) || [ $$? -eq $(NONE_CHOSEN) ]
@@ -74,6 +74,10 @@ failures: $(VENV)/installed-dev ## Inject every fault, ours and stock rq workers
 .PHONY: chaos
 chaos: $(VENV)/installed-dev ## Torment a whole stack for 30 minutes under load; ARGS="--minutes 1 --seed 7" for less
 	$(BIN)/python -m tests.chaos.soak $(ARGS)
+
+.PHONY: fuzz
+fuzz: $(VENV)/installed-dev ## Send changed heads and paths, beside uvicorn, nginx and HAProxy; ARGS="--minutes 60 --seed 7"
+	$(BIN)/python -m tests.fuzz $(ARGS)
 
 .PHONY: bench
 bench: $(VENV)/installed-dev ## Measure all of docs/performance.md; ARGS="--quick" for 4 minutes, "--write docs" to keep it

@@ -1,21 +1,24 @@
 """One response to a client, in the ASGI server's messages: the target's, whole or as it comes, or the gateway's own."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from http import HTTPStatus
 from typing import Protocol
 
 from fast_priority.asgi import Message, Scope, Send
+from fast_priority.byte_stream import ByteStream
 from fast_priority.client_connection import connection_of
-from fast_priority.errors import GatewayError, RequestTimeout, ResponseBodyTooLarge, ResponseIncomplete
+from fast_priority.client_patience import LEAST_BYTES_PER_SECOND
+from fast_priority.deployment import PSEUDONYM
+from fast_priority.errors import GatewayError, RequestTimeout, ResponseIncomplete
 from fast_priority.fields import check_relayed_response, content_length
 from fast_priority.forwarding import onward_response_fields
-from fast_priority.message import MOST_CHUNK_BYTES, SLOWEST_BYTES_PER_SECOND, Bytes, Fields, HttpVersion, Reply
+from fast_priority.message import MOST_CHUNK_BYTES, Bytes, Fields, HttpVersion, Reply
 from fast_priority.problem import problem_reply
 from fast_priority.remembering import remembered
 from fast_priority.target_connection import LARGEST_FIELDS_BYTES
+from fast_priority.whole_body import WholeBody
 
-_MOST_BYTES_WITHOUT_CHUNKS = 16 * 1024 * 1024
 _WITHOUT_BODY = frozenset({HTTPStatus.NO_CONTENT, HTTPStatus.RESET_CONTENT, HTTPStatus.NOT_MODIFIED})
 
 
@@ -45,10 +48,14 @@ class Response(Protocol):
 class Answer:
     """Sends one response.
 
-    A client that takes nothing for `patience_seconds` is given up: RequestTimeout is raised.
+    `run-fast-priority`'s server ends the connection of a client that does not take it. Another server does not: there,
+    a client that has not taken a piece in `patience_seconds`, and a second for each 500 bytes, is a RequestTimeout.
+    `name` is the gateway's in Via, which responses of the target's get.
     """
 
-    def __init__(self, scope: Scope, send: Send, patience_seconds: float = 0.0) -> None:
+    def __init__(self, scope: Scope, send: Send, patience_seconds: float = 0.0, name: bytes = PSEUDONYM) -> None:
+        self.name = name
+        """What the gateway calls itself in Via."""
         self._patience_seconds = patience_seconds
         self._method: str = scope["method"]
         self._knows_chunks = scope["http_version"] != "1.0"
@@ -60,7 +67,7 @@ class Answer:
 
     async def relay(self, reply: Reply) -> None:
         """Send a whole response of the target's. Raises TargetError if it is none that could be sent on."""
-        onward, declared = _read_relayed(reply.fields, reply.status, reply.http_version)
+        onward, declared = _read_relayed(reply.fields, reply.status, reply.http_version, self.name)
         if declared not in (None, len(reply.body)) and not self._has_no_body(reply.status):
             raise ResponseIncomplete("its body is not as long as its Content-Length")
         await self._send_whole(reply.status, onward, declared, reply.body)
@@ -85,10 +92,9 @@ class Answer:
 
     async def stream(self, response: Response) -> None:
         """Send a response of the target's as it comes. Raises as `relay` does, and GatewayError where it breaks off."""
-        onward, declared = _read_relayed(response.fields, response.status, response.http_version)
+        onward, declared = _read_relayed(response.fields, response.status, response.http_version, self.name)
         if not self._knows_chunks and declared is None:
-            # A client of HTTP/1.0 knows no chunks, so it must be told the length first.
-            await self.relay(Reply(response.status, response.fields, await _whole(response), response.http_version))
+            await self._stream_whole(response, onward)
             return
         await self._begin(response.status, onward)
         if self._has_no_body(response.status):
@@ -100,6 +106,29 @@ class Answer:
                 await self._send_in_time(message, len(chunk))
         await self._end(b"")
 
+    def hand_over(self, end: Callable[[], None]) -> ByteStream:
+        """Take the client's connection away from HTTP, instead of a response. Raises ConnectionResetError if it left.
+
+        `end` is called when the server shuts down. It takes a server with the extension of `client_connection.py`.
+        """
+        if self._connection is None:
+            raise RuntimeError("this server hands no connections over")
+        client = self._connection.take_over(end)
+        self.has_begun = self.has_ended = True
+        return client
+
+    async def _stream_whole(self, response: Response, onward: Fields) -> None:
+        with WholeBody() as body:
+            async for chunk in response.chunks():
+                body.add(chunk)
+            if self._has_no_body(response.status):
+                await self._send_whole(response.status, onward, None, b"")
+                return
+            await self._begin(response.status, [*onward, (b"content-length", b"%d" % len(body))])
+            for piece in body.pieces():
+                await self._send_in_time({"type": "http.response.body", "body": piece, "more_body": True}, len(piece))
+            await self._end(b"")
+
     async def send_error(self, error: GatewayError) -> None:
         """Say what went wrong in a response of our own, or, in the midst of another, break that off."""
         if not self.has_begun:
@@ -110,19 +139,18 @@ class Answer:
             raise error  # the server then closes the connection: what the client has is not a whole response
 
     async def _send_in_time(self, message: Message, size_bytes: int = 0) -> None:
-        # The server waits for what it was given before, and does not tell whether the client takes a part of it: so the
-        # client has time for all of it.
-        if self._connection is not None and self._connection.takes_at_once:
-            self._before_bytes = size_bytes
+        if self._connection is not None:
             await self._send(message)
             return
-        taking_seconds = (self._before_bytes + size_bytes) / SLOWEST_BYTES_PER_SECOND
+        # Another server waits for what it was given before, and does not tell whether the client takes a part of it: so
+        # the client has time for all of it.
+        taking_seconds = (self._before_bytes + size_bytes) / LEAST_BYTES_PER_SECOND
         self._before_bytes = size_bytes
         try:
             async with asyncio.timeout(self._patience_seconds + taking_seconds):
                 await self._send(message)
         except TimeoutError as error:
-            raise RequestTimeout(f"it took nothing for {self._patience_seconds:g} s") from error
+            raise RequestTimeout("it did not take its response") from error
 
     def _has_no_body(self, status: int) -> bool:
         return self._method == "HEAD" or status in _WITHOUT_BODY
@@ -143,7 +171,9 @@ class Answer:
         return [*framed, (b"content-length", b"0")] if status == HTTPStatus.RESET_CONTENT else framed
 
     def _keeps_length(self, status: int) -> bool:
-        return status == HTTPStatus.NOT_MODIFIED and self._connection is not None
+        return (
+            status == HTTPStatus.NOT_MODIFIED and self._connection is not None and self._connection.can_announce_no_body
+        )
 
     async def _end(self, body: bytes) -> None:
         self.has_ended = True  # before the last message: with it, the server reports a disconnect
@@ -151,10 +181,10 @@ class Answer:
 
 
 @remembered
-def _read_relayed(fields: Fields, status: int, http_version: HttpVersion) -> tuple[Fields, int | None]:
+def _read_relayed(fields: Fields, status: int, http_version: HttpVersion, name: bytes) -> tuple[Fields, int | None]:
     """Give what the client is told, and the declared length of the body. Raises TargetError for what nobody is told."""
     check_relayed_response(status, fields, LARGEST_FIELDS_BYTES)
-    return onward_response_fields(fields, http_version), content_length(fields)
+    return onward_response_fields(fields, http_version, name), content_length(fields)
 
 
 async def _of_its_length(response: Response) -> AsyncIterator[Bytes]:
@@ -167,13 +197,3 @@ async def _of_its_length(response: Response) -> AsyncIterator[Bytes]:
         yield chunk
     if declared not in (None, size):
         raise ResponseIncomplete("its body is not as long as its Content-Length")
-
-
-async def _whole(response: Response) -> bytes:
-    pieces, size = [], 0
-    async for chunk in response.chunks():
-        size += len(chunk)
-        if size > _MOST_BYTES_WITHOUT_CHUNKS:
-            raise ResponseBodyTooLarge(f"over {_MOST_BYTES_WITHOUT_CHUNKS} bytes of unknown length need HTTP/1.1")
-        pieces.append(chunk)
-    return b"".join(pieces)

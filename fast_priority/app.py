@@ -1,6 +1,7 @@
 """The gateway as a FastAPI application.
 
-FastAPI serves the gateway's own endpoints; everything else goes straight to the Gateway, past FastAPI's machinery.
+FastAPI serves the gateway's own endpoints, and what users add to the application; as long as nobody has added anything,
+everything else goes straight to the Gateway, past FastAPI's machinery.
 
     fastapi run fast_priority/app.py --host 0.0.0.0 --port 8001
 
@@ -14,114 +15,93 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
-from fastapi import FastAPI, Response
-from starlette.types import Receive, Scope, Send
+from fastapi import Request, Response
 
 from fast_priority.broker.forecasting import Forecast
 from fast_priority.broker.observing import Observer
 from fast_priority.broker.submitting import Submitter
-from fast_priority.client_connection import connection_of
-from fast_priority.errors import ConfigurationError, MalformedRequest
-from fast_priority.gateway import Gateway, answer_unavailable
+from fast_priority.errors import ConfigurationError, GatewayError, GatewayNotReady
+from fast_priority.gateway import Gateway
+from fast_priority.gateway_app import GatewayApp, Service
 from fast_priority.health import Health, HealthChecks, Liveness, Readiness
-from fast_priority.problem import answer_problem
+from fast_priority.message import TargetPolicy
+from fast_priority.problem import problem_reply
 from fast_priority.provenance import warnings_about_environment
 from fast_priority.settings import GATEWAY_OPENAPI_PATH, Settings
 from fast_priority.target import Target
-from fast_priority.tunnel import Tunnels, decline_websocket
+from fast_priority.tunnel import Tunnels
 
 logger = logging.getLogger(__name__)
 
 _DESCRIPTION = """
 A priority-queuing gateway. These are its own endpoints; **every other path belongs to the API behind it**,
-whose documentation is at [/docs](/docs) and [/redoc](/redoc).
+whose documentation is at [/docs]({docs}) and [/redoc]({redoc}).
 """
-
-
-class GatewayApp(FastAPI):
-    """A FastAPI application whose own routes are the gateway's; all other requests are the target's."""
-
-    gateway: Gateway | None = None
-    """There while the application's lifespan runs."""
-    tunnels: Tunnels | None = None
-    """There while it runs, too: they carry WebSockets."""
-    forecast: Forecast | None = None
-    """There while it runs, too."""
-    is_ending: bool = False
-    """Whether the server takes no more connections."""
-    own_paths: frozenset[str] = frozenset()
-
-    def begin_to_end(self) -> None:
-        """Say of oneself that one is not ready: the server has begun to end."""
-        self.is_ending = True
-
-    def retry_after_seconds(self) -> int:
-        """Give the seconds after which a client that was refused unheard should come back."""
-        return self.forecast.retry_after_seconds() if self.forecast else 1
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request, or run the lifespan."""
-        connection = connection_of(scope)
-        wants_websocket = connection is not None and connection.wants_websocket
-        if scope["type"] == "websocket":
-            await receive()
-            await decline_websocket(scope, send)
-        elif scope["type"] != "http":
-            await super().__call__(scope, receive, send)
-        elif (own_path := scope["path"].rstrip("/")) in self.own_paths:
-            if wants_websocket:
-                await answer_problem(send, MalformedRequest("this path is the gateway's own; no WebSocket is there"))
-                return
-            # HEAD is asked as GET; the server, which knows better, leaves the body out.
-            method = "GET" if scope["method"] == "HEAD" else scope["method"]
-            await super().__call__({**scope, "path": own_path, "method": method}, receive, send)
-        elif self.gateway is None or self.tunnels is None:
-            await answer_unavailable(scope, send)
-        elif connection is not None and connection.wants_websocket:
-            await self.tunnels.serve(scope, send, connection)
-        else:
-            await self.gateway(scope, receive, send)
 
 
 def create_app(settings: Settings) -> GatewayApp:
     """Build the gateway. Raises ConfigurationError without a target.
 
-    It connects to Redis and to the target when its lifespan starts, and needs neither to be there.
+    It connects to Redis and to the target when its lifespan starts, or with the first request where no lifespan runs.
+    Neither need be there.
     """
     policy = settings.target_policy()
 
     @asynccontextmanager
     async def lifespan(app: GatewayApp) -> AsyncIterator[None]:
-        observer = Observer(settings)
-        app.state.checks = HealthChecks(policy.base_url, observer)
         logger.info("in front of %s, on the queues of Redis at %s", policy.base_url, settings.redis_address)
-        async with Target(policy) as target, Submitter(settings) as submitter, Forecast(settings) as forecast:
-            app.gateway = Gateway(
-                settings.rules,
-                settings.proxies,
-                submitter,
-                target,
-                settings.frames_in_flight,
-                forecast.retry_after_seconds,
-            )
-            app.forecast = forecast
-            app.tunnels = Tunnels(policy, settings.proxies)
-            yield
-            app.gateway = app.tunnels = app.forecast = None
-        await observer.close()
+        async with _service(settings, policy) as service:
+            with app.services.holding(service):
+                yield
 
     app = GatewayApp(
         title="Fast Priority gateway",
-        description=_DESCRIPTION,
+        description=_description(settings.doc_path),
         docs_url=settings.doc_path,
         redoc_url=settings.redoc_path,
         openapi_url=GATEWAY_OPENAPI_PATH,
         lifespan=lifespan,
         redirect_slashes=False,
+        exception_handlers={GatewayError: _answer_error},
     )
     _add_health_endpoints(app, settings.health_path)
-    app.own_paths = frozenset({*settings.own_paths, f"{settings.doc_path}/oauth2-redirect"})
+    app.carries_websockets = settings.websockets
+    app.own({*settings.own_paths, f"{settings.doc_path}/oauth2-redirect"})
     return app
+
+
+@asynccontextmanager
+async def _service(settings: Settings, policy: TargetPolicy) -> AsyncIterator[Service]:
+    # Where no lifespan runs, all of it ends with an exception: a cancellation.
+    async with (
+        Observer(settings) as observer,
+        Target(policy) as target,
+        Submitter(settings) as submitter,
+        Forecast(settings) as forecast,
+    ):
+        gateway = Gateway(
+            settings.rules,
+            settings.proxies,
+            submitter,
+            target,
+            settings.frames_in_flight,
+            forecast.retry_after_seconds,
+            settings.client_timeout,
+            submitter.deployment,
+            Tunnels(policy, settings.max_tunnels, settings.client_timeout) if settings.websockets else None,
+        )
+        yield Service(gateway, forecast, HealthChecks(policy.base_url, observer))
+
+
+def _description(doc_path: str) -> str:
+    """Return what the documentation page says of the gateway. Its links stay below a prefix, for they are relative."""
+    above = "../" * (doc_path.count("/") - 1)
+    return _DESCRIPTION.format(docs=f"{above}docs", redoc=f"{above}redoc")
+
+
+async def _answer_error(request: Request, error: Exception) -> Response:
+    reply = problem_reply(error if isinstance(error, GatewayError) else GatewayError())
+    return Response(reply.body, reply.status, {name.decode(): value.decode() for name, value in reply.fields})
 
 
 def _add_health_endpoints(app: GatewayApp, path: str) -> None:
@@ -144,9 +124,10 @@ def _add_health_endpoints(app: GatewayApp, path: str) -> None:
         return readiness
 
 
-def _checks(app: FastAPI) -> HealthChecks:
-    checks: HealthChecks = app.state.checks
-    return checks
+def _checks(app: GatewayApp) -> HealthChecks:
+    if (service := app.services.here()) is None:
+        raise GatewayNotReady("it is not connected to its queues")
+    return service.checks
 
 
 def _from_environment() -> GatewayApp:

@@ -3,9 +3,12 @@
 import asyncio
 import socket
 import struct
+import weakref
 from typing import cast
 
+from fast_priority.errors import without_traces
 from fast_priority.hangups import hangups_of
+from fast_priority.unsent import Unsent
 
 PIECE_BYTES = 64 * 1024
 _FLUSH_SECONDS = 5.0
@@ -31,7 +34,9 @@ class ByteStream(asyncio.StreamReaderProtocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """It is there."""
         super().connection_made(transport)
-        self.writer = asyncio.StreamWriter(cast("asyncio.Transport", transport), self, self.reader, self._of_loop)
+        # It refers to this weakly, or each connection that has ended would leave a reference cycle.
+        itself: ByteStream = weakref.proxy(self)
+        self.writer = asyncio.StreamWriter(cast("asyncio.Transport", transport), itself, self.reader, self._of_loop)
         if (connection := transport.get_extra_info("socket")) is not None:
             self._fd = connection.fileno()
             # A peer whose machine is gone says nothing; its silence is told from an idle one's by the system.
@@ -54,10 +59,24 @@ class ByteStream(asyncio.StreamReaderProtocol):
 
     def reset(self) -> None:
         """End it at once, so that the peer sees that it did not end well."""
+        if (failure := self.reader.exception()) is not None:
+            without_traces(failure)  # they refer to the reader, and so back to this
         if not self._is_lost.is_set():
             connection = self.writer.get_extra_info("socket")
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
             self.writer.transport.abort()
+
+    @property
+    def unsent_bytes(self) -> int:
+        """How many bytes wait in this process for the peer to take them."""
+        return 0 if self._is_lost.is_set() else self.writer.transport.get_write_buffer_size()
+
+    def end(self) -> None:
+        """End it now: close it, or reset it if the peer has not taken all."""
+        if self.unsent_bytes:
+            self.reset()
+        else:
+            self.writer.close()
 
     async def close(self) -> None:
         """End it when all is sent, or after 5 s."""
@@ -69,13 +88,13 @@ class ByteStream(asyncio.StreamReaderProtocol):
             self.reset()
 
 
-async def pump(source: ByteStream, sink: ByteStream) -> None:
+async def pump(source: ByteStream, sink: ByteStream, unsent: Unsent) -> None:
     """Carry what comes from one stream to the other, no faster than that takes it, and then the end, too.
 
-    Raises OSError when either breaks off.
+    `unsent` looks after what the sink has not taken. Raises OSError when either breaks off.
     """
     while data := await source.reader.read(PIECE_BYTES):
-        sink.writer.write(data)
+        unsent.write(sink.writer.write, data)
         await sink.writer.drain()
     if sink.writer.can_write_eof():
         sink.writer.write_eof()

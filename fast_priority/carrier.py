@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Callable
+from functools import partial
 
 from redis import Redis as SyncRedis
 
@@ -11,12 +12,22 @@ from fast_priority.broker import connecting
 from fast_priority.broker.claiming import Claim, Saying, refuse
 from fast_priority.broker.jobs import NotOurJob, payload_of
 from fast_priority.carrying import Last, carry, carry_on, exchange_for, failure_of
+from fast_priority.deadlines import Deadlines
+from fast_priority.elapsed import Moment
 from fast_priority.errand import Errands
-from fast_priority.errors import MalformedRequest
+from fast_priority.errors import MalformedRequest, NotSent
 from fast_priority.exchange import Exchange
 from fast_priority.fields import check_queued_request
 from fast_priority.in_flight import Carried, InFlight
-from fast_priority.message import ForwardCall, Reply, TargetPolicy, UnreadableMessage, decode_call
+from fast_priority.message import (
+    GO_AGAIN_SECONDS,
+    ForwardCall,
+    Go,
+    Reply,
+    TargetPolicy,
+    UnreadableMessage,
+    decode_call,
+)
 from fast_priority.settings import Settings
 from fast_priority.targets import Targets
 from fast_priority.tasks import end_all
@@ -51,10 +62,11 @@ class Carrier:
         self._freed = freed
         self._targets = Targets()
         self._errands = Errands()
+        self._permits: Deadlines[Carried] = Deadlines(GO_AGAIN_SECONDS, self._let_gateway_go)
 
-    def start(self, claim: Claim, leased_until: float) -> None:
+    def start(self, claim: Claim, leased_since: Moment) -> None:
         """Begin to carry a claim, unless its client has left already."""
-        carried = self._in_flight.start(claim, leased_until)
+        carried = self._in_flight.start(claim, leased_since)
         if carried is None:
             self._say(Saying(claim, None))
             return
@@ -66,6 +78,9 @@ class Carrier:
         except Exception as error:  # that nobody thought of is this request's end, and not the worker's
             self._end(carried, failure_of(error))
             return
+        if call.is_permit:
+            self._grant(carried)
+            return
         policy = self._own_policy or call.policy
         if not self._runs_errand(carried, call, policy):
             carried.task = asyncio.create_task(self._carry(carried, call, policy))
@@ -75,9 +90,27 @@ class Carrier:
         for carried in self._in_flight:
             if carried.task is None:
                 carried.give_up()
+        self._permits.close()
         await end_all([carried.task for carried in self._in_flight if carried.task is not None])
         self._errands.close()
         await self._targets.close()
+
+    def _grant(self, carried: Carried) -> None:
+        """Let the gateway talk to the target; the slot is taken until the gateway ends it, and no task waits for that.
+
+        A worker that was away may not hold the slot any more, and then must not let the gateway go.
+        """
+        if carried.may_be_sent:
+            carried.begin(partial(self._end, carried, None))
+            self._let_gateway_go(carried)
+        else:
+            self._end(carried, failure_of(NotSent("its worker was away for so long that the permit may be over")))
+
+    def _let_gateway_go(self, carried: Carried) -> None:
+        # A gateway that does not know the request any more answers that with a Leave. So a Leave that was lost does not
+        # cost a slot.
+        self._permits.begin(carried)
+        self._say(Saying(carried.claim, Go(), is_last=False))
 
     def _runs_errand(self, carried: Carried, call: ForwardCall, policy: TargetPolicy) -> bool:
         body = call.request.body
@@ -129,6 +162,7 @@ class Carrier:
 
     def _end(self, carried: Carried, last: Last | None) -> None:
         self._in_flight.end(carried)
+        self._permits.end(carried)
         # Of what was broken off there is nothing to say, but for a client that has left: the request is settled.
         if last is not None or carried.client_has_left:
             self._say(Saying(carried.claim, last))

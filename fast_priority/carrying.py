@@ -1,21 +1,23 @@
 """One claimed request, carried to the target and its response back, whichever kind of worker does it."""
 
+import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
-from typing import TypeAlias
+from typing import NoReturn, TypeAlias
 
 from fast_priority.conversation import Conversation, Wanting
 from fast_priority.errors import GatewayError, RequestLost
 from fast_priority.exchange import Body, Exchange
 from fast_priority.fields import content_length
 from fast_priority.message import (
-    GRACE_SECONDS,
+    GO_AGAIN_SECONDS,
     Bytes,
     Chunk,
     End,
     Failure,
     ForwardCall,
+    Go,
     Head,
     Part,
     Reply,
@@ -50,7 +52,7 @@ class Line:
         declared, size = content_length(call.request.fields), 0
         await self.say(Want(wanting.below, self.mailbox))
         while True:
-            match await self.conversation.next(call.policy.timeout_seconds + GRACE_SECONDS):
+            match await self.conversation.next(call.most_sending_silence_seconds):
                 case Chunk(data=data):
                     size += len(data)
                     if declared is not None and size > declared:
@@ -94,6 +96,13 @@ async def carry_on(call: ForwardCall, line: Line, exchange: Exchange) -> Last:
         return failure_of(error)
 
 
+async def hold_slot(line: Line) -> NoReturn:
+    """Let the gateway talk to the target, and hold the slot for it until this is cancelled."""
+    while True:
+        await line.say(Go())
+        await asyncio.sleep(GO_AGAIN_SECONDS)
+
+
 def exchange_for(call: ForwardCall, body: Body, target: Target, may_be_sent: Callable[[], bool]) -> Exchange:
     """Give the exchange that the call asks for. Raises MalformedRequest for what cannot be sent."""
     request = call.request
@@ -124,5 +133,5 @@ async def _carry(call: ForwardCall, line: Line, exchange: Exchange) -> Reply | E
         await line.say(Head(response.status, response.fields, line.mailbox, response.http_version))
         async for data in response.chunks():
             for piece in pieces_of(data):
-                await line.say(Chunk(await line.conversation.turn(call.most_silence_seconds), piece))
+                await line.say(Chunk(await line.conversation.turn(call.most_taking_silence_seconds), piece))
     return End(line.conversation.chunks_said)

@@ -8,6 +8,7 @@ import asyncio
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
+from fast_priority.asgi import Send
 from fast_priority.byte_stream import ByteStream
 from fast_priority.message import Fields
 
@@ -54,11 +55,31 @@ class ClientConnection(Protocol):
         """Whether what is sent next need not wait until the client has taken what was sent before."""
         ...
 
+    @property
+    def can_announce_no_body(self) -> bool:
+        """Whether `announce_no_body` does what it promises."""
+        ...
+
+    def is_reached_by(self, send: Send) -> bool:
+        """Return whether `send` is the server's own, with no middleware around it that would miss what goes past it."""
+        ...
+
     def send_whole(self, status: int, fields: Fields, body: bytes) -> None:
         """Send a whole response, which says itself how long it is or can have no body. It is the request's only one.
 
         To be called only if the client takes it at once, and with fields that may be sent: nothing is looked at again.
         """
+        ...
+
+    def hold_body(self) -> None:
+        """Read no more of the request's body than its first piece, of at most 8 KiB, until `let_body_flow`.
+
+        To be called before anything is received.
+        """
+        ...
+
+    def let_body_flow(self) -> None:
+        """Read the body as it is received."""
         ...
 
     def announce_no_body(self) -> None:

@@ -6,6 +6,9 @@ may be lost with it. So it stops sending first, and goes on to take what comes, 
 
 import asyncio
 import select
+import socket
+import struct
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -15,6 +18,9 @@ from fast_priority.byte_stream import ByteStream
 from fast_priority.hangups import hangups_of
 
 _LINGER_SECONDS = 2.0
+_RESET_ON_CLOSE = struct.pack("ii", 1, 0)
+_IS_LINUX = sys.platform == "linux"
+_BYTES_ACKED = struct.Struct("=120xQ")  # where struct tcp_info of linux/tcp.h has tcpi_bytes_acked
 
 
 class ClientTransport(asyncio.Transport):
@@ -35,6 +41,9 @@ class ClientTransport(asyncio.Transport):
         self._must_linger = must_linger
         self.lingers = False
         """Whether it is as good as closed: what still comes is to be thrown away."""
+        self._taken_bytes = self._unsent_bytes = 0
+        # It then tells by `pause_writing` and `resume_writing` whether there is anything that the client is to take.
+        transport.set_write_buffer_limits(high=0)
 
     def get_extra_info(self, name: str, default: Any = None) -> Any:
         """Give what the transport knows."""
@@ -45,6 +54,31 @@ class ClientTransport(asyncio.Transport):
         poll = select.poll()
         poll.register(self.get_extra_info("socket"), select.POLLIN)
         return bool(poll.poll(0))
+
+    def taken_bytes(self) -> int:
+        """Return how many bytes the client's system has acknowledged; never fewer than before.
+
+        On Linux the kernel counts them. Elsewhere this counts what the kernel takes from this process.
+        """
+        acknowledged_bytes = self._acknowledged_bytes()
+        if acknowledged_bytes:
+            self._taken_bytes = max(self._taken_bytes, acknowledged_bytes)
+        else:
+            unsent_bytes = self.underlying.get_write_buffer_size()
+            self._taken_bytes += abs(unsent_bytes - self._unsent_bytes)
+            self._unsent_bytes = unsent_bytes
+        return self._taken_bytes
+
+    def _acknowledged_bytes(self) -> int:
+        """Return what the kernel has counted; 0 where it does not count."""
+        if not _IS_LINUX:
+            return 0
+        try:
+            told = self.get_extra_info("socket").getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _BYTES_ACKED.size)
+            acknowledged_bytes: int = _BYTES_ACKED.unpack(told)[0]
+        except (OSError, AttributeError, struct.error):  # it is closed, or no TCP, or the kernel is an old one
+            return 0
+        return acknowledged_bytes
 
     def is_closing(self) -> bool:
         """Tell whether nothing more can be sent."""
@@ -64,6 +98,17 @@ class ClientTransport(asyncio.Transport):
     def abort(self) -> None:
         """Close it, whatever has not been sent."""
         self.underlying.abort()
+
+    def reset(self) -> None:
+        """Close it, and let the system forget what it holds for the client: it would keep that for minutes."""
+        if (connection := self.get_extra_info("socket")) is not None:
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
+        self.underlying.abort()
+
+    def hand_over(self) -> asyncio.Transport:
+        """Return what is below it, as it was, for somebody who speaks no HTTP."""
+        self.underlying.set_write_buffer_limits()
+        return self.underlying
 
 
 class WatchedFlow(FlowControl):

@@ -1,15 +1,15 @@
 """How long clients may keep us waiting: for a head, between two requests, and for taking what they were sent.
 
 One timer for all connections looks now and then who is overdue. A connection is one entry of a dictionary: all that a
-clock waits for has as long, so who began first is overdue first, and nobody else need be looked at.
+clock waits for has as long, so who began first is overdue first, and nobody else need be looked at. Only those that
+have yet to take something are all looked at (`takers.py`).
 """
 
 import asyncio
 from typing import Protocol
 
-_LONGEST_LOOK_SECONDS = 1.0
-_SHORTEST_LOOK_SECONDS = 0.05
-_LOOKS_WITHIN_A_WAIT = 4
+from fast_priority.stall import MOST_POSTPONEMENTS, READING_SECONDS, STALL_SECONDS
+from fast_priority.takers import Takers, Taking, look_seconds
 
 
 class Awaited(Protocol):
@@ -65,14 +65,22 @@ class ConnectionClocks:
         """For the rest of a head, or of a body that has been answered before it was whole."""
         self.idle = Clock(idle_seconds)
         """For the next request."""
-        self.taking = Clock(taking_seconds)
-        """For a client to take what it was sent last, on a connection that is being closed."""
+        self.taking = Takers(taking_seconds)
+        """For a client to take what it was sent, as long as some of it is in this process."""
         self._clocks = (self.head, self.idle, self.taking)
         self._look: asyncio.TimerHandle | None = None
+        self._look_due = 0.0
+        self._postponements = 0
 
     def begin(self, clock: Clock, wait: "Wait", loop: asyncio.AbstractEventLoop) -> None:
         """Let it wait by one of the clocks."""
         clock.begin(wait, loop.time())
+        if self._look is None:
+            self._look_later(loop)
+
+    def begin_taking(self, taking: Taking, loop: asyncio.AbstractEventLoop) -> None:
+        """Wait for a client to take what it was sent."""
+        self.taking.begin(taking, loop.time())
         if self._look is None:
             self._look_later(loop)
 
@@ -82,7 +90,7 @@ class ConnectionClocks:
         if oldest is None:
             return False
         oldest.run_out()
-        return oldest.is_for_taking
+        return oldest.is_closing
 
     def hurry_idle(self, seconds: float) -> None:
         """From now on wait for so long at most for a next request."""
@@ -93,12 +101,21 @@ class ConnectionClocks:
         self._look_later(loop)
 
     def _look_later(self, loop: asyncio.AbstractEventLoop) -> None:
-        shortest = min(clock.seconds for clock in self._clocks)
-        seconds = min(max(shortest / _LOOKS_WITHIN_A_WAIT, _SHORTEST_LOOK_SECONDS), _LONGEST_LOOK_SECONDS)
-        self._look = loop.call_later(seconds, self._look_now, loop)
+        self._look_in(look_seconds(min(clock.seconds for clock in self._clocks)), loop)
+
+    def _look_in(self, seconds: float, loop: asyncio.AbstractEventLoop) -> None:
+        self._look_due = loop.time() + seconds
+        self._look = loop.call_at(self._look_due, self._look_now, loop)
 
     def _look_now(self, loop: asyncio.AbstractEventLoop) -> None:
         self._look = None
+        is_late = loop.time() - self._look_due > STALL_SECONDS
+        if is_late and self._postponements < MOST_POSTPONEMENTS:
+            # This process stood still: what clients have sent meanwhile is read first.
+            self._postponements += 1
+            self._look_in(READING_SECONDS, loop)
+            return
+        self._postponements = 0
         for clock in self._clocks:
             for wait in clock.overdue(loop.time()):
                 wait.run_out()
@@ -115,11 +132,8 @@ class Wait:
         self._loop = loop
         self._clock: Clock | None = None
         self._has_ended = False
-
-    @property
-    def is_for_taking(self) -> bool:
+        self.is_closing = False
         """Whether the connection is being closed."""
-        return self._clock is self._clocks.taking
 
     def by(self, clock: Clock | None) -> None:
         """Wait by this clock, or by none; a wait by the same clock goes on."""
@@ -136,9 +150,10 @@ class Wait:
         self.by(None)
         self._has_ended = True
 
-    def for_taking(self) -> None:
-        """Wait for the client to take what it was sent."""
-        self.by(self._clocks.taking)
+    def close(self) -> None:
+        """The connection is being closed: nothing is awaited of the client but that it takes what it was sent."""
+        self.by(None)
+        self.is_closing = True
 
     def run_out(self) -> None:
         """It has lasted for too long."""

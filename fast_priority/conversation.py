@@ -11,7 +11,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from fast_priority.errors import RequestLost
-from fast_priority.message import Chunk, End, Head, Part, Want
+from fast_priority.message import Chunk, End, Go, Head, Part, Want
+from fast_priority.stall import Timeout
 
 _MOST_UNREAD = 1100  # over any window that the settings allow
 _BESIDE_CHUNKS = 2  # a head, and an end or a failure
@@ -43,7 +44,7 @@ class Conversation:
     @property
     def was_heard_of(self) -> bool:
         """Whether the other side has said anything at all."""
-        return self.has_news or self._wanted_below > 0 or self._chunks_heard > 0
+        return self.has_news or self._has_begun or self._wanted_below > 0 or self._chunks_heard > 0
 
     def expect_at_most(self, frames_in_flight: int) -> None:
         """No more chunks than these are asked for at once: whoever sends more fails it all, and fills no memory."""
@@ -65,8 +66,10 @@ class Conversation:
                 return
             case Chunk(number) if number < self._chunks_heard:
                 return
-            case Head() if self._has_begun:
+            case Head() | Go() if self._has_begun:
                 return
+            case Go():
+                self._has_begun = True
             case Head(mailbox=mailbox):
                 self._has_begun = True
                 self.mailbox = mailbox
@@ -100,19 +103,27 @@ class Conversation:
         It may also return because of `stir`.
         """
         if not self.has_news:
-            self._news = _open(self._news)
-            await self._news
+            await self.coming_news()
+
+    def coming_news(self) -> "asyncio.Future[None]":
+        """Return the future that is done when there is something to read next, or because of `stir`."""
+        self._news = _open(self._news)
+        return self._news
 
     async def next(self, within_seconds: float | None = None) -> Part:
         """Give the next part that is no Want.
 
         Raises what the conversation failed with, and RequestLost if the other side is silent for too long: it may have
-        died, or what it said may be lost.
+        died, or what it said may be lost. It is not for as long as the request gets on, as by its body.
         """
-        if not self.has_news:
-            async with _bounded(within_seconds):
-                while not self.has_news:
+        while not self.has_news:
+            began_at = time.monotonic()
+            try:
+                async with _bounded(within_seconds):
                     await self.news()
+            except RequestLost:
+                if self.progressed_at < began_at:
+                    raise
         return self.take()
 
     def take(self) -> Part:
@@ -165,7 +176,7 @@ class Wanting:
 @asynccontextmanager
 async def _bounded(seconds: float | None) -> AsyncIterator[None]:
     try:
-        async with asyncio.timeout(seconds):
+        async with Timeout(seconds):
             yield
     except TimeoutError as error:
         raise RequestLost(f"nothing was heard of it for {seconds:g} s") from error

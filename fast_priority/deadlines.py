@@ -8,6 +8,8 @@ import logging
 from collections.abc import Callable, Hashable
 from typing import Generic, TypeVar
 
+from fast_priority.stall import MOST_POSTPONEMENTS, READING_SECONDS, STALL_SECONDS
+
 logger = logging.getLogger(__name__)
 
 Key = TypeVar("Key", bound=Hashable)
@@ -16,7 +18,8 @@ Key = TypeVar("Key", bound=Hashable)
 class Deadlines(Generic[Key]):
     """Calls `run_out` with each key that was begun `seconds` ago and has not been ended since, once.
 
-    Beginning and ending is O(1), whatever else waits.
+    Beginning and ending is O(1), whatever else waits. After a time in which the loop stood still, what has come
+    meanwhile is read first: it may be what a key waits for.
     """
 
     def __init__(self, seconds: float, run_out: Callable[[Key], None]) -> None:
@@ -24,6 +27,8 @@ class Deadlines(Generic[Key]):
         self._run_out = run_out
         self._due: dict[Key, float] = {}  # the earliest first, for all have as long
         self._timer: asyncio.TimerHandle | None = None
+        self._look_due = 0.0
+        self._postponements = 0
         self._loop: asyncio.AbstractEventLoop | None = None  # the one on which the first was begun
 
     def __len__(self) -> int:
@@ -35,7 +40,7 @@ class Deadlines(Generic[Key]):
         self._due.pop(key, None)
         self._due[key] = due = loop.time() + self.seconds
         if self._timer is None:
-            self._timer = loop.call_at(due, self._look, loop)
+            self._look_at(loop, due)
 
     def end(self, key: Key) -> None:
         """Forget a key; one that has no time, or has it no longer, is nothing to forget."""
@@ -48,13 +53,22 @@ class Deadlines(Generic[Key]):
             self._timer.cancel()
             self._timer = None
 
+    def _look_at(self, loop: asyncio.AbstractEventLoop, due: float) -> None:
+        self._look_due = due
+        self._timer = loop.call_at(due, self._look, loop)
+
     def _look(self, loop: asyncio.AbstractEventLoop) -> None:
         self._timer = None
         now = loop.time()
+        if now - self._look_due > STALL_SECONDS and self._postponements < MOST_POSTPONEMENTS:
+            self._postponements += 1
+            self._look_at(loop, now + READING_SECONDS)
+            return
+        self._postponements = 0
         overdue = []
         for key, due in self._due.items():
             if due > now:
-                self._timer = loop.call_at(due, self._look, loop)
+                self._look_at(loop, due)
                 break
             overdue.append(key)
         for key in overdue:

@@ -64,9 +64,9 @@ class RequestFieldsTooLarge(GatewayError):
 
 
 class RequestTimeout(GatewayError):
-    """The client neither sent its body nor took its response for as long as FAST_PRIORITY_TIMEOUT."""
+    """The client sent fewer than 500 bytes a second of its body, with FAST_PRIORITY_CLIENT_TIMEOUT of patience."""
 
-    status, slug, title = 408, "request-timeout", "The client was silent for too long"
+    status, slug, title = 408, "request-timeout", "The client was too slow"
     proxy_error, fault, closes_connection = "http_request_error", "client", True
 
 
@@ -82,6 +82,13 @@ class TooManyConnections(GatewayError):
 
     status, slug, title = 503, "too-many-connections", "Too many clients are connected"
     proxy_error, fault, retry_after_seconds = "connection_limit_reached", "overload", 1
+
+
+class TooManyTunnels(GatewayError):
+    """As many WebSockets are open, or asked for, as FAST_PRIORITY_MAX_TUNNELS allows; the target was not asked."""
+
+    status, slug, title = 503, "too-many-tunnels", "Too many WebSockets are open"
+    proxy_error, fault, retry_after_seconds = "connection_limit_reached", "overload", 5
 
 
 class QueueFull(GatewayError):
@@ -105,6 +112,12 @@ class BrokerUnavailable(GatewayError):
     proxy_error, fault, retry_after_seconds = "proxy_internal_error", "internal", 1
 
 
+class NotQueued(BrokerUnavailable):
+    """Redis has not taken the request, and never will; the target has not seen it."""
+
+    slug, title = "request-not-queued", "The request was not queued"
+
+
 class GatewayNotReady(GatewayError):
     """The gateway is starting or stopping."""
 
@@ -117,6 +130,13 @@ class WebSocketsNotCarried(GatewayError):
 
     status, slug, title = 501, "websockets-not-carried", "This server carries no WebSockets"
     proxy_error, fault = "http_upgrade_failed", "internal"
+
+
+class LoopDetected(GatewayError):
+    """The request has passed this deployment before: the target's address leads back to the gateway."""
+
+    status, slug, title = 508, "loop-detected", "The request came back to the gateway"
+    proxy_error, fault = "proxy_loop_detected", "internal"
 
 
 class RequestLost(GatewayError):
@@ -177,7 +197,7 @@ class ResponseIncomplete(TargetError):
 
 
 class ResponseBodyTooLarge(TargetError):
-    """The body is over FAST_PRIORITY_MAX_BODY, or over 16 MiB where a client of HTTP/1.0 must be told its length."""
+    """The body is over FAST_PRIORITY_MAX_BODY, or over what can be held for a client of HTTP/1.0."""
 
     slug, title = "response-body-too-large", "The target's response is too large"
     proxy_error = "http_response_body_size"
@@ -210,7 +230,7 @@ def error_for(slug: str, detail: str) -> GatewayError:
     return known(detail) if known else GatewayError(f"a worker reported {slug!r}: {detail}")
 
 
-def without_traces(error: Exception) -> None:
+def without_traces(error: BaseException) -> None:
     """Let an error that has been dealt with forget where it came from.
 
     It refers to all that the calls it went through have at hand, and one of them to what keeps the error: a circle,

@@ -105,6 +105,11 @@ def check_response_head(status: int, fields: Fields) -> None:
     """Raise TargetError for a head that the client cannot be given: not a final status, or a value with controls."""
     if not 200 <= status <= 599:
         raise TargetError(f"its status {status} is not that of a final response")
+    check_response_fields(fields)
+
+
+def check_response_fields(fields: Fields) -> None:
+    """Raise TargetError for a field that the client cannot be sent: its name is no token, or its value has controls."""
     for name, value in fields:
         if not is_token(name) or _FORBIDDEN_IN_VALUE.search(value):
             raise TargetError(f"its field {name[:40]!r} has a character that fields may not have")
@@ -197,6 +202,12 @@ def has_body(fields: Fields) -> bool:
     return b"content-length" in names or b"transfer-encoding" in names
 
 
+def expects_continue(fields: Fields, http_version: str) -> bool:
+    """Return whether the client waits for 100 Continue before it sends the body (RFC 9110, section 10.1.1)."""
+    is_asked_for = any(name.lower() == b"expect" and value.lower() == b"100-continue" for name, value in fields)
+    return is_asked_for and http_version != "1.0"  # whose clients know no 100
+
+
 def asks_for_websocket(fields: Fields) -> bool:
     """Tell whether a request with these fields asks for a WebSocket (RFC 6455, section 4.1), and nothing besides."""
     named = {
@@ -206,6 +217,11 @@ def asks_for_websocket(fields: Fields) -> bool:
         for token in value.split(b",")
     }
     return {(b"connection", b"upgrade"), (b"upgrade", b"websocket")} <= named and not has_body(fields)
+
+
+def without_websocket_fields(fields: Fields) -> Fields:
+    """Return the fields without those of a WebSocket's handshake that are not hop-by-hop (RFC 6455, section 11.3)."""
+    return [field for field in fields if not field[0].lower().startswith(b"sec-websocket-")]
 
 
 def _without(fields: Fields, dropped: frozenset[bytes]) -> Fields:

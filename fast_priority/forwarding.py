@@ -7,27 +7,29 @@ that the client used. X-Forwarded-For, -Host and -Proto tell the same to those w
 The target may believe these fields, so a client may not write them. From a peer that is no trusted proxy, every field
 is dropped that says whom a request comes from: Forwarded, X-Real-IP and all X-Forwarded-*; authenticating proxies name
 users in the latter. From a trusted proxy they are kept, and what the gateway sees is added.
+
+The same holds for X-Original-URL and X-Rewrite-URL, by which proxies in front of IIS name the path that a client asked
+for: a target that believes them would serve another path than the one that has chosen the queue.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from ipaddress import IPv6Address
 from typing import Any
 
+from fast_priority.errors import LoopDetected
 from fast_priority.fields import check_sendable, end_to_end_request_fields, host_of, is_token
 from fast_priority.message import Fields
 from fast_priority.trusted_proxies import Address, TrustedProxies, address_of
-
-PSEUDONYM = "fast-priority"
-"""What the gateway calls itself in Via, instead of a host name, which would be nobody's business (RFC 9110, 7.6.3)."""
+from fast_priority.via import passed_by_one_of
 
 _MOST_REMEMBERED = 1024
 _LONGEST_HOST_REMEMBERED_BYTES = 255
 _FORWARDED, _FOR, _HOST, _PROTO = b"forwarded", b"x-forwarded-for", b"x-forwarded-host", b"x-forwarded-proto"
 # With underscores, too: what reads fields as CGI variables (RFC 3875, section 4.1.18) cannot tell the two apart.
-_SAYS_WHENCE = re.compile(rb"(?i)forwarded|x[-_]real[-_]ip|x[-_]forwarded([-_].*)?")
+_SAYS_WHENCE = re.compile(rb"(?i)forwarded|x[-_]real[-_]ip|x[-_]forwarded([-_].*)?|x[-_](original|rewrite)[-_]ur[il]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,11 +56,14 @@ def hop_of(peer: str | None, scheme: str, http_version: str) -> Hop:
     return Hop(address_of(peer), scheme, http_version)
 
 
-def onward_request_fields(fields: Fields, hop: Hop, trusted: TrustedProxies) -> Fields:
+def onward_request_fields(fields: Fields, hop: Hop, trusted: TrustedProxies, names: Sequence[bytes]) -> Fields:
     """Give the fields that the target should see: what the client may say, then what the gateway says of the hop.
 
-    Raises MalformedRequest for a value that cannot be sent unchanged.
+    `names` are those of the deployment in Via: the one it has, then former ones. Raises LoopDetected for a request that
+    carries one of them already, and MalformedRequest for a value that cannot be sent unchanged.
     """
+    if passed_by_one_of(names, fields):
+        raise LoopDetected("it has passed this gateway before: FAST_PRIORITY_TARGET_BASE_URL leads back to it")
     kept = end_to_end_request_fields(fields)
     said: Fields = []
     if trusted.has(hop.peer):
@@ -71,12 +76,12 @@ def onward_request_fields(fields: Fields, hop: Hop, trusted: TrustedProxies) -> 
     else:
         seen = _what_is_seen(host, hop)
     others = [field for field in kept if not _SAYS_WHENCE.fullmatch(field[0])]
-    return [*others, *seen, (b"via", _via(hop.http_version))]
+    return [*others, *seen, (b"via", _via(hop.http_version, names[0]))]
 
 
-def onward_response_fields(fields: Fields, http_version: str) -> Fields:
-    """Add Via to the target's end-to-end fields; `http_version` is what the target spoke, such as `1.1`."""
-    return [*fields, (b"via", _via(http_version))]
+def onward_response_fields(fields: Fields, http_version: str, name: bytes) -> Fields:
+    """Add Via with this name to the target's end-to-end fields; `http_version` is what the target spoke: `1.1`."""
+    return [*fields, (b"via", _via(http_version, name))]
 
 
 @lru_cache(_MOST_REMEMBERED)
@@ -123,5 +128,5 @@ def _quoted_if_need_be(value: bytes) -> bytes:
     return b'"' + value.replace(b"\\", b"\\\\").replace(b'"', b'\\"') + b'"'
 
 
-def _via(http_version: str) -> bytes:
-    return f"{http_version} {PSEUDONYM}".encode()
+def _via(http_version: str, name: bytes) -> bytes:
+    return b"%b %b" % (http_version.encode(), name)

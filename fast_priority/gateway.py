@@ -10,20 +10,30 @@ from typing import Any, NamedTuple, Protocol
 
 from fast_priority.answering import Answer, Response
 from fast_priority.asgi import ClientLeft, Receive, Scope, Send
+from fast_priority.broker.streaming import Permit
 from fast_priority.client_body import ClientBody
 from fast_priority.client_connection import Leaving, connection_of
-from fast_priority.errors import GatewayError, GatewayNotReady, without_traces
+from fast_priority.client_patience import ClientPatience
+from fast_priority.deployment import Deployment
+from fast_priority.errors import GatewayError, GatewayNotReady, RequestLost, without_traces
 from fast_priority.exchange import Body
-from fast_priority.fields import check_request_framing, content_length, has_body
+from fast_priority.fields import (
+    check_request_framing,
+    content_length,
+    expects_continue,
+    has_body,
+    without_websocket_fields,
+)
 from fast_priority.forwarding import hop_of, onward_request_fields
 from fast_priority.max_forwards import answer_as_last, counted_down, ends_here
 from fast_priority.message import Bytes, Fields, ForwardCall, Reply, Request, encode
 from fast_priority.priority import Priority, Rules
 from fast_priority.remembering import remembered
-from fast_priority.repeating import IDEMPOTENT_METHODS, may_be_repeated
+from fast_priority.repeating import IDEMPOTENT_METHODS, Attempt, may_be_repeated
 from fast_priority.target import Target
 from fast_priority.trouble import Trouble
 from fast_priority.trusted_proxies import TrustedProxies
+from fast_priority.tunnel import Handshake, Tunnels
 
 logger = logging.getLogger(__name__)
 
@@ -49,8 +59,12 @@ class Queues(Protocol):
         body: AsyncIterator[Bytes] | None,
         *,
         is_idempotent: bool,
-    ) -> Coroutine[Any, Any, Reply | Stream]:
-        """Queue a ForwardCall and give what came of it. Raises GatewayError, and what the body raises."""
+        attempt: Attempt | None = None,
+    ) -> Coroutine[Any, Any, Reply | Stream | Permit]:
+        """Queue a ForwardCall and give what came of it. Raises GatewayError, and what the body raises.
+
+        Without an `attempt`, there are two where the request may be sent again, else only that one.
+        """
         ...
 
 
@@ -63,6 +77,8 @@ class _Head(NamedTuple):
     """How long its body says it is; None if it does not say."""
     ends_here: bool
     """Whether the gateway has to answer it itself."""
+    expects_continue: bool
+    """Whether the client sends its body when it is told to."""
 
 
 class Gateway:
@@ -70,7 +86,9 @@ class Gateway:
 
     An ASGI application: each request is put on the queue that `rules` name for its path, or passed on directly.
     Only of `trusted` proxies is it believed whom they forward a request for. Where too much is going on,
-    `retry_after_seconds` tells when a request of that priority should come again.
+    `retry_after_seconds` tells when a request of that priority should come again. `client_timeout_seconds` is the
+    patience with a client that keeps the gateway waiting. By the names of the `deployment` a request that has been here
+    before is recognised, and refused. Without `tunnels`, a request for a WebSocket is one like any other.
     """
 
     def __init__(
@@ -81,6 +99,9 @@ class Gateway:
         target: Target,
         frames_in_flight: int,
         retry_after_seconds: Callable[[Priority], int],
+        client_timeout_seconds: float,
+        deployment: Deployment,
+        tunnels: Tunnels | None = None,
     ) -> None:
         self._rules = rules
         self._read_head = remembered(partial(_read_head, trusted=trusted))
@@ -88,11 +109,14 @@ class Gateway:
         self._target = target
         self._frames_in_flight = frames_in_flight
         self._retry_after_seconds = retry_after_seconds
+        self._client_timeout_seconds = client_timeout_seconds
+        self._deployment = deployment
+        self._tunnels = tunnels
         self._failures: dict[str, Trouble] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
-        reply = Answer(scope, send, self._target.policy.timeout_seconds)
+        reply = Answer(scope, send, self._client_timeout_seconds, self._deployment.name)
         try:
             await self._answer(scope, receive, reply)
         except ClientLeft:
@@ -110,10 +134,20 @@ class Gateway:
     async def _answer(self, scope: Scope, receive: Receive, reply: Answer) -> None:
         # Copied before the body is read: a server may append trailer fields to the same list as they come in.
         fields: Fields = list(scope["headers"])
+        if self._tunnels is None:
+            fields = without_websocket_fields(fields)
         method, http_version, client = scope["method"], scope["http_version"], scope.get("client")
-        head = self._read_head(fields, method, http_version, scope["scheme"], client[0] if client else None)
-        policy, connection = self._target.policy, connection_of(scope)
-        body = ClientBody(head.declared_bytes, receive, policy.max_body_bytes, policy.timeout_seconds)
+        names = self._deployment.names
+        head = self._read_head(fields, method, http_version, scope["scheme"], client[0] if client else None, names)
+        connection = connection_of(scope)
+        body = ClientBody(
+            head.declared_bytes,
+            receive,
+            self._target.policy.max_body_bytes,
+            ClientPatience(self._client_timeout_seconds),
+            connection,
+            comes_when_asked_for=head.expects_continue,
+        )
         raw_path: bytes = scope["raw_path"]
         query: bytes = scope["query_string"]
         raw_target = connection.raw_target if connection else raw_path + b"?" + query if query else raw_path
@@ -121,8 +155,11 @@ class Gateway:
             date = formatdate(usegmt=True)
             await reply.send(answer_as_last(method, raw_target, fields, http_version, date))
             return
-        priority = self._rules.priority_of(raw_path.decode("latin-1"))
-        if priority is None:
+        self._target.check(raw_target)
+        priority = self._rules.priority_of(raw_path.decode("latin-1"), method)
+        if self._tunnels is not None and connection is not None and connection.wants_websocket:
+            answering = self._carry_websocket(self._tunnels, priority, scope, raw_target, head.onward, reply)
+        elif priority is None:
             answering = self._pass_on(method, raw_target, head.onward, body, reply)
         else:
             answering = self._queue(priority, scope, raw_target, head.onward, body, reply)
@@ -140,34 +177,81 @@ class Gateway:
         body: ClientBody,
         reply: Answer,
     ) -> None:
-        inline = await body.whole() if body.is_small else None
+        inline = await body.whole_or_begun()
         request = Request(scope["method"], raw_target, fields, inline)
-        call = ForwardCall(request, self._target.policy, self._frames_in_flight)
+        call = self._call(request)
+        later = body.chunks() if inline is None else None
+        await self._relay(await self._ask(priority, scope, call, later), reply)
+
+    def _call(self, request: Request, *, is_permit: bool = False) -> ForwardCall:
+        return ForwardCall(
+            request, self._target.policy, self._frames_in_flight, is_permit, self._client_timeout_seconds
+        )
+
+    async def _ask(
+        self,
+        priority: Priority,
+        scope: Scope,
+        call: ForwardCall,
+        body: AsyncIterator[Bytes] | None,
+        attempt: Attempt | None = None,
+    ) -> Reply | Stream | Permit:
         description = f"{scope['method']} {scope['path']!a}"[:_DESCRIPTION_CHARACTERS]
-        later = None if body.is_small else body.chunks()
         is_idempotent = scope["method"] in IDEMPOTENT_METHODS
         try:
-            outcome = await self._queues.ask(priority, encode(call), description, later, is_idempotent=is_idempotent)
+            return await self._queues.ask(
+                priority, encode(call), description, body, is_idempotent=is_idempotent, attempt=attempt
+            )
         except GatewayError as error:
             if error.fault == "overload":
                 error.retry_after_seconds = self._retry_after_seconds(priority)
             raise
+
+    async def _relay(self, outcome: Reply | Stream | Permit, reply: Answer) -> None:
         if isinstance(outcome, Reply):
             await reply.relay(outcome)
             return
         with contextlib.closing(outcome):
+            if isinstance(outcome, Permit):
+                raise RequestLost("a worker began its answer with a permit")
             await reply.stream(outcome)
 
+    async def _carry_websocket(
+        self,
+        tunnels: Tunnels,
+        priority: Priority | None,
+        scope: Scope,
+        raw_target: bytes,
+        fields: Fields,
+        reply: Answer,
+    ) -> None:
+        if priority is None:
+            await tunnels.serve(Handshake(raw_target, fields, permits=None), reply)
+            return
+        policy = self._target.policy
+        # The whole request: a worker of an earlier release does not know permits, and sends it without the upgrade.
+        request = Request(scope["method"], raw_target, fields, b"")
+        call = self._call(request, is_permit=True)
+
+        async def permit_for(attempt: Attempt) -> Permit | None:
+            outcome = await self._ask(priority, scope, call, None, attempt)
+            if isinstance(outcome, Permit):
+                return outcome
+            await self._relay(outcome, reply)
+            return None
+
+        await tunnels.serve(Handshake(raw_target, fields, permit_for, policy.max_body_bytes), reply)
+
     async def _pass_on(self, method: str, raw_target: bytes, fields: Fields, body: ClientBody, reply: Answer) -> None:
-        sent: Body = await body.whole() if body.is_small else body.chunks()
+        whole = await body.whole_or_begun()
         try:
-            await self._exchange(method, raw_target, fields, sent, reply)
+            await self._exchange(method, raw_target, fields, body.chunks() if whole is None else whole, reply)
         except GatewayError as error:
             is_idempotent = method in IDEMPOTENT_METHODS
-            body_was_read = not isinstance(sent, bytes)
+            body_was_read = whole is None and body.was_handed_on
             if reply.has_begun or not may_be_repeated(error, is_idempotent=is_idempotent, body_was_read=body_was_read):
                 raise
-            await self._exchange(method, raw_target, fields, sent, reply)
+            await self._exchange(method, raw_target, fields, body.chunks() if whole is None else whole, reply)
 
     async def _exchange(self, method: str, raw_target: bytes, fields: Fields, sent: Body, reply: Answer) -> None:
         async with self._target.exchange(method, raw_target, fields, sent) as response:
@@ -175,13 +259,23 @@ class Gateway:
 
 
 def _read_head(
-    fields: Fields, method: str, http_version: str, scheme: str, peer: str | None, *, trusted: TrustedProxies
+    fields: Fields,
+    method: str,
+    http_version: str,
+    scheme: str,
+    peer: str | None,
+    names: tuple[bytes, ...],
+    *,
+    trusted: TrustedProxies,
 ) -> _Head:
-    """Read the head of a request from this peer. Raises MalformedRequest for one that could be read in two ways."""
+    """Read the head of a request from this peer. Raises MalformedRequest for one that could be read in two ways.
+
+    Raises LoopDetected for one whose Via has one of our `names`.
+    """
     check_request_framing(method, fields, http_version=http_version)
-    onward = counted_down(method, onward_request_fields(fields, hop_of(peer, scheme, http_version), trusted))
+    onward = counted_down(method, onward_request_fields(fields, hop_of(peer, scheme, http_version), trusted, names))
     declared_bytes = content_length(fields) if has_body(fields) else 0
-    return _Head(onward, declared_bytes, ends_here(method, fields))
+    return _Head(onward, declared_bytes, ends_here(method, fields), expects_continue(fields, http_version))
 
 
 async def _until_client_leaves(answering: Coroutine[Any, Any, None], left: Leaving, reply: Answer) -> None:

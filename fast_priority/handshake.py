@@ -9,6 +9,7 @@ import socket
 import ssl
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from http import HTTPStatus
 
 import h11
 from yarl import URL
@@ -17,6 +18,7 @@ from fast_priority.byte_stream import PIECE_BYTES, ByteStream
 from fast_priority.errors import (
     ConnectTimeout,
     MalformedRequest,
+    ResponseBodyTooLarge,
     ResponseIncomplete,
     TargetClosed,
     TargetError,
@@ -24,11 +26,18 @@ from fast_priority.errors import (
     TargetRefused,
     TargetTimeout,
     TargetUnreachable,
+    without_traces,
 )
-from fast_priority.fields import check_response_head, end_to_end_response_fields
-from fast_priority.message import Fields, TargetPolicy
+from fast_priority.fields import (
+    check_response_fields,
+    check_response_head,
+    content_length,
+    end_to_end_response_fields,
+)
+from fast_priority.message import Fields, HttpVersion, TargetPolicy
+from fast_priority.request_head import TargetPath
+from fast_priority.target_connection import LARGEST_FIELDS_BYTES
 
-_LARGEST_HEAD_BYTES = 64 * 1024
 _SWITCHES = 101
 
 
@@ -44,61 +53,112 @@ class Accepted:
 
 
 class Declined:
-    """The target has answered with an ordinary response; whoever has it closes the stream."""
+    """The target has answered with an ordinary response. Its owner has to call `end`.
+
+    A head that the client cannot be sent is a TargetError, a body of over `most_bytes` (0: no limit) a
+    ResponseBodyTooLarge.
+    """
 
     def __init__(
-        self, stream: ByteStream, http: h11.Connection, response: h11.Response, silence_seconds: float
+        self,
+        stream: ByteStream,
+        http: h11.Connection,
+        response: h11.Response,
+        silence_seconds: float,
+        most_bytes: int,
     ) -> None:
-        self.stream = stream
+        self._stream = stream
         self._http = http
         self._silence_seconds = silence_seconds
+        self._most_bytes = most_bytes
         self.status = response.status_code
-        self.http_version = response.http_version.decode()
-        self.fields = end_to_end_response_fields(list(response.headers))
+        self.http_version: HttpVersion = "1.0" if response.http_version == b"1.0" else "1.1"
+        received = list(response.headers)  # h11 refuses a body that could be read in two ways
+        self.fields = end_to_end_response_fields(received)
         check_response_head(self.status, self.fields)
+        self._check_size(content_length(received) or 0)
 
     async def chunks(self) -> AsyncIterator[bytes]:
-        """Give its body as it comes. Raises TargetTimeout, and ResponseIncomplete when it ends before it is whole."""
+        """Yield its body as it comes.
+
+        Raises TargetTimeout, ResponseBodyTooLarge, and ResponseIncomplete when it ends before it is whole.
+        """
+        size = 0
+        while (data := await self._next_data()) is not None:
+            size += len(data)
+            self._check_size(size)
+            yield data
+
+    def end(self, *, is_whole: bool) -> None:
+        """End its connection; the target sees a reset if the response was not read to its end."""
+        if is_whole:
+            self._stream.end()
+        else:
+            self._stream.reset()
+
+    async def _next_data(self) -> bytes | None:
         try:
-            while isinstance(event := await _next_event(self.stream, self._http, self._silence_seconds), h11.Data):
-                yield bytes(event.data)
-        except TargetTimeout:
-            raise
+            async with asyncio.timeout(self._silence_seconds):
+                event = await _next_event(self._stream, self._http)
+        except TimeoutError as error:
+            raise _was_silent(self._silence_seconds) from error
         except TargetError as error:
             raise ResponseIncomplete("its body ended before it was whole") from error
+        return bytes(event.data) if isinstance(event, h11.Data) else None
+
+    def _check_size(self, size_bytes: int) -> None:
+        if self._most_bytes and size_bytes > self._most_bytes and self.status != HTTPStatus.NOT_MODIFIED:
+            raise ResponseBodyTooLarge(f"its body has more than {self._most_bytes} bytes")
 
 
-async def ask_for_websocket(policy: TargetPolicy, raw_target: bytes, fields: Fields) -> Accepted | Declined:
-    """Send the handshake and give what the target says to it. Raises TargetError, and MalformedRequest.
+async def ask_for_websocket(
+    policy: TargetPolicy, raw_target: bytes, fields: Fields, *, most_response_bytes: int = 0
+) -> Accepted | Declined:
+    """Send the handshake and return the target's answer to it. Raises TargetError, and MalformedRequest.
 
-    It may be silent for the policy's timeout until it answers.
+    The target has the policy's timeout for the whole head of its answer, interim responses included, as for every
+    request. `most_response_bytes` bounds the body of a response that declines; 0 is no limit.
     """
     base = URL(policy.base_url, encoded=True)
     request = _request(base, raw_target, fields)
     stream = await _connect(base, policy.connect_timeout_seconds)
     try:
-        http = h11.Connection(h11.CLIENT, max_incomplete_event_size=_LARGEST_HEAD_BYTES)
+        http = h11.Connection(h11.CLIENT, max_incomplete_event_size=LARGEST_FIELDS_BYTES)
         stream.writer.write(http.send(request) or b"")
         http.send(h11.EndOfMessage())
-        while True:
-            event = await _next_event(stream, http, policy.timeout_seconds)
-            if isinstance(event, h11.Response):
-                return Declined(stream, http, event, policy.timeout_seconds)
-            if isinstance(event, h11.InformationalResponse) and event.status_code == _SWITCHES:
-                begun, _ = http.trailing_data
-                return Accepted(stream, _fields_of_switch(event), begun)
+        response = await _answer(stream, http, policy.timeout_seconds)
+        if isinstance(response, h11.Response):
+            return Declined(stream, http, response, policy.timeout_seconds, most_response_bytes)
+        begun, _ = http.trailing_data
+        return Accepted(stream, _fields_of_switch(response), begun)
     except BaseException:
         stream.reset()
         raise
 
 
+async def _answer(
+    stream: ByteStream, http: h11.Connection, within_seconds: float
+) -> h11.Response | h11.InformationalResponse:
+    try:
+        async with asyncio.timeout(within_seconds):
+            while True:
+                event = await _next_event(stream, http)
+                if isinstance(event, h11.Response):
+                    return event
+                if isinstance(event, h11.InformationalResponse) and event.status_code == _SWITCHES:
+                    return event
+    except TimeoutError as error:
+        raise _was_silent(within_seconds) from error
+
+
 def _request(base: URL, raw_target: bytes, fields: Fields) -> h11.Request:
-    path = base.raw_path.encode().rstrip(b"/") + b"/" + raw_target.removeprefix(b"/")
+    path = TargetPath(base.raw_path).below(raw_target)
     host = base.host_port_subcomponent or ""
     own = [(b"Host", host.encode()), (b"Connection", b"Upgrade"), (b"Upgrade", b"websocket")]
     try:
         return h11.Request(method=b"GET", target=path, headers=[*own, *fields])
     except h11.LocalProtocolError as error:
+        without_traces(error)  # h11 leaves a reference cycle in them
         raise MalformedRequest("the request cannot be sent as it is") from error
 
 
@@ -106,25 +166,29 @@ def _fields_of_switch(response: h11.InformationalResponse) -> Fields:
     fields = list(response.headers)
     if [value.lower() for name, value in fields if name == b"upgrade"] != [b"websocket"]:
         raise TargetError("it switched to another protocol than asked for")
-    return end_to_end_response_fields(fields)
+    kept = end_to_end_response_fields(fields)
+    check_response_fields(kept)
+    return kept
 
 
-async def _next_event(stream: ByteStream, http: h11.Connection, silence_seconds: float) -> object:
-    """Give the next part of the response. Raises TargetTimeout, TargetClosed and, for what is no HTTP, TargetError."""
+async def _next_event(stream: ByteStream, http: h11.Connection) -> object:
+    """Return the next part of the response. Raises TargetClosed and, for what is no HTTP, TargetError."""
     try:
         while (event := http.next_event()) is h11.NEED_DATA:
-            async with asyncio.timeout(silence_seconds):
-                data = await stream.reader.read(PIECE_BYTES)
+            data = await stream.reader.read(PIECE_BYTES)
             if not data and http.their_state is h11.SEND_RESPONSE:
                 raise TargetClosed("the connection ended before a response began")
             http.receive_data(data)
-    except TimeoutError as error:
-        raise TargetTimeout(f"it was silent for {silence_seconds:g} s") from error
     except OSError as error:
         raise TargetClosed("the connection ended before a response began") from error
     except h11.RemoteProtocolError as error:
+        without_traces(error)  # h11 leaves a reference cycle in them
         raise TargetError("what it sent is not an HTTP response") from error
     return event
+
+
+def _was_silent(seconds: float) -> TargetTimeout:
+    return TargetTimeout(f"it was silent for {seconds:g} s")
 
 
 async def _connect(base: URL, timeout_seconds: float) -> ByteStream:

@@ -12,25 +12,28 @@ from typing import Any
 import httptools
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
+from fast_priority.asgi import Send
 from fast_priority.byte_stream import ByteStream
 from fast_priority.client_connection import EXTENSION, Leaving
+from fast_priority.client_patience import ClientPatience
 from fast_priority.client_transport import ClientTransport, TakenOver, WatchedFlow
 from fast_priority.connection_clocks import Clock, ConnectionClocks, Wait
 from fast_priority.errors import GatewayError, GatewayNotReady, HeadTimeout, MalformedRequest
-from fast_priority.exchange import MOST_WHOLE_BYTES
 from fast_priority.fields import asks_for_websocket, has_body
 from fast_priority.head_limits import HeadLimits
 from fast_priority.message import Bytes, Fields
 from fast_priority.problem import answer_problem
+from fast_priority.read_size import LITTLE_BYTES, ReadSize, declared_body_bytes
 from fast_priority.remembering import remembered
+from fast_priority.request_bounds import RequestBounds
 from fast_priority.request_target import read_request_target
+from fast_priority.takers import Taking
 from fast_priority.trouble import Trouble
 
 logger = logging.getLogger(__name__)
 
 _VERSIONS = ("1.1", "1.0")
 _MOST_BODY_AHEAD_BYTES = 512 * 1024  # uvicorn stops at an eighth of it, and so gives a body that flows in small pieces
-_MOST_READ_AT_ONCE_BYTES = 8 * 1024  # so that no more pipelined requests are made of what came than fit into it
 _CLOSES = (b"connection", b"close")
 _UNREAD = {"method": "GET", "path": "", "query_string": b""}
 _refusals: dict[str, Trouble] = {}
@@ -48,10 +51,12 @@ class HttpProtocol(HttpToolsProtocol):
         # What belongs to a connection refers to it weakly: no circle is left of one that has ended.
         self._itself: HttpProtocol = weakref.proxy(self)
         self._wait = Wait(self._itself, clocks, self.loop)
+        self._read_size = ReadSize()
         self._is_last = is_last
         self.left = Leaving()
         """Set when the client has left."""
         self._limits = HeadLimits()
+        self._bounds = RequestBounds()
         self.in_head = True
         self._is_refused = self._is_draining = self._is_misread = False
         self._has_sent = self._in_message = False
@@ -66,8 +71,9 @@ class HttpProtocol(HttpToolsProtocol):
         self.flow = WatchedFlow(transport)
         itself = self._itself
         self.transport = ClientTransport(
-            transport, self.flow, lambda: itself._client_may_still_send(), self._wait.for_taking
+            transport, self.flow, lambda: itself._client_may_still_send(), self._wait.close
         )
+        self._taking = Taking(self.transport, ClientPatience(self._clocks.taking.seconds))
         self._wait.by(self._clocks.head)
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -76,11 +82,27 @@ class HttpProtocol(HttpToolsProtocol):
         self.left.set()
         super().connection_lost(exc)
         self._wait.end()
+        self._clocks.taking.end(self._taking)
         if self._answering is not None:
             _disconnect(self._answering)
         for cycle, _ in self.pipeline:
             cycle.on_response = _nothing  # its turn never comes, and so neither does uvicorn's own end of that circle
         self.pipeline.clear()
+
+    @property
+    def most_read_bytes(self) -> int:
+        """How many bytes the next read may bring."""
+        return self._read_size.most_bytes
+
+    def pause_writing(self) -> None:
+        """The client has yet to take some of what it was sent."""
+        super().pause_writing()
+        self._clocks.begin_taking(self._taking, self.loop)
+
+    def resume_writing(self) -> None:
+        """The client, or its system, has taken all of it."""
+        super().resume_writing()
+        self._clocks.taking.end(self._taking)
 
     def data_received(self, data: bytes) -> None:
         """Take what the client sends."""
@@ -102,7 +124,7 @@ class HttpProtocol(HttpToolsProtocol):
 
     def _read(self, data: bytes) -> None:
         """Read until a request has to wait for those before it; then what follows it waits unread."""
-        unread: Bytes = data if len(data) <= _MOST_READ_AT_ONCE_BYTES else memoryview(data)
+        unread: Bytes = data if len(data) <= LITTLE_BYTES else memoryview(data)
         while unread and not self.pipeline:
             unread = self._feed(unread)
         if self.pipeline:
@@ -114,18 +136,20 @@ class HttpProtocol(HttpToolsProtocol):
 
     def _feed(self, data: Bytes) -> Bytes:
         """Read, and give what is still to be read: the parser stops at every Upgrade, whatever it asks for."""
+        count = self._bounds.next_piece(data, LITTLE_BYTES)
         try:
-            self.parser.feed_data(data[:_MOST_READ_AT_ONCE_BYTES])
+            self.parser.feed_data(data[:count])
         except httptools.HttpParserUpgrade as upgrade:
             rest = data[upgrade.args[0] :]
             if self._is_misread:
                 self._is_misread = False
+                self._bounds.begin()
                 return self._head_without_upgrade() + bytes(rest)
             if self._latest is None or not self._latest.wants_websocket:
                 return rest
             self._hold(rest)  # it depends on the answer what this is: frames, or the next request
             return b""
-        return data[_MOST_READ_AT_ONCE_BYTES:]
+        return data[count:]
 
     def _head_without_upgrade(self) -> bytes:
         version = self.parser.get_http_version().encode()
@@ -137,6 +161,7 @@ class HttpProtocol(HttpToolsProtocol):
 
     def on_message_begin(self) -> None:
         """A request begins."""
+        self._bounds.check_is_given()
         super().on_message_begin()
         self._in_message = True
         self._limits.begin()
@@ -161,6 +186,7 @@ class HttpProtocol(HttpToolsProtocol):
         method, version = self.parser.get_method(), self.parser.get_http_version()
         if version not in _VERSIONS:
             raise MalformedRequest("HTTP/1.1 and HTTP/1.0 are spoken here")
+        self._bounds.check_line()
         if version == "1.0":
             self.expect_100_continue = False  # a client of HTTP/1.0 expects no such thing (RFC 9110, section 10.1.1)
         if self.parser.should_upgrade() and method != b"CONNECT" and has_body(self.headers):
@@ -168,10 +194,12 @@ class HttpProtocol(HttpToolsProtocol):
             # Without the field, which is for this connection only, it reads it as it should.
             self._is_misread = True
             return
+        self._bounds.begin_body(self.headers)
         target = read_request_target(method, self.url)
         self.url = target.raw
         self.scope["headers"] = self.headers = target.with_its_host(self.headers)
         may_switch = self.parser.should_upgrade() and method == b"GET" and version == "1.1" and not self._is_answering()
+        self._read_size.begin_body(declared_body_bytes(self.headers))
         super().on_headers_complete()
         wants_websocket = may_switch and asks_for_websocket(self.headers)
         self._latest = Connection(self._itself, self.cycle, target.raw, wants_websocket)
@@ -184,10 +212,13 @@ class HttpProtocol(HttpToolsProtocol):
     def on_body(self, body: bytes) -> None:
         """A part of the body has come; uvicorn holds it until somebody receives."""
         self._limits.progress()
+        self._read_size.count_body(len(body))
         if self.cycle.response_complete:
             return
         self.cycle.body += body
-        if len(self.cycle.body) > _MOST_BODY_AHEAD_BYTES:
+        if self._read_size.holds_body:
+            self.flow.hold()
+        elif len(self.cycle.body) > _MOST_BODY_AHEAD_BYTES:
             self.flow.pause_reading()
         self.cycle.message_event.set()
 
@@ -197,14 +228,17 @@ class HttpProtocol(HttpToolsProtocol):
         if self._is_misread:
             return
         super().on_message_complete()
+        self._bounds.begin()
+        self._read_size.end_body()
         self.in_head = True
         self._in_message = False
 
     def on_response_complete(self) -> None:
         """The response has been sent: it is the turn of the next request."""
         self.server_state.total_requests += 1
+        self._read_size.holds_body = False
         if self.transport.is_closing():
-            self._wait.for_taking()
+            self._wait.close()
             return
         if len(self.pipeline) <= 1:
             self.flow.let_go()
@@ -218,9 +252,7 @@ class HttpProtocol(HttpToolsProtocol):
 
     def lose_patience(self, clock: Clock) -> None:
         """What is awaited of the client has not come in time."""
-        if clock is self._clocks.taking:
-            self.transport.abort()
-        elif self._has_sent and clock is self._clocks.head:
+        if self._has_sent and clock is self._clocks.head:
             self._refuse(HeadTimeout(f"it was not whole after {clock.seconds:g} s"))
         elif self.transport.has_more_to_read() and not self.transport.is_closing():
             self._wait.by(clock)  # it is about to be read
@@ -241,15 +273,29 @@ class HttpProtocol(HttpToolsProtocol):
         if self.transport.is_closing():
             raise ConnectionResetError("the client has left")
         cycle.response_started = cycle.response_complete = True
+        cycle.disconnected = True  # a middleware that ends the request with a response sends that to nobody
         self._wait.end()
+        self._clocks.taking.end(self._taking)
         self.flow.unwatch()
         self.parser = None  # type: ignore[assignment]  # it refers to this protocol, which hears of no end any more
         self.connections.discard(self)
         taken = TakenOver(self.connections, end)
-        taken.take(self.transport.underlying, self._held, write_paused=self.flow.write_paused)
+        taken.take(self.transport.hand_over(), self._held, write_paused=self.flow.write_paused)
         if self._is_draining:
             end()
         return taken
+
+    def hold_body(self) -> None:
+        """Read no more of the current request's body than its first piece, of at most 8 KiB, until `let_body_flow`."""
+        self._read_size.holds_body = True
+        if self.cycle.body:  # it has come together with the head
+            self.flow.hold()
+
+    def let_body_flow(self) -> None:
+        """Read the body as it is received."""
+        self._read_size.holds_body = False
+        if not self.pipeline and not self._held:
+            self.flow.let_go()
 
     def shutdown(self) -> None:
         """The server shuts down: what is under way, or on its way, is answered, and is the last."""
@@ -285,7 +331,7 @@ class HttpProtocol(HttpToolsProtocol):
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
         self._answering = cycle
         super()._start_asgi_task(cycle, app)
-        if cycle.more_body and _has_large_body(self.headers if cycle is self.cycle else list(cycle.scope["headers"])):
+        if cycle.more_body and self._read_size.body_is_large:
             self.flow.pause_reading()  # until somebody receives: a request that waits holds none of its body
 
     def _refuse(self, error: GatewayError) -> None:
@@ -342,14 +388,20 @@ class Connection:
         self._protocol = protocol
         # Its scope has this connection in it: a circle, and one for each request is much for the collector of garbage.
         self._cycle: RequestResponseCycle = weakref.proxy(cycle)
+        self._cycle_id = id(cycle)
         self.raw_target = raw_target
         self.left = protocol.left
         self.wants_websocket = wants_websocket
+        self.can_announce_no_body = True
 
     @property
     def takes_at_once(self) -> bool:
         """Whether what is sent next need not wait."""
         return not self._protocol.flow.write_paused
+
+    def is_reached_by(self, send: Send) -> bool:
+        """Return whether `send` is the server's own."""
+        return id(getattr(send, "__self__", None)) == self._cycle_id
 
     def send_whole(self, status: int, fields: Fields, body: bytes) -> None:
         """Send a whole response, in one piece: uvicorn's own way is two messages, each looked through once more."""
@@ -367,6 +419,15 @@ class Connection:
         if not cycle.keep_alive:
             cycle.transport.close()
         cycle.on_response()
+
+    def hold_body(self) -> None:
+        """Read no more of the body than its first piece, until `let_body_flow`."""
+        if self._cycle.more_body:
+            self._protocol.hold_body()
+
+    def let_body_flow(self) -> None:
+        """Read the body as it is received."""
+        self._protocol.let_body_flow()
 
     def announce_no_body(self) -> None:
         """Let the response end without the bytes that its Content-Length names."""
@@ -405,10 +466,3 @@ def _disconnect(cycle: RequestResponseCycle) -> None:
     if not cycle.response_complete:
         cycle.disconnected = True
     cycle.message_event.set()
-
-
-def _has_large_body(fields: Fields) -> bool:
-    for name, value in fields:
-        if name == b"transfer-encoding" or (name == b"content-length" and int(value) > MOST_WHOLE_BYTES):
-            return True
-    return False

@@ -4,22 +4,24 @@ import asyncio
 import time
 from collections.abc import Callable, Iterator
 
+from fast_priority.broker import keys
 from fast_priority.broker.claiming import Claim
 from fast_priority.carrying import Line
+from fast_priority.elapsed import Moment
 from fast_priority.message import Frame, Leave
 
 _MOST_EARLY_LEAVINGS = 1000
 
 
 class Carried:
-    """One claim that is being carried. It is leased until `leased_until`, by `time.monotonic`, or for longer."""
+    """One claim that is being carried. Its lease has lasted since `leased_since`, or was renewed later."""
 
-    def __init__(self, claim: Claim, make_line: Callable[[Claim], Line], leased_until: float) -> None:
+    def __init__(self, claim: Claim, make_line: Callable[[Claim], Line], leased_since: Moment) -> None:
         self.claim = claim
         self._make_line = make_line
         self._line: Line | None = None
         self._started_at = time.monotonic()
-        self._leased_until = leased_until
+        self._leased_since = leased_since
         self._was_out_of_lease = False
         self.task: asyncio.Task[None] | None = None
         """What carries it, if it is a task."""
@@ -47,13 +49,13 @@ class Carried:
     @property
     def may_be_sent(self) -> bool:
         """Whether it was leased all the time since it was claimed: if not, somebody else may have it by now."""
-        self._was_out_of_lease |= time.monotonic() > self._leased_until
+        self._was_out_of_lease |= self._leased_since.elapsed_seconds() > keys.LEASE_SECONDS
         return not self._was_out_of_lease
 
-    def prolong(self, until: float) -> None:
-        """The lease holds until then. It does not bring back what may not be sent any more."""
+    def prolong(self, since: Moment) -> None:
+        """The lease was renewed then. That does not bring back what may not be sent any more."""
         if self.may_be_sent:
-            self._leased_until = until
+            self._leased_since = since
 
     def give_up(self) -> None:
         """End the call to the target, or let it not begin."""
@@ -85,12 +87,12 @@ class InFlight:
         found = self._carried.get(claim.job_id)
         return found if found is not None and found.claim == claim else None
 
-    def start(self, claim: Claim, leased_until: float) -> Carried | None:
+    def start(self, claim: Claim, leased_since: Moment) -> Carried | None:
         """Take in a claim that is to be carried; None if nobody waits for it any more."""
         if claim.job_id in self._left_early:
             del self._left_early[claim.job_id]
             return None
-        carried = self._carried[claim.job_id] = Carried(claim, self._make_line, leased_until)
+        carried = self._carried[claim.job_id] = Carried(claim, self._make_line, leased_since)
         return carried
 
     def end(self, carried: Carried) -> None:

@@ -14,7 +14,7 @@ from rq.job import Job
 from fast_priority.broker import connecting
 from fast_priority.broker.claiming import say_directly, somebody_waits
 from fast_priority.broker.mailbox import Mailbox
-from fast_priority.carrying import Line, carry
+from fast_priority.carrying import Last, Line, carry, hold_slot
 from fast_priority.errors import RequestLost
 from fast_priority.fields import check_queued_request
 from fast_priority.message import ForwardCall, Frame, Leave, Part, decode_call
@@ -31,7 +31,8 @@ _LOOK_SECONDS = 1.0
 def forward(payload: bytes) -> None:
     """Forward the request in `payload`, the wire form of a ForwardCall, and answer the gateway that asked.
 
-    Runs inside an rq job. A request whose gateway is gone is not sent; one whose client leaves is broken off. Raises
+    Runs inside an rq job. A request whose gateway is gone is not sent; one whose client leaves is broken off. Of a
+    permit nothing is sent here: the job lasts until the gateway ends it. Raises
     UnreadableMessage for other payloads, and MalformedRequest for requests that no gateway has queued; either leaves
     the job in rq's failed registry.
     """
@@ -64,7 +65,8 @@ async def _forward(call: ForwardCall, job: Job, gateway_id: str) -> None:
     # A worker has one job at a time, so frames for the worker are frames for this job.
     line = Line(job.worker_name or job.id, say)
     mailbox = Mailbox(line.mailbox, connecting.options_of(job.connection), hear)
-    carrying = asyncio.create_task(carry(call, line, Target(policy)))
+    held_or_carried = hold_slot(line) if call.is_permit else carry(call, line, Target(policy))
+    carrying: asyncio.Task[Last] = asyncio.create_task(held_or_carried)
 
     async def look_after_gateway() -> None:
         await asyncio.sleep(_LOOK_SECONDS)

@@ -38,7 +38,7 @@ class KeepingLeases:
     async def _renew(self, claims: Sequence[Claim], *, anew: bool = False) -> None:
         renewal = await self._leases.renew(self._record(), claims, anew=anew)
         for carried in self._those_in_flight(renewal.held):
-            carried.prolong(renewal.until)
+            carried.prolong(renewal.since)
         for carried in self._those_in_flight(renewal.over):
             # Somebody else has answered for it by now; the target need not work on.
             logger.warning("Worker %s: nobody waits for %s any more", self._name, carried.claim.job_id)

@@ -5,6 +5,11 @@ The gateway submits a `ForwardCall`. From then on each side sends the other `Fra
     worker to gateway    Want*  (Reply | Failure | Head Chunk* (End | Failure))
     gateway to worker    Want*  Chunk* End, if the request's body was not in the call; Leave, when the client has left
 
+or, if the call asks for a permit:
+
+    worker to gateway    Go, again every GO_AGAIN_SECONDS; or Failure
+    gateway to worker    Leave, when it does not need the slot any more
+
 A `Reply` is a whole response; one that is large or slow comes as a head, chunks and an end. A body travels in chunks
 only as far as the other side wants them. All are msgpack arrays checked field by field as they are decoded: bytes that
 do not fit raise `UnreadableMessage` and nothing else.
@@ -15,6 +20,8 @@ from typing import Annotated, Literal, TypeAlias
 
 import msgspec
 from msgspec import Meta
+
+from fast_priority.client_patience import LEAST_BYTES_PER_SECOND
 
 Field: TypeAlias = tuple[bytes, bytes]
 Fields: TypeAlias = list[Field]
@@ -31,9 +38,15 @@ MOST_CHUNK_BYTES = 512 * 1024
 
 
 SLOWEST_BYTES_PER_SECOND = 4096
-"""Who takes a body more slowly than that is taken for somebody who does not take it at all."""
+"""A target that takes a request's body more slowly than that is taken for one that does not take it at all."""
 GRACE_SECONDS = 15.0
 """How much longer one side waits for the other than what the other waits for is allowed to take."""
+
+GO_AGAIN_SECONDS = 5.0
+"""How often a worker repeats a Go: a gateway that does not know the request any more then ends the permit."""
+
+
+_MOST_UNTAKEN_BYTES = 8 * 1024 * 1024  # of a response: in the gateway one chunk, in its system 4 MiB on most machines
 
 
 FinalStatus: TypeAlias = Annotated[int, Meta(ge=200, le=599)]
@@ -77,13 +90,27 @@ class ForwardCall(msgspec.Struct, array_like=True, frozen=True, gc=False):
     policy: TargetPolicy
     frames_in_flight: int = 6
     """How many chunks may be on their way, in either direction, before the other side has taken one."""
+    is_permit: bool = False
+    """Whether it asks for a permit: the worker holds the slot while the gateway itself talks to the target."""
+    client_timeout_seconds: float = 15.0
+    """The gateway's patience with the client; see `client_patience.py`."""
 
     @property
-    def most_silence_seconds(self) -> float:
-        """How long the other side may have nothing to say: it takes chunks no faster than it has to."""
-        chunks = self.frames_in_flight // 2 + 1
-        taking_seconds = self.policy.timeout_seconds + MOST_CHUNK_BYTES / SLOWEST_BYTES_PER_SECOND
-        return chunks * taking_seconds + GRACE_SECONDS
+    def most_sending_silence_seconds(self) -> float:
+        """How long the gateway may have no piece of the request's body to send: it waits for the client, or for Redis.
+
+        It knows how patient to be. This bound is for a gateway that sends nothing though it lives.
+        """
+        return self.policy.timeout_seconds + self.client_timeout_seconds + GRACE_SECONDS
+
+    @property
+    def most_taking_silence_seconds(self) -> float:
+        """How long the gateway may want no more of the response: the client takes it as slowly as it may.
+
+        This bound is for a gateway that wants nothing though it lives, too.
+        """
+        untaken_bytes = (self.frames_in_flight // 2 + 1) * MOST_CHUNK_BYTES + _MOST_UNTAKEN_BYTES
+        return self.most_sending_silence_seconds + untaken_bytes / LEAST_BYTES_PER_SECOND
 
 
 class Reply(msgspec.Struct, array_like=True, frozen=True, gc=False, tag="reply"):
@@ -137,7 +164,11 @@ class Leave(msgspec.Struct, array_like=True, frozen=True, gc=False, tag="leave")
     """The client has left: nobody waits for the rest."""
 
 
-Part: TypeAlias = Reply | Failure | Head | Chunk | End | Want | Leave
+class Go(msgspec.Struct, array_like=True, frozen=True, gc=False, tag="go"):
+    """The permit is there: the gateway may talk to the target, and the worker holds the slot until a Leave comes."""
+
+
+Part: TypeAlias = Reply | Failure | Head | Chunk | End | Want | Leave | Go
 
 
 class Frame(msgspec.Struct, array_like=True, frozen=True, gc=False):

@@ -6,6 +6,7 @@ refused here, however it came this far.
 
 from fast_priority.errors import MalformedRequest
 from fast_priority.message import Fields
+from fast_priority.path_readings import climbs
 from fast_priority.remembering import remembered
 
 # All controls but the tab, which a field value may have (RFC 9110, section 5.5).
@@ -48,13 +49,26 @@ class TargetPath:
     def __init__(self, base_path: str) -> None:
         self._base = _quoted(base_path.encode()).rstrip(b"/") + b"/"
 
+    def check(self, raw_target: bytes) -> None:
+        """Raise MalformedRequest for a target that some server takes for one above the base path.
+
+        Without a base path there is nothing above it.
+        """
+        if self._base == b"/":
+            return
+        path = b"/" + raw_target.partition(b"?")[0].removeprefix(b"/")
+        if climbs(path.decode("latin-1")):
+            raise MalformedRequest("its path may lead above the path of the target's base URL")
+
     def below(self, raw_target: bytes) -> bytes:
-        """Give the target of a request line: the base path, one slash, and the rest as the client wrote it.
+        """Return the target of a request line: the base path, one slash, and the rest as the client wrote it.
 
         A request line is ASCII (RFC 9112, section 3.2), so what is not goes percent-encoded. `*` stays alone.
+        Raises MalformedRequest as `check` does: a request that comes by way of Redis may be forged.
         """
         if raw_target == b"*":
             return raw_target
+        self.check(raw_target)
         return self._base + _quoted(raw_target).removeprefix(b"/")
 
 

@@ -9,7 +9,6 @@ from fast_priority.connection_clocks import ConnectionClocks
 from fast_priority.door import Door
 from fast_priority.errors import ConfigurationError
 from fast_priority.graceful_server import GracefulServer
-from fast_priority.message import MOST_CHUNK_BYTES, SLOWEST_BYTES_PER_SECOND
 from fast_priority.open_files import connections_that_fit, raise_file_limit
 from fast_priority.settings import PREFIX, Settings
 
@@ -29,9 +28,7 @@ def check_port_is_free(settings: Settings) -> None:
 
 def clocks_for(settings: Settings) -> ConnectionClocks:
     """Make the clocks that the settings ask for."""
-    # Of one response as much may be left to take as one chunk, and what the transport holds before it says so.
-    taking_seconds = settings.timeout + 2 * MOST_CHUNK_BYTES / SLOWEST_BYTES_PER_SECOND
-    return ConnectionClocks(settings.head_timeout, settings.keep_alive, taking_seconds)
+    return ConnectionClocks(settings.head_timeout, settings.keep_alive, settings.client_timeout)
 
 
 def server_for(settings: Settings) -> uvicorn.Server:

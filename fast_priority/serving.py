@@ -171,7 +171,7 @@ class Serving:
 
     async def _start_all(self, turn: Turn, asked_for: int) -> None:
         for claim in turn.claims:
-            self._carrier.start(claim, turn.leased_until)
+            self._carrier.start(claim, turn.asked)
         self._more_was_there = turn.work_is_left or len(turn.claims) == asked_for
         if self._more_was_there:
             self._work_may_wait = True
@@ -182,6 +182,9 @@ class Serving:
         job_id = saying.claim.job_id
         if saying.part is not None:
             logger.warning("Worker %s: nobody takes the answer to %s", self._name, job_id)
+        self._give_up_unless_last(saying)
+
+    def _give_up_unless_last(self, saying: Saying) -> None:
         carried = self._in_flight.get(saying.claim)
         if not saying.is_last and carried is not None:
             carried.give_up()
@@ -194,10 +197,9 @@ class Serving:
         self._away_since = self._away_since or time.monotonic()
         if self._draining and time.monotonic() - self._away_since > keys.LEASE_SECONDS:
             logger.warning("Worker %s: leaving with %d answers nobody takes", self._name, len(self._to_say))
-            for saying in self._to_say:
-                if saying.said is not None:
-                    saying.said.cancel()  # which ends the call that waits for it
-            self._to_say = []
+            unsaid, self._to_say = self._to_say, []
+            for saying in unsaid:
+                self._give_up_unless_last(saying)
             self._claimer.give_claims_up()
         await asyncio.sleep(_RETRY_SECONDS)
 

@@ -23,7 +23,7 @@ from pydantic_settings import (
 
 from fast_priority.errors import ConfigurationError
 from fast_priority.message import TargetPolicy
-from fast_priority.priority import Listing, Rules
+from fast_priority.priority import Listing, PathCase, Rules
 from fast_priority.redis_address import RedisAddress, parse_redis_url, parse_sentinel
 from fast_priority.trusted_proxies import TrustedProxies
 
@@ -79,6 +79,11 @@ class Settings(BaseSettings):
     normalize_paths: bool = _setting(
         True, "Whether slashes at either end of a path mean nothing.", "1, true, yes or on; 0, false, no or off"
     )
+    path_case: PathCase = _setting(
+        PathCase.EXACT,
+        "ignore: capitals mean nothing in paths, for a target that ignores them. exact: they do.",
+        "exact or ignore",
+    )
     poll_interval: float = _setting(
         1.0,
         "Seconds between the gateway's own checks on the requests that wait; replies are pushed and need none.",
@@ -91,7 +96,14 @@ class Settings(BaseSettings):
     )
     timeout: float = _setting(
         180.0,
-        "Seconds the target may be silent, before its response and in the midst of it; and a client whose turn it is.",
+        "Seconds the target may be silent, before its response and in the midst of it.",
+        "a number of seconds from 0.1 to 86400",
+        ge=0.1,
+        le=86_400,
+    )
+    client_timeout: float = _setting(
+        15.0,
+        "Seconds of patience with a client that keeps the gateway waiting, for its body or for it to take a response.",
         "a number of seconds from 0.1 to 86400",
         ge=0.1,
         le=86_400,
@@ -124,6 +136,18 @@ class Settings(BaseSettings):
         "Most clients that may be connected to one gateway at once; 0: as many as come.",
         "a whole number from 1 to 1000000, or 0 for no limit",
         ge=0,
+        le=1_000_000,
+    )
+    websockets: bool = _setting(
+        True,
+        "Whether WebSockets are carried; off: a request for one is a GET like any other.",
+        "1, true, yes or on; 0, false, no or off",
+    )
+    max_tunnels: int = _setting(
+        1000,
+        "Most WebSockets of one gateway that may be open or asked for at once.",
+        "a whole number from 1 to 1000000",
+        ge=1,
         le=1_000_000,
     )
     head_timeout: float = _setting(
@@ -263,11 +287,11 @@ class Settings(BaseSettings):
             parse_redis_url(value.get_secret_value())
         return value
 
-    @field_validator("high_prio_paths", mode="before")
+    @field_validator("high_prio_paths", "path_case", mode="before")
     @classmethod
     def _lower(cls, value: Any) -> Any:
         lowered = value.strip().lower() if isinstance(value, str) else value
-        return lowered if lowered in set(Listing) else value
+        return lowered if lowered in {*Listing, *PathCase} else value
 
     @field_validator("doc_path", "redoc_path", "health_path")
     @classmethod
@@ -371,6 +395,7 @@ class Settings(BaseSettings):
             self.prio_base_paths,
             self.pass_through,
             ignore_outer_slashes=self.normalize_paths,
+            case=self.path_case,
         )
 
     @property

@@ -1,24 +1,22 @@
-"""How much of a client's bytes is read at once: little while a head is read, much once a body flows.
+"""Reads no more of a client's bytes at once than its protocol wants.
 
-What was read cannot be put back. With uvloop's own reads, of 256 KiB, an upload that has to wait would hold as much of
-its body as came together with its head.
+With uvloop's own reads, of 256 KiB, an upload that has to wait would hold as much of its body as came together with its
+head. `read_size.py` decides.
 """
 
 import asyncio
 from typing import Protocol
 
-_HEAD_BYTES = 8 * 1024
-_BODY_BYTES = 256 * 1024
-# Filled and emptied within one step of the loop, and so enough for all connections.
-_head_buffer = memoryview(bytearray(_HEAD_BYTES))
-_body_buffer = memoryview(bytearray(_BODY_BYTES))
+_MOST_BYTES = 256 * 1024
+_buffer = memoryview(bytearray(_MOST_BYTES))  # filled and emptied within one step, and so enough for all connections
 
 
-class ReadsHeads(Protocol):
+class ReadsByItsOwnSize(Protocol):
     """The protocol of a client's connection, of which more is asked than of an asyncio.Protocol."""
 
-    in_head: bool
-    """Whether what comes next may be the end of a head."""
+    @property
+    def most_read_bytes(self) -> int:
+        """How many bytes the next read may bring: from 1 to 256 KiB."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:
         """A client has come."""
@@ -42,9 +40,8 @@ class ReadsHeads(Protocol):
 class SmallReads(asyncio.BufferedProtocol):
     """Stands between the transport and the protocol of a client's connection."""
 
-    def __init__(self, inner: ReadsHeads) -> None:
+    def __init__(self, inner: ReadsByItsOwnSize) -> None:
         self._inner = inner
-        self._buffer = _head_buffer
         self.connection_made = inner.connection_made  # type: ignore[method-assign,assignment]
         self.connection_lost = inner.connection_lost  # type: ignore[method-assign]
         self.eof_received = inner.eof_received  # type: ignore[method-assign]
@@ -53,9 +50,8 @@ class SmallReads(asyncio.BufferedProtocol):
 
     def get_buffer(self, sizehint: int) -> memoryview:
         """Give what the next read is to fill."""
-        self._buffer = _head_buffer if self._inner.in_head else _body_buffer
-        return self._buffer
+        return _buffer[: self._inner.most_read_bytes]
 
     def buffer_updated(self, nbytes: int) -> None:
         """Hand on what was read."""
-        self._inner.data_received(bytes(self._buffer[:nbytes]))
+        self._inner.data_received(bytes(_buffer[:nbytes]))

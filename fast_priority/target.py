@@ -36,6 +36,10 @@ class Target:
             self._deadlines.close()
             await self._connections.close()
 
+    def check(self, raw_target: bytes) -> None:
+        """Raise MalformedRequest for a request target that cannot be sent below the base URL."""
+        self._path.check(raw_target)
+
     def exchange(
         self,
         method: str,

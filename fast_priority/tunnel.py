@@ -1,135 +1,184 @@
 """WebSockets: a handshake at the target, and, if it agrees, a tunnel between it and the client.
 
-Nothing in the tunnel is read: messages, pings and close codes pass as bytes, both ways, no faster than the other side
-takes them. A WebSocket does not wait in a queue and takes no slot, for it may last for days.
+A handshake waits in its queue as every request does, and a worker holds a slot for it until the target has answered:
+with a 101, or with a whole response that declines. The tunnel itself takes no slot, for it may last for days. Nothing
+in it is read: messages, pings and close codes pass as bytes, both ways, no faster than the other side takes them.
 """
 
 import asyncio
 import contextlib
 import logging
-from collections.abc import Coroutine
-from http import HTTPStatus
+import math
+from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
+from fast_priority.answering import Answer
 from fast_priority.asgi import Scope, Send
+from fast_priority.broker.streaming import Permit
 from fast_priority.byte_stream import ByteStream, pump
-from fast_priority.client_connection import ClientConnection
-from fast_priority.errors import GatewayError, WebSocketsNotCarried
-from fast_priority.fields import check_request_framing
-from fast_priority.forwarding import Hop, onward_request_fields, onward_response_fields
+from fast_priority.errors import GatewayError, TooManyTunnels, WebSocketsNotCarried, without_traces
+from fast_priority.forwarding import onward_response_fields
 from fast_priority.handshake import Accepted, Declined, ask_for_websocket
 from fast_priority.message import Fields, TargetPolicy
-from fast_priority.problem import answer_problem, problem_reply
+from fast_priority.problem import problem_reply
+from fast_priority.repeating import Attempt, error_of_both, may_be_repeated
 from fast_priority.trouble import Trouble
-from fast_priority.trusted_proxies import TrustedProxies
+from fast_priority.unsent import Unsent
 
 logger = logging.getLogger(__name__)
 
 _DRAIN_SECONDS = 5.0
-_WITHOUT_BODY = (HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED)
+_LEAST_BYTES_PER_SECOND = 500
+"""A client that takes less is taken for one that takes nothing."""
+
+Permits = Callable[[Attempt], Awaitable[Permit | None]]
+"""Returns the permit for an attempt; None if the client has been answered in another way."""
+
+
+@dataclass(frozen=True, slots=True)
+class Handshake:
+    """A client's request for a WebSocket.
+
+    `permits` is None for one that skips the queue. `most_response_bytes` bounds the body of a response that declines;
+    0 is no limit.
+    """
+
+    raw_target: bytes
+    fields: Fields
+    permits: Permits | None
+    most_response_bytes: int = 0
 
 
 class Tunnels:
-    """Answers every request for a WebSocket as the target would."""
+    """The WebSockets of one gateway: those that are open, and those that are asked for.
 
-    def __init__(self, policy: TargetPolicy, trusted: TrustedProxies) -> None:
+    Of both together there are at most `most`. A client that takes fewer than 500 bytes a second of what waits for it,
+    for `client_patience_seconds`, is reset, and so is a target that takes nothing for its timeout.
+    """
+
+    def __init__(self, policy: TargetPolicy, most: int, client_patience_seconds: float) -> None:
         self._policy = policy
-        self._trusted = trusted
-        self._failures: dict[str, Trouble] = {}
+        self._most = most
+        self._client_patience_seconds = client_patience_seconds
+        self._count = 0
+        self._repeated = Trouble("a handshake failed, and is queued again, in front", logger)
+        self._slow = Trouble("broke off a WebSocket, one side of which took nothing", logger)
 
-    async def serve(self, scope: Scope, send: Send, connection: ClientConnection) -> None:
-        """Serve one, to its end."""
+    async def serve(self, handshake: Handshake, reply: Answer) -> None:
+        """Answer one as the target does, and be the tunnel to its end. Raises GatewayError, TooManyTunnels at once."""
+        with self._take_place():
+            accepted = await self._shake_hands(handshake, reply)
+            if accepted is not None:
+                await self._join(accepted, reply)
+
+    @contextlib.contextmanager
+    def _take_place(self) -> Iterator[None]:
+        if self._count >= self._most:
+            raise TooManyTunnels(f"{self._most} are open or asked for")
+        self._count += 1
         try:
-            asking = ask_for_websocket(self._policy, connection.raw_target, self._onward_fields(scope))
-            answer = await _unless_set(connection.left, asking)
+            yield
+        finally:
+            self._count -= 1
+
+    async def _shake_hands(self, handshake: Handshake, reply: Answer) -> Accepted | None:
+        """Return what the target agreed to; None if the client has its response.
+
+        An attempt that failed before any of its response was sent on is followed by a second one, as for GET.
+        """
+        try:
+            return await self._attempt(1, handshake, reply)
         except GatewayError as error:
-            kind = self._failures.setdefault(error.slug, Trouble(f"no WebSocket, {error.slug}", logger))
-            kind.met(error.detail)
-            await answer_problem(send, error)
-            return
+            if reply.has_begun or not may_be_repeated(error, is_idempotent=True, body_was_read=False):
+                raise
+            self._repeated.met(error)
+            first_error = error
+        without_traces(first_error)
+        try:
+            return await self._attempt(2, handshake, reply)
+        except GatewayError as error:
+            raise error_of_both(first_error, error) from None
+
+    async def _attempt(self, number: Attempt, handshake: Handshake, reply: Answer) -> Accepted | None:
+        if handshake.permits is None:
+            return await self._ask_target(handshake, reply)
+        permit = await handshake.permits(number)
+        if permit is None:
+            return None
+        async with permit:
+            return await self._ask_target(handshake, reply)
+
+    async def _ask_target(self, handshake: Handshake, reply: Answer) -> Accepted | None:
+        answer = await ask_for_websocket(
+            self._policy,
+            handshake.raw_target,
+            handshake.fields,
+            most_response_bytes=handshake.most_response_bytes,
+        )
         if isinstance(answer, Declined):
-            await _relay(answer, send, connection)
-        elif answer is not None:
-            await _join(answer, connection)
+            await _relay(answer, reply)
+            return None
+        return answer
 
-    def _onward_fields(self, scope: Scope) -> Fields:
-        """Give the fields that the target should see. Raises MalformedRequest."""
-        fields: Fields = list(scope["headers"])
-        check_request_framing(scope["method"], fields, http_version=scope["http_version"])
-        return onward_request_fields(fields, Hop.of(scope), self._trusted)
+    async def _join(self, accepted: Accepted, reply: Answer) -> None:
+        """Send the client the 101, and be the tunnel until it ends."""
+        loop, over, target = asyncio.get_running_loop(), asyncio.Event(), accepted.stream
 
+        def end_soon() -> None:
+            loop.call_later(_DRAIN_SECONDS, over.set)
 
-async def _unless_set(
-    left: asyncio.Event, asking: Coroutine[Any, Any, Accepted | Declined]
-) -> Accepted | Declined | None:
-    """Give the answer; None if the client leaves before there is one."""
-    asked, leaving = asyncio.ensure_future(asking), asyncio.ensure_future(left.wait())
-    try:
-        await asyncio.wait([asked, leaving], return_when=asyncio.FIRST_COMPLETED)
-        return await asked if asked.done() else None
-    finally:
-        asked.cancel()
-        leaving.cancel()
-
-
-async def _relay(answer: Declined, send: Send, connection: ClientConnection) -> None:
-    """Give the client the response by which the target declined."""
-    fields = onward_response_fields(answer.fields, answer.http_version)
-    try:
-        await send({"type": "http.response.start", "status": answer.status, "headers": fields})
-        if answer.status in _WITHOUT_BODY:
-            connection.announce_no_body()
-        async for chunk in answer.chunks():
-            await send({"type": "http.response.body", "body": chunk, "more_body": True})
-        await send({"type": "http.response.body", "body": b""})
-    except BaseException:
-        answer.stream.reset()
-        raise
-    await answer.stream.close()
-
-
-async def _join(answer: Accepted, connection: ClientConnection) -> None:
-    """Tell the client that the target agreed, and be the tunnel until it ends."""
-    loop, over = asyncio.get_running_loop(), asyncio.Event()
-    target = answer.stream
-
-    def end_soon() -> None:
-        loop.call_later(_DRAIN_SECONDS, over.set)
-
-    try:
-        client = connection.take_over(end_soon)
-    except ConnectionResetError:
-        target.reset()
-        return
-    client.writer.write(_switching_head(answer.fields) + answer.begun)
-    has_ended_well = False
-    try:
-        has_ended_well = await _carry(client, target, over)
-    finally:
-        if not has_ended_well:
-            client.reset()
+        try:
+            client = reply.hand_over(end_soon)
+        except ConnectionResetError:
             target.reset()
-    await asyncio.gather(client.close(), target.close())
+            return
+        client.writer.write(_switching_head(accepted.fields, reply.name) + accepted.begun)
+        has_ended_well = False
+        try:
+            has_ended_well = await self._carry(client, target, over)
+        finally:
+            if not has_ended_well:
+                client.reset()
+                target.reset()
+        await asyncio.gather(client.close(), target.close())
+
+    async def _carry(self, client: ByteStream, target: ByteStream, over: asyncio.Event) -> bool:
+        """Carry both directions. Return False if either side broke off, True if both ended, or when it has to end."""
+        slow, patience_seconds = asyncio.Event(), self._client_patience_seconds
+        least_bytes = math.ceil(_LEAST_BYTES_PER_SECOND * patience_seconds)
+        to_client = Unsent(lambda: client.unsent_bytes, patience_seconds, least_bytes, slow.set)
+        to_target = Unsent(lambda: target.unsent_bytes, self._policy.timeout_seconds, 1, slow.set)
+        both = asyncio.gather(pump(client, target, to_target), pump(target, client, to_client))
+        events = [asyncio.ensure_future(event.wait()) for event in (client.was_reset, target.was_reset, slow, over)]
+        ends: list[asyncio.Future[Any]] = [both, *events]
+        try:
+            await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+            if slow.is_set():
+                self._slow.met("its limit is FAST_PRIORITY_CLIENT_TIMEOUT or FAST_PRIORITY_TIMEOUT")
+            return both.exception() is None if both.done() else over.is_set() and not slow.is_set()
+        finally:
+            to_client.close()
+            to_target.close()
+            for end in ends:
+                end.cancel()
+            with contextlib.suppress(OSError, asyncio.CancelledError):
+                await both
 
 
-async def _carry(client: ByteStream, target: ByteStream, over: asyncio.Event) -> bool:
-    """Carry both directions. Give False if either side broke off, True if both ended, or when it is to be over."""
-    both = asyncio.gather(pump(client, target), pump(target, client))
-    events = [asyncio.ensure_future(event.wait()) for event in (client.was_reset, target.was_reset, over)]
-    ends: list[asyncio.Future[Any]] = [both, *events]
+async def _relay(answer: Declined, reply: Answer) -> None:
+    """Send the client the response by which the target declined."""
+    is_whole = False
     try:
-        await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
-        return both.exception() is None if both.done() else over.is_set()
+        await reply.stream(answer)
+        is_whole = True
     finally:
-        for end in ends:
-            end.cancel()
-        with contextlib.suppress(OSError, asyncio.CancelledError):
-            await both
+        answer.end(is_whole=is_whole)
 
 
-def _switching_head(fields: Fields) -> bytes:
+def _switching_head(fields: Fields, name: bytes) -> bytes:
     own: Fields = [(b"connection", b"Upgrade"), (b"upgrade", b"websocket")]
-    onward = onward_response_fields(fields, "1.1")
+    onward = onward_response_fields(fields, "1.1", name)
     lines = [b"HTTP/1.1 101 Switching Protocols", *(name + b": " + value for name, value in [*own, *onward])]
     return b"\r\n".join(lines) + b"\r\n\r\n"
 

@@ -24,6 +24,8 @@ _FLOOD_USERS_MORE = 2
 _SPREAD = 0.1
 _LEAST_GRACE_SECONDS = 20.0
 _GRACE_SERVICES = 80
+# So many that an inversion among them would be seen, and so few that the others are still most of them.
+_HANDSHAKE_EVERY = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +101,8 @@ def build(name: str, sizing: Sizing) -> Scenario:
 
 def _saturation(sizing: Sizing) -> Scenario:
     high_per_second = _choose_high_share(sizing) * sizing.capacity_per_second
-    high = Stream("high", "high", OpenLoop(Poisson(high_per_second)), _around(sizing, 1.0))
+    arriving = OpenLoop(Poisson(high_per_second))
+    high = Stream("high", "high", arriving, _around(sizing, 1.0), handshake_every=_HANDSHAKE_EVERY)
     return Scenario(
         "saturation",
         "a flood of low requests keeps all slots in use; high ones come at random, so many that they have to wait",
@@ -117,7 +120,10 @@ def _burst(sizing: Sizing) -> Scenario:
     return Scenario(
         "burst",
         "into a flood of low requests, four high ones for each slot come at the same moment, again and again",
-        (_flood(sizing), Stream("high", "high", OpenLoop(bursts), _around(sizing, 1.0))),
+        (
+            _flood(sizing),
+            Stream("high", "high", OpenLoop(bursts), _around(sizing, 1.0), handshake_every=_HANDSHAKE_EVERY),
+        ),
         ("order", "saturated", "limit", "once", "answered"),
     )
 
@@ -204,7 +210,7 @@ def _choose_high_share(sizing: Sizing) -> float:
 def _flood(sizing: Sizing) -> Stream:
     """Give low requests of so many users, who ask again at once, that each waits for several others."""
     users = _FLOOD_USERS_PER_SLOT * sizing.slots + _FLOOD_USERS_MORE
-    return Stream("low", "low", ClosedLoop(users), _around(sizing, 1.0))
+    return Stream("low", "low", ClosedLoop(users), _around(sizing, 1.0), handshake_every=_HANDSHAKE_EVERY)
 
 
 def _around(sizing: Sizing, services: float, spread: float = _SPREAD) -> str:

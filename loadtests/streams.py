@@ -45,7 +45,8 @@ class Stream:
     """Requests of one kind: their priority, who sends them, and what they ask of the mock target.
 
     `latency` is how long the target takes, in the grammar of `mock_target.latency`; `fields` are further request
-    fields. `leaving` of None: all wait for their answer.
+    fields. `leaving` of None: all wait for their answer. Of `handshake_every` requests the last one asks for a
+    WebSocket, which the mock target answers like any other request; 0: none does.
     """
 
     name: str
@@ -55,3 +56,4 @@ class Stream:
     method: str = "GET"
     fields: tuple[tuple[str, str], ...] = ()
     leaving: Leaving | None = None
+    handshake_every: int = 0

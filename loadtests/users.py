@@ -9,8 +9,9 @@ import errno
 import itertools
 import time
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
+from http import HTTPStatus
 from http.client import HTTPConnection, HTTPException
 from random import Random
 
@@ -29,6 +30,12 @@ from loadtests.streams import OpenLoop, Stream
 # Without it a user whose requests fail at once would do nothing but fail.
 _AFTER_FAILURE_SECONDS = 0.5
 _FEWER = "give fewer --slots or a longer --service-seconds"
+_HANDSHAKE = {
+    "Connection": "Upgrade",
+    "Upgrade": "websocket",
+    "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==",
+    "Sec-WebSocket-Version": "13",
+}
 # What fails for want of something on this machine, whatever the gateway does.
 _RUN_OUT = {
     errno.EMFILE: "this process may open no more files for clients: give fewer --slots, or raise ulimit -n",
@@ -59,6 +66,7 @@ class Traffic:
         self._addresses = itertools.cycle([Address.of(url) for url in urls])
         self._report = report
         self._sources = iter(scenario.sources)
+        self._numbers = {stream.name: itertools.count(1) for stream in scenario.streams}
         self._leaving = {stream.name: self.make_random(stream, "leaving") for stream in scenario.streams}
         self._unfinished_sources = len(scenario.sources)
         self._started_at: float | None = None
@@ -109,6 +117,7 @@ class Traffic:
         address = next(self._addresses)
         path = address.base_path + self.sizing.path_of(stream.priority)
         request_id = f"{stream.priority}-{uuid.uuid4().hex}"
+        more_fields = _HANDSHAKE if self._is_handshake(stream) else {}
         outcome: Outcome = "failed"
         status: int | None = None
         is_connected = False
@@ -118,7 +127,7 @@ class Traffic:
                 connection.connect()
                 is_connected = True
                 sent_at = time.time()
-                status, length_bytes = _exchange(connection, stream, path, request_id)
+                status, length_bytes = _exchange(connection, stream, path, request_id, more_fields)
             outcome = "answered"
             self._tell_locust(stream, sent_at, length_bytes, f"status {status}" if status >= 400 else None)
         except gevent.Timeout:
@@ -137,6 +146,10 @@ class Traffic:
             if is_connected or outcome != "left":
                 self._keep(Sent(request_id, stream.priority, sent_at, time.time(), outcome, status, stream.method))
         return outcome
+
+    def _is_handshake(self, stream: Stream) -> bool:
+        number = next(self._numbers[stream.name])
+        return stream.handshake_every > 0 and number % stream.handshake_every == 0
 
     def _client_of(self, stream: Stream) -> gevent.Timeout:
         """Give the patience of one client: entered, it raises gevent.Timeout when the client leaves."""
@@ -201,12 +214,16 @@ class Source(User):
             requests.kill()
 
 
-def _exchange(connection: HTTPConnection, stream: Stream, path: str, request_id: str) -> tuple[int, int]:
+def _exchange(
+    connection: HTTPConnection, stream: Stream, path: str, request_id: str, more_fields: Mapping[str, str]
+) -> tuple[int, int]:
     """Give the status of the response, and the length of its body in bytes."""
     fields = {"X-Request-ID": request_id, "X-Mock-Latency": stream.latency, "Connection": "close"}
-    connection.request(stream.method, path, headers=fields | dict(stream.fields))
+    connection.request(stream.method, path, headers={**fields, **dict(stream.fields), **more_fields})
     with connection.getresponse() as response:
-        return response.status, len(response.read())
+        # What follows a 101 is a WebSocket, and nothing is asked of that.
+        is_switch = response.status == HTTPStatus.SWITCHING_PROTOCOLS
+        return response.status, 0 if is_switch else len(response.read())
 
 
 def _lack_of(error: Exception) -> str | None:

@@ -4,5 +4,7 @@
 - `submitting`, `inbox`, `withdrawing` and `streaming`: the gateway's side. `claiming` and `leasing`: the worker's side.
 - `mailbox`: what each hears of the other. `observing` and `forecasting`: what health shows, and when to try again.
 - `connecting`, `connection` and `discovering`: how Redis is reached. `round_trip` and `batching`: in few round trips.
-- `presence` and `clock`: what is known of the Redis that answers.
+- `submit_outbox` and `recall`: how a submit is written, and what became of one whose answer was lost.
+- `frame_outbox`: what goes to workers. `heartbeat`: a gateway's sign of life.
+- `redis_health`: what is known of the Redis that answers.
 """

@@ -4,6 +4,8 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Generic, TypeVar
 
+from fast_priority.tasks import end_all
+
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
@@ -49,6 +51,22 @@ class Batcher(Generic[Item, Result]):
         before = len(self._waiting)
         self._waiting = [entry for entry in self._waiting if entry[1] is not result]
         return len(self._waiting) < before
+
+    def take_all_back(self, result: Result) -> list[Item]:
+        """Keep all that waits from being sent, and let this be the result of it. Return what it was."""
+        taken, self._waiting = self._waiting, []
+        for _, future in taken:
+            if not future.done():
+                future.set_result(result)
+        return [item for item, _ in taken]
+
+    async def close(self) -> None:
+        """Send no more, and end the round trip that is under way."""
+        taken, self._waiting = self._waiting, []
+        for _, future in taken:
+            future.cancel()
+        if self._sending is not None:
+            await end_all([self._sending])
 
     async def _send_all(self) -> None:
         try:

@@ -14,8 +14,9 @@ from rq.results import Result
 from fast_priority.broker import connecting, keys, scripts
 from fast_priority.broker.jobs import JobTemplate, WriteOnlySerializer
 from fast_priority.broker.round_trip import Argument, Command, send_together
+from fast_priority.elapsed import Moment
 from fast_priority.errors import NotSent
-from fast_priority.message import Chunk, Failure, Frame, Head, Part, Want, encode, encode_part
+from fast_priority.message import Chunk, Failure, Frame, Go, Head, Part, Want, encode, encode_part
 from fast_priority.trouble import Trouble
 
 logger = logging.getLogger("rq.worker")  # one log for one worker
@@ -25,6 +26,7 @@ _WAKE_UP_SECONDS = 2
 _PATIENCE_SECONDS = 4.0  # a server that was replaced may leave the connection to it silent for ever
 _WAS_NOT_SENT = encode_part(Failure(NotSent.slug, "Redis was away for so long that its gateway seemed to be gone"))
 _PUSHED = (Chunk, Want)
+_OPENS = (Head, Go)
 _TOUCHED_BY_CLAIMS = [*keys.LANES, *keys.LEASES, keys.WAKE_UP, keys.SUSPENDED]
 
 
@@ -58,8 +60,8 @@ class Turn(NamedTuple):
     """Nothing can be claimed for now: rq's tools hold the workers back, or a queue is no list."""
     work_is_left: bool = False
     """There is something that only a claim with a turn gives."""
-    leased_until: float = 0.0
-    """How long the claims are this worker's at the least, by `time.monotonic`, if nothing renews them."""
+    asked: Moment = Moment(0.0, 0.0, 0.0)
+    """When the claim began: what it brought is this worker's for LEASE_SECONDS from then on, at the least."""
     dropped: Sequence[Saying] = ()
     """What nobody hears, for the request is over, or the inbox is no list."""
     unsaid: Sequence[Saying] = ()
@@ -117,7 +119,7 @@ class Claimer:
         When it raises, call it again with the same sayings: an end that was heard is then dropped, a chunk that was
         heard is known by its number, and what was claimed without our hearing of it is given once more.
         """
-        openings = [saying for saying in sayings if isinstance(saying.part, Head)]
+        openings = [saying for saying in sayings if isinstance(saying.part, _OPENS)]
         chunks = [saying for saying in sayings if isinstance(saying.part, _PUSHED)]
         lasts = [saying for saying in sayings if saying.is_last]
         # In this order, so that of each request the head comes before its chunks, and they before its end.
@@ -127,7 +129,7 @@ class Claimer:
             *self._say_calls(lasts),
         ]
         calls = [call for call, _ in told]
-        asked_at = time.monotonic()
+        asked = Moment.now()
         execution_id = ""
         if free_slots:
             execution_id, is_again = self._with_turns.begin()
@@ -138,7 +140,7 @@ class Claimer:
             self._with_turns.unanswered = None
         dropped, unsaid = self._what_came_of(told, results)
         self._memory_is_short = bool(unsaid) or (self._memory_is_short and not chunks)
-        return self._turn(execution_id, found, asked_at)._replace(dropped=dropped, unsaid=unsaid)
+        return self._turn(execution_id, found, asked)._replace(dropped=dropped, unsaid=unsaid)
 
     def _what_came_of(self, told: Sequence[_Told], results: Sequence[Any]) -> tuple[list[Saying], list[Saying]]:
         """Give what nobody hears of what was told, and what is still unsaid, by what Redis returned for each step."""
@@ -168,10 +170,10 @@ class Claimer:
         execution_id, is_again = self._by_waiting.begin()
         claim = self._claim_call(self._by_waiting, execution_id, free_slots, again=is_again)
         waits: list[Command] = [("BLPOP", keys.WAKE_UP, self._end_of_waiting, _WAKE_UP_SECONDS)]
-        asked_at = time.monotonic()
+        asked = Moment.now()
         *_, answer = await scripts.run_together(self._blocking, [claim] if is_again else [*waits, claim])
         self._by_waiting.unanswered = None
-        return self._turn(execution_id, answer, asked_at)
+        return self._turn(execution_id, answer, asked)
 
     async def end_waiting(self) -> None:
         """Let `wait_and_claim` return at once. Raises what redis-py raises."""
@@ -192,13 +194,13 @@ class Claimer:
             arguments += (*named, frame, int(saying.is_last))
         return [(scripts.Call(scripts.SAY, keys.LEASES, arguments, in_order), sayings)]
 
-    def _turn(self, execution_id: str, answer: Any, asked_at: float) -> Turn:
+    def _turn(self, execution_id: str, answer: Any, asked: Moment) -> Turn:
         if isinstance(answer, Exception):
             self._spoilt.met(f"one that a claim looks at: {answer}")
             return Turn([], suspended=True)
         suspended, is_left, *jobs = answer
         claims = [_claim(execution_id, *job) for job in jobs]
-        return Turn(claims, bool(suspended), bool(is_left), asked_at + keys.LEASE_SECONDS)
+        return Turn(claims, bool(suspended), bool(is_left), asked)
 
     def _claim_call(self, way: _Way, execution_id: str, free_slots: int, *, again: bool) -> scripts.Call:
         last_claim = keys.last_claim(self._worker_name, way.name)

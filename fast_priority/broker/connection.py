@@ -9,8 +9,9 @@ from typing import Any
 
 from redis.asyncio.connection import AbstractConnection, Connection, SSLConnection, UnixDomainSocketConnection
 from redis.asyncio.sentinel import SentinelManagedConnection, SentinelManagedSSLConnection
-from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import ReadOnlyError, ResponseError
+
+from fast_priority.broker.pool import NotCarriedOut
 
 READ_BYTES = 1024 * 1024
 """Read at once; redis-py itself reads 64 KiB."""
@@ -27,7 +28,7 @@ class _LeavingReplicas(AbstractConnection):
             if not isinstance(error, ReadOnlyError) and _SAID_IN_A_SCRIPT not in str(error):
                 raise
             await self.disconnect(nowait=True)
-            raise RedisConnectionError("this Redis has become a replica") from error
+            raise NotCarriedOut("this Redis has become a replica") from error
 
 
 class _ReadingMuchAtOnce(Connection):

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import time
+from collections.abc import Callable
 from typing import Any
 
 from redis.asyncio import Redis
@@ -10,10 +11,10 @@ from redis.asyncio import Redis
 from fast_priority.broker import connecting, keys, scripts
 from fast_priority.broker.lookout import Lookout
 from fast_priority.broker.mailbox import Mailbox
-from fast_priority.broker.presence import Presence
+from fast_priority.broker.redis_health import RedisHealth
 from fast_priority.conversation import Conversation
 from fast_priority.errors import GatewayError, RequestLost
-from fast_priority.message import End, Failure, Frame, Reply
+from fast_priority.message import End, Failure, Frame, Go, Reply
 from fast_priority.tasks import end_all, keep_doing
 
 logger = logging.getLogger(__name__)
@@ -34,16 +35,26 @@ class Inbox:
     `poll_interval_seconds`, whether the jobs of those that wait are still there: a request whose job is gone twice in a
     row, with nothing left to read, has lost its worker and fails with RequestLost. After a Redis that was away, workers
     have time first to say what they have in flight; then all that wait are looked at.
+
+    `end_unknown` is called with the id of each permit that a worker holds for a request that is not known here.
     """
 
-    def __init__(self, gateway_id: str, options: dict[str, Any], poll_interval_seconds: float) -> None:
+    def __init__(
+        self,
+        gateway_id: str,
+        options: dict[str, Any],
+        poll_interval_seconds: float,
+        health: RedisHealth | None = None,
+        end_unknown: Callable[[str], None] = lambda request_id: None,
+    ) -> None:
         self._key, self._aside = keys.inbox(gateway_id), keys.set_aside(gateway_id)
         self._redis: Redis = connecting.connect(options, _ANSWER_SECONDS)
         self._mailbox = Mailbox(gateway_id, options, self._hear, expects_much=lambda: bool(self._waiting))
         self._poll_interval_seconds = poll_interval_seconds
+        self._end_unknown = end_unknown
         self._waiting: dict[str, Conversation] = {}
         self._lookout = Lookout()
-        self._presence = Presence()
+        self._health = health or RedisHealth()
         self._tasks: list[asyncio.Task[None]] = []
 
     def open(self) -> None:
@@ -94,6 +105,8 @@ class Inbox:
     def _hear(self, frame: Frame) -> None:
         conversation = self._waiting.get(frame.request_id)
         if conversation is None:
+            if isinstance(frame.part, Go):
+                self._end_unknown(frame.request_id)
             return
         if isinstance(frame.part, Reply | Failure | End):
             self.forget(frame.request_id)  # its job is gone with that, and need not be looked after
@@ -103,7 +116,7 @@ class Inbox:
         again_seconds = _AGAIN_SECONDS if self._lookout.is_in_a_hurry else self._poll_interval_seconds
         await asyncio.sleep(min(again_seconds, self._poll_interval_seconds))
         looks_seldom = self._poll_interval_seconds > _OFTEN_SECONDS
-        everyone = looks_seldom or self._presence.was_away_within(_ALL_SEEN_SECONDS)
+        everyone = looks_seldom or self._health.was_away_within(_ALL_SEEN_SECONDS)
         await self._watch(self._lookout.choose(everyone=everyone))
 
     async def _watch(self, ids: list[str]) -> None:
@@ -117,7 +130,7 @@ class Inbox:
             most_unread = max(most_unread, unread)
             ending.update(job_id.decode(errors="replace") for job_id in ending_now)
             seen += zip(some, statuses, strict=True)
-        if self._presence.was_away_within(_WORKERS_ARE_BACK_SECONDS):
+        if self._health.was_away_within(_WORKERS_ARE_BACK_SECONDS):
             return
         # The last first: each goes in front of all others, and so the oldest comes to be the first.
         for request_id, error in self._lookout.note(seen, ending, most_unread):
@@ -128,9 +141,11 @@ class Inbox:
         asked_at = time.monotonic()
         try:
             touched = [self._key, self._aside, *keys.LEASES]
-            server, unread, ending, *statuses = await scripts.WATCH.run(self._redis, touched, [keys.JOB_PREFIX, *ids])
+            answer = await scripts.WATCH.run(self._redis, touched, [keys.JOB_PREFIX, *ids])
         except connecting.LOST:
-            self._presence.note_away()
+            self._health.note_away()
             raise
-        self._presence.note_answer(server, asked_at)
+        server, seconds, microseconds, unread, ending, *statuses = answer
+        self._health.note_held_up(asked_at)
+        self._health.note_answer(server, (seconds, microseconds), asked_at)
         return unread, ending, statuses

@@ -22,6 +22,7 @@ INBOX_PREFIX = f"{OURS}:inbox:"
 MARK_PREFIX = f"{OURS}:over:"
 WORKER_PREFIX = f"{RQ_KEY_PREFIX}:worker:"
 WAKE_UP = f"{OURS}:wake-up"
+DEPLOYMENT = f"{OURS}:deployment"
 QUEUES = f"{RQ_KEY_PREFIX}:queues"
 SUSPENDED = WORKERS_SUSPENDED
 WORKERS = REDIS_WORKER_KEYS
@@ -33,6 +34,8 @@ MARK_TTL_SECONDS = 60
 """How long it is known of a request that was given up that it is over."""
 GATEWAY_TTL_SECONDS = 15
 """How long a gateway counts as alive after its last sign of life; renewed every 3 s and by every submit."""
+DEPLOYMENT_TTL_SECONDS = 60
+"""How long the identity of the deployment outlives its last gateway; renewed every 3 s by each."""
 MOST_BYTES_WITHOUT_MEMORY = 64 * 1024
 """Most bytes that are pushed on a mailbox of a Redis that is out of memory."""
 INBOX_TTL_SECONDS = 60
@@ -47,6 +50,8 @@ WORKER_TTL_SECONDS = 15
 """How long a PriorityWorker counts as alive after its last sign of life; renewed every second."""
 FAILED_TTL_SECONDS = 86_400
 """How long a refused job stays in rq's failed registry, with its reason, for somebody to look at."""
+TOMBSTONE_TTL_SECONDS = 10
+"""How long a submit that was found absent is kept from being queued: longer than its bytes can be under way."""
 QUEUE_GRACE_SECONDS = 60
 """How much longer than the jobs in it a queue is kept after the last submit."""
 
@@ -138,6 +143,9 @@ KEY_TABLE = (
     KeyRow(f"{RQ_KEY_PREFIX}:results:<id>", "stream", "why a job was refused", "worker", "after a day"),
     KeyRow(WAKE_UP, "list", "one token for each submit, at most 64", "gateway; worker", "queues empty, or after 60 s"),
     KeyRow(f"{GATEWAY_PREFIX}<id>", "string", "sign of life", "gateway", "15 s after the last"),
+    KeyRow(
+        DEPLOYMENT, "string", "identity of the deployment, which Via carries", "gateway", "60 s after the last gateway"
+    ),
     KeyRow(
         f"{INBOX_PREFIX}<name>", "list", "frames for one gateway or worker", "worker; gateway", "read, or after 60 s"
     ),

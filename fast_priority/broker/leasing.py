@@ -7,8 +7,9 @@ from typing import Any, NamedTuple
 from fast_priority.broker import connecting, keys, scripts
 from fast_priority.broker.claiming import Claim
 from fast_priority.broker.jobs import JobTemplate
-from fast_priority.broker.presence import Presence
+from fast_priority.broker.redis_health import RedisHealth
 from fast_priority.broker.round_trip import Argument
+from fast_priority.elapsed import Moment
 from fast_priority.priority import Priority
 
 _ANSWER_SECONDS = 2.0  # after that another connection may still be in time to renew
@@ -24,8 +25,8 @@ class Renewal(NamedTuple):
     """Redis knows nothing of them: they ran out, or it lost them."""
     over: list[Claim]
     """Nobody waits for these any more."""
-    until: float
-    """How long those that are held are good at the least, by `time.monotonic`."""
+    since: Moment
+    """When the renewal began: those that are held are good for LEASE_SECONDS from then on, at the least."""
 
 
 class Leases:
@@ -34,7 +35,7 @@ class Leases:
     def __init__(self, options: dict[str, Any], worker_name: str) -> None:
         self._redis = connecting.connect(options, _ANSWER_SECONDS)
         self._worker_name = worker_name
-        self._presence = Presence()
+        self._health = RedisHealth()
 
     async def close(self) -> None:
         """Close the connection."""
@@ -45,26 +46,30 @@ class Leases:
 
         The record is written whole, so that it is there again after a Redis that lost it. Raises what redis-py raises.
         """
-        asked_at = time.monotonic()
+        since, asked_at = Moment.now(), time.monotonic()
         touched = [*keys.LEASES, keys.WORKER_PREFIX + self._worker_name, keys.WORKERS, *_WORKERS_OF]
         try:
-            server, *seen = await scripts.RENEW.run(self._redis, touched, self._arguments(record, claims, anew))
+            answer = await scripts.RENEW.run(self._redis, touched, self._arguments(record, claims, anew))
         except connecting.LOST:
-            self._presence.note_away()
+            self._health.note_away()
             raise
-        self._presence.note_answer(server, asked_at)
+        server, seconds, microseconds, *seen = answer
+        self._health.note_held_up(asked_at)
+        self._health.note_answer(server, (seconds, microseconds), asked_at)
 
         def those(state: bytes) -> list[Claim]:
             return [claim for claim, found in zip(claims, seen, strict=True) if found == state]
 
-        return Renewal(those(b"held"), those(b"gone"), those(b"over"), asked_at + keys.LEASE_SECONDS)
+        return Renewal(those(b"held"), those(b"gone"), those(b"over"), since)
 
     def _arguments(self, record: dict[str, Any], claims: Sequence[Claim], anew: bool) -> list[Argument]:
         # A Redis that was away may not have heard of gateways since that are as alive as ever.
-        gateways_may_be_late = self._presence.was_away_within(_GATEWAYS_ARE_BACK_SECONDS)
+        clock_seconds = self._health.clock_seconds(time.monotonic())
+        gateways_may_be_late = self._health.was_away_within(_GATEWAYS_ARE_BACK_SECONDS)
         arguments: list[Argument] = [
             keys.JOB_PREFIX, keys.GATEWAY_PREFIX, keys.LEASE_MILLISECONDS, JobTemplate.now(), keys.WORKER_TTL_SECONDS,
-            keys.MARK_PREFIX, self._presence.server, int(gateways_may_be_late), self._worker_name, int(anew),
+            keys.MARK_PREFIX, self._health.server, int(gateways_may_be_late), self._worker_name, int(anew),
+            "" if clock_seconds is None else clock_seconds,
             len(record), *(part for pair in record.items() for part in pair),
         ]  # fmt: skip
         for claim in claims:

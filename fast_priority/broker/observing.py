@@ -25,10 +25,16 @@ class QueueView(NamedTuple):
 
 
 class Observer:
-    """Looks at the queues when asked."""
+    """Looks at the queues when asked. May be used as an async context manager."""
 
     def __init__(self, settings: Settings) -> None:
         self._redis: Redis = connecting.connect(connecting.redis_options(settings))
+
+    async def __aenter__(self) -> "Observer":
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
 
     async def close(self) -> None:
         """Close the connection."""

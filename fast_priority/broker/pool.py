@@ -13,6 +13,10 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError
 
 
+class NotCarriedOut(RedisConnectionError):
+    """Redis has not carried out the commands, and never will: they were not written, or a replica refused them."""
+
+
 class Pool(ConnectionPool):
     """Lends connections, and makes sure as redis-py does that each is connected and has nothing unread."""
 
@@ -39,9 +43,9 @@ class Pool(ConnectionPool):
         self._available_connections.append(connection)
 
 
-def closed(error: RuntimeError) -> RedisConnectionError:
-    """Give what redis-py should have raised: uvloop says so of a connection that was closed just before it is used."""
-    return RedisConnectionError(f"the connection was closed: {error}")
+def closed(error: RuntimeError) -> NotCarriedOut:
+    """Return what redis-py should have raised: uvloop's words for a connection that was closed just before a write."""
+    return NotCarriedOut(f"the connection was closed: {error}")
 
 
 class MasterPool(Pool, SentinelConnectionPool):

@@ -1,16 +1,16 @@
 """Several commands as one round trip."""
 
-import asyncio
 from collections.abc import Sequence
 from typing import Any
 
 import hiredis
 from redis.asyncio import Redis
 from redis.asyncio.connection import AbstractConnection
-from redis.exceptions import ResponseError
+from redis.exceptions import RedisError, ResponseError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
-from fast_priority.broker.pool import closed
+from fast_priority.broker.pool import NotCarriedOut, closed
+from fast_priority.stall import Timeout
 
 Argument = str | bytes | int | float
 Command = tuple[Argument, ...]
@@ -19,38 +19,71 @@ Command = tuple[Argument, ...]
 _MOST_BYTES_COPIED = 16 * 1024
 
 
-async def send_together(redis: Redis, commands: Sequence[Command]) -> list[Any]:
+async def send_together(redis: Redis, commands: Sequence[Command], within_seconds: float | None = None) -> list[Any]:
     """Send commands in one go and give what each is answered, a refusal as the ResponseError that it is.
 
     Redis carries them out one after the other, and others' in between. One that blocks holds back those behind it; they
-    are carried out in the moment in which it ends. All of it takes no longer than the client's `socket_timeout`. Raises
-    what redis-py raises when Redis is away; then some may have been carried out.
+    are carried out in the moment in which it ends. All of it takes no longer than the client's `socket_timeout`, and
+    with `within_seconds` no longer than that, connecting included. Raises NotCarriedOut if nothing was written, and
+    else what redis-py raises when Redis is away; then some may have been carried out.
     """
-    pool = redis.connection_pool
-    connection = await pool.get_connection()  # type: ignore[no-untyped-call]
+    if within_seconds is None:
+        connection = await _lent(redis)
+        return await _exchange_on(redis, connection, commands, connection.socket_timeout)
+    is_written = False
     try:
-        return await _exchange(connection, commands)
-    except BaseException as error:
+        async with Timeout(within_seconds):
+            connection = await _lent(redis)
+            is_written = True
+            return await _exchange_on(redis, connection, commands, None)
+    except TimeoutError as error:
+        failure = RedisTimeoutError if is_written else NotCarriedOut
+        raise failure(f"no answer within {within_seconds:.3g} s") from error
+
+
+async def _lent(redis: Redis) -> AbstractConnection:
+    try:
+        connection: AbstractConnection = await redis.connection_pool.get_connection()  # type: ignore[no-untyped-call]
+    except NotCarriedOut:
+        raise
+    except (RedisError, OSError) as error:
+        raise NotCarriedOut(str(error)) from error
+    return connection
+
+
+async def _exchange_on(
+    redis: Redis, connection: AbstractConnection, commands: Sequence[Command], patience_seconds: float | None
+) -> list[Any]:
+    try:
+        return await _exchange(connection, commands, patience_seconds)
+    except BaseException:
         # Answers that are still to come must not be taken for those to the next commands.
         await connection.disconnect(nowait=True)
-        if isinstance(error, RuntimeError):
-            raise closed(error) from error
         raise
     finally:
-        await pool.release(connection)
+        await redis.connection_pool.release(connection)
 
 
-async def _exchange(connection: AbstractConnection, commands: Sequence[Command]) -> list[Any]:
+async def _exchange(
+    connection: AbstractConnection, commands: Sequence[Command], patience_seconds: float | None
+) -> list[Any]:
     # One timeout for all: redis-py's own is one for each answer, and a task of its own for each sending.
-    patience_seconds, connection.socket_timeout = connection.socket_timeout, None
+    redis_pys_own, connection.socket_timeout = connection.socket_timeout, None
     try:
-        async with asyncio.timeout(patience_seconds):
-            await connection.send_packed_command(_packed(connection, commands))
+        async with Timeout(patience_seconds):
+            await _write(connection, _packed(connection, commands))
             return [await _answer_on(connection) for _ in commands]
     except TimeoutError as error:
         raise RedisTimeoutError(f"no answer within {patience_seconds} s") from error
     finally:
-        connection.socket_timeout = patience_seconds
+        connection.socket_timeout = redis_pys_own
+
+
+async def _write(connection: AbstractConnection, packed: list[bytes]) -> None:
+    try:
+        await connection.send_packed_command(packed)
+    except RuntimeError as error:  # uvloop refuses a write on a connection that is closed
+        raise closed(error) from error
 
 
 def _packed(connection: AbstractConnection, commands: Sequence[Command]) -> list[bytes]:

@@ -10,6 +10,7 @@ from redis.asyncio import Redis
 from fast_priority.broker import connecting, keys, scripts
 from fast_priority.broker.batching import Batcher
 from fast_priority.broker.round_trip import Argument
+from fast_priority.broker.submit_outbox import NEVER_QUEUED
 from fast_priority.message import Frame, Leave, encode
 from fast_priority.priority import Priority
 from fast_priority.tasks import end_all
@@ -20,8 +21,7 @@ _MOST_AT_ONCE = 64
 _ATTEMPTS = 60
 _AGAIN_SECONDS = 1.0
 _LAST_SECONDS = 2.0
-
-_NEVER_QUEUED = ("full", "late")
+_MOST_UNDER_WAY = 1000
 
 Outcome = Literal["withdrawn", "started", "gone"]
 
@@ -63,10 +63,24 @@ class Withdrawals:
         self._under_way.add(task)
         task.add_done_callback(self._under_way.discard)
 
+    def begin_unknown(self, job_id: str) -> None:
+        """Withdraw, once, a request that this gateway does not know and a worker holds. The worker repeats its Go."""
+        if len(self._under_way) >= _MOST_UNDER_WAY:  # a hostile writer to Redis can name any number of them
+            return
+        task = asyncio.create_task(self._withdraw_unknown(job_id))
+        self._under_way.add(task)
+        task.add_done_callback(self._under_way.discard)
+
+    async def _withdraw_unknown(self, job_id: str) -> None:
+        try:
+            await self._batches.ask(_Withdrawal(job_id, Priority.HIGH, encode(Frame(job_id, Leave()))))
+        except connecting.LOST as error:
+            logger.debug("cannot withdraw an unknown request: %s", error)
+
     async def _withdraw(self, job_id: str, priority: Priority, submit: "asyncio.Future[Any]") -> None:
         await asyncio.wait([submit])  # a withdrawal that overtook its submit would find nothing
         outcome = "unknown" if submit.cancelled() or submit.exception() is not None else submit.result()
-        if outcome in _NEVER_QUEUED:
+        if outcome in NEVER_QUEUED:
             return
         is_certain = outcome == "queued"
         withdrawal = _Withdrawal(job_id, priority, encode(Frame(job_id, Leave())))

@@ -45,3 +45,63 @@ def test_what_is_too_large_goes_nowhere(lasting_stack: Stack) -> None:
     assert response.status_code == 431
     assert problem_of(response)["fault"] == "client"
     assert lasting_stack.arrivals() == []
+
+
+CLIMBING = [
+    b"/../secret",
+    b"/..%2fsecret",
+    b"/x/../../secret",
+    b"/%2e%2e/secret",
+    b"/..;a=1/secret",
+    b"/..%5csecret",
+    b"/direct/../../secret",
+]
+KEY = b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n"
+UPGRADE = b"Connection: Upgrade\r\nUpgrade: websocket\r\n" + KEY
+
+
+def test_what_climbs_above_the_base_url_goes_nowhere(stack: Stack) -> None:
+    """With a path in the base URL, a target above it is answered 400, queued, passed through or for a WebSocket."""
+
+    def found(connection: socket.socket, head: bytes) -> None:
+        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+
+    with scripted_target(found) as (port, heads):
+        stack.mock_url = f"http://127.0.0.1:{port}/v1"
+        stack.start_gateway(FAST_PRIORITY_PASS_THROUGH="direct,%2e%2e/secret,../secret")
+        stack.start_workers()
+        for target in CLIMBING:
+            for fields in (b"", UPGRADE):
+                answer = exchange_bytes(stack.gateway_port, b"GET %s HTTP/1.1\r\n" % target + fields + LAST)
+                assert answer.startswith(b"HTTP/1.1 400 "), (target, fields)
+                assert b"malformed-request" in answer
+        assert heads == []
+        for target in (b"/direct", b"/x/../y", b"/x?a=/../.."):
+            answer = exchange_bytes(stack.gateway_port, b"GET %s HTTP/1.1\r\n" % target + LAST)
+            assert answer.startswith(b"HTTP/1.1 200 ")
+        assert [head.split()[1] for head in heads] == [b"/v1/direct", b"/v1/x/../y", b"/v1/x?a=/../.."]
+
+
+def test_nothing_is_above_a_base_url_without_a_path(stack: Stack) -> None:
+    """Without a path in the base URL, dot segments arrive as they were sent."""
+
+    def found(connection: socket.socket, head: bytes) -> None:
+        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+
+    with scripted_target(found) as (port, heads):
+        stack.mock_url = f"http://127.0.0.1:{port}"
+        stack.start_gateway()
+        stack.start_workers()
+        for target in CLIMBING:
+            exchange_bytes(stack.gateway_port, b"GET %s HTTP/1.1\r\n" % target + LAST)
+        assert [head.split()[1] for head in heads] == CLIMBING
+
+
+@pytest.mark.parametrize("path", ["/docs", "/redoc", "/openapi.json"])
+def test_documentation_is_queued_for_other_methods(stack: Stack, path: str) -> None:
+    """GET and HEAD of the target's documentation need no worker; every other method does."""
+    stack.start_mock()
+    stack.start_gateway(FAST_PRIORITY_TTL="1", FAST_PRIORITY_PASS_THROUGH="version")
+    statuses = {method: stack.client.request(method, path).status_code for method in ("GET", "HEAD", "POST", "DELETE")}
+    assert statuses == {"GET": 200, "HEAD": 200, "POST": 503, "DELETE": 503}
+    assert stack.client.post("/version").status_code == 200

@@ -40,7 +40,7 @@ def test_slow_heads_and_idle_connections_are_cut_off(stack: Stack) -> None:
 
 def test_a_body_that_trickles_is_cut_off(stack: Stack) -> None:
     """A small body that comes byte by byte, each in time, is answered 408 all the same, and is never queued."""
-    stack.start_gateway(FAST_PRIORITY_TIMEOUT="0.5")
+    stack.start_gateway(FAST_PRIORITY_CLIENT_TIMEOUT="0.5")
     with socket.create_connection(("127.0.0.1", stack.gateway_port)) as client:
         client.settimeout(0.1)
         client.sendall(b"POST /queued HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n")

@@ -3,7 +3,7 @@
 import httpx
 import pytest
 
-from tests.harness import Stack, exchange_bytes, problem_of, scripted_target, sent_fields
+from tests.harness import Stack, exchange_bytes, problem_of, scripted_target, sent_fields, without_identity
 
 PATHS = ["/queued", "/direct"]
 SAID = {
@@ -12,6 +12,9 @@ SAID = {
     "x-forwarded-proto": "https",
     "forwarded": "for=192.0.2.7",
     "x-real-ip": "192.0.2.7",
+    "x-original-url": "/low",
+    "x-rewrite-url": "/low",
+    "x-original-uri": "/low",
     "via": "1.0 before",
 }
 
@@ -27,7 +30,8 @@ def test_a_client_is_not_believed(lasting_stack: Stack, path: str) -> None:
     """By default nobody is trusted: what is said of the client is what the gateway sees, and Via has both."""
     sent = sent_fields(lasting_stack.client.get(path, headers=SAID))
     host = f"127.0.0.1:{lasting_stack.gateway_port}"
-    assert [field for field in sent if "forwarded" in field[0] or field[0] in SAID] == [
+    said = [(name, without_identity(value)) for name, value in sent if "forwarded" in name or name in SAID]
+    assert said == [
         ("via", "1.0 before"),
         ("x-forwarded-for", "127.0.0.1"),
         ("x-forwarded-host", host),
@@ -59,14 +63,16 @@ def test_a_trusted_proxy_is_believed(stack: Stack) -> None:
 def test_the_clients_version_is_in_via(lasting_stack: Stack, path: str) -> None:
     """A client that speaks HTTP/1.0 is said to, and its response has the target's version in Via."""
     head, body = raw_request(lasting_stack, f"GET {path} HTTP/1.0\r\n\r\n")
-    assert ("via", "1.0 fast-priority") in sent_fields(httpx.Response(200, content=body))
-    assert "\r\nvia: 1.1 fast-priority" in head
+    vias = [value for name, value in sent_fields(httpx.Response(200, content=body)) if name == "via"]
+    assert [without_identity(via) for via in vias] == ["1.0 fast-priority"]
+    assert "\r\nvia: 1.1 fast-priority\r\n" in f"{without_identity(head)}\r\n"
 
 
 @pytest.mark.parametrize("path", [*PATHS, "/direct?mock_status=204", "/queued?mock_status=304"])
 def test_responses_carry_via_once(lasting_stack: Stack, path: str) -> None:
     """A response of the target's names the gateway in Via, once."""
-    assert lasting_stack.client.get(path).headers.get_list("via") == ["1.1 fast-priority"]
+    vias = lasting_stack.client.get(path).headers.get_list("via")
+    assert [without_identity(via) for via in vias] == ["1.1 fast-priority"]
 
 
 def test_the_targets_version_and_via_are_kept(stack: Stack) -> None:
@@ -77,7 +83,8 @@ def test_the_targets_version_and_via_are_kept(stack: Stack) -> None:
         stack.start_gateway(FAST_PRIORITY_PASS_THROUGH="direct")
         stack.start_workers()
         for path in PATHS:
-            assert stack.client.get(path).headers.get_list("via") == ["1.1 cache", "1.0 fast-priority"]
+            vias = stack.client.get(path).headers.get_list("via")
+            assert [without_identity(via) for via in vias] == ["1.1 cache", "1.0 fast-priority"]
 
 
 def test_the_gateways_own_errors_carry_no_via(stack: Stack) -> None:

@@ -182,6 +182,19 @@ def test_a_request_that_no_gateway_has_queued(serving: Stack, request_: Request)
     assert [row["path"] for row in serving.arrivals()] == ["/queued"]
 
 
+def test_a_forged_request_does_not_climb(serving: Stack) -> None:
+    """A forged request for what is above the path of the base URL is refused, and not sent."""
+    serving.forget_arrivals()
+    calls = [
+        call_to(f"{serving.mock_url}/api", Request("GET", raw_target, [], b""))
+        for raw_target in (b"/../queued", b"/..%2fqueued", b"/x/..;/..;/queued", b"..\\queued")
+    ]
+    ids = enqueue(serving, *calls)
+    wait_until("they have ended", lambda: not serving.redis.exists(*(keys.job(job_id) for job_id in ids)))
+    assert serving.client.get("/queued").status_code == 200
+    assert [row["path"] for row in serving.arrivals()] == ["/queued"]
+
+
 ELSEWHERE = {
     "a host behind ours as a user": b"@elsewhere/",
     "a path like a host": b"//elsewhere/",
@@ -328,7 +341,7 @@ def test_many_forged_frames_cross_no_clients(held_back: Stack) -> None:
     held_back.redis.delete(HIGH, *map(keys.job, ids))
 
 
-@pytest.mark.parametrize("key", [HIGH, keys.WAKE_UP, keys.started("high"), keys.failed("low")])
+@pytest.mark.parametrize("key", [HIGH, keys.WAKE_UP, keys.started("high"), keys.failed("low"), keys.DEPLOYMENT])
 def test_a_key_of_the_wrong_type_ends_no_process(serving: Stack, key: str) -> None:
     """While a key is not what it should be, requests get an answer; as soon as it is gone, they are served again."""
     serving.redis.delete(key)

@@ -39,6 +39,13 @@ def queue_of(stack: Stack, path: str) -> dict[str, int]:
         ({"PRIO_BASE_PATHS": "reports"}, "/other", HIGH),
         ({"PRIO_PATHS": "/a", "NORMALIZE_PATHS": "off"}, "/a/", HIGH),
         ({"PRIO_PATHS": "/a", "NORMALIZE_PATHS": "0"}, "/a", LOW),
+        ({"PRIO_PATHS": "a", "PATH_CASE": "ignore"}, "/A", LOW),
+        ({"PRIO_PATHS": "a"}, "/A", HIGH),
+        ({"PRIO_PATHS": "café"}, "/caf%C3%A9", LOW),
+        ({"PRIO_BASE_PATHS": "reports/"}, "/%72eports/7", LOW),
+        ({"PRIO_BASE_PATHS": "reports/"}, "/orders/..%2freports/7?x=1", LOW),
+        ({"PRIO_BASE_PATHS": "reports/"}, "/orders/..;/reports/7", LOW),
+        ({"PRIO_BASE_PATHS": "reports/", "PASS_THROUGH": "health"}, "/%68ealth", HIGH),
     ],
 )
 def test_the_path_decides_the_queue(stack: Stack, settings: dict[str, str], path: str, expected: object) -> None:

@@ -5,7 +5,7 @@ import hashlib
 import httpx
 import pytest
 
-from tests.harness import Stack, exchange_bytes, sent_fields
+from tests.harness import Stack, exchange_bytes, sent_fields, without_identity
 
 METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "PROPFIND", "PURGE"]
 PATHS = ["/queued", "/direct"]
@@ -130,7 +130,7 @@ def test_only_what_an_intermediary_says_is_added_to_the_request(lasting_stack: S
         lasting_stack.gateway_port, f"GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".encode()
     )
     echoed = httpx.Response(200, content=answer.partition(b"\r\n\r\n")[2]).json()
-    assert [tuple(field) for field in echoed["fields"]] == [
+    assert [(name, without_identity(value)) for name, value in echoed["fields"]] == [
         ("host", f"127.0.0.1:{lasting_stack.mock_port}"),
         ("x-forwarded-for", "127.0.0.1"),
         ("x-forwarded-host", "x"),

@@ -32,12 +32,12 @@ def test_an_echo_echoes(lasting_stack: Stack, message: str | bytes) -> None:
         assert client.recv(PATIENCE_SECONDS) == message
 
 
-def test_a_websocket_takes_no_slot(stack: Stack) -> None:
-    """Open WebSockets neither wait for workers nor keep them busy."""
+def test_open_websockets_keep_no_worker_busy(stack: Stack) -> None:
+    """One slot is enough for several WebSockets that are open, and for requests beside them."""
     stack.start_mock()
     stack.start_gateway()
+    stack.start_workers(concurrency=1)
     with opened(stack.gateway_port, "/mock/websocket") as first, opened(stack.gateway_port, "/mock/websocket"):
-        stack.start_workers(concurrency=1)
         assert stack.client.get("/queued").status_code == 200
         first.send("still there")
         assert first.recv(PATIENCE_SECONDS) == "still there"
@@ -76,6 +76,7 @@ def test_a_gateway_with_open_websockets_ends(stack: Stack) -> None:
     """On SIGTERM a WebSocket may go on for a few seconds; then it is closed, and the gateway ends."""
     stack.start_mock()
     stack.start_gateway()
+    stack.start_workers(concurrency=1)
     gateway = stack.processes["gateway"]
     with opened(stack.gateway_port, "/mock/websocket") as client:
         gateway.send_signal(signal.SIGTERM)

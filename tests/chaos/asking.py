@@ -6,11 +6,12 @@ import socket
 import threading
 import time
 import uuid
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeout
 from contextlib import suppress
 from dataclasses import dataclass
+from types import MappingProxyType
 
 _PATIENCE_SECONDS = 90.0
 _READ_BYTES = 16 * 1024
@@ -37,12 +38,20 @@ class Answer:
 class Asked:
     """A request that is under way in a thread of its own, on a connection of its own."""
 
-    def __init__(self, port: int, method: str, target: str, body: bytes | Iterable[bytes] | None = None) -> None:
+    def __init__(
+        self,
+        port: int,
+        method: str,
+        target: str,
+        body: bytes | Iterable[bytes] | None = None,
+        fields: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:
         self.method = method
         self.request_id = uuid.uuid4().hex
         self.received_bytes = 0
         self._target = target
         self._body = body
+        self._fields = {"X-Request-ID": self.request_id, "Connection": "close", **fields}
         self._connection = http.client.HTTPConnection("127.0.0.1", port, timeout=_PATIENCE_SECONDS)
         self._socket: socket.socket | None = None  # the connection itself lets go of it once it has a response
         self._outcome: Future[Answer] = Future()
@@ -78,10 +87,9 @@ class Asked:
         self._outcome.set_result(answer)
 
     def _exchange(self) -> Answer:
-        fields = {"X-Request-ID": self.request_id, "Connection": "close"}
         self._connection.connect()
         self._socket = self._connection.sock
-        self._connection.request(self.method, self._target, self._body, fields)
+        self._connection.request(self.method, self._target, self._body, self._fields)
         response = self._connection.getresponse()
         body, whole = b"", True
         try:

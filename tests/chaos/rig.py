@@ -201,6 +201,11 @@ class Rig:
         """Send one request of each method."""
         return [self.ask(method, target) for method in methods]
 
+    def shake_hands(self, target: str = "/high") -> Asked:
+        """Ask for a WebSocket where the target has none: it answers with a whole response, as to a GET."""
+        fields = {"Connection": "Upgrade", "Upgrade": "websocket", "Sec-WebSocket-Version": "13"}
+        return self._keep(Asked(self.stack.gateway_port, "GET", target, None, fields))
+
     def upload(self, pieces: Callable[[], Iterator[bytes]]) -> Asked:
         """Send a request whose body comes bit by bit, of unknown length."""
         return self._keep(Asked(self.stack.gateway_port, "POST", "/high", pieces()))

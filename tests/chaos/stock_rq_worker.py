@@ -103,7 +103,7 @@ def test_redis_frozen(rig: Rig, see: See, fault: str, seconds: int) -> None:
 def test_redis_paused(rig: Rig, see: See) -> None:
     """Redis takes commands and answers late."""
     under_way = _fill_slots_and_queue(rig)
-    rig.stack.redis.client_pause(3000)
+    rig.stack.redis.client_pause(4000)
     _see_all(see, *under_way)
 
 

@@ -3,7 +3,7 @@
 import pytest
 
 from tests.chaos.conftest import See
-from tests.chaos.failures import AT_TARGET, GATEWAY_CUT_OFF, NEW, QUEUED, SLOW_NETWORK, WORKER_CUT_OFF
+from tests.chaos.failures import AT_TARGET, FIRST_NEW, GATEWAY_CUT_OFF, NEW, QUEUED, SLOW_NETWORK, WORKER_CUT_OFF
 from tests.chaos.link_faults import Delay, Swallow
 from tests.chaos.rig import SLOTS, Rig
 
@@ -26,15 +26,17 @@ def test_workers_cut_off_from_redis(rig: Rig, see: See) -> None:
 
 @pytest.mark.failure(GATEWAY_CUT_OFF)
 def test_gateway_cut_off_from_redis(rig: Rig, see: See) -> None:
-    """New requests are 503 in 2 s and never sent; who waited is answered once the link is back."""
+    """A POST on its way is 502 in 2 s, who comes next 503; neither is sent. Who waited is answered afterwards."""
     at_target = rig.ask_each(_BOTH * (SLOTS // 2), "/high?mock_latency=2")
     rig.until_at_target(*at_target)
     queued = rig.ask_each(_BOTH)
     rig.until_queued(2)
     rig.gateway_to_redis.strike(Swallow())
+    first = rig.ask("POST")
+    assert see(FIRST_NEW, first) == "502 request-lost, 0 attempts"
     new = rig.ask_each(_BOTH)
     assert [see(NEW, one) for one in new] == ["503 broker-unavailable, 0 attempts"] * 2
-    assert all(one.answer().seconds < _REFUSED_SECONDS for one in new)
+    assert all(one.answer().seconds < _REFUSED_SECONDS for one in (first, *new))
     rig.until_seconds_have_passed(2)
     rig.gateway_to_redis.heal()
     assert [see(AT_TARGET, one) for one in at_target] == ["200, 1 attempt"] * SLOTS

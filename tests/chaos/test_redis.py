@@ -6,6 +6,7 @@ from tests.chaos.asking import Asked
 from tests.chaos.conftest import See
 from tests.chaos.failures import (
     AT_TARGET,
+    FIRST_NEW,
     NEW,
     QUEUED,
     REDIS_CONNECTIONS_KILLED,
@@ -41,9 +42,10 @@ def test_restarted(rig: Rig, see: See, fault: str) -> None:
 
 @pytest.mark.parametrize(("fault", "seconds"), [(REDIS_FROZEN_6, 6), (REDIS_FROZEN_20, 20)])
 def test_frozen(rig: Rig, see: See, fault: str, seconds: int) -> None:
-    """A Redis that hangs delays who waits, loses nobody, and has new requests answered 503 in 2 s."""
+    """A Redis that hangs delays who waits and loses nobody; a POST on its way is 502 in 2 s, who comes next 503."""
     at_target, queued = _fill_slots_and_queue(rig, seconds=3)
     with rig.redis_server.frozen():
+        _see_first_one_lost(rig, see)
         _see_new_ones_refused(rig, see)
         rig.until_seconds_have_passed(seconds - 2)
     assert [see(AT_TARGET, one) for one in at_target] == [_ONCE] * SLOTS
@@ -64,9 +66,10 @@ def test_frozen_for_a_moment(rig: Rig, see: See) -> None:
 
 @pytest.mark.failure(REDIS_PAUSED)
 def test_paused(rig: Rig, see: See) -> None:
-    """A Redis that takes commands and answers late is the same as one that hangs: what was refused is never sent."""
+    """A Redis that takes commands and answers late is the same as one that hangs: what was given up is never sent."""
     at_target, queued = _fill_slots_and_queue(rig, seconds=2)
-    rig.stack.redis.client_pause(3000)
+    rig.stack.redis.client_pause(4000)
+    _see_first_one_lost(rig, see)
     _see_new_ones_refused(rig, see)
     assert [see(AT_TARGET, one) for one in at_target] == [_ONCE] * SLOTS
     assert [see(QUEUED, one) for one in queued] == [_ONCE] * 2
@@ -104,6 +107,14 @@ def _fill_slots_and_queue(rig: Rig, seconds: float) -> tuple[list[Asked], list[A
     queued = rig.ask_each(_BOTH)
     rig.until_queued(2)
     return at_target, queued
+
+
+def _see_first_one_lost(rig: Rig, see: See) -> None:
+    """The submit of this one is written, and Redis cannot be asked whether it was carried out."""
+    first = rig.ask("POST")
+    assert see(FIRST_NEW, first) == "502 request-lost, 0 attempts"
+    assert first.answer().seconds < _REFUSED_SECONDS
+    assert not first.answer().retry_after
 
 
 def _see_new_ones_refused(rig: Rig, see: See) -> None:

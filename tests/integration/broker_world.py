@@ -107,16 +107,16 @@ class World(Model):
     def a_server_that_nobody_knows(self) -> Iterator[None]:
         """Let everybody see another server than before, and give the others time meanwhile, as after a restart."""
         for gateway in self.gateways:
-            gateway.submitter._inbox._presence.server = b"another"
+            gateway.submitter._inbox._health.server = b"another"
         for worker in self.workers:
-            worker.leases._presence.server = b"another"
+            worker.leases._health.server = b"another"
         with (
             mock.patch.object(inbox, "_WORKERS_ARE_BACK_SECONDS", float("inf")),
             mock.patch.object(leasing, "_GATEWAYS_ARE_BACK_SECONDS", float("inf")),
         ):
             yield
         for worker in self.workers:
-            worker.leases._presence.server = b""  # and now they are used to it, whether they have looked or not
+            worker.leases._health.server = b""  # and now they are used to it, whether they have looked or not
 
     # What came of it.
 

@@ -1,4 +1,4 @@
-"""Fixtures for what must be true on every event loop."""
+"""What several integration tests share: event loops of both kinds, and a gateway as somebody's application."""
 
 import asyncio
 from collections.abc import Iterator
@@ -7,6 +7,7 @@ import pytest
 import uvloop
 
 from fast_priority.socket_look import SocketLook
+from tests.integration.embedding_rig import Behind, everything_behind
 from tests.integration.target_rig import Run
 
 
@@ -21,3 +22,17 @@ def run_on_loop(request: pytest.FixtureRequest) -> Iterator[Run]:
 def blind_looks(monkeypatch: pytest.MonkeyPatch) -> None:
     """Looks at sockets see nothing, as if all happened just after them."""
     monkeypatch.setattr(SocketLook, "is_quiet", lambda look: True)
+
+
+@pytest.fixture(scope="session")
+def lasting_behind(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Behind]:
+    """A mock target, a worker with four slots and their Redis, which last for the whole run."""
+    with everything_behind(tmp_path_factory.mktemp("behind")) as behind:
+        yield behind
+
+
+@pytest.fixture
+def behind(lasting_behind: Behind) -> Behind:
+    """The same, with nothing in the target's log."""
+    lasting_behind.saw()
+    return lasting_behind

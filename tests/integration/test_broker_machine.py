@@ -17,7 +17,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from fast_priority.broker import inbox, keys, leasing, submitting, withdrawing
+from fast_priority.broker import heartbeat, inbox, keys, leasing, withdrawing
 from fast_priority.priority import Priority
 from tests.integration import broker_invariants
 from tests.integration.broker_misfortunes import Misfortunes
@@ -189,7 +189,7 @@ def times_of_its_own(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Nothing runs out but when the machine says so, and nobody is given time but when it says so."""
     monkeypatch.setattr(keys, "LEASE_MILLISECONDS", 1000 * _FOR_LONG_SECONDS)
     monkeypatch.setattr(keys, "GATEWAY_TTL_SECONDS", _FOR_LONG_SECONDS)
-    monkeypatch.setattr(submitting, "_SIGN_OF_LIFE_SECONDS", _FOR_LONG_SECONDS)
+    monkeypatch.setattr(heartbeat, "_SECONDS", _FOR_LONG_SECONDS)
     monkeypatch.setattr(withdrawing, "_LAST_SECONDS", 0.001)  # a killed gateway takes nothing back
     monkeypatch.setattr(inbox, "_WORKERS_ARE_BACK_SECONDS", 0.0)
     monkeypatch.setattr(leasing, "_GATEWAYS_ARE_BACK_SECONDS", 0.0)

@@ -1,10 +1,12 @@
 """The server's edge: what is refused there, in which order answers go out, and what the gateway is told of a client."""
 
 import asyncio
+import fcntl
 import json
 import logging
 import socket
 import struct
+import termios
 import threading
 from collections.abc import Iterator
 from typing import Any
@@ -98,6 +100,13 @@ def test_what_is_just_not_too_large_is_taken(echo: tuple[Echo, int]) -> None:
         b"GET /a#b HTTP/1.1\r\nHost: x\r\n\r\n",
         b"CONNECT x:80 HTTP/1.1\r\nHost: x\r\n\r\n",
         b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n",
+        b"GET / RTSP/1.0\r\nHost: x\r\n\r\n",
+        b"OPTIONS * RTSP/1.1\r\nHost: x\r\n\r\n",
+        b"ANNOUNCE / RTSP/1.0\r\nHost: x\r\n\r\n",
+        b"SOURCE / ICE/1.0\r\nHost: x\r\n\r\n",
+        b"GET  / HTTP/1.1\r\nHost: x\r\n\r\n",
+        b"GET /  HTTP/1.1\r\nHost: x\r\n\r\n",
+        b"\rGET / HTTP/1.1\r\nHost: x\r\n\r\n",
     ],
 )
 def test_what_is_no_request_is_refused(echo: tuple[Echo, int], sent: bytes) -> None:
@@ -105,6 +114,45 @@ def test_what_is_no_request_is_refused(echo: tuple[Echo, int], sent: bytes) -> N
     application, port = echo
     assert said_by_the_edge(port, sent)["type"] == "urn:fast-priority:malformed-request"
     assert application.scopes == []
+
+
+@pytest.mark.parametrize("line", [b"GET /x RTSP/1.0", b"POST /x RTSP/1.1", b"SOURCE /x ICE/1.0"])
+def test_another_protocol_is_refused_wherever_it_is_split(echo: tuple[Echo, int], line: bytes) -> None:
+    """A request line of another protocol is answered 400 however its bytes come, and goes nowhere."""
+    application, port = echo
+    sent = line + b"\r\nHost: x\r\n\r\n"
+    for position in range(1, len(line) + 2):
+        with connected(port) as client:
+            client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            client.sendall(sent[:position])
+            _wait_until_it_is_taken(client)
+            client.sendall(sent[position:])
+            assert read_to_the_end(client).startswith(b"HTTP/1.1 400 ")
+    assert application.scopes == []
+
+
+def _wait_until_it_is_taken(client: socket.socket) -> None:
+    # SIOCOUTQ: what the other side's system has not acknowledged. A split is not certain then, only likely.
+    wait_until("it is sent", lambda: struct.unpack("i", fcntl.ioctl(client, termios.TIOCOUTQ, b"\0\0\0\0"))[0] == 0)
+
+
+@pytest.mark.parametrize("line", [b"GET /x RTSP/1.0", b"SOURCE /x ICE/1.0", b"GET  /x HTTP/1.1"])
+@pytest.mark.parametrize(
+    "first",
+    [
+        GET + b"\r\n",
+        GET + b"Content-Length: 17\r\n\r\nGET /x HTTP/1.1\r\n",
+        GET + b"Transfer-Encoding: chunked\r\n\r\n4\r\n\r\n\r\n\r\n0\r\n\r\n",
+        GET + b"Connection: upgrade\r\nUpgrade: x\r\nContent-Length: 1\r\n\r\na",
+    ],
+)
+def test_another_protocol_is_refused_behind_a_request(echo: tuple[Echo, int], first: bytes, line: bytes) -> None:
+    """It is refused as well behind a request on the same connection, which is answered."""
+    with connected(echo[1]) as client:
+        client.sendall(first + line + b"\r\nHost: x\r\n\r\n" + LAST)
+        received = read_to_the_end(client)
+    assert [scope["path"] for scope in echo[0].scopes] == ["/"]
+    assert received.count(b"HTTP/1.1 200 OK") == received.count(b"HTTP/1.1 400 ") == 1
 
 
 def test_a_body_that_breaks_is_answered(echo: tuple[Echo, int]) -> None:

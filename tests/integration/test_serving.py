@@ -1,17 +1,20 @@
 """A worker's slots on a real Redis: nothing waits beside a free one, and the end comes when it is asked for."""
 
 import asyncio
-import math
-from collections.abc import AsyncIterator, Sequence
+import logging
+from collections.abc import AsyncIterator, Callable, Sequence
 
 import pytest
 from redis import Redis
+from redis.exceptions import ConnectionError
 
 from fast_priority import carrier
 from fast_priority import serving as serving_module
-from fast_priority.broker import claiming
+from fast_priority.broker import claiming, keys
 from fast_priority.broker.claiming import Claim, Saying, Turn
+from fast_priority.broker.streaming import Permit
 from fast_priority.broker.submitting import Submitter
+from fast_priority.elapsed import Moment
 from fast_priority.errors import GatewayError
 from fast_priority.message import ForwardCall, Reply, Request, TargetPolicy, encode
 from fast_priority.priority import Priority
@@ -22,6 +25,8 @@ from tests.harness import scripted_target
 PATIENCE_SECONDS = 30
 SLOTS = 3
 SAID = Saying(Claim("job", "execution", "low", "gateway", b""), Reply(204, [], b""))
+
+FOREVER = Moment(float("inf"), float("inf"), float("inf"))
 
 
 class Served:
@@ -40,6 +45,22 @@ class Served:
             reply = await asking
         assert isinstance(reply, Reply)
         return reply.status
+
+    async def ask_for_permit(self) -> Permit:
+        call = ForwardCall(Request("GET", b"/", [], b""), self._policy, is_permit=True)
+        asking = self.submitter.ask(Priority.LOW, encode(call), "GET /", is_idempotent=True, attempt=1)
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            permit = await asking
+        assert isinstance(permit, Permit)
+        return permit
+
+    async def until(self, what: str, condition: Callable[[], bool]) -> None:
+        try:
+            async with asyncio.timeout(PATIENCE_SECONDS):
+                while not condition():
+                    await asyncio.sleep(0.01)
+        except TimeoutError:
+            raise AssertionError(f"waited in vain until {what}") from None
 
     async def end(self) -> None:
         self.serving._on_signal()
@@ -92,7 +113,7 @@ async def test_what_a_quick_target_is_about_to_answer(
         return Turn([], suspended=False)
 
     monkeypatch.setattr(serving._claimer, "take_turn", take_turn)
-    serving._in_flight.start(Claim("another", "execution", "low", "gateway", b""), math.inf)
+    serving._in_flight.start(Claim("another", "execution", "low", "gateway", b""), FOREVER)
     serving._note_freed(taken_seconds)
     serving._say(SAID)
     filling = asyncio.create_task(serving._fill_slots())
@@ -126,7 +147,7 @@ async def test_slots_that_several_answers_freed_are_filled_first(
                 serving._note_freed(taken_seconds)
                 serving._say(SAID)
             for number in range(in_flight):
-                serving._in_flight.start(Claim(f"{number}", "execution", "low", "gateway", b""), math.inf)
+                serving._in_flight.start(Claim(f"{number}", "execution", "low", "gateway", b""), FOREVER)
         serving._leaving = bool(sayings)
         return Turn([], suspended=False, work_is_left=more_was_there)
 
@@ -177,3 +198,45 @@ async def test_what_nobody_thought_of_ends_one_request(served: Served, monkeypat
         with pytest.raises(GatewayError, match="its log says how"):
             await served.ask(is_idempotent=False)
     assert await served.ask(is_idempotent=True) == 204
+
+
+async def test_permits_take_slots(served: Served, caplog: pytest.LogCaptureFixture) -> None:
+    """Each takes one until it is closed; then it counts as served, and the log of a worker has no warning."""
+    caplog.set_level(logging.WARNING)
+    permits = [await served.ask_for_permit() for _ in range(SLOTS)]
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.2):
+            await served.submitter.ask(Priority.LOW, b"", "GET /", is_idempotent=True)
+    permits.pop().close()
+    assert await served.ask(is_idempotent=True) == 204
+    for permit in permits:
+        permit.close()
+    await served.until("all are served", lambda: served.serving.served == SLOTS + 1)
+    assert len(served.serving._in_flight) == 0
+    assert caplog.records == []
+
+
+async def test_a_worker_that_ends_waits_for_its_permits(served: Served) -> None:
+    """Told to end, it takes nothing more, and holds what it has until that is closed."""
+    permit = await served.ask_for_permit()
+    served.serving._on_signal()
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.2):
+            await asyncio.shield(served.running)
+    async with permit:
+        await asyncio.sleep(0)
+    await served.end()
+
+
+async def test_a_worker_that_ends_without_redis(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With Redis away it waits for no permit longer than a lease: no Leave can come."""
+
+    async def take_turn(sayings: Sequence[Saying], free_slots: int) -> Turn:
+        raise ConnectionError
+
+    served.serving._carrier._permits.seconds = 0.05
+    await served.ask_for_permit()
+    monkeypatch.setattr(keys, "LEASE_SECONDS", 0.1)
+    monkeypatch.setattr(served.serving._claimer, "take_turn", take_turn)
+    await served.end()
+    assert len(served.serving._in_flight) == 0

@@ -211,18 +211,68 @@ def test_crowds_over_the_limit_are_bounded() -> None:
         answered(first, b"\r\n")
 
 
-def test_pipelined_requests_are_not_collected() -> None:
-    """Of what a client sends ahead, no more is made requests of than fits into one read, behind a body as well."""
+POST = b"POST / HTTP/1.1\r\nHost: x\r\n"
+
+
+@pytest.mark.parametrize(
+    ("before", "most_held_bytes"),
+    [
+        (WHOLE, 8 * 1024),
+        (POST + b"Content-Length: 1\r\n\r\nx", 8 * 1024),
+        (POST + b"Content-Length: 30000\r\n\r\n" + b"x" * 30_000, 8 * 1024),
+        (POST + b"Content-Length: 30000\r\nExpect: 100-continue\r\n\r\n" + b"x" * 30_000, 8 * 1024),
+        (POST + b"Transfer-Encoding: chunked\r\n\r\n1\r\nx\r\n0\r\n\r\n", 16 * 1024),
+    ],
+    ids=["GET", "tiny", "small", "expects", "chunked"],
+)
+@pytest.mark.parametrize("apart", [False, True])
+def test_pipelined_requests_are_not_collected(before: bytes, most_held_bytes: int, apart: bool) -> None:
+    """Of what a client sends ahead, 8 KiB are held, behind a body of unknown length 16 KiB, and few are parsed."""
     waiting = Waiting()
-    body = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 30000\r\n\r\n" + b"x" * 30_000
+    head, end, body = before.partition(b"\r\n\r\n")
     with serving(waiting) as port, connected(port) as client:
         client.settimeout(1.0)
+        if apart:
+            client.sendall(head + end)
+            assert waiting.begun.acquire(timeout=PATIENCE_SECONDS)
         with pytest.raises(TimeoutError):
-            client.sendall(body + WHOLE * 1_000_000)
-        assert waiting.begun.acquire(timeout=PATIENCE_SECONDS)
-        protocol = waiting._connections[0]._protocol
-        assert len(protocol.pipeline) < 8192 / len(WHOLE) + 1
-        assert len(protocol._held) <= 256 * 1024
+            client.sendall((body if apart else before) + WHOLE * 1_000_000)
+        assert apart or waiting.begun.acquire(timeout=PATIENCE_SECONDS)
+        connection = waiting._connections[0]
+        assert len(connection._protocol._held) <= most_held_bytes
+        assert len(connection._protocol.pipeline) < 1024 / len(WHOLE) + 1
+        assert len(connection._cycle.body) <= len(body)
+
+
+class Received(Waiting):
+    """Receives the whole body of each request, and then answers nobody."""
+
+    async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
+        while (await receive())["more_body"]:
+            pass
+        await super().__call__(scope, receive, send)
+
+
+@pytest.mark.parametrize(
+    ("head", "body", "most_held_bytes"),
+    [
+        (b"Content-Length: 3000000\r\n\r\n", b"x" * 3_000_000, 8 * 1024),
+        (b"Transfer-Encoding: chunked\r\n\r\n", b"2DC6C0\r\n" + b"x" * 3_000_000 + b"\r\n0\r\n\r\n", 16 * 1024),
+        (b"Transfer-Encoding: chunked\r\n\r\n", b"1\r\nx\r\n" * 100_000 + b"0\r\nX: trailer\r\n\r\n", 16 * 1024),
+    ],
+    ids=["declared", "one chunk", "many chunks"],
+)
+def test_behind_a_body_that_has_flowed_no_more_is_collected(head: bytes, body: bytes, most_held_bytes: int) -> None:
+    """Large reads while a body flows bring no more of what follows it."""
+    received = Received()
+    with serving(received) as port, connected(port) as client:
+        client.settimeout(1.0)
+        with contextlib.suppress(TimeoutError):
+            client.sendall(POST + head + body + WHOLE * 1_000_000)
+        assert received.begun.acquire(timeout=PATIENCE_SECONDS)
+        protocol = received._connections[0]._protocol
+        assert len(protocol._held) <= most_held_bytes
+        assert len(protocol.pipeline) < 1024 / len(WHOLE) + 1
 
 
 def test_pipelined_requests_are_not_collected_while_they_are_answered() -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from redis import Redis
 
-from fast_priority.broker import connecting, keys, submitting
+from fast_priority.broker import connecting, heartbeat, keys
 from fast_priority.broker.claiming import Claim, Claimer, Saying
 from fast_priority.broker.submitting import Outcome, Submitter
 from fast_priority.errors import BrokerUnavailable
@@ -124,7 +124,7 @@ async def test_a_register_of_queues_of_the_wrong_type(
     broker: Broker, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """What only rq's tools read costs no gateway its sign of life, and the log nothing."""
-    monkeypatch.setattr(submitting, "_SIGN_OF_LIFE_SECONDS", 0.01)
+    monkeypatch.setattr(heartbeat, "_SECONDS", 0.01)
     broker.spoil(keys.QUEUES)
     gateway = Submitter(broker.settings)
     sign_of_life = keys.gateway(gateway.gateway_id)
@@ -169,7 +169,7 @@ async def test_leases_of_the_wrong_type_hold_up_no_answer(broker: Broker) -> Non
 async def test_a_mailbox_of_the_wrong_type_costs_only_what_is_for_it(broker: Broker) -> None:
     """What a gateway says to several workers in one round trip reaches all but the one whose mailbox is spoilt."""
     broker.spoil(keys.inbox("spoilt"))
-    refusals = await broker.one._say_all([("spoilt", b"to nobody"), ("worker", b"to a worker")])
+    refusals = await broker.one._frames._publish_all([("spoilt", b"to nobody"), ("worker", b"to a worker")])
     assert [refusal is None for refusal in refusals] == [False, True]
     assert broker.redis.lrange(keys.inbox("worker"), 0, -1) == [b"to a worker"]
 

@@ -78,6 +78,14 @@ async def test_the_request_line_is_sent_byte_for_byte(raw: bytes) -> None:
     assert heads[0].split(b" ")[1] == raw
 
 
+@pytest.mark.parametrize("raw_target", [b"/../secret", b"/..%2fsecret", b"/x/..;/..\\secret?a=1", b"../secret"])
+async def test_nothing_above_the_base_path_is_sent(raw_target: bytes) -> None:
+    """A target above the base path, as a forged job could have it, is refused, and no connection is made."""
+    with scripted_target(answer_ok) as (port, heads), pytest.raises(MalformedRequest):
+        await forward(port, request(raw_target=raw_target), path="/api")
+    assert heads == []
+
+
 @pytest.mark.parametrize("base", ["/api", "/api/"])
 async def test_a_base_path_is_joined_with_one_slash(base: str) -> None:
     """The base URL's path and the request's are joined with exactly one slash, whatever the base ends with."""

@@ -22,6 +22,7 @@ from tests.integration.protocol_rig import (
     read_to_the_end,
 )
 from tests.integration.websocket_rig import (
+    DEPLOYMENT,
     HANDSHAKE,
     SWITCH,
     RawTarget,
@@ -189,11 +190,11 @@ def test_the_handshake_is_the_clients_own() -> None:
         b"x-forwarded-host: gateway",
         b"x-forwarded-proto: http",
         b"forwarded: for=127.0.0.1;host=gateway;proto=http",
-        b"via: 1.1 fast-priority",
+        b"via: 1.1 " + DEPLOYMENT.name,
     ]
     assert answer == (
         b"HTTP/1.1 101 Switching Protocols\r\nconnection: Upgrade\r\nupgrade: websocket\r\nx-of-target: 1\r\n"
-        b"via: 1.1 fast-priority\r\n\r\n"
+        b"via: 1.1 " + DEPLOYMENT.name + b"\r\n\r\n"
     )
 
 

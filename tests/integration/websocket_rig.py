@@ -1,36 +1,102 @@
-"""Targets that speak WebSocket, well or badly, and the gateway's tunnel in front of them."""
+"""Targets that speak WebSocket, well or badly, and a gateway in front of them whose queues grant permits at once."""
 
 import select
 import socket
 import struct
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 from websockets.sync.client import ClientConnection, connect
 from websockets.sync.server import ServerConnection, serve
 
-from fast_priority.message import TargetPolicy
+from fast_priority.broker.streaming import Permit
+from fast_priority.conversation import Conversation
+from fast_priority.deployment import Deployment
+from fast_priority.errors import GatewayError
+from fast_priority.gateway import Gateway
+from fast_priority.message import Bytes, TargetPolicy, decode_call
+from fast_priority.priority import Priority, Rules
+from fast_priority.repeating import Attempt
+from fast_priority.target import Target
 from fast_priority.trusted_proxies import TrustedProxies
 from fast_priority.tunnel import Tunnels
-from tests.integration.protocol_rig import PATIENCE_SECONDS, Receive, Send, connection_in, serving
+from tests.integration.protocol_rig import PATIENCE_SECONDS, Receive, Send, serving
 
 HANDSHAKE = (
     b"GET /chat?a=%2F HTTP/1.1\r\nHost: gateway\r\nConnection: keep-alive, Upgrade\r\nUpgrade: WebSocket\r\n"
     b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\nCookie: a=1\r\n\r\n"
 )
+DEPLOYMENT = Deployment()
 SWITCH = b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nX-Of-Target: 1\r\n\r\n"
 
 
+class Slots:
+    """Queues with a free slot for every handshake. A test can take a slot away, as if its worker was lost."""
+
+    def __init__(self) -> None:
+        self.attempts: list[Attempt | None] = []
+        self.held: dict[int, Conversation] = {}
+
+    async def ask(
+        self,
+        priority: Priority,
+        payload: bytes,
+        description: str,
+        body: AsyncIterator[Bytes] | None,
+        *,
+        is_idempotent: bool,
+        attempt: Attempt | None = None,
+    ) -> Permit:
+        assert decode_call(payload).is_permit
+        assert is_idempotent
+        number = len(self.attempts)
+        self.attempts.append(attempt)
+        self.held[number] = Conversation()
+        return Permit(self.held[number], lambda has_ended: self._free(number))
+
+    def _free(self, number: int) -> None:
+        del self.held[number]
+
+    def lose(self, error: GatewayError) -> None:
+        """Take all slots away. To be called on any thread."""
+        for conversation in self.held.values():
+            loop = conversation.coming_news().get_loop()
+            loop.call_soon_threadsafe(conversation.fail, error)
+
+
 @contextmanager
-def tunnelled(target_port: int, *, base_path: str = "", timeout_seconds: float = PATIENCE_SECONDS) -> Iterator[int]:
-    """Give the port of a gateway that has tunnels only."""
-    policy = TargetPolicy(f"http://127.0.0.1:{target_port}{base_path}", PATIENCE_SECONDS, timeout_seconds, 0)
-    tunnels = Tunnels(policy, TrustedProxies.of([]))
+def tunnelled(
+    target_port: int,
+    *,
+    base_path: str = "",
+    timeout_seconds: float = PATIENCE_SECONDS,
+    client_timeout_seconds: float = PATIENCE_SECONDS,
+    most: int = 100,
+    most_body_bytes: int = 0,
+    pass_through: str = "",
+    slots: Slots | None = None,
+) -> Iterator[int]:
+    """Yield the port of a gateway that carries WebSockets, and nothing else."""
+    base_url = f"http://127.0.0.1:{target_port}{base_path}"
+    policy = TargetPolicy(base_url, PATIENCE_SECONDS, timeout_seconds, most_body_bytes)
+    tunnels = Tunnels(policy, most, client_timeout_seconds)
+    rules = Rules.of(pass_through=[pass_through] if pass_through else [])
+    gateway = Gateway(
+        rules,
+        TrustedProxies.of([]),
+        slots or Slots(),
+        Target(policy),
+        6,
+        lambda priority: 1,
+        client_timeout_seconds,
+        DEPLOYMENT,
+        tunnels,
+    )
 
     async def application(scope: dict[str, Any], receive: Receive, send: Send) -> None:
-        await tunnels.serve(scope, send, connection_in(scope))
+        await gateway(scope, receive, send)
 
     with serving(application) as port:
         yield port

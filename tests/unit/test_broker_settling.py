@@ -37,7 +37,7 @@ async def test_nothing_is_left(rig: Rig, submitter: Submitter, claimer: Claimer)
     asking, claim = await rig.start(submitter, claimer)
     await claimer.take_turn([Saying(claim, HELLO)], 0)
     await until("it is answered", asking.done)
-    left = {keys.QUEUES, keys.gateway(submitter.gateway_id), keys.last_claim("worker-1", "turn")}
+    left = {keys.QUEUES, keys.DEPLOYMENT, keys.gateway(submitter.gateway_id), keys.last_claim("worker-1", "turn")}
     await until("nothing else is left", lambda: set(rig.all_keys()) == left)
 
 
@@ -136,7 +136,7 @@ async def test_a_streamed_answer(rig: Rig, submitter: Submitter, claimer: Claime
     assert isinstance(stream, Stream)
     assert [bytes(chunk) async for chunk in stream.chunks()] == [b"a", b"b"]
     stream.close()
-    left = {keys.QUEUES, keys.gateway(submitter.gateway_id), keys.last_claim("worker-1", "turn")}
+    left = {keys.QUEUES, keys.DEPLOYMENT, keys.gateway(submitter.gateway_id), keys.last_claim("worker-1", "turn")}
     await until("nothing else is left", lambda: set(rig.all_keys()) == left)
 
 

@@ -7,12 +7,16 @@ from typing import Any
 
 import pytest
 
-from fast_priority.broker import keys, scripts, submitting
+from fast_priority.asgi import Message
+from fast_priority.broker import keys, scripts, submit_outbox
 from fast_priority.broker.claiming import Claimer, Saying
-from fast_priority.broker.submitting import Submitter, _Submission
+from fast_priority.broker.submit_outbox import Submission
+from fast_priority.broker.submitting import Submitter
+from fast_priority.client_body import ClientBody
+from fast_priority.client_patience import ClientPatience
 from fast_priority.conversation import Conversation
-from fast_priority.errors import BrokerUnavailable, QueueFull, RequestBodyTooLarge, RequestLost, WaitedTooLong
-from fast_priority.message import Chunk, End, Frame, Leave, Want, decode_frame, encode
+from fast_priority.errors import BrokerUnavailable, NotSent, QueueFull, RequestBodyTooLarge, RequestLost, WaitedTooLong
+from fast_priority.message import Chunk, End, Failure, Frame, Leave, Want, decode_frame, encode
 from fast_priority.priority import Priority
 from fast_priority.settings import Settings
 from tests.unit.broker_rig import HELLO, PATIENCE_SECONDS, Rig, until
@@ -232,20 +236,20 @@ async def test_gone_gateway_leaves_no_sign(rig: Rig) -> None:
 
 async def test_late(rig: Rig, held_submits: Held, monkeypatch: pytest.MonkeyPatch) -> None:
     """A submit that Redis carries out after its clients have been told 503 queues nothing."""
-    monkeypatch.setattr(submitting, "_SUBMIT_SECONDS", 0.05)
+    monkeypatch.setattr(submit_outbox, "SUBMIT_SECONDS", 0.4)
     async with Submitter(Settings.load()) as submitter:
         refused = rig.ask(submitter, Priority.LOW, b"late")
-        await until("its client is told", refused.done)
+        await until("it is written", lambda: held_submits.runs == 1)
+        (waiting,) = submitter._inbox._waiting.values()
+        await until("its time is over", lambda: time.monotonic() > waiting.progressed_at + 0.5)
         held_submits.through.set()
-        await until("the submit is over", lambda: submitter._submits._sending is None)
+        await until("its client is told", refused.done)
     assert isinstance(refused.exception(), BrokerUnavailable)
     assert (rig.waiting(Priority.LOW), rig.jobs()) == (0, [])
 
 
-def submission(job_id: str, until: float) -> _Submission:
-    return _Submission(
-        Conversation(), job_id, Priority.HIGH, b"", "GET /", until, goes_first=False, may_be_repeated=False
-    )
+def submission(job_id: str, until: float) -> Submission:
+    return Submission(Conversation(), job_id, Priority.HIGH, b"", "GET /", is_idempotent=False, until=until)
 
 
 async def test_late_alone(rig: Rig, submitter: Submitter) -> None:
@@ -253,7 +257,7 @@ async def test_late_alone(rig: Rig, submitter: Submitter) -> None:
     present = time.monotonic()
     late = submission("late", until=present - 1)
     in_time = submission("in-time", until=present + PATIENCE_SECONDS)
-    assert await submitter._submit_all([late, in_time]) == ["late", "queued"]
+    assert await submitter._submits._submit([late, in_time]) == ["late", "queued"]
     assert rig.ids(Priority.HIGH) == ["in-time"]
 
 
@@ -298,6 +302,34 @@ async def test_a_body_is_not_read_before_it_is_wanted(rig: Rig, submitter: Submi
     await until("the rest is there", lambda: rig.redis.llen(mailbox) == 4)
     parts = [decode_frame(rig.redis.lpop(mailbox)).part for _ in range(4)]
     assert parts == [*(Chunk(number, memoryview(b"%d" % number)) for number in range(3)), End(3)]
+    await claimer.take_turn([Saying(claim, HELLO)], 0)
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        assert await asking == HELLO
+
+
+async def test_a_body_that_no_worker_wanted_goes_with_the_second_attempt(
+    rig: Rig, submitter: Submitter, claimer: Claimer
+) -> None:
+    """A first piece that the gateway has read, and handed to nobody, is no reason not to queue the request again."""
+    messages = iter([(b"first", True), (b"last", False)])
+
+    async def receive() -> Message:
+        data, more = next(messages)
+        return {"type": "http.request", "body": data, "more_body": more}
+
+    body = ClientBody(None, receive, 0, ClientPatience(PATIENCE_SECONDS))
+    assert await body.whole_or_begun() is None
+    asking = asyncio.create_task(submitter.ask(Priority.HIGH, b"call", "POST /", body.chunks()))
+    await until("it is queued", lambda: rig.waiting(Priority.HIGH) == 1)
+    (claim,) = (await claimer.take_turn([], 1)).claims
+    await claimer.take_turn([Saying(claim, Failure(NotSent.slug, "its worker was away"))], 0)
+    await until("it is queued again", lambda: rig.waiting(Priority.HIGH) == 1)
+    (claim,) = (await claimer.take_turn([], 1)).claims
+    await claimer.take_turn([Saying(claim, Want(8, "worker-1"), is_last=False)], 0)
+    mailbox = keys.inbox("worker-1")
+    await until("all of it is there", lambda: rig.redis.llen(mailbox) == 3)
+    parts = [decode_frame(rig.redis.lpop(mailbox)).part for _ in range(3)]
+    assert parts == [Chunk(0, memoryview(b"first")), Chunk(1, memoryview(b"last")), End(2)]
     await claimer.take_turn([Saying(claim, HELLO)], 0)
     async with asyncio.timeout(PATIENCE_SECONDS):
         assert await asking == HELLO

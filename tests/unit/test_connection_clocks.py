@@ -1,6 +1,7 @@
 """How long clients may keep the gateway waiting, told by clocks."""
 
 import asyncio
+import time
 
 import pytest
 
@@ -18,7 +19,7 @@ class Client:
 
     def lose_patience(self, clock: Clock) -> None:
         self.lost_by.append(clock)
-        self.wait.by(clock) if self._has_just_sent else self.wait.for_taking()
+        self.wait.by(clock) if self._has_just_sent else self.wait.close()
 
 
 @pytest.fixture
@@ -60,8 +61,8 @@ async def test_a_wait_that_has_ended_begins_no_more(clocks: ConnectionClocks) ->
     wait = Client(clocks).wait
     wait.by(clocks.head)
     wait.end()
-    wait.for_taking()
-    assert (len(clocks.head), len(clocks.taking)) == (0, 0)
+    wait.by(clocks.idle)
+    assert (len(clocks.head), len(clocks.idle)) == (0, 0)
 
 
 async def test_patience_is_lost_once() -> None:
@@ -102,3 +103,15 @@ async def test_the_idle_can_be_hurried(clocks: ConnectionClocks) -> None:
     assert before.lost_by == []
     after.wait.by(clocks.idle)
     await until("their time is over", lambda: bool(before.lost_by and after.lost_by))
+
+
+async def test_a_process_that_stood_still_reads_first() -> None:
+    """What a client has sent while this process stood still is read before its time counts as over."""
+    clocks = ConnectionClocks(head_seconds=0.2, idle_seconds=60, taking_seconds=60)
+    in_time, too_late = Client(clocks), Client(clocks)
+    in_time.wait.by(clocks.head)
+    too_late.wait.by(clocks.head)
+    asyncio.get_running_loop().call_later(0.3, in_time.wait.by, None)  # as the loop reads, when it goes on
+    time.sleep(0.6)  # noqa: ASYNC251 - as a frozen process
+    await until("the time of the other is over", lambda: bool(too_late.lost_by))
+    assert in_time.lost_by == []

@@ -8,7 +8,7 @@ import pytest
 
 from fast_priority.conversation import Conversation, Wanting
 from fast_priority.errors import RequestLost
-from fast_priority.message import Chunk, End, Head, Part, Reply, Want
+from fast_priority.message import Chunk, End, Go, Head, Part, Reply, Want
 
 REPLY = Reply(200, [], b"")
 HEAD = Head(200, [], "worker-1")
@@ -53,6 +53,13 @@ async def test_said_twice_is_heard_once() -> None:
     assert not conversation.has_news
 
 
+async def test_a_permit_is_heard_once() -> None:
+    """However often a worker repeats it, it is there once."""
+    conversation = heard(*[Go()] * 5000)
+    assert await conversation.next() == Go()
+    assert (conversation.has_news, conversation.was_heard_of) == (False, True)
+
+
 @pytest.mark.parametrize("after_a_hole", [chunk(2, b"c"), End(2)])
 async def test_a_hole_is_no_body(after_a_hole: Part) -> None:
     """When a chunk is missing, what came before it can be read, and then it fails: it never looks whole."""
@@ -88,6 +95,20 @@ async def test_silence_has_an_end(wait: Callable[..., Coroutine[Any, Any, object
     """Whoever waits for the other side for longer than it can be silent is told that the request is lost."""
     with pytest.raises(RequestLost, match="nothing was heard"):
         await wait(Conversation(), within_seconds=0.01)
+
+
+async def test_a_request_that_gets_on_is_not_lost() -> None:
+    """While a request's body still goes up, the other side may be silent for as long as that takes."""
+    conversation = Conversation()
+    waiting = asyncio.create_task(conversation.next(within_seconds=0.05))
+    loop = asyncio.get_running_loop()
+    ends_at = loop.time() + 1.0
+    while loop.time() < ends_at:
+        conversation.progress()
+        await asyncio.sleep(0.001)
+    assert not waiting.done()
+    with pytest.raises(RequestLost):
+        await waiting
 
 
 async def test_more_than_was_wanted_is_not_kept() -> None:

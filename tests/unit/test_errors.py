@@ -64,7 +64,7 @@ def test_status_says_whose_fault(error: type[GatewayError]) -> None:
         "client": (400, 408, 413, 414, 431),
         "overload": (503,),
         "target": (502, 504),
-        "internal": (500, 501, 502, 503),
+        "internal": (500, 501, 502, 503, 508),
     }
     assert set(statuses) == set(get_args(Fault))
     assert error.status in statuses[error.fault]

@@ -12,10 +12,12 @@ from fast_priority.trusted_proxies import TrustedProxies, address_of
 HOST = (b"host", b"api.example:8080")
 CLIENT = "192.0.2.7"
 NOBODY = TrustedProxies()
+NAME = b"fast-priority-0123456789abcdef"
 EVERYBODY = TrustedProxies.of(["0.0.0.0/0", "::/0"])
 SPOOFABLE = [
     b"Forwarded", b"X-Forwarded-For", b"X-Forwarded-Host", b"X-Forwarded-Proto", b"X-Forwarded-Port",
     b"X-Forwarded-Server", b"X-Forwarded-Prefix", b"X-Forwarded-Ssl", b"X-Forwarded-User", b"X-Forwarded", b"X-Real-IP",
+    b"X-Original-URL", b"X-Rewrite-URL", b"X-Original-URI", b"X_Original_URL",
 ]  # fmt: skip
 
 
@@ -24,7 +26,7 @@ def hop(peer: str | None = CLIENT, scheme: str = "http", http_version: str = "1.
 
 
 def onward(fields: Fields, came: Hop | None = None, trusted: TrustedProxies = NOBODY) -> Fields:
-    return onward_request_fields(fields, came or hop(), trusted)
+    return onward_request_fields(fields, came or hop(), trusted, [NAME])
 
 
 def values(fields: Fields, name: bytes) -> list[bytes]:
@@ -38,7 +40,7 @@ def test_what_is_added_to_a_bare_request() -> None:
         (b"x-forwarded-host", b"api.example:8080"),
         (b"x-forwarded-proto", b"http"),
         (b"forwarded", b'for=192.0.2.7;host="api.example:8080";proto=http'),
-        (b"via", b"1.1 fast-priority"),
+        (b"via", b"1.1 " + NAME),
     ]
 
 
@@ -79,7 +81,7 @@ def test_a_trusted_proxy_is_believed() -> None:
         b"forwarded": [b"for=198.51.100.1;proto=https", b'for=192.0.2.7;host="api.example:8080";proto=http'],
         b"x-forwarded-port": [b"443"],
         b"x-real-ip": [b"198.51.100.1"],
-        b"via": [b"1.1 fast-priority"],
+        b"via": [b"1.1 " + NAME],
     }
 
 
@@ -191,14 +193,14 @@ def test_the_scheme() -> None:
 def test_via_on_requests(version: str, trusted: TrustedProxies) -> None:
     """The gateway is the last in Via, behind those that were there, with the version that the client spoke."""
     sent = onward([HOST, (b"via", b"1.0 one, 1.1 two")], hop(http_version=version), trusted)
-    assert values(sent, b"via") == [b"1.0 one, 1.1 two", version.encode() + b" fast-priority"]
+    assert values(sent, b"via") == [b"1.0 one, 1.1 two", version.encode() + b" " + NAME]
 
 
 @pytest.mark.parametrize("version", ["1.0", "1.1"])
 def test_via_on_responses(version: str) -> None:
     """The gateway is the last in a response's Via, with the version that the target spoke; the rest is as it was."""
     fields = [(b"Via", b"1.1 cache"), (b"ETag", b"1")]
-    assert onward_response_fields(fields, version) == [*fields, (b"via", version.encode() + b" fast-priority")]
+    assert onward_response_fields(fields, version, NAME) == [*fields, (b"via", version.encode() + b" " + NAME)]
 
 
 @pytest.mark.parametrize(("client", "peer"), [(("192.0.2.7", 5), "192.0.2.7"), (None, None), (("testclient", 5), None)])

@@ -1,19 +1,20 @@
 """What a worker has in flight: gateways are heard, and who has left is not served."""
 
 import math
-import time
 
 import pytest
 
+from fast_priority.broker import keys
 from fast_priority.broker.claiming import Claim
 from fast_priority.carrying import Line
+from fast_priority.elapsed import Moment
 from fast_priority.in_flight import Carried, InFlight
 from fast_priority.message import Frame, Leave, Part, Want
 
 CLAIM = Claim("job-1", "execution-1", "high", "gateway-1", b"")
 
 
-LONG = math.inf
+LONG = Moment(math.inf, math.inf, math.inf)
 
 
 def line_for(claim: Claim) -> Line:
@@ -91,30 +92,47 @@ def test_another_execution_is_another_claim() -> None:
     assert (len(in_flight), in_flight.get(CLAIM)) == (0, None)
 
 
-def leased(seconds: float) -> Carried:
-    return Carried(CLAIM, line_for, time.monotonic() + seconds)
+def ago(seconds: float, **by_one_clock: float) -> Moment:
+    """The moment that was so long ago, or by one clock longer."""
+    now = Moment.now()
+    passed = dict.fromkeys(Moment._fields, seconds) | by_one_clock
+    return Moment(*(clock - passed[name] for name, clock in now._asdict().items()))
+
+
+def leased(since: Moment) -> Carried:
+    return Carried(CLAIM, line_for, since)
 
 
 def test_leased() -> None:
     """What is leased may be sent."""
-    assert leased(60).may_be_sent
+    assert leased(Moment.now()).may_be_sent
 
 
-def test_out_of_lease() -> None:
-    """What is no longer leased, because its worker was frozen, may not be sent: somebody else may have it."""
-    assert not leased(-1).may_be_sent
+@pytest.mark.parametrize("clock", Moment._fields)
+def test_out_of_lease(clock: str) -> None:
+    """A request may not be sent once its lease is over by any clock: somebody else may have it.
+
+    The worker was frozen, its machine was suspended, or its clock was set.
+    """
+    assert not leased(ago(0, **{clock: keys.LEASE_SECONDS + 1})).may_be_sent
+
+
+def test_a_clock_that_was_set_back() -> None:
+    """A wall clock that was set back makes no lease last longer."""
+    assert not leased(ago(keys.LEASE_SECONDS + 1, wall=-3600)).may_be_sent
 
 
 def test_prolonged() -> None:
-    """A lease that was renewed in time is good for longer."""
-    carried = leased(0.5)
-    carried.prolong(time.monotonic() + 60)
-    assert carried._leased_until > time.monotonic() + 1
+    """A lease that was renewed in time lasts from then on."""
+    carried = leased(ago(keys.LEASE_SECONDS - 2))
+    now = Moment.now()
+    carried.prolong(now)
+    assert carried._leased_since == now
     assert carried.may_be_sent
 
 
 def test_prolonged_too_late() -> None:
-    """A lease that once had run out makes nothing good again."""
-    carried = leased(-1)
-    carried.prolong(time.monotonic() + 60)
+    """A renewal does not bring a lease back that had ended before."""
+    carried = leased(ago(keys.LEASE_SECONDS + 1))
+    carried.prolong(Moment.now())
     assert not carried.may_be_sent

@@ -47,6 +47,7 @@ def test_no_two_rows_for_one_key() -> None:
         keys.gateway("id"),
         keys.inbox("id"),
         keys.WAKE_UP,
+        keys.DEPLOYMENT,
         keys.QUEUES,
         keys.WORKERS,
         keys.WORKER_PREFIX + "name",

@@ -2,10 +2,13 @@
 
 from collections.abc import Callable
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fast_priority.client_patience import LEAST_BYTES_PER_SECOND
+from fast_priority.conversation import Wanting
 from fast_priority.message import (
     MOST_CHUNK_BYTES,
     Chunk,
@@ -13,6 +16,7 @@ from fast_priority.message import (
     Failure,
     ForwardCall,
     Frame,
+    Go,
     Head,
     Leave,
     Reply,
@@ -31,7 +35,7 @@ field_lines = st.lists(st.tuples(st.binary(), st.binary()))
 requests = st.builds(Request, st.text(), st.binary(), field_lines, st.none() | st.binary())
 numbers = st.floats(allow_nan=False)
 policies = st.builds(TargetPolicy, st.text(), numbers, numbers, st.integers(0, 2**63 - 1))
-calls = st.builds(ForwardCall, requests, policies, st.integers(0, 2**63 - 1))
+calls = st.builds(ForwardCall, requests, policies, st.integers(0, 2**63 - 1), st.booleans(), numbers)
 lines = st.text(st.characters(exclude_categories=["Cc", "Cs", "Zl", "Zp"]), max_size=1000)
 replies = st.builds(Reply, st.integers(200, 599), field_lines, st.binary())
 counts = st.integers(0, 2**63 - 1)
@@ -43,6 +47,7 @@ parts = (
     | st.builds(End, counts)
     | st.builds(Want, counts, lines)
     | st.just(Leave())
+    | st.just(Go())
 )
 frames = st.builds(Frame, st.text(), parts)
 
@@ -55,6 +60,31 @@ both_decoders = pytest.mark.parametrize("decode", [decode_call, decode_frame])
 def test_call_survives(call: ForwardCall) -> None:
     """A call is read as it was written: every byte, field order and repeated fields."""
     assert decode_call(encode(call)) == call
+
+
+def test_a_call_of_an_earlier_release() -> None:
+    """A call that says nothing of permits, nor how patient its gateway is with clients, asks for no permit."""
+    earlier = msgspec.msgpack.encode(msgspec.msgpack.decode(encode(CALL))[:-2])
+    assert decode_call(earlier) == CALL
+    assert not decode_call(earlier).is_permit
+
+
+@pytest.mark.parametrize("timeout_seconds", [0.1, 180.0])
+@pytest.mark.parametrize("client_timeout_seconds", [0.1, 15.0, 86_400.0])
+@pytest.mark.parametrize("frames_in_flight", [1, 6, 1024])
+def test_a_worker_is_more_patient_than_the_gateway(
+    timeout_seconds: float, client_timeout_seconds: float, frames_in_flight: int
+) -> None:
+    """It waits for longer than a client may be silent, and than one may take all that is under way to it."""
+    policy = TargetPolicy("http://api", 1.0, timeout_seconds, 0)
+    request = Request("GET", b"/", [], b"")
+    call = ForwardCall(request, policy, frames_in_flight, client_timeout_seconds=client_timeout_seconds)
+    wanting, taken = Wanting(frames_in_flight), 1
+    while wanting.take() is None:
+        taken += 1
+    taking_seconds = client_timeout_seconds + (taken * MOST_CHUNK_BYTES + 4 * 1024 * 1024) / LEAST_BYTES_PER_SECOND
+    assert call.most_sending_silence_seconds > client_timeout_seconds + 10
+    assert call.most_taking_silence_seconds > taking_seconds + 10
 
 
 @given(frames)

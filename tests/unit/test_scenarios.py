@@ -212,3 +212,15 @@ def test_unknown_scenario_is_refused() -> None:
     """A name that is not in the catalogue is refused with those that are."""
     with pytest.raises(ValueError, match=r"^'storm' is no scenario; take one of saturation, burst, mixed, "):
         build("storm", Sizing(4))
+
+
+@pytest.mark.parametrize("name", ["saturation", "burst", "failing", "leaving", "drain"])
+def test_handshakes_take_part(name: str) -> None:
+    """Of both priorities, a part of the requests asks for a WebSocket, and most do not."""
+    for stream in build(name, Sizing(4)).streams:
+        assert 1 < stream.handshake_every <= 4
+
+
+def test_what_is_measured_has_no_handshakes() -> None:
+    """The requests that are compared with theory are all of one kind."""
+    assert {stream.handshake_every for stream in build("mixed", Sizing(4)).streams} == {0}

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from fast_priority.priority import Listing, Priority
+from fast_priority.priority import Listing, PathCase, Priority
 from fast_priority.settings import Settings
 from fast_priority.trusted_proxies import address_of
 
@@ -18,6 +18,7 @@ from fast_priority.trusted_proxies import address_of
         ("prio_base_paths", ()),
         ("pass_through", ("health/",)),
         ("normalize_paths", True),
+        ("path_case", PathCase.EXACT),
         ("poll_interval", 1.0),
         ("ttl", 300),
         ("redis_host", "localhost"),
@@ -55,6 +56,8 @@ def test_default(name: str, default: object) -> None:
         ("TARGET_BASE_URL", "https://api.example/v1", "target_base_url", "https://api.example/v1"),
         ("HIGH_PRIO_PATHS", "listed", "high_prio_paths", Listing.LISTED),
         ("HIGH_PRIO_PATHS", "unlisted", "high_prio_paths", Listing.UNLISTED),
+        ("PATH_CASE", "ignore", "path_case", PathCase.IGNORE),
+        ("PATH_CASE", " Exact ", "path_case", PathCase.EXACT),
         ("PRIO_PATHS", "endpoint_1,endpoint_2", "prio_paths", ("endpoint_1", "endpoint_2")),
         ("PRIO_BASE_PATHS", "reports, v1/batch ,", "prio_base_paths", ("reports", "v1/batch")),
         ("PASS_THROUGH", "version,health/", "pass_through", ("version", "health/")),
@@ -73,9 +76,12 @@ def test_default(name: str, default: object) -> None:
         ("HOST", "127.0.0.1", "host", "127.0.0.1"),
         ("PORT", "8001", "port", 8001),
         ("TIMEOUT", "2.5", "timeout", 2.5),
+        ("CLIENT_TIMEOUT", "2.5", "client_timeout", 2.5),
         ("CONNECT_TIMEOUT", "0.5", "connect_timeout", 0.5),
         ("MAX_BODY", "2048", "max_body", 2048),
         ("MAX_CONNECTIONS", "0", "max_connections", 0),
+        ("WEBSOCKETS", "off", "websockets", False),
+        ("MAX_TUNNELS", "7", "max_tunnels", 7),
         ("HEAD_TIMEOUT", "2.5", "head_timeout", 2.5),
         ("KEEP_ALIVE", "60", "keep_alive", 60.0),
         ("DRAIN_TIMEOUT", "25", "drain_timeout", 25.0),
@@ -106,7 +112,7 @@ def test_normalisation_is_turned_off(monkeypatch: pytest.MonkeyPatch, text: str)
     monkeypatch.setenv("FAST_PRIORITY_NORMALIZE_PATHS", text)
     monkeypatch.setenv("FAST_PRIORITY_PRIO_PATHS", "/orders")
     rules = Settings.load().rules
-    assert (rules.priority_of("/orders"), rules.priority_of("/orders/")) == (Priority.LOW, Priority.HIGH)
+    assert (rules.priority_of("/orders", "GET"), rules.priority_of("/orders/", "GET")) == (Priority.LOW, Priority.HIGH)
 
 
 @pytest.mark.parametrize("text", ["1", "true", "yes", "on", ""])
@@ -114,7 +120,16 @@ def test_normalisation_is_on(monkeypatch: pytest.MonkeyPatch, text: str) -> None
     """1, true, yes, on and nothing at all leave slashes at the ends of a path without meaning."""
     monkeypatch.setenv("FAST_PRIORITY_NORMALIZE_PATHS", text)
     monkeypatch.setenv("FAST_PRIORITY_PRIO_PATHS", "/orders")
-    assert Settings.load().rules.priority_of("orders/") is Priority.LOW
+    assert Settings.load().rules.priority_of("orders/", "GET") is Priority.LOW
+
+
+@pytest.mark.parametrize("text", ["ignore", "IGNORE", "Ignore"])
+def test_capitals_are_ignored(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+    """FAST_PRIORITY_PATH_CASE=ignore makes one path of all its spellings in capitals and small letters."""
+    monkeypatch.setenv("FAST_PRIORITY_PATH_CASE", text)
+    monkeypatch.setenv("FAST_PRIORITY_PRIO_PATHS", "/orders")
+    rules = Settings.load().rules
+    assert {rules.priority_of(path, "GET") for path in ("/orders", "/Orders", "/ORDERS")} == {Priority.LOW}
 
 
 @pytest.mark.parametrize("written", ["reports", "/reports", "reports/", "/reports/"])
@@ -123,7 +138,7 @@ def test_slashes_mean_the_same(monkeypatch: pytest.MonkeyPatch, variable: str, w
     """A path means the same with and without slashes at either end, in every list of paths."""
     monkeypatch.setenv(f"FAST_PRIORITY_{variable}", written)
     expected = None if variable == "PASS_THROUGH" else Priority.LOW
-    assert Settings.load().rules.priority_of("/reports") is expected
+    assert Settings.load().rules.priority_of("/reports", "GET") is expected
 
 
 def test_rules_follow_the_listing(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -131,19 +146,19 @@ def test_rules_follow_the_listing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FAST_PRIORITY_HIGH_PRIO_PATHS", "listed")
     monkeypatch.setenv("FAST_PRIORITY_PRIO_PATHS", "orders")
     rules = Settings.load().rules
-    assert (rules.priority_of("/orders"), rules.priority_of("/others")) == (Priority.HIGH, Priority.LOW)
+    assert (rules.priority_of("/orders", "GET"), rules.priority_of("/others", "GET")) == (Priority.HIGH, Priority.LOW)
 
 
 def test_health_passes_through_by_default() -> None:
     """Without FAST_PRIORITY_PASS_THROUGH, the target's /health skips the queue."""
-    assert Settings.load().rules.priority_of("/health") is None
+    assert Settings.load().rules.priority_of("/health", "GET") is None
 
 
 @pytest.mark.parametrize("path", ["/docs", "/redoc", "/openapi.json"])
 def test_documentation_passes_through(monkeypatch: pytest.MonkeyPatch, path: str) -> None:
     """The target's documentation skips the queue, even with an empty list of paths that do."""
     monkeypatch.setenv("FAST_PRIORITY_PASS_THROUGH", "")
-    assert Settings.load().rules.priority_of(path) is None
+    assert Settings.load().rules.priority_of(path, "GET") is None
 
 
 def test_target_policy(monkeypatch: pytest.MonkeyPatch) -> None:

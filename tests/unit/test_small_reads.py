@@ -1,6 +1,8 @@
-"""Reads are small while a head is read, and large once a body flows."""
+"""Of a client's bytes no more is read at once than its protocol wants."""
 
 import asyncio
+
+import pytest
 
 from fast_priority.small_reads import SmallReads
 
@@ -8,8 +10,8 @@ from fast_priority.small_reads import SmallReads
 class Inner:
     """A protocol that remembers what it was given."""
 
-    def __init__(self) -> None:
-        self.in_head = True
+    def __init__(self, most_read_bytes: int = 8192) -> None:
+        self.most_read_bytes = most_read_bytes
         self.received: list[bytes] = []
 
     def connection_made(self, transport: asyncio.Transport) -> None: ...
@@ -35,18 +37,15 @@ def fill(reads: SmallReads, data: bytes) -> int:
     return size
 
 
-def test_little_is_read_of_what_may_be_a_head() -> None:
-    """Of much that comes together with a head, only the beginning is read."""
-    inner = Inner()
-    assert fill(SmallReads(inner), b"x" * 1_000_000) == 8192
-    assert inner.received == [b"x" * 8192]
-
-
-def test_much_is_read_of_a_body() -> None:
-    """Once a body flows, reads are as large as a server's usual ones."""
-    inner = Inner()
-    inner.in_head = False
-    assert fill(SmallReads(inner), b"x" * 1_000_000) == 256 * 1024
+@pytest.mark.parametrize("most_bytes", [1, 8192, 256 * 1024])
+def test_no_more_is_read_than_is_wanted(most_bytes: int) -> None:
+    """Of much that has come, one read brings as much as the protocol wants, and each read asks it again."""
+    inner = Inner(most_bytes)
+    reads = SmallReads(inner)
+    assert fill(reads, b"x" * 1_000_000) == most_bytes
+    inner.most_read_bytes = 100
+    assert fill(reads, b"y" * 1_000_000) == 100
+    assert inner.received == [b"x" * most_bytes, b"y" * 100]
 
 
 def test_what_was_read_stays() -> None:

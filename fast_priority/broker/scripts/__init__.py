@@ -7,8 +7,15 @@ from importlib.resources import files
 from typing import Any
 
 from redis.asyncio import Redis
-from redis.exceptions import NoScriptError, OutOfMemoryError, ResponseError
+from redis.exceptions import (
+    AuthenticationError,
+    BusyLoadingError,
+    NoScriptError,
+    OutOfMemoryError,
+    ResponseError,
+)
 
+from fast_priority.broker.pool import NotCarriedOut
 from fast_priority.broker.round_trip import Argument, Command, send_together
 
 
@@ -22,12 +29,14 @@ class Script:
     def __post_init__(self) -> None:
         object.__setattr__(self, "digest", sha1(self.source.encode(), usedforsecurity=False).hexdigest())
 
-    async def run(self, redis: Redis, keys: list[str], arguments: list[Argument]) -> Any:
-        """Run the step and give what it returns. Raises what Redis refuses, and what redis-py raises."""
+    async def run(
+        self, redis: Redis, keys: list[str], arguments: list[Argument], within_seconds: float | None = None
+    ) -> Any:
+        """Run the step and give what it returns. Raises what Redis refuses, and what `send_together` raises."""
         on = (len(keys), *keys, *arguments)
-        (answer,) = await send_together(redis, [("EVALSHA", self.digest, *on)])
+        (answer,) = await send_together(redis, [("EVALSHA", self.digest, *on)], within_seconds)
         if isinstance(answer, NoScriptError):
-            (answer,) = await send_together(redis, [("EVAL", self.source, *on)])
+            (answer,) = await send_together(redis, [("EVAL", self.source, *on)], within_seconds)
         if isinstance(answer, Exception):
             raise answer
         return answer
@@ -78,6 +87,11 @@ def is_out_of_memory(error: BaseException) -> bool:
     return isinstance(error, OutOfMemoryError) or (isinstance(error, ResponseError) and "OOM command" in str(error))
 
 
+def is_refusal(error: BaseException) -> bool:
+    """Tell whether Redis refused a step before it began, so that nothing of it was carried out."""
+    return isinstance(error, NotCarriedOut | BusyLoadingError | AuthenticationError) or is_out_of_memory(error)
+
+
 def _concerns_it_alone(error: Exception) -> bool:
     return is_wrong_type(error) or is_out_of_memory(error)
 
@@ -96,6 +110,7 @@ def _script(*names: str) -> Script:
 
 
 SUBMIT = _script("this_server", "submit")
+RECALL = _script("this_server", "recall")
 CLAIM = _script("this_server", "claim")
 SAY = _script("say")
 PUSH = _script("push")

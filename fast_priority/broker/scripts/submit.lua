@@ -6,8 +6,9 @@
 --       then the constant field-value pairs of a job, then for each job: id, queue name, data, time, description,
 --       until when, by the clock of Redis, it may be queued, '1' if it goes first, for it has been queued before,
 --       '1' if it may be queued again should its worker be lost
--- Returns, for each job, 'queued', 'full' if its queue is, or 'late': a Redis that was held up must not queue what nobody
--- waits for any more; the client has been told 503.
+-- Returns { this server's run id, its clock's seconds and microseconds, then for each job 'queued', 'full' if its queue is,
+-- or 'late' }. Late: a Redis that was held up must not queue what nobody waits for any more, nor what recall.lua has found
+-- absent: its gateway has decided by that.
 --
 -- A job names the server that took it. A server that was restarted, or has taken the place of another, may have
 -- forgotten the last that happened, so it cannot tell what of an earlier one's jobs has been started.
@@ -26,7 +27,7 @@ local fields = {}
 for i = 11, first - 1 do fields[#fields + 1] = ARGV[i] end
 local base = #fields
 
-local waiting, outcomes, behind = {}, {}, {}
+local waiting, outcomes, behind = {}, { server, time[1], time[2] }, {}
 local woken = 0
 for i = first, #ARGV, 8 do
   local id, name, goes_first = ARGV[i], ARGV[i + 1], ARGV[i + 6] == '1'
@@ -44,14 +45,19 @@ for i = first, #ARGV, 8 do
     fields[base + 11], fields[base + 12] = 'gateway', gateway
     fields[base + 13], fields[base + 14] = 'server', server
     fields[base + 15], fields[base + 16] = 'again', ARGV[i + 7]
-    redis.call('HSET', prefix .. id, unpack(fields))
-    -- The gateway withdraws it after ttl; the second more is for a gateway that cannot.
-    redis.call('EXPIRE', prefix .. id, ttl + 1)
-    behind[name] = behind[name] or {}
-    if goes_first then redis.call('LPUSH', queues[name], id) else table.insert(behind[name], id) end
-    waiting[name] = waiting[name] + 1
-    outcomes[#outcomes + 1] = 'queued'
-    woken = woken + 1
+    if redis.call('HSET', prefix .. id, unpack(fields)) < #fields / 2 then
+      -- Some fields were there: this is the tombstone that recall.lua left.
+      redis.call('DEL', prefix .. id)
+      outcomes[#outcomes + 1] = 'late'
+    else
+      -- The gateway withdraws it after ttl; the second more is for a gateway that cannot.
+      redis.call('EXPIRE', prefix .. id, ttl + 1)
+      behind[name] = behind[name] or {}
+      if goes_first then redis.call('LPUSH', queues[name], id) else table.insert(behind[name], id) end
+      waiting[name] = waiting[name] + 1
+      outcomes[#outcomes + 1] = 'queued'
+      woken = woken + 1
+    end
   end
 end
 

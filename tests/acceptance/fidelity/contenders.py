@@ -38,6 +38,8 @@ _REQUEST_TARGET = re.compile(rb"[A-Z]+ ([!-\xff]+) HTTP/")
 _TARGET_SECONDS = 5
 """How long the target may be silent; it never is, so this only frees the slot after a case that goes wrong."""
 
+HAPROXY_ARGUMENTS = ("-f", "{configuration}")
+NGINX_ARGUMENTS = ("-p", "{folder}", "-c", "{configuration}")
 HAPROXY_CONFIGURATION = """\
 defaults
   mode http
@@ -143,20 +145,29 @@ def _gateway(parts: ExitStack, folder: Path, target: ScriptedTarget, redis_at: R
 
 
 def _haproxy(parts: ExitStack, folder: Path, cases: Sequence[Case]) -> Contender:
-    return _proxy(parts, folder, "haproxy", HAPROXY_CONFIGURATION, ("-f", "{configuration}"))
+    return _proxy(parts, folder, "haproxy", HAPROXY_CONFIGURATION, HAPROXY_ARGUMENTS)
 
 
 def _nginx(parts: ExitStack, folder: Path, cases: Sequence[Case]) -> Contender:
-    return _proxy(parts, folder, "nginx", NGINX_CONFIGURATION, ("-p", "{folder}", "-c", "{configuration}"))
+    return _proxy(parts, folder, "nginx", NGINX_CONFIGURATION, NGINX_ARGUMENTS)
 
 
 def _proxy(parts: ExitStack, folder: Path, program: str, template: str, arguments: Sequence[str]) -> Contender:
+    target, port = parts.enter_context(ScriptedTarget()), free_port()
+    start_program(parts, folder, program, template.format(port=port, target=target.port), arguments, port)
+    return Contender(port, target)
+
+
+def start_program(parts: ExitStack, folder: Path, program: str, text: str, arguments: Sequence[str], port: int) -> None:
+    """Start a program with this text as its configuration, and wait until it listens. Raises NotInstalled.
+
+    `{folder}` and `{configuration}` in its arguments are replaced.
+    """
     found = shutil.which(program)
     if found is None:
         raise NotInstalled(f"{program} is not on the PATH")
-    target, port = parts.enter_context(ScriptedTarget()), free_port()
     configuration = folder / f"{program}.conf"
-    configuration.write_text(template.format(port=port, target=target.port))
+    configuration.write_text(text)
     command = [found, *(word.format(configuration=configuration, folder=folder) for word in arguments)]
     output = parts.enter_context((folder / f"{program}.log").open("wb"))
     process = subprocess.Popen(
@@ -167,7 +178,6 @@ def _proxy(parts: ExitStack, folder: Path, program: str, template: str, argument
     wait_until(f"{program} listens", lambda: process.poll() is not None or _listens(port))
     if process.poll() is not None:
         raise RuntimeError((folder / f"{program}.log").read_text())
-    return Contender(port, target)
 
 
 def _listens(port: int) -> bool:

@@ -1,0 +1,27 @@
+"""The seeds: bytes that clients have sent, or might, each on a line of corpus.txt as Python writes bytes."""
+
+import ast
+from pathlib import Path
+
+from tests.path_spellings import CHOSEN
+
+_FILE = Path(__file__).with_name("corpus.txt")
+
+
+def written(data: bytes) -> str:
+    """Return the line of the corpus for these bytes."""
+    return repr(data)
+
+
+def read_corpus() -> list[bytes]:
+    """Return all seeds: the lines of the file, and a request for each spelling of a path that is known."""
+    lines = [line.strip() for line in _FILE.read_text(encoding="ascii").splitlines()]
+    heads = [_bytes_of(line) for line in lines if line and not line.startswith("#")]
+    return [*heads, *(f"GET {path} HTTP/1.1\r\nHost: x\r\n\r\n".encode() for path in CHOSEN)]
+
+
+def _bytes_of(line: str) -> bytes:
+    data = ast.literal_eval(line)
+    if not isinstance(data, bytes):
+        raise TypeError(f"corpus.txt has a line that is not bytes: {line[:60]}")
+    return data

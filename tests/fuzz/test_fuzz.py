@@ -1,0 +1,112 @@
+"""The fuzz itself: its seeds hold, its verdict sees what is wrong, and its cases come again."""
+
+from collections.abc import Mapping
+from contextlib import ExitStack
+from pathlib import Path
+from random import Random
+
+import pytest
+
+from fast_priority.priority import Priority
+from tests.acceptance.fidelity.contenders import NotInstalled
+from tests.fuzz.changing import case_of
+from tests.fuzz.corpus import read_corpus, written
+from tests.fuzz.judging import Decision, Seen, findings
+from tests.fuzz.reading import ReadRequest, read_by_h11, read_by_httptools
+from tests.fuzz.trying import Field, fuzz
+from tests.path_servers import Label
+
+GET = b"GET /x HTTP/1.1\r\nHost: x\r\n\r\n"
+POST = b"POST /x HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\n\r\na"
+HIGH, LOW = Decision(b"/x", "GET", Priority.HIGH), Decision(b"/x", "GET", Priority.LOW)
+DIRECT = Decision(b"/x", "GET", None)
+READ = ReadRequest(b"GET", b"/x", b"")
+
+
+def test_the_seeds_hold(tmp_path: Path) -> None:
+    """Of all seeds none gets a higher level, skips the queue, or is read in two ways; and most arrive."""
+    seeds = read_corpus()
+    with ExitStack() as parts:
+        try:
+            field = Field.start(parts, tmp_path)
+        except NotInstalled as why:
+            pytest.skip(str(why))
+        record = fuzz(field, seeds, seed=1, seconds=0, say=lambda line: None)
+    assert [(written(finding.sent), finding.words) for finding in record.found] == []
+    assert record.cases == len(seeds)
+    assert record.arrived > record.cases / 2
+    assert {"high", "low", "direct"} <= set(record.by_level)
+
+
+def seen(
+    *decisions: Decision,
+    sent: bytes = GET,
+    arrived: tuple[bytes, ...] = (GET,),
+    others: Mapping[str, list[ReadRequest]] | None = None,
+    label: Label = "other",
+    is_silent: bool = False,
+) -> Seen:
+    return Seen(sent, decisions, arrived, is_silent, others or {}, {b"/x": {"nginx": label}})
+
+
+@pytest.mark.parametrize(
+    "fine",
+    [
+        seen(HIGH),
+        seen(LOW, label="low"),
+        seen(DIRECT, label="direct"),
+        seen(DIRECT, label="nothing"),
+        seen(HIGH, arrived=()),
+        seen(HIGH, HIGH, sent=GET + GET, arrived=(GET, GET), others={"a": [READ], "b": [], "c": [READ, READ, READ]}),
+        seen(HIGH, sent=GET.replace(b"/x", b"http://y:1/x")),
+        seen(HIGH, sent=POST + GET, others={"answers the second itself": [ReadRequest(b"POST", b"/x", b"a")]}),
+    ],
+)
+def test_what_is_right_is_no_finding(fine: Seen) -> None:
+    """A request that was decided on, arrived as it was sent, and is read alike by all, is right; so is a refusal."""
+    assert findings(fine) == []
+
+
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        (seen(HIGH, label="low"), "serves it as low"),
+        (seen(DIRECT, label="low"), "serves it as low"),
+        (seen(DIRECT, label="other"), "serves it as other"),
+        (seen(), "no decision"),
+        (seen(HIGH, arrived=(GET, GET)), "no decision"),
+        (seen(Decision(b"/y", "GET", Priority.HIGH)), "no decision"),
+        (seen(Decision(b"/x", "HEAD", Priority.HIGH)), "no decision"),
+        (seen(HIGH, HIGH, sent=GET + GET, arrived=(GET + GET,)), "not one request"),
+        (seen(HIGH, arrived=(GET.replace(b"\r\n", b"\n"),)), "not one request"),
+        (seen(HIGH, arrived=(GET[:-2],)), "not one request"),
+        (seen(HIGH, arrived=(GET + b"G",)), "not one request"),
+        (seen(HIGH, sent=GET.replace(b"HTTP/1.1", b"RTSP/1.0")), "no line of HTTP/1"),
+        (seen(HIGH, sent=GET.replace(b"/x", b"/X")), "no line of HTTP/1"),
+        (seen(HIGH, others={"nginx": [READ._replace(body=b"a")]}), "nginx read"),
+        (seen(HIGH, others={"nginx": [READ._replace(target=b"/y"), READ._replace(method=b"PUT")]}), "nginx read"),
+        (seen(arrived=(), is_silent=True), "neither answered nor closed"),
+    ],
+)
+def test_what_is_wrong_is_a_finding(wrong: Seen, words: str) -> None:
+    """A higher level, a way past the queue, and a request that was not decided on or has two readings, are found."""
+    assert any(words in finding for finding in findings(wrong))
+
+
+def test_the_same_seed_makes_the_same_cases() -> None:
+    """A run can be repeated, and another seed is another run."""
+    runs = []
+    for seed in (1, 1, 2):
+        random = Random(seed)
+        runs.append([case_of(random, read_corpus()) for _ in range(200)])
+    assert runs[0] == runs[1]
+    assert runs[0] != runs[2]
+
+
+@pytest.mark.parametrize("read", [read_by_h11, read_by_httptools])
+def test_requests_are_read(read: object) -> None:
+    """Both readers find whole requests, the beginning of one, and what is none."""
+    assert callable(read)
+    reading = read(GET + POST + b"GET /y HT")
+    assert reading.requests == [READ, ReadRequest(b"POST", b"/x", b"a")]
+    assert read(GET + b"\x00\r\n\r\n").is_refused

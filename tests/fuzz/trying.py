@@ -1,0 +1,120 @@
+"""One case after the other: sent to all, judged, and tried once more if something is wrong."""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from random import Random
+
+from tests.fuzz.changing import case_of
+from tests.fuzz.judging import Seen, findings
+from tests.fuzz.lanes import Gateway, Other, gateway_lane, other_lanes
+from tests.fuzz.reading import read_by_httptools
+from tests.path_servers import Ask, nginx_locations, python_files, starlette_files, starlette_routes
+
+_SECONDS_BETWEEN_LINES = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """A case after which something was wrong, twice."""
+
+    sent: bytes
+    words: tuple[str, ...]
+
+
+@dataclass(slots=True)
+class Record:
+    """What came of a run."""
+
+    cases: int = 0
+    arrived: int = 0
+    """Requests that reached the target."""
+    compared: int = 0
+    """Requests that others read in the same bytes."""
+    by_level: dict[str, int] = field(default_factory=dict)
+    """How many requests were decided to be of each level."""
+    once: int = 0
+    """Cases after which something was wrong that was not so in a second try."""
+    found: list[Finding] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """All that a case is sent to."""
+
+    gateway: Gateway
+    others: Mapping[str, Other]
+    servers: Mapping[str, Ask]
+
+    @classmethod
+    def start(cls, parts: ExitStack, folder: Path) -> "Field":
+        """Start everything; the stack ends it. Raises NotInstalled."""
+        for name in ("gateway", "others", "nginx", "files", "python"):
+            (folder / name).mkdir()
+        return cls(
+            parts.enter_context(gateway_lane(folder / "gateway")),
+            parts.enter_context(other_lanes(folder / "others")),
+            {
+                "nginx": parts.enter_context(nginx_locations(folder / "nginx")),
+                "Starlette's router": parts.enter_context(starlette_routes()),
+                "Starlette's files": parts.enter_context(starlette_files(folder / "files")),
+                "http.server": parts.enter_context(python_files(folder / "python")),
+            },
+        )
+
+    def see(self, sent: bytes) -> Seen:
+        """Send one case to all, and return what came of it."""
+        reading = read_by_httptools(sent)
+        finals = len(reading.requests) + reading.is_refused
+        is_silent = self.gateway.carry(sent, finals)
+        decisions, arrived = self.gateway.last
+        others = {name: other.read(sent, finals) for name, other in self.others.items()}
+        paths = {decision.path for decision in decisions if decision.path.startswith(b"/")}
+        labels = {path: {name: ask(path) for name, ask in self.servers.items()} for path in paths}
+        return Seen(sent, decisions, arrived, is_silent, others, labels)
+
+
+def fuzz(field_: Field, seeds: Sequence[bytes], seed: int, seconds: float, say: Callable[[str], None]) -> Record:
+    """Try all seeds, and then cases made at random until the time is over. `say` gets a line now and then."""
+    record, random = Record(), Random(seed)
+    begin = last_line = time.monotonic()
+    waiting = list(reversed(seeds))
+    while waiting or time.monotonic() < begin + seconds:
+        sent = waiting.pop() if waiting else case_of(random, seeds)
+        _try(field_, sent, record, say)
+        if time.monotonic() > last_line + _SECONDS_BETWEEN_LINES:
+            last_line = time.monotonic()
+            say(f"{last_line - begin:5.0f} s: {summary(record)}")
+    return record
+
+
+def summary(record: Record) -> str:
+    """Return the record in a line."""
+    levels = ", ".join(f"{count} {level}" for level, count in sorted(record.by_level.items()))
+    return (
+        f"{record.cases} cases, {record.arrived} requests arrived, {record.compared} others' readings compared, "
+        f"decided: {levels or 'none'}; {len(record.found)} findings, {record.once} seen once only"
+    )
+
+
+def _try(field_: Field, sent: bytes, record: Record, say: Callable[[str], None]) -> None:
+    seen = field_.see(sent)
+    record.cases += 1
+    record.arrived += len(seen.arrived)
+    record.compared += sum(map(len, seen.others.values()))
+    for decision in seen.decisions:
+        level = str(decision.level or "direct")
+        record.by_level[level] = record.by_level.get(level, 0) + 1
+    if not findings(seen):
+        return
+    # A machine that is busy can be too slow for a comparison, and is not so twice for the same case.
+    words = findings(field_.see(sent))
+    if not words:
+        record.once += 1
+        return
+    record.found.append(Finding(sent, tuple(words)))
+    say(f"FOUND {sent!r}")
+    for line in words:
+        say(f"  {line}")

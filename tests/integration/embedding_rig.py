@@ -1,0 +1,89 @@
+"""The gateway as somebody's application: in this process, served in several ways, in front of a mock and its worker."""
+
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import uvicorn
+
+from fast_priority.app import create_app
+from fast_priority.broker import keys
+from fast_priority.connection_clocks import ConnectionClocks
+from fast_priority.door import Door
+from fast_priority.gateway_app import GatewayApp
+from fast_priority.graceful_server import GracefulServer
+from fast_priority.settings import Settings
+from fast_priority.stack import wait_until, worker_part
+from tests.harness import CLIENT_OPTIONS, Stack, running_stack
+from tests.redis_servers import loopback_redis
+
+PATIENCE_SECONDS = 30
+OWN_PAGES = ["/gateway_health", "/gateway_health/live", "/gateway_docs", "/gateway_redoc", "/gateway_openapi.json"]
+FORWARDED = ["/queued", "/low/queued", "/direct", "/docs"]
+
+
+@dataclass
+class Behind:
+    """What stands behind the gateways of a module: Redis, a worker with four slots, a mock target."""
+
+    stack: Stack
+
+    def app(self, **settings: Any) -> GatewayApp:
+        """Make a gateway in front of it; `/direct` skips the queue, and `/low` is low."""
+        chosen = {
+            "target_base_url": self.stack.mock_url,
+            "redis_host": "127.0.0.1",
+            "redis_port": self.stack.redis_port,
+            "pass_through": ("direct",),
+            "prio_base_paths": ("low",),
+            **settings,
+        }
+        return create_app(Settings.load(**chosen))
+
+    def saw(self) -> list[str]:
+        """The paths that have reached the target since this was asked last."""
+        found = [str(one["path"]) for one in self.stack.arrivals()]
+        self.stack.forget_arrivals()
+        return found
+
+
+@contextmanager
+def everything_behind(directory: Path) -> Iterator[Behind]:
+    """Run it."""
+    with loopback_redis() as port, running_stack(port, directory) as stack:
+        stack.start_mock()
+        stack.start(worker_part(1, 4, port))
+        wait_until("the worker is there", lambda: bool(stack.redis.scard(keys.WORKERS)))
+        yield Behind(stack)
+
+
+@contextmanager
+def served(app: Any, server: str = "ours", **options: Any) -> Iterator[httpx.Client]:
+    """Serve an application by our own server (`ours`), or as `fastapi run` does (`uvicorn`), and give a client."""
+    options = {"lifespan": "on", "log_config": None, "access_log": False, **options}
+    listener = socket.create_server(("127.0.0.1", 0))
+    if server == "ours":
+        clocks = ConnectionClocks(PATIENCE_SECONDS, PATIENCE_SECONDS, PATIENCE_SECONDS)
+        ours = {"ws": "none", "proxy_headers": False, "date_header": False, "server_header": False}
+        options = {"loop": "uvloop", **ours, **options}
+        config = uvicorn.Config(app, http=Door(clocks), **options)  # type: ignore[arg-type]
+        running: uvicorn.Server = GracefulServer(config, clocks, PATIENCE_SECONDS, on_drain=lambda: None)
+    else:
+        running = uvicorn.Server(uvicorn.Config(app, **options))
+    thread = threading.Thread(target=running.run, kwargs={"sockets": [listener]}, daemon=True)
+    thread.start()
+    try:
+        wait_until("it serves, or has ended", lambda: running.started or not thread.is_alive())
+        assert running.started
+        with httpx.Client(base_url=f"http://127.0.0.1:{listener.getsockname()[1]}", **CLIENT_OPTIONS) as client:
+            yield client
+    finally:
+        running.should_exit = True
+        thread.join(PATIENCE_SECONDS)
+        listener.close()
+        assert not thread.is_alive()

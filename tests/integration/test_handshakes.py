@@ -1,0 +1,452 @@
+"""A handshake at the target: what it may cost, when it is tried again, and what is left of it."""
+
+import gc
+import select
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from typing import Any
+
+import h11
+import pytest
+
+from fast_priority.broker.streaming import Permit
+from fast_priority.byte_stream import ByteStream
+from fast_priority.errors import NotSent, RequestCancelled, RequestLost
+from fast_priority.free_ports import free_port
+from fast_priority.handshake import Declined
+from fast_priority.message import ForwardCall, Reply, decode_call, encode
+from fast_priority.stack import wait_until
+from tests.harness import without_collector
+from tests.integration.protocol_rig import PATIENCE_SECONDS, connected, read_through, read_to_the_end
+from tests.integration.websocket_rig import (
+    HANDSHAKE,
+    SWITCH,
+    RawTarget,
+    Slots,
+    is_taken,
+    is_told_of_a_reset,
+    raw_target,
+    reset,
+    tunnelled,
+)
+
+DECLINE = b"HTTP/1.1 404 No\r\nContent-Length: 2\r\n\r\n!?"
+MORE_THAN_BUFFERS_HOLD = 64 * 1024 * 1024
+
+
+class Asked:
+    """A client that has asked for a WebSocket, its target, and the slots."""
+
+    def __init__(self, client: socket.socket, target: RawTarget, slots: Slots, port: int) -> None:
+        self.client = client
+        self.target = target
+        self.slots = slots
+        self.port = port
+
+    def status(self) -> bytes:
+        return read_through(self.client, b"\r\n\r\n").split(b" ")[1]
+
+    def target_has_a_reset(self) -> None:
+        with pytest.raises(ConnectionResetError):
+            read_to_the_end(self.target.connection)
+
+    def until_no_slot_is_held(self) -> None:
+        wait_until("no slot is held", lambda: not self.slots.held)
+
+
+@contextmanager
+def asked(**options: object) -> Iterator[Asked]:
+    """Yield one, whose request has been sent."""
+    slots = Slots()
+    with (
+        raw_target() as target,
+        tunnelled(target.port, slots=slots, **options) as port,  # type: ignore[arg-type]
+        connected(port) as client,
+    ):
+        client.sendall(HANDSHAKE)
+        yield Asked(client, target, slots, port)
+
+
+def test_a_slot_is_held_until_the_101() -> None:
+    """While the target is silent the slot is taken; when it has agreed, it is free."""
+    with asked() as one:
+        one.target.accept(b"")
+        assert len(one.slots.held) == 1
+        one.target.connection.sendall(SWITCH)
+        assert one.status() == b"101"
+        one.until_no_slot_is_held()
+
+
+def test_a_slot_is_held_until_a_response_has_ended() -> None:
+    """A response that declines holds the slot while it lasts."""
+    with asked() as one:
+        one.target.accept(DECLINE[:-1])
+        assert read_through(one.client, b"!").startswith(b"HTTP/1.1 404 ")
+        assert len(one.slots.held) == 1
+        one.target.connection.sendall(b"?")
+        read_through(one.client, b"?")
+        one.until_no_slot_is_held()
+
+
+def test_what_is_passed_through_takes_no_slot() -> None:
+    """A path that skips the queue asks for none."""
+    with asked(pass_through="chat") as one:
+        one.target.accept(DECLINE)
+        assert one.status() == b"404"
+        assert one.slots.attempts == []
+
+
+def close_it(one: Asked) -> None:
+    one.target.connection.close()
+
+
+def reset_it(one: Asked) -> None:
+    reset(one.target.connection)
+
+
+def lose_slot(one: Asked) -> None:
+    one.slots.lose(RequestLost("its worker died"))
+
+
+def find_worker_late(one: Asked) -> None:
+    one.slots.lose(NotSent("its worker was away"))
+
+
+@pytest.mark.parametrize("end", [close_it, reset_it, lose_slot, find_worker_late])
+@pytest.mark.parametrize("answer", [SWITCH, DECLINE], ids=["agreed", "declined"])
+def test_what_came_to_nothing_is_tried_once_more(end: Callable[[Asked], None], answer: bytes) -> None:
+    """A target that closes, and a slot that is lost, before any of a response: the second attempt goes in front."""
+    with asked() as one:
+        one.target.accept(b"")
+        end(one)
+        one.target.accept(answer)
+        assert one.status() == answer.split(b" ")[1]
+        assert one.slots.attempts == [1, 2]
+        one.until_no_slot_is_held()
+
+
+@pytest.mark.parametrize("end", [close_it, lose_slot])
+def test_there_is_no_third_attempt(end: Callable[[Asked], None]) -> None:
+    """What comes to nothing a second time is answered 502."""
+    with asked() as one:
+        for _ in range(2):
+            one.target.accept(b"")
+            end(one)
+        assert one.status() == b"502"
+        assert one.slots.attempts == [1, 2]
+        one.until_no_slot_is_held()
+
+
+def test_a_target_that_is_not_there_is_asked_twice() -> None:
+    """A connection that is refused is tried once more, as for a GET."""
+    slots = Slots()
+    with tunnelled(free_port(), slots=slots) as port, connected(port) as client:
+        client.sendall(HANDSHAKE)
+        assert b"target-refused" in read_through(client, b"}")
+    assert (slots.attempts, slots.held) == ([1, 2], {})
+
+
+@pytest.mark.parametrize(
+    "answer", [b"SSH-2.0\r\n\r\n", SWITCH.replace(b"websocket", b"h2c"), b"HTTP/1.1 99 No\r\n\r\n", DECLINE[:-1]]
+)
+def test_what_the_target_has_answered_is_not_tried_again(answer: bytes) -> None:
+    """After an unusable answer, or one that breaks off, there is no second attempt: the target has done its work."""
+    with asked() as one:
+        one.target.accept(answer)
+        one.target.connection.close()
+        read_to_the_end(one.client) if answer == DECLINE[:-1] else one.status()
+        assert one.slots.attempts == [1]
+        one.until_no_slot_is_held()
+
+
+def test_a_handshake_that_was_cancelled_is_not_tried_again() -> None:
+    """With its job cancelled by one of rq's tools, the handshake is broken off and answered 502."""
+    with asked() as one:
+        one.target.accept(b"")
+        one.slots.lose(RequestCancelled())
+        assert one.status() == b"502"
+        one.target_has_a_reset()
+        assert one.slots.attempts == [1]
+
+
+def test_a_slot_that_is_lost_breaks_a_response_off() -> None:
+    """Once a part of a response has been sent on, a lost worker ends both connections, and nothing is tried again."""
+    with asked() as one:
+        one.target.accept(DECLINE[:-1])
+        read_through(one.client, b"!")
+        lose_slot(one)
+        one.target_has_a_reset()
+        with pytest.raises(AssertionError, match="ended"):
+            read_through(one.client, b"?")
+        assert one.slots.attempts == [1]
+
+
+def test_a_slot_that_is_lost_ends_no_tunnel() -> None:
+    """After the 101 the tunnel needs no worker."""
+    with asked() as one:
+        one.target.accept(SWITCH)
+        read_through(one.client, b"\r\n\r\n")
+        one.until_no_slot_is_held()
+        lose_slot(one)
+        one.client.sendall(b"still there")
+        assert read_through(one.target.connection, b"there") == b"still there"
+
+
+def test_a_client_that_leaves_frees_the_slot() -> None:
+    """A client that leaves during the handshake frees the slot."""
+    with asked() as one:
+        one.target.accept(b"")
+        one.client.close()
+        one.target_has_a_reset()
+        one.until_no_slot_is_held()
+
+
+class Answering(Slots):
+    """Queues whose workers do not know permits, and send the request to the target as a GET."""
+
+    async def ask(self, *_: object, **__: object) -> Reply:  # type: ignore[override]
+        return Reply(426, [(b"upgrade-to", b"websocket")], b"no")
+
+
+def test_a_worker_that_knows_no_permits() -> None:
+    """What the target has answered to a worker of an earlier release is the client's."""
+    with tunnelled(free_port(), slots=Answering()) as port, connected(port) as client:
+        client.sendall(HANDSHAKE)
+        assert read_through(client, b"\r\n\r\nno").startswith(b"HTTP/1.1 426 ")
+
+
+class Granting(Slots):
+    """Queues that answer every request with a permit."""
+
+    async def ask(self, *arguments: Any, **_: Any) -> Permit:
+        call = decode_call(arguments[1])
+        payload = encode(ForwardCall(call.request, call.policy, call.frames_in_flight, is_permit=True))
+        return await super().ask(arguments[0], payload, arguments[2], None, is_idempotent=True)
+
+
+def test_a_permit_that_was_not_asked_for() -> None:
+    """A worker that answers an ordinary request with a permit is not believed, and the slot is not kept."""
+    slots = Granting()
+    with tunnelled(free_port(), slots=slots) as port, connected(port) as client:
+        client.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert b"urn:fast-priority:request-lost" in read_through(client, b"}")
+    assert slots.held == {}
+
+
+# What a target can do.
+
+
+@pytest.mark.parametrize(
+    "piece", [b"H", b"HTTP/1.1 103 Early Hints\r\n\r\n", b"HTTP/1.1 200 OK\r\nX-A: a"], ids=["drip", "interim", "part"]
+)
+def test_a_head_that_does_not_end_is_given_up(piece: bytes) -> None:
+    """A target has its timeout for the whole head, however often it sends a piece, and then the slot is free."""
+    with asked(timeout_seconds=0.5) as one:
+        one.target.accept(b"")
+        one.client.settimeout(0.05)
+        answer = b""
+        while b"504" not in answer:
+            try:
+                one.target.connection.sendall(piece[:1] if piece == b"H" and answer == b"" else piece)
+                answer += one.client.recv(4096)
+            except TimeoutError:
+                continue
+            except OSError:
+                one.client.settimeout(PATIENCE_SECONDS)
+                answer += one.client.recv(4096)
+                assert answer
+            if piece == b"H":
+                piece = b"HTTP/1.1 200 OK\r\nx"
+        one.until_no_slot_is_held()
+
+
+@pytest.mark.parametrize("field", [b"X-A: a\x01b", b"X-A: a\x1bb"])
+@pytest.mark.parametrize("answer", [SWITCH, DECLINE], ids=["agreed", "declined"])
+def test_a_field_with_controls_is_not_sent_on(answer: bytes, field: bytes) -> None:
+    """A head that a client cannot be sent is a 502, with a 101 as well."""
+    with asked() as one:
+        one.target.accept(answer.replace(b"\r\n\r\n", b"\r\n" + field + b"\r\n\r\n"))
+        assert one.status() == b"502"
+
+
+@pytest.mark.parametrize(
+    ("head", "status"), [(b"Content-Length: 5000", b"502"), (b"Transfer-Encoding: chunked", b"200")]
+)
+def test_a_response_over_the_limit(head: bytes, status: bytes) -> None:
+    """A response that declines has the limit of every queued response."""
+    with asked(most_body_bytes=1024) as one:
+        one.target.accept(b"HTTP/1.1 200 OK\r\n" + head + b"\r\n\r\n1388\r\n" + b"x" * 5000)
+        assert one.status() == status
+        if status == b"200":
+            with pytest.raises(AssertionError, match="ended"):
+                read_through(one.client, b"0\r\n\r\n")
+        one.until_no_slot_is_held()
+
+
+def test_a_transfer_coding_that_was_not_asked_for() -> None:
+    """A response that declines in a coding that cannot be read is a 502, as for every request."""
+    with asked() as one:
+        one.target.accept(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n")
+        assert one.status() == b"502"
+
+
+# How many there may be.
+
+
+def test_too_many_at_once() -> None:
+    """Handshakes under way and open tunnels count together; one more is refused, and asks neither slot nor target."""
+    with asked(most=2) as one, connected(one.port) as second, connected(one.port) as third:
+        one.target.accept(SWITCH)
+        read_through(one.client, b"\r\n\r\n")
+        second.sendall(HANDSHAKE)
+        wait_until("the second is under way", lambda: len(one.slots.attempts) == 2)
+        third.sendall(HANDSHAKE)
+        refused = read_through(third, b"}")
+        assert refused.startswith(b"HTTP/1.1 503 ")
+        assert b"urn:fast-priority:too-many-tunnels" in refused
+        assert len(one.slots.attempts) == 2
+
+
+@pytest.mark.parametrize(
+    "answer", [SWITCH, DECLINE, b"SSH-2.0\r\n\r\n", b""], ids=["tunnel", "declined", "bad", "left"]
+)
+def test_one_that_has_ended_makes_room(answer: bytes) -> None:
+    """However one ends, the next takes its place."""
+    with asked(most=1) as one:
+        one.target.accept(answer)
+        if answer:
+            read_through(one.client, b"\r\n\r\n")
+        one.client.close()
+        one.target.connection.close()
+
+        def is_let_in() -> bool:
+            asked_before = len(one.slots.attempts)
+            with connected(one.port) as client:
+                client.sendall(HANDSHAKE)
+                client.settimeout(0.2)
+                with suppress(TimeoutError):
+                    client.recv(1)
+            return len(one.slots.attempts) > asked_before
+
+        wait_until("there is room", is_let_in)
+
+
+# A side that takes nothing.
+
+
+def test_a_client_that_takes_nothing_is_given_up() -> None:
+    """What waits for a client that does not read is not kept for ever: both sides have a reset."""
+    with asked(client_timeout_seconds=0.5) as one:
+        one.target.accept(SWITCH)
+        assert not is_taken(one.target.connection, MORE_THAN_BUFFERS_HOLD)
+        assert is_told_of_a_reset(one.target.connection)
+        assert is_told_of_a_reset(one.client)
+
+
+def test_a_client_that_takes_too_little_is_given_up() -> None:
+    """A few bytes now and then are not enough."""
+    with asked(client_timeout_seconds=0.5) as one:
+        one.target.accept(SWITCH)
+        assert not is_taken(one.target.connection, MORE_THAN_BUFFERS_HOLD)
+        poll = select.poll()
+        poll.register(one.client, 0)  # an error is reported without being asked for
+
+        def has_a_reset() -> bool:
+            return bool(poll.poll(0)) or not one.client.recv(1)
+
+        wait_until("it is reset", has_a_reset)
+
+
+def test_a_target_that_takes_nothing_is_given_up() -> None:
+    """A target that does not read for its timeout has a reset, and so has its client."""
+    with asked(timeout_seconds=0.5) as one:
+        one.target.accept(SWITCH)
+        read_through(one.client, b"\r\n\r\n")
+        assert not is_taken(one.client, MORE_THAN_BUFFERS_HOLD)
+        assert is_told_of_a_reset(one.client)
+        assert is_told_of_a_reset(one.target.connection)
+
+
+def test_an_idle_tunnel_has_no_limit() -> None:
+    """A WebSocket on which nothing waits to be taken lasts, for many times the patience with either side."""
+    with asked(client_timeout_seconds=0.1, timeout_seconds=0.1) as one:
+        one.target.accept(SWITCH + b"hello")
+        read_through(one.client, b"hello")
+        with asked(timeout_seconds=1.0) as clock:  # somebody else's handshake takes ten times as long
+            clock.target.accept(b"")
+            assert clock.status() == b"504"
+        one.client.sendall(b"still there")
+        assert read_through(one.target.connection, b"there") == b"still there"
+        one.target.connection.sendall(b"so am I")
+        assert read_through(one.client, b"I") == b"so am I"
+
+
+# What is left.
+
+
+def declined(one: Asked) -> None:
+    one.target.accept(DECLINE)
+    read_through(one.client, b"?")
+
+
+def broken_off(one: Asked) -> None:
+    one.target.accept(DECLINE[:-1])
+    one.target.connection.close()
+    read_to_the_end(one.client)
+
+
+def closed_twice(one: Asked) -> None:
+    for _ in range(2):
+        one.target.accept(b"")
+        reset(one.target.connection)
+    read_through(one.client, b"}")
+
+
+def no_http(one: Asked) -> None:
+    one.target.accept(b"SSH-2.0\r\n\r\n")
+    read_through(one.client, b"}")
+
+
+def client_left(one: Asked) -> None:
+    one.target.accept(b"")
+    one.client.close()
+    one.target_has_a_reset()
+
+
+def slot_lost(one: Asked) -> None:
+    one.target.accept(b"")
+    lose_slot(one)
+    declined(one)
+
+
+def tunnel_ended(one: Asked) -> None:
+    one.target.accept(SWITCH)
+    read_through(one.client, b"\r\n\r\n")
+    one.client.shutdown(socket.SHUT_WR)
+    read_to_the_end(one.target.connection)
+    one.target.connection.close()
+    read_to_the_end(one.client)
+
+
+def tunnel_reset(one: Asked) -> None:
+    one.target.accept(SWITCH)
+    read_through(one.client, b"\r\n\r\n")
+    reset(one.target.connection)
+    assert is_told_of_a_reset(one.client)
+
+
+def kept() -> int:
+    """Count what handshakes and tunnels are made of."""
+    return sum(type(each) in (ByteStream, h11.Connection, Declined) for each in gc.get_objects())
+
+
+@pytest.mark.parametrize(
+    "end", [declined, broken_off, closed_twice, no_http, client_left, slot_lost, tunnel_ended, tunnel_reset]
+)
+def test_nothing_is_left_to_the_collector(end: Callable[[Asked], None]) -> None:
+    """However a handshake ends, nothing of it is kept by a reference cycle."""
+    with without_collector(), asked() as one:
+        end(one)
+        one.until_no_slot_is_held()
+        wait_until("nothing is kept", lambda: kept() == 0)

@@ -1,0 +1,184 @@
+"""Below a prefix, rules, own pages and target see the path without it, whoever put the prefix there."""
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
+from typing import Any
+
+import httpx
+import pytest
+from fastapi import FastAPI
+
+from fast_priority.broker import keys
+from fast_priority.stack import wait_until
+from tests.harness import exchange_bytes
+from tests.integration.embedding_rig import OWN_PAGES, Behind, served
+
+Prefixed = Callable[[Behind], AbstractContextManager[httpx.Client]]
+
+
+def by_root_path(behind: Behind) -> AbstractContextManager[httpx.Client]:
+    """As behind a proxy that strips the prefix: a client of uvicorn asks without it."""
+    return served(behind.app(), "uvicorn", root_path="/gw")
+
+
+def by_root_path_of_our_server(behind: Behind) -> AbstractContextManager[httpx.Client]:
+    return served(behind.app(), "ours", root_path="/gw")
+
+
+def by_mount(behind: Behind) -> AbstractContextManager[httpx.Client]:
+    return served(mounted(behind.app(), "/gw"), "uvicorn")
+
+
+def by_mount_of_our_server(behind: Behind) -> AbstractContextManager[httpx.Client]:
+    return served(mounted(behind.app(), "/gw"), "ours")
+
+
+def by_two_mounts(behind: Behind) -> AbstractContextManager[httpx.Client]:
+    return served(mounted(mounted(behind.app(), "/w"), "/g"), "uvicorn")
+
+
+def by_root_path_and_mount(behind: Behind) -> AbstractContextManager[httpx.Client]:
+    return served(mounted(behind.app(), "/w"), "uvicorn", root_path="/g")
+
+
+def by_attribute(behind: Behind) -> AbstractContextManager[httpx.Client]:
+    """As FastAPI's own parameter has it."""
+    app = behind.app()
+    app.root_path = "/gw"
+    return served(app, "ours")
+
+
+def by_middleware_and_mount(behind: Behind) -> AbstractContextManager[httpx.Client]:
+    """With something added, so that requests take the other way through the application."""
+    app = behind.app()
+    app.get("/mine")(lambda: "mine")
+    return served(mounted(app, "/gw"), "ours")
+
+
+def mounted(app: Any, prefix: str) -> FastAPI:
+    main = FastAPI(openapi_url=None)
+    main.mount(prefix, app)
+    return main
+
+
+WAYS: dict[Prefixed, tuple[str, str]] = {
+    by_root_path: ("", "/gw"),
+    by_root_path_of_our_server: ("", "/gw"),
+    by_mount: ("/gw", "/gw"),
+    by_mount_of_our_server: ("/gw", "/gw"),
+    by_two_mounts: ("/g/w", "/g/w"),
+    by_root_path_and_mount: ("/w", "/g/w"),
+    by_attribute: ("/gw", "/gw"),
+    by_middleware_and_mount: ("/gw", "/gw"),
+}
+"""What a client asks with, and what the links of pages begin with, in each way."""
+each_way = pytest.mark.parametrize("way", WAYS, ids=lambda way: way.__name__)
+
+
+@each_way
+@pytest.mark.parametrize(
+    "path", ["/queued", "/low/a", "/direct", "/docs", "/", "//x", "/a%2Fb%20c", "/%C3%A9;a=b", "/gw/a"]
+)
+def test_the_target_sees_no_prefix(behind: Behind, way: Prefixed, path: str) -> None:
+    """The target gets what follows the prefix, byte for byte, and the query."""
+    asked, _ = WAYS[way]
+    with way(behind) as client:
+        sent = f"GET {asked}{path}?a=%20&b HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+        answer = exchange_bytes(client.base_url.port or 0, sent.encode())
+    echoed = httpx.Response(200, content=answer.partition(b"\r\n\r\n")[2])
+    if path == "/docs":
+        assert b"swagger" in answer
+    else:
+        assert (echoed.json()["path"], echoed.json()["query"]) == (path, "a=%20&b")
+
+
+@each_way
+def test_the_gateways_pages_are_below_the_prefix(behind: Behind, way: Prefixed) -> None:
+    """Health and documentation answer below the prefix, and link to what is below it."""
+    asked, prefix = WAYS[way]
+    with way(behind) as client:
+        for path in OWN_PAGES:
+            assert client.get(f"{asked}{path}").status_code == 200, path
+            assert client.head(f"{asked}{path}").status_code == 200, path
+        for page in ("gateway_docs", "gateway_redoc"):
+            assert f"{prefix}/gateway_openapi.json" in client.get(f"{asked}/{page}").text
+        document = client.get(f"{asked}/gateway_openapi.json").json()
+        assert document["servers"] == [{"url": prefix}]
+        assert "/gateway_health" in document["paths"]
+        assert "](docs)" in document["info"]["description"]
+    assert behind.saw() == []
+
+
+@each_way
+def test_rules_see_no_prefix(behind: Behind, way: Prefixed) -> None:
+    """A path that is low, or skips the queue, does so below the prefix."""
+    asked, _ = WAYS[way]
+    redis = behind.stack.redis
+    with way(behind) as client, ThreadPoolExecutor(2) as threads:
+        assert client.get(f"{asked}/queued").status_code == 200
+        redis.set(keys.SUSPENDED, 1)
+        try:
+            assert client.get(f"{asked}/direct").status_code == 200
+            waiting = [threads.submit(client.get, f"{asked}{path}") for path in ("/low/x", "/queued")]
+            wait_until("one of each waits", lambda: [redis.llen(lane) for lane in keys.LANES] == [1, 1])
+        finally:
+            redis.delete(keys.SUSPENDED)
+        assert [one.result().status_code for one in waiting] == [200, 200]
+
+
+@each_way
+def test_a_bare_question_mark(behind: Behind, way: Prefixed) -> None:
+    """Behind our own server, `?` with nothing after it arrives, as it does without a prefix."""
+    asked, _ = WAYS[way]
+    with way(behind) as client:
+        sent = f"GET {asked}/a? HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+        answer = exchange_bytes(client.base_url.port or 0, sent.encode())
+    line = httpx.Response(200, content=answer.partition(b"\r\n\r\n")[2]).json()["request_line"]
+    is_ours = way in (by_root_path_of_our_server, by_mount_of_our_server, by_attribute, by_middleware_and_mount)
+    assert line == f"GET /a{'?' * is_ours} HTTP/1.1"
+
+
+@pytest.mark.parametrize("way", [by_root_path, by_root_path_of_our_server], ids=lambda way: way.__name__)
+def test_the_server_as_a_whole(behind: Behind, way: Prefixed) -> None:
+    """`OPTIONS *` concerns the target as a whole, and has no prefix."""
+    with way(behind) as client:
+        answer = exchange_bytes(
+            client.base_url.port or 0, b"OPTIONS * HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+        )
+    assert b'"request_line":"OPTIONS * HTTP/1.1"' in answer
+
+
+@pytest.mark.parametrize("sent", ["/gwx/a", "/gw%78/a", "/x/gw/a"])
+def test_only_whole_segments_are_a_prefix(behind: Behind, sent: str) -> None:
+    """What only begins with the same letters is not below the prefix, and passes as it is."""
+    with by_attribute(behind) as client:
+        assert client.get(sent).json()["path"] == sent
+
+
+@pytest.mark.parametrize("sent", ["/%67w/a%2Fb", "/g%77/a%2Fb", "/gw%2Fa%2Fb"])
+def test_a_prefix_that_is_spelled_otherwise(behind: Behind, sent: str) -> None:
+    """A prefix that the application around has recognised is taken away, however a client has encoded it."""
+    with by_mount(behind) as client:
+        assert client.get(sent).json()["path"] == "/a%2Fb"
+
+
+def test_a_path_that_a_middleware_has_rewritten(behind: Behind) -> None:
+    """Where a middleware writes another path into the scope, that is the request's, for rules and target."""
+
+    class Rewriting:
+        def __init__(self, app: Any) -> None:
+            self._app = app
+
+        async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+            if scope["type"] == "http":
+                scope["path"] = scope["path"].replace("/v1", "") or "/"
+                scope["query_string"] = b"added=1"
+            await self._app(scope, receive, send)
+
+    app = behind.app()
+    app.add_middleware(Rewriting)
+    with served(app) as client:
+        for sent, seen in [("/v1/direct", "/direct"), ("/v1/low/é b", "/low/%C3%A9%20b"), ("/a%2Fb", "/a%2Fb")]:
+            echoed = client.get(sent).json()
+            assert (echoed["path"], echoed["query"]) == (seen, "added=1")

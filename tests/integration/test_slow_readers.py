@@ -1,0 +1,204 @@
+"""Clients that do not take what they are sent: their connection ends, and nothing is held for them."""
+
+import asyncio
+import contextlib
+import itertools
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+
+from fast_priority.stack import wait_until
+from tests.integration.protocol_rig import (
+    GET,
+    PATIENCE_SECONDS,
+    Receive,
+    Send,
+    answer,
+    connected,
+    connection_in,
+    read_through,
+    serving,
+)
+
+WHOLE = GET + b"\r\n"
+LAST = GET + b"Connection: close\r\n\r\n"
+MUCH = 20_000_000
+SMALL_BUFFER_BYTES = 4096
+PIECE_BYTES = 2048
+
+
+class Answering:
+    """Answers by the path: much at once, much in pieces, a little, or events when the test lets it."""
+
+    def __init__(self) -> None:
+        self.begun: list[str] = []
+        self.left: list[str] = []
+        self.connections: list[Any] = []
+        self.next_event = asyncio.Event()
+        self.loop: asyncio.AbstractEventLoop | None = None
+
+    async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
+        self.loop = asyncio.get_running_loop()
+        path, connection = scope["path"], connection_in(scope)
+        self.begun.append(path)
+        self.connections.append(connection)
+        try:
+            if path == "/whole":
+                await answer(send, b"x" * MUCH)
+            elif path == "/pieces":
+                await self._answer_in_pieces(send, connection.left)
+            elif path == "/events":
+                await self._answer_in_events(send)
+            else:
+                await answer(send, b"x" * 1000)
+        finally:
+            if path in ("/whole", "/pieces") or connection.left.is_set():
+                await connection.left.wait()
+                self.left.append(path)
+
+    async def _answer_in_pieces(self, send: Send, left: asyncio.Event) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        while not left.is_set():
+            await send({"type": "http.response.body", "body": b"x" * 65536, "more_body": True})
+
+    async def _answer_in_events(self, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        for number in itertools.count():
+            await send({"type": "http.response.body", "body": b"event %d." % number, "more_body": True})
+            await self.next_event.wait()
+            self.next_event.clear()
+
+    def send_event(self) -> None:
+        assert self.loop is not None
+        self.loop.call_soon_threadsafe(self.next_event.set)
+
+
+@contextmanager
+def small_reader(port: int) -> Iterator[socket.socket]:
+    """Give a client whose system takes little before it does."""
+    with socket.socket() as client:
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, SMALL_BUFFER_BYTES)
+        client.settimeout(PATIENCE_SECONDS)
+        client.connect(("127.0.0.1", port))
+        yield client
+
+
+def get(path: str, request: bytes = WHOLE) -> bytes:
+    return request.replace(b" / ", b" %s " % path.encode())
+
+
+def is_reset(client: socket.socket) -> bool:
+    """Tell whether what is left to read ends with a reset, and not as a response does."""
+    try:
+        while client.recv(65536):
+            pass
+    except ConnectionResetError:
+        return True
+    return False
+
+
+@pytest.mark.parametrize("path", ["/whole", "/pieces"])
+@pytest.mark.parametrize("request_", [WHOLE, LAST, WHOLE.replace(b"1.1", b"1.0"), b"POST" + LAST[3:]])
+@pytest.mark.parametrize("half_closes", [False, True])
+def test_who_takes_nothing_is_broken_off(path: str, request_: bytes, half_closes: bool) -> None:
+    """A response in one piece or in many, the last one or not: whoever answers is told, and the connection is reset."""
+    application = Answering()
+    with serving(application, taking_seconds=0.5) as port, small_reader(port) as client:
+        client.sendall(get(path, request_))
+        read_through(client, b"\r\n\r\n")
+        if half_closes:
+            client.shutdown(socket.SHUT_WR)
+        wait_until("it is broken off", lambda: application.left == [path])
+        assert is_reset(client)
+
+
+def test_who_takes_too_slowly_is_broken_off() -> None:
+    """A client that takes a byte now and then is no better."""
+    application = Answering()
+    with serving(application, taking_seconds=1.0) as port, small_reader(port) as client:
+        client.sendall(get("/whole"))
+        with contextlib.suppress(ConnectionResetError):
+            while not application.left:
+                client.recv(1)
+                threading.Event().wait(0.02)
+        wait_until("it is broken off", lambda: application.left == ["/whole"])
+
+
+def test_many_small_answers_that_nobody_takes() -> None:
+    """Of pipelined requests no more are answered than the client takes: the answers do not pile up here."""
+    application = Answering()
+    with serving(application, taking_seconds=3.0) as port, small_reader(port) as client:
+        sending = threading.Thread(target=_send_until_reset, args=(client, get("/small") * 100_000))
+        sending.start()
+        held = 0
+        while not application.left:
+            for connection in application.connections[-1:]:
+                transport = connection._protocol.transport.underlying
+                held = max(held, transport.get_write_buffer_size() + len(connection._protocol._held))
+            threading.Event().wait(0.01)
+        sending.join(PATIENCE_SECONDS)
+    assert 0 < held < 3 * 8192
+
+
+def _send_until_reset(client: socket.socket, data: bytes) -> None:
+    with contextlib.suppress(OSError):
+        client.sendall(data)
+
+
+def test_who_is_slow_but_steady_gets_all_of_it() -> None:
+    """A client that takes some kilobytes a second goes on, while one beside it that takes nothing is broken off."""
+    application = Answering()
+    with (
+        serving(application, taking_seconds=4.0) as port,
+        small_reader(port) as slow,
+        small_reader(port) as silent,
+    ):
+        slow.sendall(get("/whole"))
+        silent.sendall(get("/pieces"))
+        received = 0
+        while not application.left:
+            received += len(slow.recv(PIECE_BYTES))
+            threading.Event().wait(0.1)
+        assert application.left == ["/pieces"]
+        while received < MUCH:
+            received += len(slow.recv(65536))
+
+
+def test_a_silent_stream_goes_on() -> None:
+    """A client that has taken all there is waits for the next event for as long as that takes."""
+    application = Answering()
+    with serving(application, taking_seconds=0.5) as port, connected(port) as client:
+        client.sendall(get("/events"))
+        read_through(client, b"event 0.")
+        for number in (1, 2):
+            with small_reader(port) as silent:
+                silent.sendall(get("/whole"))
+                wait_until("another is broken off", lambda number=number: len(application.left) == number)  # type: ignore[misc]
+            application.send_event()
+            read_through(client, b"event %d." % number)
+
+
+def test_an_answer_that_was_not_taken_is_not_held_for_as_long_as_a_connection_may_be_idle() -> None:
+    """A kept connection whose client never takes its answer is not an idle one."""
+    application = Answering()
+    with serving(application, idle_seconds=10_000, taking_seconds=0.5) as port, small_reader(port) as client:
+        client.sendall(get("/whole"))
+        wait_until("it is broken off", lambda: application.left == ["/whole"])
+
+
+def test_what_a_client_has_taken_is_counted_by_its_system() -> None:
+    """What lies in this system's buffers has not been taken; it goes out in steps that would look like silence."""
+    application = Answering()
+    with serving(application) as port, small_reader(port) as client:
+        client.sendall(get("/whole"))
+        wait_until("it has begun", lambda: len(application.connections) == 1)
+        transport = application.connections[0]._protocol.transport
+        taken, received = transport.taken_bytes(), 0
+        assert taken < 100_000
+        while received < 200_000:
+            received += len(client.recv(65536))
+        wait_until("it is counted", lambda: received <= transport.taken_bytes() <= received + 100_000)
