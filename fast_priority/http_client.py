@@ -25,6 +25,7 @@ from fast_priority.errors import (
 )
 from fast_priority.idle_connections import IdleConnections
 from fast_priority.message import TargetPolicy
+from fast_priority.readable_tls import readable_context
 from fast_priority.target_connection import CLIENT_FAILURES, OneAnswerARequest
 
 _MOST_AGE_SECONDS = 300.0
@@ -43,7 +44,8 @@ class Connections:
     def __init__(self, policy: TargetPolicy) -> None:
         self._policy = policy
         self._loop = asyncio.get_running_loop()
-        self._connector = aiohttp.TCPConnector(limit=0, ttl_dns_cache=_NAME_HOLDS_SECONDS)
+        tls = readable_context() if policy.base_url.lower().startswith("https:") else True
+        self._connector = aiohttp.TCPConnector(limit=0, ttl_dns_cache=_NAME_HOLDS_SECONDS, ssl=tls)
         self._connector._factory = functools.partial(OneAnswerARequest, loop=self._loop)  # type: ignore[assignment]
         self._idle: IdleConnections[OneAnswerARequest] = IdleConnections(self._loop)
 

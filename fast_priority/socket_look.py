@@ -37,6 +37,10 @@ class SocketLook:
         finally:
             looked_at.detach()
 
+    def is_lost(self) -> bool:
+        """Return whether the connection was reset; what came before that may still be there."""
+        return any(events & (select.POLLERR | select.POLLHUP) for _, events in self._poll.poll(0))
+
     def read_rest(self, most_bytes: int) -> bytes:
         """Return what has arrived and not been read, at most so many bytes.
 

@@ -14,6 +14,7 @@ from aiohttp.http import RawResponseMessage
 from aiohttp.http_exceptions import HttpProcessingError
 from aiohttp.streams import StreamReader
 
+from fast_priority.readable_tls import ReadableTls
 from fast_priority.socket_look import SocketLook
 
 LARGEST_FIELDS_BYTES = 64 * 1024
@@ -25,7 +26,6 @@ _INTERIM = range(100, 200)
 _SWITCHES = 101
 _READ_BUFFER_BYTES = 256 * 1024  # twice as many are read ahead at most; what is read at once is one piece of a body
 _ONE_WRITE_BYTES = 64 * 1024  # so much is copied, for a system call less
-_MOST_TURNS_TO_READ = 3  # asyncio reads in the turn after the next; more may come while it reads, without end
 
 
 class OneAnswerARequest(ResponseHandler):
@@ -42,14 +42,16 @@ class OneAnswerARequest(ResponseHandler):
     """When it was made, by the clock of the event loop."""
     _answered = False
     _look: SocketLook
-    _is_tls = False
+    _tls: ReadableTls | None = None
+    _is_lost = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """It is there. What is written goes out at once: with others, it would wait until all of them are written."""
         super().connection_made(transport)
         self._look = SocketLook(transport.get_extra_info("socket").fileno())
-        self._is_tls = transport.get_extra_info("ssl_object") is not None
-        if isinstance(transport, asyncio.WriteTransport):
+        self._tls = transport.get_extra_info("ssl_object")
+        # With TLS, asyncio would pause writing for ever: it takes an empty buffer for one that is over the limit of 0.
+        if self._tls is None and isinstance(transport, asyncio.WriteTransport):
             transport.set_write_buffer_limits(high=0)
 
     def is_still_idle(self) -> bool:
@@ -95,7 +97,7 @@ class OneAnswerARequest(ResponseHandler):
         TLS a refusal is not seen here: the connection is then lost a moment later.
         """
         transport = self.transport
-        if transport is None or transport.is_closing():
+        if transport is None or transport.is_closing() or self._is_lost:
             return False
         is_one_write = not body or len(body) <= _ONE_WRITE_BYTES
         transport.write(head + body if is_one_write else head)
@@ -103,18 +105,10 @@ class OneAnswerARequest(ResponseHandler):
             return False
         if not is_one_write:
             transport.write(body)
+        if self._tls is not None and self._look.is_lost():
+            self._is_lost = True
+            self._read_rest(self._tls)
         return True
-
-    async def read_first(self) -> None:
-        """Let the event loop read what has arrived, before more is written.
-
-        A target that has answered and closed resets the connection when more comes. Over TLS, the write that fails
-        then would end the connection with the answer in it unread.
-        """
-        for _ in range(_MOST_TURNS_TO_READ):
-            if self._reading_paused or not self.is_connected() or self._look.is_quiet():
-                return
-            await asyncio.sleep(0)
 
     async def taken(self) -> None:
         """Wait until the target has taken so much that more may be sent. Raises OSError when it never will."""
@@ -180,7 +174,7 @@ class OneAnswerARequest(ResponseHandler):
         aiohttp takes a body that lasts until the end of its connection for whole, however that came (RFC 9112, section
         8), and does not tell whoever reads a body in the midst of which it has found what is no HTTP.
         """
-        if exc is not None:
+        if exc is not None and self._tls is None:
             self._read_rest()
         failure = exc or self.exception()
         if failure is not None and self._payload is not None and not self._payload.is_eof():
@@ -196,13 +190,15 @@ class OneAnswerARequest(ResponseHandler):
         if data and self.watch is not None:
             self.watch()
 
-    def _read_rest(self) -> None:
+    def _read_rest(self, tls: ReadableTls | None = None) -> None:
         """Read what came before the connection was lost: a write that fails ends it with an answer in it unread.
 
-        The event loops close the socket only after they have told of the loss. What comes over TLS is lost.
+        The event loops close the socket only after they have told of the loss, but with TLS they tell too late.
         """
-        if self.transport is not None and not self._is_tls and not self._reading_paused:
+        if self.transport is not None and not self._reading_paused:
             rest = self._look.read_rest(_READ_BUFFER_BYTES)
+            if tls is not None:
+                rest = tls.decrypt(rest)
             if rest:
                 self.data_received(rest)
 

@@ -93,7 +93,6 @@ class Upload:
 
 
 async def _goes_on_after(framed: bytes, connection: OneAnswerARequest) -> bool:
-    await connection.read_first()
     return connection.write(framed) and await _is_taken(connection)
 
 

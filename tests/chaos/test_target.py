@@ -3,7 +3,16 @@
 import pytest
 
 from tests.chaos.conftest import See
-from tests.chaos.failures import AT_TARGET, HALF_WAY, NEW, TARGET_HANGS, TARGET_REFUSES, TARGET_RESETS, TARGET_TRUNCATES
+from tests.chaos.failures import (
+    AT_TARGET,
+    HALF_WAY,
+    NEW,
+    TARGET_CLOSES_IDLE,
+    TARGET_HANGS,
+    TARGET_REFUSES,
+    TARGET_RESETS,
+    TARGET_TRUNCATES,
+)
 from tests.chaos.link_faults import HalfCloseAfter, ResetAfter, Swallow
 from tests.chaos.rig import Rig
 from tests.harness import wait_until
@@ -36,6 +45,17 @@ def test_resets_in_the_midst_of_a_response(rig: Rig, see: See) -> None:
     wait_until("responses have begun", lambda: all(one.received_bytes for one in asked))
     rig.to_target.downstream = ResetAfter(10_000)
     assert [see(HALF_WAY, one) for one in asked] == ["200, broken off, 1 attempt"] * 2
+
+
+@pytest.mark.failure(TARGET_CLOSES_IDLE)
+def test_resets_idle_connections(rig: Rig, see: See) -> None:
+    """An idle connection that the target has closed is not used: the request goes on another, also a POST, once."""
+    for _ in range(3):
+        before = rig.ask_each(_BOTH)
+        assert [one.answer().status for one in before] == [200, 200]
+        rig.to_target.reset()
+        asked = rig.ask_each(_BOTH)
+        assert [see(NEW, one) for one in asked] == ["200, 1 attempt"] * 2
 
 
 @pytest.mark.gateway(FAST_PRIORITY_TIMEOUT="2")

@@ -77,15 +77,6 @@ def test_an_answer_to_the_beginning_of_an_upload(run_on_loop: Run, refuse: Deed)
         assert run_on_loop(refusing.ask(port)) == (401, b"no!")
 
 
-@pytest.mark.usefixtures("blind_looks")
-@refusals
-def test_a_write_that_fails_loses_no_answer(run_on_loop: Run, refuse: Deed) -> None:
-    """The same where the answer comes so late that a write fails before it is read."""
-    refusing = Refusing(refuse)
-    with scripted_target(refusing.answer) as (port, _):
-        assert run_on_loop(refusing.ask(port)) == (401, b"no!")
-
-
 @pytest.mark.parametrize("refuse", [refuse_and_close, refuse_and_reset])
 def test_an_answer_to_the_beginning_of_a_large_body(run_on_loop: Run, refuse: Deed) -> None:
     """An answer to the beginning of a body that is at hand whole is returned as well."""
@@ -102,7 +93,6 @@ def test_an_answer_to_the_beginning_of_a_large_body(run_on_loop: Run, refuse: De
         assert run_on_loop(post()) == (401, b"no!")
 
 
-@pytest.mark.usefixtures("blind_looks")
 @pytest.mark.parametrize("sent", [b"", b"HTTP/1.1 401 Unauth", b"HTTP/1.1 100 Continue\r\n\r\n"])
 def test_no_answer_is_still_none(run_on_loop: Run, sent: bytes) -> None:
     """A connection that was lost in the midst of an upload without a whole head is TargetClosed."""

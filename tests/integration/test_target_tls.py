@@ -1,0 +1,199 @@
+"""Kept connections and early answers over TLS, where what arrives cannot be told apart before it is read."""
+
+import socket
+import ssl
+import threading
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import contextmanager, suppress
+
+import pytest
+import trustme
+
+from fast_priority.errors import TargetUnreachable
+from fast_priority.exchange import Body
+from fast_priority.readable_tls import ReadableContext
+from tests.integration.target_rig import LARGE, OK, PATIENCE_SECONDS, Run, ask, target_at
+
+TlsDeed = Callable[[ssl.SSLSocket], None]
+
+
+def say_goodbye(connection: ssl.SSLSocket) -> None:
+    """Send close_notify, and keep the TCP connection open."""
+    connection.settimeout(0.01)
+    with suppress(OSError):
+        connection.unwrap()
+
+
+def close_at_once(connection: ssl.SSLSocket) -> None:
+    connection.shutdown(socket.SHUT_RDWR)
+
+
+def send_unasked(connection: ssl.SSLSocket) -> None:
+    connection.sendall(b"HTTP/1.1 408 Request Timeout\r\nContent-Length: 0\r\n\r\n")
+
+
+class TlsTarget:
+    """A target that answers the first request and then does a deed, and answers all others."""
+
+    def __init__(self, deed: TlsDeed, answer: bytes = OK, name: str = "127.0.0.1") -> None:
+        authority = trustme.CA()
+        self._context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        authority.issue_cert(name).configure_cert(self._context)
+        self.client_context = ReadableContext(ssl.PROTOCOL_TLS_CLIENT)
+        authority.configure_trust(self.client_context)
+        self._deed = deed
+        self._answer = answer
+        self._may_act, self._has_acted = threading.Event(), threading.Event()
+        self.requests = 0
+
+    def act(self) -> None:
+        """Let it do the deed, and wait for it; the event loop cannot read meanwhile."""
+        self._may_act.set()
+        assert self._has_acted.wait(PATIENCE_SECONDS)
+
+    @contextmanager
+    def running(self) -> Iterator[int]:
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            thread = threading.Thread(target=self._serve, args=(listener,), daemon=True)
+            thread.start()
+            try:
+                yield listener.getsockname()[1]
+            finally:
+                listener.shutdown(socket.SHUT_RDWR)
+                thread.join(PATIENCE_SECONDS)
+
+    def _serve(self, listener: socket.socket) -> None:
+        while True:
+            try:
+                accepted, _ = listener.accept()
+            except OSError:
+                return
+            threading.Thread(target=self._one, args=(accepted,), daemon=True).start()
+
+    def _one(self, accepted: socket.socket) -> None:
+        # Else an answer may wait behind a session ticket, and is lost in the target when that closes the connection.
+        accepted.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        with suppress(OSError), self._context.wrap_socket(accepted, server_side=True) as connection:
+            while connection.recv(16384):
+                self.requests += 1
+                connection.sendall(self._answer)
+                if self.requests == 1:
+                    assert self._may_act.wait(PATIENCE_SECONDS)
+                    self._deed(connection)
+                    self._has_acted.set()
+                    if connection.fileno() < 0:
+                        return
+
+
+async def ask_after(tls: TlsTarget, port: int, method: str, body: Body) -> tuple[int, bytes]:
+    async with target_at(port, "https") as target:
+        assert target._connections is not None
+        target._connections._connector._ssl = tls.client_context
+        await ask(target)
+        tls.act()
+        return await ask(target, method, body)
+
+
+@pytest.mark.parametrize("deed", [say_goodbye, close_at_once, send_unasked])
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_an_idle_connection_is_looked_at(run_on_loop: Run, deed: TlsDeed, method: str) -> None:
+    """A connection on which the end of TLS, of TCP or an answer has arrived is not used: the request goes elsewhere."""
+    tls = TlsTarget(deed)
+    with tls.running() as port:
+        assert run_on_loop(ask_after(tls, port, method, b"body")) == (200, b"ok")
+    assert tls.requests == 2
+
+
+def test_a_connection_is_used_again(run_on_loop: Run) -> None:
+    """A connection on which nothing has arrived is used again: what TLS itself sends at its beginning has been read."""
+    ports = []
+
+    def note(connection: ssl.SSLSocket) -> None:
+        ports.append(connection.getpeername()[1])
+
+    async def ask_three_times() -> int:
+        async with target_at(port, "https") as target:
+            assert target._connections is not None
+            target._connections._connector._ssl = tls.client_context
+            tls._may_act.set()
+            await ask(target)
+            await ask(target)
+            await ask(target)
+            return len(target._connections._idle)
+
+    tls = TlsTarget(note)
+    with tls.running() as port:
+        assert run_on_loop(ask_three_times()) == 1
+    assert tls.requests == 3
+
+
+async def upload_to(tls: TlsTarget, port: int, body: AsyncIterator[bytes]) -> tuple[int, bytes]:
+    async with target_at(port, "https") as target:
+        assert target._connections is not None
+        target._connections._connector._ssl = tls.client_context
+        return await ask(target, "POST", body)
+
+
+REFUSAL = b"HTTP/1.1 401 Unauthorized\r\nContent-Length: 3\r\n\r\nno!"
+
+
+def refusing() -> TlsTarget:
+    """A target that refuses an upload when it has read a piece of it, and closes the connection."""
+    return TlsTarget(lambda connection: connection.close(), REFUSAL)
+
+
+async def going_on_when_refused(tls: TlsTarget) -> AsyncIterator[bytes]:
+    yield LARGE
+    tls.act()
+    for _ in range(10):
+        yield LARGE
+
+
+def test_an_answer_to_the_beginning_of_an_upload(run_on_loop: Run) -> None:
+    """An answer that came while more was to be sent is returned, also if the target closed the connection behind it."""
+    tls = refusing()
+    with tls.running() as port:
+        assert run_on_loop(upload_to(tls, port, going_on_when_refused(tls))) == (401, b"no!")
+
+
+def test_an_upload_goes_on_over_tls(run_on_loop: Run) -> None:
+    """A body of many pieces goes out whole, while the target sends nothing."""
+    received = 0
+
+    def read_all(connection: ssl.SSLSocket) -> None:
+        nonlocal received
+        end = b""
+        while not end.endswith(b"0\r\n\r\n"):
+            read = connection.recv(65536)
+            assert read
+            received += len(read)
+            end = (end + read)[-5:]
+        connection.sendall(OK)
+
+    async def pieces() -> AsyncIterator[bytes]:
+        for _ in range(20):
+            yield LARGE
+
+    tls = TlsTarget(read_all, b"HTTP/1.1 102 Processing\r\n\r\n")
+    tls._may_act.set()
+    with tls.running() as port:
+        assert run_on_loop(upload_to(tls, port, pieces())) == (200, b"ok")
+    assert received > 19 * len(LARGE)
+
+
+@pytest.mark.parametrize("name", ["127.0.0.1", "localhost"])
+def test_a_target_that_nobody_vouches_for_gets_nothing(run_on_loop: Run, name: str) -> None:
+    """A certificate that the system does not trust, or that is for another name, ends the connection before a byte."""
+
+    async def post() -> None:
+        async with target_at(port, "https") as target:
+            assert target._connections is not None
+            if name != "127.0.0.1":
+                target._connections._connector._ssl = tls.client_context
+            with pytest.raises(TargetUnreachable):
+                await ask(target, "POST", b"body")
+
+    tls = TlsTarget(lambda connection: None, name=name)
+    with tls.running() as port:
+        run_on_loop(post())
+    assert tls.requests == 0
