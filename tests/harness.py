@@ -31,6 +31,7 @@ from fast_priority.stack import (
 __all__ = ["Stack", "exchange_bytes", "free_port", "running_stack", "wait_until"]
 
 _CLIENT_TIMEOUT_SECONDS = 60
+_START_SECONDS = 60  # a busy machine starts several at once
 
 
 @dataclass
@@ -61,7 +62,7 @@ class Stack:
     def start_mock(self, latency: str = "0") -> None:
         """Start the mock target."""
         process = self.start(mock_target_part(self.mock_port, latency))
-        wait_until_answers(process, "mock target", f"{self.mock_url}/health")
+        wait_until_answers(process, "mock target", f"{self.mock_url}/health", _START_SECONDS)
 
     def start_gateway(self, **environment: str) -> None:
         """Start the gateway; paths under /low are low, all others high."""
@@ -69,7 +70,7 @@ class Stack:
         process = self.start(
             gateway_part(self.mock_url, "127.0.0.1", self.gateway_port, self.redis_port, **environment)
         )
-        wait_until_answers(process, "gateway", f"{self.url}/gateway_health/live")
+        wait_until_answers(process, "gateway", f"{self.url}/gateway_health/live", _START_SECONDS)
 
     def start_workers(self, processes: int = 1, concurrency: int = 4, **environment: str) -> "Popen[bytes]":
         """Start PriorityWorkers and wait until they are there."""

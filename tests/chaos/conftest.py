@@ -2,13 +2,15 @@
 
 import inspect
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
 
 from tests.chaos.asking import Asked
-from tests.chaos.recording import Observation, record
+from tests.chaos.load.judging import Allowed, Seen, count, find_broken
+from tests.chaos.recording import LoadObservation, Observation, record
+from tests.chaos.redis_clock import RedisClock
 from tests.chaos.rig import Rig
 
 See = Callable[..., str]
@@ -18,19 +20,23 @@ See = Callable[..., str]
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "failure(fault): the scenario is a row of the failure table for this fault")
     config.addinivalue_line("markers", "gateway(**environment): settings of the gateway that the scenario wants")
+    config.addinivalue_line("markers", "without_load: nothing but the scenario itself sends requests")
+    config.addinivalue_line("markers", "allows(**what): what may happen to requests of the load, as Allowed has it")
 
 
 class Rigs:
     """The rig of this test process; one that did not recover is replaced."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, sets_clock: bool = False) -> None:
         self._folder = folder
+        self._sets_clock = sets_clock
         self._parts = ExitStack()
         self._rig: Rig | None = None
 
     def get(self) -> Rig:
         if self._rig is None:
-            self._rig = self._parts.enter_context(Rig(self._folder))
+            clock = RedisClock(self._folder) if self._sets_clock else None
+            self._rig = self._parts.enter_context(Rig(self._folder, clock))
         return self._rig
 
     def discard(self) -> None:
@@ -47,15 +53,51 @@ def rigs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rigs]:
 
 @pytest.fixture
 def rig(rigs: Rigs, request: pytest.FixtureRequest) -> Iterator[Rig]:
-    """A rig where all is well. Behind every scenario stands one more promise: nothing of it stays, and all goes on."""
-    settings = request.node.get_closest_marker("gateway")
+    """A rig where all is well, under load. Behind every scenario stands what `scenario_on` promises."""
+    with scenario_on(rigs, request) as found:
+        yield found
+
+
+@contextmanager
+def scenario_on(rigs: Rigs, request: pytest.FixtureRequest) -> Iterator[Rig]:
+    """Have a scenario run under load; then judge each request of it, and see that nothing stays and all goes on."""
+    settings, allows = (request.node.get_closest_marker(name) for name in ("gateway", "allows"))
     try:
-        rigs.get().mend(**(settings.kwargs if settings else {}))
-        yield rigs.get()
-        rigs.get().until_recovered()
+        rig = rigs.get()
+        rig.mend(**(settings.kwargs if settings else {}))
+        if request.node.get_closest_marker("without_load"):
+            yield rig
+        else:
+            rig.begin_load()
+            yield rig
+            seen = rig.end_load()
+            judge_load(request, seen, Allowed(**allows.kwargs) if allows else Allowed(), rig.stalls)
+        rig.until_recovered()
     except BaseException:
         rigs.discard()
         raise
+
+
+def judge_load(
+    request: pytest.FixtureRequest, seen: list[Seen], allowed: Allowed, stalls: list[tuple[float, float]]
+) -> None:
+    """Record the load of a scenario, and fail where a request of it shows that a promise was broken."""
+    if fault := _fault_of(request):
+        record(LoadObservation(fault, _scenario_of(request), len(seen), count(seen)))
+    broken = find_broken(seen, allowed, stalls)
+    told = [f"{promise}:\n  " + "\n  ".join(map(str, ones[:5])) for promise, ones in broken.items()]
+    assert not broken, "\n".join([f"of the load ({count(seen)}), these break a promise:", *told])
+
+
+def _fault_of(request: pytest.FixtureRequest) -> str:
+    """Return the fault that the scenario is a row of the table for; empty for one that is none."""
+    marker = request.node.get_closest_marker("failure")
+    parameters = request.node.callspec.params if hasattr(request.node, "callspec") else {}
+    return str(marker.args[0] if marker else parameters.get("fault", ""))
+
+
+def _scenario_of(request: pytest.FixtureRequest) -> str:
+    return f"{request.path.name}::{request.function.__name__}"
 
 
 @pytest.fixture
@@ -66,8 +108,7 @@ def see(rig: Rig, request: pytest.FixtureRequest) -> See:
 
 def seeing(request: pytest.FixtureRequest, attempts_of: Callable[[Asked], int]) -> See:
     """Give what looks for the test that asks for it; `attempts_of` tells how often a request reached the target."""
-    marker = request.node.get_closest_marker("failure")
-    fault = marker.args[0] if marker else request.getfixturevalue("fault")
+    fault = _fault_of(request)
     promise = " ".join((inspect.getdoc(request.function) or "").split())
 
     def look(stage: str, asked: Asked, within_seconds: float = 30.0) -> str:
@@ -78,8 +119,9 @@ def seeing(request: pytest.FixtureRequest, attempts_of: Callable[[Asked], int]) 
             outcome, seconds = f"no answer in {within_seconds:g} s", within_seconds
         attempts = attempts_of(asked)
         worker = "stock" if "stock" in request.path.name else "ours"
-        scenario = f"{request.path.name}::{request.function.__name__}"
-        record(Observation(fault, stage, scenario, promise, worker, asked.method, outcome, seconds, attempts))
+        record(
+            Observation(fault, stage, _scenario_of(request), promise, worker, asked.method, outcome, seconds, attempts)
+        )
         return f"{outcome}, {attempts} attempt{'' if attempts == 1 else 's'}"
 
     return look

@@ -3,15 +3,26 @@
 from collections.abc import Iterable, Sequence
 
 from tests.chaos.failures import FAULTS, STAGES
-from tests.chaos.recording import Observation
+from tests.chaos.recording import LoadObservation, Observation
 
 _INTRODUCTION = """\
 # When something fails
 
 Each row is a fault that was injected for real into a running stack (processes killed and frozen, Redis restarted and
-hung, links cut by a proxy), with requests under way at the stage that the row names. `make failures` runs all of them
-and writes this page; `make test` runs those of our own worker and fails where a promise is not kept. Behind each
-scenario stands one promise more: nothing of it stays in Redis, and every slot carries again.
+hung, links cut by a proxy, clocks set), with requests under way at the stage that the row names. `make failures` runs
+all of them and writes this page; `make test` runs those of our own worker and fails where a promise is not kept. Behind
+each scenario stands one promise more: nothing of it stays in Redis, and every slot carries again.
+
+Each fault comes under load: 20 short requests and small transfers a second, and a long upload and a long download in
+their midst. Of each request of the load this is judged, whatever the fault:
+
+- it is answered once, and its content is right: of an upload by its checksum, of a download byte by byte;
+- a POST reaches the target once at most, a GET twice at most;
+- a POST that is answered 503 with `Retry-After` has not reached the target, and does not reach it later;
+- a 502 `request-lost` has no `Retry-After`.
+
+Beside that, the load is answered 200 and whole, unless the promise of the scenario says otherwise. Its answers are in
+[the second table](#the-load-meanwhile).
 
 GET and POST stand for all methods: PUT, DELETE, HEAD, OPTIONS and TRACE are idempotent as GET is; PATCH is not.
 "Seconds" are from sending the request to the end of its answer, with whatever the target took for it (0 to 4 s).
@@ -19,24 +30,34 @@ GET and POST stand for all methods: PUT, DELETE, HEAD, OPTIONS and TRACE are ide
 The times are those of one run on one machine, and promise nothing beyond what the promise says.
 """
 
+_LOAD = """\
+## The load meanwhile
+
+How the requests of the load ended that was there in each scenario.
+"""
+
 _STOCK = """\
 ## The same with rq's own worker
 
-The same gateway, with two `rq worker high low` behind it and one request in each when the fault comes. Two requests of
-each kind, one at the target and one queued; each was waited for 40 s.
+The same gateway without the load, with two `rq worker high low` behind it and one request in each when the fault comes.
+Two requests of each kind, one at the target and one queued; each was waited for 40 s.
 """
 
 _OURS_HEAD = ("fault", "at the moment of the fault", "promise", "GET", "POST", "seconds", "attempts", "scenario")
+_LOAD_HEAD = ("fault", "requests", "answers", "scenario")
 _STOCK_HEAD = ("fault", "at the moment of the fault", "GET, ours", "GET, rq's", "POST, ours", "POST, rq's")
 
 
-def render(observations: Sequence[Observation]) -> str:
-    """Give the page: our own rows, and rq's beside those of ours that have the same fault and stage."""
+def render(observations: Sequence[Observation], loads: Sequence[LoadObservation]) -> str:
+    """Return the page: our own rows, the load, and rq's beside those of ours that have the same fault and stage."""
     ours = [one for one in observations if one.worker == "ours"]
     stock = [one for one in observations if one.worker == "stock"]
     rows = [_row(*_our_row(group)) for group in _grouped(ours, by_scenario=True)]
     beside = [_row(*_stock_row(group, ours)) for group in _grouped(stock, by_scenario=False)]
-    return "\n".join([_INTRODUCTION, _table(_OURS_HEAD, rows), _STOCK, _table(_STOCK_HEAD, beside)])
+    ordered = sorted(loads, key=lambda load: (FAULTS.index(load.fault), load.scenario))
+    load_rows = [_row(load.fault, str(load.requests), load.outcomes, f"`{load.scenario}`") for load in ordered]
+    parts = [_INTRODUCTION, _table(_OURS_HEAD, rows), _LOAD, _table(_LOAD_HEAD, load_rows)]
+    return "\n".join([*parts, _STOCK, _table(_STOCK_HEAD, beside)])
 
 
 def _grouped(observations: Iterable[Observation], *, by_scenario: bool) -> list[list[Observation]]:

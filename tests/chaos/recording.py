@@ -30,7 +30,17 @@ class Observation:
         return cls(**record)
 
 
-def record(observation: Observation) -> None:
+@dataclass(frozen=True, slots=True)
+class LoadObservation:
+    """The load beside one scenario: how many requests, and how they ended."""
+
+    fault: str
+    scenario: str
+    requests: int
+    outcomes: str
+
+
+def record(observation: Observation | LoadObservation) -> None:
     """Add it to the file that the environment names; without one, nobody wants it."""
     wanted = os.environ.get(FILE_VARIABLE)
     if wanted:
@@ -41,5 +51,14 @@ def record(observation: Observation) -> None:
 
 
 def read_observations(path: Path) -> list[Observation]:
-    """Give all that was recorded, in the order of recording."""
-    return [Observation.from_dict(json.loads(line)) for line in path.read_text().splitlines()]
+    """Return all requests that were recorded, in the order of recording."""
+    return [Observation.from_dict(line) for line in _lines(path) if "stage" in line]
+
+
+def read_loads(path: Path) -> list[LoadObservation]:
+    """Return all loads that were recorded, in the order of recording."""
+    return [LoadObservation(**line) for line in _lines(path) if "stage" not in line]
+
+
+def _lines(path: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in path.read_text().splitlines()]

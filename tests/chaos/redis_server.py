@@ -1,6 +1,7 @@
 """A Redis server that may be tormented: killed, frozen, started again with what it had or with nothing."""
 
 import contextlib
+import os
 import shutil
 import signal
 import subprocess
@@ -13,15 +14,20 @@ from redis.exceptions import RedisError
 from fast_priority.embedded_redis import find_redis_server
 from fast_priority.free_ports import free_port
 from fast_priority.stack import wait_until
+from tests.chaos.redis_clock import RedisClock, find_server_for_a_clock
 
 _KILLED_SECONDS = 5.0
 
 
 class RedisServer:
-    """One server on loopback, always on the same port; it writes each change to disk before it answers."""
+    """One server on loopback, always on the same port; it writes each change to disk before it answers.
 
-    def __init__(self, folder: Path) -> None:
+    With a `clock`, its wall clock is that one.
+    """
+
+    def __init__(self, folder: Path, clock: RedisClock | None = None) -> None:
         self.port = free_port()
+        self.clock = clock
         self._folder = folder / f"redis-{self.port}"
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -39,13 +45,15 @@ class RedisServer:
     def start(self) -> None:
         """Start it with the data that it had, and return when it answers."""
         self._folder.mkdir(exist_ok=True)
+        program = find_server_for_a_clock() if self.clock else find_redis_server()
         command = [
-            find_redis_server(), "--port", str(self.port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "yes",
+            program, "--port", str(self.port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "yes",
             "--appendfsync", "always", "--dir", str(self._folder), "--loglevel", "warning",
             "--logfile", str(self._folder / "redis.log"),
         ]  # fmt: skip
         self._process = subprocess.Popen(
             command,
+            env=os.environ | (self.clock.environment if self.clock else {}),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,

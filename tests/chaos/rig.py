@@ -1,6 +1,7 @@
 """A stack that may be tormented: every link goes through a proxy, every process may be killed or frozen, and be mended.
 
-One rig serves many scenarios: `mend` brings it back to where it began, starting again only what is broken.
+One rig serves many scenarios: `mend` brings it back to where it began, starting again only what is broken. While a
+scenario runs, `load` sends requests of its own; what is counted here is the scenario's, and not the load's.
 """
 
 import os
@@ -16,24 +17,37 @@ import psutil
 
 from fast_priority.stack import Part, stop, worker_part
 from tests.chaos.asking import Asked
+from tests.chaos.load.apart import count_of_load, count_queued, count_started, is_any_left, is_in_flight
+from tests.chaos.load.background import STANDING, Load
+from tests.chaos.load.judging import Seen, join_attempts
 from tests.chaos.proxy import Proxies
+from tests.chaos.redis_clock import RedisClock
 from tests.chaos.redis_server import RedisServer
 from tests.harness import Stack, running_stack, wait_until
 
 SLOTS = 6
+"""So many slots are a scenario's; the load's long transfers have their own."""
+_ALL_SLOTS = SLOTS + STANDING
+_START_SECONDS = 60  # a busy machine starts several at once
 REGISTERS = {"rq:queues", "rq:workers", "rq:workers:high", "rq:workers:low"}
 
 
 class Rig:
-    """Gateway, one worker process with six slots, mock target and Redis, with a proxy on every link between them."""
+    """Gateway, one worker process, mock target and Redis, with a proxy on every link between them.
 
-    def __init__(self, folder: Path) -> None:
+    With a `clock`, it is the wall clock of Redis.
+    """
+
+    def __init__(self, folder: Path, clock: RedisClock | None = None) -> None:
+        self.clock = clock
         self._folder = folder
         self._parts = ExitStack()
         self._asked: list[Asked] = []
         self._gateway_environment: dict[str, str] = {}
         self.pools: list[subprocess.Popen[bytes]] = []
         self._stock: set[int] = set()
+        self._load: Load | None = None
+        self.stalls: list[tuple[float, float]] = []
 
     def __enter__(self) -> Self:
         try:
@@ -45,7 +59,7 @@ class Rig:
 
     def _start(self) -> None:
         proxies = self._parts.enter_context(Proxies())
-        self.redis_server = RedisServer(self._folder)
+        self.redis_server = RedisServer(self._folder, self.clock)
         self._parts.callback(self.redis_server.kill)
         self.redis_server.start()
         self.stack: Stack = self._parts.enter_context(running_stack(self.redis_server.port, self._folder))
@@ -57,20 +71,25 @@ class Rig:
         self.stack.start_mock()
 
     def __exit__(self, *_: object) -> None:
-        _signal_all(self.worker_pids(), signal.SIGCONT)  # what is frozen does not hear that it is to end
+        if self._load is not None:
+            self._load.abandon()
+        self._thaw()  # a frozen process does not end when it is told to
         self._parts.close()
 
     # What it is made of.
 
-    def mend(self, **gateway_environment: str) -> None:
-        """Bring everything back to how it was at the beginning; the gateway has these settings more."""
+    def heal(self) -> None:
+        """End whatever fault there is, but for processes that have ended; Redis alone is started again."""
         for link in self.links:
             link.heal()
         if not self.redis_server.runs:
             self.redis_server.start()
-        os.kill(self.redis_server.pid, signal.SIGCONT)
+        self._thaw()
         self.stack.redis.config_set("maxmemory", 0)
-        _signal_all(self.worker_pids(), signal.SIGCONT)
+
+    def mend(self, **gateway_environment: str) -> None:
+        """Bring everything back to how it was at the beginning; the gateway has these settings more."""
+        self.heal()
         for asked in self._asked:
             asked.leave()
         self._asked.clear()
@@ -78,7 +97,12 @@ class Rig:
         self.target_takes(0)
         self.have_gateway(**gateway_environment)
         self.have_workers()
-        wait_until("nothing is under way", lambda: self.in_flight() == 0 and self.queued() == 0)
+        self._until_at_rest()
+
+    def _thaw(self) -> None:
+        gateway = self.stack.processes.get("gateway")
+        gateways = [gateway.pid] if gateway is not None and gateway.poll() is None else []
+        _signal_all([self.redis_server.pid, *gateways, *self.worker_pids()], signal.SIGCONT)
 
     def have_gateway(self, **environment: str) -> None:
         """Have a gateway with these settings; one that has them already stays."""
@@ -109,7 +133,7 @@ class Rig:
         if not kept:
             self.start_workers()
 
-    def start_workers(self, slots: int = SLOTS) -> "subprocess.Popen[bytes]":
+    def start_workers(self, slots: int = _ALL_SLOTS) -> "subprocess.Popen[bytes]":
         """Start one more pool, of one worker process."""
         return self._start_workers(worker_part(1, slots, self.worker_to_redis.port))
 
@@ -130,7 +154,9 @@ class Rig:
         known = set(self.stack.redis.keys("rq:worker:*"))
         pool = self.stack.start(part)
         self.pools.append(pool)
-        wait_until("the workers are there", lambda: bool(set(self.stack.redis.keys("rq:worker:*")) - known))
+        wait_until(
+            "the workers are there", lambda: bool(set(self.stack.redis.keys("rq:worker:*")) - known), _START_SECONDS
+        )
         return pool
 
     @property
@@ -175,6 +201,16 @@ class Rig:
             _signal_all(pids, signal.SIGCONT)
 
     @contextmanager
+    def gateway_frozen(self) -> Iterator[None]:
+        """The gateway does nothing at all while the block lasts; the system takes connections and bytes for it."""
+        frozen = self.gateway
+        frozen.send_signal(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            frozen.send_signal(signal.SIGCONT)
+
+    @contextmanager
     def workers_suspended(self) -> Iterator[None]:
         """No worker takes anything, as after `rq suspend`, while the block lasts."""
         self.stack.redis.set("rq:suspended", "1")
@@ -189,6 +225,39 @@ class Rig:
     def target_takes(self, seconds: float) -> None:
         """Let requests that reach the target from now on take so long there."""
         self.stack.mock.patch("/__admin/settings", json={"latency": seconds}).raise_for_status()
+
+    # The load.
+
+    @property
+    def load(self) -> Load:
+        """The load that runs now."""
+        assert self._load is not None
+        return self._load
+
+    def begin_load(self) -> None:
+        """Send a load from now on, and return once it flows: both long transfers are at the target, and others were."""
+        self._load = Load(self.stack.gateway_port, self.redis_server.port)
+        with ExitStack() as undone:
+            undone.enter_context(self._load)
+            wait_until("the load flows", self._load_flows)
+            undone.pop_all()
+
+    def pause_load(self) -> None:
+        """Send no more short requests of the load, and return once Redis has all that it sent: none is on its way."""
+        self.load.pause()
+        wait_until("Redis has all of the load", lambda: self.load.under_way <= count_of_load(self.stack.redis))
+
+    def end_load(self) -> list[Seen]:
+        """End the load with no fault left, and return what became of each request of it, once nothing is under way."""
+        self.heal()
+        done, self.stalls = self.load.end(), self.load.stalls
+        self._load = None
+        self._until_at_rest()
+        return join_attempts(done, (row["request_id"] for row in self.stack.arrivals()))
+
+    def _load_flows(self) -> bool:
+        ids = {row["request_id"] for row in self.stack.arrivals()}
+        return self.load.standing_ids < ids
 
     # What clients do, and what can be seen.
 
@@ -231,12 +300,12 @@ class Rig:
         return len(self.arrivals_of(asked))
 
     def in_flight(self) -> int:
-        """Count the requests that are at the target now."""
-        return self.stack.in_flight()
+        """Count the scenario's requests that are at the target now."""
+        return sum(map(is_in_flight, self.stack.arrivals()))
 
     def queued(self) -> int:
-        """Count the ids on both queues, by Redis itself."""
-        return sum(int(self.stack.redis.llen(f"rq:queue:{name}")) for name in ("high", "low"))
+        """Count the scenario's requests on both queues, by Redis itself."""
+        return count_queued(self.stack.redis)
 
     def until_seconds_have_passed(self, seconds: float) -> None:
         """Return once a fault has lasted so long: its length is what the scenario is about."""
@@ -244,24 +313,36 @@ class Rig:
         wait_until(f"{seconds:g} s have passed", lambda: time.monotonic() >= until, 2 * seconds + 10)
 
     def started(self) -> int:
-        """Count the requests that a worker has taken and not settled, by Redis itself."""
-        jobs: list[bytes] = self.stack.redis.keys("rq:job:*")
-        return sum(self.stack.redis.hget(key.decode(), "status") == b"started" for key in jobs)
+        """Count the scenario's requests that a worker has taken and not settled, by Redis itself."""
+        return count_started(self.stack.redis)
 
     # What every scenario ends with.
 
     def until_recovered(self) -> None:
         """Return once nothing of what was is left and every slot carries again. Raises TimeoutError, saying what."""
-        wait_until("nothing is at the target", lambda: self.in_flight() == 0)
-        wait_until("nothing is queued", lambda: self.queued() == 0)
-        wait_until("no request is left in Redis", lambda: not self.stack.redis.keys("rq:job:*"))
+        self._until_at_rest()
+        wait_until("no request is left in Redis", lambda: not is_any_left(self.stack.redis))
         wait_until("every key has an end", lambda: self.stack.keys_without_end() <= REGISTERS)
         self.stack.forget_arrivals()
+        self._fill_all_slots()
+        assert [one.answer().status for one in self.ask_each(("GET", "POST"))] == [200] * 2
+
+    def _fill_all_slots(self) -> None:
+        """Have every slot carry a request that the target does not answer, and then its client leave."""
         asked: list[Asked] = []
-        while len(asked) < SLOTS:  # one after the other, so that the shortest queue takes them
-            asked.append(self.ask(("GET", "POST")[len(asked) % 2], "/high?mock_latency=1.5"))
-            wait_until(f"{len(asked)} slots are filled", lambda: self.in_flight() == len(asked))
-        assert [one.answer().status for one in asked] == [200] * SLOTS
+        for filled in range(2, _ALL_SLOTS + 1, 2):  # two at a time, so that the shortest queue takes them
+            asked += self.ask_each(("GET", "POST"), "/high?mock_fault=hang")
+            wait_until(f"{filled} slots are filled", lambda: self.in_flight() == filled)  # noqa: B023 - waits here
+        for one in asked:
+            one.leave()
+        wait_until("all slots are free", lambda: self.in_flight() == 0)
+
+    def _until_at_rest(self) -> None:
+        wait_until("nothing is at the target", lambda: self.stack.in_flight() == 0)
+        wait_until("nothing is queued", lambda: self._all_queued() == 0)
+
+    def _all_queued(self) -> int:
+        return sum(int(self.stack.redis.llen(f"rq:queue:{name}")) for name in ("high", "low"))
 
 
 def _signal_all(pids: list[int], number: signal.Signals) -> None:

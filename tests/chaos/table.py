@@ -7,7 +7,7 @@ import tempfile
 from pathlib import Path
 
 from tests.chaos.page import render
-from tests.chaos.recording import FILE_VARIABLE, Observation, read_observations
+from tests.chaos.recording import FILE_VARIABLE, read_loads, read_observations
 
 _HERE = Path(__file__).parent
 _REPOSITORY = _HERE.parents[1]
@@ -18,18 +18,20 @@ _STOCK = _HERE / "stock_rq_worker.py"
 def main() -> int:
     """Write the page; give 1 where a promise was not kept."""
     with tempfile.TemporaryDirectory(prefix="failures-") as folder:
-        ours, kept = _observe(_HERE, Path(folder) / "ours.ndjson")
-        stock, _ = _observe(_STOCK, Path(folder) / "stock.ndjson")
-    _PAGE.write_text(render(ours + stock))
+        ours, stock = Path(folder) / "ours.ndjson", Path(folder) / "stock.ndjson"
+        kept = _observe(_HERE, ours)
+        _observe(_STOCK, stock)
+        _PAGE.write_text(render(read_observations(ours) + read_observations(stock), read_loads(ours)))
     sys.stderr.write(f"written: {_PAGE.name}\n")
     return 0 if kept else 1
 
 
-def _observe(tests: Path, file: Path) -> tuple[list[Observation], bool]:
+def _observe(tests: Path, file: Path) -> bool:
+    """Run scenarios that record what they see in this file, and tell whether all promises were kept."""
     file.touch()
-    command = [sys.executable, "-m", "pytest", str(tests), "-q", "--numprocesses", "2"]
+    command = [sys.executable, "-m", "pytest", str(tests), "-q", "--numprocesses", "2", "--dist", "loadgroup"]
     result = subprocess.run(command, cwd=_REPOSITORY, env={**os.environ, FILE_VARIABLE: str(file)}, check=False)
-    return read_observations(file), result.returncode == 0
+    return result.returncode == 0
 
 
 if __name__ == "__main__":

@@ -1,15 +1,30 @@
 """Gateways that die or end: nobody's work is done for them, and none of it is lost in an orderly end."""
 
 import signal
+from contextlib import ExitStack
 
 import pytest
 
 from tests.chaos.conftest import See
-from tests.chaos.failures import AT_TARGET, GATEWAY_KILLED, GATEWAY_TOLD_TO_END, QUEUED
+from tests.chaos.failures import (
+    AT_TARGET,
+    FIRST_NEW,
+    GATEWAY_FROZEN,
+    GATEWAY_FROZEN_LONG,
+    GATEWAY_KILLED,
+    GATEWAY_TOLD_TO_END,
+    NEW,
+    QUEUED,
+)
+from tests.chaos.link_faults import Hold
 from tests.chaos.rig import SLOTS, Rig
 from tests.harness import wait_until
 
+_BOTH = ("GET", "POST")
+_ONCE = "200, 1 attempt"
 
+
+@pytest.mark.allows(closed=True)
 @pytest.mark.failure(GATEWAY_KILLED)
 def test_killed_with_requests_under_way(rig: Rig, see: See) -> None:
     """Within 16 s what a dead gateway had at the target is aborted, and what it had queued is skipped, never sent."""
@@ -25,6 +40,7 @@ def test_killed_with_requests_under_way(rig: Rig, see: See) -> None:
     assert [see(QUEUED, one) for one in queued] == ["connection closed, 0 attempts"] * 2
 
 
+@pytest.mark.allows(closed=True)
 @pytest.mark.failure(GATEWAY_TOLD_TO_END)
 def test_told_to_end(rig: Rig, see: See) -> None:
     """A gateway that is told to end answers all that it took, the queued as well, and then leaves."""
@@ -34,7 +50,64 @@ def test_told_to_end(rig: Rig, see: See) -> None:
     rig.until_queued(2)
     ending = rig.gateway
     ending.send_signal(signal.SIGTERM)
+    rig.load.end_transfers()
     assert [see(AT_TARGET, one) for one in at_target] == ["200, 1 attempt"] * SLOTS
     assert [see(QUEUED, one) for one in queued] == ["200, 1 attempt"] * 2
     ending.wait(20)
     rig.start_gateway()
+
+
+@pytest.mark.parametrize(
+    ("fault", "seconds"),
+    [
+        # What it had read and not yet written is refused when it goes on: it is too late for that.
+        pytest.param(GATEWAY_FROZEN, 2.5, marks=pytest.mark.allows(refused=True)),
+        # Its sign of life ends after 15 s, and what it had at the target with it.
+        pytest.param(
+            GATEWAY_FROZEN_LONG, 20, marks=pytest.mark.allows(refused=True, lost=True, broken=True, unsure=True)
+        ),
+    ],
+)
+def test_frozen(rig: Rig, see: See, fault: str, seconds: float) -> None:
+    """Nothing is refused or lost: who had asked, and who asks meanwhile, is answered when the gateway goes on."""
+    at_target = rig.ask_each(_BOTH * (SLOTS // 2), "/high?mock_latency=1.5")
+    rig.until_at_target(*at_target)
+    queued = rig.ask_each(_BOTH)
+    rig.until_queued(2)
+    with rig.gateway_frozen():
+        new = rig.ask_each(_BOTH)
+        rig.until_seconds_have_passed(seconds)
+    assert [see(AT_TARGET, one) for one in at_target] == [_ONCE] * SLOTS
+    assert [see(QUEUED, one) for one in queued] == [_ONCE] * 2
+    assert [see(NEW, one) for one in new] == [_ONCE] * 2
+
+
+@pytest.mark.allows(refused=True, lost=True, broken=True, unsure=True)
+@pytest.mark.failure(GATEWAY_FROZEN_LONG)
+def test_frozen_for_longer_than_its_sign_of_life(rig: Rig, see: See) -> None:
+    """What was still at the target after 15 s is aborted there: then a GET goes again, and a POST is 502."""
+    rig.target_takes(60)
+    asked = rig.ask_each(_BOTH)
+    rig.until_at_target(*asked)
+    rig.target_takes(0)
+    with rig.gateway_frozen():
+        wait_until("its calls to the target are aborted", lambda: rig.in_flight() == 0, 40)
+    assert [see(AT_TARGET, one) for one in asked] == ["200, 2 attempts", "502 request-lost, 1 attempt"]
+
+
+@pytest.mark.allows(refused=True)
+@pytest.mark.parametrize(("fault", "seconds"), [(GATEWAY_FROZEN, 2.5)])
+def test_frozen_with_answers_unread(rig: Rig, see: See, fault: str, seconds: float) -> None:
+    """A POST that the target has is answered, though its gateway reads late that it was queued."""
+    rig.pause_load()
+    with ExitStack() as frozen:
+        with rig.workers_suspended():
+            rig.gateway_to_redis.downstream = Hold()
+            asked = rig.ask("POST")
+            rig.until_queued(1)
+            frozen.enter_context(rig.gateway_frozen())
+        rig.until_at_target(asked)
+        rig.gateway_to_redis.heal()
+        rig.load.resume()
+        rig.until_seconds_have_passed(seconds)
+    assert see(FIRST_NEW, asked) == _ONCE

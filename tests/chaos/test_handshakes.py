@@ -39,6 +39,7 @@ def at_target(rig: Rig, seconds: float = 60) -> Asked:
     return asked
 
 
+@pytest.mark.allows(lost=True, broken=True)
 def test_a_worker_is_killed_before_it_sends_go(rig: Rig) -> None:
     """The target sees the handshake once."""
     asked = claimed_but_unheard(rig)
@@ -47,6 +48,7 @@ def test_a_worker_is_killed_before_it_sends_go(rig: Rig) -> None:
     assert outcome(rig, asked) == ("200", 1)
 
 
+@pytest.mark.allows(lost=True, broken=True)
 def test_a_worker_is_killed_at_the_target(rig: Rig) -> None:
     """The handshake goes to the target once more."""
     asked = at_target(rig)
@@ -54,6 +56,7 @@ def test_a_worker_is_killed_at_the_target(rig: Rig) -> None:
     assert outcome(rig, asked) == ("200", 2)
 
 
+@pytest.mark.allows(lost=True, broken=True)
 def test_a_worker_is_killed_again(rig: Rig) -> None:
     """There is no third attempt."""
     rig.target_takes(60)
@@ -66,6 +69,7 @@ def test_a_worker_is_killed_again(rig: Rig) -> None:
     assert outcome(rig, asked) == ("502 request-lost", 2)
 
 
+@pytest.mark.allows(lost=True, broken=True)
 @pytest.mark.parametrize(("begin", "attempts"), [(claimed_but_unheard, 1), (at_target, 2)])
 def test_a_worker_is_frozen(rig: Rig, begin: Callable[[Rig], Asked], attempts: int) -> None:
     """Another worker takes the handshake, and the one that wakes up sends no Go that is used."""
@@ -86,11 +90,13 @@ def test_a_worker_is_told_to_end(rig: Rig) -> None:
     asked = at_target(rig, 2)
     (pool,) = rig.pools
     pool.send_signal(signal.SIGTERM)
+    rig.load.end_transfers()
     assert outcome(rig, asked) == ("200", 1)
     pool.wait(20)
     rig.have_workers()
 
 
+@pytest.mark.allows(lost=True, broken=True)
 @pytest.mark.parametrize("begin", [claimed_but_unheard, at_target])
 def test_a_client_leaves(rig: Rig, begin: Callable[[Rig], Asked]) -> None:
     """Whether or not the target has the handshake, it is over, and the slot is free."""
@@ -103,6 +109,7 @@ def test_a_client_leaves(rig: Rig, begin: Callable[[Rig], Asked]) -> None:
     assert rig.attempts(asked) == before
 
 
+@pytest.mark.allows(closed=True)
 def test_a_gateway_is_killed(rig: Rig) -> None:
     """Its client's connection ends, and the slot is free soon."""
     asked = at_target(rig)
@@ -113,6 +120,7 @@ def test_a_gateway_is_killed(rig: Rig) -> None:
     rig.have_gateway()
 
 
+@pytest.mark.allows(refused=True, lost=True, broken=True, unsure=True)
 def test_a_gateway_is_frozen_with_a_go_that_it_has_not_read(rig: Rig) -> None:
     """Workers have given its slot to others meanwhile: it asks for another one before it asks the target."""
     with rig.workers_suspended():
@@ -128,6 +136,7 @@ def test_a_gateway_is_frozen_with_a_go_that_it_has_not_read(rig: Rig) -> None:
     assert outcome(rig, asked) == ("200", 1)
 
 
+@pytest.mark.allows(refused=True, lost=True, broken=True, unsure=True)
 def test_redis_comes_back_empty(rig: Rig) -> None:
     """What is at the target is answered from there, and the slot is free."""
     asked = at_target(rig, 3)
@@ -136,6 +145,7 @@ def test_redis_comes_back_empty(rig: Rig) -> None:
     assert outcome(rig, asked) == ("200", 1)
 
 
+@pytest.mark.allows(refused=True, lost=True, unsure=True)
 def test_redis_hangs_as_it_ends(rig: Rig) -> None:
     """A handshake that ends while Redis hangs is answered, and the slot is free when Redis goes on."""
     asked = at_target(rig, 1)
@@ -146,6 +156,7 @@ def test_redis_hangs_as_it_ends(rig: Rig) -> None:
         os.kill(rig.redis_server.pid, signal.SIGCONT)
 
 
+@pytest.mark.allows(lost=True, broken=True)
 def test_redis_loses_the_leave(rig: Rig) -> None:
     """A worker that never gets the Leave, and whose Redis has forgotten the request, frees the slot by itself."""
     asked = at_target(rig, 1)
@@ -154,6 +165,7 @@ def test_redis_loses_the_leave(rig: Rig) -> None:
         rig.stack.redis.flushall()
 
 
+@pytest.mark.without_load  # it has one slot, and forks for each request
 def test_a_stock_worker(rig: Rig) -> None:
     """rq's own worker holds its one slot in the same way, until the target has answered or the client has left."""
     rig.end_workers()

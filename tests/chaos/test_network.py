@@ -3,14 +3,27 @@
 import pytest
 
 from tests.chaos.conftest import See
-from tests.chaos.failures import AT_TARGET, FIRST_NEW, GATEWAY_CUT_OFF, NEW, QUEUED, SLOW_NETWORK, WORKER_CUT_OFF
-from tests.chaos.link_faults import Delay, Swallow
+from tests.chaos.failures import (
+    AT_TARGET,
+    FIRST_NEW,
+    GATEWAY_ANSWERS_LATE,
+    GATEWAY_ANSWERS_LOST,
+    GATEWAY_CUT_OFF,
+    NEW,
+    QUEUED,
+    SLOW_NETWORK,
+    WORKER_ANSWERS_LATE,
+    WORKER_ANSWERS_LOST,
+    WORKER_CUT_OFF,
+)
+from tests.chaos.link_faults import Delay, Fault, Hold, Swallow
 from tests.chaos.rig import SLOTS, Rig
 
 _BOTH = ("GET", "POST")
 _REFUSED_SECONDS = 4
 
 
+@pytest.mark.allows(lost=True, broken=True)
 @pytest.mark.failure(WORKER_CUT_OFF)
 def test_workers_cut_off_from_redis(rig: Rig, see: See) -> None:
     """Who lost its worker is settled as after a death; late answers go to nobody; what waits waits for the link."""
@@ -24,6 +37,7 @@ def test_workers_cut_off_from_redis(rig: Rig, see: See) -> None:
     assert [see(QUEUED, one) for one in queued] == ["200, 1 attempt"] * 2
 
 
+@pytest.mark.allows(refused=True, lost=True, unsure=True)
 @pytest.mark.failure(GATEWAY_CUT_OFF)
 def test_gateway_cut_off_from_redis(rig: Rig, see: See) -> None:
     """A POST on its way is 502 in 2 s, who comes next 503; neither is sent. Who waited is answered afterwards."""
@@ -31,9 +45,11 @@ def test_gateway_cut_off_from_redis(rig: Rig, see: See) -> None:
     rig.until_at_target(*at_target)
     queued = rig.ask_each(_BOTH)
     rig.until_queued(2)
+    rig.pause_load()
     rig.gateway_to_redis.strike(Swallow())
     first = rig.ask("POST")
     assert see(FIRST_NEW, first) == "502 request-lost, 0 attempts"
+    rig.load.resume()
     new = rig.ask_each(_BOTH)
     assert [see(NEW, one) for one in new] == ["503 broker-unavailable, 0 attempts"] * 2
     assert all(one.answer().seconds < _REFUSED_SECONDS for one in (first, *new))
@@ -50,3 +66,48 @@ def test_slow_network(rig: Rig, see: See) -> None:
         link.strike(Delay(0.05))
     asked = rig.ask_each(_BOTH * 5)
     assert [see(NEW, one) for one in asked] == ["200, 1 attempt"] * 10
+    for link in (rig.gateway_to_redis, rig.worker_to_redis):
+        link.heal()
+
+
+@pytest.mark.parametrize(
+    ("fault", "loss"), [(GATEWAY_ANSWERS_LATE, Hold()), (GATEWAY_ANSWERS_LOST, Swallow())], ids=["late", "lost"]
+)
+@pytest.mark.allows(refused=True, lost=True, broken=True, unsure=True)
+def test_gateway_hears_nothing_from_redis(rig: Rig, see: See, fault: str, loss: Fault) -> None:
+    """A POST that the target has, but whose gateway cannot know, is 502 and not 503; who comes next is 503."""
+    at_target = rig.ask_each(_BOTH, "/high?mock_latency=2")
+    rig.until_at_target(*at_target)
+    rig.pause_load()
+    rig.gateway_to_redis.downstream = loss
+    first = rig.ask("POST")
+    assert see(FIRST_NEW, first) == "502 request-lost, 1 attempt"
+    assert first.answer().retry_after is None
+    rig.load.resume()
+    new = rig.ask_each(_BOTH)
+    assert [see(NEW, one) for one in new] == ["503 broker-unavailable, 0 attempts"] * 2
+    assert all(one.answer().seconds < _REFUSED_SECONDS and one.answer().retry_after for one in new)
+    rig.until_seconds_have_passed(2)
+    rig.gateway_to_redis.heal()
+    assert [see(AT_TARGET, one) for one in at_target] == ["200, 1 attempt"] * 2
+
+
+@pytest.mark.parametrize(
+    ("fault", "loss"), [(WORKER_ANSWERS_LATE, Hold()), (WORKER_ANSWERS_LOST, Swallow())], ids=["late", "lost"]
+)
+@pytest.mark.allows(lost=True, broken=True)
+def test_workers_hear_nothing_from_redis(rig: Rig, see: See, fault: str, loss: Fault) -> None:
+    """A POST reaches the target once at most, a GET twice, and each is answered; what waits waits for the link."""
+    at_target = rig.ask_each(_BOTH, "/high?mock_latency=2")
+    rig.until_at_target(*at_target)
+    rig.worker_to_redis.downstream = loss
+    new = rig.ask_each(_BOTH)
+    rig.until_seconds_have_passed(8)
+    rig.worker_to_redis.heal()
+    get, post = (see(AT_TARGET, one) for one in at_target)
+    # The worker that takes the GET again may be the one that then finds that its lease has ended.
+    assert get in ("200, 1 attempt", "200, 2 attempts", "502 request-not-sent, 1 attempt")
+    assert post in ("200, 1 attempt", "502 request-lost, 1 attempt")
+    get, post = (see(NEW, one) for one in new)
+    assert get in ("200, 1 attempt", "200, 2 attempts")
+    assert post in ("200, 1 attempt", "502 request-lost, 0 attempts")

@@ -13,6 +13,7 @@ _SMALL = {
 }
 
 
+@pytest.mark.allows(refused=True)
 @pytest.mark.gateway(**_SMALL)
 @pytest.mark.failure(QUEUE_FULL)
 def test_queue_full(rig: Rig, see: See) -> None:
@@ -26,10 +27,12 @@ def test_queue_full(rig: Rig, see: See) -> None:
     assert [see(QUEUED, one) for one in queued] == ["200, 1 attempt"] * 2
 
 
+@pytest.mark.allows(refused=True)
 @pytest.mark.gateway(**_SMALL)
 @pytest.mark.failure(NO_WORKER)
 def test_no_worker(rig: Rig, see: See) -> None:
     """Without a worker, requests wait for one for FAST_PRIORITY_TTL (3 s here), and are then 503 with Retry-After."""
+    rig.load.end_transfers()
     rig.end_workers()
     queued = rig.ask_each(_BOTH)
     assert [see(QUEUED, one) for one in queued] == ["503 waited-too-long, 0 attempts"] * 2

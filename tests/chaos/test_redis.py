@@ -1,5 +1,7 @@
 """Redis that goes away, hangs, forgets or is full: nobody waits in vain for it, and nobody is served twice."""
 
+from collections.abc import Callable
+
 import pytest
 
 from tests.chaos.asking import Asked
@@ -14,19 +16,24 @@ from tests.chaos.failures import (
     REDIS_FROZEN_6,
     REDIS_FROZEN_20,
     REDIS_FULL,
+    REDIS_LINKS_RESET,
     REDIS_PAUSED,
     REDIS_RESTARTED_EMPTY,
     REDIS_RESTARTED_WITH_DATA,
 )
 from tests.chaos.rig import SLOTS, Rig
+from tests.harness import wait_until
 
 _BOTH = ("GET", "POST")
 # Promised are 2 s; a busy machine adds to it.
 _REFUSED_SECONDS = 4
 _ONCE = "200, 1 attempt"
+_PRESSING_CLIENTS = 16
+_CUTS = 30
 _REFUSED = "503 broker-unavailable, 0 attempts"
 
 
+@pytest.mark.allows(refused=True, lost=True, broken=True, unsure=True)
 @pytest.mark.parametrize("fault", [REDIS_RESTARTED_EMPTY, REDIS_RESTARTED_WITH_DATA])
 def test_restarted(rig: Rig, see: See, fault: str) -> None:
     """What is at the target is answered all the same; what waited goes again if idempotent, else it is 502."""
@@ -40,10 +47,12 @@ def test_restarted(rig: Rig, see: See, fault: str) -> None:
     assert [see(QUEUED, one) for one in queued] == [_ONCE, "502 request-lost, 0 attempts"]
 
 
+@pytest.mark.allows(refused=True, lost=True, unsure=True)
 @pytest.mark.parametrize(("fault", "seconds"), [(REDIS_FROZEN_6, 6), (REDIS_FROZEN_20, 20)])
 def test_frozen(rig: Rig, see: See, fault: str, seconds: int) -> None:
     """A Redis that hangs delays who waits and loses nobody; a POST on its way is 502 in 2 s, who comes next 503."""
     at_target, queued = _fill_slots_and_queue(rig, seconds=3)
+    rig.pause_load()
     with rig.redis_server.frozen():
         _see_first_one_lost(rig, see)
         _see_new_ones_refused(rig, see)
@@ -64,10 +73,12 @@ def test_frozen_for_a_moment(rig: Rig, see: See) -> None:
     assert [see(NEW, one) for one in new] == [_ONCE] * 2
 
 
+@pytest.mark.allows(refused=True, lost=True, unsure=True)
 @pytest.mark.failure(REDIS_PAUSED)
 def test_paused(rig: Rig, see: See) -> None:
     """A Redis that takes commands and answers late is the same as one that hangs: what was given up is never sent."""
     at_target, queued = _fill_slots_and_queue(rig, seconds=2)
+    rig.pause_load()
     rig.stack.redis.client_pause(4000)
     _see_first_one_lost(rig, see)
     _see_new_ones_refused(rig, see)
@@ -89,6 +100,28 @@ def test_connections_killed(rig: Rig, see: See) -> None:
     assert [see(NEW, one) for one in rig.ask_each(_BOTH)] == [_ONCE] * 2
 
 
+@pytest.mark.failure(REDIS_CONNECTIONS_KILLED)
+def test_connections_killed_while_many_ask(rig: Rig, see: See) -> None:
+    """Nobody of many who ask at once meanwhile is refused or lost, and no transfer breaks off."""
+    with rig.load.pressed(_PRESSING_CLIENTS):
+        seen = _see_both_while(rig, see, lambda: rig.stack.redis.client_kill_filter(_type="normal", skipme=True))
+    assert seen == [_ONCE] * 2
+
+
+@pytest.mark.failure(REDIS_LINKS_RESET)
+def test_links_reset_while_many_ask(rig: Rig, see: See) -> None:
+    """The same where what travels is lost with the connection, on its way to Redis or back."""
+
+    def reset() -> None:
+        rig.gateway_to_redis.reset()
+        rig.worker_to_redis.reset()
+
+    with rig.load.pressed(_PRESSING_CLIENTS):
+        seen = _see_both_while(rig, see, reset)
+    assert seen == [_ONCE] * 2
+
+
+@pytest.mark.allows(refused=True)
 @pytest.mark.failure(REDIS_FULL)
 def test_out_of_memory(rig: Rig, see: See) -> None:
     """A Redis without memory takes nothing new, so new requests are 503; all that it had is carried and answered."""
@@ -113,6 +146,7 @@ def _see_first_one_lost(rig: Rig, see: See) -> None:
     """The submit of this one is written, and Redis cannot be asked whether it was carried out."""
     first = rig.ask("POST")
     assert see(FIRST_NEW, first) == "502 request-lost, 0 attempts"
+    rig.load.resume()
     assert first.answer().seconds < _REFUSED_SECONDS
     assert not first.answer().retry_after
 
@@ -122,3 +156,19 @@ def _see_new_ones_refused(rig: Rig, see: See) -> None:
     assert [see(NEW, one) for one in new] == [_REFUSED] * 2
     assert all(one.answer().seconds < _REFUSED_SECONDS for one in new)
     assert all(one.answer().retry_after for one in new)
+
+
+def _see_both_while(rig: Rig, see: See, cut: Callable[[], object]) -> list[str]:
+    """Cut connections each 0.1 s, or less often where a busy machine answers nobody in between.
+
+    Returns what became of a GET and a POST that were sent in the midst of it.
+    """
+    asked: list[Asked] = []
+    for number in range(_CUTS):
+        cut()
+        if number == _CUTS // 2:
+            asked = rig.ask_each(_BOTH)
+        rig.until_seconds_have_passed(0.1)
+        answered = len(rig.load.done)
+        wait_until("some are answered", lambda: len(rig.load.done) > answered)  # noqa: B023 - waits here
+    return [see(NEW, one) for one in asked]

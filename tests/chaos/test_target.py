@@ -18,8 +18,11 @@ from tests.chaos.rig import Rig
 from tests.harness import wait_until
 
 _BOTH = ("GET", "POST")
+# What the load gets while no connection to the target lasts.
+_NO_TARGET = frozenset({"502 target-refused", "502 target-closed", "502 response-incomplete", "504 target-timeout"})
 
 
+@pytest.mark.allows(broken=True, also=_NO_TARGET)
 @pytest.mark.failure(TARGET_REFUSES)
 def test_refuses(rig: Rig, see: See) -> None:
     """A target that refuses connections is a 502 at once that says so."""
@@ -38,6 +41,7 @@ def test_resets_before_a_response(rig: Rig, see: See) -> None:
     assert see(AT_TARGET, post) == "502 target-closed, 1 attempt"
 
 
+@pytest.mark.allows(broken=True, also=_NO_TARGET)
 @pytest.mark.failure(TARGET_RESETS)
 def test_resets_in_the_midst_of_a_response(rig: Rig, see: See) -> None:
     """A response that is reset half way is broken off at the client: it does not pass as whole."""
@@ -45,6 +49,7 @@ def test_resets_in_the_midst_of_a_response(rig: Rig, see: See) -> None:
     wait_until("responses have begun", lambda: all(one.received_bytes for one in asked))
     rig.to_target.downstream = ResetAfter(10_000)
     assert [see(HALF_WAY, one) for one in asked] == ["200, broken off, 1 attempt"] * 2
+    rig.to_target.heal()
 
 
 @pytest.mark.failure(TARGET_CLOSES_IDLE)
@@ -58,19 +63,20 @@ def test_resets_idle_connections(rig: Rig, see: See) -> None:
         assert [see(NEW, one) for one in asked] == ["200, 1 attempt"] * 2
 
 
-@pytest.mark.gateway(FAST_PRIORITY_TIMEOUT="2")
+@pytest.mark.gateway(FAST_PRIORITY_TIMEOUT="4")
 @pytest.mark.failure(TARGET_HANGS)
 def test_hangs(rig: Rig, see: See) -> None:
-    """A target that is silent for FAST_PRIORITY_TIMEOUT (2 s here) is a 504, and its connection is closed."""
+    """A target that is silent for FAST_PRIORITY_TIMEOUT (4 s here) is a 504, and its connection is closed."""
     asked = rig.ask_each(_BOTH, "/high?mock_fault=hang")
     assert [see(AT_TARGET, one) for one in asked] == ["504 target-timeout, 1 attempt"] * 2
     wait_until("the target has seen them leave", lambda: rig.in_flight() == 0)
 
 
-@pytest.mark.gateway(FAST_PRIORITY_TIMEOUT="2")
+@pytest.mark.allows(broken=True, also=_NO_TARGET)
+@pytest.mark.gateway(FAST_PRIORITY_TIMEOUT="4")
 @pytest.mark.failure(TARGET_HANGS)
 def test_is_a_blackhole(rig: Rig, see: See) -> None:
-    """A way to the target on which bytes vanish is a 504 after FAST_PRIORITY_TIMEOUT (2 s here)."""
+    """A way to the target on which bytes vanish is a 504 after FAST_PRIORITY_TIMEOUT (4 s here)."""
     rig.to_target.strike(Swallow())
     asked = rig.ask_each(_BOTH)
     assert [see(NEW, one) for one in asked] == ["504 target-timeout, 0 attempts"] * 2
@@ -84,6 +90,7 @@ def test_truncates_a_small_response(rig: Rig, see: See) -> None:
     assert [see(AT_TARGET, one) for one in asked] == ["502 response-incomplete, 1 attempt"] * 2
 
 
+@pytest.mark.allows(broken=True, also=_NO_TARGET)
 @pytest.mark.failure(TARGET_TRUNCATES)
 def test_truncates_a_large_response(rig: Rig, see: See) -> None:
     """A response that ends too early after it began is broken off at the client."""
@@ -91,3 +98,4 @@ def test_truncates_a_large_response(rig: Rig, see: See) -> None:
     wait_until("responses have begun", lambda: all(one.received_bytes for one in asked))
     rig.to_target.downstream = HalfCloseAfter(10_000)
     assert [see(HALF_WAY, one) for one in asked] == ["200, broken off, 1 attempt"] * 2
+    rig.to_target.heal()

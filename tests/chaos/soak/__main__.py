@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from tests.chaos.redis_clock import why_no_clock
 from tests.chaos.soak.report import find_all, show, write_json
 from tests.chaos.soak.running import REQUESTS_PER_SECOND, soak
 from tests.chaos.soak.yard import SLOTS, Yard
@@ -28,6 +29,8 @@ def main(
             console.print(
                 f"seed {seed}, {minutes:g} minutes, {REQUESTS_PER_SECOND:g} requests a second on {SLOTS} slots"
             )
+            if why_no_clock():
+                console.print(f"no clock is set: {why_no_clock()}")
             record = asyncio.run(soak(yard, seed, minutes * 60, lambda text: console.print(text, markup=False)))
             findings = find_all(record, yard)
     show(console, record, findings)

@@ -8,26 +8,42 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 
-from tests.chaos.link_faults import Delay, Fault, Swallow, Throttle
+from fast_priority.stack import answers
+from tests.chaos.link_faults import Delay, Fault, Hold, Swallow, Throttle
 from tests.chaos.proxy import Proxy
+from tests.chaos.soak.windows import Harm
 from tests.chaos.soak.yard import GATEWAYS, POOLS, Yard
 
 Deed = Callable[[Yard, random.Random], None]
+# A lease of 3.5 s, its second attempt, and the backlog of both.
+_SETTLE_SECONDS = 12.0
+# A dead gateway's sign of life alone lasts 15 s.
+_SETTLE_AFTER_A_GATEWAY_SECONDS = 20.0
+_CUTS = 30
 
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """One kind of fault; `strike` does it, and returns when it is over."""
+    """One kind of fault; `strike` does it, and returns when it is over.
+
+    `harm` is the most that it may do to requests, and what it did has settled `settle_seconds` later.
+    """
 
     name: str
     strike: Deed
+    harm: Harm
+    settle_seconds: float = _SETTLE_SECONDS
+    sets_clock: bool = False
 
 
-def draw_faults(seed: int) -> Iterator[Kind]:
-    """Give faults without end: every kind once in each round, in an order that the seed decides."""
+def draw_faults(seed: int, *, with_clock: bool = True) -> Iterator[Kind]:
+    """Yield faults without end: every kind once in each round, in an order that the seed decides.
+
+    Without a clock, those that set it are left out.
+    """
     chance = random.Random(seed)
     while True:
-        yield from chance.sample(KINDS, len(KINDS))
+        yield from (kind for kind in chance.sample(KINDS, len(KINDS)) if with_clock or not kind.sets_clock)
 
 
 def _kill_worker(yard: Yard, chance: random.Random) -> None:
@@ -50,11 +66,14 @@ def _end_gateway(yard: Yard, chance: random.Random) -> None:
     yard.end_gateway(chance.randrange(GATEWAYS), signal.SIGTERM)
 
 
-def _freeze_gateway(yard: Yard, chance: random.Random) -> None:
-    frozen = chance.choice(yard.gateways)
-    frozen.send_signal(signal.SIGSTOP)
-    time.sleep(3)
-    frozen.send_signal(signal.SIGCONT)
+def _freeze_gateway(seconds: float) -> Deed:
+    def strike(yard: Yard, chance: random.Random) -> None:
+        frozen = chance.choice(yard.gateways)
+        frozen.send_signal(signal.SIGSTOP)
+        time.sleep(seconds)
+        frozen.send_signal(signal.SIGCONT)
+
+    return strike
 
 
 def _end_pool(yard: Yard, chance: random.Random) -> None:
@@ -86,9 +105,31 @@ def _pause_redis(yard: Yard, chance: random.Random) -> None:
 
 
 def _kill_connections(yard: Yard, chance: random.Random) -> None:
-    for _ in range(10):
+    for _ in range(_CUTS):
         yard.redis.client_kill_filter(_type="normal", skipme=True)
-        time.sleep(0.1)
+        _let_them_reconnect(yard)
+
+
+def _reset_links(yard: Yard, chance: random.Random) -> None:
+    for _ in range(_CUTS):
+        yard.gateways_to_redis.reset()
+        yard.workers_to_redis.reset()
+        _let_them_reconnect(yard)
+
+
+def _let_them_reconnect(yard: Yard) -> None:
+    """Wait for 0.1 s, and on a busy machine until each gateway has asked Redis something on a new connection."""
+    time.sleep(0.1)
+    for url in yard.urls:
+        answers(f"{url}/gateway_health")
+
+
+def _set_clock(*choices: int) -> Deed:
+    def strike(yard: Yard, chance: random.Random) -> None:
+        assert yard.redis_server.clock is not None
+        yard.redis_server.clock.jump(chance.choice(choices))
+
+    return strike
 
 
 def _fill_redis(yard: Yard, chance: random.Random) -> None:
@@ -100,6 +141,17 @@ def _fill_redis(yard: Yard, chance: random.Random) -> None:
 def _on_link(link: Callable[[Yard], Proxy], fault: Fault, seconds: float) -> Deed:
     def strike(yard: Yard, chance: random.Random) -> None:
         link(yard).strike(fault)
+        time.sleep(seconds)
+        link(yard).heal()
+
+    return strike
+
+
+def _lose_answers(link: Callable[[Yard], Proxy], fault: Fault, seconds: float) -> Deed:
+    """What goes to Redis passes, and what Redis answers does not: it comes late, or is lost with its connection."""
+
+    def strike(yard: Yard, chance: random.Random) -> None:
+        link(yard).downstream = fault
         time.sleep(seconds)
         link(yard).heal()
 
@@ -130,24 +182,31 @@ def _to_target(yard: Yard) -> Proxy:
 
 
 KINDS = (
-    Kind("worker killed", _kill_worker),
-    Kind("worker frozen for 8 s", _freeze_worker),
-    Kind("workers told to end", _end_pool),
-    Kind("gateway killed", _kill_gateway),
-    Kind("gateway told to end", _end_gateway),
-    Kind("gateway frozen for 3 s", _freeze_gateway),
-    Kind("Redis restarted, empty", _restart_redis(empty=True)),
-    Kind("Redis restarted, with its data", _restart_redis(empty=False)),
-    Kind("Redis frozen for 1 s", _freeze_redis(1)),
-    Kind("Redis frozen for 8 s", _freeze_redis(8)),
-    Kind("Redis paused for 3 s", _pause_redis),
-    Kind("connections to Redis killed", _kill_connections),
-    Kind("Redis out of memory for 3 s", _fill_redis),
-    Kind("workers cut off from Redis for 8 s", _on_link(_workers_to_redis, Swallow(), 8)),
-    Kind("gateways cut off from Redis for 4 s", _on_link(_gateways_to_redis, Swallow(), 4)),
-    Kind("slow link to Redis for 3 s", _on_link(_workers_to_redis, Delay(0.02), 3)),
-    Kind("target refuses for 2 s", _refuse_at_target),
-    Kind("target resets its connections", _reset_at_target),
-    Kind("target silent for 3 s", _on_link(_to_target, Swallow(), 3)),
-    Kind("slow link to the target for 3 s", _on_link(_to_target, Throttle(200_000), 3)),
+    Kind("worker killed", _kill_worker, Harm.BREAKS),
+    Kind("worker frozen for 8 s", _freeze_worker, Harm.BREAKS),
+    Kind("workers told to end", _end_pool, Harm.NOTHING),
+    Kind("gateway killed", _kill_gateway, Harm.BREAKS, _SETTLE_AFTER_A_GATEWAY_SECONDS),
+    Kind("gateway told to end", _end_gateway, Harm.REFUSALS),
+    Kind("gateway frozen for 2.5 s", _freeze_gateway(2.5), Harm.REFUSALS),
+    Kind("gateway frozen for 20 s", _freeze_gateway(20), Harm.BREAKS, _SETTLE_AFTER_A_GATEWAY_SECONDS),
+    Kind("Redis restarted, empty", _restart_redis(empty=True), Harm.BREAKS),
+    Kind("Redis restarted, with its data", _restart_redis(empty=False), Harm.BREAKS),
+    Kind("Redis frozen for 1 s", _freeze_redis(1), Harm.REFUSALS),
+    Kind("Redis frozen for 8 s", _freeze_redis(8), Harm.REFUSALS),
+    Kind("Redis paused for 3 s", _pause_redis, Harm.REFUSALS),
+    Kind("connections to Redis killed for 3 s", _kill_connections, Harm.NOTHING),
+    Kind("links to Redis reset for 3 s", _reset_links, Harm.NOTHING),
+    Kind("Redis out of memory for 3 s", _fill_redis, Harm.REFUSALS),
+    Kind("Redis's clock set by a few seconds", _set_clock(2, 5, -5), Harm.NOTHING, sets_clock=True),
+    Kind("Redis's clock set forward by an hour", _set_clock(3600), Harm.BREAKS, sets_clock=True),
+    Kind("workers cut off from Redis for 8 s", _on_link(_workers_to_redis, Swallow(), 8), Harm.BREAKS),
+    Kind("gateways cut off from Redis for 4 s", _on_link(_gateways_to_redis, Swallow(), 4), Harm.REFUSALS),
+    Kind("answers to gateways late for 4 s", _lose_answers(_gateways_to_redis, Hold(), 4), Harm.REFUSALS),
+    Kind("answers to gateways lost for 4 s", _lose_answers(_gateways_to_redis, Swallow(), 4), Harm.REFUSALS),
+    Kind("answers to workers lost for 4 s", _lose_answers(_workers_to_redis, Swallow(), 4), Harm.BREAKS),
+    Kind("slow link to Redis for 3 s", _on_link(_workers_to_redis, Delay(0.02), 3), Harm.NOTHING),
+    Kind("target refuses for 2 s", _refuse_at_target, Harm.BREAKS),
+    Kind("target resets its connections", _reset_at_target, Harm.BREAKS),
+    Kind("target silent for 3 s", _on_link(_to_target, Swallow(), 3), Harm.BREAKS),
+    Kind("slow link to the target for 3 s", _on_link(_to_target, Throttle(200_000), 3), Harm.NOTHING),
 )

@@ -6,24 +6,20 @@ from dataclasses import dataclass
 
 from loadtests.ordering import find_inversions
 from loadtests.passages import Arrival, Passage, join
-from tests.chaos.soak.traffic import Done, Outcome
+from tests.chaos.load.judging import (
+    Seen,
+    is_lost_but_told_to_retry,
+    is_refused_but_sent,
+    is_sent_too_often,
+    join_attempts,
+)
+from tests.chaos.load.plan import Done, Kind, Outcome
+from tests.chaos.soak.windows import Harm, Window
 from tests.chaos.soak.yard import Death
 
 # Twice that of a check: both halves of the load, all proxies and the whole stack share the processors here.
 TOLERANCE_SECONDS = 0.2
-_IDEMPOTENT = frozenset({"GET", "PUT", "DELETE"})
-_MOST_ATTEMPTS = 2
 _NOTICED_SECONDS = 1.0  # two clocks are read around each event, on a busy machine
-
-
-@dataclass(frozen=True, slots=True)
-class Window:
-    """One fault, from its beginning until it was over and had settled; unix seconds."""
-
-    name: str
-    began_at: float
-    over_at: float
-    settled_at: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,15 +37,19 @@ def judge(
 ) -> list[Finding]:
     """Judge every promise that can be judged from records."""
     passages = join((one.as_sent() for one in done), arrivals)
-    thrice = _attempted(passages, _IDEMPOTENT, _MOST_ATTEMPTS)
-    calm = [one for one in done if _is_calm(one.sent_at, one.ended_at, windows)]
+    seen = join_attempts(done, (arrival.request_id for arrival in arrivals))
+    calm = [one for one in seen if _most_harm(one.done, windows) is Harm.NOTHING]
+    unbroken = [one for one in seen if one.done.plan.kind.is_transfer and _most_harm(one.done, windows) < Harm.BREAKS]
     return [
         _none("every request is answered exactly once", _unanswered(done, deaths), len(done)),
         _none("an answer is that of its own request", [one for one in done if one.outcome is Outcome.WRONG], len(done)),
-        _none("no POST reaches the target twice", _attempted(passages, {"POST"}, 1), len(passages)),
-        _none("no idempotent request reaches it thrice", thrice, len(passages)),
-        _none("no 5xx outside fault windows", [one for one in calm if (one.status or 0) >= 500], len(calm)),
-        _none("nothing broken off outside fault windows", [one for one in calm if _broke(one)], len(calm)),
+        _none("no POST reaches the target twice", _attempted(seen, is_idempotent=False), len(seen)),
+        _none("no idempotent request reaches it thrice", _attempted(seen, is_idempotent=True), len(seen)),
+        _none("no 503 for what the target has, if not idempotent", list(filter(is_refused_but_sent, seen)), len(seen)),
+        _none("no Retry-After with 502 request-lost", list(filter(is_lost_but_told_to_retry, seen)), len(seen)),
+        _none("no 5xx that no fault explains", [one for one in calm if (one.done.status or 0) >= 500], len(calm)),
+        _none("nothing broken off that no fault explains", [one for one in calm if _broke(one.done)], len(calm)),
+        _none("transfers are whole where no process died", list(filter(_is_torn, unbroken)), len(unbroken)),
         _order(passages, windows),
     ]
 
@@ -79,8 +79,21 @@ def _broke(one: Done) -> bool:
     return one.outcome in (Outcome.BROKEN_OFF, Outcome.CLOSED, Outcome.REFUSED)
 
 
-def _attempted(passages: Sequence[Passage], methods: set[str] | frozenset[str], most: int) -> list[Passage]:
-    return [one for one in passages if one.sent.method in methods and len(one.arrivals) > most]
+def _is_torn(one: Seen) -> bool:
+    """Tell whether a transfer has begun, and is not whole."""
+    done = one.done
+    is_refused_upload = done.plan.kind is Kind.UPLOAD and (done.status or 0) >= 500 and one.attempts > 0
+    return done.outcome is Outcome.BROKEN_OFF or is_refused_upload
+
+
+def _attempted(seen: Sequence[Seen], *, is_idempotent: bool) -> list[Seen]:
+    return [one for one in seen if one.done.plan.is_idempotent is is_idempotent and is_sent_too_often(one)]
+
+
+def _most_harm(done: Done, windows: Sequence[Window]) -> Harm:
+    """Return the most that the faults explain that were there while this request was under way."""
+    touching = (window.harm for window in windows if window.touches(done.sent_at, done.ended_at))
+    return max(touching, default=Harm.NOTHING)
 
 
 def _order(passages: Sequence[Passage], windows: Sequence[Window]) -> Finding:
@@ -96,24 +109,13 @@ def _order(passages: Sequence[Passage], windows: Sequence[Window]) -> Finding:
 
 
 def _is_calm(began_at: float, ended_at: float, windows: Sequence[Window]) -> bool:
-    return all(ended_at < window.began_at or began_at > window.settled_at for window in windows)
+    return not any(window.touches(began_at, ended_at) for window in windows)
 
 
-def _none(promise: str, broken: Sequence[Done] | Sequence[Passage], of: int) -> Finding:
-    return Finding(promise, not broken, f"{len(broken)} of {of:,}", tuple(_told(one) for one in broken[:5]))
-
-
-def _told(one: Done | Passage) -> str:
-    if isinstance(one, Passage):
-        return f"{one.sent.method} {one.sent.request_id}: {len(one.arrivals)} attempts, status {one.sent.status}"
-    return (
-        f"{one.plan.method} {one.plan.request_id} by gateway {one.plan.gateway}, sent at {one.sent_at:.3f}: "
-        f"{one.outcome}, {one.status} {one.slug} at {one.ended_at:.3f}"
-    )
+def _none(promise: str, broken: Sequence[Done] | Sequence[Seen], of: int) -> Finding:
+    return Finding(promise, not broken, f"{len(broken)} of {of:,}", tuple(map(str, broken[:5])))
 
 
 def count_outcomes(done: Sequence[Done]) -> Counter[str]:
     """Count how requests ended, in words."""
-    return Counter(
-        f"{one.status} {one.slug}".strip() if one.outcome is Outcome.ANSWERED else str(one.outcome) for one in done
-    )
+    return Counter(one.answer for one in done)

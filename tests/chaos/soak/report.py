@@ -9,9 +9,10 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from tests.chaos.soak.judging import Finding, Window, count_outcomes, judge
+from tests.chaos.load.plan import Done
+from tests.chaos.soak.judging import Finding, count_outcomes, judge
 from tests.chaos.soak.running import KEYS_AT_REST, Record
-from tests.chaos.soak.traffic import Done
+from tests.chaos.soak.windows import Window
 from tests.chaos.soak.yard import Yard
 
 
@@ -22,7 +23,7 @@ def find_all(record: Record, yard: Yard) -> list[Finding]:
     left = record.keys_after if len(record.keys_after) > KEYS_AT_REST else []
     without_end = record.keys_without_end
     return [
-        *judge(record.done, record.arrivals, record.windows, yard.deaths),
+        *judge(record.done, record.arrivals, [*record.windows, *record.stalls], yard.deaths),
         Finding("the log of arrivals is whole", not record.lost_arrivals, f"{record.lost_arrivals} lost"),
         Finding("Redis holds no more keys than at rest", not left, _keys_seen(record), tuple(left)),
         Finding("no key is left without an end", not without_end, f"{len(without_end)} keys", tuple(without_end)),
@@ -32,7 +33,11 @@ def find_all(record: Record, yard: Yard) -> list[Finding]:
 
 def show(console: Console, record: Record, findings: list[Finding]) -> None:
     """Print everything that was seen."""
-    console.print(f"requests were sent at most {record.latest_seconds:.2f} s later than planned")
+    console.print(
+        f"requests were sent at most {record.latest_seconds:.2f} s later than planned; "
+        f"Redis was slow {len(record.stalls)} times, faults included; "
+        f"all were held back for {record.held_back_seconds:.0f} s, as too many were under way"
+    )
     console.print(_by_window(record))
     console.print(_memory(record))
     console.print(_findings(findings))
@@ -70,7 +75,7 @@ def _by_window(record: Record) -> Table:
 
 
 def _inside(record: Record, window: Window) -> list[Done]:
-    return [one for one in record.done if one.ended_at >= window.began_at and one.sent_at <= window.settled_at]
+    return [one for one in record.done if window.touches(one.sent_at, one.ended_at)]
 
 
 def _told(done: list[Done]) -> str:

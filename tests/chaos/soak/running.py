@@ -9,27 +9,30 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 
 import aiohttp
+from redis.exceptions import RedisError
 
 from fast_priority.stack import wait_until
 from loadtests.passages import Arrival
+from tests.chaos.load.plan import Done
 from tests.chaos.soak.clients import Clients
 from tests.chaos.soak.faults import draw_faults
-from tests.chaos.soak.judging import Window
 from tests.chaos.soak.memory import Memory
-from tests.chaos.soak.traffic import SERVICE_SECONDS, Done, plan_traffic
+from tests.chaos.soak.traffic import SERVICE_SECONDS, plan_traffic
+from tests.chaos.soak.windows import Harm, Window
 from tests.chaos.soak.yard import GATEWAYS, SLOTS, WORKERS, Yard
 
 # Enough that high requests have somebody to overtake, and little enough that a backlog goes away again.
 REQUESTS_PER_SECOND = 0.6 * SLOTS / SERVICE_SECONDS
-# A lease of 5 s, its second attempt, and the backlog of both; a dead gateway's sign of life alone lasts 15 s.
-SETTLE_SECONDS = 12.0
-_SETTLE_AFTER_A_GATEWAY_SECONDS = 20.0
 _CALM_SECONDS = 6.0
 _LOOK_SECONDS = 2.0
 _EMPTY_SECONDS = 90.0
+# A gateway refuses what Redis has not taken within 1.8 s.
+_STALL_SECONDS = 0.5
+_STALL_SETTLES_SECONDS = 3.0
+_STALL_LOOK_SECONDS = 0.1
 _REGISTERS = {b"rq:queues", b"rq:workers", b"rq:workers:high", b"rq:workers:low"}
-KEYS_AT_REST = len(_REGISTERS) + GATEWAYS + WORKERS
-"""rq's registers, and a sign of life of each gateway and each worker process."""
+KEYS_AT_REST = len(_REGISTERS) + GATEWAYS + WORKERS + 1
+"""rq's registers, a sign of life of each gateway and each worker process, and the name of the deployment."""
 
 
 @dataclass(slots=True)
@@ -40,7 +43,9 @@ class Record:
     arrivals: list[Arrival] = field(default_factory=list)
     lost_arrivals: int = 0
     latest_seconds: float = 0.0
+    held_back_seconds: float = 0.0
     windows: list[Window] = field(default_factory=list)
+    stalls: list[Window] = field(default_factory=list)
     memory: Memory = field(default_factory=Memory)
     keys_after: list[str] = field(default_factory=list)
     keys_without_end: list[str] = field(default_factory=list)
@@ -53,6 +58,7 @@ async def soak(yard: Yard, seed: int, seconds: float, say: Callable[[str], None]
     watching = [
         asyncio.create_task(_follow_arrivals(yard.mock_url, record)),
         asyncio.create_task(_look_at_memory(yard, record.memory)),
+        asyncio.create_task(_look_for_stalls(yard, record)),
     ]
     sending = asyncio.create_task(clients.run(plan_traffic(seed, REQUESTS_PER_SECOND, GATEWAYS), ended))
     try:
@@ -62,6 +68,7 @@ async def soak(yard: Yard, seed: int, seconds: float, say: Callable[[str], None]
         say("waiting for the last answers")
         await sending
         record.done, record.latest_seconds = clients.done, clients.latest_seconds
+        record.held_back_seconds = clients.held_back_seconds
         await asyncio.to_thread(_look_at_what_stays, yard, record, say)
         for task in watching:
             task.cancel()
@@ -75,16 +82,15 @@ async def _torment(
     chance = random.Random(seed)
     until = time.monotonic() + seconds
     await asyncio.sleep(_CALM_SECONDS)
-    for number, kind in enumerate(draw_faults(seed), 1):
-        settle_seconds = _SETTLE_AFTER_A_GATEWAY_SECONDS if kind.name == "gateway killed" else SETTLE_SECONDS
-        if time.monotonic() + settle_seconds + _CALM_SECONDS > until:
+    for number, kind in enumerate(draw_faults(seed, with_clock=yard.redis_server.clock is not None), 1):
+        if time.monotonic() + kind.settle_seconds + _CALM_SECONDS > until:
             break
         say(f"{number:>3}  {kind.name:<36} {len(clients.done):>7,} done, {clients.under_way} under way")
         began_at = time.time()
         await asyncio.to_thread(kind.strike, yard, chance)
         over_at = time.time()
-        record.windows.append(Window(kind.name, began_at, over_at, over_at + settle_seconds))
-        await asyncio.sleep(settle_seconds + _CALM_SECONDS)
+        record.windows.append(Window(kind.name, began_at, over_at, over_at + kind.settle_seconds, kind.harm))
+        await asyncio.sleep(kind.settle_seconds + _CALM_SECONDS)
 
 
 async def _follow_arrivals(mock_url: str, record: Record) -> None:
@@ -102,6 +108,22 @@ async def _look_at_memory(yard: Yard, memory: Memory) -> None:
     while True:
         await asyncio.to_thread(memory.look, yard.roles())
         await asyncio.sleep(_LOOK_SECONDS)
+
+
+async def _look_for_stalls(yard: Yard, record: Record) -> None:
+    """Note when an answer of Redis is slow to come here: on a busy machine all proxies, which run here, are slow then.
+
+    A gateway may refuse requests at such a time, whatever fault there is.
+    """
+    while True:
+        asked_at = time.time()
+        with suppress(RedisError, OSError):
+            await asyncio.to_thread(yard.redis.ping)
+        answered_at = time.time()
+        if answered_at - asked_at > _STALL_SECONDS:
+            settled_at = answered_at + _STALL_SETTLES_SECONDS
+            record.stalls.append(Window("slow by itself", asked_at, answered_at, settled_at, Harm.REFUSALS))
+        await asyncio.sleep(_STALL_LOOK_SECONDS)
 
 
 def _look_at_what_stays(yard: Yard, record: Record, say: Callable[[str], None]) -> None:

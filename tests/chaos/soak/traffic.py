@@ -1,83 +1,29 @@
-"""The traffic of a soak: which requests are sent when, drawn from a seed, and what came of each. Pure."""
+"""The traffic of a soak: which requests are sent when, drawn from a seed. Pure."""
 
 import random
 from collections.abc import Iterator
-from dataclasses import dataclass
-from enum import StrEnum
-from typing import Literal
+from dataclasses import replace
 
-from loadtests.passages import Sent
+from tests.chaos.load.plan import WITH_BODY, Kind, Plan, Priority
 
-Priority = Literal["high", "low"]
 SERVICE_SECONDS = 0.1
 _METHODS = {"GET": 50, "POST": 30, "PUT": 10, "DELETE": 10}
-_WITH_BODY = frozenset({"POST", "PUT"})
 _HIGH_SHARE = 0.4
 _STREAMED_SHARE = 0.05
+# Uploads of clients that are slow, but faster than the 500 bytes a second that are asked of them. Each takes 2 s.
+_SLOW_SHARE = 0.004
+_SLOW_BYTES, _SLOW_BYTES_PER_SECOND = 1_200, 600
+_SOCKET_SHARE = 0.02
+_DECLINED_SOCKET_SHARE = 0.01
 _LEAVER_SHARE = 0.03
 _LONGEST_STAY_SECONDS = 0.5
-STREAMED_BYTES = 300_000
 # Now and then many high requests come at once: the last of them wait for so long that an inversion would be seen.
 _BURST_EVERY = 300
 _BURST = 60
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """One request to be sent. `leaves_after_seconds` is for a client that does not wait."""
-
-    request_id: str
-    after_seconds: float
-    method: str
-    priority: Priority
-    gateway: int
-    uploads: bool
-    downloads: bool
-    leaves_after_seconds: float | None
-
-    @property
-    def target(self) -> str:
-        """Give path and query."""
-        latency = f"/{self.priority}/{self.request_id}?mock_latency=exponential:{SERVICE_SECONDS}"
-        return latency + (f"&mock_size={STREAMED_BYTES}&mock_bandwidth=2000000" if self.downloads else "")
-
-
-class Outcome(StrEnum):
-    """How a request ended for its client."""
-
-    ANSWERED = "answered"
-    BROKEN_OFF = "broken off"
-    CLOSED = "closed without a response"
-    REFUSED = "connection refused"
-    LEFT = "left"
-    UNANSWERED = "never answered"
-    WRONG = "another request's answer"
-
-
-@dataclass(frozen=True, slots=True)
-class Done:
-    """What came of one request; times are unix seconds."""
-
-    plan: Plan
-    sent_at: float
-    ended_at: float
-    outcome: Outcome
-    status: int | None = None
-    slug: str = ""
-
-    def as_sent(self) -> Sent:
-        """Give it as the oracle wants it."""
-        outcome: Literal["answered", "left", "failed"] = "failed"
-        if self.outcome is Outcome.LEFT:
-            outcome = "left"
-        elif self.outcome is Outcome.ANSWERED:
-            outcome = "answered"
-        plan = self.plan
-        return Sent(plan.request_id, plan.priority, self.sent_at, self.ended_at, outcome, self.status, plan.method)
-
-
 def plan_traffic(seed: int, requests_per_second: float, gateways: int) -> Iterator[Plan]:
-    """Give requests without end, at random times of that rate, and bursts beside; always the same ones for a seed."""
+    """Yield requests without end, at random times of that rate, and bursts beside; always the same ones for a seed."""
     chance = random.Random(seed)
     after_seconds, number = 0.0, 0
     while True:
@@ -86,18 +32,34 @@ def plan_traffic(seed: int, requests_per_second: float, gateways: int) -> Iterat
             for _ in range(_BURST):
                 number += 1
                 gateway = chance.randrange(gateways)
-                yield Plan(f"{seed}-{number}", after_seconds, "GET", "high", gateway, False, False, None)
+                yield _plan(f"{seed}-{number}", after_seconds, "GET", "high", gateway)
         number += 1
         method = chance.choices(list(_METHODS), list(_METHODS.values()))[0]
-        streams = chance.random() < _STREAMED_SHARE
-        leaves = chance.random() < _LEAVER_SHARE
-        yield Plan(
-            request_id=f"{seed}-{number}",
-            after_seconds=after_seconds,
-            method=method,
-            priority="high" if chance.random() < _HIGH_SHARE else "low",
-            gateway=chance.randrange(gateways),
-            uploads=streams and method in _WITH_BODY,
-            downloads=streams and method == "GET",
-            leaves_after_seconds=chance.uniform(0.0, _LONGEST_STAY_SECONDS) if leaves else None,
-        )
+        priority: Priority = "high" if chance.random() < _HIGH_SHARE else "low"
+        plan = _plan(f"{seed}-{number}", after_seconds, method, priority, chance.randrange(gateways))
+        plan = _with_kind(plan, chance.random())
+        if plan.kind not in (Kind.SOCKET, Kind.DECLINED_SOCKET) and chance.random() < _LEAVER_SHARE:
+            plan = replace(plan, leaves_after_seconds=chance.uniform(0.0, _LONGEST_STAY_SECONDS))
+        yield plan
+
+
+def _plan(request_id: str, after_seconds: float, method: str, priority: Priority, gateway: int) -> Plan:
+    latency = f"exponential:{SERVICE_SECONDS}"
+    return Plan(request_id, after_seconds, method, priority, gateway, latency=latency)
+
+
+def _with_kind(plan: Plan, drawn: float) -> Plan:
+    """Return the plan as what `drawn`, from 0 to 1, makes of it: most stay short requests."""
+    if drawn < _STREAMED_SHARE:
+        kinds = {"GET": Kind.DOWNLOAD} | dict.fromkeys(WITH_BODY, Kind.UPLOAD)
+        return replace(plan, kind=kinds.get(plan.method, Kind.SHORT))
+    drawn -= _STREAMED_SHARE
+    if drawn < _SLOW_SHARE:
+        slow = replace(plan, size_bytes=_SLOW_BYTES, bytes_per_second=_SLOW_BYTES_PER_SECOND)
+        return replace(slow, kind=Kind.UPLOAD, method="POST")
+    drawn -= _SLOW_SHARE
+    if drawn < _SOCKET_SHARE:  # the mock target's WebSockets have one path, which is high
+        return replace(plan, kind=Kind.SOCKET, method="GET", priority="high")
+    if drawn < _SOCKET_SHARE + _DECLINED_SOCKET_SHARE:
+        return replace(plan, kind=Kind.DECLINED_SOCKET, method="GET")
+    return plan

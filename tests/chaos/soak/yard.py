@@ -15,6 +15,7 @@ from redis import Redis
 from fast_priority.free_ports import free_port
 from fast_priority.stack import Part, gateway_part, isolated, running, wait_until_answers, wait_until_slots, worker_part
 from tests.chaos.proxy import Proxies
+from tests.chaos.redis_clock import RedisClock, why_no_clock
 from tests.chaos.redis_server import RedisServer
 
 GATEWAYS = POOLS = 2
@@ -58,7 +59,7 @@ class Yard:
 
     def _start_all(self) -> None:
         proxies = self._parts.enter_context(Proxies())
-        self.redis_server = RedisServer(self._folder)
+        self.redis_server = RedisServer(self._folder, None if why_no_clock() else RedisClock(self._folder))
         self._parts.callback(self.redis_server.kill)
         self.redis_server.start()
         self.redis = self._parts.enter_context(Redis(port=self.redis_server.port))

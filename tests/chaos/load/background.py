@@ -1,0 +1,198 @@
+"""A bounded load on one gateway, in a thread of its own, so that a fault comes while requests are on every leg."""
+
+import asyncio
+import itertools
+import random
+import threading
+import time
+import uuid
+from collections.abc import Coroutine, Iterator
+from contextlib import contextmanager, suppress
+from typing import Any, Self
+
+from redis import Redis
+from redis.exceptions import RedisError
+
+from tests.chaos.load.apart import MARK
+from tests.chaos.load.plan import Done, Kind, Outcome, Plan
+from tests.chaos.load.sending import open_session, send
+
+REQUESTS_PER_SECOND = 20.0
+STANDING = 2
+"""So many slots are held, as long as the load lasts, by an upload and a download."""
+_SMALL_TRANSFER_SHARE = 0.1
+_SMALL_TRANSFER_BYTES, _SMALL_TRANSFER_BYTES_PER_SECOND = 200_000, 1_000_000
+# More than any scenario takes; the upload ends when it is told to, and the client of the download leaves.
+_STANDING_TRANSFER_BYTES, _STANDING_TRANSFER_BYTES_PER_SECOND = 60_000_000, 128 * 1024
+_PATIENCE_SECONDS = 60.0
+# A gateway gives up what Redis has not answered within 1.8 s.
+_STALL_SECONDS = 0.6
+_STALL_SETTLES_SECONDS = 2.0
+_STALL_LOOK_SECONDS = 0.1
+
+
+class Load:
+    """Short GETs and POSTs and small transfers, low; a long upload and a long download, high, for as long as it lasts.
+
+    The short ones are low, so they wait where a scenario fills all slots: what the scenario itself sends is high.
+    """
+
+    def __init__(self, port: int, redis_port: int) -> None:
+        self.done: list[Done] = []
+        self.stalls: list[tuple[float, float]] = []
+        self._redis_port = redis_port
+        self._url = f"http://127.0.0.1:{port}"
+        self._name = f"{MARK.removeprefix('/')}{uuid.uuid4().hex[:8]}"
+        self._numbers = itertools.count(1)
+        self._under_way: dict[str, tuple[Plan, float]] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._is_pressed = False
+        self._patience_seconds = _PATIENCE_SECONDS
+        self._ready = threading.Event()
+        self._over = threading.Event()
+        self._watch = threading.Thread(target=self._look_for_stalls, daemon=True, name="stalls")
+        self._thread = threading.Thread(target=lambda: asyncio.run(self._run()), daemon=True, name="load")
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        self._watch.start()
+        if not self._ready.wait(_PATIENCE_SECONDS):
+            raise TimeoutError("the load did not begin")
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.end()
+
+    @property
+    def standing_ids(self) -> set[str]:
+        """The request ids of the long upload and the long download."""
+        return {f"{self._name}-upload", f"{self._name}-download"}
+
+    @property
+    def under_way(self) -> int:
+        """How many of its requests have no answer."""
+        return len(self._under_way)
+
+    def pause(self) -> None:
+        """Send no more short requests until `resume`."""
+        self._goes_on.clear()
+
+    def resume(self) -> None:
+        """Send short requests again."""
+        self._loop.call_soon_threadsafe(self._goes_on.set)
+
+    def end_transfers(self) -> None:
+        """Have the long upload complete, and the client of the long download leave."""
+        self._loop.call_soon_threadsafe(self._transfers_end.set)
+
+    def end(self) -> list[Done]:
+        """Send no more, wait for all answers, and return how each request ended; some may never have been answered."""
+        if self._thread.is_alive():
+            self.resume()
+            self.end_transfers()
+            self._loop.call_soon_threadsafe(self._ended.set)
+            self._thread.join(self._patience_seconds + _PATIENCE_SECONDS)
+        self._over.set()
+        self._watch.join(_PATIENCE_SECONDS)
+        left = list(self._under_way.values())
+        self._under_way.clear()
+        self.done += [Done(plan, sent_at, time.time(), Outcome.UNANSWERED) for plan, sent_at in left]
+        return self.done
+
+    def abandon(self) -> None:
+        """Stop at once, with no interest in the answers."""
+        self._patience_seconds = 0.0
+        self.end()
+
+    @contextmanager
+    def pressed(self, clients: int) -> Iterator[None]:
+        """In addition, so many clients send POSTs while the block lasts, each the next one as soon as it may."""
+        self._is_pressed = True
+        for _ in range(clients):
+            self._loop.call_soon_threadsafe(lambda: self._keep(self._press()))
+        try:
+            yield
+        finally:
+            self._is_pressed = False
+
+    def _look_for_stalls(self) -> None:
+        """Note when Redis, asked past all proxies, is slow, or this process: unix seconds, from and to."""
+        with Redis(port=self._redis_port) as redis:
+            while not self._over.is_set():
+                asked_at = time.time()
+                with suppress(RedisError, OSError):
+                    redis.ping()
+                self._over.wait(_STALL_LOOK_SECONDS)
+                answered_at = time.time()
+                if answered_at - asked_at > _STALL_SECONDS:
+                    self.stalls.append((asked_at, answered_at + _STALL_SETTLES_SECONDS))
+
+    async def _run(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._ended, self._transfers_end = asyncio.Event(), asyncio.Event()
+        self._goes_on = asyncio.Event()
+        self._goes_on.set()
+        async with open_session() as self._session:
+            self._keep(self._send(self._standing("POST", Kind.UPLOAD)))
+            self._keep(self._send(self._standing("GET", Kind.DOWNLOAD)))
+            self._ready.set()
+            await self._send_short_ones()
+            if self._tasks:
+                await asyncio.wait(self._tasks, timeout=self._patience_seconds)
+            for task in self._tasks:
+                task.cancel()
+            await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def _send_short_ones(self) -> None:
+        chance = random.Random(self._name)
+        due = self._loop.time()
+        while not self._ended.is_set():
+            await self._goes_on.wait()
+            self._keep(self._send(self._short(chance)))
+            due = max(due + chance.expovariate(REQUESTS_PER_SECOND), self._loop.time())
+            await asyncio.sleep(due - self._loop.time())
+
+    async def _press(self) -> None:
+        while self._is_pressed and not self._ended.is_set():
+            await self._send(self._plan("POST"))
+            await asyncio.sleep(0)
+
+    async def _send(self, plan: Plan) -> None:
+        self._under_way[plan.request_id] = plan, time.time()
+        ending = self._transfers_end if plan.request_id in self.standing_ids else None
+        done = await send(self._session, self._url, plan, 10 * _PATIENCE_SECONDS, ending)
+        self.done.append(done)
+        del self._under_way[plan.request_id]
+
+    def _keep(self, doing: Coroutine[Any, Any, None]) -> None:
+        task = self._loop.create_task(doing)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    def _standing(self, method: str, kind: Kind) -> Plan:
+        return Plan(
+            request_id=f"{self._name}-{kind}",
+            after_seconds=0.0,
+            method=method,
+            priority="high",
+            kind=kind,
+            size_bytes=_STANDING_TRANSFER_BYTES,
+            bytes_per_second=_STANDING_TRANSFER_BYTES_PER_SECOND,
+        )
+
+    def _short(self, chance: random.Random) -> Plan:
+        if chance.random() >= _SMALL_TRANSFER_SHARE:
+            return self._plan(chance.choice(("GET", "POST")))
+        method, kind = chance.choice((("POST", Kind.UPLOAD), ("GET", Kind.DOWNLOAD)))
+        return self._plan(method, kind)
+
+    def _plan(self, method: str, kind: Kind = Kind.SHORT) -> Plan:
+        return Plan(
+            request_id=f"{self._name}-{next(self._numbers)}",
+            after_seconds=0.0,
+            method=method,
+            priority="low",
+            kind=kind,
+            size_bytes=_SMALL_TRANSFER_BYTES,
+            bytes_per_second=_SMALL_TRANSFER_BYTES_PER_SECOND,
+        )

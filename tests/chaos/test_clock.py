@@ -1,0 +1,96 @@
+"""A Redis whose wall clock is set while it works: keys with an end may end early or late, and nobody may notice."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.chaos.asking import Asked
+from tests.chaos.conftest import Rigs, See, scenario_on
+from tests.chaos.failures import AT_TARGET, CLOCK_BACKWARD, CLOCK_FAR_FORWARD, CLOCK_FORWARD, NEW, QUEUED
+from tests.chaos.redis_clock import why_no_clock
+from tests.chaos.rig import SLOTS, Rig
+
+pytestmark = [
+    pytest.mark.skipif(bool(why_no_clock()), reason=why_no_clock()),
+    # One process runs all of them: they have a rig of their own.
+    pytest.mark.xdist_group("clock"),
+]
+
+_BOTH = ("GET", "POST")
+_ONCE = "200, 1 attempt"
+_SERVICE_SECONDS = 4
+_TTL_SECONDS = 300
+_JUMPS = [
+    (CLOCK_FORWARD, 2),
+    (CLOCK_FORWARD, 5),
+    (CLOCK_BACKWARD, -5),
+    (CLOCK_BACKWARD, -3600),
+]
+
+
+@pytest.fixture(scope="module")
+def clocked_rigs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rigs]:
+    made = Rigs(tmp_path_factory.mktemp("clock"), sets_clock=True)
+    yield made
+    made.discard()
+
+
+@pytest.fixture
+def rig(clocked_rigs: Rigs, request: pytest.FixtureRequest) -> Iterator[Rig]:
+    """A rig under load, with a Redis whose clock can be set."""
+    with scenario_on(clocked_rigs, request) as found:
+        yield found
+
+
+@pytest.mark.parametrize(("fault", "seconds"), _JUMPS)
+def test_jumps(rig: Rig, see: See, fault: str, seconds: int) -> None:
+    """A jump of Redis's clock is noticed by nobody: what is under way is answered, and so is what comes after it."""
+    assert rig.clock is not None
+    at_target, queued = _fill_slots_and_queue(rig)
+    rig.clock.jump(seconds)
+    new = rig.ask_each(_BOTH)
+    assert [see(AT_TARGET, one) for one in at_target] == [_ONCE] * SLOTS
+    assert [see(QUEUED, one) for one in queued] == [_ONCE] * 2
+    assert [see(NEW, one) for one in new] == [_ONCE] * 2
+
+
+@pytest.mark.allows(lost=True, broken=True)
+@pytest.mark.parametrize(("fault", "seconds"), [(CLOCK_FAR_FORWARD, 61), (CLOCK_FAR_FORWARD, 3600)])
+def test_jumps_past_the_end_of_keys(rig: Rig, see: See, fault: str, seconds: int) -> None:
+    """What is at the target, and what comes next, is answered; of what lies in Redis, what has ended by then is lost.
+
+    Parts of bodies end after 60 s, and a request that waits after FAST_PRIORITY_TTL: if idempotent, it goes again.
+    """
+    assert rig.clock is not None
+    at_target, queued = _fill_slots_and_queue(rig)
+    rig.clock.jump(seconds)
+    new = rig.ask_each(_BOTH)
+    assert [see(AT_TARGET, one) for one in at_target] == [_ONCE] * SLOTS
+    ended = seconds > _TTL_SECONDS
+    assert [see(QUEUED, one) for one in queued] == [_ONCE, "502 request-lost, 0 attempts" if ended else _ONCE]
+    assert [see(NEW, one) for one in new] == [_ONCE] * 2
+
+
+@pytest.mark.parametrize(("fault", "seconds"), [(CLOCK_FORWARD, 5)])
+def test_jumps_again_and_again(rig: Rig, see: See, fault: str, seconds: int) -> None:
+    """The same for a clock that goes forward each second, and then back to where it was."""
+    assert rig.clock is not None
+    at_target = rig.ask_each(_BOTH, f"/high?mock_latency={_SERVICE_SECONDS}")
+    rig.until_at_target(*at_target)
+    new = []
+    for _ in range(3):
+        rig.clock.jump(seconds)
+        new += rig.ask_each(_BOTH)
+        rig.until_seconds_have_passed(1)
+    rig.clock.jump(-3 * seconds)
+    new += rig.ask_each(_BOTH)
+    assert [see(AT_TARGET, one) for one in at_target] == [_ONCE] * 2
+    assert [see(NEW, one) for one in new] == [_ONCE] * len(new)
+
+
+def _fill_slots_and_queue(rig: Rig) -> tuple[list[Asked], list[Asked]]:
+    at_target = rig.ask_each(_BOTH * (SLOTS // 2), f"/high?mock_latency={_SERVICE_SECONDS}")
+    rig.until_at_target(*at_target)
+    queued = rig.ask_each(_BOTH)
+    rig.until_queued(2)
+    return at_target, queued
