@@ -96,7 +96,7 @@ class Settings(BaseSettings):
     )
     timeout: float = _setting(
         180.0,
-        "Seconds the target may be silent, before its response and in the midst of it.",
+        "Seconds the target may be silent, before its response and while it comes.",
         "a number of seconds from 0.1 to 86400",
         ge=0.1,
         le=86_400,

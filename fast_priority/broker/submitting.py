@@ -255,7 +255,7 @@ class Submitter:
 
 
 def _not_queued(outcome: SubmitOutcome, submission: Submission) -> GatewayError:
-    """Return what the client of a request hears that was not queued, or of which nobody knows whether it was."""
+    """Return the error for a request that was not queued, or of which it is not known whether it was."""
     match outcome:
         case "full":
             return QueueFull(f"the {submission.priority} queue is full")
