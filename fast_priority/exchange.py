@@ -238,7 +238,9 @@ class Exchange:
 
         The target may close the connection meanwhile. Return False if nothing could be sent on it.
         """
-        connection = self._connections.take_idle() or await self._connections.connect()
+        connection = self._connections.take_idle()
+        if connection is None:  # not its truth: aiohttp takes a connection without an answer for false
+            connection = await self._connections.connect()
         try:
             await upload.read_first_piece()
         except BaseException:
