@@ -223,9 +223,8 @@ class Exchange:
             raise ResponseIncomplete("its body ended before it was whole") from error
 
     async def _begin(self) -> None:
-        if self._upload is not None:
-            # Before there is a connection: the target may close one that waits for its request.
-            await self._upload.read_first_piece()
+        if self._upload is not None and await self._begins_upload(self._upload):
+            return
         if self._begins_on_idle():
             return
         for _ in range(_MOST_NEW_CONNECTIONS):
@@ -233,6 +232,27 @@ class Exchange:
             if connection is not None and self._begins_on(connection):
                 return
         raise TargetClosed("the connection ended before the request could be sent")
+
+    async def _begins_upload(self, upload: Upload) -> bool:
+        """Wait for the first piece of the body with a connection at hand: of a target that refuses it, none is taken.
+
+        The target may close the connection meanwhile. Return False if nothing could be sent on it.
+        """
+        connection = self._connections.take_idle()
+        if connection is None:  # not its truth: aiohttp takes a connection without an answer for false
+            connection = await self._connections.connect()
+        try:
+            await upload.read_first_piece()
+        except BaseException:
+            if connection is not None:
+                connection.end()
+            raise
+        if connection is None:
+            return False
+        if connection.is_still_idle():
+            return self._begins_on(connection)
+        connection.end()
+        return False
 
     def _begins_on_idle(self) -> bool:
         while (connection := self._connections.take_idle()) is not None:

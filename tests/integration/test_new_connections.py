@@ -3,7 +3,7 @@
 import asyncio
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -11,18 +11,20 @@ import pytest
 from aiohttp import TCPConnector
 from aiohttp.connector import Connection
 
-from fast_priority.errors import TargetClosed
+from fast_priority.errors import TargetClosed, TargetRefused
 from fast_priority.target_connection import OneAnswerARequest
-from tests.harness import wait_until
+from tests.harness import free_port, wait_until
 from tests.integration.target_rig import (
     OK,
     PATIENCE_SECONDS,
     AnyBody,
     Deed,
     Run,
+    ask,
     close,
     post_to,
     reset,
+    target_at,
 )
 
 
@@ -139,3 +141,20 @@ def test_half_an_answer_before_the_request_is_none(
     with closing_target(monkeypatch, deed, is_read=True) as (port, heads, _):
         assert run_on_loop(post_to(port, b"body")) == (200, b"ok")
     assert len(heads) == 1
+
+
+def test_a_target_that_refuses_costs_no_body(run_on_loop: Run) -> None:
+    """Where no connection can be made, no piece of an upload is taken: it can be sent again later."""
+    taken: list[bytes] = []
+
+    async def body() -> AsyncIterator[bytes]:
+        taken.append(b"piece")
+        yield taken[-1]
+
+    async def put() -> None:
+        async with target_at(free_port()) as target:
+            with pytest.raises(TargetRefused):
+                await ask(target, "PUT", body())
+
+    run_on_loop(put())
+    assert taken == []

@@ -152,8 +152,8 @@ def test_each_idle_connection_is_looked_at(run_on_loop: Run) -> None:
     assert len(heads) == 4
 
 
-def test_no_connection_waits_for_an_upload_to_begin(run_on_loop: Run) -> None:
-    """A connection is taken only when the first piece of a body is there: one closed before that is not used."""
+def test_a_connection_that_was_closed_before_an_upload_began(run_on_loop: Run) -> None:
+    """A connection that the target has closed while the first piece of a body was awaited is not used."""
     disloyal = Disloyal(close)
 
     async def body() -> AsyncIterator[bytes]:
