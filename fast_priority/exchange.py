@@ -239,7 +239,8 @@ class Exchange:
         The target may close the connection meanwhile. Return False if nothing could be sent on it.
         """
         connection = self._connections.take_idle()
-        if connection is None:  # not its truth: aiohttp takes a connection without an answer for false
+        is_new = connection is None  # not its truth: aiohttp takes a connection without an answer for false
+        if connection is None:
             connection = await self._connections.connect()
         try:
             await upload.read_first_piece()
@@ -249,7 +250,8 @@ class Exchange:
             raise
         if connection is None:
             return False
-        if connection.is_still_idle():
+        # A new one may have an answer already: of a target that takes no more connections.
+        if connection.is_still_idle() or (is_new and not connection.has_ended()):
             return self._begins_on(connection)
         connection.end()
         return False
