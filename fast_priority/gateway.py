@@ -38,6 +38,7 @@ from fast_priority.tunnel import Handshake, Tunnels
 logger = logging.getLogger(__name__)
 
 _DESCRIPTION_CHARACTERS = 120
+_HANDSHAKE = "(handshake)"  # what rules are told in the place of a method
 
 
 class Stream(Response, Protocol):
@@ -156,8 +157,10 @@ class Gateway:
             await reply.send(answer_as_last(method, raw_target, fields, http_version, date))
             return
         self._target.check(raw_target)
-        priority = self._rules.priority_of(raw_path.decode("latin-1"), method)
-        if self._tunnels is not None and connection is not None and connection.wants_websocket:
+        wants_websocket = self._tunnels is not None and connection is not None and connection.wants_websocket
+        # Nobody reads documentation by a WebSocket: only PASS_THROUGH lets a handshake skip the queue.
+        priority = self._rules.priority_of(raw_path.decode("latin-1"), _HANDSHAKE if wants_websocket else method)
+        if self._tunnels is not None and wants_websocket:
             answering = self._carry_websocket(self._tunnels, priority, scope, raw_target, head.onward, reply)
         elif priority is None:
             answering = self._pass_on(method, raw_target, head.onward, body, reply)

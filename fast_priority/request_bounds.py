@@ -49,6 +49,9 @@ class RequestBounds:
             count = min(len(data), most_bytes, self._body_bytes_left)
             self._body_bytes_left -= count
             return count
+        if self._is_alone(data, most_bytes):
+            self._line, self._is_line_whole, self._last_bytes = bytes(data), True, _END[1:]
+            return len(data)
         window = bytes(data[: min(most_bytes, self._window_bytes)])
         count = self._to_the_end(window)
         if self._is_in_chunks:
@@ -59,6 +62,17 @@ class RequestBounds:
             self._line = _without_line_ends(self._line + window[:count])
             self._is_line_whole = b"\n" in self._line
         return count
+
+    def _is_alone(self, data: Bytes, most_bytes: int) -> bool:
+        """Return whether this is the whole head of a request and nothing else, as most reads are."""
+        return (
+            not self._line
+            and not self._last_bytes
+            and isinstance(data, bytes)
+            and len(data) <= most_bytes
+            and data.find(_END) == len(data) - len(_END)
+            and not data.startswith(b"\r\n")
+        )
 
     def check_is_given(self) -> None:
         """Raise MalformedRequest if the parser begins a request within a piece: it ended the last one elsewhere."""

@@ -356,6 +356,14 @@ def test_a_path_that_is_passed_through(stack: Stack) -> None:
     assert target.paths() == ["/live", "/live"]
 
 
+@pytest.mark.parametrize("path", ["/docs", "/redoc", "/openapi.json"])
+def test_a_handshake_for_documentation_waits(stack: Stack, path: str) -> None:
+    """The target's documentation skips the queue as a page: nobody reads it by a WebSocket."""
+    with in_front_of_held_target(stack) as target, sent(stack, handshake(path)):
+        wait_until("it waits", lambda: stack.queued() == 1)
+        assert target.paths() == []
+
+
 def test_without_websockets(stack: Stack) -> None:
     """With WebSockets off, a request for one is queued as the GET that it is, without the fields of the handshake."""
     stack.start_mock()

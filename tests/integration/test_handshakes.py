@@ -446,7 +446,9 @@ def kept() -> int:
 )
 def test_nothing_is_left_to_the_collector(end: Callable[[Asked], None]) -> None:
     """However a handshake ends, nothing of it is kept by a reference cycle."""
-    with without_collector(), asked() as one:
-        end(one)
-        one.until_no_slot_is_held()
-        wait_until("nothing is kept", lambda: kept() == 0)
+    with without_collector():
+        before = kept()  # of servers that other tests share
+        with asked() as one:
+            end(one)
+            one.until_no_slot_is_held()
+            wait_until("nothing more is kept", lambda: kept() <= before)
