@@ -70,6 +70,7 @@ class RequestBounds:
             and not self._last_bytes
             and isinstance(data, bytes)
             and len(data) <= most_bytes
+            and data.endswith(_END)
             and data.find(_END) == len(data) - len(_END)
             and not data.startswith(b"\r\n")
         )
