@@ -2,7 +2,7 @@
 
 import inspect
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -10,7 +10,7 @@ import pytest
 from tests.chaos.asking import Asked
 from tests.chaos.load.judging import Allowed, Seen, count, find_broken
 from tests.chaos.recording import LoadObservation, Observation, record
-from tests.chaos.redis_clock import RedisClock
+from tests.chaos.redis_clock import RedisClock, why_no_clock
 from tests.chaos.rig import Rig
 
 See = Callable[..., str]
@@ -27,15 +27,14 @@ def pytest_configure(config: pytest.Config) -> None:
 class Rigs:
     """The rig of this test process; one that did not recover is replaced."""
 
-    def __init__(self, folder: Path, *, sets_clock: bool = False) -> None:
+    def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._sets_clock = sets_clock
         self._parts = ExitStack()
         self._rig: Rig | None = None
 
     def get(self) -> Rig:
         if self._rig is None:
-            clock = RedisClock(self._folder) if self._sets_clock else None
+            clock = None if why_no_clock() else RedisClock(self._folder)
             self._rig = self._parts.enter_context(Rig(self._folder, clock))
         return self._rig
 
@@ -53,14 +52,10 @@ def rigs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rigs]:
 
 @pytest.fixture
 def rig(rigs: Rigs, request: pytest.FixtureRequest) -> Iterator[Rig]:
-    """A rig where all is well, under load. Behind every scenario stands what `scenario_on` promises."""
-    with scenario_on(rigs, request) as found:
-        yield found
+    """A rig where all is well, under load. Behind every scenario stands more than its own promise.
 
-
-@contextmanager
-def scenario_on(rigs: Rigs, request: pytest.FixtureRequest) -> Iterator[Rig]:
-    """Have a scenario run under load; then judge each request of it, and see that nothing stays and all goes on."""
+    Each request of the load is judged, nothing of the scenario stays in Redis, and every slot carries again.
+    """
     settings, allows = (request.node.get_closest_marker(name) for name in ("gateway", "allows"))
     try:
         rig = rigs.get()

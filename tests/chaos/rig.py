@@ -322,7 +322,10 @@ class Rig:
         """Return once nothing of what was is left and every slot carries again. Raises TimeoutError, saying what."""
         self._until_at_rest()
         wait_until("no request is left in Redis", lambda: not is_any_left(self.stack.redis))
-        wait_until("every key has an end", lambda: self.stack.keys_without_end() <= REGISTERS)
+        try:
+            wait_until("every key has an end", lambda: self.stack.keys_without_end() <= REGISTERS)
+        except TimeoutError:
+            raise TimeoutError(f"these have none: {self.stack.keys_without_end() - REGISTERS}") from None
         self.stack.forget_arrivals()
         self._fill_all_slots()
         assert [one.answer().status for one in self.ask_each(("GET", "POST"))] == [200] * 2

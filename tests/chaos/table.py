@@ -29,7 +29,7 @@ def main() -> int:
 def _observe(tests: Path, file: Path) -> bool:
     """Run scenarios that record what they see in this file, and tell whether all promises were kept."""
     file.touch()
-    command = [sys.executable, "-m", "pytest", str(tests), "-q", "--numprocesses", "2", "--dist", "loadgroup"]
+    command = [sys.executable, "-m", "pytest", str(tests), "-q", "--numprocesses", "2"]
     result = subprocess.run(command, cwd=_REPOSITORY, env={**os.environ, FILE_VARIABLE: str(file)}, check=False)
     return result.returncode == 0
 

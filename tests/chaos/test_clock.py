@@ -1,20 +1,14 @@
 """A Redis whose wall clock is set while it works: keys with an end may end early or late, and nobody may notice."""
 
-from collections.abc import Iterator
-
 import pytest
 
 from tests.chaos.asking import Asked
-from tests.chaos.conftest import Rigs, See, scenario_on
+from tests.chaos.conftest import See
 from tests.chaos.failures import AT_TARGET, CLOCK_BACKWARD, CLOCK_FAR_FORWARD, CLOCK_FORWARD, NEW, QUEUED
 from tests.chaos.redis_clock import why_no_clock
 from tests.chaos.rig import SLOTS, Rig
 
-pytestmark = [
-    pytest.mark.skipif(bool(why_no_clock()), reason=why_no_clock()),
-    # One process runs all of them: they have a rig of their own.
-    pytest.mark.xdist_group("clock"),
-]
+pytestmark = pytest.mark.skipif(bool(why_no_clock()), reason=why_no_clock())
 
 _BOTH = ("GET", "POST")
 _ONCE = "200, 1 attempt"
@@ -26,20 +20,6 @@ _JUMPS = [
     (CLOCK_BACKWARD, -5),
     (CLOCK_BACKWARD, -3600),
 ]
-
-
-@pytest.fixture(scope="module")
-def clocked_rigs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rigs]:
-    made = Rigs(tmp_path_factory.mktemp("clock"), sets_clock=True)
-    yield made
-    made.discard()
-
-
-@pytest.fixture
-def rig(clocked_rigs: Rigs, request: pytest.FixtureRequest) -> Iterator[Rig]:
-    """A rig under load, with a Redis whose clock can be set."""
-    with scenario_on(clocked_rigs, request) as found:
-        yield found
 
 
 @pytest.mark.parametrize(("fault", "seconds"), _JUMPS)
