@@ -5,6 +5,7 @@ import pytest
 from fast_priority.errors import (
     BrokerUnavailable,
     GatewayError,
+    NotQueued,
     NotSent,
     RequestCancelled,
     RequestLost,
@@ -13,8 +14,9 @@ from fast_priority.errors import (
     TargetError,
     TargetRefused,
     TargetTimeout,
+    WaitedTooLong,
 )
-from fast_priority.repeating import IDEMPOTENT_METHODS, may_be_repeated
+from fast_priority.repeating import IDEMPOTENT_METHODS, error_of_both, may_be_repeated
 
 
 @pytest.mark.parametrize("error", [RequestLost(), TargetClosed(), TargetRefused()])
@@ -48,3 +50,19 @@ def test_what_would_only_fail_again(error: GatewayError) -> None:
 def test_the_methods() -> None:
     """The idempotent methods are those of RFC 9110, section 9.2.2; any other may do something each time."""
     assert {"GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"} == IDEMPOTENT_METHODS
+
+
+@pytest.mark.parametrize("second", [BrokerUnavailable(), NotQueued(), WaitedTooLong()])
+@pytest.mark.parametrize("first", [RequestLost(), TargetClosed()])
+def test_a_second_attempt_that_was_not_queued_keeps_the_first_error(first: GatewayError, second: GatewayError) -> None:
+    """That the target has not seen a request is no answer where a first attempt may have reached it."""
+    assert error_of_both(first, second) is first
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [(NotSent(), BrokerUnavailable()), (NotQueued(), WaitedTooLong()), (RequestLost(), TargetClosed())],
+)
+def test_the_second_error_counts_otherwise(first: GatewayError, second: GatewayError) -> None:
+    """The last error is the answer where the first attempt was certainly not sent, or both may have been."""
+    assert error_of_both(first, second) is second
