@@ -80,7 +80,7 @@ def tunnelled(
     base_url = f"http://127.0.0.1:{target_port}{base_path}"
     policy = TargetPolicy(base_url, PATIENCE_SECONDS, timeout_seconds, most_body_bytes)
     tunnels = Tunnels(policy, most, client_timeout_seconds)
-    rules = Rules.of(pass_through=[pass_through])
+    rules = Rules.of(pass_through=[pass_through] if pass_through else [])
     gateway = Gateway(rules, TrustedProxies.of([]), slots or Slots(), Target(policy), 6, lambda priority: 1, tunnels)
 
     async def application(scope: dict[str, Any], receive: Receive, send: Send) -> None:
