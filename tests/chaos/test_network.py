@@ -73,7 +73,7 @@ def test_slow_network(rig: Rig, see: See) -> None:
 @pytest.mark.parametrize(
     ("fault", "loss"), [(GATEWAY_ANSWERS_LATE, Hold()), (GATEWAY_ANSWERS_LOST, Swallow())], ids=["late", "lost"]
 )
-@pytest.mark.allows(refused=True, lost=True, broken=True, unsure=True)
+@pytest.mark.allows(refused=True, lost=True, unsure=True)
 def test_gateway_hears_nothing_from_redis(rig: Rig, see: See, fault: str, loss: Fault) -> None:
     """A POST that the target has, but whose gateway cannot know, is 502 and not 503; who comes next is 503."""
     at_target = rig.ask_each(_BOTH, "/high?mock_latency=2")

@@ -52,6 +52,7 @@ def test_resets_in_the_midst_of_a_response(rig: Rig, see: See) -> None:
     rig.to_target.heal()
 
 
+@pytest.mark.allows(broken=True, also=_NO_TARGET)  # the long transfers of the load are not idle
 @pytest.mark.failure(TARGET_CLOSES_IDLE)
 def test_resets_idle_connections(rig: Rig, see: See) -> None:
     """An idle connection that the target has closed is not used: the request goes on another, also a POST, once."""
