@@ -45,5 +45,5 @@ def error_of_both(first: GatewayError, second: GatewayError) -> GatewayError:
     Not being queued tells a client that the target has not seen its request. Of a second attempt that is true, and of
     the first it may not be.
     """
-    tells_of_not_sent = isinstance(second, BrokerUnavailable | WaitedTooLong)
+    tells_of_not_sent = isinstance(second, BrokerUnavailable | WaitedTooLong | NotSent)
     return first if tells_of_not_sent and not was_surely_not_sent(first) else second

@@ -52,7 +52,7 @@ def test_the_methods() -> None:
     assert {"GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"} == IDEMPOTENT_METHODS
 
 
-@pytest.mark.parametrize("second", [BrokerUnavailable(), NotQueued(), WaitedTooLong()])
+@pytest.mark.parametrize("second", [BrokerUnavailable(), NotQueued(), WaitedTooLong(), NotSent()])
 @pytest.mark.parametrize("first", [RequestLost(), TargetClosed()])
 def test_a_second_attempt_that_was_not_queued_keeps_the_first_error(first: GatewayError, second: GatewayError) -> None:
     """That the target has not seen a request is no answer where a first attempt may have reached it."""
