@@ -53,7 +53,7 @@ def test_gateway_and_workers_follow_a_failover(watched: Watched, tmp_path: Path)
 
         watched.master.kill()
         answers = _ask_until_carried(stack)
-        assert {status for status, _, _ in answers} == {200, 503}
+        assert {status for status, _, _ in answers} <= {200, 503}
         assert max(seconds for _, seconds, _ in answers) < _AWAY_SECONDS
         wait_until("all three workers are known again", lambda: stack.health()["workers"] == 3)
 
@@ -65,7 +65,7 @@ def test_gateway_and_workers_follow_a_failover(watched: Watched, tmp_path: Path)
 
 
 def _ask_until_carried(stack: Stack) -> list[tuple[int, float, str]]:
-    """Ask again and again, until something was refused and then carried."""
+    """Ask again and again until a request is carried; the first may wait until the new master is there."""
     answers: list[tuple[int, float, str]] = []
 
     def carried() -> bool:
@@ -73,7 +73,7 @@ def _ask_until_carried(stack: Stack) -> list[tuple[int, float, str]]:
         response = stack.client.get("/queued")
         slug = problem_of(response)["type"] if response.status_code != 200 else ""
         answers.append((response.status_code, time.monotonic() - began, slug))
-        return response.status_code == 200 and any(status == 503 for status, _, _ in answers)
+        return response.status_code == 200
 
     wait_until("a request is carried by the new master", carried, within_seconds=40)
     return answers
