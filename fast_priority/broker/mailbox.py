@@ -83,9 +83,11 @@ class Mailbox:
         """Take what is there, if anything."""
         self._more_is_aside = True  # unless we hear that it is not
         # All that has come is moved at once, without a copy; while some of it is unread, what comes later waits.
+        # A mailbox may be renamed before its writer's EXPIRE has come: then nothing else would end it with its reader.
+        expire: Command = ("EXPIRE", self._aside, keys.INBOX_TTL_SECONDS)
         answers = await send_together(
             self._redis,
-            [*left, ("RENAMENX", self._key, self._aside), ("LRANGE", self._aside, 0, _MOST_AT_ONCE - 1)],
+            [*left, ("RENAMENX", self._key, self._aside), expire, ("LRANGE", self._aside, 0, _MOST_AT_ONCE - 1)],
         )
         frames = answers[-1]
         if isinstance(frames, ResponseError):

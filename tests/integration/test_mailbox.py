@@ -115,3 +115,10 @@ async def test_redis_restarted_empty(redis: Redis, reader: Reader) -> None:
     put(redis, "third", "fourth", "fifth")
     await reader.read_until("all are heard", lambda: len(reader.heard) == 5)
     assert reader.heard == ["first", "second", "third", "fourth", "fifth"]
+
+
+async def test_what_is_aside_has_an_end(redis: Redis, reader: Reader) -> None:
+    """A mailbox that is read before its writer has given it an end leaves nothing for ever, should the reader die."""
+    redis.rpush(INBOX, encode(Frame("1", End(0))), encode(Frame("2", End(0))))
+    await reader.read_until("both are read", lambda: reader.heard == ["1", "2"])
+    assert redis.ttl(ASIDE) > 0
