@@ -232,11 +232,12 @@ def test_an_unusable_answer_is_told(answer: bytes, status: int) -> None:
 
 
 def test_a_target_that_closes_is_told() -> None:
-    """A connection that ends before a response is a 502."""
+    """A connection that ends before a response, in both attempts, is a 502."""
     with raw_target() as target, tunnelled(target.port) as port, connected(port) as client:
         client.sendall(HANDSHAKE)
-        target.accept(b"")
-        target.connection.close()
+        for _ in range(2):
+            target.accept(b"")
+            target.connection.close()
         assert read_through(client, b"}").endswith(b'"fault": "target"}')
 
 
