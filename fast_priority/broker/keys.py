@@ -136,7 +136,7 @@ KEY_TABLE = (
     KeyRow(queue(Priority.LOW), "list", "ids of waiting requests", "gateway", "empty, or TTL + 60 s after the last"),
     KeyRow(
         f"{JOB_PREFIX}<id>", "hash", "one request as an rq job", "gateway; worker",
-        "when answered; TTL while queued; 3.5 s after its worker's last sign of life",
+        "when answered; TTL while queued; 3.5 s after its worker's last sign of life; a tombstone after 10 s",
     ),
     KeyRow(started("<queue>"), "zset", "leases: job id:execution id", "worker", "when answered, or after 64 s"),
     KeyRow(failed("<queue>"), "zset", "jobs that are not ours", "worker", "a day after the last"),
