@@ -27,7 +27,7 @@ from fast_priority.fields import (
 from fast_priority.forwarding import hop_of, onward_request_fields
 from fast_priority.max_forwards import answer_as_last, counted_down, ends_here
 from fast_priority.message import Bytes, Fields, ForwardCall, Reply, Request, encode
-from fast_priority.priority import Priority, Rules
+from fast_priority.priority import HANDSHAKE, Priority, Rules
 from fast_priority.remembering import remembered
 from fast_priority.repeating import IDEMPOTENT_METHODS, Attempt, may_be_repeated
 from fast_priority.target import Target
@@ -38,7 +38,6 @@ from fast_priority.tunnel import Handshake, Tunnels
 logger = logging.getLogger(__name__)
 
 _DESCRIPTION_CHARACTERS = 120
-_HANDSHAKE = "(handshake)"  # what rules are told in the place of a method
 
 
 class Stream(Response, Protocol):
@@ -159,7 +158,7 @@ class Gateway:
         self._target.check(raw_target)
         wants_websocket = self._tunnels is not None and connection is not None and connection.wants_websocket
         # Nobody reads documentation by a WebSocket: only PASS_THROUGH lets a handshake skip the queue.
-        priority = self._rules.priority_of(raw_path.decode("latin-1"), _HANDSHAKE if wants_websocket else method)
+        priority = self._rules.priority_of(raw_path.decode("latin-1"), HANDSHAKE if wants_websocket else method)
         if self._tunnels is not None and wants_websocket:
             answering = self._carry_websocket(self._tunnels, priority, scope, raw_target, head.onward, reply)
         elif priority is None:

@@ -8,6 +8,8 @@ from fast_priority.path_readings import as_sent, behind_authority, decoded, enco
 
 TARGET_DOCUMENTATION_PATHS = ("/docs", "/redoc", "/openapi.json")
 """Passed through for GET and HEAD: the target's own documentation pages and the document they load."""
+HANDSHAKE = "(handshake)"
+"""What stands for the method of a WebSocket handshake: it is a GET that skips the queue for fewer paths."""
 _DOCUMENTATION_METHODS = frozenset({"GET", "HEAD"})
 
 

@@ -1,6 +1,7 @@
 """Real servers that return which path they took a request's path for: each with its own decoder and router.
 
-All have the same tree: what begins with `/reports`, and `/exact`, is low; `/health` is direct; all else is other.
+All have the same tree: what begins with `/reports`, and `/exact`, is low; `/health` is direct; what is below `/inside`
+is inside; all else is other.
 """
 
 import contextlib
@@ -23,13 +24,13 @@ from fast_priority.free_ports import free_port
 from fast_priority.stack import wait_until
 from tests.acceptance.fidelity.contenders import NGINX_ARGUMENTS, start_program
 
-Label = Literal["low", "direct", "other", "nothing"]
+Label = Literal["low", "direct", "inside", "other", "nothing"]
 """What a server served a path as; `other` is whatever has no name, and `nothing` is an error or a redirection."""
 Ask = Callable[[bytes], Label]
 """Send a request for a path as it stands, and return what it was served as."""
 
 _SECONDS = 30
-BASE, EXACT, DIRECT = "reports", "exact", "health"
+BASE, EXACT, DIRECT, INSIDE = "reports", "exact", "health", "inside"
 
 NGINX_LOCATIONS = """\
 daemon off;
@@ -50,6 +51,7 @@ http {{
     location /reports {{ return 200 "low"; }}
     location = /exact {{ return 200 "low"; }}
     location = /health {{ return 200 "direct"; }}
+    location /inside/ {{ return 200 "inside"; }}
     location / {{ return 200 "other"; }}
   }}
 }}
@@ -68,7 +70,7 @@ def starlette_routes() -> Iterator[Ask]:
 
     low = ["/reports", "/reports{rest:path}", "/reports/{number}", "/exact"]
     routes = [*(Route(path, saying("low")) for path in low), Route("/health", saying("direct"))]
-    routes.append(Route("/{rest:path}", saying("other")))
+    routes += [Route("/inside/{rest:path}", saying("inside")), Route("/{rest:path}", saying("other"))]
     with uvicorn_serving(Starlette(routes=routes)) as port:
         yield _asking(port)
 
@@ -82,6 +84,8 @@ def starlette_files(folder: Path) -> Iterator[Ask]:
         "exact": "low",
         "health": "direct",
         "x/1": "other",
+        "inside/reports/1": "inside",
+        "inside/x/1": "inside",
     }.items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text(text)
@@ -145,6 +149,8 @@ def nginx_locations(folder: Path) -> Iterator[Ask]:
 def _label_of(name: str) -> Label:
     if name == EXACT or name.startswith(BASE):
         return "low"
+    if name == INSIDE or name.startswith(f"{INSIDE}/"):
+        return "inside"
     return "direct" if name == DIRECT else "other"
 
 
@@ -158,6 +164,7 @@ def _asking(port: int) -> Ask:
         head, _, body = received.partition(b"\r\n\r\n")
         if not head.startswith(b"HTTP/1.1 200 "):
             return "nothing"
-        return "low" if body == b"low" else "direct" if body == b"direct" else "other"
+        labels: dict[bytes, Label] = {b"low": "low", b"direct": "direct", b"inside": "inside"}
+        return labels.get(body, "other")
 
     return ask

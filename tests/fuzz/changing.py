@@ -27,6 +27,10 @@ _BYTES = [
     b"\xc2\xa0", b":", b";", b",", b"/", b"?", b"#", b"%", b"%00", b"%0d%0a", b"\\", b"0", b"a", b"-", b"_",
     b"+", b'"', b"..", b"//", b"%2f",
 ]  # fmt: skip
+_HANDSHAKE = [
+    b"Connection: Upgrade", b"Upgrade: websocket", b"Sec-WebSocket-Version: 13",
+    b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
+]  # fmt: skip
 _LINES = [
     b"Content-Length: 0", b"Content-Length: 5", b"Content-Length: 05", b"Content-Length: 5, 5",
     b"Content-Length:", b"Transfer-Encoding: chunked", b"Transfer-Encoding: identity",
@@ -63,7 +67,9 @@ def _request(random: Random) -> bytes:
     lines = [b"%s %s %s" % (random.choice(_METHODS), target, random.choice(_VERSIONS)), b"Host: x"]
     lines += random.choices(_LINES, k=random.choice([0, 0, 0, 0, 1, 2]))
     body = b""
-    if random.random() < 0.2:
+    if random.random() < 0.05:
+        lines += _HANDSHAKE
+    elif random.random() < 0.2:
         body = random.choice([b"abc", b"", b"0\r\n\r\n", b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n", b"\r\n\r\n"])
         if random.random() < 0.5:
             lines.append(b"Content-Length: %d" % (len(body) + random.choice([0, 0, 0, 0, 0, 1, -1])))

@@ -3,11 +3,23 @@
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import NamedTuple
+from urllib.parse import unquote_to_bytes
 
 from fast_priority.priority import TARGET_DOCUMENTATION_PATHS, Priority
 from tests.fuzz.reading import ReadRequest, in_origin_form, read_by_h11, read_by_httptools
-from tests.path_servers import DIRECT, Label
+from tests.path_servers import BASE, DIRECT, EXACT, INSIDE, Label
+
+_INSIDE = b"/" + INSIDE.encode()
+
+
+class Shape(StrEnum):
+    """How the gateway that is tried is set up."""
+
+    UNLISTED = "the named paths are low"
+    LISTED = "the named paths are high"
+    BELOW = "the target is below a path"
 
 
 class Decision(NamedTuple):
@@ -31,7 +43,10 @@ class Seen:
     others: Mapping[str, Sequence[ReadRequest]] = field(default_factory=dict)
     """The requests that others read in the same bytes, or sent on for them, in order."""
     labels: Mapping[bytes, Mapping[str, Label]] = field(default_factory=dict)
-    """For each path that arrived: what real servers serve it as."""
+    """For each path that was decided on: what real servers serve it as."""
+    shape: Shape = Shape.UNLISTED
+    labels_below: Mapping[bytes, Mapping[str, Label]] = field(default_factory=dict)
+    """The same for each path behind the path of the base URL, if the target is below one."""
 
 
 def findings(seen: Seen) -> list[str]:
@@ -44,6 +59,9 @@ def findings(seen: Seen) -> list[str]:
             wrong.append(f"what the target received is not one request for everybody: {data!r:.300}")
         read.append(by_h11.requests)
     arrived = [request for requests in read for request in requests]
+    if seen.shape is Shape.BELOW:
+        wrong += _outside(seen, arrived)
+        arrived = [one._replace(target=one.target.removeprefix(_INSIDE)) for one in arrived]
     wrong += [
         f"no line of HTTP/1 asks for what arrived: {one!r:.200}" for one in arrived if not _is_asked(seen.sent, one)
     ]
@@ -75,17 +93,41 @@ def _raised(seen: Seen) -> list[str]:
     wrong = []
     for decision in seen.decisions:
         for server, label in seen.labels.get(decision.path, {}).items():
-            if label == "low" and decision.level is not Priority.LOW:
-                wrong.append(
-                    f"{decision.path!r} is {decision.level or 'passed through'}, and {server} serves it as low"
-                )
+            is_low = label == "low"
+            if seen.shape is Shape.LISTED:
+                is_low = label in ("other", "inside") and not _is_named_high(decision.path)
+            if is_low and decision.level is Priority.HIGH:
+                wrong.append(f"{decision.path!r} is high, and {server} serves it as {label}")
+            elif label == "low" and decision.level is None:
+                wrong.append(f"{decision.path!r} is passed through, and {server} serves it as low")
             elif decision.level is None and label not in ("direct", "nothing") and not _is_named_direct(decision.path):
                 wrong.append(f"{decision.path!r} is passed through, and {server} serves it as {label}")
     return wrong
 
 
+def _outside(seen: Seen, arrived: list[ReadRequest]) -> list[str]:
+    """No request leaves the path of the base URL, in the reading of any server."""
+    wrong = [
+        f"the target received what is not below the base path: {request!r:.200}"
+        for request in arrived
+        if request.target != b"*" and re.match(_INSIDE + b"(?![^/?])", request.target) is None
+    ]
+    paths = {request.path for request in arrived}
+    return wrong + [
+        f"{path!r} arrived, and {server} serves it as {label}"
+        for path in paths
+        for server, label in seen.labels_below.get(path, {}).items()
+        if label not in ("inside", "nothing")
+    ]
+
+
+# Slashes at either end mean nothing to the rules, and something to some servers.
+def _is_named_high(path: bytes) -> bool:
+    name = unquote_to_bytes(path).strip(b"/")
+    return name == EXACT.encode() or name.startswith(BASE.encode())
+
+
 def _is_named_direct(path: bytes) -> bool:
-    # Slashes at either end mean nothing to the rules, and something to some servers.
     return path.strip(b"/").decode("latin-1") in {DIRECT, *(known.strip("/") for known in TARGET_DOCUMENTATION_PATHS)}
 
 

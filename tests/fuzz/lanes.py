@@ -15,7 +15,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from fast_priority.embedded_redis import embedded_redis
 from fast_priority.free_ports import free_port
-from fast_priority.priority import Priority, Rules
+from fast_priority.priority import HANDSHAKE, Listing, Priority, Rules
 from fast_priority.server import server_for
 from fast_priority.settings import Settings
 from fast_priority.stack import isolated, running, wait_until, wait_until_slots, worker_part
@@ -26,12 +26,13 @@ from tests.acceptance.fidelity.contenders import (
     NGINX_CONFIGURATION,
     start_program,
 )
-from tests.fuzz.judging import Decision
+from tests.fuzz.judging import Decision, Shape
 from tests.fuzz.reading import ReadRequest, in_origin_form, read_by_h11
 from tests.fuzz.target import RecordingTarget
-from tests.path_servers import BASE, DIRECT, EXACT, uvicorn_serving
+from tests.path_servers import BASE, DIRECT, EXACT, INSIDE, uvicorn_serving
 
 _FINAL = re.compile(rb"HTTP/1\.[01] (?!1)\d{3} ")
+_IS_SYNC = re.compile(rb"GET (/%s)?/sync " % INSIDE.encode())
 _SYNC = b"GET /sync HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
 _PATIENCE_SECONDS = 30.0
 """For the gateway: only one that hangs takes so long."""
@@ -53,6 +54,7 @@ class Gateway:
 
     port: int
     target: RecordingTarget
+    shape: Shape = Shape.UNLISTED
     decisions: list[Decision] = field(default_factory=list)
 
     def carry(self, sent: bytes, finals: int) -> bool:
@@ -70,7 +72,7 @@ class Gateway:
             # What was broken off may still be under way; the one slot is free for this once it has ended.
             _exchange(self.port, _SYNC, 1, _PATIENCE_SECONDS)
             decisions = [one for one in self.decisions if one.path != b"/sync"]
-            arrived = [data for data in self.target.received() if not data.startswith(b"GET /sync ")]
+            arrived = [data for data in self.target.received() if not _IS_SYNC.match(data)]
         self.last = decisions, arrived
         return exchange.is_silent and is_counted
 
@@ -124,12 +126,12 @@ class _Uvicorn:
 
 
 @contextmanager
-def gateway_lane(folder: Path) -> Iterator[Gateway]:
-    """Run a gateway in this process, with what its rules decide noted down, and a worker of one slot."""
+def gateway_lane(folder: Path, shape: Shape) -> Iterator[Gateway]:
+    """Run a gateway of this shape in this process, with what its rules decide noted down, and a worker of one slot."""
     with ExitStack() as parts:
         target = parts.enter_context(RecordingTarget())
         redis_socket = parts.enter_context(embedded_redis())
-        gateway = Gateway(free_port(), target)
+        gateway = Gateway(free_port(), target, shape)
         parts.enter_context(_noting(gateway.decisions))
         parts.enter_context(_serving(_settings(gateway, redis_socket)))
         output = parts.enter_context((folder / "worker.log").open("wb"))
@@ -140,7 +142,8 @@ def gateway_lane(folder: Path) -> Iterator[Gateway]:
 
 def _settings(gateway: Gateway, redis_socket: str) -> Settings:
     return Settings.load(
-        target_base_url=f"http://127.0.0.1:{gateway.target.port}",
+        target_base_url=f"http://127.0.0.1:{gateway.target.port}" + f"/{INSIDE}" * (gateway.shape is Shape.BELOW),
+        high_prio_paths=Listing.LISTED if gateway.shape is Shape.LISTED else Listing.UNLISTED,
         host="127.0.0.1",
         port=gateway.port,
         redis_socket=redis_socket,
@@ -157,7 +160,8 @@ def _noting(decisions: list[Decision]) -> Iterator[None]:
 
     def noted(self: Rules, raw_path: str, method: str) -> Priority | None:
         level = decide(self, raw_path, method)
-        decisions.append(Decision(raw_path.encode("latin-1"), method, level))
+        # The rules name a handshake apart; on the wire it is a GET.
+        decisions.append(Decision(raw_path.encode("latin-1"), "GET" if method == HANDSHAKE else method, level))
         return level
 
     Rules.priority_of = noted  # type: ignore[method-assign]

@@ -11,12 +11,13 @@ from fast_priority.priority import Priority
 from tests.acceptance.fidelity.contenders import NotInstalled
 from tests.fuzz.changing import case_of
 from tests.fuzz.corpus import read_corpus, written
-from tests.fuzz.judging import Decision, Seen, findings
+from tests.fuzz.judging import Decision, Seen, Shape, findings
 from tests.fuzz.reading import ReadRequest, read_by_h11, read_by_httptools
 from tests.fuzz.trying import Field, fuzz
 from tests.path_servers import Label
 
 GET = b"GET /x HTTP/1.1\r\nHost: x\r\n\r\n"
+BELOW = b"GET /inside/x HTTP/1.1\r\nHost: x\r\n\r\n"
 POST = b"POST /x HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\n\r\na"
 HIGH, LOW = Decision(b"/x", "GET", Priority.HIGH), Decision(b"/x", "GET", Priority.LOW)
 DIRECT = Decision(b"/x", "GET", None)
@@ -32,8 +33,8 @@ def test_the_seeds_hold(tmp_path: Path) -> None:
         except NotInstalled as why:
             pytest.skip(str(why))
         record = fuzz(field, seeds, seed=1, seconds=0, say=lambda line: None)
-    assert [(written(finding.sent), finding.words) for finding in record.found] == []
-    assert record.cases == len(seeds)
+    assert [(written(finding.sent), finding.shape, finding.words) for finding in record.found] == []
+    assert record.cases == len(seeds) * len(Shape)
     assert record.arrived > record.cases / 2
     assert {"high", "low", "direct"} <= set(record.by_level)
 
@@ -45,8 +46,11 @@ def seen(
     others: Mapping[str, list[ReadRequest]] | None = None,
     label: Label = "other",
     is_silent: bool = False,
+    shape: Shape = Shape.UNLISTED,
+    label_below: Label = "inside",
 ) -> Seen:
-    return Seen(sent, decisions, arrived, is_silent, others or {}, {b"/x": {"nginx": label}})
+    labels, below = {b"/x": {"nginx": label}}, {b"/inside/x": {"nginx": label_below}}
+    return Seen(sent, decisions, arrived, is_silent, others or {}, labels, shape, below)
 
 
 @pytest.mark.parametrize(
@@ -59,6 +63,9 @@ def seen(
         seen(HIGH, arrived=()),
         seen(HIGH, HIGH, sent=GET + GET, arrived=(GET, GET), others={"a": [READ], "b": [], "c": [READ, READ, READ]}),
         seen(HIGH, sent=GET.replace(b"/x", b"http://y:1/x")),
+        seen(HIGH, label="low", shape=Shape.LISTED),
+        seen(LOW, label="other", shape=Shape.LISTED),
+        seen(HIGH, arrived=(BELOW,), shape=Shape.BELOW, others={"nginx": [READ]}),
         seen(HIGH, sent=POST + GET, others={"answers the second itself": [ReadRequest(b"POST", b"/x", b"a")]}),
     ],
 )
@@ -71,6 +78,11 @@ def test_what_is_right_is_no_finding(fine: Seen) -> None:
     ("wrong", "words"),
     [
         (seen(HIGH, label="low"), "serves it as low"),
+        (seen(HIGH, label="other", shape=Shape.LISTED), "serves it as other"),
+        (seen(DIRECT, label="low", shape=Shape.LISTED), "serves it as low"),
+        (seen(HIGH, shape=Shape.BELOW), "not below the base path"),
+        (seen(HIGH, arrived=(BELOW.replace(b"/x", b"x"),), shape=Shape.BELOW), "not below the base path"),
+        (seen(HIGH, arrived=(BELOW,), shape=Shape.BELOW, label_below="other"), "serves it as other"),
         (seen(DIRECT, label="low"), "serves it as low"),
         (seen(DIRECT, label="other"), "serves it as other"),
         (seen(), "no decision"),

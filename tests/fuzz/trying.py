@@ -8,12 +8,14 @@ from pathlib import Path
 from random import Random
 
 from tests.fuzz.changing import case_of
-from tests.fuzz.judging import Seen, findings
+from tests.fuzz.judging import Seen, Shape, findings
 from tests.fuzz.lanes import Gateway, Other, gateway_lane, other_lanes
 from tests.fuzz.reading import read_by_httptools
-from tests.path_servers import Ask, nginx_locations, python_files, starlette_files, starlette_routes
+from tests.path_servers import INSIDE, Ask, Label, nginx_locations, python_files, starlette_files, starlette_routes
 
 _SECONDS_BETWEEN_LINES = 10.0
+_SHAPES = [Shape.UNLISTED, Shape.UNLISTED, Shape.LISTED, Shape.BELOW]
+"""Drawn from for a case that is made at random; a seed is tried on each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +23,7 @@ class Finding:
     """A case after which something was wrong, twice."""
 
     sent: bytes
+    shape: Shape
     words: tuple[str, ...]
 
 
@@ -44,17 +47,17 @@ class Record:
 class Field:
     """All that a case is sent to."""
 
-    gateway: Gateway
+    gateways: Mapping[Shape, Gateway]
     others: Mapping[str, Other]
     servers: Mapping[str, Ask]
 
     @classmethod
     def start(cls, parts: ExitStack, folder: Path) -> "Field":
         """Start everything; the stack ends it. Raises NotInstalled."""
-        for name in ("gateway", "others", "nginx", "files", "python"):
+        for name in (*(shape.name for shape in Shape), "others", "nginx", "files", "python"):
             (folder / name).mkdir()
         return cls(
-            parts.enter_context(gateway_lane(folder / "gateway")),
+            {shape: parts.enter_context(gateway_lane(folder / shape.name, shape)) for shape in Shape},
             parts.enter_context(other_lanes(folder / "others")),
             {
                 "nginx": parts.enter_context(nginx_locations(folder / "nginx")),
@@ -64,26 +67,31 @@ class Field:
             },
         )
 
-    def see(self, sent: bytes) -> Seen:
-        """Send one case to all, and return what came of it."""
+    def see(self, sent: bytes, shape: Shape) -> Seen:
+        """Send one case to all, the gateway of this shape among them, and return what came of it."""
+        gateway = self.gateways[shape]
         reading = read_by_httptools(sent)
         finals = len(reading.requests) + reading.is_refused
-        is_silent = self.gateway.carry(sent, finals)
-        decisions, arrived = self.gateway.last
+        is_silent = gateway.carry(sent, finals)
+        decisions, arrived = gateway.last
         others = {name: other.read(sent, finals) for name, other in self.others.items()}
         paths = {decision.path for decision in decisions if decision.path.startswith(b"/")}
-        labels = {path: {name: ask(path) for name, ask in self.servers.items()} for path in paths}
-        return Seen(sent, decisions, arrived, is_silent, others, labels)
+        labels = self._labels(paths)
+        below = self._labels({b"/%s%s" % (INSIDE.encode(), path) for path in paths} if shape is Shape.BELOW else set())
+        return Seen(sent, decisions, arrived, is_silent, others, labels, shape, below)
+
+    def _labels(self, paths: set[bytes]) -> dict[bytes, dict[str, Label]]:
+        return {path: {name: ask(path) for name, ask in self.servers.items()} for path in paths}
 
 
 def fuzz(field_: Field, seeds: Sequence[bytes], seed: int, seconds: float, say: Callable[[str], None]) -> Record:
     """Try all seeds, and then cases made at random until the time is over. `say` gets a line now and then."""
     record, random = Record(), Random(seed)
     begin = last_line = time.monotonic()
-    waiting = list(reversed(seeds))
+    waiting = [(seed, shape) for seed in reversed(seeds) for shape in Shape]
     while waiting or time.monotonic() < begin + seconds:
-        sent = waiting.pop() if waiting else case_of(random, seeds)
-        _try(field_, sent, record, say)
+        sent, shape = waiting.pop() if waiting else (case_of(random, seeds), random.choice(_SHAPES))
+        _try(field_, sent, shape, record, say)
         if time.monotonic() > last_line + _SECONDS_BETWEEN_LINES:
             last_line = time.monotonic()
             say(f"{last_line - begin:5.0f} s: {summary(record)}")
@@ -99,8 +107,8 @@ def summary(record: Record) -> str:
     )
 
 
-def _try(field_: Field, sent: bytes, record: Record, say: Callable[[str], None]) -> None:
-    seen = field_.see(sent)
+def _try(field_: Field, sent: bytes, shape: Shape, record: Record, say: Callable[[str], None]) -> None:
+    seen = field_.see(sent, shape)
     record.cases += 1
     record.arrived += len(seen.arrived)
     record.compared += sum(map(len, seen.others.values()))
@@ -110,11 +118,11 @@ def _try(field_: Field, sent: bytes, record: Record, say: Callable[[str], None])
     if not findings(seen):
         return
     # A machine that is busy can be too slow for a comparison, and is not so twice for the same case.
-    words = findings(field_.see(sent))
+    words = findings(field_.see(sent, shape))
     if not words:
         record.once += 1
         return
-    record.found.append(Finding(sent, tuple(words)))
-    say(f"FOUND {sent!r}")
+    record.found.append(Finding(sent, shape, tuple(words)))
+    say(f"FOUND, {shape}: {sent!r}")
     for line in words:
         say(f"  {line}")
