@@ -24,7 +24,7 @@ from benchmarks.ours import running_ours
 from benchmarks.paths import PLAIN, QUEUE, path_of
 from benchmarks.ways import measuring
 from fast_priority.errors import ConfigurationError
-from fast_priority.stack import Part, running
+from fast_priority.local.child_processes import Part, running
 
 MOST_OF_MEDIAN = 8.0
 """One connection: most that the median through the queue may be, times pass-through's; it is 2.5 to 4."""

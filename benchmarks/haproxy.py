@@ -9,8 +9,8 @@ from typing import IO
 
 from benchmarks.parts import running_program
 from benchmarks.paths import QUEUE
-from fast_priority.free_ports import free_port
-from fast_priority.stack import wait_until_answers
+from fast_priority.local.child_processes import wait_until_answers
+from fast_priority.local.free_ports import free_port
 
 _MOST_CONNECTIONS = 4000
 

@@ -8,8 +8,8 @@ import subprocess
 from importlib.metadata import version
 from pathlib import Path
 
-from fast_priority.embedded_redis import find_redis_server
 from fast_priority.errors import ConfigurationError
+from fast_priority.local.redis_server import find_redis_server
 from fast_priority.settings import PREFIX
 
 _PACKAGES = ("fast-priority", "rq", "redis", "uvicorn", "uvloop", "aiohttp")

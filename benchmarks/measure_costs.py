@@ -12,7 +12,7 @@ from benchmarks.recording import tell
 from benchmarks.sizes import Sizes
 from benchmarks.use import Use, watch_use
 from benchmarks.ways import DIRECT, HAPROXY, NGINX, PASSED, QUEUED, Way, measuring, running_ways
-from fast_priority.embedded_redis import embedded_redis
+from fast_priority.local.redis_server import embedded_redis
 
 _SLOTS = 16
 _CONNECTIONS = (1, 256)

@@ -16,7 +16,7 @@ from benchmarks.sizes import Sizes
 from benchmarks.target_log import Service
 from benchmarks.ways import measuring
 from benchmarks.wrk import load, loading
-from fast_priority.stack import wait_until
+from fast_priority.local.child_processes import wait_until
 from loadtests.ordering import Order, judge_order
 from loadtests.passages import Arrival, Passage, Sent
 from loadtests.verdict import Verdict

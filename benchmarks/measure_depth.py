@@ -9,7 +9,7 @@ from benchmarks.sizes import Sizes
 from benchmarks.use import Use, script_microseconds, watch_use
 from benchmarks.ways import measuring
 from benchmarks.wrk import loading
-from fast_priority.stack import wait_until
+from fast_priority.local.child_processes import wait_until
 
 _SLOTS, _SERVICE_MS = 16, 16  # 1,000 a second at most: the target is the limit, so both depths are carried as fast
 _SETTLE_SECONDS = 3.0

@@ -24,8 +24,8 @@ from benchmarks.timeline import (
 )
 from benchmarks.traced_target import ANSWERED, ARRIVED
 from benchmarks.ways import measuring
-from fast_priority.free_ports import free_port
-from fast_priority.stack import Part, running, wait_until_answers
+from fast_priority.local.child_processes import Part, running, wait_until_answers
+from fast_priority.local.free_ports import free_port
 
 _WARM_UP = 50
 _SILENCE_SECONDS = 0.3

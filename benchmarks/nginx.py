@@ -19,8 +19,8 @@ from benchmarks.machine import echo_module
 from benchmarks.parts import running_program
 from benchmarks.paths import PLAIN, QUEUE, all_paths
 from benchmarks.target_log import LOG_FORMAT, Service, read_services
-from fast_priority.free_ports import free_port
-from fast_priority.stack import wait_until_answers
+from fast_priority.local.child_processes import wait_until_answers
+from fast_priority.local.free_ports import free_port
 
 _no_proxy = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 _BODY = "0123456789"

@@ -11,9 +11,7 @@ from redis import Redis
 from rq import Worker
 
 from benchmarks.paths import PLAIN, QUEUE, all_paths
-from fast_priority.embedded_redis import embedded_redis
-from fast_priority.free_ports import free_port
-from fast_priority.stack import (
+from fast_priority.local.child_processes import (
     Part,
     gateway_part,
     isolated,
@@ -23,6 +21,8 @@ from fast_priority.stack import (
     wait_until_slots,
     worker_part,
 )
+from fast_priority.local.free_ports import free_port
+from fast_priority.local.redis_server import embedded_redis
 
 _no_proxy = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 # Nothing is turned away: how many clients there are is for the measurement to say.

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import IO
 
-from fast_priority.stack import stop
+from fast_priority.local.child_processes import stop
 
 _LOG_TAIL_BYTES = 3000
 

@@ -21,8 +21,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from fast_priority.free_ports import free_port
-from fast_priority.stack import Part, mock_target_part, running, wait_until_answers
+from fast_priority.local.child_processes import Part, mock_target_part, running, wait_until_answers
+from fast_priority.local.free_ports import free_port
 
 REPOSITORY = Path(__file__).parents[1]
 # At half load hardly anybody waits, so it takes longer until the mean of those few is known.

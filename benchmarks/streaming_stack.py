@@ -10,9 +10,16 @@ from typing import Any
 from urllib.request import ProxyHandler, build_opener
 
 from benchmarks.parts import tail_shown_on_failure
-from fast_priority.embedded_redis import embedded_redis
-from fast_priority.free_ports import free_port
-from fast_priority.stack import Part, gateway_part, running, wait_until_answers, wait_until_slots, worker_part
+from fast_priority.local.child_processes import (
+    Part,
+    gateway_part,
+    running,
+    wait_until_answers,
+    wait_until_slots,
+    worker_part,
+)
+from fast_priority.local.free_ports import free_port
+from fast_priority.local.redis_server import embedded_redis
 
 PASSED = "/passed"  # what stands before a path that goes past the queue
 _PASSED_PATHS = "passed/download,passed/upload,passed/events"

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from fast_priority.errors import ConfigurationError
-from fast_priority.stack import stop
+from fast_priority.local.child_processes import stop
 
 _GRACE_SECONDS = 60.0  # over its time: then it hangs
 _PATIENCE_SECONDS = 120  # an answer that takes longer counts as an error

@@ -16,12 +16,16 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from fast_priority.app import create_app
-    from fast_priority.priority import Priority
-    from fast_priority.settings import Settings
+    from fast_priority.scheduling.priority import Priority
+    from fast_priority.settings.model import Settings
 
 __all__ = ["Priority", "Settings", "create_app"]
 
-_HOMES = {"create_app": "fast_priority.app", "Priority": "fast_priority.priority", "Settings": "fast_priority.settings"}
+_HOMES = {
+    "create_app": "fast_priority.app",
+    "Priority": "fast_priority.scheduling.priority",
+    "Settings": "fast_priority.settings.model",
+}
 
 
 def __getattr__(name: str) -> Any:

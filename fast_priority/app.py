@@ -17,19 +17,15 @@ from typing import Any
 
 from fastapi import Request, Response
 
-from fast_priority.broker.forecasting import Forecast
-from fast_priority.broker.observing import Observer
-from fast_priority.broker.submitting import Submitter
+from fast_priority.broker.forecast import Forecast
+from fast_priority.broker.monitor import Observer
+from fast_priority.broker.producer import Submitter
 from fast_priority.errors import ConfigurationError, GatewayError, GatewayNotReady
-from fast_priority.gateway import Gateway
-from fast_priority.gateway_app import GatewayApp, Service
-from fast_priority.health import Health, HealthChecks, Liveness, Readiness
-from fast_priority.message import TargetPolicy
-from fast_priority.problem import problem_reply
-from fast_priority.provenance import warnings_about_environment
-from fast_priority.settings import GATEWAY_OPENAPI_PATH, Settings
+from fast_priority.gateway import Gateway, GatewayApp, Health, HealthChecks, Liveness, Readiness, Service, Tunnels
+from fast_priority.http.message import TargetPolicy
+from fast_priority.http.problem import problem_reply
+from fast_priority.settings import GATEWAY_OPENAPI_PATH, Settings, warnings_about_environment
 from fast_priority.target import Target
-from fast_priority.tunnel import Tunnels
 
 logger = logging.getLogger(__name__)
 

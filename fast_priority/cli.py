@@ -13,8 +13,7 @@ from rich.table import Column, Table
 from rich.text import Text
 
 from fast_priority.errors import ConfigurationError
-from fast_priority.provenance import origins, warnings_about_environment
-from fast_priority.settings import Settings
+from fast_priority.settings import Settings, origins, warnings_about_environment
 
 app = typer.Typer(
     add_completion=False,
@@ -152,7 +151,7 @@ def standalone(
 
     Example: fast-priority standalone --target http://localhost:9000 --workers 4
     """
-    from fast_priority.standalone import run_standalone
+    from fast_priority.local.standalone import run_standalone
 
     with _errors_in_one_line():
         settings = _load(target_base_url=target, host=host, port=port, workers=workers, worker_concurrency=concurrency)
@@ -248,11 +247,12 @@ def _log_to_stderr() -> None:
 
 
 def _run_gateway(settings: Settings) -> None:
-    from fast_priority.garbage import collect_rarely
+    from fast_priority.app import create_app
     from fast_priority.server import server_for
+    from fast_priority.support.gc_tuning import collect_rarely
 
     _log_to_stderr()
-    server = server_for(settings)
+    server = server_for(create_app(settings), settings)
     collect_rarely()
     server.run()
     if not server.started:
@@ -260,6 +260,6 @@ def _run_gateway(settings: Settings) -> None:
 
 
 def _run_workers(settings: Settings) -> None:
-    from fast_priority.worker_pool import PriorityWorkerPool
+    from fast_priority.worker import PriorityWorkerPool
 
     PriorityWorkerPool(settings).run()

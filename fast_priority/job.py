@@ -11,16 +11,16 @@ import logging
 from rq import get_current_job
 from rq.job import Job
 
-from fast_priority.broker import connecting
-from fast_priority.broker.claiming import say_directly, somebody_waits
+from fast_priority.broker.connection import CONNECTION_ERRORS
+from fast_priority.broker.consumer import StockRq
 from fast_priority.broker.mailbox import Mailbox
-from fast_priority.carrying import Last, Line, carry, hold_slot
 from fast_priority.errors import RequestLost
-from fast_priority.fields import check_queued_request
-from fast_priority.message import ForwardCall, Frame, Leave, Part, decode_call
+from fast_priority.http.fields import check_queued_request
+from fast_priority.protocol.frames import ForwardCall, Frame, Leave, Part, decode_call
 from fast_priority.settings import Settings
+from fast_priority.slots.forward import Last, Line, carry, hold_slot
+from fast_priority.support.background import end_all, keep_doing
 from fast_priority.target import Target
-from fast_priority.tasks import end_all, keep_doing
 
 logger = logging.getLogger("rq.worker")
 
@@ -42,18 +42,19 @@ def forward(payload: bytes) -> None:
     call = decode_call(payload)
     check_queued_request(call.request)
     gateway_id = _gateway_of(job)
-    if not somebody_waits(job.connection, gateway_id):
+    stock_rq = StockRq(job.connection)
+    if not stock_rq.gateway_lives(gateway_id):
         logger.warning("job %s: its gateway is gone, so its request is not sent", job.id)
         return
-    asyncio.run(_forward(call, job, gateway_id))
+    asyncio.run(_forward(call, job, gateway_id, stock_rq))
 
 
-async def _forward(call: ForwardCall, job: Job, gateway_id: str) -> None:
+async def _forward(call: ForwardCall, job: Job, gateway_id: str, stock_rq: StockRq) -> None:
     own = Settings.load()
     policy = own.target_policy() if own.target_base_url else call.policy
 
     async def say(part: Part) -> None:
-        if not await asyncio.to_thread(say_directly, job.connection, gateway_id, job.id, part):
+        if not await asyncio.to_thread(stock_rq.publish, gateway_id, job.id, part):
             raise RequestLost("its gateway is gone")
 
     def hear(frame: Frame) -> None:
@@ -64,19 +65,19 @@ async def _forward(call: ForwardCall, job: Job, gateway_id: str) -> None:
 
     # A worker has one job at a time, so frames for the worker are frames for this job.
     line = Line(job.worker_name or job.id, say)
-    mailbox = Mailbox(line.mailbox, connecting.options_of(job.connection), hear)
+    mailbox = Mailbox(line.mailbox, stock_rq.options, hear)
     held_or_carried = hold_slot(line) if call.is_permit else carry(call, line, Target(policy))
     carrying: asyncio.Task[Last] = asyncio.create_task(held_or_carried)
 
     async def look_after_gateway() -> None:
         await asyncio.sleep(_LOOK_SECONDS)
-        if not await asyncio.to_thread(somebody_waits, job.connection, gateway_id):
+        if not await asyncio.to_thread(stock_rq.gateway_lives, gateway_id):
             carrying.cancel()
 
     what = f"job {job.id} cannot hear its gateway"
     helpers = [
         asyncio.create_task(
-            keep_doing(what, step, expected=connecting.LOST, again_seconds=_AGAIN_SECONDS, logger=logger)
+            keep_doing(what, step, expected=CONNECTION_ERRORS, again_seconds=_AGAIN_SECONDS, logger=logger)
         )
         for step in (mailbox.read_once, look_after_gateway)
     ]

@@ -17,8 +17,7 @@ from typing import Any
 import httpx
 from redis import Redis
 
-from fast_priority.free_ports import free_port
-from fast_priority.stack import (
+from fast_priority.local.child_processes import (
     Part,
     gateway_part,
     mock_target_part,
@@ -27,6 +26,7 @@ from fast_priority.stack import (
     wait_until_answers,
     worker_part,
 )
+from fast_priority.local.free_ports import free_port
 
 __all__ = ["Stack", "exchange_bytes", "free_port", "running_stack", "wait_until"]
 

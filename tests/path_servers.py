@@ -20,8 +20,8 @@ from starlette.responses import PlainTextResponse
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
-from fast_priority.free_ports import free_port
-from fast_priority.stack import wait_until
+from fast_priority.local.child_processes import wait_until
+from fast_priority.local.free_ports import free_port
 from tests.acceptance.fidelity.contenders import NGINX_ARGUMENTS, start_program
 
 Label = Literal["low", "direct", "inside", "other", "nothing"]

@@ -10,9 +10,9 @@ import trustme
 from redis import Redis
 from redis.exceptions import RedisError
 
-from fast_priority.embedded_redis import find_redis_server
-from fast_priority.free_ports import free_port
-from fast_priority.stack import wait_until
+from fast_priority.local.child_processes import wait_until
+from fast_priority.local.free_ports import free_port
+from fast_priority.local.redis_server import find_redis_server
 
 _STOP_SECONDS = 5.0
 

@@ -12,7 +12,7 @@ from rq.registry import FailedJobRegistry, StartedJobRegistry
 from rq.suspension import WORKERS_SUSPENDED
 from rq.worker_registration import REDIS_WORKER_KEYS, WORKERS_BY_QUEUE_KEY
 
-from fast_priority.priority import Priority
+from fast_priority.scheduling.priority import Priority
 
 OURS = f"{RQ_KEY_PREFIX}:fast-priority"
 

@@ -9,10 +9,10 @@ from typing import Any
 from redis.asyncio import Redis
 from redis.exceptions import ResponseError
 
-from fast_priority.broker import connecting, keys, scripts
-from fast_priority.broker.round_trip import Command, send_together
-from fast_priority.message import Frame, UnreadableMessage, decode_frame
-from fast_priority.trouble import Trouble
+from fast_priority.broker import keys, scripts
+from fast_priority.broker.connection import CONNECTION_ERRORS, Command, connect, send_together
+from fast_priority.protocol.frames import Frame, UnreadableMessage, decode_frame
+from fast_priority.support.outage_log import Trouble
 
 logger = logging.getLogger(__name__)
 
@@ -42,7 +42,7 @@ class Mailbox:
     ) -> None:
         self._key = keys.inbox(name)
         self._aside = keys.set_aside(name)
-        self._redis: Redis = connecting.connect(options, _BLOCK_SECONDS + _PATIENCE_SECONDS)
+        self._redis: Redis = connect(options, _BLOCK_SECONDS + _PATIENCE_SECONDS)
         self._hear = hear
         self._expects_much = expects_much
         self._rubbish = Trouble("dropped what was no frame", logger)
@@ -67,7 +67,7 @@ class Mailbox:
 
     async def close(self) -> None:
         """Remove the mailbox, with what is in it, and close the connection."""
-        with suppress(*connecting.LOST):  # it expires by itself
+        with suppress(*CONNECTION_ERRORS):  # it expires by itself
             await self._redis.delete(self._key, self._aside)
         await self._redis.aclose()
 

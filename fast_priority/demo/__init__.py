@@ -21,7 +21,7 @@ from fast_priority.demo.stage import staged
 from fast_priority.demo.summary import summary
 from fast_priority.demo.verdict import judge
 from fast_priority.demo.watching import Scene, play
-from fast_priority.interruption import Interrupted, Interruption
+from fast_priority.local.interruption import Interrupted, Interruption
 
 __all__ = ["run_demo"]
 

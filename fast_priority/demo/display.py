@@ -8,7 +8,7 @@ from rich.text import Text
 
 from fast_priority.demo.verdict import Passage
 from fast_priority.demo.watching import Scene
-from fast_priority.priority import Priority
+from fast_priority.scheduling.priority import Priority
 
 STYLES = {Priority.HIGH: "bold green", Priority.LOW: "yellow"}
 _MARKS = {Priority.HIGH: "H", Priority.LOW: "·"}

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from fast_priority.demo.verdict import Evidence, Look, Passage
-from fast_priority.priority import Priority
+from fast_priority.scheduling.priority import Priority
 
 _STRIP = 400  # wider than a terminal
 

@@ -9,11 +9,8 @@ from dataclasses import dataclass
 from typing import IO
 
 from fast_priority.demo.plan import Plan
-from fast_priority.embedded_redis import embedded_redis
 from fast_priority.errors import ConfigurationError
-from fast_priority.free_ports import free_port
-from fast_priority.interruption import Interruption
-from fast_priority.stack import (
+from fast_priority.local.child_processes import (
     Part,
     gateway_part,
     isolated,
@@ -24,6 +21,9 @@ from fast_priority.stack import (
     wait_until_slots,
     worker_part,
 )
+from fast_priority.local.free_ports import free_port
+from fast_priority.local.interruption import Interruption
+from fast_priority.local.redis_server import embedded_redis
 
 LOW_PATHS = "low/"
 """Requests for paths that start like this are low; all others are high."""

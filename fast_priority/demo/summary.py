@@ -11,7 +11,7 @@ from fast_priority.demo.verdict import (
     Verdict,
     Waits,
 )
-from fast_priority.priority import Priority
+from fast_priority.scheduling.priority import Priority
 from loadtests.ordering import Passing
 
 _MOST_INVERSIONS_SHOWN = 10

@@ -11,7 +11,7 @@ import aiohttp
 from fast_priority.demo.ledger import Ledger
 from fast_priority.demo.plan import Plan
 from fast_priority.demo.stage import LOW_PATHS
-from fast_priority.priority import Priority
+from fast_priority.scheduling.priority import Priority
 
 _PATHS = {Priority.HIGH: "/orders", Priority.LOW: f"/{LOW_PATHS}reports"}
 _DRAIN_SECONDS = 1.5

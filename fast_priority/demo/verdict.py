@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from statistics import median
 
-from fast_priority.priority import Priority
+from fast_priority.scheduling.priority import Priority
 from loadtests.ordering import Passing, judge_order
 from loadtests.passages import Arrival, Sent
 from loadtests.passages import Passage as JudgedPassage

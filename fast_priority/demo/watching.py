@@ -13,7 +13,7 @@ from fast_priority.demo.plan import Plan
 from fast_priority.demo.stage import Stage
 from fast_priority.demo.traffic import Traffic
 from fast_priority.errors import ConfigurationError
-from fast_priority.priority import Priority
+from fast_priority.scheduling.priority import Priority
 
 _LOOK_EVERY_SECONDS = 0.05  # often: the verdict on a high request begins with the first look after it
 _SHOW_EVERY_SECONDS = 0.2

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import IO
 
 from fast_priority.errors import ConfigurationError
-from fast_priority.stack import last_lines
+from fast_priority.local.child_processes import last_lines
 from loadtests import locustfile_path
 from loadtests.check.draining import Step
 from loadtests.check.subject import Subject

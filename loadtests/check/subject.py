@@ -7,11 +7,8 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import IO
 
-from fast_priority.embedded_redis import embedded_redis
 from fast_priority.errors import ConfigurationError
-from fast_priority.free_ports import free_port
-from fast_priority.interruption import Interruption
-from fast_priority.stack import (
+from fast_priority.local.child_processes import (
     Part,
     gateway_part,
     isolated,
@@ -22,6 +19,9 @@ from fast_priority.stack import (
     wait_until_slots,
     worker_part,
 )
+from fast_priority.local.free_ports import free_port
+from fast_priority.local.interruption import Interruption
+from fast_priority.local.redis_server import embedded_redis
 from loadtests.check.draining import Drain
 from loadtests.mock import MockError, wait_for_answer
 

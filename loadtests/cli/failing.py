@@ -8,7 +8,7 @@ from contextlib import contextmanager
 import typer
 
 from fast_priority.errors import ConfigurationError
-from fast_priority.interruption import Interrupted
+from fast_priority.local.interruption import Interrupted
 
 COULD_NOT_RUN = 2
 _SIGNALLED = 128  # a shell's own way to say which signal ended a program

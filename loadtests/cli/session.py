@@ -8,7 +8,7 @@ import typer
 from rich.console import Console
 
 from fast_priority.errors import ConfigurationError
-from fast_priority.interruption import Interruption
+from fast_priority.local.interruption import Interruption
 from loadtests import check as checking
 from loadtests.check.machine import describe_machine
 from loadtests.check.plan import Run

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from fast_priority.stack import wait_until
+from fast_priority.local.child_processes import wait_until
 from tests.harness import Stack, exchange_bytes, running_stack, scripted_target
 from tests.redis_servers import loopback_redis
 

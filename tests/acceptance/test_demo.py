@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from fast_priority.stack import wait_until
+from fast_priority.local.child_processes import wait_until
 
 REPOSITORY = Path(__file__).parents[2]
 # Stops a test that hangs; no test waits for it.

@@ -6,7 +6,7 @@ import socket
 
 import httpx
 
-from fast_priority.stack import worker_part
+from fast_priority.local.child_processes import worker_part
 from tests.harness import Background, Stack, exchange_bytes, problem_of, wait_until
 
 GET = b"GET /queued HTTP/1.1\r\nHost: x\r\n"

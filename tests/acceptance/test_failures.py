@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from fast_priority.stack import worker_part
+from fast_priority.local.child_processes import worker_part
 from tests.harness import (
     Background,
     Stack,

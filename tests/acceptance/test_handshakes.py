@@ -13,7 +13,7 @@ from subprocess import Popen
 import httpx
 import pytest
 
-from fast_priority.stack import wait_until, worker_part
+from fast_priority.local.child_processes import wait_until, worker_part
 from tests.acceptance.held_target import OK, PATIENCE_SECONDS, SWITCH, HeldTarget, held_target
 from tests.harness import Background, Stack
 

@@ -15,21 +15,9 @@ from rq.results import Result
 
 from fast_priority.broker import keys
 from fast_priority.broker.jobs import FORWARD, JobTemplate, WriteOnlySerializer
-from fast_priority.message import (
-    Chunk,
-    End,
-    Failure,
-    Fields,
-    ForwardCall,
-    Frame,
-    Head,
-    Part,
-    Reply,
-    Request,
-    TargetPolicy,
-    encode,
-)
-from fast_priority.priority import Priority
+from fast_priority.http.message import Fields, Reply, Request, TargetPolicy
+from fast_priority.protocol.frames import Chunk, End, Failure, ForwardCall, Frame, Head, Part, encode
+from fast_priority.scheduling.priority import Priority
 from tests.harness import Stack, exchange_bytes, running_stack, scripted_target, wait_until
 from tests.redis_servers import loopback_redis
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from fast_priority.stack import Part, gateway_part, wait_until_answers
+from fast_priority.local.child_processes import Part, gateway_part, wait_until_answers
 from tests.acceptance.httpbin_asking import Case, Seen, differences, see
 from tests.acceptance.httpbin_requests import REQUESTS
 from tests.acceptance.httpbin_responses import RESPONSES

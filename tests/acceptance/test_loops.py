@@ -7,7 +7,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from fast_priority.stack import wait_until
+from fast_priority.local.child_processes import wait_until
 from tests.harness import Background, Stack, exchange_bytes, problem_of, running_stack, sent_fields
 from tests.redis_servers import loopback_redis
 

@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from fast_priority.free_ports import free_port
-from fast_priority.stack import Part, mock_target_part, running, wait_until_answers
+from fast_priority.local.child_processes import Part, mock_target_part, running, wait_until_answers
+from fast_priority.local.free_ports import free_port
 
 REPOSITORY = Path(__file__).parents[2]
 SLOTS = 4

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from redis import Redis
 
-from fast_priority.stack import Part, wait_until_answers
+from fast_priority.local.child_processes import Part, wait_until_answers
 from tests.harness import Stack, free_port, problem_of, running_stack, wait_until
 from tests.redis_servers import Certificates, arguments_of, redis_server, speaks_tls
 from tests.tls_terminator import tls_in_front_of

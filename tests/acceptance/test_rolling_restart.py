@@ -7,7 +7,7 @@ from typing import Any
 import httpx
 import pytest
 
-from fast_priority.stack import gateway_part, wait_until_answers, worker_part
+from fast_priority.local.child_processes import gateway_part, wait_until_answers, worker_part
 from tests.harness import CLIENT_OPTIONS, Stack, free_port, wait_until
 
 CLIENTS = 8

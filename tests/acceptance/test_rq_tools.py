@@ -52,7 +52,7 @@ def test_both_kinds_of_worker_serve_side_by_side(stack: Stack) -> None:
 
 def test_rq_runs_priority_workers_by_name(stack: Stack) -> None:
     """`rq worker -w fast_priority.worker.PriorityWorker high low` is a worker like those of run-fast-priority."""
-    from fast_priority.stack import Part
+    from fast_priority.local.child_processes import Part
 
     stack.start_mock()
     stack.start_gateway()

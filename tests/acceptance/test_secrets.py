@@ -9,7 +9,7 @@ import psutil
 from redis import Redis
 
 from fast_priority.broker import keys
-from fast_priority.priority import Priority
+from fast_priority.scheduling.priority import Priority
 from tests.harness import Background, Stack, wait_until
 
 SECRETS = {

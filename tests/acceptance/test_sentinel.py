@@ -9,7 +9,7 @@ import psutil
 import pytest
 from redis import Redis
 
-from fast_priority.stack import Part
+from fast_priority.local.child_processes import Part
 from tests.harness import Stack, problem_of, running_stack, wait_until
 from tests.redis_servers import redis_server
 from tests.sentinels import SECRET, SENTINEL_SECRET, Watched, watched_redis

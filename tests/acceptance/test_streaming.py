@@ -13,7 +13,7 @@ from functools import partial
 import httpx
 import pytest
 
-from fast_priority.stack import wait_until
+from fast_priority.local.child_processes import wait_until
 from tests.harness import Stack, scripted_target
 
 PATIENCE_SECONDS = 30

@@ -149,7 +149,7 @@ def test_without_a_redis_server_one_sentence_says_what_to_install(tmp_path: Path
     code = (
         "import importlib.util, shutil\n"
         "shutil.which = importlib.util.find_spec = lambda name: None\n"
-        "from fast_priority.embedded_redis import find_redis_server; find_redis_server()"
+        "from fast_priority.local.redis_server import find_redis_server; find_redis_server()"
     )
     ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=60)
     last = ended.stderr.strip().splitlines()[-1]

@@ -9,8 +9,8 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 from websockets.typing import Subprotocol
 
-from fast_priority.free_ports import free_port
-from fast_priority.stack import Part, wait_until, wait_until_answers
+from fast_priority.local.child_processes import Part, wait_until, wait_until_answers
+from fast_priority.local.free_ports import free_port
 from tests.harness import Stack
 
 PATIENCE_SECONDS = 30

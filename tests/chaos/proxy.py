@@ -12,7 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Self
 
-from fast_priority.free_ports import free_port
+from fast_priority.local.free_ports import free_port
 from tests.chaos.link_faults import Fault
 
 _PIECE_BYTES = 64 * 1024

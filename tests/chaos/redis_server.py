@@ -11,9 +11,9 @@ from pathlib import Path
 from redis import Redis
 from redis.exceptions import RedisError
 
-from fast_priority.embedded_redis import find_redis_server
-from fast_priority.free_ports import free_port
-from fast_priority.stack import wait_until
+from fast_priority.local.child_processes import wait_until
+from fast_priority.local.free_ports import free_port
+from fast_priority.local.redis_server import find_redis_server
 from tests.chaos.redis_clock import RedisClock, find_server_for_a_clock
 
 _KILLED_SECONDS = 5.0

@@ -15,7 +15,7 @@ from typing import Any, Self
 
 import psutil
 
-from fast_priority.stack import Part, stop, worker_part
+from fast_priority.local.child_processes import Part, stop, worker_part
 from tests.chaos.asking import Asked
 from tests.chaos.load.apart import count_of_load, count_queued, count_started, is_any_left, is_in_flight
 from tests.chaos.load.background import STANDING, Load

@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from fast_priority.free_ports import free_port
-from fast_priority.stack import mock_target_part, running, wait_until, wait_until_answers
+from fast_priority.local.child_processes import mock_target_part, running, wait_until, wait_until_answers
+from fast_priority.local.free_ports import free_port
 from tests.chaos.link_faults import HalfCloseAfter, ResetAfter, Throttle
 from tests.chaos.load import sending
 from tests.chaos.load.background import Load

@@ -7,7 +7,7 @@ from contextlib import suppress
 
 import pytest
 
-from fast_priority.stack import wait_until
+from fast_priority.local.child_processes import wait_until
 from tests.chaos.link_faults import HalfCloseAfter, Hold, ResetAfter, Swallow
 from tests.chaos.proxy import Proxies, Proxy
 

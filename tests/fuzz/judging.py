@@ -7,7 +7,8 @@ from enum import StrEnum
 from typing import NamedTuple
 from urllib.parse import unquote_to_bytes
 
-from fast_priority.priority import TARGET_DOCUMENTATION_PATHS, Priority
+from fast_priority.scheduling.priority import Priority
+from fast_priority.scheduling.rules import TARGET_DOCUMENTATION_PATHS
 from tests.fuzz.reading import ReadRequest, in_origin_form, read_by_h11, read_by_httptools
 from tests.path_servers import BASE, DIRECT, EXACT, INSIDE, Label
 

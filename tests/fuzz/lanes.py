@@ -13,12 +13,14 @@ from typing import Any, Protocol
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from fast_priority.embedded_redis import embedded_redis
-from fast_priority.free_ports import free_port
-from fast_priority.priority import HANDSHAKE, Listing, Priority, Rules
+from fast_priority import create_app
+from fast_priority.local.child_processes import isolated, running, wait_until, wait_until_slots, worker_part
+from fast_priority.local.free_ports import free_port
+from fast_priority.local.redis_server import embedded_redis
+from fast_priority.scheduling.priority import Priority
+from fast_priority.scheduling.rules import HANDSHAKE, Listing, Rules
 from fast_priority.server import server_for
 from fast_priority.settings import Settings
-from fast_priority.stack import isolated, running, wait_until, wait_until_slots, worker_part
 from tests.acceptance.fidelity.contenders import (
     HAPROXY_ARGUMENTS,
     HAPROXY_CONFIGURATION,
@@ -173,7 +175,7 @@ def _noting(decisions: list[Decision]) -> Iterator[None]:
 
 @contextmanager
 def _serving(settings: Settings) -> Iterator[None]:
-    server = server_for(settings)
+    server = server_for(create_app(settings), settings)
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
     try:

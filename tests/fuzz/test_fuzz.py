@@ -7,7 +7,7 @@ from random import Random
 
 import pytest
 
-from fast_priority.priority import Priority
+from fast_priority.scheduling.priority import Priority
 from tests.acceptance.fidelity.contenders import NotInstalled
 from tests.fuzz.changing import case_of
 from tests.fuzz.corpus import read_corpus, written

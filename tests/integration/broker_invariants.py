@@ -3,7 +3,7 @@
 import time
 
 from fast_priority.broker import keys
-from fast_priority.priority import Priority
+from fast_priority.scheduling.priority import Priority
 from tests.integration.broker_misfortunes import Misfortunes
 from tests.integration.broker_model import MOST_CLAIMS, SLOTS, WAYS
 

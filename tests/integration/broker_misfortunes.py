@@ -4,8 +4,8 @@ import time
 from collections.abc import Sequence
 
 from fast_priority.broker import keys
-from fast_priority.message import Reply
-from fast_priority.priority import Priority
+from fast_priority.http.message import Reply
+from fast_priority.scheduling.priority import Priority
 from tests.integration.broker_model import SLOTS, WAYS, Asker, Held, Worker
 from tests.integration.broker_work import Work, one_of
 

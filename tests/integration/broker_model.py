@@ -7,11 +7,10 @@ from typing import NamedTuple
 
 from redis.asyncio import Redis as AsyncRedis
 
-from fast_priority.broker.claiming import Claim, Claimer
-from fast_priority.broker.leasing import Leases
-from fast_priority.broker.submitting import Submitter
+from fast_priority.broker.consumer import Claim, Claimer, Leases
+from fast_priority.broker.producer import Submitter
 from fast_priority.errors import NotSent
-from fast_priority.priority import Priority
+from fast_priority.scheduling.priority import Priority
 
 IDEMPOTENT, OTHER = "GET", "POST"
 METHODS = (IDEMPOTENT, OTHER)

@@ -8,11 +8,12 @@ from unittest import mock
 from redis.exceptions import ConnectionError as RedisConnectionError
 
 from fast_priority.broker import keys, scripts
-from fast_priority.broker.claiming import Saying, Turn
+from fast_priority.broker.consumer import Saying, Turn
 from fast_priority.broker.jobs import payload_of
 from fast_priority.errors import NotSent, QueueFull
-from fast_priority.message import Chunk, End, Head, Reply
-from fast_priority.priority import Priority
+from fast_priority.http.message import Reply
+from fast_priority.protocol.frames import Chunk, End, Head
+from fast_priority.scheduling.priority import Priority
 from tests.integration.broker_model import MOST_QUEUED, SLOTS, Held, Worker
 from tests.integration.broker_world import World
 

@@ -10,18 +10,20 @@ from redis import Redis
 from redis.asyncio import Redis as AsyncRedis
 from redis.exceptions import ConnectionError as RedisConnectionError
 
-from fast_priority.broker import connecting, inbox, keys, leasing
-from fast_priority.broker.claiming import Claimer
+from fast_priority.broker import keys
+from fast_priority.broker.connection import connect, redis_options
+from fast_priority.broker.consumer import Claimer, Leases
+from fast_priority.broker.consumer import leases as leasing
 from fast_priority.broker.jobs import payload_of
-from fast_priority.broker.leasing import Leases
-from fast_priority.broker.streaming import Stream
-from fast_priority.broker.submitting import Submitter
+from fast_priority.broker.producer import Submitter, inbox
+from fast_priority.broker.producer.streams import Stream
 from fast_priority.errors import RequestLost
-from fast_priority.message import Reply
-from fast_priority.priority import Priority
+from fast_priority.http.message import Reply
+from fast_priority.scheduling.priority import Priority
 from fast_priority.settings import Settings
-from fast_priority.tasks import end_all
+from fast_priority.support.background import end_all
 from tests.integration.broker_model import IDEMPOTENT, MOST_QUEUED, Asker, Gateway, Model, Worker
+from tests.replacing import replaced
 
 _GATEWAYS = _WORKERS = 2
 _PATIENCE_SECONDS = 15
@@ -59,13 +61,12 @@ class World(Model):
 
     def new_gateway(self) -> Gateway:
         made: list[AsyncRedis] = []
-        connect = connecting.connect
 
         def remembering(*arguments: Any) -> AsyncRedis:
             made.append(connect(*arguments))
             return made[-1]
 
-        with mock.patch.object(connecting, "connect", remembering):
+        with replaced(connect, remembering):
             submitter = Submitter(self._settings)
         self._connections += made
         self.run(submitter.__aenter__())
@@ -76,7 +77,7 @@ class World(Model):
     def new_worker(self) -> Worker:
         self._worker_number += 1
         name = f"worker-{self._worker_number}"
-        options = connecting.redis_options(self._settings)
+        options = redis_options(self._settings)
         return Worker(name, Claimer(options, name), Leases(options, name))
 
     def new_asker(self, gateway: Gateway, method: str, priority: Priority) -> Asker:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 import uvloop
 
-from fast_priority.socket_look import SocketLook
+from fast_priority.support.socket_look import SocketLook
 from tests.integration.embedding_rig import Behind, everything_behind
 from tests.integration.target_rig import Run
 

@@ -13,12 +13,12 @@ import uvicorn
 
 from fast_priority.app import create_app
 from fast_priority.broker import keys
-from fast_priority.connection_clocks import ConnectionClocks
-from fast_priority.door import Door
-from fast_priority.gateway_app import GatewayApp
-from fast_priority.graceful_server import GracefulServer
+from fast_priority.gateway import GatewayApp
+from fast_priority.local.child_processes import wait_until, worker_part
+from fast_priority.server.admission import Door
+from fast_priority.server.graceful import GracefulServer
+from fast_priority.server.timeouts import ConnectionClocks
 from fast_priority.settings import Settings
-from fast_priority.stack import wait_until, worker_part
 from tests.harness import CLIENT_OPTIONS, Stack, running_stack
 from tests.redis_servers import loopback_redis
 

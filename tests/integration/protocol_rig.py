@@ -11,11 +11,11 @@ from typing import Any
 import uvicorn
 from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
-from fast_priority.connection_clocks import ConnectionClocks
-from fast_priority.door import Door
-from fast_priority.graceful_server import GracefulServer
-from fast_priority.http_protocol import HttpProtocol
-from fast_priority.stack import wait_until
+from fast_priority.local.child_processes import wait_until
+from fast_priority.server.admission import Door
+from fast_priority.server.graceful import GracefulServer
+from fast_priority.server.http_protocol import HttpProtocol
+from fast_priority.server.timeouts import ConnectionClocks
 
 GET = b"GET / HTTP/1.1\r\nHost: x\r\n"
 """How a request begins that needs nothing but the end of its head."""

@@ -5,9 +5,8 @@ import struct
 from collections.abc import AsyncIterator, Callable, Coroutine
 from typing import Any
 
-from fast_priority.exchange import Body
-from fast_priority.message import TargetPolicy
-from fast_priority.target import Target
+from fast_priority.http.message import TargetPolicy
+from fast_priority.target import Body, Target
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 PATIENCE_SECONDS = 30

@@ -17,8 +17,11 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from fast_priority.broker import heartbeat, inbox, keys, leasing, withdrawing
-from fast_priority.priority import Priority
+from fast_priority.broker import keys
+from fast_priority.broker.consumer import leases as leasing
+from fast_priority.broker.producer import heartbeat, inbox
+from fast_priority.broker.producer import withdrawals as withdrawing
+from fast_priority.scheduling.priority import Priority
 from tests.integration import broker_invariants
 from tests.integration.broker_misfortunes import Misfortunes
 from tests.integration.broker_model import METHODS, SLOTS, WAYS

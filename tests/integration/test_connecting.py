@@ -14,11 +14,17 @@ from redis.asyncio.connection import AbstractConnection
 from redis.connection import Connection, ConnectionPool
 from redis.sentinel import Sentinel
 
-from fast_priority.broker import connecting
-from fast_priority.broker.discovering import DISCOVERY_SECONDS, Discovery, Sentinels
-from fast_priority.broker.round_trip import send_together
+from fast_priority.broker.connection import (
+    CONNECTION_ERRORS,
+    connect,
+    options_of,
+    redis_options,
+    send_together,
+    sync_connection,
+)
+from fast_priority.broker.connection.sentinel import DISCOVERY_SECONDS, Discovery, Sentinels
 from fast_priority.errors import ConfigurationError
-from fast_priority.free_ports import free_port
+from fast_priority.local.free_ports import free_port
 from fast_priority.settings import Settings
 from tests.harness import without_collector
 from tests.redis_servers import loopback_redis
@@ -40,7 +46,7 @@ def port_of(redis: Redis) -> int:
 
 @asynccontextmanager
 async def connected(port: int) -> AsyncIterator[AsyncRedis]:
-    redis = connecting.connect({"host": "127.0.0.1", "port": port})
+    redis = connect({"host": "127.0.0.1", "port": port})
     try:
         yield redis
     finally:
@@ -63,7 +69,7 @@ async def test_a_replica_is_left(own_redis: Redis, write: tuple[str | int, ...])
     async with connected(port_of(own_redis)) as redis:
         before = await redis.client_id()
         own_redis.replicaof("127.0.0.1", free_port())
-        with pytest.raises(connecting.LOST):
+        with pytest.raises(CONNECTION_ERRORS):
             await redis.execute_command(*write)  # type: ignore[no-untyped-call]
         own_redis.replicaof("NO", "ONE")
         await redis.execute_command(*write)  # type: ignore[no-untyped-call]
@@ -99,7 +105,7 @@ async def test_a_replica_is_left_in_the_midst_of_a_round_trip(own_redis: Redis) 
         pipeline = redis.pipeline(transaction=False)
         for command in (("GET", "key"), ("SET", "key", "after"), ("GET", "key")):
             pipeline.execute_command(*command)
-        with pytest.raises(connecting.LOST):
+        with pytest.raises(CONNECTION_ERRORS):
             await pipeline.execute(raise_on_error=False)
         own_redis.replicaof("NO", "ONE")
         assert await redis.get("key") == b"before"
@@ -108,9 +114,9 @@ async def test_a_replica_is_left_in_the_midst_of_a_round_trip(own_redis: Redis) 
 async def test_a_round_trip_that_takes_too_long_is_lost(own_redis: Redis) -> None:
     """What is not answered in time is lost, and what comes late is not taken for the answer to the next."""
     own_redis.set("key", "value")
-    redis = connecting.connect({"host": "127.0.0.1", "port": port_of(own_redis)}, answer_timeout_seconds=0.2)
+    redis = connect({"host": "127.0.0.1", "port": port_of(own_redis)}, answer_timeout_seconds=0.2)
     try:
-        with pytest.raises(connecting.LOST):
+        with pytest.raises(CONNECTION_ERRORS):
             await send_together(redis, [("BLPOP", "list", 60), ("INCR", "number")])
         own_redis.rpush("list", "late")
         assert await send_together(redis, [("GET", "key")]) == [b"value"]
@@ -132,7 +138,7 @@ async def test_a_connection_that_is_closed_as_it_is_used(
             await redis.set("key", "value")
         with monkeypatch.context() as patch:
             patch.setattr(asyncio.StreamWriter, "writelines", closed)
-            with pytest.raises(connecting.LOST, match="was closed"):
+            with pytest.raises(CONNECTION_ERRORS, match="was closed"):
                 await send_together(redis, [("SET", "key", "other")])
         assert await send_together(redis, [("SET", "key", "last"), ("GET", "key")]) == [b"OK", b"last"]
 
@@ -142,7 +148,7 @@ async def test_an_error_of_another_kind_keeps_the_connection(own_redis: Redis) -
     async with connected(port_of(own_redis)) as redis:
         before = await redis.client_id()
         await redis.set("key", "READONLY")
-        with pytest.raises(connecting.LOST, match="not an integer"):
+        with pytest.raises(CONNECTION_ERRORS, match="not an integer"):
             await redis.incr("key")
         assert await redis.client_id() == before
 
@@ -170,7 +176,7 @@ async def test_silent_sentinels_are_given_up_together(silent_ports: list[int]) -
     """However many Sentinels are silent, asking them for the master ends within a second, as lost."""
     hosts = tuple(("127.0.0.1", port) for port in silent_ports)
     began = time.monotonic()
-    with pytest.raises(connecting.LOST, match="no Sentinel knows a live master 'mymaster'"):
+    with pytest.raises(CONNECTION_ERRORS, match="no Sentinel knows a live master 'mymaster'"):
         await Discovery(Sentinels(hosts, "mymaster", {})).discover_master("mymaster")
     assert time.monotonic() - began < DISCOVERY_SECONDS + _GENEROUS_SECONDS / 2
 
@@ -178,7 +184,7 @@ async def test_silent_sentinels_are_given_up_together(silent_ports: list[int]) -
 async def test_a_server_that_is_no_sentinel_knows_no_master(own_redis: Redis) -> None:
     """A server that is no Sentinel counts as one that does not know; the error names it."""
     host = "127.0.0.1", port_of(own_redis)
-    with pytest.raises(connecting.LOST, match=f"{host[0]}:{host[1]}"):
+    with pytest.raises(CONNECTION_ERRORS, match=f"{host[0]}:{host[1]}"):
         await Discovery(Sentinels((host,), "mymaster", {})).discover_master("mymaster")
 
 
@@ -204,8 +210,8 @@ def test_a_worker_stays_with_the_redis_it_was_started_on(settings: dict[str, obj
             found["sentinels"] = (sentinels.hosts, sentinels.master_name, said(sentinels.options))
         return found
 
-    connection = connecting.sync_connection(loaded)
-    assert said(connecting.options_of(connection)) == said(connecting.redis_options(loaded))
+    connection = sync_connection(loaded)
+    assert said(options_of(connection)) == said(redis_options(loaded))
     connection.close()
 
 
@@ -217,17 +223,17 @@ def test_a_connection_that_cannot_be_made_alike_is_refused() -> None:
     """A kind of connection that is not known is refused, rather than made with less."""
     pool = ConnectionPool(connection_class=_Foreign)
     with pytest.raises(ConfigurationError, match="_Foreign"):
-        connecting.options_of(Redis.from_pool(pool))
+        options_of(Redis.from_pool(pool))
 
 
 def test_ocsp_is_refused() -> None:
     """A check that redis-py has for synchronous connections only is not silently dropped."""
     with pytest.raises(ConfigurationError, match="OCSP"):
-        connecting.options_of(Redis(ssl=True, ssl_validate_ocsp=True))
+        options_of(Redis(ssl=True, ssl_validate_ocsp=True))
 
 
 def test_a_replica_by_sentinels_is_refused() -> None:
     """A connection to a replica is no place for a worker."""
     sentinel = Sentinel([("127.0.0.1", free_port())])  # type: ignore[no-untyped-call]
     with pytest.raises(ConfigurationError, match="not a replica"):
-        connecting.options_of(sentinel.slave_for("mymaster"))  # type: ignore[no-untyped-call]
+        options_of(sentinel.slave_for("mymaster"))  # type: ignore[no-untyped-call]

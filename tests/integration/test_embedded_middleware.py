@@ -16,9 +16,9 @@ from starlette.middleware.gzip import GZipMiddleware
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
-from fast_priority.gateway_app import GatewayApp
-from fast_priority.http_protocol import Connection
-from fast_priority.stack import wait_until
+from fast_priority.gateway import GatewayApp
+from fast_priority.local.child_processes import wait_until
+from fast_priority.server.http_protocol import Connection
 from tests.harness import exchange_bytes, scripted_target
 from tests.integration.embedding_rig import FORWARDED, OWN_PAGES, Behind, served
 from tests.integration.test_embedded_websockets import HANDSHAKE
@@ -372,7 +372,7 @@ def test_a_handler_of_exceptions(behind: Behind, server: str, monkeypatch: pytes
 
     app = behind.app()
     app.add_exception_handler(Exception, handle)
-    monkeypatch.setattr("fast_priority.gateway.Gateway.__call__", fail)
+    monkeypatch.setattr("fast_priority.gateway.handler.Gateway.__call__", fail)
     with served(app, server) as client:
         assert client.get("/queued").text == "sorry"
 

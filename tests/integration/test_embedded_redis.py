@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from redis import Redis
 
-from fast_priority.embedded_redis import embedded_redis
 from fast_priority.errors import ConfigurationError
+from fast_priority.local.redis_server import embedded_redis
 
 
 def test_nobody_else_reaches_it() -> None:

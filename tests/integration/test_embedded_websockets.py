@@ -12,7 +12,7 @@ from starlette.websockets import WebSocket
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
-from fast_priority.stack import wait_until
+from fast_priority.local.child_processes import wait_until
 from tests.integration.embedding_rig import PATIENCE_SECONDS, Behind, served
 from tests.integration.protocol_rig import read_through
 

@@ -7,16 +7,15 @@ import textwrap
 import pytest
 from redis import Redis
 
-from fast_priority.broker.connecting import sync_connection
+from fast_priority.broker.connection import sync_connection
 from fast_priority.settings import Settings
-from fast_priority.worker import PriorityWorker
-from fast_priority.worker_pool import PriorityWorkerPool
+from fast_priority.worker import PriorityWorker, PriorityWorkerPool
 
 PATIENCE_SECONDS = 60
 
 WORKER = """
     import signal
-    from fast_priority.broker.connecting import sync_connection
+    from fast_priority.broker.connection import sync_connection
     from fast_priority.settings import Settings
     from fast_priority.worker import PriorityWorker
 

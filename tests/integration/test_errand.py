@@ -8,7 +8,6 @@ from collections.abc import AsyncIterator, Callable
 
 import pytest
 
-from fast_priority.errand import Errands
 from fast_priority.errors import (
     NotSent,
     ResponseBodyTooLarge,
@@ -17,9 +16,9 @@ from fast_priority.errors import (
     TargetError,
     TargetTimeout,
 )
-from fast_priority.exchange import Body, Exchange
-from fast_priority.message import Reply, TargetPolicy
-from fast_priority.target import Target
+from fast_priority.http.message import Reply, TargetPolicy
+from fast_priority.slots.fast_path import Errands
+from fast_priority.target import Body, Exchange, Target
 from tests.harness import scripted_target, without_collector
 
 PATIENCE_SECONDS = 10

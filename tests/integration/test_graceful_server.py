@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 import uvicorn
 
-from fast_priority.connection_clocks import ConnectionClocks
-from fast_priority.graceful_server import GracefulServer
-from fast_priority.stack import wait_until
+from fast_priority.local.child_processes import wait_until
+from fast_priority.server.graceful import GracefulServer
+from fast_priority.server.timeouts import ConnectionClocks
 from tests.integration.protocol_rig import (
     PATIENCE_SECONDS,
     Echo,
@@ -162,7 +162,7 @@ def test_connections_that_wait_to_be_accepted_are_answered() -> None:
 def test_who_asks_twice_does_not_want_to_wait(monkeypatch: pytest.MonkeyPatch) -> None:
     """A second signal ends the server at once, but not one that comes together with the first."""
     now = [100.0]
-    monkeypatch.setattr("fast_priority.graceful_server.time.monotonic", lambda: now[0])
+    monkeypatch.setattr("fast_priority.server.graceful.time.monotonic", lambda: now[0])
     server = GracefulServer(uvicorn.Config(Echo()), ConnectionClocks(1, 1, 1), 1, on_drain=lambda: None)
     server.handle_exit(signal.SIGTERM, None)
     server.handle_exit(signal.SIGINT, None)

@@ -11,13 +11,14 @@ from typing import Any
 import h11
 import pytest
 
-from fast_priority.broker.streaming import Permit
-from fast_priority.byte_stream import ByteStream
+from fast_priority.broker.producer import Permit
 from fast_priority.errors import NotSent, RequestCancelled, RequestLost
-from fast_priority.free_ports import free_port
-from fast_priority.handshake import Declined
-from fast_priority.message import ForwardCall, Reply, decode_call, encode
-from fast_priority.stack import wait_until
+from fast_priority.http.message import Reply
+from fast_priority.local.child_processes import wait_until
+from fast_priority.local.free_ports import free_port
+from fast_priority.protocol.frames import ForwardCall, decode_call, encode
+from fast_priority.support.byte_stream import ByteStream
+from fast_priority.target import Declined
 from tests.harness import without_collector
 from tests.integration.protocol_rig import PATIENCE_SECONDS, connected, read_through, read_to_the_end
 from tests.integration.websocket_rig import (

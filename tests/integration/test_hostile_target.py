@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from fast_priority.errors import TargetError, TargetTimeout
-from fast_priority.message import TargetPolicy
+from fast_priority.http.message import TargetPolicy
 from fast_priority.target import Target
 from tests.harness import scripted_target
 

@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
-from fast_priority import http_protocol
-from fast_priority.stack import wait_until
+from fast_priority.local.child_processes import wait_until
+from fast_priority.server import http_protocol
 from tests.harness import without_collector
 from tests.integration.protocol_rig import (
     GET,

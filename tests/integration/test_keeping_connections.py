@@ -6,10 +6,10 @@ from collections.abc import Callable
 
 import pytest
 
-from fast_priority import http_client
-from fast_priority.message import TargetPolicy
+from fast_priority.http.message import TargetPolicy
 from fast_priority.target import Target
-from fast_priority.target_connection import OneAnswerARequest
+from fast_priority.target import pool as http_client
+from fast_priority.target.connection import OneAnswerARequest
 from tests.harness import scripted_target
 from tests.integration.target_rig import (
     Run,

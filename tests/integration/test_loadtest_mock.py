@@ -8,8 +8,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from fast_priority.free_ports import free_port
-from fast_priority.stack import mock_target_part, running, wait_until, wait_until_answers
+from fast_priority.local.child_processes import mock_target_part, running, wait_until, wait_until_answers
+from fast_priority.local.free_ports import free_port
 from loadtests.mock import MockError, read_arrivals, read_settled_arrivals, reset_arrivals, wait_for_answer
 from tests.harness import scripted_target
 

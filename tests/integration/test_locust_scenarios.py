@@ -18,8 +18,8 @@ import httpx
 import psutil
 import pytest
 
-from fast_priority.free_ports import free_port
-from fast_priority.stack import mock_target_part, running, wait_until, wait_until_answers
+from fast_priority.local.child_processes import mock_target_part, running, wait_until, wait_until_answers
+from fast_priority.local.free_ports import free_port
 from loadtests import locustfile_path
 from loadtests.mock import ArrivalLog, read_arrivals, read_settled_arrivals, reset_arrivals
 from loadtests.passages import Priority, Sent, join

@@ -11,17 +11,19 @@ from typing import Any
 import pytest
 from redis import Redis
 
-from fast_priority.broker import connecting, keys, scripts
-from fast_priority.broker.claiming import Claim, Claimer, Saying
+from fast_priority.broker import keys, scripts
+from fast_priority.broker.connection import Argument, connect
+from fast_priority.broker.connection.redis_health import Ahead
+from fast_priority.broker.consumer import Claim, Claimer, Saying
 from fast_priority.broker.jobs import payload_of
-from fast_priority.broker.redis_health import Ahead
-from fast_priority.broker.round_trip import Argument
-from fast_priority.broker.submit_outbox import SUBMIT_SECONDS
-from fast_priority.broker.submitting import Outcome, Submitter
-from fast_priority.conversation import Conversation
+from fast_priority.broker.producer import Submitter
+from fast_priority.broker.producer.submit_outbox import SUBMIT_SECONDS
+from fast_priority.broker.producer.submitter import Outcome
 from fast_priority.errors import BrokerUnavailable, GatewayError, NotQueued, RequestLost
-from fast_priority.message import Chunk, End, Reply, decode_frame
-from fast_priority.priority import Priority
+from fast_priority.http.message import Reply
+from fast_priority.protocol.conversation import Conversation
+from fast_priority.protocol.frames import Chunk, End, decode_frame
+from fast_priority.scheduling.priority import Priority
 from fast_priority.settings import Settings
 from tests.chaos.link_faults import Delay, Hold, Swallow
 from tests.chaos.proxy import Proxies, Proxy
@@ -236,7 +238,7 @@ async def test_another_redis(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
 
 async def test_recalled_for_good(rig: Rig, redis: Redis, redis_port: int) -> None:
     """A submit that arrives after it was found absent queues nothing, whenever it arrives."""
-    client = connecting.connect({"host": "127.0.0.1", "port": redis_port})
+    client = connect({"host": "127.0.0.1", "port": redis_port})
     recall: list[Argument] = [keys.JOB_PREFIX, keys.INBOX_TTL_SECONDS, b"marker", keys.TOMBSTONE_TTL_SECONDS, "late"]
     for _ in range(2):  # also when it is asked again, because the answer was lost
         *_, state = await scripts.RECALL.run(client, [keys.inbox("gateway-1")], recall)

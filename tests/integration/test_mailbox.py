@@ -9,9 +9,9 @@ from redis import Redis
 from redis.asyncio import Redis as AsyncRedis
 
 from fast_priority.broker import keys, mailbox
+from fast_priority.broker.connection import send_together
 from fast_priority.broker.mailbox import Mailbox
-from fast_priority.broker.round_trip import send_together
-from fast_priority.message import End, Frame, encode
+from fast_priority.protocol.frames import End, Frame, encode
 
 PATIENCE_SECONDS = 30
 INBOX, ASIDE = keys.inbox("reader"), keys.set_aside("reader")

@@ -10,7 +10,7 @@ import pytest
 from fastapi import FastAPI
 
 from fast_priority.broker import keys
-from fast_priority.stack import wait_until
+from fast_priority.local.child_processes import wait_until
 from tests.harness import exchange_bytes
 from tests.integration.embedding_rig import OWN_PAGES, Behind, served
 

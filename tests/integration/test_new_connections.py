@@ -12,7 +12,7 @@ from aiohttp import TCPConnector
 from aiohttp.connector import Connection
 
 from fast_priority.errors import TargetClosed, TargetRefused
-from fast_priority.target_connection import OneAnswerARequest
+from fast_priority.target.connection import OneAnswerARequest
 from tests.harness import free_port, wait_until
 from tests.integration.target_rig import (
     OK,

@@ -7,7 +7,8 @@ from random import Random
 
 import pytest
 
-from fast_priority.priority import Listing, Priority, Rules
+from fast_priority.scheduling.priority import Priority
+from fast_priority.scheduling.rules import Listing, Rules
 from tests.acceptance.fidelity.contenders import NotInstalled
 from tests.path_servers import (
     BASE,

@@ -8,18 +8,19 @@ import pytest
 from redis import Redis
 from redis.exceptions import ConnectionError
 
-from fast_priority import carrier
-from fast_priority import serving as serving_module
-from fast_priority.broker import claiming, keys
-from fast_priority.broker.claiming import Claim, Saying, Turn
-from fast_priority.broker.streaming import Permit
-from fast_priority.broker.submitting import Submitter
-from fast_priority.elapsed import Moment
+from fast_priority.broker import keys
+from fast_priority.broker.consumer import Claim, Saying, StockRq, Turn
+from fast_priority.broker.consumer import claims as claiming
+from fast_priority.broker.producer import Permit, Submitter
 from fast_priority.errors import GatewayError
-from fast_priority.message import ForwardCall, Reply, Request, TargetPolicy, encode
-from fast_priority.priority import Priority
-from fast_priority.serving import Serving
+from fast_priority.http.message import Reply, Request, TargetPolicy
+from fast_priority.protocol.frames import ForwardCall, encode
+from fast_priority.scheduling.priority import Priority
 from fast_priority.settings import Settings
+from fast_priority.slots import dispatcher as carrier
+from fast_priority.slots import loop as serving_module
+from fast_priority.slots.loop import Serving
+from fast_priority.support.elapsed import Moment
 from tests.harness import scripted_target
 
 PATIENCE_SECONDS = 30
@@ -73,7 +74,7 @@ async def served(redis: Redis, redis_port: int, monkeypatch: pytest.MonkeyPatch)
     """All of it, running."""
     monkeypatch.setattr(claiming, "_WAKE_UP_SECONDS", 3600)
     settings = Settings.load(redis_host="127.0.0.1", redis_port=redis_port, target_base_url=None)
-    serving = Serving(name="w", slots=SLOTS, settings=settings, connection=redis, record=lambda: {}, burst=False)
+    serving = Serving(name="w", slots=SLOTS, settings=settings, stock_rq=StockRq(redis), record=lambda: {}, burst=False)
     with scripted_target(lambda connection, _: connection.sendall(b"HTTP/1.1 204 No\r\n\r\n")) as (port, _):
         async with Submitter(settings) as submitter:
             served = Served(submitter, serving, port)
@@ -85,7 +86,9 @@ async def served(redis: Redis, redis_port: int, monkeypatch: pytest.MonkeyPatch)
 @pytest.fixture
 def serving(redis: Redis) -> Serving:
     """A worker that does not run."""
-    return Serving(name="w", slots=SLOTS, settings=Settings.load(), connection=redis, record=lambda: {}, burst=False)
+    return Serving(
+        name="w", slots=SLOTS, settings=Settings.load(), stock_rq=StockRq(redis), record=lambda: {}, burst=False
+    )
 
 
 async def test_one_after_the_other(served: Served) -> None:

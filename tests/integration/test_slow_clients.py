@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from fast_priority.stack import wait_until
+from fast_priority.local.child_processes import wait_until
 from tests.integration.protocol_rig import (
     GET,
     PATIENCE_SECONDS,

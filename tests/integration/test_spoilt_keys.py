@@ -8,12 +8,15 @@ from typing import Any
 import pytest
 from redis import Redis
 
-from fast_priority.broker import connecting, heartbeat, keys
-from fast_priority.broker.claiming import Claim, Claimer, Saying
-from fast_priority.broker.submitting import Outcome, Submitter
+from fast_priority.broker import keys
+from fast_priority.broker.connection import redis_options
+from fast_priority.broker.consumer import Claim, Claimer, Saying
+from fast_priority.broker.producer import Submitter, heartbeat
+from fast_priority.broker.producer.submitter import Outcome
 from fast_priority.errors import BrokerUnavailable
-from fast_priority.message import Chunk, Head, Reply
-from fast_priority.priority import Priority
+from fast_priority.http.message import Reply
+from fast_priority.protocol.frames import Chunk, Head
+from fast_priority.scheduling.priority import Priority
 from fast_priority.settings import Settings
 from tests.unit.broker_rig import HELLO, until
 
@@ -25,7 +28,7 @@ class Broker:
         self.redis: Any = redis
         self.settings = settings
         self.one, self.other = Submitter(settings), Submitter(settings)
-        self.claimer = Claimer(connecting.redis_options(settings), "worker")
+        self.claimer = Claimer(redis_options(settings), "worker")
         self._asking: list[asyncio.Task[Outcome]] = []
 
     async def start(self, *gateways: Submitter) -> tuple[list["asyncio.Task[Outcome]"], list[Claim]]:

@@ -9,7 +9,6 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from fast_priority import keep_alive
 from fast_priority.errors import (
     ConnectTimeout,
     MalformedRequest,
@@ -20,7 +19,8 @@ from fast_priority.errors import (
     TargetNotFound,
     TargetTimeout,
 )
-from fast_priority.message import Fields, Reply, Request, TargetPolicy
+from fast_priority.http import keep_alive
+from fast_priority.http.message import Fields, Reply, Request, TargetPolicy
 from fast_priority.target import Target, is_reachable
 from tests.harness import free_port, scripted_target, without_collector
 

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from fast_priority.errors import TargetClosed
-from fast_priority.socket_look import SocketLook
+from fast_priority.support.socket_look import SocketLook
 from tests.harness import scripted_target
 from tests.integration.target_rig import (
     LARGE,

@@ -10,8 +10,8 @@ import pytest
 import trustme
 
 from fast_priority.errors import TargetUnreachable
-from fast_priority.exchange import Body
-from fast_priority.readable_tls import ReadableContext
+from fast_priority.target import Body
+from fast_priority.target.tls import ReadableContext
 from tests.integration.target_rig import LARGE, OK, PATIENCE_SECONDS, Run, ask, target_at
 
 TlsDeed = Callable[[ssl.SSLSocket], None]

@@ -5,8 +5,8 @@ from contextlib import AsyncExitStack
 import pytest
 
 from fast_priority.errors import GatewayError
-from fast_priority.message import TargetPolicy
-from fast_priority.targets import Targets
+from fast_priority.http.message import TargetPolicy
+from fast_priority.target import Targets
 
 
 def policy(number: int) -> TargetPolicy:

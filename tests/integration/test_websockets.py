@@ -11,8 +11,8 @@ from websockets.http11 import Request, Response
 from websockets.sync.connection import Connection
 from websockets.sync.server import ServerConnection
 
-from fast_priority.free_ports import free_port
-from fast_priority.stack import wait_until
+from fast_priority.local.child_processes import wait_until
+from fast_priority.local.free_ports import free_port
 from tests.harness import without_collector
 from tests.integration.protocol_rig import (
     PATIENCE_SECONDS,

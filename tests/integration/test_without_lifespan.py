@@ -11,8 +11,8 @@ import pytest
 from fastapi import APIRouter, FastAPI
 
 from fast_priority.broker import keys
-from fast_priority.gateway_app import GatewayApp
-from fast_priority.stack import wait_until
+from fast_priority.gateway import GatewayApp
+from fast_priority.local.child_processes import wait_until
 from tests.harness import Background, problem_of
 from tests.integration.embedding_rig import Behind, served
 
@@ -160,7 +160,7 @@ def test_middleware_runs_while_the_gateway_is_not_ready(behind: Behind) -> None:
 
 def test_a_start_that_fails(behind: Behind, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
     """A start that fails is logged with its reason and answered 503, and is tried again: it is not 503 for ever."""
-    monkeypatch.setattr("fast_priority.starting._AGAIN_SECONDS", 0.05)
+    monkeypatch.setattr("fast_priority.gateway.startup._AGAIN_SECONDS", 0.05)
     app, failures = behind.app(), ["once", "twice"]
 
     @asynccontextmanager

@@ -11,17 +11,18 @@ from typing import Any
 from websockets.sync.client import ClientConnection, connect
 from websockets.sync.server import ServerConnection, serve
 
-from fast_priority.broker.streaming import Permit
-from fast_priority.conversation import Conversation
-from fast_priority.deployment import Deployment
+from fast_priority.broker.producer import Permit
 from fast_priority.errors import GatewayError
-from fast_priority.gateway import Gateway
-from fast_priority.message import Bytes, TargetPolicy, decode_call
-from fast_priority.priority import Priority, Rules
-from fast_priority.repeating import Attempt
+from fast_priority.gateway import Gateway, Tunnels
+from fast_priority.http.deployment import Deployment
+from fast_priority.http.message import Bytes, TargetPolicy
+from fast_priority.http.trusted_proxies import TrustedProxies
+from fast_priority.protocol.conversation import Conversation
+from fast_priority.protocol.frames import decode_call
+from fast_priority.protocol.retry import Attempt
+from fast_priority.scheduling.priority import Priority
+from fast_priority.scheduling.rules import Rules
 from fast_priority.target import Target
-from fast_priority.trusted_proxies import TrustedProxies
-from fast_priority.tunnel import Tunnels
 from tests.integration.protocol_rig import PATIENCE_SECONDS, Receive, Send, serving
 
 HANDSHAKE = (

@@ -6,12 +6,14 @@ from typing import Any
 
 from fakeredis import FakeAsyncRedis, FakeRedis, FakeServer
 
-from fast_priority.broker import connecting, keys
-from fast_priority.broker.claiming import Claim, Claimer
+from fast_priority.broker import keys
+from fast_priority.broker.connection import ANSWER_TIMEOUT_SECONDS
+from fast_priority.broker.consumer import Claim, Claimer
 from fast_priority.broker.jobs import payload_of
-from fast_priority.broker.submitting import Outcome, Submitter
-from fast_priority.message import Reply
-from fast_priority.priority import Priority
+from fast_priority.broker.producer import Submitter
+from fast_priority.broker.producer.submitter import Outcome
+from fast_priority.http.message import Reply
+from fast_priority.scheduling.priority import Priority
 
 PATIENCE_SECONDS = 30
 """Stops a test whose condition never holds; no test waits for it."""
@@ -44,9 +46,9 @@ class Rig:
         self._asking: list[asyncio.Task[Outcome]] = []
 
     def connect(
-        self, options: dict[str, Any], answer_timeout_seconds: float = connecting.ANSWER_TIMEOUT_SECONDS
+        self, options: dict[str, Any], answer_timeout_seconds: float = ANSWER_TIMEOUT_SECONDS
     ) -> FakeAsyncRedis:
-        """Stand in for connecting.connect."""
+        """Stand in for connect."""
         return FakeAsyncRedis(server=self.server)
 
     def ask(

@@ -6,12 +6,12 @@ from pathlib import Path
 import httpx
 import pytest
 
-from fast_priority.broker import connecting
-from fast_priority.broker.claiming import Claimer
-from fast_priority.broker.leasing import Leases
-from fast_priority.broker.submitting import Submitter
+from fast_priority.broker.connection import connect
+from fast_priority.broker.consumer import Claimer, Leases
+from fast_priority.broker.producer import Submitter
 from fast_priority.settings import Settings
 from mock_target import MockSettings, create_app
+from tests.replacing import replaced
 from tests.unit.broker_rig import Rig
 from tests.unit.mock_rig import client_of
 
@@ -23,12 +23,12 @@ def no_dotenv_from_outside(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> N
 
 
 @pytest.fixture
-async def rig(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Rig]:
+async def rig() -> AsyncIterator[Rig]:
     """A fake Redis that everything made in the test is connected to."""
     rig = Rig()
-    monkeypatch.setattr(connecting, "connect", rig.connect)
-    yield rig
-    await rig.let_go()
+    with replaced(connect, rig.connect):
+        yield rig
+        await rig.let_go()
 
 
 @pytest.fixture

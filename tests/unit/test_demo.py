@@ -14,7 +14,7 @@ from fast_priority.demo.plan import Plan
 from fast_priority.demo.summary import summary
 from fast_priority.demo.verdict import FEWEST_JUDGED, Passage, Verdict, Waits, judge, overtakes
 from fast_priority.demo.watching import Scene
-from fast_priority.priority import Priority
+from fast_priority.scheduling.priority import Priority
 from loadtests.ordering import Passing
 from loadtests.passages import Arrival, Sent
 from loadtests.passages import Passage as JudgedPassage

@@ -15,7 +15,7 @@ from fast_priority.demo.verdict import (
     judge,
     overtakes,
 )
-from fast_priority.priority import Priority
+from fast_priority.scheduling.priority import Priority
 
 SLOTS = 2
 SERVICE_SECONDS = 0.1

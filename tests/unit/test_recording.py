@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fast_priority.stack import wait_until
+from fast_priority.local.child_processes import wait_until
 from loadtests.passages import Arrival, RecordError, Sent
 from loadtests.recording import Recording, read_arrivals, read_sent, write_arrivals
 

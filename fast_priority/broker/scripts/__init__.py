@@ -15,8 +15,7 @@ from redis.exceptions import (
     ResponseError,
 )
 
-from fast_priority.broker.pool import NotCarriedOut
-from fast_priority.broker.round_trip import Argument, Command, send_together
+from fast_priority.broker.connection import Argument, Command, NotCarriedOut, send_together
 
 
 @dataclass(frozen=True, slots=True)

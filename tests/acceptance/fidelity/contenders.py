@@ -13,9 +13,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from fast_priority.embedded_redis import embedded_redis
-from fast_priority.free_ports import free_port
-from fast_priority.stack import (
+from fast_priority.local.child_processes import (
     RedisPlace,
     gateway_part,
     isolated,
@@ -25,6 +23,8 @@ from fast_priority.stack import (
     wait_until_slots,
     worker_part,
 )
+from fast_priority.local.free_ports import free_port
+from fast_priority.local.redis_server import embedded_redis
 from tests.acceptance.fidelity.case import Case
 from tests.acceptance.fidelity.limits import MAX_BODY_BYTES
 from tests.acceptance.fidelity.target import ASIDE, ScriptedTarget

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 
-from fast_priority.stack import answers
+from fast_priority.local.child_processes import answers
 from tests.chaos.link_faults import Delay, Fault, Hold, Swallow, Throttle
 from tests.chaos.proxy import Proxy
 from tests.chaos.soak.windows import Harm

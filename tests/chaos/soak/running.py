@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 import aiohttp
 from redis.exceptions import RedisError
 
-from fast_priority.stack import wait_until
+from fast_priority.local.child_processes import wait_until
 from loadtests.passages import Arrival
 from tests.chaos.load.plan import Done
 from tests.chaos.soak.clients import Clients

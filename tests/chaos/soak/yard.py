@@ -12,8 +12,16 @@ from typing import Self
 import psutil
 from redis import Redis
 
-from fast_priority.free_ports import free_port
-from fast_priority.stack import Part, gateway_part, isolated, running, wait_until_answers, wait_until_slots, worker_part
+from fast_priority.local.child_processes import (
+    Part,
+    gateway_part,
+    isolated,
+    running,
+    wait_until_answers,
+    wait_until_slots,
+    worker_part,
+)
+from fast_priority.local.free_ports import free_port
 from tests.chaos.proxy import Proxies
 from tests.chaos.redis_clock import RedisClock, why_no_clock
 from tests.chaos.redis_server import RedisServer

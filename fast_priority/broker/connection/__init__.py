@@ -1,0 +1,31 @@
+"""How Redis is reached: clients, pools, Sentinels; commands in few round trips; what is known of the server."""
+
+from fast_priority.broker.connection.batcher import Batcher
+from fast_priority.broker.connection.clients import (
+    ANSWER_TIMEOUT_SECONDS,
+    CONNECT_TIMEOUT_SECONDS,
+    CONNECTION_ERRORS,
+    connect,
+    options_of,
+    redis_options,
+    sync_connection,
+)
+from fast_priority.broker.connection.pipeline import Argument, Command, send_together
+from fast_priority.broker.connection.pool import NotCarriedOut
+from fast_priority.broker.connection.redis_health import RedisHealth
+
+__all__ = [
+    "ANSWER_TIMEOUT_SECONDS",
+    "CONNECTION_ERRORS",
+    "CONNECT_TIMEOUT_SECONDS",
+    "Argument",
+    "Batcher",
+    "Command",
+    "NotCarriedOut",
+    "RedisHealth",
+    "connect",
+    "options_of",
+    "redis_options",
+    "send_together",
+    "sync_connection",
+]

@@ -1,0 +1,105 @@
+"""Many small calls of one event-loop turn as one round trip."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, Generic, TypeVar
+
+from fast_priority.support.background import end_all
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+class Batcher(Generic[Item, Result]):
+    """Collects what is asked for while a round trip is under way, and asks for it all in the next.
+
+    `send` takes a batch and gives one result an item, in order. What it raises, every caller of that batch gets.
+    At most `most` items travel at once, and no more once they weigh `most_weight`; what one weighs, `weigh` tells.
+    """
+
+    def __init__(
+        self,
+        send: Callable[[Sequence[Item]], Awaitable[Sequence[Result]]],
+        most: int,
+        *,
+        weigh: Callable[[Item], int] = lambda _: 0,
+        most_weight: int = 1,
+    ) -> None:
+        self._send = send
+        self._most = most
+        self._weigh = weigh
+        self._most_weight = most_weight
+        self._waiting: list[tuple[Item, asyncio.Future[Result]]] = []
+        self._sending: asyncio.Task[None] | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None  # asked for once: a process id is looked up each time
+
+    async def ask(self, item: Item) -> Result:
+        """Send the item with the next batch and give its result. Cancelled before that, it is never sent."""
+        return await self.put(item)
+
+    def put(self, item: Item) -> asyncio.Future[Result]:
+        """Send the item with the next batch, and give what will hold its result."""
+        self._loop = self._loop or asyncio.get_running_loop()
+        result: asyncio.Future[Result] = self._loop.create_future()
+        self._waiting.append((item, result))
+        if self._sending is None:
+            self._sending = asyncio.create_task(self._send_all())
+        return result
+
+    def take_back(self, result: asyncio.Future[Result]) -> bool:
+        """Keep what `put` gave this for from being sent; tells whether there was still time for that."""
+        before = len(self._waiting)
+        self._waiting = [entry for entry in self._waiting if entry[1] is not result]
+        return len(self._waiting) < before
+
+    def take_all_back(self, result: Result) -> list[Item]:
+        """Keep all that waits from being sent, and let this be the result of it. Return what it was."""
+        taken, self._waiting = self._waiting, []
+        for _, future in taken:
+            if not future.done():
+                future.set_result(result)
+        return [item for item, _ in taken]
+
+    async def close(self) -> None:
+        """Send no more, and end the round trip that is under way."""
+        taken, self._waiting = self._waiting, []
+        for _, future in taken:
+            future.cancel()
+        if self._sending is not None:
+            await end_all([self._sending])
+
+    async def _send_all(self) -> None:
+        try:
+            while self._waiting:
+                if batch := self._next_batch():
+                    await self._send_one(batch)
+        finally:
+            self._sending = None
+
+    def _next_batch(self) -> list[tuple[Item, asyncio.Future[Result]]]:
+        weight, length = 0, 0
+        while length < min(self._most, len(self._waiting)) and weight < self._most_weight:
+            weight += self._weigh(self._waiting[length][0])
+            length += 1
+        batch, self._waiting = self._waiting[:length], self._waiting[length:]
+        return [(item, result) for item, result in batch if not result.done()]
+
+    async def _send_one(self, batch: list[tuple[Item, asyncio.Future[Result]]]) -> None:
+        try:
+            answers = await self._send([item for item, _ in batch])
+            for (_, result), answer in zip(batch, answers, strict=True):
+                if not result.done():
+                    result.set_result(answer)
+        except BaseException as error:
+            _fail(batch, error)
+            # The error refers to what this call has at hand, and the results to the error: a circle, but for this.
+            batch.clear()
+            if not isinstance(error, Exception):
+                raise
+
+
+def _fail(batch: list[tuple[Any, asyncio.Future[Any]]], error: BaseException) -> None:
+    for _, result in batch:
+        if isinstance(error, Exception) and not result.done():
+            result.set_exception(error)
+        result.cancel()  # for those that still have neither

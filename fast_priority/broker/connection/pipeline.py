@@ -1,0 +1,105 @@
+"""Several commands as one round trip."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import hiredis
+from redis.asyncio import Redis
+from redis.asyncio.connection import AbstractConnection
+from redis.exceptions import RedisError, ResponseError
+from redis.exceptions import TimeoutError as RedisTimeoutError
+
+from fast_priority.broker.connection.pool import NotCarriedOut, closed
+from fast_priority.support.stalls import Timeout
+
+Argument = str | bytes | int | float
+Command = tuple[Argument, ...]
+"""A command of Redis's own."""
+
+_MOST_BYTES_COPIED = 16 * 1024
+
+
+async def send_together(redis: Redis, commands: Sequence[Command], within_seconds: float | None = None) -> list[Any]:
+    """Send commands in one go and give what each is answered, a refusal as the ResponseError that it is.
+
+    Redis carries them out one after the other, and others' in between. One that blocks holds back those behind it; they
+    are carried out in the moment in which it ends. All of it takes no longer than the client's `socket_timeout`, and
+    with `within_seconds` no longer than that, connecting included. Raises NotCarriedOut if nothing was written, and
+    else what redis-py raises when Redis is away; then some may have been carried out.
+    """
+    if within_seconds is None:
+        connection = await _lent(redis)
+        return await _exchange_on(redis, connection, commands, connection.socket_timeout)
+    is_written = False
+    try:
+        async with Timeout(within_seconds):
+            connection = await _lent(redis)
+            is_written = True
+            return await _exchange_on(redis, connection, commands, None)
+    except TimeoutError as error:
+        failure = RedisTimeoutError if is_written else NotCarriedOut
+        raise failure(f"no answer within {within_seconds:.3g} s") from error
+
+
+async def _lent(redis: Redis) -> AbstractConnection:
+    try:
+        connection: AbstractConnection = await redis.connection_pool.get_connection()  # type: ignore[no-untyped-call]
+    except NotCarriedOut:
+        raise
+    except (RedisError, OSError) as error:
+        raise NotCarriedOut(str(error)) from error
+    return connection
+
+
+async def _exchange_on(
+    redis: Redis, connection: AbstractConnection, commands: Sequence[Command], patience_seconds: float | None
+) -> list[Any]:
+    try:
+        return await _exchange(connection, commands, patience_seconds)
+    except BaseException:
+        # Answers that are still to come must not be taken for those to the next commands.
+        await connection.disconnect(nowait=True)
+        raise
+    finally:
+        await redis.connection_pool.release(connection)
+
+
+async def _exchange(
+    connection: AbstractConnection, commands: Sequence[Command], patience_seconds: float | None
+) -> list[Any]:
+    # One timeout for all: redis-py's own is one for each answer, and a task of its own for each sending.
+    redis_pys_own, connection.socket_timeout = connection.socket_timeout, None
+    try:
+        async with Timeout(patience_seconds):
+            await _write(connection, _packed(connection, commands))
+            return [await _answer_on(connection) for _ in commands]
+    except TimeoutError as error:
+        raise RedisTimeoutError(f"no answer within {patience_seconds} s") from error
+    finally:
+        connection.socket_timeout = redis_pys_own
+
+
+async def _write(connection: AbstractConnection, packed: list[bytes]) -> None:
+    try:
+        await connection.send_packed_command(packed)
+    except RuntimeError as error:  # uvloop refuses a write on a connection that is closed
+        raise closed(error) from error
+
+
+def _packed(connection: AbstractConnection, commands: Sequence[Command]) -> list[bytes]:
+    packed: list[bytes] = []
+    for command in commands:
+        # redis-py packs slowly, but copies nothing that is large.
+        if [part for part in command if isinstance(part, bytes) and len(part) > _MOST_BYTES_COPIED]:
+            packed += connection.pack_command(*command)
+        else:
+            packed.append(hiredis.pack_command(command))  # type: ignore[arg-type]  # a tuple of any length
+    return packed
+
+
+async def _answer_on(connection: AbstractConnection) -> Any:
+    try:
+        return await connection.read_response()
+    except ResponseError as refusal:
+        # It refers to the calls that it came through, and they to it: a circle, which only the collector would find.
+        return refusal.with_traceback(None)

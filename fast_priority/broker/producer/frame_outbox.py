@@ -1,0 +1,112 @@
+"""What a gateway sends to workers about requests: frames on their mailboxes, in order."""
+
+import asyncio
+import time
+from collections.abc import Sequence
+from functools import partial
+
+from redis.asyncio import Redis
+from redis.exceptions import ResponseError
+
+from fast_priority.broker import keys, scripts
+from fast_priority.broker.connection import CONNECTION_ERRORS, Batcher, Command, send_together
+from fast_priority.errors import BrokerUnavailable
+from fast_priority.protocol.conversation import Conversation
+from fast_priority.protocol.frames import Frame, Part, encode
+
+_MOST_AT_ONCE = 64
+_MOST_BYTES_AT_ONCE = 1024 * 1024
+_MEMORY_AGAIN_SECONDS = 0.2
+_AGAIN_SECONDS = 0.05
+_REPEAT_SECONDS = 30.0
+
+
+class FrameOutbox:
+    """Publishes frames; those of one event-loop turn share a round trip.
+
+    Frames whose answer is lost are published again, before any later one, for up to 30 s: what comes twice is known by
+    its number, and dropped. A Redis that is out of memory is tried again for as long as the request lasts.
+    """
+
+    def __init__(self, redis: Redis) -> None:
+        self._redis = redis
+        self._batches: Batcher[tuple[str, bytes], ResponseError | None] = Batcher(
+            self._publish_all,
+            _MOST_AT_ONCE,
+            weigh=lambda item: len(item[1]),
+            most_weight=_MOST_BYTES_AT_ONCE,
+        )
+
+    async def close(self) -> None:
+        """Publish no more."""
+        await self._batches.close()
+
+    def publish(self, job_id: str, conversation: Conversation, part: Part) -> asyncio.Future[None]:
+        """Publish a part at the mailbox of the conversation; return what is done once it is there.
+
+        What cannot be published fails the conversation.
+        """
+        published: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._put(conversation, encode(Frame(job_id, part)), published)
+        return published
+
+    def _put(self, conversation: Conversation, frame: bytes, published: asyncio.Future[None]) -> None:
+        if not published.done():
+            sent = self._batches.put((conversation.mailbox, frame))
+            sent.add_done_callback(partial(self._note_sent, conversation, frame, published))
+
+    def _note_sent(
+        self,
+        conversation: Conversation,
+        frame: bytes,
+        published: asyncio.Future[None],
+        sent: asyncio.Future[ResponseError | None],
+    ) -> None:
+        if sent.cancelled():
+            published.cancel()
+            return
+        refusal = sent.exception() or sent.result()
+        if published.done():
+            return
+        if refusal is None:
+            published.set_result(None)
+        elif scripts.is_out_of_memory(refusal):
+            asyncio.get_running_loop().call_later(_MEMORY_AGAIN_SECONDS, self._put, conversation, frame, published)
+        else:
+            failure = BrokerUnavailable("Redis does not answer, so the request cannot be carried on")
+            conversation.fail(failure)
+            published.set_exception(failure)
+            published.exception()  # looked at: who does not wait for it learns it from the conversation
+
+    async def _publish_all(self, items: Sequence[tuple[str, bytes]]) -> Sequence[ResponseError | None]:
+        since = time.monotonic()
+        while True:
+            try:
+                return await self._publish_once(items)
+            except CONNECTION_ERRORS:
+                if time.monotonic() - since > _REPEAT_SECONDS:
+                    raise
+            await asyncio.sleep(_AGAIN_SECONDS)
+
+    async def _publish_once(self, items: Sequence[tuple[str, bytes]]) -> Sequence[ResponseError | None]:
+        """Push frames on mailboxes, and return for each what Redis refused it with, if it did."""
+        pushes: list[Command] = [("RPUSH", keys.inbox(mailbox), frame) for mailbox, frame in items]
+        mailboxes = {mailbox for mailbox, _ in items}
+        ends: list[Command] = [("EXPIRE", keys.inbox(mailbox), keys.INBOX_TTL_SECONDS) for mailbox in mailboxes]
+        answers = (await send_together(self._redis, [*pushes, *ends]))[: len(pushes)]
+        # What is small and refused for want of memory is pushed by a script, which is not.
+        by_script = [
+            number
+            for number, answer in enumerate(answers)
+            if isinstance(answer, ResponseError)
+            and scripts.is_out_of_memory(answer)
+            and len(items[number][1]) <= keys.MOST_BYTES_WITHOUT_MEMORY
+        ]
+        if by_script:
+            calls = [
+                scripts.Call(scripts.PUSH, [keys.inbox(mailbox)], [keys.INBOX_TTL_SECONDS, frame])
+                for mailbox, frame in (items[number] for number in by_script)
+            ]
+            for number, answer in zip(by_script, await scripts.run_together(self._redis, calls), strict=True):
+                answers[number] = answer
+        return [answer if isinstance(answer, ResponseError) else None for answer in answers]

@@ -1,0 +1,152 @@
+"""The gateway inside of other applications: behind middleware, beside routes that users add, below a prefix.
+
+There a response goes by `send`, message by message, because what goes past it goes past the middleware too. And the
+path of a request may begin with a prefix that the target does not know.
+"""
+
+from collections.abc import Callable, Iterable
+
+from starlette.routing import BaseRoute, Match
+
+from fast_priority.http.asgi import Message, Scope, Send
+from fast_priority.http.root_path import path_below, raw_path_below, request_target
+from fast_priority.server import EXTENSION, ClientConnection, connection_of
+from fast_priority.support.byte_stream import ByteStream
+
+_CLIENT_CLOSED_REQUEST = 499  # nginx's; the client is not there to see it, but a middleware may log it
+_SWITCHING_PROTOCOLS = 101
+_NOT_MODIFIED = 304
+
+
+class RelayedConnection:
+    """A client's connection as the gateway may use it where somebody stands between: responses go by messages only."""
+
+    takes_at_once = False
+
+    def __init__(self, connection: ClientConnection, raw_target: bytes, *, can_announce_no_body: bool) -> None:
+        self._connection = connection
+        self.raw_target = raw_target
+        self.left = connection.left
+        self.wants_websocket = connection.wants_websocket
+        self.can_announce_no_body = can_announce_no_body
+        self.is_taken = False
+        """Whether it has become a WebSocket."""
+
+    def is_reached_by(self, send: Send) -> bool:
+        """Return False: somebody stands between."""
+        return False
+
+    def send_whole(self, status: int, fields: object, body: bytes) -> None:
+        """Raise RuntimeError: a response would miss the middleware."""
+        raise RuntimeError("a response behind a middleware is sent in messages")
+
+    def hold_body(self) -> None:
+        """Read no more of the request's body than its first piece."""
+        self._connection.hold_body()
+
+    def let_body_flow(self) -> None:
+        """Read the body as it is received."""
+        self._connection.let_body_flow()
+
+    def announce_no_body(self) -> None:
+        """Do nothing: `announcing` does it when the head is really sent, which may be later, or be another head."""
+
+    def abort(self) -> None:
+        """Break the connection off."""
+        self._connection.abort()
+
+    def take_over(self, end: Callable[[], None]) -> ByteStream:
+        """Take the connection away from HTTP. Raises ConnectionResetError if the client has left."""
+        stream = self._connection.take_over(end)
+        self.is_taken = True
+        return stream
+
+
+def relayed(scope: Scope, send: Send) -> tuple[Scope, Send]:
+    """Return the scope and the `send` for an application with middleware in it."""
+    connection = connection_of(scope)
+    if connection is None:
+        return scope, send
+    is_first = connection.is_reached_by(send)
+    inner = RelayedConnection(connection, connection.raw_target, can_announce_no_body=is_first)
+    return _with_connection(scope, inner), _announcing(send, connection) if is_first else send
+
+
+def is_direct(scope: Scope, send: Send) -> bool:
+    """Return whether nobody stands between the server and who is asked, and the path has no prefix."""
+    connection = connection_of(scope)
+    return connection is not None and not scope.get("root_path") and connection.is_reached_by(send)
+
+
+def scope_below(scope: Scope) -> Scope:
+    """Return the scope of a request as the target shall see it: without the prefix of the application.
+
+    What a middleware has written into the scope counts more than what stood in the request line.
+    """
+    root_path: str = scope.get("root_path") or ""
+    path: str = scope["path"]
+    if scope["method"] == "OPTIONS" and path == f"{root_path}*":
+        below, raw_path = "*", b"*"
+    else:
+        below, raw_path = path_below(path, root_path), raw_path_below(scope.get("raw_path"), path, root_path)
+    inner: Scope = {**scope, "path": below, "raw_path": raw_path, "root_path": ""}
+    connection = connection_of(scope)
+    if connection is None:
+        return inner
+    raw_target = request_target(raw_path, scope["query_string"], connection.raw_target)
+    announces = isinstance(connection, RelayedConnection) and connection.can_announce_no_body
+    return _with_connection(inner, RelayedConnection(connection, raw_target, can_announce_no_body=announces))
+
+
+class Messages:
+    """Passes the messages of one response on, and completes it for those who stand between and wait for one."""
+
+    def __init__(self, scope: Scope, send: Send) -> None:
+        self._connection = connection_of(scope)
+        self._send = send
+        self._has_begun = False
+
+    async def send(self, message: Message) -> None:
+        """Pass one on."""
+        if message["type"] == "http.response.start":
+            self._has_begun = True
+            # A middleware may change the list in place, and what a head means is remembered for the next response.
+            message = {**message, "headers": list(message["headers"])}
+        await self._send(message)
+
+    async def complete(self) -> None:
+        """Send a response without a body if none has begun. The server sends it to nobody.
+
+        That is so when the client has left, or when the connection is not HTTP's any more.
+        """
+        if self._has_begun:
+            return
+        is_taken = isinstance(self._connection, RelayedConnection) and self._connection.is_taken
+        status = _SWITCHING_PROTOCOLS if is_taken else _CLIENT_CLOSED_REQUEST
+        await self._send({"type": "http.response.start", "status": status, "headers": []})
+        await self._send({"type": "http.response.body", "body": b""})
+
+
+def method_of_route(routes: Iterable[BaseRoute], scope: Scope) -> str | None:
+    """Return the method by which one of these routes takes a request: its own, or GET for a HEAD; None if none does."""
+    method: str = scope.get("method", "")
+    for asked in (method, "GET") if method == "HEAD" else (method,):
+        # A route may write into the scope that it is shown.
+        if any(route.matches({**scope, "method": asked})[0] is Match.FULL for route in routes):
+            return asked
+    return None
+
+
+def _with_connection(scope: Scope, connection: RelayedConnection) -> Scope:
+    return {**scope, "extensions": {**scope["extensions"], EXTENSION: {"connection": connection}}}
+
+
+def _announcing(send: Send, connection: ClientConnection) -> Send:
+    """Return a `send` by which a 304 keeps its Content-Length, which is that of another response."""
+
+    async def announce(message: Message) -> None:
+        await send(message)
+        if message["type"] == "http.response.start" and message["status"] == _NOT_MODIFIED:
+            connection.announce_no_body()
+
+    return announce

@@ -1,0 +1,87 @@
+"""What the gateway says of its own health."""
+
+import asyncio
+from typing import Literal
+
+from pydantic import BaseModel, Field
+
+from fast_priority.broker.monitor import Observer, QueueView
+from fast_priority.scheduling.priority import Priority
+from fast_priority.target import is_reachable
+
+_WITHIN_SECONDS = 1.5  # for each of the two looks, taken at once: a health check answers within 2 s
+
+
+class QueueLengths(BaseModel):
+    """How many requests wait, by priority; null when Redis does not answer."""
+
+    high: int | None
+    low: int | None
+
+
+class Health(BaseModel):
+    """The state of the gateway and of what it depends on."""
+
+    status: Literal["ok", "degraded"] = Field(description="ok: target and Redis are reachable and a worker is alive")
+    target_reachable: bool = Field(description="whether the target takes connections")
+    redis_reachable: bool = Field(description="whether Redis answers")
+    queue: QueueLengths
+    in_flight: int | None = Field(description="requests that workers are forwarding now")
+    workers: int | None = Field(description="live worker processes")
+    slots: int | None = Field(description="the most queued requests the target sees at once")
+    suspended: bool | None = Field(description="whether `rq suspend` holds the workers back")
+
+
+class Liveness(BaseModel):
+    """The process runs."""
+
+    status: Literal["alive"]
+
+
+class Readiness(BaseModel):
+    """Whether a request sent now will be carried: Redis answers and a worker is alive."""
+
+    ready: bool
+    reasons: list[str] = Field(description="what is missing, in words")
+
+
+class HealthChecks:
+    """Answers the health endpoints."""
+
+    def __init__(self, target_base_url: str, observer: Observer) -> None:
+        self._target_base_url = target_base_url
+        self._observer = observer
+
+    async def health(self) -> Health:
+        """Look at target and Redis at once and say what is there."""
+        reachable, view = await asyncio.gather(is_reachable(self._target_base_url, _WITHIN_SECONDS), self._look())
+        waiting = view.waiting if view else {}
+        return Health(
+            status="ok" if reachable and view and view.workers else "degraded",
+            target_reachable=reachable,
+            redis_reachable=view is not None,
+            queue=QueueLengths(high=waiting.get(Priority.HIGH), low=waiting.get(Priority.LOW)),
+            in_flight=view.started if view else None,
+            workers=view.workers if view else None,
+            slots=view.slots if view else None,
+            suspended=view.suspended if view else None,
+        )
+
+    async def readiness(self, *, is_ending: bool) -> Readiness:
+        """Say whether requests are carried. The target's own health does not count: without it they get a 502."""
+        view = await self._look()
+        reasons = ["the gateway is ending: it takes no more connections"] if is_ending else []
+        if view is None:
+            reasons.append("Redis does not answer: requests get 503")
+        elif not view.workers:
+            reasons.append("no worker is alive: requests are queued until one comes or their TTL is over")
+        elif view.suspended:
+            reasons.append("the workers are suspended: run `rq resume`")
+        return Readiness(ready=not reasons, reasons=reasons)
+
+    async def _look(self) -> QueueView | None:
+        try:
+            async with asyncio.timeout(_WITHIN_SECONDS):
+                return await self._observer.look()
+        except TimeoutError:
+            return None

@@ -1,0 +1,138 @@
+"""The body of one request, as the server receives it from the client."""
+
+import asyncio
+import math
+from collections.abc import AsyncIterator
+from time import monotonic
+
+from fast_priority.errors import MalformedRequest, RequestBodyTooLarge, RequestTimeout
+from fast_priority.http.asgi import ClientLeft, Message, Receive
+from fast_priority.http.client_patience import ClientPatience
+from fast_priority.http.limits import MOST_WHOLE_BYTES
+from fast_priority.http.message import Bytes
+from fast_priority.server import ClientConnection
+from fast_priority.support.stalls import Timeout
+
+
+class ClientBody:
+    """A body that is read when somebody wants it. Raises RequestBodyTooLarge if it is declared too large.
+
+    `declared_bytes` is the length that it says it has; None if it says none. `patience` is counted while the body is
+    waited for. `comes_when_asked_for` says that the client sends nothing of it before it is told to continue.
+    """
+
+    def __init__(
+        self,
+        declared_bytes: int | None,
+        receive: Receive,
+        most_bytes: int,
+        patience: ClientPatience,
+        connection: ClientConnection | None = None,
+        *,
+        comes_when_asked_for: bool = False,
+    ) -> None:
+        self._receive = receive
+        self._most_bytes = most_bytes or math.inf
+        self._patience = patience
+        self._connection = connection
+        self._comes_when_asked_for = comes_when_asked_for
+        self._is_read = False
+        self._was_read: asyncio.Event | None = None
+        self._declared_bytes = declared_bytes
+        if declared_bytes is not None and declared_bytes > self._most_bytes:
+            raise self._too_large()
+        self._is_empty = declared_bytes == 0
+        self._is_small = declared_bytes is not None and declared_bytes <= MOST_WHOLE_BYTES
+        self._begun = b""
+        self._size_bytes = 0
+        self.was_handed_on = False
+        """Whether a part of it was given to somebody, and is here no more."""
+
+    async def whole_or_begun(self) -> bytes | None:
+        """Return the whole body if it is small. Else wait for its first piece, and return None: `chunks` has all of it.
+
+        For a client that waits for 100 Continue nothing is waited for: it is told to continue when somebody wants the
+        body. Raises as `chunks` does.
+        """
+        if self._is_empty:
+            self._note_read()  # nothing is to be read, and nothing need be waited for
+            return b""
+        if self._is_small:
+            return b"".join([chunk async for chunk in self.chunks()])
+        if not self._comes_when_asked_for:
+            if self._connection is not None:
+                self._connection.hold_body()
+            self._begun = await self._next_piece()
+        return None
+
+    async def chunks(self) -> AsyncIterator[Bytes]:
+        """Give the body as it comes.
+
+        Raises ClientLeft, RequestBodyTooLarge as soon as it is, RequestTimeout when the patience is over, and
+        MalformedRequest for a body that is not as long as declared: a middleware may have replaced it.
+        """
+        if self._connection is not None:
+            self._connection.let_body_flow()
+        begun, self._begun = self._begun, b""
+        if begun:
+            self.was_handed_on = True
+            yield begun
+        while piece := await self._next_piece():
+            self.was_handed_on = True
+            yield piece
+        self.was_handed_on = True
+
+    async def client_left(self) -> None:
+        """Return when the client has left, as a server tells it that is asked: once the body has been read."""
+        if not self._is_read:
+            self._was_read = asyncio.Event()
+            await self._was_read.wait()
+        while (await self._receive())["type"] != "http.disconnect":
+            pass  # the end of a body that nobody had to read
+
+    async def _next_piece(self) -> bytes:
+        """Return what comes next, which is not empty; b"" at the end."""
+        while not self._is_read:
+            message = await self._message()
+            if message["type"] == "http.disconnect":
+                raise ClientLeft
+            piece: bytes = message.get("body", b"")
+            self._size_bytes += len(piece)
+            if self._size_bytes > self._most_bytes:
+                raise self._too_large()
+            is_last = not message.get("more_body", False)
+            self._check_length(is_whole=is_last)
+            if is_last:
+                self._note_read()
+            if piece:
+                return piece
+        return b""
+
+    def _check_length(self, *, is_whole: bool) -> None:
+        declared_bytes = self._declared_bytes
+        if declared_bytes is None:
+            return
+        if self._size_bytes > declared_bytes or (is_whole and self._size_bytes < declared_bytes):
+            raise MalformedRequest("its body is not as long as its Content-Length")
+
+    def _note_read(self) -> None:
+        self._is_read = True
+        if self._was_read is not None:
+            self._was_read.set()
+
+    async def _message(self) -> Message:
+        began_at, may_wait_seconds = monotonic(), self._patience.left_seconds
+        try:
+            async with Timeout(may_wait_seconds):
+                message = await self._receive()
+        except TimeoutError:
+            raise self._too_slow() from None
+        waited_seconds = min(monotonic() - began_at, may_wait_seconds)
+        self._patience.count(waited_seconds, len(message.get("body", b"")))
+        return message
+
+    def _too_slow(self) -> RequestTimeout:
+        return RequestTimeout(f"its body came with {self._patience}")
+
+    def _too_large(self) -> RequestBodyTooLarge:
+        return RequestBodyTooLarge(f"a request body may have {self._most_bytes} bytes (FAST_PRIORITY_MAX_BODY)")

@@ -1,0 +1,200 @@
+"""One response to a client, in the ASGI server's messages: the target's, whole or as it comes, or the gateway's own."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from http import HTTPStatus
+from typing import Protocol
+
+from fast_priority.errors import GatewayError, RequestTimeout, ResponseIncomplete
+from fast_priority.gateway.buffered_body import WholeBody
+from fast_priority.http.asgi import Message, Scope, Send
+from fast_priority.http.client_patience import LEAST_BYTES_PER_SECOND
+from fast_priority.http.deployment import PSEUDONYM
+from fast_priority.http.fields import check_relayed_response, content_length
+from fast_priority.http.forwarding import onward_response_fields
+from fast_priority.http.limits import LARGEST_FIELDS_BYTES
+from fast_priority.http.memo import remembered
+from fast_priority.http.message import Bytes, Fields, HttpVersion, Reply
+from fast_priority.http.problem import problem_reply
+from fast_priority.protocol.frames import MOST_CHUNK_BYTES
+from fast_priority.server import connection_of
+from fast_priority.support.byte_stream import ByteStream
+
+_WITHOUT_BODY = frozenset({HTTPStatus.NO_CONTENT, HTTPStatus.RESET_CONTENT, HTTPStatus.NOT_MODIFIED})
+
+
+class Response(Protocol):
+    """A response whose body is still coming."""
+
+    @property
+    def status(self) -> int:
+        """Its status."""
+        ...
+
+    @property
+    def fields(self) -> Fields:
+        """Its fields."""
+        ...
+
+    @property
+    def http_version(self) -> HttpVersion:
+        """What the target spoke."""
+        ...
+
+    def chunks(self) -> AsyncIterator[Bytes]:
+        """Give its body as it comes. Raises GatewayError where it breaks off."""
+        ...
+
+
+class Answer:
+    """Sends one response.
+
+    `run-fast-priority`'s server ends the connection of a client that does not take it. Another server does not: there,
+    a client that has not taken a piece in `patience_seconds`, and a second for each 500 bytes, is a RequestTimeout.
+    `name` is the gateway's in Via, which responses of the target's get.
+    """
+
+    def __init__(self, scope: Scope, send: Send, patience_seconds: float = 0.0, name: bytes = PSEUDONYM) -> None:
+        self.name = name
+        """What the gateway calls itself in Via."""
+        self._patience_seconds = patience_seconds
+        self._method: str = scope["method"]
+        self._knows_chunks = scope["http_version"] != "1.0"
+        self._connection = connection_of(scope)
+        self._send = send
+        self._before_bytes = MOST_CHUNK_BYTES  # of an earlier response on this connection there may be as much
+        self.has_begun = False
+        self.has_ended = False
+
+    async def relay(self, reply: Reply) -> None:
+        """Send a whole response of the target's. Raises TargetError if it is none that could be sent on."""
+        onward, declared = _read_relayed(reply.fields, reply.status, reply.http_version, self.name)
+        if declared not in (None, len(reply.body)) and not self._has_no_body(reply.status):
+            raise ResponseIncomplete("its body is not as long as its Content-Length")
+        await self._send_whole(reply.status, onward, declared, reply.body)
+
+    async def send(self, reply: Reply) -> None:
+        """Send a whole response of the gateway's own."""
+        await self._send_whole(reply.status, reply.fields, content_length(reply.fields), reply.body)
+
+    async def _send_whole(self, status: int, fields: Fields, declared_bytes: int | None, body: bytes) -> None:
+        has_no_body = self._has_no_body(status)
+        # To HEAD, or with a 304, the target may have left its Content-Length out; then nobody knows it.
+        if declared_bytes is None and (body or not has_no_body):
+            fields = [*fields, (b"content-length", b"%d" % len(body))]
+        if has_no_body:
+            body = b""
+        if self._connection is not None and self._connection.takes_at_once:
+            self.has_begun = self.has_ended = True
+            self._connection.send_whole(status, self._framed(status, fields), body)
+            return
+        await self._begin(status, fields)
+        await self._end(body)
+
+    async def stream(self, response: Response) -> None:
+        """Send a response of the target's as it comes. Raises as `relay` does, and GatewayError where it breaks off."""
+        onward, declared = _read_relayed(response.fields, response.status, response.http_version, self.name)
+        if not self._knows_chunks and declared is None:
+            await self._stream_whole(response, onward)
+            return
+        await self._begin(response.status, onward)
+        if self._has_no_body(response.status):
+            async for _ in response.chunks():
+                pass
+        else:
+            async for chunk in _of_its_length(response):
+                message = {"type": "http.response.body", "body": chunk, "more_body": True}
+                await self._send_in_time(message, len(chunk))
+        await self._end(b"")
+
+    def hand_over(self, end: Callable[[], None]) -> ByteStream:
+        """Take the client's connection away from HTTP, instead of a response. Raises ConnectionResetError if it left.
+
+        `end` is called when the server shuts down. It takes a server with the extension of `client_connection.py`.
+        """
+        if self._connection is None:
+            raise RuntimeError("this server hands no connections over")
+        client = self._connection.take_over(end)
+        self.has_begun = self.has_ended = True
+        return client
+
+    async def _stream_whole(self, response: Response, onward: Fields) -> None:
+        with WholeBody() as body:
+            async for chunk in response.chunks():
+                body.add(chunk)
+            if self._has_no_body(response.status):
+                await self._send_whole(response.status, onward, None, b"")
+                return
+            await self._begin(response.status, [*onward, (b"content-length", b"%d" % len(body))])
+            for piece in body.pieces():
+                await self._send_in_time({"type": "http.response.body", "body": piece, "more_body": True}, len(piece))
+            await self._end(b"")
+
+    async def send_error(self, error: GatewayError) -> None:
+        """Say what went wrong in a response of our own, or, in the midst of another, break that off."""
+        if not self.has_begun:
+            await self.send(problem_reply(error))
+        elif self._connection is not None:
+            self._connection.abort()
+        else:
+            raise error  # the server then closes the connection: what the client has is not a whole response
+
+    async def _send_in_time(self, message: Message, size_bytes: int = 0) -> None:
+        if self._connection is not None:
+            await self._send(message)
+            return
+        # Another server waits for what it was given before, and does not tell whether the client takes a part of it: so
+        # the client has time for all of it.
+        taking_seconds = (self._before_bytes + size_bytes) / LEAST_BYTES_PER_SECOND
+        self._before_bytes = size_bytes
+        try:
+            async with asyncio.timeout(self._patience_seconds + taking_seconds):
+                await self._send(message)
+        except TimeoutError as error:
+            raise RequestTimeout("it did not take its response") from error
+
+    def _has_no_body(self, status: int) -> bool:
+        return self._method == "HEAD" or status in _WITHOUT_BODY
+
+    async def _begin(self, status: int, fields: Fields) -> None:
+        framed = self._framed(status, fields)
+        await self._send_in_time({"type": "http.response.start", "status": status, "headers": framed})
+        self.has_begun = True
+        if self._keeps_length(status) and self._connection is not None:
+            self._connection.announce_no_body()
+
+    def _framed(self, status: int, fields: Fields) -> Fields:
+        if status not in _WITHOUT_BODY or self._method == "HEAD" or self._keeps_length(status):
+            return fields
+        # The server would wait for as many bytes as the field names. RFC 9110, section 8.6, lets it be left out; a 205
+        # says that it has none (section 15.3.6), where the server would otherwise announce chunks.
+        framed = [field for field in fields if field[0].lower() != b"content-length"]
+        return [*framed, (b"content-length", b"0")] if status == HTTPStatus.RESET_CONTENT else framed
+
+    def _keeps_length(self, status: int) -> bool:
+        return (
+            status == HTTPStatus.NOT_MODIFIED and self._connection is not None and self._connection.can_announce_no_body
+        )
+
+    async def _end(self, body: bytes) -> None:
+        self.has_ended = True  # before the last message: with it, the server reports a disconnect
+        await self._send_in_time({"type": "http.response.body", "body": body}, len(body))
+
+
+@remembered
+def _read_relayed(fields: Fields, status: int, http_version: HttpVersion, name: bytes) -> tuple[Fields, int | None]:
+    """Give what the client is told, and the declared length of the body. Raises TargetError for what nobody is told."""
+    check_relayed_response(status, fields, LARGEST_FIELDS_BYTES)
+    return onward_response_fields(fields, http_version, name), content_length(fields)
+
+
+async def _of_its_length(response: Response) -> AsyncIterator[Bytes]:
+    """Give the body; one that is not as long as it said breaks off: more of it would be read as the next response."""
+    declared, size = content_length(response.fields), 0
+    async for chunk in response.chunks():
+        size += len(chunk)
+        if declared is not None and size > declared:
+            break
+        yield chunk
+    if declared not in (None, size):
+        raise ResponseIncomplete("its body is not as long as its Content-Length")

@@ -1,0 +1,235 @@
+"""The field rules of an intermediary, as pure functions.
+
+RFC 9110, section 7.6.1: fields that concern one connection, and those named in `Connection`, end there.
+RFC 9110, section 6.5.1: so does the trailer section, in both directions, and TE, which would ask the target for one.
+RFC 9112, section 6: a message whose length can be read two ways is never forwarded.
+"""
+
+import re
+
+from fast_priority.errors import MalformedRequest, TargetError
+from fast_priority.http.memo import remembered
+from fast_priority.http.message import Fields, Request
+
+HOP_BY_HOP = frozenset(
+    {
+        b"connection",
+        b"keep-alive",
+        b"proxy-authenticate",
+        b"proxy-authorization",
+        b"proxy-connection",
+        b"te",
+        b"trailer",
+        b"transfer-encoding",
+        b"upgrade",
+    }
+)
+_NOT_FOR_THE_TARGET = HOP_BY_HOP | {
+    b"host",  # the target's own is sent
+    b"expect",  # the gateway has answered it: it asked for the body
+}
+_BLANKS = b" \t"  # the only white space there is around a value (RFC 9110, section 5.6.3)
+_LONGEST_LENGTH_DIGITS = 18
+_TOKEN = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
+_IN_NO_TOKEN = re.compile(rb"[^!#$%&'*+\-.^_`|~0-9A-Za-z\n]")  # of several tokens, one a line
+# uri-host [ ":" port ] (RFC 9110, section 7.2; RFC 3986, section 3.2.2), or nothing.
+_HOST = re.compile(rb"(\[[0-9A-Za-z:.\-_~!$&'()*+,;=]+\]|([0-9A-Za-z\-._~!$&'()*+,;=]|%[0-9A-Fa-f]{2})*)(:[0-9]*)?")
+_REQUEST_TARGET = re.compile(rb"[^\x00-\x20\x7f]+")  # in a request line, a blank would end it
+_FORBIDDEN_IN_VALUE = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
+
+
+def end_to_end_request_fields(fields: Fields) -> Fields:
+    """Keep what the target should see, in order. Raises MalformedRequest for a value that cannot be sent unchanged."""
+    kept = _without(fields, _NOT_FOR_THE_TARGET)
+    check_sendable(kept)
+    return kept
+
+
+def end_to_end_response_fields(fields: Fields) -> Fields:
+    """Keep what the client should see, in order, repeated names kept apart."""
+    return _without(fields, HOP_BY_HOP)
+
+
+def check_request_framing(method: str, fields: Fields, *, http_version: str) -> None:
+    """Raise MalformedRequest unless the request has one Host and exactly one way to read its length.
+
+    RFC 9112, sections 3.2 (Host), 6.1 (Transfer-Encoding) and 6.3 (message body length). The HTTP parser in front has
+    read the message by its own lights; refused here is every request that another parser could read differently.
+    """
+    hosts, lengths, codings = [], [], []
+    for name, value in fields:
+        lowered = name.lower()
+        if lowered == b"host":
+            hosts.append(value)
+        elif lowered == b"content-length":
+            lengths.append(value)
+        elif lowered == b"transfer-encoding":
+            codings.append(value)
+    if len(hosts) > 1 or (not hosts and http_version not in ("1.0", "2")):
+        raise MalformedRequest(f"a request carries exactly one Host field, this one {len(hosts)}")
+    if hosts and not _HOST.fullmatch(hosts[0]):
+        raise MalformedRequest("the Host field names no host")
+    if codings and (lengths or http_version == "1.0"):
+        raise MalformedRequest("Transfer-Encoding together with Content-Length, or in HTTP/1.0, is ambiguous")
+    if codings and [coding.strip(_BLANKS).lower() for coding in codings] != [b"chunked"]:
+        raise MalformedRequest("the only transfer coding taken is one 'chunked'")
+    if len(lengths) > 1 or any(not length.isdigit() or len(length) > _LONGEST_LENGTH_DIGITS for length in lengths):
+        raise MalformedRequest("a request carries at most one Content-Length, and it is a whole number")
+    if method == "CONNECT":
+        raise MalformedRequest("CONNECT asks for a tunnel; this gateway forwards requests")
+
+
+def check_sendable(fields: Fields) -> None:
+    """Raise MalformedRequest for a name that is no token, or a value with controls: neither can be sent unchanged."""
+    if _names_if_sendable(fields) is not None:
+        return  # which is so nearly always; else the one that is at fault is to be named
+    for name, value in fields:
+        if not is_token(name) or _FORBIDDEN_IN_VALUE.search(value):
+            raise MalformedRequest(f"the field {name[:40]!r} has a character that fields may not have")
+
+
+def check_response_framing(fields: Fields, most_bytes: int) -> None:
+    """Raise TargetError for a body that we cannot read as the target means it, or fields of more than `most_bytes`.
+
+    `fields` are all that came. A coding besides `chunked` is one that nobody asked for: without TE, none may be used
+    (RFC 9112, section 7.4).
+    """
+    if sum(len(name) + len(value) for name, value in fields) > most_bytes:
+        raise TargetError(f"its fields have more than {most_bytes} bytes")
+    codings = [value for name, value in fields if name.lower() == b"transfer-encoding"]
+    if codings and [coding.strip(_BLANKS).lower() for coding in codings] != [b"chunked"]:
+        raise TargetError("its body has a transfer coding that nobody asked for")
+
+
+def check_response_head(status: int, fields: Fields) -> None:
+    """Raise TargetError for a head that the client cannot be given: not a final status, or a value with controls."""
+    if not 200 <= status <= 599:
+        raise TargetError(f"its status {status} is not that of a final response")
+    check_response_fields(fields)
+
+
+def check_response_fields(fields: Fields) -> None:
+    """Raise TargetError for a field that the client cannot be sent: its name is no token, or its value has controls."""
+    for name, value in fields:
+        if not is_token(name) or _FORBIDDEN_IN_VALUE.search(value):
+            raise TargetError(f"its field {name[:40]!r} has a character that fields may not have")
+
+
+def check_relayed_response(status: int, fields: Fields, most_bytes: int) -> None:
+    """Raise TargetError for a head that `end_to_end_response_fields` and the checks beside it cannot have let through.
+
+    It comes by way of Redis: whoever can write there must not write to clients' connections as well.
+    """
+    names = _names_if_sendable(fields)
+    if names is None or not 200 <= status <= 599:
+        check_response_head(status, fields)
+    names = names or []
+    if not HOP_BY_HOP.isdisjoint(names):
+        raise TargetError("it has a field that ends with the connection it came on")
+    if sum([len(name) + len(value) for name, value in fields]) > most_bytes:
+        raise TargetError(f"its fields have more than {most_bytes} bytes")
+    if b"content-length" in names and not _has_one_length_at_most(fields):
+        raise TargetError("its Content-Length is not one whole number")
+
+
+def check_queued_request(request: Request) -> None:
+    """Raise MalformedRequest for a request that no gateway has queued: it comes by way of Redis, and may be forged.
+
+    Sent as it is, it could end earlier or later for the target than for us, and take another's request for its body.
+    """
+    if not is_token(request.method.encode()) or request.method == "CONNECT":
+        raise MalformedRequest("its method is none that is forwarded")
+    if not _REQUEST_TARGET.fullmatch(request.raw_target):
+        raise MalformedRequest("its target has a character that a request line may not have")
+    length = _length_in_queued(request.fields)
+    if length is not None and request.body is not None and length != len(request.body):
+        raise MalformedRequest("its body is not as long as its Content-Length")
+
+
+@remembered
+def _length_in_queued(fields: Fields) -> int | None:
+    names = _names_if_sendable(fields)
+    if names is None:
+        check_sendable(fields)
+    names = names or []
+    if not _NOT_FOR_THE_TARGET.isdisjoint(names):
+        raise MalformedRequest("it has a field that ends with the connection it came on")
+    if b"content-length" in names and not _has_one_length_at_most(fields):
+        raise MalformedRequest("its Content-Length is not one whole number")
+    return content_length(fields)
+
+
+def host_of(fields: Fields) -> bytes:
+    """Give the host that the client asked for, with its port if it named one; empty if it named none."""
+    return next((value for name, value in fields if name.lower() == b"host"), b"")
+
+
+def is_token(octets: bytes) -> bool:
+    """Tell whether this is a token of RFC 9110, section 5.6.2, as the names of fields are."""
+    return _TOKEN.fullmatch(octets) is not None
+
+
+def content_length(fields: Fields) -> int | None:
+    """Give the declared length of the body in bytes; None if there is none. The framing has been checked before."""
+    for name, value in fields:
+        if name.lower() == b"content-length":
+            return int(value)
+    return None
+
+
+def _names_if_sendable(fields: Fields) -> list[bytes] | None:
+    """Give the names in lower case, in order; None if one is no token, or a value has controls.
+
+    All are looked at together, in a few steps that do not grow with the number of fields.
+    """
+    if not fields:
+        return []
+    lines = b"\n".join([name for name, _ in fields])
+    names = lines.lower().split(b"\n")
+    if len(names) != len(fields) or b"" in names or _IN_NO_TOKEN.search(lines):
+        return None
+    return None if _FORBIDDEN_IN_VALUE.search(b"".join([value for _, value in fields])) else names
+
+
+def _has_one_length_at_most(fields: Fields) -> bool:
+    lengths = [value for name, value in fields if name.lower() == b"content-length"]
+    return len(lengths) < 2 and all(value.isdigit() and len(value) <= _LONGEST_LENGTH_DIGITS for value in lengths)
+
+
+def has_body(fields: Fields) -> bool:
+    """Tell whether a request with these fields carries a body (RFC 9112, section 6.3)."""
+    names = {name.lower() for name, _ in fields}
+    return b"content-length" in names or b"transfer-encoding" in names
+
+
+def expects_continue(fields: Fields, http_version: str) -> bool:
+    """Return whether the client waits for 100 Continue before it sends the body (RFC 9110, section 10.1.1)."""
+    is_asked_for = any(name.lower() == b"expect" and value.lower() == b"100-continue" for name, value in fields)
+    return is_asked_for and http_version != "1.0"  # whose clients know no 100
+
+
+def asks_for_websocket(fields: Fields) -> bool:
+    """Tell whether a request with these fields asks for a WebSocket (RFC 6455, section 4.1), and nothing besides."""
+    named = {
+        (name.lower(), token.strip(_BLANKS).lower())
+        for name, value in fields
+        if name.lower() in (b"connection", b"upgrade")
+        for token in value.split(b",")
+    }
+    return {(b"connection", b"upgrade"), (b"upgrade", b"websocket")} <= named and not has_body(fields)
+
+
+def without_websocket_fields(fields: Fields) -> Fields:
+    """Return the fields without those of a WebSocket's handshake that are not hop-by-hop (RFC 6455, section 11.3)."""
+    return [field for field in fields if not field[0].lower().startswith(b"sec-websocket-")]
+
+
+def _without(fields: Fields, dropped: frozenset[bytes]) -> Fields:
+    named = {
+        token.strip(_BLANKS).lower()
+        for name, value in fields
+        if name.lower() == b"connection"
+        for token in value.split(b",")
+    }
+    dropped = dropped | named if named else dropped
+    return [(name, value) for name, value in fields if name.lower() not in dropped]

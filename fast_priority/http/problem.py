@@ -1,0 +1,56 @@
+"""The gateway's own errors as responses: `application/problem+json` (RFC 9457) with `Proxy-Status` (RFC 9209)."""
+
+import json
+from collections.abc import Awaitable, Callable, MutableMapping
+from email.utils import formatdate
+from http import HTTPStatus
+from typing import Any
+
+from fast_priority.errors import GatewayError
+from fast_priority.http.message import Fields, Reply
+
+
+def problem_reply(error: GatewayError) -> Reply:
+    """Say in a response of our own what went wrong. It has its Content-Length, and `Connection: close` if need be."""
+    problem = {
+        "type": f"urn:fast-priority:{error.slug}",
+        "title": error.title,
+        "status": error.status,
+        "detail": error.detail,
+        "fault": error.fault,
+    }
+    body = json.dumps(problem).encode()
+    fields: Fields = [
+        (b"content-type", b"application/problem+json"),
+        (b"date", formatdate(usegmt=True).encode()),
+        (b"proxy-status", _proxy_status(error)),
+    ]
+    if error.retry_after_seconds is not None:
+        fields.append((b"retry-after", b"%d" % error.retry_after_seconds))
+    if error.closes_connection:
+        fields.append((b"connection", b"close"))
+    fields.append((b"content-length", b"%d" % len(body)))
+    return Reply(error.status, fields, body)
+
+
+def last_answer(error: GatewayError) -> bytes:
+    """Say it in the bytes of a response after which the connection is closed."""
+    reply = problem_reply(error)
+    fields = [field for field in reply.fields if field[0] != b"connection"]
+    lines = [b"%s: %s" % field for field in [*fields, (b"connection", b"close")]]
+    status = b"HTTP/1.1 %d %s" % (error.status, HTTPStatus(error.status).phrase.encode())
+    return b"\r\n".join([status, *lines, b"", reply.body])
+
+
+async def answer_problem(send: Callable[[MutableMapping[str, Any]], Awaitable[None]], error: GatewayError) -> None:
+    """Answer an ASGI request so."""
+    reply = problem_reply(error)
+    await send({"type": "http.response.start", "status": reply.status, "headers": reply.fields})
+    await send({"type": "http.response.body", "body": reply.body})
+
+
+def _proxy_status(error: GatewayError) -> bytes:
+    """The field of RFC 9209: who speaks, what went wrong, in words (a structured-field string is printable ASCII)."""
+    words = error.detail.encode("ascii", "replace").decode().replace("\\", "\\\\").replace('"', '\\"')
+    words = "".join(character if character.isprintable() else " " for character in words)
+    return f'fast-priority; error={error.proxy_error}; details="{words}"'.encode()

@@ -1,0 +1,1 @@
+"""What gateway and worker send each other: `frames` are the messages, `conversation` is their order."""

@@ -1,0 +1,93 @@
+"""uvicorn's server, with an end that loses nothing: what has come is answered, and told to come elsewhere next."""
+
+import asyncio
+import logging
+import os
+import socket
+import time
+from collections.abc import Callable
+from contextlib import ExitStack, suppress
+from types import FrameType
+
+import uvicorn
+
+from fast_priority.server.timeouts import ConnectionClocks
+
+logger = logging.getLogger(__name__)
+
+_IDLE_SECONDS = 1.0  # a request may be on its way on a connection that looks idle
+_LAST_WORDS_SECONDS = 3.0
+_LOOK_SECONDS = 0.05
+_TWICE_SECONDS = 1.0  # a terminal, a shell and a supervisor may all signal: at once is once
+
+
+class GracefulServer(uvicorn.Server):
+    """Serves until SIGTERM or SIGINT, then for up to `drain_seconds` answers what has come; once more ends it at once.
+
+    `on_drain` is called when it begins to end. The exit status of an orderly end is 0.
+    """
+
+    def __init__(
+        self, config: uvicorn.Config, clocks: ConnectionClocks, drain_seconds: float, on_drain: Callable[[], None]
+    ) -> None:
+        super().__init__(config)
+        self._clocks = clocks
+        self._drain_seconds = drain_seconds
+        self._on_drain = on_drain
+        self._asked_at: float | None = None
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Take a signal. uvicorn would raise it again at the end, which then looks like a death by it."""
+        now = time.monotonic()
+        self._asked_at = self._asked_at or now
+        self.should_exit = True
+        self.force_exit = now - self._asked_at > _TWICE_SECONDS
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """End in order."""
+        self._on_drain()
+        came_last = self._stop_listening()
+        for one in sockets or []:
+            one.close()
+        loop = asyncio.get_running_loop()
+        for connection in came_last:
+            await loop.connect_accepted_socket(self._make_protocol, connection)
+        for protocol in list(self.server_state.connections):
+            protocol.shutdown()
+        self._clocks.hurry_idle(_IDLE_SECONDS)
+        under_way = len(self.server_state.tasks)
+        logger.info("takes no more connections; answers %d requests, for up to %g s", under_way, self._drain_seconds)
+        if not await self._have_all_gone(self._drain_seconds):
+            logger.warning("the time is over: %d requests are given up", len(self.server_state.tasks))
+            for protocol in list(self.server_state.connections):
+                protocol.give_up()  # type: ignore[union-attr]  # they are ours, or have been taken over
+            await self._have_all_gone(_LAST_WORDS_SECONDS)
+        if not self.force_exit:
+            await self.lifespan.shutdown()
+
+    def _stop_listening(self) -> list[socket.socket]:
+        """Close what listens; give the connections that wait to be accepted, which that would reset."""
+        accepted: list[socket.socket] = []
+        with ExitStack() as listening:
+            for server in self.servers:
+                for found in server.sockets:
+                    one = listening.enter_context(socket.socket(fileno=os.dup(found.fileno())))
+                    one.setblocking(False)
+                    with suppress(OSError):
+                        while True:
+                            accepted.append(one.accept()[0])
+                server.close()
+        return accepted
+
+    def _make_protocol(self) -> asyncio.Protocol:
+        make: Callable[..., asyncio.Protocol] = self.config.http_protocol_class
+        return make(config=self.config, server_state=self.server_state, app_state=self.lifespan.state)
+
+    async def _have_all_gone(self, within_seconds: float) -> bool:
+        """Tell whether within this time, or by force, there are no connections and no requests left."""
+        deadline = time.monotonic() + within_seconds
+        while (self.server_state.connections or self.server_state.tasks) and not self.force_exit:
+            if time.monotonic() > deadline:
+                return False
+            await asyncio.sleep(_LOOK_SECONDS)
+        return True

@@ -1,0 +1,67 @@
+"""Where the settings in force come from, and what the environment says that nothing reads."""
+
+import difflib
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from fast_priority.settings.model import DOTENV, PREFIX, Settings, dotenv_variables, says_something
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """One setting in force: its variable, its value as text with secrets masked, where it came from, its meaning."""
+
+    variable: str
+    value: str
+    source: str
+    meaning: str
+
+
+def origins(settings: Settings) -> list[Origin]:
+    """Tell of every setting what is in force and where it came from."""
+    from_file = {name.upper() for name, value in dotenv_variables().items() if says_something(name, value)}
+    environment = {name.upper() for name, value in os.environ.items() if says_something(name, value)}
+    found = []
+    for name, field in type(settings).model_fields.items():
+        variables = _variables(name)
+        if environment.intersection(variables):
+            source = "environment"
+        elif from_file.intersection(variables):
+            source = f"file {DOTENV}"
+        else:
+            source = "default"
+        found.append(Origin(variables[0], _shown(getattr(settings, name)), source, field.description or ""))
+    return found
+
+
+def unknown_variables(environment: Mapping[str, str]) -> list[str]:
+    """Give one warning for each FAST_PRIORITY_* variable that nothing reads, with the nearest known name."""
+    known = sorted(variable for name in Settings.model_fields for variable in _variables(name))
+    warnings = []
+    for variable in sorted(name.upper() for name in environment if name.upper().startswith(PREFIX)):
+        if variable not in known:
+            near = difflib.get_close_matches(
+                variable.removeprefix(PREFIX), [name.removeprefix(PREFIX) for name in known], n=1
+            )
+            hint = f"; did you mean {PREFIX}{near[0]}?" if near else "; `fast-priority config` lists the known ones"
+            warnings.append(f"{variable} is not a setting of Fast Priority and is ignored{hint}")
+    return warnings
+
+
+def warnings_about_environment() -> list[str]:
+    """Check the environment and `.env` of this process for variables nothing reads."""
+    return unknown_variables({**dotenv_variables(), **os.environ})
+
+
+def _variables(name: str) -> tuple[str, ...]:
+    return (f"{PREFIX}WORKERS", f"{PREFIX}WORKER") if name == "workers" else (f"{PREFIX}{name.upper()}",)
+
+
+def _shown(value: Any) -> str:
+    if value is None:
+        return "-"
+    if isinstance(value, tuple):
+        return ",".join(value) or "(none)"
+    return str(value)

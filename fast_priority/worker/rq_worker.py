@@ -1,0 +1,141 @@
+"""PriorityWorker: an rq worker with slots.
+
+rq's worker forks for each job and makes five round trips to Redis for it. This one keeps its place among rq's workers
+(`rq info`, `rq suspend`, signals, commands, WorkerPool) but runs its jobs on one event loop, and takes and settles them
+in one round trip. It runs no function at all: a job is data, and forwarding that data is all the worker can do.
+"""
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import uvloop
+from redis import Redis as SyncRedis
+from redis.client import PubSub, PubSubWorkerThread
+from redis.exceptions import ConnectionError as RedisConnectionError
+from rq.defaults import DEFAULT_LOGGING_DATE_FORMAT, DEFAULT_LOGGING_FORMAT
+from rq.queue import Queue
+from rq.worker import BaseWorker
+from rq.worker_registration import clean_worker_registry
+
+from fast_priority.broker.connection import CONNECTION_ERRORS
+from fast_priority.broker.consumer import StockRq
+from fast_priority.broker.jobs import WriteOnlySerializer
+from fast_priority.errors import ConfigurationError
+from fast_priority.scheduling.priority import Priority
+from fast_priority.settings import Settings
+from fast_priority.slots.loop import Serving
+from fast_priority.support.gc_tuning import collect_rarely
+from fast_priority.support.outage_log import Trouble
+from fast_priority.support.signals import held_back
+
+logger = logging.getLogger("rq.worker")
+
+_ANSWER_SECONDS = 5  # signals are held back while a worker registers: not for long, even if Redis hangs
+_QUEUE_NAMES = {priority.value for priority in Priority}
+
+
+class PriorityWorker(BaseWorker):
+    """Serves the queues `high` and `low`, high first, with FAST_PRIORITY_WORKER_CONCURRENCY slots.
+
+    Never holds a request it has no slot for. SIGTERM or SIGINT: it finishes what is in flight and takes no more; once
+    more, a second later: it leaves at once. Redis away: it waits and comes back by itself.
+    """
+
+    def __init__(
+        self,
+        queues: str | Queue | Sequence[str] | Sequence[Queue],
+        name: str | None = None,
+        connection: SyncRedis | None = None,
+        settings: Settings | None = None,
+        prepare_for_work: bool = True,
+        **options: Any,
+    ) -> None:
+        self._settings = settings or Settings.load()
+        if connection is not None and prepare_for_work:
+            wait_for_redis(connection)
+        # rq's own serializer would unpickle anything that stands in a job's hash.
+        options["serializer"] = WriteOnlySerializer
+        super().__init__(_names(queues), name, connection=connection, prepare_for_work=prepare_for_work, **options)
+        served = set(self.queue_names())
+        if prepare_for_work and served != _QUEUE_NAMES:
+            raise ConfigurationError(
+                f"a PriorityWorker serves the queues high and low together, not {', '.join(sorted(served)) or 'none'}"
+            )
+        self.slots = self._settings.worker_concurrency
+
+    def work(
+        self,
+        burst: bool = False,
+        logging_level: str | None = None,
+        date_format: str = DEFAULT_LOGGING_DATE_FORMAT,
+        log_format: str = DEFAULT_LOGGING_FORMAT,
+        max_jobs: int | None = None,
+        max_idle_time: int | None = None,
+        with_scheduler: bool = False,
+        dequeue_strategy: Any = None,
+    ) -> bool:
+        """Serve until told to stop; with `burst`, until the queues are empty. Tells whether any request was served.
+
+        The other options are rq's and mean nothing here: nothing is scheduled, and high always comes first.
+        """
+        # Ended between its birth and its first look at the queues, or in its teardown, it would stay in rq's registers.
+        with held_back():
+            return self._work(burst, logging_level, date_format, log_format)
+
+    def _work(self, burst: bool, logging_level: str | None, date_format: str, log_format: str) -> bool:
+        self.bootstrap(logging_level, date_format, log_format)
+        for queue in self.queues:
+            clean_worker_registry(queue)  # the names of workers that were killed
+        serving = Serving(
+            name=self.name,
+            slots=self.slots,
+            settings=self._settings,
+            stock_rq=StockRq(self.connection),
+            record=self.serialize,
+            burst=burst,
+        )
+        collect_rarely()
+        try:
+            with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+                runner.run(serving.run())
+        finally:
+            with contextlib.suppress(*CONNECTION_ERRORS):
+                self.teardown()  # type: ignore[no-untyped-call]
+        return serving.served > 0
+
+    @property
+    def connection_timeout(self) -> int:
+        """How many seconds what rq's machinery asks of Redis may take; rq's own workers block for minutes there."""
+        return _ANSWER_SECONDS
+
+    def serialize(self) -> dict[str, Any]:
+        """Give what Redis knows of this worker: rq's record and the number of slots."""
+        return {**super().serialize(), "slots": self.slots}
+
+    def _pubsub_exception_handler(self, exc: Exception, pubsub: PubSub, pubsub_thread: PubSubWorkerThread) -> None:
+        # rq's own ends the thread, and with it `rq`'s commands to this worker, at a connection that timed out.
+        lost = exc if not isinstance(exc, CONNECTION_ERRORS) else RedisConnectionError(str(exc))
+        super()._pubsub_exception_handler(lost, pubsub, pubsub_thread)
+
+
+def wait_for_redis(connection: SyncRedis, sleep: Callable[[float], None] = time.sleep) -> None:
+    """Return once Redis answers; look every second."""
+    trouble = Trouble("Redis does not answer", logger)
+    while True:
+        try:
+            connection.ping()
+        except CONNECTION_ERRORS as error:
+            trouble.met(error)
+            sleep(1.0)
+        else:
+            trouble.over()
+            return
+
+
+def _names(queues: str | Queue | Sequence[str] | Sequence[Queue]) -> list[str]:
+    given: Sequence[str | Queue] = [queues] if isinstance(queues, str | Queue) else queues
+    return [queue.name if isinstance(queue, Queue) else queue for queue in given]

@@ -1,0 +1,86 @@
+"""A used Redis against the key table: nothing is there that the table does not name, and nothing stays for ever."""
+
+import re
+
+from fast_priority.broker.consumer import Claimer, Leases, Saying, StockRq
+from fast_priority.broker.keys import KEY_TABLE, KeyRow
+from fast_priority.broker.mailbox import Mailbox
+from fast_priority.broker.producer import Submitter
+from fast_priority.scheduling.priority import Priority
+from fast_priority.settings import Settings
+from tests.unit.broker_rig import HELLO, Rig, until
+
+REGISTERS = {"rq:queues", "rq:workers", "rq:workers:<queue>"}
+"""rq's registers of what exists: sets of a few names, which rq itself keeps without a TTL."""
+
+
+def row_of(key: str) -> KeyRow | None:
+    rows = [row for row in KEY_TABLE if re.fullmatch(re.sub(r"<\w+>", "[^:]+", row.pattern), key)]
+    assert len(rows) <= 1, f"{key} fits several rows"
+    return rows[0] if rows else None
+
+
+def used(rig: Rig) -> dict[str, str]:
+    return {key: rig.redis.type(key).decode() for key in rig.all_keys()}
+
+
+async def use_everything(rig: Rig, claimer: Claimer, leases: Leases) -> None:
+    """Leave a request in every state there is: queued, started, refused, answered and not yet read."""
+    async with Submitter(Settings.load()) as submitter:
+        for priority in (*Priority, *Priority, Priority.LOW):
+            await rig.queue(submitter, priority)
+        turn = await claimer.take_turn([], 4)
+        answered, refused, *started = turn.claims
+        gone = "a gateway that stopped reading"
+        rig.redis.set(f"rq:fast-priority:gateway:{gone}", "1", ex=15)
+        await claimer.take_turn([Saying(answered._replace(gateway_id=gone), HELLO)], 0)
+        StockRq(rig.redis).refuse(refused, "not ours")
+        await leases.renew({"birth": "now"}, started)
+        await claimer.end_waiting()
+        await stop_in_the_midst_of_reading(rig)
+        over = await rig.queue(submitter, Priority.LOW)
+        await rig.queue(submitter, Priority.LOW)
+        rig.redis.delete(f"rq:job:{rig.ids(Priority.LOW)[-2]}")
+        over.cancel()
+        await until("what was given up is marked", lambda: bool(rig.all_keys("rq:fast-priority:over:*")))
+
+
+async def stop_in_the_midst_of_reading(rig: Rig) -> None:
+    mailbox = Mailbox("stopped", {}, lambda _: None)
+    rig.redis.rpush("rq:fast-priority:inbox:stopped", "a frame")
+    rig.redis.expire("rq:fast-priority:inbox:stopped", 60)
+    await mailbox.read_once()
+
+
+async def test_every_key_is_in_the_table(rig: Rig, claimer: Claimer, leases: Leases) -> None:
+    """Every key in a used Redis has a row in the table, which says of what type it is."""
+    await use_everything(rig, claimer, leases)
+    for key, kind in used(rig).items():
+        row = row_of(key)
+        assert row is not None, f"{key} is in no row of the key table"
+        assert row.kind == kind
+
+
+async def test_every_row_is_used(rig: Rig, claimer: Claimer, leases: Leases) -> None:
+    """Every row of the table stands for a key that there really is, but for the channel, which is not stored."""
+    await use_everything(rig, claimer, leases)
+    for priority in Priority:
+        rig.redis.rpush(f"rq:queue:{priority}", "keeps the queue from being empty")
+    seen = {row.pattern for row in map(row_of, used(rig)) if row is not None}
+    stored = {row.pattern for row in KEY_TABLE if row.kind != "channel"}
+    assert seen == stored
+
+
+async def test_no_key_stays_for_ever(rig: Rig, claimer: Claimer, leases: Leases) -> None:
+    """Every key in a used Redis expires, but for rq's registers."""
+    await use_everything(rig, claimer, leases)
+    for_ever = {key for key in used(rig) if rig.redis.ttl(key) == -1}
+    assert {row.pattern for row in map(row_of, for_ever) if row is not None} <= REGISTERS
+
+
+async def test_registers_are_small(rig: Rig, claimer: Claimer, leases: Leases) -> None:
+    """rq's registers hold two queues and the workers that there are, however many requests came."""
+    await use_everything(rig, claimer, leases)
+    await use_everything(rig, claimer, leases)
+    sizes = {key: rig.redis.scard(key) for key, kind in used(rig).items() if kind == "set"}
+    assert sizes == {"rq:queues": 2, "rq:workers": 1, "rq:workers:high": 1, "rq:workers:low": 1}

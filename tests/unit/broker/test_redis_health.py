@@ -1,0 +1,121 @@
+"""What one process knows of its Redis: the server, its clock, and whether it was away."""
+
+from collections.abc import Iterator
+from unittest import mock
+
+import pytest
+
+from fast_priority.broker.connection import RedisHealth
+
+EPOCH_SECONDS = 1_700_000_000.0
+
+
+class Clocks:
+    """The clock of this machine, and Redis's, which a test can set."""
+
+    def __init__(self) -> None:
+        self.here_seconds = 50.0
+        self.set_forward_seconds = 0.0
+
+    def redis(self) -> tuple[int, int]:
+        told = EPOCH_SECONDS + self.here_seconds + self.set_forward_seconds
+        return int(told), round(told % 1 * 1e6)
+
+    def monotonic(self) -> float:
+        return self.here_seconds
+
+
+@pytest.fixture
+def clocks() -> Iterator[Clocks]:
+    clocks = Clocks()
+    with mock.patch("fast_priority.broker.connection.redis_health.time.monotonic", clocks.monotonic):
+        yield clocks
+
+
+def answer(health: RedisHealth, clocks: Clocks, server: bytes = b"one", way_seconds: float = 0.0) -> None:
+    """Ask and be answered: Redis reads its clock half way."""
+    asked_at = clocks.here_seconds
+    clocks.here_seconds += way_seconds / 2
+    told = clocks.redis()
+    clocks.here_seconds += way_seconds / 2
+    health.note_held_up(asked_at)
+    health.note_answer(server, told, asked_at)
+
+
+def test_well(clocks: Clocks) -> None:
+    """A Redis that always answers at once, and whose clock goes as ours does, was not away."""
+    health = RedisHealth()
+    for _ in range(5):
+        answer(health, clocks)
+        clocks.here_seconds += 20
+    assert not health.was_away_within(60)
+    assert health.upsets == 0
+
+
+def test_away(clocks: Clocks) -> None:
+    """A Redis that did not answer counts as away for a while after it has come back."""
+    health = RedisHealth()
+    answer(health, clocks)
+    health.note_away()
+    answer(health, clocks)
+    assert health.was_away_within(3)
+    clocks.here_seconds += 4
+    assert not health.was_away_within(3)
+
+
+def test_another_server(clocks: Clocks) -> None:
+    """Another server in the place of the first counts as one that was away; the first there is does not."""
+    health = RedisHealth()
+    answer(health, clocks, b"one")
+    assert not health.was_away_within(60)
+    answer(health, clocks, b"two")
+    assert health.was_away_within(60)
+    assert health.upsets == 1
+
+
+def test_late(clocks: Clocks) -> None:
+    """An answer that took over a second is that of a Redis that was held up, and no upset."""
+    health = RedisHealth()
+    answer(health, clocks, way_seconds=5)
+    assert health.was_away_within(60)
+    assert health.upsets == 0
+
+
+@pytest.mark.parametrize("seconds", [0.6, 2.0, 5.0, 3600.0, -0.6, -5.0, -86_400.0])
+def test_a_clock_that_was_set(clocks: Clocks, seconds: float) -> None:
+    """A clock that was set, forward or back, counts as a Redis that was away, and is known as it is at once."""
+    health = RedisHealth()
+    answer(health, clocks)
+    clocks.set_forward_seconds = seconds
+    answer(health, clocks)
+    assert health.was_away_within(3)
+    assert health.upsets == 1
+    assert health.ahead_seconds == pytest.approx(EPOCH_SECONDS + seconds, abs=1e-3)
+    clocks.here_seconds += 10
+    answer(health, clocks)
+    assert health.upsets == 1
+
+
+@pytest.mark.parametrize("way_seconds", [0.0, 0.15, 0.9])
+def test_a_slow_answer_is_no_clock_that_was_set(clocks: Clocks, way_seconds: float) -> None:
+    """However long the way to Redis and back takes, its clock does not seem to have been set."""
+    health = RedisHealth()
+    for way in (0.001, way_seconds, 0.001, way_seconds):
+        answer(health, clocks, way_seconds=way)
+        clocks.here_seconds += 3
+    assert health.upsets == 0
+
+
+def test_unknown_before_the_first_answer() -> None:
+    """Before Redis has answered nothing is known of its clock."""
+    health = RedisHealth()
+    assert (health.ahead_seconds, health.clock_seconds(0.0)) == (None, None)
+
+
+@pytest.mark.parametrize("way_seconds", [0.0, 0.1, 0.5])
+def test_never_later_than_redis(clocks: Clocks, way_seconds: float) -> None:
+    """The time that is told for Redis is never after its own, and behind it by at most what the look took."""
+    health = RedisHealth()
+    answer(health, clocks, way_seconds=way_seconds)
+    assert health.ahead_seconds is not None
+    assert EPOCH_SECONDS - way_seconds - 1e-3 <= health.ahead_seconds <= EPOCH_SECONDS + 1e-3

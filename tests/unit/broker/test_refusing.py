@@ -1,0 +1,119 @@
+"""Jobs on our queues that are not ours: refused, kept with the reason, and never run."""
+
+import pickle
+import time
+from typing import Any
+
+import pytest
+from fakeredis import FakeRedis
+from rq import Queue
+from rq.job import Job
+from rq.registry import FailedJobRegistry
+from rq.results import Result
+
+from fast_priority.broker import keys
+from fast_priority.broker.consumer import Claim, Claimer, StockRq
+from fast_priority.broker.jobs import FORWARD, NotOurJob, WriteOnlySerializer, payload_of
+from tests.unit.broker_rig import Rig
+
+REASON = "its pickle names os.system, and no names are taken"
+
+
+class RunsCode:
+    def __reduce__(self) -> tuple[Any, ...]:
+        return pytest.fail, ("a job's pickle was executed",)
+
+
+async def claim_of(rig: Rig, claimer: Claimer, job_id: str, data: bytes, queue: str = "low") -> Claim:
+    rig.redis.hset(keys.job(job_id), mapping={"data": data, "status": "queued", "origin": queue})
+    rig.redis.rpush(f"rq:queue:{queue}", job_id)
+    (claim,) = (await claimer.take_turn([], 1)).claims
+    return claim
+
+
+async def test_pickle_that_names_code(rig: Rig, claimer: Claimer) -> None:
+    """A job whose pickle names code is refused before any of it runs, with what it named."""
+    claim = await claim_of(rig, claimer, "job", pickle.dumps((FORWARD, None, (RunsCode(),), {})))
+    with pytest.raises(NotOurJob, match="names _pytest"):
+        payload_of(claim.data, 1024)
+
+
+async def test_another_apps_job(rig: Rig, claimer: Claimer) -> None:
+    """A job that another program enqueued with rq is claimed as nobody's, and its function is not run."""
+    Queue("high", connection=rig.redis).enqueue("pytest.fail", "an rq job was run")
+    (claim,) = (await claimer.take_turn([], 1)).claims
+    assert claim.gateway_id == ""
+    with pytest.raises(NotOurJob, match=r"pytest\.fail"):
+        payload_of(claim.data, 1024)
+
+
+async def test_failed_registry(rig: Rig, claimer: Claimer) -> None:
+    """A refused job is in the failed registry of its queue, where rq's tools show it."""
+    StockRq(rig.redis).refuse(await claim_of(rig, claimer, "job", b"x"), REASON)
+    assert FailedJobRegistry("low", connection=rig.redis).get_job_ids() == ["job"]
+    assert FailedJobRegistry("high", connection=rig.redis).get_job_ids() == []
+
+
+async def test_reason(rig: Rig, claimer: Claimer) -> None:
+    """rq gives the reason as the job's latest result."""
+    StockRq(rig.redis).refuse(await claim_of(rig, claimer, "job", b"x"), REASON)
+    job = Job("job", connection=rig.redis, serializer=WriteOnlySerializer)
+    result = Result.fetch_latest(job)
+    assert result is not None
+    assert (result.type, result.exc_string) == (Result.Type.FAILED, REASON)
+
+
+async def test_status(rig: Rig, claimer: Claimer) -> None:
+    """A refused job has failed in rq's eyes, and is otherwise as it was."""
+    StockRq(rig.redis).refuse(await claim_of(rig, claimer, "job", b"its data"), REASON)
+    job = rig.redis.hgetall(keys.job("job"))
+    assert (job[b"status"], job[b"data"]) == (b"failed", b"its data")
+
+
+async def test_no_longer_started(rig: Rig, claimer: Claimer) -> None:
+    """A refused job has no lease any more."""
+    claim = await claim_of(rig, claimer, "job", b"x")
+    StockRq(rig.redis).refuse(claim, REASON)
+    assert rig.lease(claim) is None
+
+
+async def test_kept_for_a_day(rig: Rig, claimer: Claimer) -> None:
+    """All that is kept of a refused job expires."""
+    StockRq(rig.redis).refuse(await claim_of(rig, claimer, "job", b"x"), REASON)
+    kept = set(rig.all_keys()) - set(rig.all_keys("rq:queue*"))
+    assert {keys.job("job"), keys.failed("low")} <= kept
+    assert all(0 < rig.redis.ttl(key) <= keys.FAILED_TTL_SECONDS for key in kept)
+    score = rig.redis.zscore(keys.failed("low"), "job")
+    assert score is not None
+    assert score > time.time()
+
+
+@pytest.mark.parametrize("job_id", [b"a job", b"job:1", b"../job", "jöb".encode(), b"job\n", b"\xff"])
+async def test_id_that_rq_does_not_take(rig: Rig, claimer: Claimer, job_id: bytes) -> None:
+    """A job whose id rq's tools would stumble over, or that is not even text, is removed instead of claimed."""
+    rig.redis.hset(b"rq:job:" + job_id, mapping={"data": b"x", "status": "queued"})
+    rig.redis.rpush("rq:queue:low", job_id)
+    assert (await claimer.take_turn([], 1)).claims == []
+    assert rig.redis.keys("rq:job:*") == []
+
+
+async def test_refused_again(rig: Rig, claimer: Claimer) -> None:
+    """Refusing once more, as after an answer of Redis that was lost, is harmless."""
+    claim = await claim_of(rig, claimer, "job", b"x")
+    StockRq(rig.redis).refuse(claim, REASON)
+    StockRq(rig.redis).refuse(claim, REASON)
+    assert FailedJobRegistry("low", connection=rig.redis).get_job_ids() == ["job"]
+
+
+async def test_redis_lost_the_job(rig: Rig, claimer: Claimer) -> None:
+    """Refusing a job that expired meanwhile leaves nothing behind that does not expire."""
+    claim = await claim_of(rig, claimer, "job", b"x")
+    rig.redis.flushall()
+    StockRq(rig.redis).refuse(claim, REASON)
+    assert all(rig.redis.ttl(key) > 0 for key in rig.all_keys())
+
+
+def test_sync_client_of_the_rig_shares_the_server(rig: Rig) -> None:
+    """What one client of the fake Redis writes, another reads: these tests look at what they think they look at."""
+    rig.redis.set("key", "value")
+    assert FakeRedis(server=rig.server).get("key") == b"value"

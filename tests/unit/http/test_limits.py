@@ -1,0 +1,46 @@
+"""How much of a request's head is taken."""
+
+import pytest
+
+from fast_priority.errors import RequestFieldsTooLarge, RequestLineTooLong
+from fast_priority.http.limits import LONGEST_REQUEST_LINE_BYTES, MOST_FIELD_BYTES, MOST_FIELDS, HeadLimits
+
+
+def test_a_request_line_may_be_as_long_as_the_limit() -> None:
+    """The whole line counts, method and version with it, and not a byte more than the limit is taken."""
+    longest = b"/" * (LONGEST_REQUEST_LINE_BYTES - len("GET  HTTP/1.1"))
+    HeadLimits().count_target(b"GET", longest)
+    with pytest.raises(RequestLineTooLong):
+        HeadLimits().count_target(b"GET", longest + b"/")
+
+
+def test_fields_may_be_as_large_as_the_limit() -> None:
+    """All fields together count, with what stands around their values."""
+    limits = HeadLimits()
+    limits.count_field(b"x", b"y" * (MOST_FIELD_BYTES - len("x: \r\n") - len("x: \r\n")))
+    limits.count_field(b"x", b"")
+    with pytest.raises(RequestFieldsTooLarge):
+        limits.count_field(b"x", b"")
+
+
+def test_fields_may_be_as_many_as_the_limit() -> None:
+    """The number of field lines is bounded, and each head is counted for itself."""
+    limits = HeadLimits()
+    for _ in range(2):
+        limits.begin()
+        for _ in range(MOST_FIELDS):
+            limits.count_field(b"x", b"")
+    with pytest.raises(RequestFieldsTooLarge):
+        limits.count_field(b"x", b"")
+
+
+def test_what_never_ends_is_refused() -> None:
+    """Bytes that become neither a head nor a body are taken only as long as they could become one."""
+    limits = HeadLimits()
+    limits.count_received(LONGEST_REQUEST_LINE_BYTES + MOST_FIELD_BYTES)
+    limits.check_progress()
+    limits.count_received(65536)
+    with pytest.raises(RequestFieldsTooLarge):
+        limits.check_progress()
+    limits.progress()
+    limits.check_progress()

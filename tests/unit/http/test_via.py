@@ -1,0 +1,95 @@
+"""Whether a message has passed one of us before, however Via is written."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fast_priority.http.message import Fields
+from fast_priority.http.via import passed_by_one_of
+
+US = b"fast-priority-0123456789abcdef"
+BEFORE = b"fast-priority-fedcba9876543210"
+NAMES = (US, BEFORE)
+
+
+def via(*values: bytes) -> Fields:
+    return [(b"host", b"x"), *((b"via", value) for value in values)]
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        [b"1.1 " + US],
+        [b"1.0 " + US],
+        [b"HTTP/1.1 " + US],
+        [b"1.1\t" + US],
+        [b"1.1   " + US + b"  "],
+        [b"1.1 " + BEFORE],
+        [b"1.1 " + US.upper()],
+        [b"1.1 " + US.title()],
+        [b"1.1 " + US + b":8000"],
+        [b"1.1 " + US + b" (comment)"],
+        [b"1.1 " + US + b" (a (nested) one, with a comma)"],
+        [b"1.1 nginx, 1.1 " + US],
+        [b"1.1 nginx,1.1 " + US + b",1.1 haproxy"],
+        [b"1.1 nginx (a, b), 1.1 " + US],
+        [b"1.1 nginx (a \\) b), 1.1 " + US],
+        [b"1.1 nginx", b"1.1 " + US, b"1.1 haproxy"],
+        [b", ,1.1 " + US + b", "],
+        [b"1.1 nginx (never closed, 1.1 " + US],
+        [b"1.1 nginx ), 1.1 " + US],
+        [b"1.1 nginx \\, 1.1 " + US],
+        [b"1.1 \xff, 1.1 " + US],
+        [b"1.1 " + US + b" what should not be here"],
+    ],
+)
+def test_our_name_is_found(values: list[bytes]) -> None:
+    """A name of ours is found in every spelling that RFC 9110, section 7.6.3, allows, and in malformed values."""
+    assert passed_by_one_of(NAMES, via(*values))
+
+
+def test_the_name_of_the_field_is_compared_without_case() -> None:
+    """The field may be written `VIA`."""
+    assert passed_by_one_of(NAMES, [(b"VIA", b"1.1 " + US)])
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        [],
+        [b""],
+        [b"1.1 fast-priority"],
+        [b"1.1 " + US[:-1]],
+        [b"1.1 " + US + b"0"],
+        [b"1.1 x" + US],
+        [b"1.1 " + US + b".example"],
+        [b"1.1 fast-priority-1111111111111111"],
+        [b"1.1 nginx (1.1 " + US + b")"],
+        [b"1.1 nginx (behind (1.1 " + US + b", 1.1 " + US + b"))"],
+        [b"1.1 nginx (a \\( b, 1.1 " + US + b")"],
+        [b"1.1 nginx " + US],
+        [US],
+        [US + b" nginx"],
+        [b"1.1, " + US],
+    ],
+)
+def test_other_names_are_not_taken_for_ours(values: list[bytes]) -> None:
+    """Another name, a part of ours, and ours in a comment or where no name stands, are not ours."""
+    assert not passed_by_one_of(NAMES, via(*values))
+
+
+def test_other_fields_are_not_read() -> None:
+    """Only Via counts."""
+    assert not passed_by_one_of(NAMES, [(b"x-via", b"1.1 " + US), (b"forwarded", b"1.1 " + US)])
+
+
+@given(st.lists(st.sampled_from([b"(", b")", b",", b"\\", b" ", b"1.1", US, b"x", b"\xff", b":"]), max_size=30))
+def test_no_value_fails(pieces: list[bytes]) -> None:
+    """Whatever a client writes is read without an error."""
+    passed_by_one_of(NAMES, via(b"".join(pieces)))
+
+
+@given(st.lists(st.sampled_from([b"(", b")", b"\\", b" ", b"1.1 x", b"\xff", b":"]), max_size=30))
+def test_no_comment_hides_our_name_that_a_proxy_adds_behind_it(pieces: list[bytes]) -> None:
+    """A client cannot hide a loop: what the gateway adds counts, also where a proxy joins all in one line."""
+    assert passed_by_one_of(NAMES, via(b"".join(pieces) + b", 1.1 " + US))

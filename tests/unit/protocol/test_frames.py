@@ -1,0 +1,167 @@
+"""What travels between gateway and worker survives the way, and nothing else is taken for it."""
+
+from collections.abc import Callable
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fast_priority.http.client_patience import LEAST_BYTES_PER_SECOND
+from fast_priority.http.message import Reply, Request, TargetPolicy
+from fast_priority.protocol.conversation import Wanting
+from fast_priority.protocol.frames import (
+    MOST_CHUNK_BYTES,
+    Chunk,
+    End,
+    Failure,
+    ForwardCall,
+    Frame,
+    Go,
+    Head,
+    Leave,
+    UnreadableMessage,
+    Want,
+    decode_call,
+    decode_frame,
+    encode,
+)
+
+Decoder = Callable[[bytes], ForwardCall | Frame]
+
+field_lines = st.lists(st.tuples(st.binary(), st.binary()))
+requests = st.builds(Request, st.text(), st.binary(), field_lines, st.none() | st.binary())
+numbers = st.floats(allow_nan=False)
+policies = st.builds(TargetPolicy, st.text(), numbers, numbers, st.integers(0, 2**63 - 1))
+calls = st.builds(ForwardCall, requests, policies, st.integers(0, 2**63 - 1), st.booleans(), numbers)
+lines = st.text(st.characters(exclude_categories=["Cc", "Cs", "Zl", "Zp"]), max_size=1000)
+replies = st.builds(Reply, st.integers(200, 599), field_lines, st.binary())
+counts = st.integers(0, 2**63 - 1)
+parts = (
+    replies
+    | st.builds(Failure, lines, lines)
+    | st.builds(Head, st.integers(200, 599), field_lines, lines)
+    | st.builds(Chunk, counts, st.binary().map(memoryview))
+    | st.builds(End, counts)
+    | st.builds(Want, counts, lines)
+    | st.just(Leave())
+    | st.just(Go())
+)
+frames = st.builds(Frame, st.text(), parts)
+
+CALL = ForwardCall(Request("GET", b"/", [], b""), TargetPolicy("http://api", 1.0, 2.0, 3))
+FRAME = Frame("id", Failure("internal-error", "why"))
+both_decoders = pytest.mark.parametrize("decode", [decode_call, decode_frame])
+
+
+@given(calls)
+def test_call_survives(call: ForwardCall) -> None:
+    """A call is read as it was written: every byte, field order and repeated fields."""
+    assert decode_call(encode(call)) == call
+
+
+def test_a_call_of_an_earlier_release() -> None:
+    """A call that says nothing of permits, nor how patient its gateway is with clients, asks for no permit."""
+    earlier = msgspec.msgpack.encode(msgspec.msgpack.decode(encode(CALL))[:-2])
+    assert decode_call(earlier) == CALL
+    assert not decode_call(earlier).is_permit
+
+
+@pytest.mark.parametrize("timeout_seconds", [0.1, 180.0])
+@pytest.mark.parametrize("client_timeout_seconds", [0.1, 15.0, 86_400.0])
+@pytest.mark.parametrize("frames_in_flight", [1, 6, 1024])
+def test_a_worker_is_more_patient_than_the_gateway(
+    timeout_seconds: float, client_timeout_seconds: float, frames_in_flight: int
+) -> None:
+    """It waits for longer than a client may be silent, and than one may take all that is under way to it."""
+    policy = TargetPolicy("http://api", 1.0, timeout_seconds, 0)
+    request = Request("GET", b"/", [], b"")
+    call = ForwardCall(request, policy, frames_in_flight, client_timeout_seconds=client_timeout_seconds)
+    wanting, taken = Wanting(frames_in_flight), 1
+    while wanting.take() is None:
+        taken += 1
+    taking_seconds = client_timeout_seconds + (taken * MOST_CHUNK_BYTES + 4 * 1024 * 1024) / LEAST_BYTES_PER_SECOND
+    assert call.most_sending_silence_seconds > client_timeout_seconds + 10
+    assert call.most_taking_silence_seconds > taking_seconds + 10
+
+
+@given(frames)
+def test_frame_survives(frame: Frame) -> None:
+    """A frame is read as it was written, and no part of it is taken for another."""
+    read = decode_frame(encode(frame))
+    assert (read, type(read.part)) == (frame, type(frame.part))
+
+
+@both_decoders
+@given(data=st.binary())
+def test_any_bytes(decode: Decoder, data: bytes) -> None:
+    """Bytes that are not the message raise UnreadableMessage and nothing else."""
+    try:
+        decode(data)
+    except UnreadableMessage:
+        return
+    pytest.fail("bytes out of thin air were read as a message")
+
+
+@given(calls | frames, st.data())
+def test_cut_short(message: ForwardCall | Frame, data: st.DataObject) -> None:
+    """A message that was cut off is not read."""
+    whole = encode(message)
+    part = whole[: data.draw(st.integers(0, len(whole) - 1))]
+    with pytest.raises(UnreadableMessage):
+        (decode_call if isinstance(message, ForwardCall) else decode_frame)(part)
+
+
+@given(calls | frames, st.data())
+def test_damaged(message: ForwardCall | Frame, data: st.DataObject) -> None:
+    """A message with a byte changed is read as something of its type, or raises UnreadableMessage."""
+    damaged = bytearray(encode(message))
+    damaged[data.draw(st.integers(0, len(damaged) - 1))] = data.draw(st.integers(0, 255))
+    decode: Decoder = decode_call if isinstance(message, ForwardCall) else decode_frame
+    try:
+        assert type(decode(bytes(damaged))) is type(message)
+    except UnreadableMessage:
+        return
+
+
+def test_frame_is_no_call() -> None:
+    """A frame is not taken for a call."""
+    with pytest.raises(UnreadableMessage, match="not a forward call"):
+        decode_call(encode(FRAME))
+
+
+def test_call_is_no_frame() -> None:
+    """A call is not taken for a frame."""
+    with pytest.raises(UnreadableMessage, match="not a frame"):
+        decode_frame(encode(CALL))
+
+
+@both_decoders
+def test_text_that_is_not_utf8(decode: Decoder) -> None:
+    """Text that is not UTF-8 raises UnreadableMessage."""
+    data = encode(CALL).replace(b"\xa3GET", b"\xa3G\xffT") if decode is decode_call else b"\x92\xa1\xff\xc0"
+    with pytest.raises(UnreadableMessage):
+        decode(data)
+
+
+@both_decoders
+def test_nesting_without_end(decode: Decoder) -> None:
+    """A message with something more after its last field, nested without end, raises UnreadableMessage."""
+    whole = encode(CALL if decode is decode_call else FRAME)
+    three_instead_of_two = b"\x93" + whole[1:]
+    with pytest.raises(UnreadableMessage):
+        decode(three_instead_of_two + b"\x91" * 100_000 + b"\x90")
+
+
+def test_messages_do_not_change() -> None:
+    """A message stays as it was made."""
+    with pytest.raises(AttributeError):
+        CALL.request.method = "POST"  # type: ignore[misc]
+
+
+def test_a_chunk_is_bounded() -> None:
+    """A chunk as large as they may be is read; one that is a byte larger is no frame."""
+    largest = Frame("id", Chunk(0, memoryview(bytes(MOST_CHUNK_BYTES))))
+    assert decode_frame(encode(largest)) == largest
+    with pytest.raises(UnreadableMessage):
+        decode_frame(encode(Frame("id", Chunk(0, memoryview(bytes(MOST_CHUNK_BYTES + 1))))))

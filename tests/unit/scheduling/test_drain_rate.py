@@ -1,0 +1,62 @@
+"""How fast the queues are emptied, and when it is worth trying again."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fast_priority.scheduling.drain_rate import DrainRate, retry_after_seconds
+
+
+def rate_after(*looks: tuple[float, dict[str, int]]) -> float:
+    rate = DrainRate()
+    for now, ended in looks:
+        rate.note(ended, now)
+    return rate.per_second()
+
+
+def test_nobody_knows_at_first() -> None:
+    """What was ended before the first look says nothing."""
+    assert rate_after() == 0
+    assert rate_after((0, {"a": 1000})) == 0
+
+
+def test_all_workers_count() -> None:
+    """The rate is what all workers ended between the looks, in a second."""
+    assert rate_after((0, {"a": 5, "b": 7}), (2, {"a": 8, "b": 8})) == 2
+
+
+def test_a_worker_that_comes_counts_and_one_that_leaves_takes_nothing_back() -> None:
+    """Workers that are replaced leave the rate as it is."""
+    assert rate_after((0, {"old": 100}), (2, {"old": 110}), (4, {"new": 10})) == 5
+
+
+def test_old_looks_are_forgotten() -> None:
+    """Only the last 30 s count: queues that come to a standstill are known to stand still."""
+    busy = [(float(second), {"a": 10 * second}) for second in range(0, 20, 2)]
+    still = [(float(second), {"a": 180}) for second in range(20, 60, 2)]
+    assert rate_after(*busy) == 10
+    assert rate_after(*busy, *still) == 0
+
+
+@pytest.mark.parametrize(
+    ("ahead", "per_second", "jitter", "seconds"),
+    [
+        (100, 10, 1.0, 10),
+        (100, 10, 0.8, 8),
+        (100, 10, 1.2, 12),
+        (0, 10, 1.0, 1),
+        (1, 1000, 1.2, 1),
+        (10_000, 1, 1.2, 60),
+        (10_000, 1, 0.8, 40),
+        (5, 0, 1.0, 50),
+    ],
+)
+def test_when_to_try_again(ahead: int, per_second: float, jitter: float, seconds: int) -> None:
+    """It is as long as what is ahead takes, spread; the longest is spread as well, and so is a standstill."""
+    assert retry_after_seconds(ahead, per_second, jitter) == seconds
+
+
+@given(st.integers(0, 10**7), st.floats(0, 1e6), st.floats(0.8, 1.2))
+def test_it_is_never_out_of_bounds(ahead: int, per_second: float, jitter: float) -> None:
+    """Whatever was measured, it is 1 to 60 seconds."""
+    assert 1 <= retry_after_seconds(ahead, per_second, jitter) <= 60

@@ -1,0 +1,366 @@
+"""Permits: a worker holds a slot while the gateway itself talks to the target. Both ends of one."""
+
+import asyncio
+import time
+import weakref
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+from redis import Redis
+
+from fast_priority.broker import keys
+from fast_priority.broker.consumer import Claim, Claimer, Saying, StockRq
+from fast_priority.broker.jobs import JobTemplate
+from fast_priority.broker.producer import Permit, Submitter
+from fast_priority.errors import NotSent, RequestLost, TargetRefused, without_traces
+from fast_priority.http.message import Request, TargetPolicy
+from fast_priority.protocol.conversation import Conversation
+from fast_priority.protocol.frames import Chunk, Failure, ForwardCall, Frame, Go, Leave, Part, decode_frame, encode
+from fast_priority.scheduling.priority import Priority
+from fast_priority.settings import Settings
+from fast_priority.slots import dispatcher as carrier_module
+from fast_priority.slots.dispatcher import Carrier
+from fast_priority.slots.forward import Line
+from fast_priority.slots.in_flight import InFlight
+from fast_priority.support.background import end_all
+from fast_priority.support.elapsed import Moment
+from tests.harness import without_collector
+from tests.unit.broker_rig import PATIENCE_SECONDS, Rig, until
+
+CALL = encode(ForwardCall(Request("GET", b"/", [], b""), TargetPolicy("http://api", 1, 1, 0), is_permit=True))
+LONG = Moment(float("inf"), float("inf"), float("inf"))
+CLAIM = Claim("job-1", "execution-1", "high", "gateway-1", JobTemplate.data(CALL))
+
+
+# A worker's end.
+
+
+class Worker:
+    """A carrier, what it sends, and how many slots it has freed."""
+
+    def __init__(self) -> None:
+        async def say(part: Part) -> None:
+            pytest.fail("nothing is sent on a line")
+
+        self.said: list[Saying] = []
+        self.freed = 0
+        self.in_flight = InFlight(lambda claim: Line("worker-1", say))
+        self.carrier = Carrier(
+            "worker-1", Settings.load(), StockRq(Redis()), self.in_flight, say=self.said.append, freed=self._note_freed
+        )
+
+    @property
+    def parts(self) -> list[Part | None]:
+        return [saying.part for saying in self.said]
+
+    def _note_freed(self, seconds: float) -> None:
+        self.freed += 1
+
+
+@pytest.fixture
+async def worker() -> AsyncIterator[Worker]:
+    worker = Worker()
+    yield worker
+    await worker.carrier.close()
+
+
+async def test_a_worker_lets_the_gateway_go(worker: Worker) -> None:
+    """It sends Go at once, in the same step, sends nothing to the target, and has no task for it."""
+    before = asyncio.all_tasks()
+    worker.carrier.start(CLAIM, LONG)
+    assert worker.said == [Saying(CLAIM, Go(), is_last=False)]
+    assert (len(worker.in_flight), worker.freed) == (1, 0)
+    assert asyncio.all_tasks() == before
+
+
+async def test_a_leave_frees_the_slot(worker: Worker) -> None:
+    """A Leave frees the slot, once, and settles the request without a frame to the gateway."""
+    worker.carrier.start(CLAIM, LONG)
+    for _ in range(2):
+        worker.in_flight.hear(Frame("job-1", Leave()))
+    assert worker.said[1:] == [Saying(CLAIM, None)]
+    assert (len(worker.in_flight), worker.freed) == (0, 1)
+
+
+async def test_a_permit_that_is_over(worker: Worker) -> None:
+    """One that its gateway has given up frees the slot; it is settled, so nothing is sent."""
+    worker.carrier.start(CLAIM, LONG)
+    (carried,) = worker.in_flight
+    carried.give_up()
+    assert (worker.parts, len(worker.in_flight), worker.freed) == ([Go()], 0, 1)
+
+
+async def test_a_worker_that_was_away(worker: Worker) -> None:
+    """One whose lease has run out lets no gateway go: the slot may be another's."""
+    worker.carrier.start(CLAIM, Moment(0.0, 0.0, 0.0))
+    (said,) = worker.said
+    assert isinstance(said.part, Failure)
+    assert (said.part.slug, said.is_last) == (NotSent.slug, True)
+    assert (len(worker.in_flight), worker.freed) == (0, 1)
+
+
+async def test_a_client_that_left_before_the_worker_knew(worker: Worker) -> None:
+    """A Leave that overtakes the claim ends it, and the gateway is not let go."""
+    worker.in_flight.hear(Frame("job-1", Leave()))
+    worker.carrier.start(CLAIM, LONG)
+    assert worker.parts == [None]
+
+
+async def test_a_worker_repeats_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As long as it holds the slot it lets the gateway go again and again, and then no more."""
+    monkeypatch.setattr(carrier_module, "GO_AGAIN_SECONDS", 0.01)
+    worker = Worker()
+    worker.carrier.start(CLAIM, LONG)
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        while len(worker.said) < 4:
+            await asyncio.sleep(0.01)
+    worker.in_flight.hear(Frame("job-1", Leave()))
+    assert len(worker.carrier._permits) == 0
+    assert set(worker.parts[:-1]) == {Go()}
+    assert worker.parts[-1] is None
+    await worker.carrier.close()
+
+
+async def test_a_worker_that_ends_holds_no_slot(worker: Worker) -> None:
+    """One that leaves at once sends nothing more about its permits: their leases run out."""
+    worker.carrier.start(CLAIM, LONG)
+    await worker.carrier.close()
+    assert (worker.parts, len(worker.in_flight)) == ([Go()], 0)
+
+
+async def test_a_permit_leaves_no_cycle(worker: Worker) -> None:
+    """What a worker has held is gone with its end."""
+    with without_collector():
+        worker.carrier.start(CLAIM, LONG)
+        (carried,) = worker.in_flight
+        kept = weakref.ref(carried)
+        del carried
+        worker.in_flight.hear(Frame("job-1", Leave()))
+        assert kept() is None
+
+
+# A gateway's end.
+
+
+async def granted(rig: Rig, submitter: Submitter, claimer: Claimer) -> tuple[Permit, Claim]:
+    """Return a permit, and the claim of the worker that holds the slot."""
+    asking = asyncio.create_task(submitter.ask(Priority.HIGH, CALL, "GET /", is_idempotent=True, attempt=1))
+    await until("it is queued", lambda: rig.waiting(Priority.HIGH) == 1)
+    (claim,) = (await claimer.take_turn([], 1)).claims
+    await claimer.take_turn([Saying(claim, Go(), is_last=False)], 0)
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        permit = await asking
+    assert isinstance(permit, Permit)
+    return permit, claim
+
+
+def mailbox_of_worker(rig: Rig) -> list[Frame]:
+    """What is in the worker's mailbox."""
+    return [decode_frame(frame) for frame in rig.redis.lrange(keys.inbox("worker-1"), 0, -1)]
+
+
+async def test_a_permit_that_is_closed(rig: Rig, submitter: Submitter, claimer: Claimer) -> None:
+    """The worker gets one Leave, however often it is closed, and then nothing of the request is in Redis."""
+    permit, claim = await granted(rig, submitter, claimer)
+    assert mailbox_of_worker(rig) == []
+    for _ in range(2):
+        permit.close()
+    await until("the Leave is sent", lambda: mailbox_of_worker(rig) == [Frame(claim.job_id, Leave())])
+    await until("no more is sent", lambda: not submitter._withdrawals._under_way)
+    assert len(mailbox_of_worker(rig)) == 1
+    await claimer.take_turn([Saying(claim, None)], 0)
+    assert rig.jobs() == []
+    assert submitter._inbox._waiting == {}
+
+
+async def test_a_permit_ends_with_its_block(rig: Rig, submitter: Submitter, claimer: Claimer) -> None:
+    """Its user need not close it."""
+    permit, claim = await granted(rig, submitter, claimer)
+    async with permit:
+        assert mailbox_of_worker(rig) == []
+    await until("the Leave is sent", lambda: mailbox_of_worker(rig) == [Frame(claim.job_id, Leave())])
+
+
+async def test_a_permit_is_looked_after(
+    rig: Rig, submitter: Submitter, claimer: Claimer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """When its job vanishes, what is done with it is cancelled, and its user gets RequestLost."""
+    permit, claim = await granted(rig, submitter, claimer)
+    monkeypatch.setattr(submitter._inbox, "_poll_interval_seconds", 0.01)
+
+    async def use() -> None:
+        async with permit:
+            rig.redis.delete(keys.job(claim.job_id))
+            await asyncio.Event().wait()
+
+    with pytest.raises(RequestLost):
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            await use()
+
+
+async def use_until_lost(conversation: Conversation, lose: Part | Exception) -> list[bool]:
+    """Use a permit until it is lost in this way, and return what it is closed with."""
+    closed: list[bool] = []
+    permit = Permit(conversation, closed.append)
+    conversation.hear(Go())
+    assert conversation.take() == Go()
+
+    async def use() -> None:
+        async with permit:
+            if isinstance(lose, Exception):
+                conversation.fail(lose)
+            else:
+                conversation.hear(lose)
+            await asyncio.Event().wait()
+
+    try:
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            await use()
+    finally:
+        conversation.stir()
+        gone = asyncio.current_task()
+        assert gone is not None
+        assert not gone.cancelling()
+    return closed
+
+
+@pytest.mark.parametrize(
+    ("lose", "error"),
+    [
+        (RequestLost("its job vanished"), RequestLost),
+        (NotSent("it was not sent"), NotSent),
+        (Failure(TargetRefused.slug, "why"), TargetRefused),
+        (Chunk(0, memoryview(b"a")), RequestLost),
+    ],
+)
+async def test_why_a_permit_was_lost(lose: Part | Exception, error: type[Exception]) -> None:
+    """Its user gets the reason; a worker that sends anything else is not believed."""
+    with pytest.raises(error):
+        await use_until_lost(Conversation(), lose)
+
+
+@pytest.mark.parametrize("part", [Go(), None])
+async def test_what_loses_no_permit(part: Part | None) -> None:
+    """A worker that repeats itself, and a look whether there is something, change nothing."""
+    conversation = Conversation()
+    conversation.hear(Go())
+    conversation.take()
+    async with Permit(conversation, lambda has_ended: None):
+        if part is None:
+            conversation.stir()
+        else:
+            conversation.hear(part)
+        for _ in range(10):
+            await asyncio.sleep(0)
+
+
+async def test_a_client_that_leaves_as_the_permit_is_lost() -> None:
+    """Who is cancelled by somebody else at the same time stays cancelled."""
+    conversation = Conversation()
+
+    async def use() -> None:
+        async with Permit(conversation, lambda has_ended: None):
+            conversation.fail(RequestLost())
+            await asyncio.Event().wait()
+
+    using = asyncio.create_task(use())
+    await asyncio.sleep(0)
+    using.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await using
+
+
+async def test_a_permit_that_was_lost_before_it_was_used() -> None:
+    """What happened between the grant and its use is not overlooked."""
+    conversation = Conversation()
+    conversation.fail(RequestLost())
+    with pytest.raises(RequestLost):
+        async with asyncio.timeout(PATIENCE_SECONDS), Permit(conversation, lambda has_ended: None):
+            await asyncio.Event().wait()
+
+
+async def test_an_unknown_permit(rig: Rig, submitter: Submitter, claimer: Claimer) -> None:
+    """A worker that holds a slot for a request that this gateway does not know gets a Leave."""
+    permit, claim = await granted(rig, submitter, claimer)
+    permit._close = lambda has_ended: submitter._inbox.forget(claim.job_id)  # its Leave is lost
+    permit.close()
+    await claimer.take_turn([Saying(claim, Go(), is_last=False)], 0)
+    await until("the Leave is sent", lambda: mailbox_of_worker(rig) == [Frame(claim.job_id, Leave())])
+
+
+async def test_many_unknown_permits(rig: Rig, submitter: Submitter) -> None:
+    """However many are named, only so many are dealt with at once."""
+    for number in range(5000):
+        submitter._end_unknown(str(number))
+    assert len(submitter._withdrawals._under_way) <= 1000
+
+
+async def test_a_gateway_that_was_frozen(rig: Rig, submitter: Submitter, claimer: Claimer) -> None:
+    """One that workers may have taken for dead uses no permit, and the worker gets a Leave."""
+    assert submitter._beating is not None
+    await end_all([submitter._beating])
+    submitter._heartbeat.lives_until = time.monotonic() - 1
+    with pytest.raises(NotSent):
+        await granted(rig, submitter, claimer)
+    await until("the Leave is sent", lambda: len(mailbox_of_worker(rig)) == 1)
+
+
+async def test_a_sign_of_life_counts_from_when_it_was_sent(rig: Rig, submitter: Submitter) -> None:
+    """A gateway lives for others as long as its sign of life does, and not longer."""
+    await until("it has shown it", lambda: bool(rig.all_keys(keys.GATEWAY_PREFIX + "*")))
+    assert submitter._heartbeat.lives_until <= time.monotonic() + keys.GATEWAY_TTL_SECONDS
+
+
+async def test_the_second_attempt_goes_first(rig: Rig, submitter: Submitter) -> None:
+    """It is in front of all others, and there is no third."""
+    rig.ask(submitter, Priority.LOW, b"waits")
+    await until("one waits", lambda: rig.waiting(Priority.LOW) == 1)
+    asking = asyncio.create_task(submitter.ask(Priority.LOW, b"second", "GET /", is_idempotent=True, attempt=2))
+    await until("both wait", lambda: rig.waiting(Priority.LOW) == 2)
+    assert rig.payloads(Priority.LOW) == [b"second", b"waits"]
+    assert rig.redis.hget(keys.job(rig.ids(Priority.LOW)[0]), "again") == b"0"
+    asking.cancel()
+    await asyncio.gather(asking, return_exceptions=True)
+
+
+@pytest.mark.parametrize("attempt", [1, 2])
+async def test_one_attempt_is_one(rig: Rig, submitter: Submitter, claimer: Claimer, attempt: int) -> None:
+    """An attempt that came to nothing is not repeated here: its caller decides."""
+    asking = asyncio.create_task(
+        submitter.ask(Priority.HIGH, CALL, "GET /", is_idempotent=True, attempt=attempt)  # type: ignore[arg-type]
+    )
+    await until("it is queued", lambda: rig.waiting(Priority.HIGH) == 1)
+    (claim,) = (await claimer.take_turn([], 1)).claims
+    await claimer.take_turn([Saying(claim, Failure(NotSent.slug, ""))], 0)
+    with pytest.raises(NotSent):
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            await asking
+    assert rig.waiting(Priority.HIGH) == 0
+
+
+async def test_a_gateway_that_ends_makes_no_second_attempt(rig: Rig) -> None:
+    """Once it has stopped, nothing is queued any more."""
+    async with Submitter(Settings.load()) as submitter:
+        await rig.let_go()
+    with pytest.raises(RequestLost):
+        await submitter.ask(Priority.HIGH, CALL, "GET /", is_idempotent=True, attempt=2)
+    assert rig.waiting(Priority.HIGH) == 0
+
+
+@pytest.mark.parametrize("is_lost", [False, True])
+async def test_a_used_permit_leaves_no_cycle(is_lost: bool) -> None:
+    """It is gone with its end, also if it was lost and the error has been dealt with."""
+    with without_collector():
+        conversation = Conversation()
+        permit = Permit(conversation, lambda has_ended: None)
+        kept: list[weakref.ref[Any]] = [weakref.ref(permit), weakref.ref(conversation)]
+        try:
+            async with permit:
+                if is_lost:
+                    conversation.fail(RequestLost())
+                    await asyncio.Event().wait()
+        except RequestLost as error:
+            without_traces(error)
+        del permit, conversation
+        assert [each() for each in kept] == [None, None]
