@@ -21,7 +21,16 @@ from fast_priority.broker.forecast import Forecast
 from fast_priority.broker.monitor import Observer
 from fast_priority.broker.producer import Submitter
 from fast_priority.errors import ConfigurationError, GatewayError, GatewayNotReady
-from fast_priority.gateway import Gateway, GatewayApp, Health, HealthChecks, Liveness, Readiness, Service, Tunnels
+from fast_priority.gateway import (
+    Gateway,
+    GatewayApp,
+    Health,
+    HealthChecks,
+    Liveness,
+    Readiness,
+    Service,
+    WebSocketProxy,
+)
 from fast_priority.http.message import TargetPolicy
 from fast_priority.http.problem import problem_reply
 from fast_priority.settings import GATEWAY_OPENAPI_PATH, Settings, warnings_about_environment
@@ -84,7 +93,7 @@ async def _service(settings: Settings, policy: TargetPolicy) -> AsyncIterator[Se
             forecast.retry_after_seconds,
             settings.client_timeout,
             submitter.deployment,
-            Tunnels(policy, settings.max_tunnels, settings.client_timeout) if settings.websockets else None,
+            WebSocketProxy(policy, settings.max_tunnels, settings.client_timeout) if settings.websockets else None,
         )
         yield Service(gateway, forecast, HealthChecks(policy.base_url, observer))
 

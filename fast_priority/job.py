@@ -16,9 +16,9 @@ from fast_priority.broker.consumer import StockRq
 from fast_priority.broker.mailbox import Mailbox
 from fast_priority.errors import RequestLost
 from fast_priority.http.fields import check_queued_request
-from fast_priority.protocol.frames import ForwardCall, Frame, Leave, Part, decode_call
+from fast_priority.protocol.frames import Cancel, ForwardCall, Frame, Part, decode_call
 from fast_priority.settings import Settings
-from fast_priority.slots.forward import Last, Line, carry, hold_slot
+from fast_priority.slots.forward import FinalPart, GatewayChannel, carry, hold_slot
 from fast_priority.support.background import end_all, keep_doing
 from fast_priority.target import Target
 
@@ -58,16 +58,16 @@ async def _forward(call: ForwardCall, job: Job, gateway_id: str, stock_rq: Stock
             raise RequestLost("its gateway is gone")
 
     def hear(frame: Frame) -> None:
-        if frame.request_id == job.id and isinstance(frame.part, Leave):
+        if frame.request_id == job.id and isinstance(frame.part, Cancel):
             carrying.cancel()
         elif frame.request_id == job.id:
             line.conversation.hear(frame.part)
 
     # A worker has one job at a time, so frames for the worker are frames for this job.
-    line = Line(job.worker_name or job.id, say)
+    line = GatewayChannel(job.worker_name or job.id, say)
     mailbox = Mailbox(line.mailbox, stock_rq.options, hear)
     held_or_carried = hold_slot(line) if call.is_permit else carry(call, line, Target(policy))
-    carrying: asyncio.Task[Last] = asyncio.create_task(held_or_carried)
+    carrying: asyncio.Task[FinalPart] = asyncio.create_task(held_or_carried)
 
     async def look_after_gateway() -> None:
         await asyncio.sleep(_LOOK_SECONDS)

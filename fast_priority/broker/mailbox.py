@@ -12,7 +12,7 @@ from redis.exceptions import ResponseError
 from fast_priority.broker import keys, scripts
 from fast_priority.broker.connection import CONNECTION_ERRORS, Command, connect, send_together
 from fast_priority.protocol.frames import Frame, UnreadableMessage, decode_frame
-from fast_priority.support.outage_log import Trouble
+from fast_priority.support.outage_log import OutageLog
 
 logger = logging.getLogger(__name__)
 
@@ -45,7 +45,7 @@ class Mailbox:
         self._redis: Redis = connect(options, _BLOCK_SECONDS + _PATIENCE_SECONDS)
         self._hear = hear
         self._expects_much = expects_much
-        self._rubbish = Trouble("dropped what was no frame", logger)
+        self._rubbish = OutageLog("dropped what was no frame", logger)
         self._handed_over = 0  # how many at the head of the list aside have been heard
         self._more_is_aside = True
         self._more_may_be_there = True
@@ -59,7 +59,7 @@ class Mailbox:
             try:
                 frame = decode_frame(data)
             except UnreadableMessage as error:
-                self._rubbish.met(error)
+                self._rubbish.failure(error)
             else:
                 self._hear(frame)
         self._handed_over = len(frames)

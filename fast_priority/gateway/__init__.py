@@ -8,6 +8,6 @@
 from fast_priority.gateway.application import GatewayApp, Service
 from fast_priority.gateway.handler import Gateway
 from fast_priority.gateway.health import Health, HealthChecks, Liveness, Readiness
-from fast_priority.gateway.websockets import Tunnels
+from fast_priority.gateway.websockets import WebSocketProxy
 
-__all__ = ["Gateway", "GatewayApp", "Health", "HealthChecks", "Liveness", "Readiness", "Service", "Tunnels"]
+__all__ = ["Gateway", "GatewayApp", "Health", "HealthChecks", "Liveness", "Readiness", "Service", "WebSocketProxy"]

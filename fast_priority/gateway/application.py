@@ -12,7 +12,7 @@ from fast_priority.errors import MalformedRequest
 from fast_priority.gateway.embedding import Messages, is_direct, method_of_route, relayed, scope_below
 from fast_priority.gateway.handler import Gateway, answer_unavailable
 from fast_priority.gateway.health import HealthChecks
-from fast_priority.gateway.startup import OnEachLoop
+from fast_priority.gateway.startup import OncePerLoop
 from fast_priority.gateway.websockets import decline_websocket
 from fast_priority.http.problem import answer_problem
 from fast_priority.http.root_path import path_below
@@ -34,7 +34,7 @@ class GatewayApp(FastAPI):
     FastAPI. `own_paths` are those of the pages, which are the routes that the application has when `own` is called.
     """
 
-    services: OnEachLoop[Service]
+    services: OncePerLoop[Service]
     """Requests are carried where it runs."""
     is_ending: bool = False
     """Whether the server takes no more connections."""
@@ -43,7 +43,7 @@ class GatewayApp(FastAPI):
 
     def own(self, own_paths: Iterable[str]) -> None:
         """Let the routes that there are now be the pages at these paths, and no addition."""
-        self.services = OnEachLoop(lambda: self.router.lifespan_context(self))
+        self.services = OncePerLoop(lambda: self.router.lifespan_context(self))
         self._own_paths = frozenset(own_paths)
         self._own_pages = APIRouter(routes=list(self.router.routes), redirect_slashes=False)
         self._added_routes, self.router.middleware_stack = self.router.middleware_stack, self._route

@@ -10,11 +10,11 @@ from typing import Any, NamedTuple, Protocol
 
 from fast_priority.broker.producer import Permit
 from fast_priority.errors import GatewayError, GatewayNotReady, RequestLost, without_traces
-from fast_priority.gateway.request_body import ClientBody
-from fast_priority.gateway.response import Answer, Response
-from fast_priority.gateway.websockets import Handshake, Tunnels
+from fast_priority.gateway.request_body import RequestBody
+from fast_priority.gateway.response import ClientResponse, Response
+from fast_priority.gateway.websockets import Handshake, WebSocketProxy
 from fast_priority.http.asgi import ClientLeft, Receive, Scope, Send
-from fast_priority.http.client_patience import ClientPatience
+from fast_priority.http.client_patience import ClientTimeout
 from fast_priority.http.deployment import Deployment
 from fast_priority.http.fields import (
     check_request_framing,
@@ -25,15 +25,15 @@ from fast_priority.http.fields import (
 )
 from fast_priority.http.forwarding import hop_of, onward_request_fields
 from fast_priority.http.max_forwards import answer_as_last, counted_down, ends_here
-from fast_priority.http.memo import remembered
+from fast_priority.http.memo import memoized
 from fast_priority.http.message import Bytes, Fields, Reply, Request
 from fast_priority.http.trusted_proxies import TrustedProxies
 from fast_priority.protocol.frames import ForwardCall, encode
-from fast_priority.protocol.retry import IDEMPOTENT_METHODS, Attempt, may_be_repeated
+from fast_priority.protocol.retry import IDEMPOTENT_METHODS, Attempt, is_retryable
 from fast_priority.scheduling.priority import Priority
 from fast_priority.scheduling.rules import HANDSHAKE, Rules
 from fast_priority.server import Leaving, connection_of
-from fast_priority.support.outage_log import Trouble
+from fast_priority.support.outage_log import OutageLog
 from fast_priority.target import Body, Target
 
 logger = logging.getLogger(__name__)
@@ -102,10 +102,10 @@ class Gateway:
         retry_after_seconds: Callable[[Priority], int],
         client_timeout_seconds: float,
         deployment: Deployment,
-        tunnels: Tunnels | None = None,
+        tunnels: WebSocketProxy | None = None,
     ) -> None:
         self._rules = rules
-        self._read_head = remembered(partial(_read_head, trusted=trusted))
+        self._read_head = memoized(partial(_read_head, trusted=trusted))
         self._queues = queues
         self._target = target
         self._frames_in_flight = frames_in_flight
@@ -113,11 +113,11 @@ class Gateway:
         self._client_timeout_seconds = client_timeout_seconds
         self._deployment = deployment
         self._tunnels = tunnels
-        self._failures: dict[str, Trouble] = {}
+        self._failures: dict[str, OutageLog] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
-        reply = Answer(scope, send, self._client_timeout_seconds, self._deployment.name)
+        reply = ClientResponse(scope, send, self._client_timeout_seconds, self._deployment.name)
         try:
             await self._answer(scope, receive, reply)
         except ClientLeft:
@@ -129,10 +129,10 @@ class Gateway:
 
     def _tell(self, error: GatewayError, scope: Scope) -> None:
         # Failures come in floods: of each kind the log has the first, and then now and then one with a count.
-        kind = self._failures.setdefault(error.slug, Trouble(f"answered {error.status} {error.slug}", logger))
-        kind.met(f"{scope['method']} {scope['path']!a}: {error.detail}")
+        kind = self._failures.setdefault(error.slug, OutageLog(f"answered {error.status} {error.slug}", logger))
+        kind.failure(f"{scope['method']} {scope['path']!a}: {error.detail}")
 
-    async def _answer(self, scope: Scope, receive: Receive, reply: Answer) -> None:
+    async def _answer(self, scope: Scope, receive: Receive, reply: ClientResponse) -> None:
         # Copied before the body is read: a server may append trailer fields to the same list as they come in.
         fields: Fields = list(scope["headers"])
         if self._tunnels is None:
@@ -141,11 +141,11 @@ class Gateway:
         names = self._deployment.names
         head = self._read_head(fields, method, http_version, scope["scheme"], client[0] if client else None, names)
         connection = connection_of(scope)
-        body = ClientBody(
+        body = RequestBody(
             head.declared_bytes,
             receive,
             self._target.policy.max_body_bytes,
-            ClientPatience(self._client_timeout_seconds),
+            ClientTimeout(self._client_timeout_seconds),
             connection,
             comes_when_asked_for=head.expects_continue,
         )
@@ -177,8 +177,8 @@ class Gateway:
         scope: Scope,
         raw_target: bytes,
         fields: Fields,
-        body: ClientBody,
-        reply: Answer,
+        body: RequestBody,
+        reply: ClientResponse,
     ) -> None:
         inline = await body.whole_or_begun()
         request = Request(scope["method"], raw_target, fields, inline)
@@ -210,7 +210,7 @@ class Gateway:
                 error.retry_after_seconds = self._retry_after_seconds(priority)
             raise
 
-    async def _relay(self, outcome: Reply | Stream | Permit, reply: Answer) -> None:
+    async def _relay(self, outcome: Reply | Stream | Permit, reply: ClientResponse) -> None:
         if isinstance(outcome, Reply):
             await reply.relay(outcome)
             return
@@ -221,12 +221,12 @@ class Gateway:
 
     async def _carry_websocket(
         self,
-        tunnels: Tunnels,
+        tunnels: WebSocketProxy,
         priority: Priority | None,
         scope: Scope,
         raw_target: bytes,
         fields: Fields,
-        reply: Answer,
+        reply: ClientResponse,
     ) -> None:
         if priority is None:
             await tunnels.serve(Handshake(raw_target, fields, permits=None), reply)
@@ -245,18 +245,22 @@ class Gateway:
 
         await tunnels.serve(Handshake(raw_target, fields, permit_for, policy.max_body_bytes), reply)
 
-    async def _pass_on(self, method: str, raw_target: bytes, fields: Fields, body: ClientBody, reply: Answer) -> None:
+    async def _pass_on(
+        self, method: str, raw_target: bytes, fields: Fields, body: RequestBody, reply: ClientResponse
+    ) -> None:
         whole = await body.whole_or_begun()
         try:
             await self._exchange(method, raw_target, fields, body.chunks() if whole is None else whole, reply)
         except GatewayError as error:
             is_idempotent = method in IDEMPOTENT_METHODS
             body_was_read = whole is None and body.was_handed_on
-            if reply.has_begun or not may_be_repeated(error, is_idempotent=is_idempotent, body_was_read=body_was_read):
+            if reply.has_begun or not is_retryable(error, is_idempotent=is_idempotent, body_was_read=body_was_read):
                 raise
             await self._exchange(method, raw_target, fields, body.chunks() if whole is None else whole, reply)
 
-    async def _exchange(self, method: str, raw_target: bytes, fields: Fields, sent: Body, reply: Answer) -> None:
+    async def _exchange(
+        self, method: str, raw_target: bytes, fields: Fields, sent: Body, reply: ClientResponse
+    ) -> None:
         async with self._target.exchange(method, raw_target, fields, sent) as response:
             await reply.stream(response)
 
@@ -281,7 +285,7 @@ def _read_head(
     return _Head(onward, declared_bytes, ends_here(method, fields), expects_continue(fields, http_version))
 
 
-async def _until_client_leaves(answering: Coroutine[Any, Any, None], left: Leaving, reply: Answer) -> None:
+async def _until_client_leaves(answering: Coroutine[Any, Any, None], left: Leaving, reply: ClientResponse) -> None:
     """Do what answers the client, unless it leaves first: then that is cancelled and ClientLeft raised."""
     task: asyncio.Task[Any] = asyncio.current_task()  # type: ignore[assignment]  # a coroutine runs in a task
     has_left = False
@@ -304,7 +308,7 @@ async def _until_client_leaves(answering: Coroutine[Any, Any, None], left: Leavi
         left.tell_no_more(leave)
 
 
-async def _unless_client_leaves(answering: Coroutine[Any, Any, None], body: ClientBody, reply: Answer) -> None:
+async def _unless_client_leaves(answering: Coroutine[Any, Any, None], body: RequestBody, reply: ClientResponse) -> None:
     """Do the same behind a server that tells of a client's leaving only if it is asked."""
     waiting, leaving = asyncio.ensure_future(answering), asyncio.ensure_future(body.client_left())
     try:
@@ -320,4 +324,4 @@ async def _unless_client_leaves(answering: Coroutine[Any, Any, None], body: Clie
 
 async def answer_unavailable(scope: Scope, send: Send) -> None:
     """Answer a request while the gateway is not, or no longer, connected to its queues."""
-    await Answer(scope, send).send_error(GatewayNotReady("it is not connected to its queues"))
+    await ClientResponse(scope, send).send_error(GatewayNotReady("it is not connected to its queues"))

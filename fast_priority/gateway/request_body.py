@@ -7,14 +7,14 @@ from time import monotonic
 
 from fast_priority.errors import MalformedRequest, RequestBodyTooLarge, RequestTimeout
 from fast_priority.http.asgi import ClientLeft, Message, Receive
-from fast_priority.http.client_patience import ClientPatience
+from fast_priority.http.client_patience import ClientTimeout
 from fast_priority.http.limits import MOST_WHOLE_BYTES
 from fast_priority.http.message import Bytes
 from fast_priority.server import ClientConnection
 from fast_priority.support.stalls import Timeout
 
 
-class ClientBody:
+class RequestBody:
     """A body that is read when somebody wants it. Raises RequestBodyTooLarge if it is declared too large.
 
     `declared_bytes` is the length that it says it has; None if it says none. `patience` is counted while the body is
@@ -26,7 +26,7 @@ class ClientBody:
         declared_bytes: int | None,
         receive: Receive,
         most_bytes: int,
-        patience: ClientPatience,
+        patience: ClientTimeout,
         connection: ClientConnection | None = None,
         *,
         comes_when_asked_for: bool = False,

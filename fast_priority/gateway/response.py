@@ -13,7 +13,7 @@ from fast_priority.http.deployment import PSEUDONYM
 from fast_priority.http.fields import check_relayed_response, content_length
 from fast_priority.http.forwarding import onward_response_fields
 from fast_priority.http.limits import LARGEST_FIELDS_BYTES
-from fast_priority.http.memo import remembered
+from fast_priority.http.memo import memoized
 from fast_priority.http.message import Bytes, Fields, HttpVersion, Reply
 from fast_priority.http.problem import problem_reply
 from fast_priority.protocol.frames import MOST_CHUNK_BYTES
@@ -46,7 +46,7 @@ class Response(Protocol):
         ...
 
 
-class Answer:
+class ClientResponse:
     """Sends one response.
 
     `run-fast-priority`'s server ends the connection of a client that does not take it. Another server does not: there,
@@ -181,7 +181,7 @@ class Answer:
         await self._send_in_time({"type": "http.response.body", "body": body}, len(body))
 
 
-@remembered
+@memoized
 def _read_relayed(fields: Fields, status: int, http_version: HttpVersion, name: bytes) -> tuple[Fields, int | None]:
     """Give what the client is told, and the declared length of the body. Raises TargetError for what nobody is told."""
     check_relayed_response(status, fields, LARGEST_FIELDS_BYTES)

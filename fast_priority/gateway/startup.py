@@ -27,7 +27,7 @@ class _Keeper(NamedTuple):
     task: asyncio.Task[None]
 
 
-class OnEachLoop(Generic[T]):
+class OncePerLoop(Generic[T]):
     """Holds one T for each event loop that it runs on: connections of one loop are of no use to another.
 
     `lifespan` opens the application's lifespan, in which somebody calls `holding`.

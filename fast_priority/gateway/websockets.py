@@ -15,14 +15,14 @@ from typing import Any
 
 from fast_priority.broker.producer import Permit
 from fast_priority.errors import GatewayError, TooManyTunnels, WebSocketsNotCarried, without_traces
-from fast_priority.gateway.response import Answer
+from fast_priority.gateway.response import ClientResponse
 from fast_priority.http.asgi import Scope, Send
 from fast_priority.http.forwarding import onward_response_fields
 from fast_priority.http.message import Fields, TargetPolicy
 from fast_priority.http.problem import problem_reply
-from fast_priority.protocol.retry import Attempt, error_of_both, may_be_repeated
+from fast_priority.protocol.retry import Attempt, error_of_both, is_retryable
 from fast_priority.support.byte_stream import ByteStream, pump
-from fast_priority.support.outage_log import Trouble
+from fast_priority.support.outage_log import OutageLog
 from fast_priority.support.unsent import Unsent
 from fast_priority.target import Accepted, Declined, ask_for_websocket
 
@@ -50,7 +50,7 @@ class Handshake:
     most_response_bytes: int = 0
 
 
-class Tunnels:
+class WebSocketProxy:
     """The WebSockets of one gateway: those that are open, and those that are asked for.
 
     Of both together there are at most `most`. A client that takes fewer than 500 bytes a second of what waits for it,
@@ -62,10 +62,10 @@ class Tunnels:
         self._most = most
         self._client_patience_seconds = client_patience_seconds
         self._count = 0
-        self._repeated = Trouble("a handshake failed, and is queued again, in front", logger)
-        self._slow = Trouble("broke off a WebSocket, one side of which took nothing", logger)
+        self._repeated = OutageLog("a handshake failed, and is queued again, in front", logger)
+        self._slow = OutageLog("broke off a WebSocket, one side of which took nothing", logger)
 
-    async def serve(self, handshake: Handshake, reply: Answer) -> None:
+    async def serve(self, handshake: Handshake, reply: ClientResponse) -> None:
         """Answer one as the target does, and be the tunnel to its end. Raises GatewayError, TooManyTunnels at once."""
         with self._take_place():
             accepted = await self._shake_hands(handshake, reply)
@@ -82,7 +82,7 @@ class Tunnels:
         finally:
             self._count -= 1
 
-    async def _shake_hands(self, handshake: Handshake, reply: Answer) -> Accepted | None:
+    async def _shake_hands(self, handshake: Handshake, reply: ClientResponse) -> Accepted | None:
         """Return what the target agreed to; None if the client has its response.
 
         An attempt that failed before any of its response was sent on is followed by a second one, as for GET.
@@ -90,9 +90,9 @@ class Tunnels:
         try:
             return await self._attempt(1, handshake, reply)
         except GatewayError as error:
-            if reply.has_begun or not may_be_repeated(error, is_idempotent=True, body_was_read=False):
+            if reply.has_begun or not is_retryable(error, is_idempotent=True, body_was_read=False):
                 raise
-            self._repeated.met(error)
+            self._repeated.failure(error)
             first_error = error
         without_traces(first_error)
         try:
@@ -100,7 +100,7 @@ class Tunnels:
         except GatewayError as error:
             raise error_of_both(first_error, error) from None
 
-    async def _attempt(self, number: Attempt, handshake: Handshake, reply: Answer) -> Accepted | None:
+    async def _attempt(self, number: Attempt, handshake: Handshake, reply: ClientResponse) -> Accepted | None:
         if handshake.permits is None:
             return await self._ask_target(handshake, reply)
         permit = await handshake.permits(number)
@@ -109,7 +109,7 @@ class Tunnels:
         async with permit:
             return await self._ask_target(handshake, reply)
 
-    async def _ask_target(self, handshake: Handshake, reply: Answer) -> Accepted | None:
+    async def _ask_target(self, handshake: Handshake, reply: ClientResponse) -> Accepted | None:
         answer = await ask_for_websocket(
             self._policy,
             handshake.raw_target,
@@ -121,7 +121,7 @@ class Tunnels:
             return None
         return answer
 
-    async def _join(self, accepted: Accepted, reply: Answer) -> None:
+    async def _join(self, accepted: Accepted, reply: ClientResponse) -> None:
         """Send the client the 101, and be the tunnel until it ends."""
         loop, over, target = asyncio.get_running_loop(), asyncio.Event(), accepted.stream
 
@@ -155,7 +155,7 @@ class Tunnels:
         try:
             await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
             if slow.is_set():
-                self._slow.met("its limit is FAST_PRIORITY_CLIENT_TIMEOUT or FAST_PRIORITY_TIMEOUT")
+                self._slow.failure("its limit is FAST_PRIORITY_CLIENT_TIMEOUT or FAST_PRIORITY_TIMEOUT")
             return both.exception() is None if both.done() else over.is_set() and not slow.is_set()
         finally:
             to_client.close()
@@ -166,7 +166,7 @@ class Tunnels:
                 await both
 
 
-async def _relay(answer: Declined, reply: Answer) -> None:
+async def _relay(answer: Declined, reply: ClientResponse) -> None:
     """Send the client the response by which the target declined."""
     is_whole = False
     try:

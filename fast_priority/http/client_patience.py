@@ -8,7 +8,7 @@ LEAST_BYTES_PER_SECOND = 500
 """A client that is slower than that is not ready. Live audio of 8 kbit/s, a slow use of HTTP, moves twice as many."""
 
 
-class ClientPatience:
+class ClientTimeout:
     """The budget of one client: `most_seconds` at first, and never more than that."""
 
     def __init__(self, most_seconds: float) -> None:

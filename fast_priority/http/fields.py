@@ -8,7 +8,7 @@ RFC 9112, section 6: a message whose length can be read two ways is never forwar
 import re
 
 from fast_priority.errors import MalformedRequest, TargetError
-from fast_priority.http.memo import remembered
+from fast_priority.http.memo import memoized
 from fast_priority.http.message import Fields, Request
 
 HOP_BY_HOP = frozenset(
@@ -146,7 +146,7 @@ def check_queued_request(request: Request) -> None:
         raise MalformedRequest("its body is not as long as its Content-Length")
 
 
-@remembered
+@memoized
 def _length_in_queued(fields: Fields) -> int | None:
     names = _names_if_sendable(fields)
     if names is None:

@@ -5,7 +5,7 @@ refused here, however it came this far.
 """
 
 from fast_priority.errors import MalformedRequest
-from fast_priority.http.memo import remembered
+from fast_priority.http.memo import memoized
 from fast_priority.http.message import Fields
 from fast_priority.scheduling.path_readings import climbs
 
@@ -29,7 +29,7 @@ def request_head(method: str, target: bytes, host: bytes, fields: Fields) -> byt
     return b"%s\r\n%s" % (line, _field_lines(fields, host))
 
 
-@remembered
+@memoized
 def _field_lines(fields: Fields, host: bytes) -> bytes:
     if not b"".join([name for name, _ in fields]).isascii():
         raise MalformedRequest("the name of one of its fields is not ASCII")

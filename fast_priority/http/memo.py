@@ -18,7 +18,7 @@ _LARGEST_BYTES = 4096
 """Of larger fields nothing is kept, so that all that is remembered stays small."""
 
 
-def remembered(read: Callable[Concatenate[F, P], T]) -> Callable[Concatenate[F, P], T]:
+def memoized(read: Callable[Concatenate[F, P], T]) -> Callable[Concatenate[F, P], T]:
     """Give what `read` gave for the same fields and arguments, which are to be hashable; an error is not remembered.
 
     Whoever is given something changes nothing in it. The last 256 are kept, of fields of up to 4 KiB.

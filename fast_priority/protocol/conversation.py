@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from fast_priority.errors import RequestLost
-from fast_priority.protocol.frames import Chunk, End, Go, Head, Part, Want
+from fast_priority.protocol.frames import Chunk, Credit, End, Go, Head, Part
 from fast_priority.support.stalls import Timeout
 
 _MOST_UNREAD = 1100  # over any window that the settings allow
@@ -58,9 +58,9 @@ class Conversation:
         """Take what the other side says."""
         self.progress()
         match part:
-            case Want(below, mailbox):
+            case Credit(below, mailbox):
                 self.mailbox = mailbox or self.mailbox
-                self.be_wanted(below)
+                self.grant_credit(below)
                 _wake(self._turn)
                 _wake(self._news)
                 return
@@ -83,7 +83,7 @@ class Conversation:
         self._unread.append(part)
         _wake(self._news)
 
-    def be_wanted(self, below: int) -> None:
+    def grant_credit(self, below: int) -> None:
         """Chunks are wanted up to this number without another word: the other side has said so before."""
         self._wanted_below = max(self._wanted_below, below)
 
@@ -151,7 +151,7 @@ class Conversation:
         return self._chunks_said
 
 
-class Wanting:
+class CreditWindow:
     """Decides when to ask for more chunks: as soon as half of those that may be under way have been taken."""
 
     def __init__(self, frames_in_flight: int) -> None:

@@ -2,13 +2,13 @@
 
 The gateway submits a `ForwardCall`. From then on each side sends the other `Frame`s, of one request each:
 
-    worker to gateway    Want*  (Reply | Failure | Head Chunk* (End | Failure))
-    gateway to worker    Want*  Chunk* End, if the request's body was not in the call; Leave, when the client has left
+    worker to gateway    Credit*  (Reply | Failure | Head Chunk* (End | Failure))
+    gateway to worker    Credit*  Chunk* End, if the body was not in the call; Cancel, when the client has left
 
 or, if the call asks for a permit:
 
     worker to gateway    Go, again every GO_AGAIN_SECONDS; or Failure
-    gateway to worker    Leave, when it does not need the slot any more
+    gateway to worker    Cancel, when it does not need the slot any more
 
 A `Reply` is a whole response; one that is large or slow comes as a head, chunks and an end. A body travels in chunks
 only as far as the other side wants them. All are msgpack arrays checked field by field as they are decoded: bytes that
@@ -43,7 +43,7 @@ _MOST_UNTAKEN_BYTES = 8 * 1024 * 1024  # of a response: in the gateway one chunk
 Count: TypeAlias = Annotated[int, Meta(ge=0)]
 """A number of chunks."""
 
-Line: TypeAlias = Annotated[str, Meta(max_length=1000, pattern=r"^[^\x00-\x1f\x7f-\x9f\u2028\u2029]*\Z")]
+LogLine: TypeAlias = Annotated[str, Meta(max_length=1000, pattern=r"^[^\x00-\x1f\x7f-\x9f\u2028\u2029]*\Z")]
 """Text that a log, and a field, can have in one line."""
 
 
@@ -84,8 +84,8 @@ class ForwardCall(msgspec.Struct, array_like=True, frozen=True, gc=False):
 class Failure(msgspec.Struct, array_like=True, frozen=True, gc=False, tag="failure"):
     """There is no response; `slug` names the GatewayError."""
 
-    slug: Line
-    detail: Line
+    slug: LogLine
+    detail: LogLine
 
 
 class Head(msgspec.Struct, array_like=True, frozen=True, gc=False, tag="head"):
@@ -93,7 +93,7 @@ class Head(msgspec.Struct, array_like=True, frozen=True, gc=False, tag="head"):
 
     status: FinalStatus
     fields: Fields
-    mailbox: Line
+    mailbox: LogLine
     http_version: HttpVersion = "1.1"
 
 
@@ -111,14 +111,14 @@ class End(msgspec.Struct, array_like=True, frozen=True, gc=False, tag="end"):
     number: Count
 
 
-class Want(msgspec.Struct, array_like=True, frozen=True, gc=False, tag="want"):
+class Credit(msgspec.Struct, array_like=True, frozen=True, gc=False, tag="want"):
     """Chunks are wanted up to, and without, this number; a worker says at which mailbox."""
 
     below: Count
-    mailbox: Line = ""
+    mailbox: LogLine = ""
 
 
-class Leave(msgspec.Struct, array_like=True, frozen=True, gc=False, tag="leave"):
+class Cancel(msgspec.Struct, array_like=True, frozen=True, gc=False, tag="leave"):
     """The client has left: nobody waits for the rest."""
 
 
@@ -126,7 +126,7 @@ class Go(msgspec.Struct, array_like=True, frozen=True, gc=False, tag="go"):
     """The permit is there: the gateway may talk to the target, and the worker holds the slot until a Leave comes."""
 
 
-Part: TypeAlias = Reply | Failure | Head | Chunk | End | Want | Leave | Go
+Part: TypeAlias = Reply | Failure | Head | Chunk | End | Credit | Cancel | Go
 
 
 class Frame(msgspec.Struct, array_like=True, frozen=True, gc=False):

@@ -26,7 +26,7 @@ def was_surely_not_sent(error: GatewayError) -> bool:
     return isinstance(error, NotSent | NotQueued)
 
 
-def may_be_repeated(error: GatewayError, *, is_idempotent: bool, body_was_read: bool) -> bool:
+def is_retryable(error: GatewayError, *, is_idempotent: bool, body_was_read: bool) -> bool:
     """Tell whether a request that failed with `error`, and of whose response nothing has come, may be sent again.
 
     What was never sent, always; what the target may have seen, only if that does no harm (RFC 9110, section 9.2.2). A

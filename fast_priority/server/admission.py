@@ -9,15 +9,15 @@ from typing import Any
 from fast_priority.errors import TooManyConnections
 from fast_priority.http.problem import last_answer
 from fast_priority.server.http_protocol import HttpProtocol
-from fast_priority.server.rejected_connection import MOST_OVER_THE_LIMIT, Overflow
+from fast_priority.server.rejected_connection import MOST_OVER_THE_LIMIT, RejectedConnection
 from fast_priority.server.small_reads import SmallReads
-from fast_priority.server.timeouts import ConnectionClocks
-from fast_priority.support.outage_log import Trouble
+from fast_priority.server.timeouts import ConnectionTimeouts
+from fast_priority.support.outage_log import OutageLog
 
 logger = logging.getLogger(__name__)
 
 
-class Door:
+class ConnectionLimiter:
     """Makes the protocol of each client's connection, for uvicorn.
 
     At most `most_connections` at once are clients' (0: no limit), and some more may ask for one of `probes`, paths
@@ -26,7 +26,7 @@ class Door:
 
     def __init__(
         self,
-        clocks: ConnectionClocks,
+        clocks: ConnectionTimeouts,
         most_connections: int = 0,
         probes: frozenset[bytes] = frozenset(),
         retry_after_seconds: Callable[[], int] = lambda: 1,
@@ -35,20 +35,20 @@ class Door:
         self._most_connections = most_connections
         self._probes = probes
         self._retry_after_seconds = retry_after_seconds
-        self._over: set[Overflow] = set()
-        self._trouble = Trouble("answered 503 too-many-connections", logger)
+        self._over: set[RejectedConnection] = set()
+        self._trouble = OutageLog("answered 503 too-many-connections", logger)
 
     def __call__(self, **by_uvicorn: Any) -> asyncio.BaseProtocol:
         """Make one for somebody who has just come."""
         count = len(by_uvicorn["server_state"].connections)
         if not self._most_connections or count < self._most_connections or self._clocks.make_room():
             return SmallReads(HttpProtocol(clocks=self._clocks, **by_uvicorn))
-        return Overflow(self._over, self._refusal, self._probes, partial(self._let_in, by_uvicorn))
+        return RejectedConnection(self._over, self._refusal, self._probes, partial(self._let_in, by_uvicorn))
 
     def _refusal(self) -> bytes:
         error = TooManyConnections(f"{self._most_connections} clients are connected")
         error.retry_after_seconds = self._retry_after_seconds()
-        self._trouble.met(error.detail)
+        self._trouble.failure(error.detail)
         return last_answer(error)
 
     def _let_in(self, by_uvicorn: dict[str, Any], transport: asyncio.Transport, data: bytes) -> None:

@@ -11,7 +11,7 @@ from types import FrameType
 
 import uvicorn
 
-from fast_priority.server.timeouts import ConnectionClocks
+from fast_priority.server.timeouts import ConnectionTimeouts
 
 logger = logging.getLogger(__name__)
 
@@ -28,7 +28,7 @@ class GracefulServer(uvicorn.Server):
     """
 
     def __init__(
-        self, config: uvicorn.Config, clocks: ConnectionClocks, drain_seconds: float, on_drain: Callable[[], None]
+        self, config: uvicorn.Config, clocks: ConnectionTimeouts, drain_seconds: float, on_drain: Callable[[], None]
     ) -> None:
         super().__init__(config)
         self._clocks = clocks

@@ -14,10 +14,10 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from fast_priority.errors import GatewayError, GatewayNotReady, HeadTimeout, MalformedRequest
 from fast_priority.http.asgi import Send
-from fast_priority.http.client_patience import ClientPatience
+from fast_priority.http.client_patience import ClientTimeout
 from fast_priority.http.fields import asks_for_websocket, has_body
 from fast_priority.http.limits import HeadLimits
-from fast_priority.http.memo import remembered
+from fast_priority.http.memo import memoized
 from fast_priority.http.message import Bytes, Fields
 from fast_priority.http.problem import answer_problem
 from fast_priority.http.request_bounds import RequestBounds
@@ -25,10 +25,10 @@ from fast_priority.http.request_target import read_request_target
 from fast_priority.server.extension import EXTENSION, Leaving
 from fast_priority.server.read_size import LITTLE_BYTES, ReadSize, declared_body_bytes
 from fast_priority.server.slow_readers import Taking
-from fast_priority.server.timeouts import Clock, ConnectionClocks, Wait
+from fast_priority.server.timeouts import Clock, ConnectionTimeouts, Wait
 from fast_priority.server.transport import ClientTransport, TakenOver, WatchedFlow
 from fast_priority.support.byte_stream import ByteStream
-from fast_priority.support.outage_log import Trouble
+from fast_priority.support.outage_log import OutageLog
 
 logger = logging.getLogger(__name__)
 
@@ -36,7 +36,7 @@ _VERSIONS = ("1.1", "1.0")
 _MOST_BODY_AHEAD_BYTES = 512 * 1024  # uvicorn stops at an eighth of it, and so gives a body that flows in small pieces
 _CLOSES = (b"connection", b"close")
 _UNREAD = {"method": "GET", "path": "", "query_string": b""}
-_refusals: dict[str, Trouble] = {}
+_refusals: dict[str, OutageLog] = {}
 
 
 class HttpProtocol(HttpToolsProtocol):
@@ -45,7 +45,7 @@ class HttpProtocol(HttpToolsProtocol):
     transport: ClientTransport
     flow: WatchedFlow
 
-    def __init__(self, *args: Any, clocks: ConnectionClocks, is_last: bool = False, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, clocks: ConnectionTimeouts, is_last: bool = False, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._clocks = clocks
         # What belongs to a connection refers to it weakly: no circle is left of one that has ended.
@@ -73,7 +73,7 @@ class HttpProtocol(HttpToolsProtocol):
         self.transport = ClientTransport(
             transport, self.flow, lambda: itself._client_may_still_send(), self._wait.close
         )
-        self._taking = Taking(self.transport, ClientPatience(self._clocks.taking.seconds))
+        self._taking = Taking(self.transport, ClientTimeout(self._clocks.taking.seconds))
         self._wait.by(self._clocks.head)
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -337,8 +337,8 @@ class HttpProtocol(HttpToolsProtocol):
     def _refuse(self, error: GatewayError) -> None:
         """Answer what cannot be read with an error, when its turn comes, and close the connection."""
         self._is_refused = True
-        kind = _refusals.setdefault(error.slug, Trouble(f"answered {error.status} {error.slug}", logger))
-        kind.met(error.detail)
+        kind = _refusals.setdefault(error.slug, OutageLog(f"answered {error.status} {error.slug}", logger))
+        kind.failure(error.detail)
         if self.in_head:
             self._answer_with(error)
         elif self.pipeline and self.pipeline[0][0] is self.cycle:
@@ -443,7 +443,7 @@ class Connection:
         return self._protocol.hand_over(self._cycle, end)
 
 
-@remembered
+@memoized
 def _field_lines(fields: Fields) -> bytes:
     return b"".join([*(b"%b: %b\r\n" % (name.lower(), value) for name, value in fields), b"\r\n"])
 

@@ -17,10 +17,12 @@ LetIn = Callable[[asyncio.Transport, bytes], None]
 """Takes over the connection of somebody who has sent these bytes."""
 
 
-class Overflow(asyncio.Protocol):
+class RejectedConnection(asyncio.Protocol):
     """One connection over the limit. `others` are all such of the process, `answer` is what they hear."""
 
-    def __init__(self, others: set["Overflow"], answer: Callable[[], bytes], probes: frozenset[bytes], let_in: LetIn):
+    def __init__(
+        self, others: set["RejectedConnection"], answer: Callable[[], bytes], probes: frozenset[bytes], let_in: LetIn
+    ):
         self._others = others
         self._answer = answer
         self._probes = probes

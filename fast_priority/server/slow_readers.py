@@ -7,8 +7,8 @@ it takes bytes from this process in large steps, so that a slow client would loo
 import logging
 from typing import Protocol
 
-from fast_priority.http.client_patience import ClientPatience
-from fast_priority.support.outage_log import Trouble
+from fast_priority.http.client_patience import ClientTimeout
+from fast_priority.support.outage_log import OutageLog
 
 logger = logging.getLogger(__name__)
 
@@ -16,7 +16,7 @@ LONGEST_LOOK_SECONDS = 1.0
 _SHORTEST_LOOK_SECONDS = 0.05
 _LOOKS_WITHIN_A_WAIT = 4
 _LATEST_LOOK = 2  # in intervals between two looks
-_broken_off = Trouble("broke off a connection, as its client does not take what it was sent", logger)
+_broken_off = OutageLog("broke off a connection, as its client does not take what it was sent", logger)
 
 
 def look_seconds(wait_seconds: float) -> float:
@@ -37,7 +37,7 @@ class Taker(Protocol):
 class Taking:
     """The patience with the client of one connection, for all that it is to take."""
 
-    def __init__(self, taker: Taker, patience: ClientPatience) -> None:
+    def __init__(self, taker: Taker, patience: ClientTimeout) -> None:
         self._taker = taker
         self._patience = patience
         self._taken_bytes = 0
@@ -51,11 +51,11 @@ class Taking:
 
     def run_out(self) -> None:
         """The patience is over."""
-        _broken_off.met(f"it took {self._patience}")
+        _broken_off.failure(f"it took {self._patience}")
         self._taker.reset()
 
 
-class Takers:
+class SlowReaders:
     """All connections with unsent bytes, each with `seconds` of patience."""
 
     def __init__(self, seconds: float) -> None:

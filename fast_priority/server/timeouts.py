@@ -8,7 +8,7 @@ have yet to take something are all looked at (`takers.py`).
 import asyncio
 from typing import Protocol
 
-from fast_priority.server.slow_readers import Takers, Taking, look_seconds
+from fast_priority.server.slow_readers import SlowReaders, Taking, look_seconds
 from fast_priority.support.stalls import MOST_POSTPONEMENTS, READING_SECONDS, STALL_SECONDS
 
 
@@ -57,7 +57,7 @@ class Clock:
         self._since = dict.fromkeys(self._since, now_seconds)
 
 
-class ConnectionClocks:
+class ConnectionTimeouts:
     """The clocks of one process, which has one event loop. Durations are in seconds."""
 
     def __init__(self, head_seconds: float, idle_seconds: float, taking_seconds: float) -> None:
@@ -65,7 +65,7 @@ class ConnectionClocks:
         """For the rest of a head, or of a body that has been answered before it was whole."""
         self.idle = Clock(idle_seconds)
         """For the next request."""
-        self.taking = Takers(taking_seconds)
+        self.taking = SlowReaders(taking_seconds)
         """For a client to take what it was sent, as long as some of it is in this process."""
         self._clocks = (self.head, self.idle, self.taking)
         self._look: asyncio.TimerHandle | None = None
@@ -126,7 +126,7 @@ class ConnectionClocks:
 class Wait:
     """What one connection is waited for, if for anything."""
 
-    def __init__(self, connection: Awaited, clocks: ConnectionClocks, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, connection: Awaited, clocks: ConnectionTimeouts, loop: asyncio.AbstractEventLoop) -> None:
         self._connection = connection
         self._clocks = clocks
         self._loop = loop

@@ -15,7 +15,7 @@ from typing import Any
 from uvicorn.protocols.http.flow_control import FlowControl
 
 from fast_priority.support.byte_stream import ByteStream
-from fast_priority.support.hangups import hangups_of
+from fast_priority.support.hangups import close_watcher_of
 
 _LINGER_SECONDS = 2.0
 _RESET_ON_CLOSE = struct.pack("ii", 1, 0)
@@ -116,7 +116,7 @@ class WatchedFlow(FlowControl):
 
     def __init__(self, transport: asyncio.Transport) -> None:
         super().__init__(transport)
-        self._hangups = hangups_of(asyncio.get_running_loop())
+        self._hangups = close_watcher_of(asyncio.get_running_loop())
         self._fd: int | None = None
         self._is_held = False
 

@@ -6,9 +6,9 @@ from typing import Any, Protocol
 import uvicorn
 
 from fast_priority.errors import ConfigurationError
-from fast_priority.server.admission import Door
+from fast_priority.server.admission import ConnectionLimiter
 from fast_priority.server.graceful import GracefulServer
-from fast_priority.server.timeouts import ConnectionClocks
+from fast_priority.server.timeouts import ConnectionTimeouts
 from fast_priority.settings import PREFIX, Settings
 from fast_priority.support.file_limit import connections_that_fit, raise_file_limit
 
@@ -26,9 +26,9 @@ def check_port_is_free(settings: Settings) -> None:
         ) from None
 
 
-def clocks_for(settings: Settings) -> ConnectionClocks:
+def clocks_for(settings: Settings) -> ConnectionTimeouts:
     """Make the clocks that the settings ask for."""
-    return ConnectionClocks(settings.head_timeout, settings.keep_alive, settings.client_timeout)
+    return ConnectionTimeouts(settings.head_timeout, settings.keep_alive, settings.client_timeout)
 
 
 class Application(Protocol):
@@ -53,7 +53,7 @@ def server_for(app: Application, settings: Settings) -> uvicorn.Server:
     clocks = clocks_for(settings)
     most = connections_that_fit(settings.max_connections, raise_file_limit())
     probes = frozenset(path.encode() for path in settings.health_paths)
-    door = Door(clocks, most, probes, app.retry_after_seconds)
+    door = ConnectionLimiter(clocks, most, probes, app.retry_after_seconds)
     config = uvicorn.Config(
         app,
         host=settings.host,

@@ -10,7 +10,7 @@ from fast_priority.settings.model import DOTENV, PREFIX, Settings, dotenv_variab
 
 
 @dataclass(frozen=True, slots=True)
-class Origin:
+class SettingSource:
     """One setting in force: its variable, its value as text with secrets masked, where it came from, its meaning."""
 
     variable: str
@@ -19,7 +19,7 @@ class Origin:
     meaning: str
 
 
-def origins(settings: Settings) -> list[Origin]:
+def origins(settings: Settings) -> list[SettingSource]:
     """Tell of every setting what is in force and where it came from."""
     from_file = {name.upper() for name, value in dotenv_variables().items() if says_something(name, value)}
     environment = {name.upper() for name, value in os.environ.items() if says_something(name, value)}
@@ -32,7 +32,7 @@ def origins(settings: Settings) -> list[Origin]:
             source = f"file {DOTENV}"
         else:
             source = "default"
-        found.append(Origin(variables[0], _shown(getattr(settings, name)), source, field.description or ""))
+        found.append(SettingSource(variables[0], _shown(getattr(settings, name)), source, field.description or ""))
     return found
 
 

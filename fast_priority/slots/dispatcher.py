@@ -7,27 +7,27 @@ from collections.abc import Callable
 from functools import partial
 
 from fast_priority.broker.connection import CONNECTION_ERRORS
-from fast_priority.broker.consumer import Claim, Saying, StockRq
+from fast_priority.broker.consumer import Claim, OutgoingPart, StockRq
 from fast_priority.broker.jobs import NotOurJob, payload_of
 from fast_priority.errors import MalformedRequest, NotSent
 from fast_priority.http.fields import check_queued_request
 from fast_priority.http.message import Reply, TargetPolicy
 from fast_priority.protocol.frames import GO_AGAIN_SECONDS, ForwardCall, Go, UnreadableMessage, decode_call
 from fast_priority.settings import Settings
-from fast_priority.slots.fast_path import Errands
-from fast_priority.slots.forward import Last, carry, carry_on, exchange_for, failure_of
-from fast_priority.slots.in_flight import Carried, InFlight
+from fast_priority.slots.fast_path import FastPath
+from fast_priority.slots.forward import FinalPart, carry, carry_on, exchange_for, failure_of
+from fast_priority.slots.in_flight import InFlight, InFlightRequest
 from fast_priority.support.background import end_all
 from fast_priority.support.elapsed import Moment
-from fast_priority.support.timeout_queue import Deadlines
-from fast_priority.target import Exchange, Targets
+from fast_priority.support.timeout_queue import TimeoutQueue
+from fast_priority.target import Exchange, TargetRegistry
 
 logger = logging.getLogger("rq.worker")  # one log for one worker, whichever half of it speaks
 
 _MOST_CALL_BYTES = 16 * 1024 * 1024  # far over a head, and a body that is small enough to travel in the call
 
 
-class Carrier:
+class Dispatcher:
     """Carries claims to the target.
 
     `say` takes what there is to say of them; `freed` hears that a slot is free, and for how many seconds it was taken.
@@ -41,7 +41,7 @@ class Carrier:
         stock_rq: StockRq,
         in_flight: InFlight,
         *,
-        say: Callable[[Saying], None],
+        say: Callable[[OutgoingPart], None],
         freed: Callable[[float], None],
     ) -> None:
         self._name = name
@@ -50,15 +50,15 @@ class Carrier:
         self._in_flight = in_flight
         self._say = say
         self._freed = freed
-        self._targets = Targets()
-        self._errands = Errands()
-        self._permits: Deadlines[Carried] = Deadlines(GO_AGAIN_SECONDS, self._let_gateway_go)
+        self._targets = TargetRegistry()
+        self._errands = FastPath()
+        self._permits: TimeoutQueue[InFlightRequest] = TimeoutQueue(GO_AGAIN_SECONDS, self._let_gateway_go)
 
     def start(self, claim: Claim, leased_since: Moment) -> None:
         """Begin to carry a claim, unless its client has left already."""
         carried = self._in_flight.start(claim, leased_since)
         if carried is None:
-            self._say(Saying(claim, None))
+            self._say(OutgoingPart(claim, None))
             return
         try:
             call = _call_in(claim)
@@ -85,7 +85,7 @@ class Carrier:
         self._errands.close()
         await self._targets.close()
 
-    def _grant(self, carried: Carried) -> None:
+    def _grant(self, carried: InFlightRequest) -> None:
         """Let the gateway talk to the target; the slot is taken until the gateway ends it, and no task waits for that.
 
         A worker that was away may not hold the slot any more, and then must not let the gateway go.
@@ -96,13 +96,13 @@ class Carrier:
         else:
             self._end(carried, failure_of(NotSent("its worker was away for so long that the permit may be over")))
 
-    def _let_gateway_go(self, carried: Carried) -> None:
+    def _let_gateway_go(self, carried: InFlightRequest) -> None:
         # A gateway that does not know the request any more answers that with a Leave. So a Leave that was lost does not
         # cost a slot.
         self._permits.begin(carried)
-        self._say(Saying(carried.claim, Go(), is_last=False))
+        self._say(OutgoingPart(carried.claim, Go(), is_last=False))
 
-    def _runs_errand(self, carried: Carried, call: ForwardCall, policy: TargetPolicy) -> bool:
+    def _runs_errand(self, carried: InFlightRequest, call: ForwardCall, policy: TargetPolicy) -> bool:
         body = call.request.body
         target = None if body is None else self._targets.use_now(policy)
         if body is None or target is None:
@@ -121,7 +121,7 @@ class Carrier:
         return True
 
     async def _carry(
-        self, carried: Carried, call: ForwardCall, policy: TargetPolicy, begun: Exchange | None = None
+        self, carried: InFlightRequest, call: ForwardCall, policy: TargetPolicy, begun: Exchange | None = None
     ) -> None:
         last = None
         task: asyncio.Task[None] = asyncio.current_task()  # type: ignore[assignment]  # a coroutine runs in a task
@@ -142,7 +142,7 @@ class Carrier:
                 self._targets.end(policy)
             self._end(carried, last)
 
-    async def _refuse(self, carried: Carried, reason: str) -> None:
+    async def _refuse(self, carried: InFlightRequest, reason: str) -> None:
         logger.warning("Worker %s: refused job %r: %s", self._name, carried.claim.job_id, reason)
         try:
             with contextlib.suppress(*CONNECTION_ERRORS):
@@ -150,12 +150,12 @@ class Carrier:
         finally:
             self._end(carried, None)
 
-    def _end(self, carried: Carried, last: Last | None) -> None:
+    def _end(self, carried: InFlightRequest, last: FinalPart | None) -> None:
         self._in_flight.end(carried)
         self._permits.end(carried)
         # Of what was broken off there is nothing to say, but for a client that has left: the request is settled.
         if last is not None or carried.client_has_left:
-            self._say(Saying(carried.claim, last))
+            self._say(OutgoingPart(carried.claim, last))
         self._freed(carried.taken_seconds)
 
 
@@ -164,7 +164,7 @@ class _Sender:
 
     __slots__ = ("_call", "_carried", "_carrier", "_policy")
 
-    def __init__(self, carrier: Carrier, carried: Carried, call: ForwardCall, policy: TargetPolicy) -> None:
+    def __init__(self, carrier: Dispatcher, carried: InFlightRequest, call: ForwardCall, policy: TargetPolicy) -> None:
         self._carrier = carrier
         self._carried = carried
         self._call = call
@@ -184,7 +184,7 @@ class _Sender:
     def take_nothing(self) -> None:
         self._end(None)
 
-    def _end(self, last: Last | None) -> None:
+    def _end(self, last: FinalPart | None) -> None:
         self._carrier._targets.end(self._policy)
         self._carrier._end(self._carried, last)
 

@@ -7,7 +7,7 @@ over, in the midst, to whoever has a task to wait in.
 from typing import Protocol
 
 from fast_priority.http.message import Reply
-from fast_priority.support.timeout_queue import Deadlines
+from fast_priority.support.timeout_queue import TimeoutQueue
 from fast_priority.target import QUICK_AND_DECLARED_SECONDS, QUICK_SECONDS, Exchange
 
 
@@ -27,12 +27,13 @@ class Sender(Protocol):
         """The errand is over, and the exchange, which is under way, has to be gone on with."""
 
 
-class Errands:
+class FastPath:
     """All errands of one worker, on one event loop."""
 
     def __init__(self) -> None:
         self._quick = {
-            seconds: Deadlines(seconds, Errand.give_up_hope) for seconds in (QUICK_SECONDS, QUICK_AND_DECLARED_SECONDS)
+            seconds: TimeoutQueue(seconds, FastPathRequest.give_up_hope)
+            for seconds in (QUICK_SECONDS, QUICK_AND_DECLARED_SECONDS)
         }
 
     def close(self) -> None:
@@ -40,22 +41,22 @@ class Errands:
         for deadlines in self._quick.values():
             deadlines.close()
 
-    def begin(self, exchange: Exchange, sender: Sender) -> "Errand | None":
+    def begin(self, exchange: Exchange, sender: Sender) -> "FastPathRequest | None":
         """Send the request, if it can be sent at once, and tell the sender later what came of it."""
-        errand = Errand(exchange, sender, self._quick)
+        errand = FastPathRequest(exchange, sender, self._quick)
         return errand if exchange.begin_now(errand.look) else None
 
 
-class Errand:
-    """One of them; `Errands.begin` makes it."""
+class FastPathRequest:
+    """One of them; `FastPath.begin` makes it."""
 
     __slots__ = ("_deadlines", "_exchange", "_quick", "_sender")
 
-    def __init__(self, exchange: Exchange, sender: Sender, quick: "dict[float, Deadlines[Errand]]") -> None:
+    def __init__(self, exchange: Exchange, sender: Sender, quick: "dict[float, TimeoutQueue[FastPathRequest]]") -> None:
         self._exchange = exchange
         self._sender = sender
         self._quick = quick
-        self._deadlines: Deadlines[Errand] | None = None
+        self._deadlines: TimeoutQueue[FastPathRequest] | None = None
 
     def look(self) -> None:
         """See what has come."""

@@ -9,28 +9,28 @@ from typing import NoReturn, TypeAlias
 from fast_priority.errors import GatewayError, RequestLost
 from fast_priority.http.fields import content_length
 from fast_priority.http.message import Bytes, Reply
-from fast_priority.protocol.conversation import Conversation, Wanting
+from fast_priority.protocol.conversation import Conversation, CreditWindow
 from fast_priority.protocol.frames import (
     GO_AGAIN_SECONDS,
     Chunk,
+    Credit,
     End,
     Failure,
     ForwardCall,
     Go,
     Head,
     Part,
-    Want,
     pieces_of,
 )
 from fast_priority.target import Body, Exchange, Target
 
 logger = logging.getLogger("rq.worker")
 
-Last: TypeAlias = Reply | Failure | End
+FinalPart: TypeAlias = Reply | Failure | End
 """What ends a response."""
 
 
-class Line:
+class GatewayChannel:
     """A worker's line to the gateway that asked: `say` sends a part there, `conversation` has what comes from there.
 
     `mailbox` is where the worker hears the gateway.
@@ -46,9 +46,9 @@ class Line:
 
         Raises RequestLost for one that is not as long as it said: the target would take the next request for its rest.
         """
-        wanting = Wanting(call.frames_in_flight)
+        wanting = CreditWindow(call.frames_in_flight)
         declared, size = content_length(call.request.fields), 0
-        await self.say(Want(wanting.below, self.mailbox))
+        await self.say(Credit(wanting.below, self.mailbox))
         while True:
             match await self.conversation.next(call.most_sending_silence_seconds):
                 case Chunk(data=data):
@@ -57,7 +57,7 @@ class Line:
                         raise RequestLost("its body is longer than its Content-Length")
                     yield data
                     if (below := wanting.take()) is not None:
-                        await self.say(Want(below, self.mailbox))
+                        await self.say(Credit(below, self.mailbox))
                 case End():
                     if declared not in (None, size):
                         raise RequestLost("its body is shorter than its Content-Length")
@@ -68,10 +68,10 @@ class Line:
 
 async def carry(
     call: ForwardCall,
-    line: Line,
+    line: GatewayChannel,
     target: AbstractAsyncContextManager[Target],
     may_be_sent: Callable[[], bool] = lambda: True,
-) -> Last:
+) -> FinalPart:
     """Send the request, once, and say the response as it comes; give the last part, which the caller is to say.
 
     `may_be_sent` is asked at the last moment; if it says no, nothing is sent, and that is the answer.
@@ -85,7 +85,7 @@ async def carry(
         return failure_of(error)
 
 
-async def carry_on(call: ForwardCall, line: Line, exchange: Exchange) -> Last:
+async def carry_on(call: ForwardCall, line: GatewayChannel, exchange: Exchange) -> FinalPart:
     """Do the same with a request that has been sent already."""
     line.conversation.expect_at_most(call.frames_in_flight)
     try:
@@ -94,7 +94,7 @@ async def carry_on(call: ForwardCall, line: Line, exchange: Exchange) -> Last:
         return failure_of(error)
 
 
-async def hold_slot(line: Line) -> NoReturn:
+async def hold_slot(line: GatewayChannel) -> NoReturn:
     """Let the gateway talk to the target, and hold the slot for it until this is cancelled."""
     while True:
         await line.say(Go())
@@ -122,12 +122,12 @@ def failure_of(error: Exception) -> Failure:
     return Failure(GatewayError.slug, "the worker failed; its log says how")
 
 
-async def _carry(call: ForwardCall, line: Line, exchange: Exchange) -> Reply | End:
+async def _carry(call: ForwardCall, line: GatewayChannel, exchange: Exchange) -> Reply | End:
     async with exchange as response:
         whole = await response.whole_if_quick()
         if whole is not None:
             return Reply(response.status, response.fields, whole, response.http_version)
-        line.conversation.be_wanted(call.frames_in_flight)
+        line.conversation.grant_credit(call.frames_in_flight)
         await line.say(Head(response.status, response.fields, line.mailbox, response.http_version))
         async for data in response.chunks():
             for piece in pieces_of(data):

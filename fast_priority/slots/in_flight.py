@@ -6,20 +6,20 @@ from collections.abc import Callable, Iterator
 
 from fast_priority.broker import keys
 from fast_priority.broker.consumer import Claim
-from fast_priority.protocol.frames import Frame, Leave
-from fast_priority.slots.forward import Line
+from fast_priority.protocol.frames import Cancel, Frame
+from fast_priority.slots.forward import GatewayChannel
 from fast_priority.support.elapsed import Moment
 
 _MOST_EARLY_LEAVINGS = 1000
 
 
-class Carried:
+class InFlightRequest:
     """One claim that is being carried. Its lease has lasted since `leased_since`, or was renewed later."""
 
-    def __init__(self, claim: Claim, make_line: Callable[[Claim], Line], leased_since: Moment) -> None:
+    def __init__(self, claim: Claim, make_line: Callable[[Claim], GatewayChannel], leased_since: Moment) -> None:
         self.claim = claim
         self._make_line = make_line
-        self._line: Line | None = None
+        self._line: GatewayChannel | None = None
         self._started_at = time.monotonic()
         self._leased_since = leased_since
         self._was_out_of_lease = False
@@ -30,7 +30,7 @@ class Carried:
         self._break_off: Callable[[], object] | None = None
 
     @property
-    def line(self) -> Line:
+    def line(self) -> GatewayChannel:
         """The line to the gateway. Few have anything to say on it before they are over."""
         if self._line is None:
             self._line = self._make_line(self.claim)
@@ -71,31 +71,31 @@ class Carried:
 class InFlight:
     """All that is being carried, by the ids of the jobs; hears what gateways say of it."""
 
-    def __init__(self, make_line: Callable[[Claim], Line]) -> None:
+    def __init__(self, make_line: Callable[[Claim], GatewayChannel]) -> None:
         self._make_line = make_line
-        self._carried: dict[str, Carried] = {}
+        self._carried: dict[str, InFlightRequest] = {}
         self._left_early: dict[str, None] = {}  # oldest first
 
     def __len__(self) -> int:
         return len(self._carried)
 
-    def __iter__(self) -> Iterator[Carried]:
+    def __iter__(self) -> Iterator[InFlightRequest]:
         return iter(list(self._carried.values()))
 
-    def get(self, claim: Claim) -> Carried | None:
+    def get(self, claim: Claim) -> InFlightRequest | None:
         """Give what is carried for this claim."""
         found = self._carried.get(claim.job_id)
         return found if found is not None and found.claim == claim else None
 
-    def start(self, claim: Claim, leased_since: Moment) -> Carried | None:
+    def start(self, claim: Claim, leased_since: Moment) -> InFlightRequest | None:
         """Take in a claim that is to be carried; None if nobody waits for it any more."""
         if claim.job_id in self._left_early:
             del self._left_early[claim.job_id]
             return None
-        carried = self._carried[claim.job_id] = Carried(claim, self._make_line, leased_since)
+        carried = self._carried[claim.job_id] = InFlightRequest(claim, self._make_line, leased_since)
         return carried
 
-    def end(self, carried: Carried) -> None:
+    def end(self, carried: InFlightRequest) -> None:
         """It is carried no more."""
         carried.end()
         if self._carried.get(carried.claim.job_id) is carried:
@@ -104,12 +104,12 @@ class InFlight:
     def hear(self, frame: Frame) -> None:
         """Take what a gateway says of a request."""
         carried = self._carried.get(frame.request_id)
-        if carried is not None and isinstance(frame.part, Leave):
+        if carried is not None and isinstance(frame.part, Cancel):
             carried.client_has_left = True
             carried.give_up()
         elif carried is not None:
             carried.line.conversation.hear(frame.part)
-        elif isinstance(frame.part, Leave):
+        elif isinstance(frame.part, Cancel):
             # The answer to the claim may still be on its way to us, by another connection.
             self._left_early[frame.request_id] = None
             if len(self._left_early) > _MOST_EARLY_LEAVINGS:

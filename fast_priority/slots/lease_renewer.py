@@ -6,14 +6,14 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from fast_priority.broker.consumer import Claim, Leases
-from fast_priority.slots.in_flight import Carried, InFlight
+from fast_priority.slots.in_flight import InFlight, InFlightRequest
 
 logger = logging.getLogger("rq.worker")
 
 _RENEW_SECONDS = 1.0
 
 
-class KeepingLeases:
+class LeaseRenewer:
     """Renews, each second, the leases of what is in flight; what is over is given up.
 
     `record` gives what rq's tools should know of the worker now.
@@ -46,6 +46,6 @@ class KeepingLeases:
             logger.warning("Worker %s: takes %d lost leases out anew", self._name, len(gone))
             await self._renew(gone, anew=True)
 
-    def _those_in_flight(self, claims: Sequence[Claim]) -> list[Carried]:
+    def _those_in_flight(self, claims: Sequence[Claim]) -> list[InFlightRequest]:
         # Some have ended since, and so has their lease.
         return [carried for claim in claims if (carried := self._in_flight.get(claim)) is not None]

@@ -10,17 +10,17 @@ from typing import Any
 
 from fast_priority.broker import keys
 from fast_priority.broker.connection import CONNECTION_ERRORS
-from fast_priority.broker.consumer import Claim, Claimer, Saying, StockRq, Turn
+from fast_priority.broker.consumer import Claim, ClaimResult, Consumer, OutgoingPart, StockRq
 from fast_priority.broker.mailbox import Mailbox
 from fast_priority.http.message import Reply
 from fast_priority.protocol.frames import Chunk, Part
 from fast_priority.settings import Settings
-from fast_priority.slots.dispatcher import Carrier
-from fast_priority.slots.forward import Line
+from fast_priority.slots.dispatcher import Dispatcher
+from fast_priority.slots.forward import GatewayChannel
 from fast_priority.slots.in_flight import InFlight
-from fast_priority.slots.lease_renewer import KeepingLeases
+from fast_priority.slots.lease_renewer import LeaseRenewer
 from fast_priority.support.background import end_all, keep_doing
-from fast_priority.support.outage_log import Trouble
+from fast_priority.support.outage_log import OutageLog
 from fast_priority.support.signals import TO_END, let_through
 
 logger = logging.getLogger("rq.worker")  # one log for one worker, whichever half of it speaks
@@ -32,7 +32,7 @@ _SOON_SECONDS = 0.004
 _yield_core: Callable[[], None] = getattr(os, "sched_yield", lambda: None)  # macOS has none
 
 
-class Serving:
+class WorkerLoop:
     """One run of a worker: the slots, what is in them, and the loop that fills them.
 
     `record` gives what rq's tools should know of the worker. With `burst`, the run ends when the queues are empty.
@@ -54,12 +54,12 @@ class Serving:
         self._record = record
         self._burst = burst
         options = stock_rq.options
-        self._claimer = Claimer(options, name)
+        self._claimer = Consumer(options, name)
         self._in_flight = InFlight(self._line_for)
-        self._carrier = Carrier(name, settings, stock_rq, self._in_flight, say=self._say, freed=self._note_freed)
-        self._leases = KeepingLeases(name, options, self._in_flight, self._record_now)
+        self._carrier = Dispatcher(name, settings, stock_rq, self._in_flight, say=self._say, freed=self._note_freed)
+        self._leases = LeaseRenewer(name, options, self._in_flight, self._record_now)
         self._mailbox = Mailbox(name, options, self._in_flight.hear, expects_much=lambda: len(self._in_flight) > 0)
-        self._to_say: list[Saying] = []
+        self._to_say: list[OutgoingPart] = []
         self._kept_slots = 0  # for what waiting for work brings
         self._work_may_wait = True
         self._more_was_there = False
@@ -70,8 +70,8 @@ class Serving:
         self._ending_of_waiting: asyncio.Task[None] | None = None  # a task that nothing refers to may be collected
         self._away_since: float | None = None
         self._leaving = False
-        self._full = Trouble(f"Worker {name}: Redis has no memory left", logger)
-        self._away = Trouble(f"Worker {name} cannot reach the queues", logger)
+        self._full = OutageLog(f"Worker {name}: Redis has no memory left", logger)
+        self._away = OutageLog(f"Worker {name} cannot reach the queues", logger)
 
     async def run(self) -> None:
         """Serve until a signal ends it and all that is in flight has been settled."""
@@ -136,7 +136,7 @@ class Serving:
         may_bring_work = self._work_may_wait and self._more_was_there and self._free_slots > 0
         return may_bring_work and not self._answers_come_soon and len(self._to_say) > 1
 
-    def _take_sayings(self) -> list[Saying]:
+    def _take_sayings(self) -> list[OutgoingPart]:
         """Take what there is to say, up to so many bytes that one round trip is a short one."""
         bytes_taken, length = 0, 0
         while length < len(self._to_say) and bytes_taken < _MOST_BYTES_AT_ONCE:
@@ -145,16 +145,16 @@ class Serving:
         taken, self._to_say = self._to_say[:length], self._to_say[length:]
         return taken
 
-    async def _take_turn(self, sayings: list[Saying]) -> None:
+    async def _take_turn(self, sayings: list[OutgoingPart]) -> None:
         free = self._free_slots if self._work_may_wait else 0
         if free:
             self._work_may_wait = False  # unless this turn, or a wake-up that comes while it is under way, says it does
         try:
-            turn = await self._claimer.take_turn(sayings, free)
+            turn = await self._claimer.publish_and_claim(sayings, free)
         except CONNECTION_ERRORS as error:
             await self._put_off(sayings, error)
             return
-        self._away.over()
+        self._away.recovered()
         self._away_since = None
         for saying in turn.dropped:
             self._note_dropped(saying)
@@ -165,11 +165,11 @@ class Serving:
         if free:
             await self._start_all(turn, free)
         if turn.unsaid:
-            self._full.met(f"{len(turn.unsaid)} pieces of bodies wait for it")
+            self._full.failure(f"{len(turn.unsaid)} pieces of bodies wait for it")
             self._to_say = [*turn.unsaid, *self._to_say]
             await asyncio.sleep(_RETRY_SECONDS)
 
-    async def _start_all(self, turn: Turn, asked_for: int) -> None:
+    async def _start_all(self, turn: ClaimResult, asked_for: int) -> None:
         for claim in turn.claims:
             self._carrier.start(claim, turn.asked)
         self._more_was_there = turn.work_is_left or len(turn.claims) == asked_for
@@ -178,20 +178,20 @@ class Serving:
         if turn.suspended:
             await self._sit_out_suspension()
 
-    def _note_dropped(self, saying: Saying) -> None:
+    def _note_dropped(self, saying: OutgoingPart) -> None:
         job_id = saying.claim.job_id
         if saying.part is not None:
             logger.warning("Worker %s: nobody takes the answer to %s", self._name, job_id)
         self._give_up_unless_last(saying)
 
-    def _give_up_unless_last(self, saying: Saying) -> None:
+    def _give_up_unless_last(self, saying: OutgoingPart) -> None:
         carried = self._in_flight.get(saying.claim)
         if not saying.is_last and carried is not None:
             carried.give_up()
 
-    async def _put_off(self, sayings: list[Saying], error: Exception) -> None:
+    async def _put_off(self, sayings: list[OutgoingPart], error: Exception) -> None:
         """Keep for the next turn what could not be said; while draining, no longer than a lease lasts."""
-        self._away.met(error)
+        self._away.failure(error)
         self._to_say = [*sayings, *self._to_say]
         self._work_may_wait = True
         self._away_since = self._away_since or time.monotonic()
@@ -211,16 +211,16 @@ class Serving:
                     await self._stirred.wait()
         self._work_may_wait = not self._burst
 
-    def _line_for(self, claim: Claim) -> Line:
+    def _line_for(self, claim: Claim) -> GatewayChannel:
         async def say(part: Part) -> None:
             # What comes from the target until it has been said goes into the next chunk: the busier, the larger.
             said = asyncio.get_running_loop().create_future()
-            self._say(Saying(claim, part, is_last=False, said=said))
+            self._say(OutgoingPart(claim, part, is_last=False, said=said))
             await said
 
-        return Line(self._name, say)
+        return GatewayChannel(self._name, say)
 
-    def _say(self, saying: Saying) -> None:
+    def _say(self, saying: OutgoingPart) -> None:
         self._to_say.append(saying)
         self._stirred.set()
 

@@ -4,7 +4,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Iterable
 
-from fast_priority.support.outage_log import Trouble
+from fast_priority.support.outage_log import OutageLog
 
 _AGAIN_SECONDS = 0.1
 
@@ -22,13 +22,13 @@ async def keep_doing(
     After a failure it waits `again_seconds`. Expected ones are logged as one trouble, any other with its traceback: a
     loop that others depend on must not end because of something nobody thought of.
     """
-    trouble = Trouble(what, logger)
+    trouble = OutageLog(what, logger)
     while True:
         try:
             await step()
-            trouble.over()
+            trouble.recovered()
         except expected as error:
-            trouble.met(error)
+            trouble.failure(error)
             await asyncio.sleep(again_seconds)
         except Exception:
             logger.exception("%s", what)

@@ -7,7 +7,7 @@ import weakref
 from typing import cast
 
 from fast_priority.errors import without_traces
-from fast_priority.support.hangups import hangups_of
+from fast_priority.support.hangups import close_watcher_of
 from fast_priority.support.unsent import Unsent
 
 PIECE_BYTES = 64 * 1024
@@ -41,11 +41,11 @@ class ByteStream(asyncio.StreamReaderProtocol):
             self._fd = connection.fileno()
             # A peer whose machine is gone says nothing; its silence is told from an idle one's by the system.
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-            hangups_of(self._of_loop).watch(self._fd, self._on_reset, resets_only=True)
+            close_watcher_of(self._of_loop).watch(self._fd, self._on_reset, resets_only=True)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """It has ended."""
-        hangups_of(self._of_loop).unwatch(self._fd)
+        close_watcher_of(self._of_loop).unwatch(self._fd)
         self._is_lost.set()
         if exc is not None:
             self.was_reset.set()

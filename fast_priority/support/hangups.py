@@ -13,7 +13,7 @@ from collections.abc import Callable
 from weakref import WeakKeyDictionary
 
 
-class Hangups:
+class PeerCloseWatcher:
     """The connections of one event loop whose end is waited for."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
@@ -47,12 +47,12 @@ class Hangups:
                 on_end()
 
 
-_of_loop: "WeakKeyDictionary[asyncio.AbstractEventLoop, Hangups]" = WeakKeyDictionary()
+_of_loop: "WeakKeyDictionary[asyncio.AbstractEventLoop, PeerCloseWatcher]" = WeakKeyDictionary()
 
 
-def hangups_of(loop: asyncio.AbstractEventLoop) -> Hangups:
+def close_watcher_of(loop: asyncio.AbstractEventLoop) -> PeerCloseWatcher:
     """Give the one there is for this event loop; a process has one loop."""
     found = _of_loop.get(loop)
     if found is None:
-        found = _of_loop[loop] = Hangups(loop)
+        found = _of_loop[loop] = PeerCloseWatcher(loop)
     return found

@@ -7,7 +7,7 @@ from collections.abc import Callable
 _REMIND_SECONDS = 30.0
 
 
-class Trouble:
+class OutageLog:
     """One kind of trouble, as a log tells of it: an outage of minutes is a few lines, not thousands."""
 
     def __init__(self, what: str, logger: logging.Logger, clock: Callable[[], float] = time.monotonic) -> None:
@@ -17,7 +17,7 @@ class Trouble:
         self._told_at: float | None = None
         self._untold = 0
 
-    def met(self, why: object) -> None:
+    def failure(self, why: object) -> None:
         """It is there, or still there."""
         now = self._clock()
         if self._told_at is None:
@@ -29,7 +29,7 @@ class Trouble:
             return
         self._told_at, self._untold = now, 0
 
-    def over(self) -> None:
+    def recovered(self) -> None:
         """It is not there, or no longer."""
         if self._told_at is not None:
             self._logger.warning("%s: over", self._what)

@@ -15,7 +15,7 @@ logger = logging.getLogger(__name__)
 Key = TypeVar("Key", bound=Hashable)
 
 
-class Deadlines(Generic[Key]):
+class TimeoutQueue(Generic[Key]):
     """Calls `run_out` with each key that was begun `seconds` ago and has not been ended since, once.
 
     Beginning and ending is O(1), whatever else waits. After a time in which the loop stood still, what has come

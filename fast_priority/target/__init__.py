@@ -1,7 +1,7 @@
 """HTTP to the target: connections, requests on them, their responses, and WebSocket handshakes."""
 
 from fast_priority.target.exchange import QUICK_AND_DECLARED_SECONDS, QUICK_SECONDS, Body, Exchange
-from fast_priority.target.registry import Targets
+from fast_priority.target.registry import TargetRegistry
 from fast_priority.target.target import Target, is_reachable
 from fast_priority.target.websocket import Accepted, Declined, ask_for_websocket
 
@@ -13,7 +13,7 @@ __all__ = [
     "Declined",
     "Exchange",
     "Target",
-    "Targets",
+    "TargetRegistry",
     "ask_for_websocket",
     "is_reachable",
 ]

@@ -27,7 +27,7 @@ _READ_BUFFER_BYTES = 256 * 1024  # twice as many are read ahead at most; what is
 _ONE_WRITE_BYTES = 64 * 1024  # so much is copied, for a system call less
 
 
-class OneAnswerARequest(ResponseHandler):
+class TargetConnection(ResponseHandler):
     """A connection that is closed when the target sends anything that nobody asked for.
 
     aiohttp keeps such bytes and gives them to whoever uses the connection next: another client's request would be

@@ -17,12 +17,12 @@ from fast_priority.http.fields import (
 )
 from fast_priority.http.keep_alive import idle_seconds
 from fast_priority.http.limits import LARGEST_FIELDS_BYTES, MOST_WHOLE_BYTES
-from fast_priority.http.memo import remembered
+from fast_priority.http.memo import memoized
 from fast_priority.http.message import Bytes, Field, Fields, HttpVersion
-from fast_priority.support.timeout_queue import Deadlines
-from fast_priority.target.connection import CLIENT_FAILURES, OneAnswerARequest
-from fast_priority.target.inactivity import Patience
-from fast_priority.target.pool import Connections, target_error
+from fast_priority.support.timeout_queue import TimeoutQueue
+from fast_priority.target.connection import CLIENT_FAILURES, TargetConnection
+from fast_priority.target.inactivity import InactivityTimer
+from fast_priority.target.pool import ConnectionPool, target_error
 from fast_priority.target.upload import Upload
 
 Body = bytes | AsyncIterator[Bytes]
@@ -120,7 +120,7 @@ class Response:
         return piece
 
 
-@remembered
+@memoized
 def _read_fields(fields: Sequence[Field], status: int) -> tuple[Fields, int | None, float]:
     """Give the fields for the client, the declared length of the body, and how long the connection may be idle."""
     received = list(fields)
@@ -135,8 +135,8 @@ class Exchange:
 
     def __init__(
         self,
-        connections: Connections,
-        deadlines: Deadlines[Patience],
+        connections: ConnectionPool,
+        deadlines: TimeoutQueue[InactivityTimer],
         head: bytes,
         body: Body,
         *,
@@ -261,9 +261,9 @@ class Exchange:
                 return True
         return False
 
-    def _begins_on(self, connection: OneAnswerARequest) -> bool:
+    def _begins_on(self, connection: TargetConnection) -> bool:
         """Send what there is of the request. Return False if no byte of it has left us: that was no attempt."""
-        patience = Patience(self._deadlines, connection.give_up)
+        patience = InactivityTimer(self._deadlines, connection.give_up)
         try:
             self._has_begun = self._is_sent_on(connection, patience)
         except BaseException:
@@ -275,7 +275,7 @@ class Exchange:
             connection.end()
         return self._has_begun
 
-    def _is_sent_on(self, connection: OneAnswerARequest, patience: Patience) -> bool:
+    def _is_sent_on(self, connection: TargetConnection, patience: InactivityTimer) -> bool:
         if not self._may_be_sent():
             raise NotSent("its worker was away for so long that somebody else may have it")
         connection.expect_answer(to_head=self.is_head)

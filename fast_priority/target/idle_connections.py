@@ -19,7 +19,7 @@ class Clock(Protocol):
 
 
 class Keepable(Protocol):
-    """A connection; `target_connection.OneAnswerARequest` is one."""
+    """A connection; `target_connection.TargetConnection` is one."""
 
     def is_still_idle(self) -> bool:
         """Return whether it is open and nothing has arrived on it."""

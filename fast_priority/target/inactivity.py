@@ -3,15 +3,15 @@
 from collections.abc import Callable
 
 from fast_priority.errors import TargetTimeout
-from fast_priority.support.timeout_queue import Deadlines
+from fast_priority.support.timeout_queue import TimeoutQueue
 
 
-class Patience:
+class InactivityTimer:
     """One request's. `give_up` is called when the target is silent for too long: `deadlines` tell it by `lose`."""
 
     __slots__ = ("_deadlines", "_give_up", "_is_awaited", "_waits_for_body")
 
-    def __init__(self, deadlines: "Deadlines[Patience]", give_up: Callable[[TargetTimeout], None]) -> None:
+    def __init__(self, deadlines: "TimeoutQueue[InactivityTimer]", give_up: Callable[[TargetTimeout], None]) -> None:
         self._deadlines = deadlines
         self._give_up = give_up
         self._is_awaited = False

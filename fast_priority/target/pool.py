@@ -1,4 +1,4 @@
-"""Connections to one target, made by aiohttp's connector, kept while they are idle, and what goes wrong with them.
+"""ConnectionPool to one target, made by aiohttp's connector, kept while they are idle, and what goes wrong with them.
 
 Of aiohttp's client, only the connector and the connections are used. What a session does for people's programs
 (cookies, redirects, proxies, second attempts, fields of its own) an intermediary must not do.
@@ -24,7 +24,7 @@ from fast_priority.errors import (
     TargetUnreachable,
 )
 from fast_priority.http.message import TargetPolicy
-from fast_priority.target.connection import CLIENT_FAILURES, OneAnswerARequest
+from fast_priority.target.connection import CLIENT_FAILURES, TargetConnection
 from fast_priority.target.idle_connections import IdleConnections
 from fast_priority.target.tls import readable_context
 
@@ -35,7 +35,7 @@ _NAME_HOLDS_SECONDS = 10
 """For so long a resolved name is used for new connections, without asking again."""
 
 
-class Connections:
+class ConnectionPool:
     """The connections to one target, kept while they are idle.
 
     Belongs to the event loop in which it is made.
@@ -46,18 +46,18 @@ class Connections:
         self._loop = asyncio.get_running_loop()
         tls = readable_context() if policy.base_url.lower().startswith("https:") else True
         self._connector = aiohttp.TCPConnector(limit=0, ttl_dns_cache=_NAME_HOLDS_SECONDS, ssl=tls)
-        self._connector._factory = functools.partial(OneAnswerARequest, loop=self._loop)  # type: ignore[assignment]
-        self._idle: IdleConnections[OneAnswerARequest] = IdleConnections(self._loop)
+        self._connector._factory = functools.partial(TargetConnection, loop=self._loop)  # type: ignore[assignment]
+        self._idle: IdleConnections[TargetConnection] = IdleConnections(self._loop)
 
     def now(self) -> float:
         """Give the time by which connections are idle."""
         return self._loop.time()
 
-    def take_idle(self) -> OneAnswerARequest | None:
+    def take_idle(self) -> TargetConnection | None:
         """Give an idle connection, if there is one."""
         return self._idle.take()
 
-    def give_back(self, used: OneAnswerARequest, since_seconds: float, idle_seconds: float) -> None:
+    def give_back(self, used: TargetConnection, since_seconds: float, idle_seconds: float) -> None:
         """Keep it if it can be used again; otherwise close it.
 
         `since_seconds` is when its response was over, `idle_seconds` for how long it may be idle from then on.
@@ -72,7 +72,7 @@ class Connections:
         await self._connector.close()
         self._idle.close()
 
-    async def connect(self) -> OneAnswerARequest | None:
+    async def connect(self) -> TargetConnection | None:
         """Return a new connection; None if the target has closed it already, so that nothing can be sent on it.
 
         Raises TargetError, and MalformedRequest for no URL.
@@ -92,7 +92,7 @@ class Connections:
             if isinstance(error, aiohttp.ClientConnectorError) and isinstance(error.os_error, ConnectionResetError):
                 return None  # what is refused is another error: it was accepted, and then reset
             raise target_error(error) from error
-        made = cast(OneAnswerARequest, connection.protocol)
+        made = cast(TargetConnection, connection.protocol)
         made.connection = connection
         made.made_at_seconds = self._loop.time()
         if made.has_ended():

@@ -9,7 +9,7 @@ from fast_priority.target.target import Target
 _MOST = 8
 
 
-class Targets:
+class TargetRegistry:
     """Opens targets when they are asked for and keeps their connections; at most 8, the idle ones go first."""
 
     def __init__(self) -> None:
@@ -59,7 +59,7 @@ class Targets:
 class _Use:
     """One request's use of a target. It is no generator, which would cost more than all else here."""
 
-    def __init__(self, targets: Targets, policy: TargetPolicy) -> None:
+    def __init__(self, targets: TargetRegistry, policy: TargetPolicy) -> None:
         self._targets = targets
         self._policy = policy
 

@@ -10,25 +10,25 @@ from fast_priority.errors import MalformedRequest
 from fast_priority.http.fields import content_length
 from fast_priority.http.head import TargetPath, request_head
 from fast_priority.http.message import Fields, TargetPolicy
-from fast_priority.support.timeout_queue import Deadlines
+from fast_priority.support.timeout_queue import TimeoutQueue
 from fast_priority.target.exchange import Body, Exchange
-from fast_priority.target.inactivity import Patience
-from fast_priority.target.pool import Connections
+from fast_priority.target.inactivity import InactivityTimer
+from fast_priority.target.pool import ConnectionPool
 
 
 class Target:
-    """Connections to one target. Use it as an async context manager, on one event loop."""
+    """ConnectionPool to one target. Use it as an async context manager, on one event loop."""
 
     def __init__(self, policy: TargetPolicy) -> None:
         self.policy = policy
         base = URL(policy.base_url, encoded=True)
         self._path = TargetPath(base.raw_path)
         self._host = (base.host_port_subcomponent or "").encode()
-        self._connections: Connections | None = None
+        self._connections: ConnectionPool | None = None
 
     async def __aenter__(self) -> "Target":
-        self._connections = Connections(self.policy)
-        self._deadlines = Deadlines(self.policy.timeout_seconds, Patience.lose)
+        self._connections = ConnectionPool(self.policy)
+        self._deadlines = TimeoutQueue(self.policy.timeout_seconds, InactivityTimer.lose)
         return self
 
     async def __aexit__(self, *_: object) -> None:

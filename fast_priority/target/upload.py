@@ -5,8 +5,8 @@ from collections.abc import AsyncIterator
 
 from fast_priority.errors import MalformedRequest
 from fast_priority.http.message import Bytes
-from fast_priority.target.connection import OneAnswerARequest
-from fast_priority.target.inactivity import Patience
+from fast_priority.target.connection import TargetConnection
+from fast_priority.target.inactivity import InactivityTimer
 
 _LAST_CHUNK = b"0\r\n\r\n"
 
@@ -40,7 +40,7 @@ class Upload:
         self._has_ended = True
         self._first = self._ending()
 
-    def begins_on(self, connection: OneAnswerARequest, patience: Patience) -> bool:
+    def begins_on(self, connection: TargetConnection, patience: InactivityTimer) -> bool:
         """Send the head with the first piece, and the rest as it comes.
 
         Return False if no byte of it has left us; then it may begin on another connection.
@@ -59,7 +59,7 @@ class Upload:
             task.cancel()
             await asyncio.wait([task])
 
-    async def _send_rest(self, connection: OneAnswerARequest, patience: Patience) -> None:
+    async def _send_rest(self, connection: TargetConnection, patience: InactivityTimer) -> None:
         try:
             if not await _is_taken(connection):
                 return
@@ -92,11 +92,11 @@ class Upload:
         return _LAST_CHUNK if self._declared_bytes is None else b""
 
 
-async def _goes_on_after(framed: bytes, connection: OneAnswerARequest) -> bool:
+async def _goes_on_after(framed: bytes, connection: TargetConnection) -> bool:
     return connection.write(framed) and await _is_taken(connection)
 
 
-async def _is_taken(connection: OneAnswerARequest) -> bool:
+async def _is_taken(connection: TargetConnection) -> bool:
     try:
         await connection.taken()
     except OSError:  # whoever waits for the answer hears of it

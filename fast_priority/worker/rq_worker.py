@@ -27,9 +27,9 @@ from fast_priority.broker.jobs import WriteOnlySerializer
 from fast_priority.errors import ConfigurationError
 from fast_priority.scheduling.priority import Priority
 from fast_priority.settings import Settings
-from fast_priority.slots.loop import Serving
+from fast_priority.slots.loop import WorkerLoop
 from fast_priority.support.gc_tuning import collect_rarely
-from fast_priority.support.outage_log import Trouble
+from fast_priority.support.outage_log import OutageLog
 from fast_priority.support.signals import held_back
 
 logger = logging.getLogger("rq.worker")
@@ -90,7 +90,7 @@ class PriorityWorker(BaseWorker):
         self.bootstrap(logging_level, date_format, log_format)
         for queue in self.queues:
             clean_worker_registry(queue)  # the names of workers that were killed
-        serving = Serving(
+        serving = WorkerLoop(
             name=self.name,
             slots=self.slots,
             settings=self._settings,
@@ -124,15 +124,15 @@ class PriorityWorker(BaseWorker):
 
 def wait_for_redis(connection: SyncRedis, sleep: Callable[[float], None] = time.sleep) -> None:
     """Return once Redis answers; look every second."""
-    trouble = Trouble("Redis does not answer", logger)
+    trouble = OutageLog("Redis does not answer", logger)
     while True:
         try:
             connection.ping()
         except CONNECTION_ERRORS as error:
-            trouble.met(error)
+            trouble.failure(error)
             sleep(1.0)
         else:
-            trouble.over()
+            trouble.recovered()
             return
 
 

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from redis.asyncio import Redis as AsyncRedis
 
-from fast_priority.broker.consumer import Claim, Claimer, Leases
+from fast_priority.broker.consumer import Claim, Consumer, Leases
 from fast_priority.broker.producer import Submitter
 from fast_priority.errors import NotSent
 from fast_priority.scheduling.priority import Priority
@@ -82,7 +82,7 @@ class Held:
 @dataclass(eq=False)
 class Worker:
     name: str
-    claimer: Claimer
+    claimer: Consumer
     leases: Leases
     holds: list[Held] = field(default_factory=list)
     unheard: dict[str, list[Held]] = field(default_factory=lambda: {way: [] for way in WAYS})

@@ -8,7 +8,7 @@ from unittest import mock
 from redis.exceptions import ConnectionError as RedisConnectionError
 
 from fast_priority.broker import keys, scripts
-from fast_priority.broker.consumer import Saying, Turn
+from fast_priority.broker.consumer import ClaimResult, OutgoingPart
 from fast_priority.broker.jobs import payload_of
 from fast_priority.errors import NotSent, QueueFull
 from fast_priority.http.message import Reply
@@ -98,7 +98,7 @@ class Work(World):
         self._say_last(worker, held, Reply(200, [], held.asker.label), held.asker.label)
 
     def say_head(self, worker: Worker, held: Held) -> None:
-        saying = Saying(held.claim, Head(200, [], worker.name), is_last=False)
+        saying = OutgoingPart(held.claim, Head(200, [], worker.name), is_last=False)
         turn = self._turn(worker, [saying], 0)
         if held.is_marked:
             assert turn.dropped == [saying], "what is marked as over was heard"
@@ -115,7 +115,7 @@ class Work(World):
         chunk = Chunk(len(said), memoryview(b"%s, piece %d\n" % (held.asker.label, len(said))))
         said.append(bytes(chunk.data))
         for _ in range(1 + again):
-            self._turn(worker, [Saying(held.claim, chunk, is_last=False)], 0)
+            self._turn(worker, [OutgoingPart(held.claim, chunk, is_last=False)], 0)
         if held.is_awaited:
             self.until("the client has the chunk, once", lambda: held.asker.read == said)
 
@@ -125,12 +125,12 @@ class Work(World):
 
     def say_as_another(self, worker: Worker, held: Held) -> None:
         """Somebody who has not started it answers."""
-        saying = Saying(held.claim._replace(execution_id="another"), Reply(200, [], b"not yours"))
+        saying = OutgoingPart(held.claim._replace(execution_id="another"), Reply(200, [], b"not yours"))
         assert self._turn(worker, [saying], 0).dropped == [saying], "two have answered"
 
     def _say_last(self, worker: Worker, held: Held, part: Reply | End, body: bytes) -> None:
         is_awaited = held.is_awaited
-        saying = Saying(held.claim, part)
+        saying = OutgoingPart(held.claim, part)
         turn = self._turn(worker, [saying], 0)
         worker.holds.remove(held)
         assert turn.dropped == ([saying] if held.is_marked else []), "the wrong end was dropped"
@@ -138,7 +138,7 @@ class Work(World):
             self.until("the request is answered", held.asker.task.done)
             assert held.asker.task.result() == body, "the answer is another's"
 
-    def _claim_in(self, worker: Worker, free: int, way: str) -> Turn:
+    def _claim_in(self, worker: Worker, free: int, way: str) -> ClaimResult:
         if way == "turn":
             return self._turn(worker, [], free)
         if not self.redis.exists(keys.WAKE_UP):
@@ -158,5 +158,5 @@ class Work(World):
     def _renew(self, worker: Worker, those: Sequence[Held], *, anew: bool = False) -> Any:
         return self.run(worker.leases.renew({"slots": SLOTS}, [held.claim for held in those], anew=anew))
 
-    def _turn(self, worker: Worker, sayings: Sequence[Saying], free: int) -> Turn:
-        return self.run(worker.claimer.take_turn(sayings, free))
+    def _turn(self, worker: Worker, sayings: Sequence[OutgoingPart], free: int) -> ClaimResult:
+        return self.run(worker.claimer.publish_and_claim(sayings, free))

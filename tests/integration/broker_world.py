@@ -12,7 +12,7 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 
 from fast_priority.broker import keys
 from fast_priority.broker.connection import connect, redis_options
-from fast_priority.broker.consumer import Claimer, Leases
+from fast_priority.broker.consumer import Consumer, Leases
 from fast_priority.broker.consumer import leases as leasing
 from fast_priority.broker.jobs import payload_of
 from fast_priority.broker.producer import Submitter, inbox
@@ -78,7 +78,7 @@ class World(Model):
         self._worker_number += 1
         name = f"worker-{self._worker_number}"
         options = redis_options(self._settings)
-        return Worker(name, Claimer(options, name), Leases(options, name))
+        return Worker(name, Consumer(options, name), Leases(options, name))
 
     def new_asker(self, gateway: Gateway, method: str, priority: Priority) -> Asker:
         asker = Asker(b"request %d" % len(self.askers), method, priority, gateway)

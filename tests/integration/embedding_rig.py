@@ -15,9 +15,9 @@ from fast_priority.app import create_app
 from fast_priority.broker import keys
 from fast_priority.gateway import GatewayApp
 from fast_priority.local.child_processes import wait_until, worker_part
-from fast_priority.server.admission import Door
+from fast_priority.server.admission import ConnectionLimiter
 from fast_priority.server.graceful import GracefulServer
-from fast_priority.server.timeouts import ConnectionClocks
+from fast_priority.server.timeouts import ConnectionTimeouts
 from fast_priority.settings import Settings
 from tests.harness import CLIENT_OPTIONS, Stack, running_stack
 from tests.redis_servers import loopback_redis
@@ -68,10 +68,10 @@ def served(app: Any, server: str = "ours", **options: Any) -> Iterator[httpx.Cli
     options = {"lifespan": "on", "log_config": None, "access_log": False, **options}
     listener = socket.create_server(("127.0.0.1", 0))
     if server == "ours":
-        clocks = ConnectionClocks(PATIENCE_SECONDS, PATIENCE_SECONDS, PATIENCE_SECONDS)
+        clocks = ConnectionTimeouts(PATIENCE_SECONDS, PATIENCE_SECONDS, PATIENCE_SECONDS)
         ours = {"ws": "none", "proxy_headers": False, "date_header": False, "server_header": False}
         options = {"loop": "uvloop", **ours, **options}
-        config = uvicorn.Config(app, http=Door(clocks), **options)  # type: ignore[arg-type]
+        config = uvicorn.Config(app, http=ConnectionLimiter(clocks), **options)  # type: ignore[arg-type]
         running: uvicorn.Server = GracefulServer(config, clocks, PATIENCE_SECONDS, on_drain=lambda: None)
     else:
         running = uvicorn.Server(uvicorn.Config(app, **options))

@@ -12,10 +12,10 @@ import uvicorn
 from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
 from fast_priority.local.child_processes import wait_until
-from fast_priority.server.admission import Door
+from fast_priority.server.admission import ConnectionLimiter
 from fast_priority.server.graceful import GracefulServer
 from fast_priority.server.http_protocol import HttpProtocol
-from fast_priority.server.timeouts import ConnectionClocks
+from fast_priority.server.timeouts import ConnectionTimeouts
 
 GET = b"GET / HTTP/1.1\r\nHost: x\r\n"
 """How a request begins that needs nothing but the end of its head."""
@@ -45,10 +45,10 @@ def serving_until_told(
 ) -> Iterator[tuple[int, GracefulServer]]:
     """Serve it, and give the server as well, which ends when its `should_exit` is set."""
     listener = socket.create_server(("127.0.0.1", 0))
-    clocks = ConnectionClocks(head_seconds, idle_seconds, taking_seconds)
+    clocks = ConnectionTimeouts(head_seconds, idle_seconds, taking_seconds)
     config = uvicorn.Config(
         application,
-        http=Door(clocks, **door),  # type: ignore[arg-type]
+        http=ConnectionLimiter(clocks, **door),  # type: ignore[arg-type]
         loop="uvloop",
         ws="none",
         lifespan="off",

@@ -17,7 +17,7 @@ from fast_priority.errors import (
     TargetTimeout,
 )
 from fast_priority.http.message import Reply, TargetPolicy
-from fast_priority.slots.fast_path import Errands
+from fast_priority.slots.fast_path import FastPath
 from fast_priority.target import Body, Exchange, Target
 from tests.harness import scripted_target, without_collector
 
@@ -62,7 +62,7 @@ class Rig:
     def __init__(self, target: Target, heads: list[bytes]) -> None:
         self.target = target
         self.heads = heads
-        self.errands = Errands()
+        self.errands = FastPath()
 
     def begin(self, method: str = "GET", body: Body = b"", *, may_be_sent: bool = True, most_bytes: int = 0) -> "Told":
         told = Told()

@@ -11,7 +11,7 @@ import uvicorn
 
 from fast_priority.local.child_processes import wait_until
 from fast_priority.server.graceful import GracefulServer
-from fast_priority.server.timeouts import ConnectionClocks
+from fast_priority.server.timeouts import ConnectionTimeouts
 from tests.integration.protocol_rig import (
     PATIENCE_SECONDS,
     Echo,
@@ -163,7 +163,7 @@ def test_who_asks_twice_does_not_want_to_wait(monkeypatch: pytest.MonkeyPatch) -
     """A second signal ends the server at once, but not one that comes together with the first."""
     now = [100.0]
     monkeypatch.setattr("fast_priority.server.graceful.time.monotonic", lambda: now[0])
-    server = GracefulServer(uvicorn.Config(Echo()), ConnectionClocks(1, 1, 1), 1, on_drain=lambda: None)
+    server = GracefulServer(uvicorn.Config(Echo()), ConnectionTimeouts(1, 1, 1), 1, on_drain=lambda: None)
     server.handle_exit(signal.SIGTERM, None)
     server.handle_exit(signal.SIGINT, None)
     assert (server.should_exit, server.force_exit) == (True, False)

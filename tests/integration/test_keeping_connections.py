@@ -9,7 +9,7 @@ import pytest
 from fast_priority.http.message import TargetPolicy
 from fast_priority.target import Target
 from fast_priority.target import pool as http_client
-from fast_priority.target.connection import OneAnswerARequest
+from fast_priority.target.connection import TargetConnection
 from tests.harness import scripted_target
 from tests.integration.target_rig import (
     Run,
@@ -62,7 +62,7 @@ def test_an_old_connection_is_closed(run_on_loop: Run, age_seconds: float, is_ke
                 first = await response.whole_if_quick()
                 assert target._connections is not None
                 for protocol in target._connections._connector._acquired:
-                    assert isinstance(protocol, OneAnswerARequest)
+                    assert isinstance(protocol, TargetConnection)
                     protocol.made_at_seconds -= age_seconds
             return (await ask(target))[1] == first
 

@@ -14,7 +14,7 @@ from redis import Redis
 from fast_priority.broker import keys, scripts
 from fast_priority.broker.connection import Argument, connect
 from fast_priority.broker.connection.redis_health import Ahead
-from fast_priority.broker.consumer import Claim, Claimer, Saying
+from fast_priority.broker.consumer import Claim, Consumer, OutgoingPart
 from fast_priority.broker.jobs import payload_of
 from fast_priority.broker.producer import Submitter
 from fast_priority.broker.producer.submit_outbox import SUBMIT_SECONDS
@@ -45,7 +45,7 @@ async def until(what: str, condition: Callable[[], bool]) -> None:
 class Rig:
     """A gateway behind a link to Redis, and a worker with a link of its own."""
 
-    def __init__(self, redis: Redis, link: Proxy, submitter: Submitter, claimer: Claimer) -> None:
+    def __init__(self, redis: Redis, link: Proxy, submitter: Submitter, claimer: Consumer) -> None:
         self.redis = redis
         self.link = link
         self.submitter = submitter
@@ -70,12 +70,12 @@ class Rig:
 
     async def claim(self) -> Claim:
         """Let the worker take a request."""
-        (claim,) = (await self.claimer.take_turn([], 1)).claims
+        (claim,) = (await self.claimer.publish_and_claim([], 1)).claims
         return claim
 
     async def answer(self, claim: Claim) -> None:
         """Let the worker answer it."""
-        await self.claimer.take_turn([Saying(claim, HELLO)], 0)
+        await self.claimer.publish_and_claim([OutgoingPart(claim, HELLO)], 0)
 
     def break_link(self) -> None:
         """Let bytes pass again, but break all that was connected: what was held on the way is lost."""
@@ -94,7 +94,7 @@ def link(redis_port: int) -> Iterator[Proxy]:
 @pytest.fixture
 async def rig(redis: Redis, redis_port: int, link: Proxy) -> AsyncIterator[Rig]:
     settings = Settings.load(redis_host="127.0.0.1", redis_port=link.port, poll_interval=0.1)
-    claimer = Claimer({"host": "127.0.0.1", "port": redis_port}, "worker-1")
+    claimer = Consumer({"host": "127.0.0.1", "port": redis_port}, "worker-1")
     async with Submitter(settings) as submitter:
         rig = Rig(redis, link, submitter, claimer)
         warm = rig.ask(b"first")  # the gateway knows the server by then, and has its connections
@@ -290,7 +290,7 @@ async def test_every_connection_is_killed_again_and_again(rig: Rig) -> None:
     async def work() -> None:
         nonlocal answered
         while True:
-            turn = await rig.claimer.take_turn([], 8)
+            turn = await rig.claimer.publish_and_claim([], 8)
             for claim in turn.claims:
                 await rig.answer(claim)
                 answered += 1

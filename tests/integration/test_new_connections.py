@@ -12,7 +12,7 @@ from aiohttp import TCPConnector
 from aiohttp.connector import Connection
 
 from fast_priority.errors import TargetClosed, TargetRefused
-from fast_priority.target.connection import OneAnswerARequest
+from fast_priority.target.connection import TargetConnection
 from tests.harness import free_port, wait_until
 from tests.integration.target_rig import (
     OK,
@@ -39,9 +39,9 @@ def closing_target(
     """
     heads: list[bytes] = []
     left, is_closed = list(deeds), dict[int, bool]()  # by the client's port
-    has_ended = OneAnswerARequest.has_ended
+    has_ended = TargetConnection.has_ended
 
-    def has_ended_by_now(connection: OneAnswerARequest) -> bool:
+    def has_ended_by_now(connection: TargetConnection) -> bool:
         if connection.transport is not None:
             port: int = connection.transport.get_extra_info("sockname")[1]
             wait_until("it is accepted, and its deed done", lambda: port in is_closed)
@@ -53,14 +53,14 @@ def closing_target(
     async def connect_and_read(connector: TCPConnector, *args: Any, **named: Any) -> Connection:
         made = await connect(connector, *args, **named)
         protocol = made.protocol
-        assert isinstance(protocol, OneAnswerARequest)
+        assert isinstance(protocol, TargetConnection)
         has_ended_by_now(protocol)
         async with asyncio.timeout(PATIENCE_SECONDS):
             while is_read and protocol.is_connected() and not protocol._look.is_quiet():
                 await asyncio.sleep(0)
         return made
 
-    monkeypatch.setattr(OneAnswerARequest, "has_ended", has_ended_by_now)
+    monkeypatch.setattr(TargetConnection, "has_ended", has_ended_by_now)
     monkeypatch.setattr(TCPConnector, "connect", connect_and_read)
 
     def serve() -> None:

@@ -9,7 +9,7 @@ from redis import Redis
 from redis.exceptions import ConnectionError
 
 from fast_priority.broker import keys
-from fast_priority.broker.consumer import Claim, Saying, StockRq, Turn
+from fast_priority.broker.consumer import Claim, ClaimResult, OutgoingPart, StockRq
 from fast_priority.broker.consumer import claims as claiming
 from fast_priority.broker.producer import Permit, Submitter
 from fast_priority.errors import GatewayError
@@ -19,13 +19,13 @@ from fast_priority.scheduling.priority import Priority
 from fast_priority.settings import Settings
 from fast_priority.slots import dispatcher as carrier
 from fast_priority.slots import loop as serving_module
-from fast_priority.slots.loop import Serving
+from fast_priority.slots.loop import WorkerLoop
 from fast_priority.support.elapsed import Moment
 from tests.harness import scripted_target
 
 PATIENCE_SECONDS = 30
 SLOTS = 3
-SAID = Saying(Claim("job", "execution", "low", "gateway", b""), Reply(204, [], b""))
+SAID = OutgoingPart(Claim("job", "execution", "low", "gateway", b""), Reply(204, [], b""))
 
 FOREVER = Moment(float("inf"), float("inf"), float("inf"))
 
@@ -33,7 +33,7 @@ FOREVER = Moment(float("inf"), float("inf"), float("inf"))
 class Served:
     """A gateway's end of the queues, in front of one worker with three slots that looks by itself only once an hour."""
 
-    def __init__(self, submitter: Submitter, serving: Serving, target_port: int) -> None:
+    def __init__(self, submitter: Submitter, serving: WorkerLoop, target_port: int) -> None:
         self.submitter = submitter
         self.serving = serving
         self.running = asyncio.create_task(serving.run())
@@ -74,7 +74,9 @@ async def served(redis: Redis, redis_port: int, monkeypatch: pytest.MonkeyPatch)
     """All of it, running."""
     monkeypatch.setattr(claiming, "_WAKE_UP_SECONDS", 3600)
     settings = Settings.load(redis_host="127.0.0.1", redis_port=redis_port, target_base_url=None)
-    serving = Serving(name="w", slots=SLOTS, settings=settings, stock_rq=StockRq(redis), record=lambda: {}, burst=False)
+    serving = WorkerLoop(
+        name="w", slots=SLOTS, settings=settings, stock_rq=StockRq(redis), record=lambda: {}, burst=False
+    )
     with scripted_target(lambda connection, _: connection.sendall(b"HTTP/1.1 204 No\r\n\r\n")) as (port, _):
         async with Submitter(settings) as submitter:
             served = Served(submitter, serving, port)
@@ -84,9 +86,9 @@ async def served(redis: Redis, redis_port: int, monkeypatch: pytest.MonkeyPatch)
 
 
 @pytest.fixture
-def serving(redis: Redis) -> Serving:
+def serving(redis: Redis) -> WorkerLoop:
     """A worker that does not run."""
-    return Serving(
+    return WorkerLoop(
         name="w", slots=SLOTS, settings=Settings.load(), stock_rq=StockRq(redis), record=lambda: {}, burst=False
     )
 
@@ -105,17 +107,17 @@ async def test_all_at_once(served: Served) -> None:
 
 @pytest.mark.parametrize(("taken_seconds", "together"), [(0.001, 2), (1.0, 1)])
 async def test_what_a_quick_target_is_about_to_answer(
-    serving: Serving, monkeypatch: pytest.MonkeyPatch, taken_seconds: float, together: int
+    serving: WorkerLoop, monkeypatch: pytest.MonkeyPatch, taken_seconds: float, together: int
 ) -> None:
     """A turn lets more answers come from a target that answers at once, and waits for nothing at any other."""
     turns = []
 
-    async def take_turn(sayings: Sequence[Saying], free_slots: int) -> Turn:
+    async def publish_and_claim(sayings: Sequence[OutgoingPart], free_slots: int) -> ClaimResult:
         turns.append(len(sayings))
         serving._leaving = True
-        return Turn([], suspended=False)
+        return ClaimResult([], suspended=False)
 
-    monkeypatch.setattr(serving._claimer, "take_turn", take_turn)
+    monkeypatch.setattr(serving._claimer, "publish_and_claim", publish_and_claim)
     serving._in_flight.start(Claim("another", "execution", "low", "gateway", b""), FOREVER)
     serving._note_freed(taken_seconds)
     serving._say(SAID)
@@ -137,13 +139,13 @@ async def test_what_a_quick_target_is_about_to_answer(
     ids=["several", "one", "quick target", "nothing waits", "no slot is free"],
 )
 async def test_slots_that_several_answers_freed_are_filled_first(
-    serving: Serving, monkeypatch: pytest.MonkeyPatch, answers: int, taken_seconds: float, more_was_there: bool,
+    serving: WorkerLoop, monkeypatch: pytest.MonkeyPatch, answers: int, taken_seconds: float, more_was_there: bool,
     in_flight: int, turns: list[int],
 ) -> None:  # fmt: skip
     """What several answers freed is filled before they are said, if work waits; one is said in the same round trip."""
     taken: list[int] = []
 
-    async def take_turn(sayings: Sequence[Saying], free_slots: int) -> Turn:
+    async def publish_and_claim(sayings: Sequence[OutgoingPart], free_slots: int) -> ClaimResult:
         taken.append(len(sayings))
         if len(taken) == 1:
             for _ in range(answers):
@@ -152,20 +154,20 @@ async def test_slots_that_several_answers_freed_are_filled_first(
             for number in range(in_flight):
                 serving._in_flight.start(Claim(f"{number}", "execution", "low", "gateway", b""), FOREVER)
         serving._leaving = bool(sayings)
-        return Turn([], suspended=False, work_is_left=more_was_there)
+        return ClaimResult([], suspended=False, work_is_left=more_was_there)
 
-    monkeypatch.setattr(serving._claimer, "take_turn", take_turn)
+    monkeypatch.setattr(serving._claimer, "publish_and_claim", publish_and_claim)
     async with asyncio.timeout(PATIENCE_SECONDS):
         await serving._fill_slots()
     assert taken == turns
 
 
-async def test_a_suspension_holds_no_answers_back(serving: Serving, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_suspension_holds_no_answers_back(serving: WorkerLoop, monkeypatch: pytest.MonkeyPatch) -> None:
     """Answers are said at once when the claim that went ahead of them finds that rq's tools hold the workers back."""
     monkeypatch.setattr(serving_module, "_SUSPENDED_SECONDS", 3600)
     taken: list[int] = []
 
-    async def take_turn(sayings: Sequence[Saying], free_slots: int) -> Turn:
+    async def publish_and_claim(sayings: Sequence[OutgoingPart], free_slots: int) -> ClaimResult:
         taken.append(len(sayings))
         if len(taken) == 1:
             for _ in range(2):
@@ -173,9 +175,9 @@ async def test_a_suspension_holds_no_answers_back(serving: Serving, monkeypatch:
                 serving._say(SAID)
         serving._leaving = bool(sayings)
         is_first = len(taken) == 1
-        return Turn([], suspended=not is_first and not sayings, work_is_left=is_first)
+        return ClaimResult([], suspended=not is_first and not sayings, work_is_left=is_first)
 
-    monkeypatch.setattr(serving._claimer, "take_turn", take_turn)
+    monkeypatch.setattr(serving._claimer, "publish_and_claim", publish_and_claim)
     async with asyncio.timeout(PATIENCE_SECONDS):
         await serving._fill_slots()
     assert taken == [0, 0, 2]
@@ -234,12 +236,12 @@ async def test_a_worker_that_ends_waits_for_its_permits(served: Served) -> None:
 async def test_a_worker_that_ends_without_redis(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
     """With Redis away it waits for no permit longer than a lease: no Leave can come."""
 
-    async def take_turn(sayings: Sequence[Saying], free_slots: int) -> Turn:
+    async def publish_and_claim(sayings: Sequence[OutgoingPart], free_slots: int) -> ClaimResult:
         raise ConnectionError
 
     served.serving._carrier._permits.seconds = 0.05
     await served.ask_for_permit()
     monkeypatch.setattr(keys, "LEASE_SECONDS", 0.1)
-    monkeypatch.setattr(served.serving._claimer, "take_turn", take_turn)
+    monkeypatch.setattr(served.serving._claimer, "publish_and_claim", publish_and_claim)
     await served.end()
     assert len(served.serving._in_flight) == 0

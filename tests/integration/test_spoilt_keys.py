@@ -10,7 +10,7 @@ from redis import Redis
 
 from fast_priority.broker import keys
 from fast_priority.broker.connection import redis_options
-from fast_priority.broker.consumer import Claim, Claimer, Saying
+from fast_priority.broker.consumer import Claim, Consumer, OutgoingPart
 from fast_priority.broker.producer import Submitter, heartbeat
 from fast_priority.broker.producer.submitter import Outcome
 from fast_priority.errors import BrokerUnavailable
@@ -28,7 +28,7 @@ class Broker:
         self.redis: Any = redis
         self.settings = settings
         self.one, self.other = Submitter(settings), Submitter(settings)
-        self.claimer = Claimer(redis_options(settings), "worker")
+        self.claimer = Consumer(redis_options(settings), "worker")
         self._asking: list[asyncio.Task[Outcome]] = []
 
     async def start(self, *gateways: Submitter) -> tuple[list["asyncio.Task[Outcome]"], list[Claim]]:
@@ -38,7 +38,7 @@ class Broker:
             asking.append(asyncio.create_task(gateway.ask(Priority.HIGH, b"call", "GET /")))
             await until("it is queued", lambda number=number: self.waiting() == number)  # type: ignore[misc]
         self._asking += asking
-        return asking, (await self.claimer.take_turn([], len(gateways))).claims
+        return asking, (await self.claimer.publish_and_claim([], len(gateways))).claims
 
     def waiting(self) -> int:
         return int(self.redis.llen(keys.queue(Priority.HIGH)))
@@ -70,7 +70,7 @@ async def test_an_inbox_of_the_wrong_type_keeps_nobody_else_waiting(broker: Brok
     gateways[spoilt_at] = broker.one
     asking, claims = await broker.start(*gateways)
     broker.spoil(keys.inbox(broker.one.gateway_id))
-    turn = await broker.claimer.take_turn([Saying(claim, HELLO) for claim in claims], 0)
+    turn = await broker.claimer.publish_and_claim([OutgoingPart(claim, HELLO) for claim in claims], 0)
     others = [task for number, task in enumerate(asking) if number != spoilt_at]
     async with asyncio.timeout(30):
         assert await asyncio.gather(*others) == [HELLO, HELLO]
@@ -83,8 +83,8 @@ async def test_a_stream_into_a_spoilt_inbox_is_given_up(broker: Broker, part: He
     """A worker learns that nobody hears what it says, and what it says to others in the same turn is heard."""
     asking, claims = await broker.start(broker.one, broker.other)
     broker.spoil(keys.inbox(broker.one.gateway_id))
-    lost = Saying(claims[0], part, is_last=False)
-    turn = await broker.claimer.take_turn([lost, Saying(claims[1], HELLO)], 0)
+    lost = OutgoingPart(claims[0], part, is_last=False)
+    turn = await broker.claimer.publish_and_claim([lost, OutgoingPart(claims[1], HELLO)], 0)
     assert turn.dropped == [lost]
     async with asyncio.timeout(30):
         assert await asking[1] == HELLO
@@ -96,7 +96,7 @@ async def test_a_spoilt_inbox_keeps_no_worker_from_claiming(broker: Broker) -> N
     broker.spoil(keys.inbox(broker.one.gateway_id))
     waits = asyncio.create_task(broker.other.ask(Priority.LOW, b"next", "GET /"))
     await until("it is queued", lambda: broker.redis.llen(keys.queue(Priority.LOW)) == 1)
-    turn = await broker.claimer.take_turn([Saying(claims[0], HELLO)], 1)
+    turn = await broker.claimer.publish_and_claim([OutgoingPart(claims[0], HELLO)], 1)
     assert [claim.queue_name for claim in turn.claims] == ["low"]
     waits.cancel()
 
@@ -105,7 +105,7 @@ async def test_a_queue_of_the_wrong_type(broker: Broker) -> None:
     """Nothing is claimed while a queue is no list, what is in flight is answered, and then all goes on."""
     asking, claims = await broker.start(broker.one)
     broker.redis.hset(keys.queue(Priority.HIGH), "not", "a list")
-    turn = await broker.claimer.take_turn([Saying(claims[0], HELLO)], 1)
+    turn = await broker.claimer.publish_and_claim([OutgoingPart(claims[0], HELLO)], 1)
     assert (turn.claims, turn.suspended, turn.dropped) == ([], True, [])
     async with asyncio.timeout(30):
         assert await asking[0] == HELLO
@@ -119,7 +119,7 @@ async def test_a_queue_of_the_wrong_type(broker: Broker) -> None:
 async def test_a_wake_up_list_of_the_wrong_type(broker: Broker) -> None:
     """A wake-up list that is something else is done away with by the next worker that looks."""
     broker.redis.zadd(keys.WAKE_UP, {"not a list": 1})
-    await broker.claimer.take_turn([], 1)
+    await broker.claimer.publish_and_claim([], 1)
     assert not broker.redis.exists(keys.WAKE_UP)
 
 
@@ -145,7 +145,7 @@ async def test_it_is_said_once(broker: Broker, caplog: pytest.LogCaptureFixture)
     broker.spoil(inbox)
     with caplog.at_level(logging.WARNING, logger="rq.worker"):
         for claim in claims:
-            await broker.claimer.take_turn([Saying(claim, Reply(200, [], b""))], 0)
+            await broker.claimer.publish_and_claim([OutgoingPart(claim, Reply(200, [], b""))], 0)
     (said,) = [record.message for record in caplog.records if record.name == "rq.worker"]
     assert inbox in said
 
@@ -155,7 +155,7 @@ async def test_leases_of_the_wrong_type_are_put_right(broker: Broker) -> None:
     broker.spoil(keys.started("high"))
     asking, claims = await broker.start(broker.one, broker.other)
     assert broker.redis.zcard(keys.started("high")) == 2
-    await broker.claimer.take_turn([Saying(claim, HELLO) for claim in claims], 0)
+    await broker.claimer.publish_and_claim([OutgoingPart(claim, HELLO) for claim in claims], 0)
     async with asyncio.timeout(30):
         assert await asyncio.gather(*asking) == [HELLO, HELLO]
 
@@ -164,7 +164,7 @@ async def test_leases_of_the_wrong_type_hold_up_no_answer(broker: Broker) -> Non
     """Answers are delivered, whatever became of the set of leases meanwhile."""
     asking, claims = await broker.start(broker.one, broker.other)
     broker.spoil(keys.started("high"))
-    await broker.claimer.take_turn([Saying(claim, HELLO) for claim in claims], 0)
+    await broker.claimer.publish_and_claim([OutgoingPart(claim, HELLO) for claim in claims], 0)
     async with asyncio.timeout(30):
         assert await asyncio.gather(*asking) == [HELLO, HELLO]
 

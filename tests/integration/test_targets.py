@@ -6,7 +6,7 @@ import pytest
 
 from fast_priority.errors import GatewayError
 from fast_priority.http.message import TargetPolicy
-from fast_priority.target import Targets
+from fast_priority.target import TargetRegistry
 
 
 def policy(number: int) -> TargetPolicy:
@@ -15,7 +15,7 @@ def policy(number: int) -> TargetPolicy:
 
 async def test_a_target_is_kept() -> None:
     """The same policy gives the same target, with its connections."""
-    targets = Targets()
+    targets = TargetRegistry()
     async with targets.use(policy(1)) as first, targets.use(policy(1)) as second:
         assert first is second
     await targets.close()
@@ -23,7 +23,7 @@ async def test_a_target_is_kept() -> None:
 
 async def test_idle_targets_make_room() -> None:
     """However many targets come one after the other, each is served, and few are kept."""
-    targets = Targets()
+    targets = TargetRegistry()
     for number in range(50):
         async with targets.use(policy(number)) as target:
             assert target.policy == policy(number)
@@ -33,7 +33,7 @@ async def test_idle_targets_make_room() -> None:
 
 async def test_targets_in_use_are_not_closed() -> None:
     """When as many targets as may be are in use, one more is an error, and the others go on."""
-    targets = Targets()
+    targets = TargetRegistry()
     async with AsyncExitStack() as uses:
         for number in range(8):
             await uses.enter_async_context(targets.use(policy(number)))

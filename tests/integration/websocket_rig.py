@@ -13,7 +13,7 @@ from websockets.sync.server import ServerConnection, serve
 
 from fast_priority.broker.producer import Permit
 from fast_priority.errors import GatewayError
-from fast_priority.gateway import Gateway, Tunnels
+from fast_priority.gateway import Gateway, WebSocketProxy
 from fast_priority.http.deployment import Deployment
 from fast_priority.http.message import Bytes, TargetPolicy
 from fast_priority.http.trusted_proxies import TrustedProxies
@@ -82,7 +82,7 @@ def tunnelled(
     """Yield the port of a gateway that carries WebSockets, and nothing else."""
     base_url = f"http://127.0.0.1:{target_port}{base_path}"
     policy = TargetPolicy(base_url, PATIENCE_SECONDS, timeout_seconds, most_body_bytes)
-    tunnels = Tunnels(policy, most, client_timeout_seconds)
+    tunnels = WebSocketProxy(policy, most, client_timeout_seconds)
     rules = Rules.of(pass_through=[pass_through] if pass_through else [])
     gateway = Gateway(
         rules,

@@ -8,7 +8,7 @@ from fakeredis import FakeAsyncRedis, FakeRedis, FakeServer
 
 from fast_priority.broker import keys
 from fast_priority.broker.connection import ANSWER_TIMEOUT_SECONDS
-from fast_priority.broker.consumer import Claim, Claimer
+from fast_priority.broker.consumer import Claim, Consumer
 from fast_priority.broker.jobs import payload_of
 from fast_priority.broker.producer import Submitter
 from fast_priority.broker.producer.submitter import Outcome
@@ -76,10 +76,10 @@ class Rig:
         await until("the request is looked after", lambda: len(submitter._inbox._lookout) > 0)
         return asking
 
-    async def start(self, submitter: Submitter, claimer: Claimer) -> tuple[asyncio.Task[Outcome], Claim]:
+    async def start(self, submitter: Submitter, claimer: Consumer) -> tuple[asyncio.Task[Outcome], Claim]:
         """Have a request submitted by the one and claimed by the other."""
         asking = await self.queue(submitter, Priority.HIGH)
-        turn = await claimer.take_turn([], 1)
+        turn = await claimer.publish_and_claim([], 1)
         return asking, turn.claims[0]
 
     async def let_go(self) -> None:

@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from fast_priority.broker.connection import connect
-from fast_priority.broker.consumer import Claimer, Leases
+from fast_priority.broker.consumer import Consumer, Leases
 from fast_priority.broker.producer import Submitter
 from fast_priority.settings import Settings
 from mock_target import MockSettings, create_app
@@ -40,9 +40,9 @@ async def submitter(rig: Rig) -> AsyncIterator[Submitter]:
 
 
 @pytest.fixture
-async def claimer(rig: Rig) -> AsyncIterator[Claimer]:
+async def claimer(rig: Rig) -> AsyncIterator[Consumer]:
     """A worker at the queues."""
-    claimer = Claimer({}, "worker-1")
+    claimer = Consumer({}, "worker-1")
     yield claimer
     await claimer.close()
 

@@ -10,9 +10,9 @@ from fast_priority.broker import keys, scripts
 from fast_priority.broker.connection import Argument, Command, connect, send_together
 from fast_priority.broker.jobs import JobTemplate
 from fast_priority.errors import NotSent
-from fast_priority.protocol.frames import Chunk, Failure, Frame, Go, Head, Part, Want, encode, encode_part
+from fast_priority.protocol.frames import Chunk, Credit, Failure, Frame, Go, Head, Part, encode, encode_part
 from fast_priority.support.elapsed import Moment
-from fast_priority.support.outage_log import Trouble
+from fast_priority.support.outage_log import OutageLog
 
 logger = logging.getLogger("rq.worker")  # one log for one worker
 
@@ -20,7 +20,7 @@ _MOST_LOOKED_AT = 1000  # dead jobs skipped in one claim, so that one claim neve
 _WAKE_UP_SECONDS = 2
 _PATIENCE_SECONDS = 4.0  # a server that was replaced may leave the connection to it silent for ever
 _WAS_NOT_SENT = encode_part(Failure(NotSent.slug, "Redis was away for so long that its gateway seemed to be gone"))
-_PUSHED = (Chunk, Want)
+_PUSHED = (Chunk, Credit)
 _OPENS = (Head, Go)
 _TOUCHED_BY_CLAIMS = [*keys.LANES, *keys.LEASES, keys.WAKE_UP, keys.SUSPENDED]
 
@@ -36,7 +36,7 @@ class Claim(NamedTuple):
     data: bytes
 
 
-class Saying(NamedTuple):
+class OutgoingPart(NamedTuple):
     """What a worker says about a claim to the gateway that asked; the last saying ends the claim."""
 
     claim: Claim
@@ -47,7 +47,7 @@ class Saying(NamedTuple):
     """Is given a result by the caller once the part is on its way."""
 
 
-class Turn(NamedTuple):
+class ClaimResult(NamedTuple):
     """What one round trip to the queues brought."""
 
     claims: list[Claim]
@@ -57,9 +57,9 @@ class Turn(NamedTuple):
     """There is something that only a claim with a turn gives."""
     asked: Moment = Moment(0.0, 0.0, 0.0)
     """When the claim began: what it brought is this worker's for LEASE_SECONDS from then on, at the least."""
-    dropped: Sequence[Saying] = ()
+    dropped: Sequence[OutgoingPart] = ()
     """What nobody hears, for the request is over, or the inbox is no list."""
-    unsaid: Sequence[Saying] = ()
+    unsaid: Sequence[OutgoingPart] = ()
     """What Redis has no memory for now: it is to be said again."""
 
 
@@ -78,11 +78,11 @@ class _Way:
         return self.unanswered, is_again
 
 
-_Told = tuple[scripts.Call | Command, Sequence[Saying]]
+_Told = tuple[scripts.Call | Command, Sequence[OutgoingPart]]
 """A step, and what it says."""
 
 
-class Claimer:
+class Consumer:
     """One worker process at the queues: it claims with each turn, and, with nothing to do, while it waits for work."""
 
     def __init__(self, options: dict[str, Any], worker_name: str) -> None:
@@ -92,7 +92,7 @@ class Claimer:
         self._with_turns, self._by_waiting = _Way("turn"), _Way("wait", is_sent_ahead=True)
         self._memory_is_short = False
         self._end_of_waiting = keys.end_of_waiting(worker_name)
-        self._spoilt = Trouble(f"Worker {worker_name}: a key in Redis is not what it should be", logger)
+        self._spoilt = OutageLog(f"Worker {worker_name}: a key in Redis is not what it should be", logger)
 
     async def close(self) -> None:
         """Close the connections."""
@@ -108,7 +108,7 @@ class Claimer:
         """Ask no more for what such claims may have started: their leases have run out."""
         self._with_turns.unanswered = self._by_waiting.unanswered = None
 
-    async def take_turn(self, sayings: Sequence[Saying], free_slots: int) -> Turn:
+    async def publish_and_claim(self, sayings: Sequence[OutgoingPart], free_slots: int) -> ClaimResult:
         """Say what there is to say and claim up to `free_slots` requests, in one round trip.
 
         When it raises, call it again with the same sayings: an end that was heard is then dropped, a chunk that was
@@ -137,10 +137,12 @@ class Claimer:
         self._memory_is_short = bool(unsaid) or (self._memory_is_short and not chunks)
         return self._turn(execution_id, found, asked)._replace(dropped=dropped, unsaid=unsaid)
 
-    def _what_came_of(self, told: Sequence[_Told], results: Sequence[Any]) -> tuple[list[Saying], list[Saying]]:
+    def _what_came_of(
+        self, told: Sequence[_Told], results: Sequence[Any]
+    ) -> tuple[list[OutgoingPart], list[OutgoingPart]]:
         """Give what nobody hears of what was told, and what is still unsaid, by what Redis returned for each step."""
-        dropped: list[Saying] = []
-        unsaid: list[Saying] = []
+        dropped: list[OutgoingPart] = []
+        unsaid: list[OutgoingPart] = []
         for (_, sayings), result in zip(told, results, strict=True):
             if isinstance(result, Exception) and scripts.is_out_of_memory(result):
                 unsaid += sayings
@@ -152,10 +154,10 @@ class Claimer:
             else:
                 dropped += spoilt
             if spoilt:
-                self._spoilt.met(" or ".join(sorted({ascii(keys.inbox(one.claim.gateway_id)) for one in spoilt})))
+                self._spoilt.failure(" or ".join(sorted({ascii(keys.inbox(one.claim.gateway_id)) for one in spoilt})))
         return dropped, unsaid
 
-    async def wait_and_claim(self, free_slots: int) -> Turn:
+    async def wait_and_claim(self, free_slots: int) -> ClaimResult:
         """Block until a gateway submits, at most 2 s, and claim up to `free_slots` requests in that same moment.
 
         Nobody is asked in between, so that the claim is not a round trip later than the request, and a high one that
@@ -177,7 +179,7 @@ class Claimer:
             [("RPUSH", self._end_of_waiting, "1"), ("EXPIRE", self._end_of_waiting, keys.END_OF_WAITING_TTL_SECONDS)],
         )
 
-    def _say_calls(self, sayings: Sequence[Saying], *, in_order: bool = False) -> list[_Told]:
+    def _say_calls(self, sayings: Sequence[OutgoingPart], *, in_order: bool = False) -> list[_Told]:
         if not sayings:
             return []
         arguments: list[Argument] = [
@@ -189,13 +191,13 @@ class Claimer:
             arguments += (*named, frame, int(saying.is_last))
         return [(scripts.Call(scripts.SAY, keys.LEASES, arguments, in_order), sayings)]
 
-    def _turn(self, execution_id: str, answer: Any, asked: Moment) -> Turn:
+    def _turn(self, execution_id: str, answer: Any, asked: Moment) -> ClaimResult:
         if isinstance(answer, Exception):
-            self._spoilt.met(f"one that a claim looks at: {answer}")
-            return Turn([], suspended=True)
+            self._spoilt.failure(f"one that a claim looks at: {answer}")
+            return ClaimResult([], suspended=True)
         suspended, is_left, *jobs = answer
         claims = [_claim(execution_id, *job) for job in jobs]
-        return Turn(claims, bool(suspended), bool(is_left), asked)
+        return ClaimResult(claims, bool(suspended), bool(is_left), asked)
 
     def _claim_call(self, way: _Way, execution_id: str, free_slots: int, *, again: bool) -> scripts.Call:
         last_claim = keys.last_claim(self._worker_name, way.name)
@@ -211,14 +213,14 @@ class Claimer:
         )  # fmt: skip
 
 
-def _pushes(chunks: Sequence[Saying], *, memory_is_short: bool) -> list[_Told]:
+def _pushes(chunks: Sequence[OutgoingPart], *, memory_is_short: bool) -> list[_Told]:
     """Push chunks, and wants, as they are: a script would copy them four times over, which is half of all the work.
 
     Their lease need not be looked at. What a worker wants does no harm; the lease held when the head was said, a
     request whose head was said is never begun anew, and a gateway that has given one up drops what still comes. Where
     Redis refuses commands for want of memory, what is small is pushed by a script, which it does not refuse.
     """
-    said: dict[str, list[Saying]] = {}
+    said: dict[str, list[OutgoingPart]] = {}
     for chunk in chunks:
         said.setdefault(keys.inbox(chunk.claim.gateway_id), []).append(chunk)
     pushes: list[_Told] = []
@@ -232,7 +234,7 @@ def _pushes(chunks: Sequence[Saying], *, memory_is_short: bool) -> list[_Told]:
     return [*pushes, *((("EXPIRE", inbox, keys.INBOX_TTL_SECONDS), ()) for inbox in said)]
 
 
-def _frame_of(saying: Saying) -> bytes:
+def _frame_of(saying: OutgoingPart) -> bytes:
     return b"" if saying.part is None else encode(Frame(saying.claim.job_id, saying.part))
 
 

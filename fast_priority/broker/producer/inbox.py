@@ -11,7 +11,7 @@ from redis.asyncio import Redis
 from fast_priority.broker import keys, scripts
 from fast_priority.broker.connection import CONNECTION_ERRORS, RedisHealth, connect
 from fast_priority.broker.mailbox import Mailbox
-from fast_priority.broker.producer.lost_requests import Lookout
+from fast_priority.broker.producer.lost_requests import LostRequestDetector
 from fast_priority.errors import GatewayError, RequestLost
 from fast_priority.http.message import Reply
 from fast_priority.protocol.conversation import Conversation
@@ -54,7 +54,7 @@ class Inbox:
         self._poll_interval_seconds = poll_interval_seconds
         self._end_unknown = end_unknown
         self._waiting: dict[str, Conversation] = {}
-        self._lookout = Lookout()
+        self._lookout = LostRequestDetector()
         self._health = health or RedisHealth()
         self._tasks: list[asyncio.Task[None]] = []
 

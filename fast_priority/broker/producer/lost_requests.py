@@ -15,7 +15,7 @@ _CANCELLED = frozenset({b"canceled", b"stopped"})
 """The same, when somebody has put it aside with one of rq's tools."""
 
 
-class Lookout:
+class LostRequestDetector:
     """Looks after requests whose jobs have to be there.
 
     A worker that dies with a request leaves a lease that ends, so those with such a lease are looked at every time.

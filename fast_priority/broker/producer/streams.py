@@ -5,8 +5,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 
 from fast_priority.errors import RequestLost, error_for
 from fast_priority.http.message import Bytes
-from fast_priority.protocol.conversation import Conversation, Wanting
-from fast_priority.protocol.frames import GRACE_SECONDS, Chunk, End, Failure, Head, Part, Want, in_pieces
+from fast_priority.protocol.conversation import Conversation, CreditWindow
+from fast_priority.protocol.frames import GRACE_SECONDS, Chunk, Credit, End, Failure, Head, Part, in_pieces
 from fast_priority.settings import Settings
 
 Say = Callable[[Part], Awaitable[None]]
@@ -34,7 +34,7 @@ class Stream:
         self.fields = head.fields
         self.http_version = head.http_version
         self._conversation = conversation
-        self._wanting = Wanting(settings.frames_in_flight)
+        self._wanting = CreditWindow(settings.frames_in_flight)
         conversation.expect_at_most(settings.frames_in_flight)
         # The target may wait for more of the request's body, and that for the client.
         self._most_silence_seconds = settings.timeout + GRACE_SECONDS + (settings.client_timeout if uploads else 0)
@@ -49,7 +49,7 @@ class Stream:
                 case Chunk(data=data):
                     yield data
                     if (below := self._wanting.take()) is not None:
-                        self._say(Want(below))
+                        self._say(Credit(below))
                 case End():
                     self._has_ended = True
                 case Failure(slug, detail):

@@ -26,8 +26,8 @@ from fast_priority.scheduling.priority import Priority
 from fast_priority.settings import Settings
 from fast_priority.support.background import end_all
 from fast_priority.support.elapsed import Moment
-from fast_priority.support.outage_log import Trouble
-from fast_priority.support.timeout_queue import Deadlines
+from fast_priority.support.outage_log import OutageLog
+from fast_priority.support.timeout_queue import TimeoutQueue
 
 logger = logging.getLogger(__name__)
 
@@ -109,8 +109,8 @@ class SubmitOutbox:
         self._health = health
         self._note_outcome = note
         self._template = JobTemplate(settings.ttl)
-        self._outage = Trouble("cannot queue requests", logger)
-        self._unwritten: Deadlines[Submission] = Deadlines(SUBMIT_SECONDS, self._give_up_unwritten)
+        self._outage = OutageLog("cannot queue requests", logger)
+        self._unwritten: TimeoutQueue[Submission] = TimeoutQueue(SUBMIT_SECONDS, self._give_up_unwritten)
         self._batches: Batcher[Submission, Outcome] = Batcher(
             self._send, _MOST_AT_ONCE, weigh=lambda submission: len(submission.data), most_weight=_MOST_BYTES_AT_ONCE
         )
@@ -171,7 +171,7 @@ class SubmitOutbox:
             outcomes = await self._submit_somehow(submissions)
         except CONNECTION_ERRORS as error:
             if scripts.is_refusal(error):
-                self._outage.met(error)
+                self._outage.failure(error)
                 return ["unsent"] * len(submissions)
             states, marker = await self._ask(submissions, error)
         except Exception as error:  # nobody thought of it, so nothing is certain
@@ -180,7 +180,7 @@ class SubmitOutbox:
                 submission.conversation.fail(error)
             return ["unknown"] * len(submissions)
         else:
-            self._outage.over()
+            self._outage.recovered()
             return outcomes
         # A lease that may have ended, or a Redis that may have forgotten, cannot show that no worker has taken it.
         forgets_nothing = server != b"" and (server, upsets) == (self._health.server, self._health.upsets)
@@ -250,11 +250,11 @@ class SubmitOutbox:
                 await asyncio.sleep(min(_AGAIN_SECONDS, left_seconds) if left_seconds > 0 else _AGAIN_SECONDS)
             else:
                 self.is_blocked = False
-                self._outage.over()
+                self._outage.recovered()
                 return answer
 
     def _block(self, error: Exception) -> None:
-        self._outage.met(error)
+        self._outage.failure(error)
         self._health.note_away()
         self.is_blocked = True
         for submission in self._batches.take_all_back("unsent"):

@@ -35,13 +35,13 @@ from fast_priority.http.deployment import Deployment
 from fast_priority.http.message import Bytes, Reply
 from fast_priority.protocol.conversation import Conversation
 from fast_priority.protocol.frames import GRACE_SECONDS, MOST_CHUNK_BYTES, SLOWEST_BYTES_PER_SECOND, Failure, Go, Head
-from fast_priority.protocol.retry import Attempt, error_of_both, may_be_repeated
+from fast_priority.protocol.retry import Attempt, error_of_both, is_retryable
 from fast_priority.scheduling.priority import Priority
 from fast_priority.settings import Settings
 from fast_priority.support.background import end_all, keep_doing
-from fast_priority.support.outage_log import Trouble
+from fast_priority.support.outage_log import OutageLog
 from fast_priority.support.stalls import Timeout
-from fast_priority.support.timeout_queue import Deadlines
+from fast_priority.support.timeout_queue import TimeoutQueue
 
 logger = logging.getLogger(__name__)
 
@@ -68,9 +68,9 @@ class Submitter:
         """The name of all gateways on this Redis, once that is known."""
         self._settings = settings
         self._redis = connect(options)
-        self._repeated = Trouble("a request came to nothing, and is queued again, in front", logger)
+        self._repeated = OutageLog("a request came to nothing, and is queued again, in front", logger)
         self._is_closing = False
-        self._untaken: Deadlines[Conversation] = Deadlines(settings.ttl, Conversation.stir)
+        self._untaken: TimeoutQueue[Conversation] = TimeoutQueue(settings.ttl, Conversation.stir)
         health = RedisHealth()
         self._inbox = Inbox(self.gateway_id, options, settings.poll_interval, health, self._end_unknown)
         self._submits = SubmitOutbox(options, settings, self.gateway_id, health, self._inbox, self._note_submitted)
@@ -134,9 +134,9 @@ class Submitter:
             return await self._ask_until_queued(first, body)
         except GatewayError as error:
             body_was_read = first.conversation.chunks_said > 0
-            if self._is_closing or not may_be_repeated(error, is_idempotent=is_idempotent, body_was_read=body_was_read):
+            if self._is_closing or not is_retryable(error, is_idempotent=is_idempotent, body_was_read=body_was_read):
                 raise
-            self._repeated.met(error)
+            self._repeated.failure(error)
             first_error = error
         without_traces(first_error)
         try:

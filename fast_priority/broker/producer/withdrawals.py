@@ -10,7 +10,7 @@ from redis.asyncio import Redis
 from fast_priority.broker import keys, scripts
 from fast_priority.broker.connection import CONNECTION_ERRORS, Argument, Batcher
 from fast_priority.broker.producer.submit_outbox import NEVER_QUEUED
-from fast_priority.protocol.frames import Frame, Leave, encode
+from fast_priority.protocol.frames import Cancel, Frame, encode
 from fast_priority.scheduling.priority import Priority
 from fast_priority.support.background import end_all
 
@@ -72,7 +72,7 @@ class Withdrawals:
 
     async def _withdraw_unknown(self, job_id: str) -> None:
         try:
-            await self._batches.ask(_Withdrawal(job_id, Priority.HIGH, encode(Frame(job_id, Leave()))))
+            await self._batches.ask(_Withdrawal(job_id, Priority.HIGH, encode(Frame(job_id, Cancel()))))
         except CONNECTION_ERRORS as error:
             logger.debug("cannot withdraw an unknown request: %s", error)
 
@@ -82,7 +82,7 @@ class Withdrawals:
         if outcome in NEVER_QUEUED:
             return
         is_certain = outcome == "queued"
-        withdrawal = _Withdrawal(job_id, priority, encode(Frame(job_id, Leave())))
+        withdrawal = _Withdrawal(job_id, priority, encode(Frame(job_id, Cancel())))
         for _ in range(_ATTEMPTS):
             try:
                 outcome = await self._batches.ask(withdrawal)

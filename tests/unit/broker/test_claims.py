@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from fast_priority.broker import keys, scripts
-from fast_priority.broker.consumer import Claimer
+from fast_priority.broker.consumer import Consumer
 from fast_priority.broker.consumer import claims as claiming
 from fast_priority.broker.producer import Submitter
 from fast_priority.scheduling.priority import Priority
@@ -14,69 +14,69 @@ from fast_priority.settings import Settings
 from tests.unit.broker_rig import PATIENCE_SECONDS, Rig, payloads, until
 
 
-async def test_high_before_low(rig: Rig, submitter: Submitter, claimer: Claimer) -> None:
+async def test_high_before_low(rig: Rig, submitter: Submitter, claimer: Consumer) -> None:
     """A high request is claimed before low ones that came earlier."""
     await rig.queue(submitter, Priority.LOW, b"low")
     await rig.queue(submitter, Priority.HIGH, b"high")
-    turn = await claimer.take_turn([], 2)
+    turn = await claimer.publish_and_claim([], 2)
     assert payloads(turn.claims) == [b"high", b"low"]
 
 
-async def test_low_only_when_no_high(rig: Rig, submitter: Submitter, claimer: Claimer) -> None:
+async def test_low_only_when_no_high(rig: Rig, submitter: Submitter, claimer: Consumer) -> None:
     """While high requests wait, a slot goes to them."""
     await rig.queue(submitter, Priority.LOW, b"low")
     await rig.queue(submitter, Priority.HIGH, b"high 1")
     await rig.queue(submitter, Priority.HIGH, b"high 2")
-    order = [payloads((await claimer.take_turn([], 1)).claims) for _ in range(3)]
+    order = [payloads((await claimer.publish_and_claim([], 1)).claims) for _ in range(3)]
     assert order == [[b"high 1"], [b"high 2"], [b"low"]]
 
 
 @pytest.mark.parametrize("priority", list(Priority))
-async def test_oldest_first(rig: Rig, submitter: Submitter, claimer: Claimer, priority: Priority) -> None:
+async def test_oldest_first(rig: Rig, submitter: Submitter, claimer: Consumer, priority: Priority) -> None:
     """Of requests of one priority, the oldest is claimed first."""
     for number in range(4):
         await rig.queue(submitter, priority, b"%d" % number)
-    first = await claimer.take_turn([], 2)
-    second = await claimer.take_turn([], 2)
+    first = await claimer.publish_and_claim([], 2)
+    second = await claimer.publish_and_claim([], 2)
     assert payloads(first.claims + second.claims) == [b"0", b"1", b"2", b"3"]
 
 
 @pytest.mark.parametrize("free", [1, 2, 3])
-async def test_no_more_than_free_slots(rig: Rig, submitter: Submitter, claimer: Claimer, free: int) -> None:
+async def test_no_more_than_free_slots(rig: Rig, submitter: Submitter, claimer: Consumer, free: int) -> None:
     """A worker gets as many requests as it has free slots, and the others stay on the queue."""
     for priority in Priority:
         for _ in range(2):
             await rig.queue(submitter, priority)
-    turn = await claimer.take_turn([], free)
+    turn = await claimer.publish_and_claim([], free)
     left = rig.waiting(Priority.HIGH) + rig.waiting(Priority.LOW)
     assert (len(turn.claims), left) == (free, 4 - free)
 
 
-async def test_no_slot(rig: Rig, submitter: Submitter, claimer: Claimer) -> None:
+async def test_no_slot(rig: Rig, submitter: Submitter, claimer: Consumer) -> None:
     """A worker without a free slot claims nothing."""
     await rig.queue(submitter, Priority.HIGH)
-    turn = await claimer.take_turn([], 0)
+    turn = await claimer.publish_and_claim([], 0)
     assert (turn.claims, rig.waiting(Priority.HIGH)) == ([], 1)
 
 
-async def test_nothing_to_claim(rig: Rig, claimer: Claimer) -> None:
+async def test_nothing_to_claim(rig: Rig, claimer: Consumer) -> None:
     """Empty queues give no claim, and are not taken for a suspension."""
-    assert (await claimer.take_turn([], 3))[:3] == ([], False, False)
+    assert (await claimer.publish_and_claim([], 3))[:3] == ([], False, False)
 
 
-async def test_claimed_once(rig: Rig, submitter: Submitter, claimer: Claimer) -> None:
+async def test_claimed_once(rig: Rig, submitter: Submitter, claimer: Consumer) -> None:
     """Two workers never get the same request."""
     for number in range(6):
         await rig.queue(submitter, Priority.LOW, b"%d" % number)
-    others = [Claimer({}, f"worker-{number}") for number in (2, 3, 4)]
-    turns = await asyncio.gather(*(one.take_turn([], 2) for one in (claimer, *others)))
+    others = [Consumer({}, f"worker-{number}") for number in (2, 3, 4)]
+    turns = await asyncio.gather(*(one.publish_and_claim([], 2) for one in (claimer, *others)))
     assert sorted(payloads([claim for turn in turns for claim in turn.claims])) == [b"%d" % n for n in range(6)]
     for other in others:
         await other.close()
 
 
 async def test_claim_whose_answer_was_lost(
-    rig: Rig, submitter: Submitter, claimer: Claimer, monkeypatch: pytest.MonkeyPatch
+    rig: Rig, submitter: Submitter, claimer: Consumer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A worker that did not hear what it has claimed is given the same requests again, and no others."""
     for number in range(3):
@@ -89,35 +89,35 @@ async def test_claim_whose_answer_was_lost(
 
     monkeypatch.setattr(scripts, "run_together", lose_the_answer)
     with pytest.raises(ConnectionError):
-        await claimer.take_turn([], 2)
+        await claimer.publish_and_claim([], 2)
     monkeypatch.setattr(scripts, "run_together", run_together)
-    again, next_ones = await claimer.take_turn([], 2), await claimer.take_turn([], 2)
+    again, next_ones = await claimer.publish_and_claim([], 2), await claimer.publish_and_claim([], 2)
     assert (payloads(again.claims), payloads(next_ones.claims)) == ([b"0", b"1"], [b"2"])
 
 
-async def test_id_twice_on_a_queue(rig: Rig, submitter: Submitter, claimer: Claimer) -> None:
+async def test_id_twice_on_a_queue(rig: Rig, submitter: Submitter, claimer: Consumer) -> None:
     """A job whose id stands on a queue twice is started once: a request reaches the target once."""
     await rig.queue(submitter, Priority.LOW, b"once")
     rig.redis.rpush(keys.queue(Priority.LOW), rig.ids(Priority.LOW)[0])
-    assert payloads((await claimer.take_turn([], 2)).claims) == [b"once"]
+    assert payloads((await claimer.publish_and_claim([], 2)).claims) == [b"once"]
 
 
-async def test_cancelled_by_rq(rig: Rig, submitter: Submitter, claimer: Claimer) -> None:
+async def test_cancelled_by_rq(rig: Rig, submitter: Submitter, claimer: Consumer) -> None:
     """A job that rq's tools have cancelled is not started."""
     await rig.queue(submitter, Priority.LOW)
     rig.redis.hset(keys.job(rig.ids(Priority.LOW)[0]), "status", "canceled")
-    assert (await claimer.take_turn([], 1)).claims == []
+    assert (await claimer.publish_and_claim([], 1)).claims == []
 
 
-async def test_claim_says_whose_it_is(rig: Rig, submitter: Submitter, claimer: Claimer) -> None:
+async def test_claim_says_whose_it_is(rig: Rig, submitter: Submitter, claimer: Consumer) -> None:
     """A claim names its job, its queue and the gateway that waits for it."""
     await rig.queue(submitter, Priority.LOW)
     (job_id,) = rig.ids(Priority.LOW)
-    (claim,) = (await claimer.take_turn([], 1)).claims
+    (claim,) = (await claimer.publish_and_claim([], 1)).claims
     assert (claim.job_id, claim.queue_name, claim.gateway_id) == (job_id, "low", submitter.gateway_id)
 
 
-async def test_claim_is_recorded(rig: Rig, submitter: Submitter, claimer: Claimer) -> None:
+async def test_claim_is_recorded(rig: Rig, submitter: Submitter, claimer: Consumer) -> None:
     """A claimed job is started in rq's eyes: status, worker, and a lease in the started registry of its queue."""
     _, claim = await rig.start(submitter, claimer)
     job = rig.redis.hgetall(keys.job(claim.job_id))
@@ -129,23 +129,23 @@ async def test_claim_is_recorded(rig: Rig, submitter: Submitter, claimer: Claime
     assert rig.redis.ttl(keys.started(claim.queue_name)) > keys.LEASE_SECONDS
 
 
-async def test_withdrawn_is_skipped(rig: Rig, submitter: Submitter, claimer: Claimer) -> None:
+async def test_withdrawn_is_skipped(rig: Rig, submitter: Submitter, claimer: Consumer) -> None:
     """An id whose job is gone, withdrawn or expired, is skipped, and takes no slot."""
     await rig.queue(submitter, Priority.HIGH, b"gone")
     await rig.queue(submitter, Priority.HIGH, b"there")
     rig.redis.delete(keys.job(rig.ids(Priority.HIGH)[0]))
-    turn = await claimer.take_turn([], 1)
+    turn = await claimer.publish_and_claim([], 1)
     assert (payloads(turn.claims), rig.waiting(Priority.HIGH)) == ([b"there"], 0)
 
 
-async def test_cancelled_by_rq_is_skipped(rig: Rig, submitter: Submitter, claimer: Claimer) -> None:
+async def test_cancelled_by_rq_is_skipped(rig: Rig, submitter: Submitter, claimer: Consumer) -> None:
     """A job that rq's tools cancelled is not claimed."""
     await rig.queue(submitter, Priority.HIGH)
     rig.redis.hset(keys.job(rig.ids(Priority.HIGH)[0]), "status", "canceled")
-    assert (await claimer.take_turn([], 1)).claims == []
+    assert (await claimer.publish_and_claim([], 1)).claims == []
 
 
-async def test_gone_gateway_is_skipped(rig: Rig, submitter: Submitter, claimer: Claimer) -> None:
+async def test_gone_gateway_is_skipped(rig: Rig, submitter: Submitter, claimer: Consumer) -> None:
     """A request whose gateway is gone is skipped and removed; the next one, of a live gateway, is claimed."""
     async with Submitter(Settings.load()) as dead:
         await until("it has shown life", lambda: bool(rig.redis.exists(keys.gateway(dead.gateway_id))))
@@ -153,64 +153,64 @@ async def test_gone_gateway_is_skipped(rig: Rig, submitter: Submitter, claimer: 
         (orphan,) = rig.ids(Priority.LOW)
         await rig.queue(submitter, Priority.LOW, b"somebody waits")
         rig.redis.delete(keys.gateway(dead.gateway_id))
-        turn = await claimer.take_turn([], 1)
+        turn = await claimer.publish_and_claim([], 1)
         assert payloads(turn.claims) == [b"somebody waits"]
         assert not rig.redis.exists(keys.job(orphan))
         await rig.let_go()
 
 
-async def test_a_gateway_that_only_seemed_gone_hears_of_it(rig: Rig, submitter: Submitter, claimer: Claimer) -> None:
+async def test_a_gateway_that_only_seemed_gone_hears_of_it(rig: Rig, submitter: Submitter, claimer: Consumer) -> None:
     """A gateway whose sign of life was overdue hears what was not sent, and queues it again in the order it had."""
     asking = [await rig.queue(submitter, Priority.LOW, b"%d" % number) for number in range(4)]
     rig.redis.delete(keys.gateway(submitter.gateway_id))
-    assert (await claimer.take_turn([], 1)).claims == []
+    assert (await claimer.publish_and_claim([], 1)).claims == []
     await until("all are queued again", lambda: rig.waiting(Priority.LOW) == 4)
-    assert payloads((await claimer.take_turn([], 4)).claims) == [b"0", b"1", b"2", b"3"]
+    assert payloads((await claimer.publish_and_claim([], 4)).claims) == [b"0", b"1", b"2", b"3"]
     assert not any(task.done() for task in asking)
 
 
-async def test_a_queue_that_is_given_back_all_has_an_end(rig: Rig, submitter: Submitter, claimer: Claimer) -> None:
+async def test_a_queue_that_is_given_back_all_has_an_end(rig: Rig, submitter: Submitter, claimer: Consumer) -> None:
     """A claim that was sent ahead and gives back the only request on a queue leaves no list without a TTL."""
     await rig.queue(submitter, Priority.LOW)
     assert (await claimer.wait_and_claim(1)).work_is_left
     assert rig.redis.ttl(keys.queue(Priority.LOW)) > rig.redis.ttl(rig.jobs()[0])
 
 
-async def test_taken_by_another_server(rig: Rig, submitter: Submitter, claimer: Claimer) -> None:
+async def test_taken_by_another_server(rig: Rig, submitter: Submitter, claimer: Consumer) -> None:
     """What a server took that is no longer the one that answers is not claimed: it may have been started since."""
     await rig.queue(submitter, Priority.LOW)
     rig.redis.hset(keys.job(rig.ids(Priority.LOW)[0]), "server", "another")
-    assert ((await claimer.take_turn([], 1)).claims, rig.jobs()) == ([], [])
+    assert ((await claimer.publish_and_claim([], 1)).claims, rig.jobs()) == ([], [])
 
 
 async def test_many_dead_jobs(
-    rig: Rig, submitter: Submitter, claimer: Claimer, monkeypatch: pytest.MonkeyPatch
+    rig: Rig, submitter: Submitter, claimer: Consumer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """One claim skips a bounded number of dead jobs, and leaves a token so that the next goes on."""
     monkeypatch.setattr(claiming, "_MOST_LOOKED_AT", 3)
     rig.redis.rpush(keys.queue(Priority.HIGH), *(f"dead-{number}" for number in range(5)))
     await rig.queue(submitter, Priority.HIGH, b"alive")
-    first = await claimer.take_turn([], 1)
+    first = await claimer.publish_and_claim([], 1)
     assert (first.claims, rig.waiting(Priority.HIGH), rig.tokens()) == ([], 3, 1)
-    second = await claimer.take_turn([], 1)
+    second = await claimer.publish_and_claim([], 1)
     assert payloads(second.claims) == [b"alive"]
 
 
-async def test_suspended(rig: Rig, submitter: Submitter, claimer: Claimer) -> None:
+async def test_suspended(rig: Rig, submitter: Submitter, claimer: Consumer) -> None:
     """After `rq suspend` nothing is claimed, and the worker is told why."""
     await rig.queue(submitter, Priority.HIGH)
     rig.redis.set(keys.SUSPENDED, "1")
-    turn = await claimer.take_turn([], 1)
+    turn = await claimer.publish_and_claim([], 1)
     assert (turn.claims, turn.suspended, rig.waiting(Priority.HIGH)) == ([], True, 1)
 
 
-async def test_resumed(rig: Rig, submitter: Submitter, claimer: Claimer) -> None:
+async def test_resumed(rig: Rig, submitter: Submitter, claimer: Consumer) -> None:
     """After `rq resume` what waited is claimed."""
     await rig.queue(submitter, Priority.HIGH)
     rig.redis.set(keys.SUSPENDED, "1")
-    await claimer.take_turn([], 1)
+    await claimer.publish_and_claim([], 1)
     rig.redis.delete(keys.SUSPENDED)
-    turn = await claimer.take_turn([], 1)
+    turn = await claimer.publish_and_claim([], 1)
     assert (len(turn.claims), turn.suspended) == (1, False)
 
 
@@ -229,7 +229,7 @@ async def test_tokens_are_bounded(rig: Rig, submitter: Submitter, monkeypatch: p
     assert rig.tokens() == 2
 
 
-async def test_waiting_claims(rig: Rig, submitter: Submitter, claimer: Claimer) -> None:
+async def test_waiting_claims(rig: Rig, submitter: Submitter, claimer: Consumer) -> None:
     """A worker that waits for work is woken by a submit, and has claimed it when it is."""
     waiting = asyncio.create_task(claimer.wait_and_claim(4))
     await asyncio.sleep(0)
@@ -239,14 +239,14 @@ async def test_waiting_claims(rig: Rig, submitter: Submitter, claimer: Claimer) 
     assert (payloads(turn.claims), submitted.done(), rig.waiting(Priority.LOW)) == ([b"work"], False, 0)
 
 
-async def test_waiting_in_vain(rig: Rig, claimer: Claimer, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_waiting_in_vain(rig: Rig, claimer: Consumer, monkeypatch: pytest.MonkeyPatch) -> None:
     """A worker that waits for work in vain comes back by itself."""
     monkeypatch.setattr(claiming, "_WAKE_UP_SECONDS", 0.01)
     assert (await claimer.wait_and_claim(4)).claims == []
 
 
 async def test_waiting_finds_what_no_token_told(
-    rig: Rig, submitter: Submitter, claimer: Claimer, monkeypatch: pytest.MonkeyPatch
+    rig: Rig, submitter: Submitter, claimer: Consumer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Should a token be lost, the worker that waits finds the work at the end of its wait."""
     monkeypatch.setattr(claiming, "_WAKE_UP_SECONDS", 0.01)
@@ -255,7 +255,7 @@ async def test_waiting_finds_what_no_token_told(
     assert payloads((await claimer.wait_and_claim(4)).claims) == [b"work"]
 
 
-async def test_waiting_takes_nothing_that_could_be_lost(rig: Rig, submitter: Submitter, claimer: Claimer) -> None:
+async def test_waiting_takes_nothing_that_could_be_lost(rig: Rig, submitter: Submitter, claimer: Consumer) -> None:
     """What may not be sent twice is not given to a claim that was sent ahead: its worker may have frozen since.
 
     It stays where it is, what waits behind it as well, and the worker is told to ask for it.
@@ -265,10 +265,10 @@ async def test_waiting_takes_nothing_that_could_be_lost(rig: Rig, submitter: Sub
         await until("it waits", lambda number=number: rig.waiting(Priority.LOW) == number + 1)  # type: ignore[misc]
     first = await claimer.wait_and_claim(4)
     assert (payloads(first.claims), first.work_is_left, rig.waiting(Priority.LOW)) == ([b"0"], True, 2)
-    assert payloads((await claimer.take_turn([], 4)).claims) == [b"1", b"2"]
+    assert payloads((await claimer.publish_and_claim([], 4)).claims) == [b"1", b"2"]
 
 
-async def test_waiting_ends_when_told(rig: Rig, claimer: Claimer) -> None:
+async def test_waiting_ends_when_told(rig: Rig, claimer: Consumer) -> None:
     """A worker that shall take no more need not wait to the end."""
     waiting = asyncio.create_task(claimer.wait_and_claim(4))
     await asyncio.sleep(0)
@@ -277,7 +277,7 @@ async def test_waiting_ends_when_told(rig: Rig, claimer: Claimer) -> None:
         assert (await waiting).claims == []
 
 
-async def test_a_lost_answer_is_asked_for_again(rig: Rig, submitter: Submitter, claimer: Claimer) -> None:
+async def test_a_lost_answer_is_asked_for_again(rig: Rig, submitter: Submitter, claimer: Consumer) -> None:
     """What was claimed without our hearing of it is claimed once more, in the way in which it was, and once only."""
     await rig.queue(submitter, Priority.LOW, b"work", is_idempotent=True)
     claimer._by_waiting.unanswered = "lost"
@@ -286,21 +286,21 @@ async def test_a_lost_answer_is_asked_for_again(rig: Rig, submitter: Submitter, 
     claimer._by_waiting.unanswered = "lost"
     again = await claimer.wait_and_claim(1)
     assert (payloads(again.claims), again.claims) == ([b"work"], first.claims)
-    assert (await claimer.take_turn([], 1)).claims == []
+    assert (await claimer.publish_and_claim([], 1)).claims == []
 
 
-async def test_empty_claim_removes_tokens(rig: Rig, submitter: Submitter, claimer: Claimer) -> None:
+async def test_empty_claim_removes_tokens(rig: Rig, submitter: Submitter, claimer: Consumer) -> None:
     """A claim that leaves the queues empty removes the tokens, which would wake workers for nothing."""
     for _ in range(2):
         await rig.queue(submitter, Priority.LOW)
-    await claimer.take_turn([], 2)
+    await claimer.publish_and_claim([], 2)
     assert rig.tokens() == 0
 
 
-async def test_work_left_leaves_a_token(rig: Rig, submitter: Submitter, claimer: Claimer) -> None:
+async def test_work_left_leaves_a_token(rig: Rig, submitter: Submitter, claimer: Consumer) -> None:
     """A claim that leaves work behind leaves a token, so that no idle worker sleeps beside it."""
     for _ in range(2):
         await rig.queue(submitter, Priority.LOW)
     rig.redis.delete(keys.WAKE_UP)
-    await claimer.take_turn([], 1)
+    await claimer.publish_and_claim([], 1)
     assert rig.tokens() == 1

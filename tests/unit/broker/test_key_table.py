@@ -2,7 +2,7 @@
 
 import re
 
-from fast_priority.broker.consumer import Claimer, Leases, Saying, StockRq
+from fast_priority.broker.consumer import Consumer, Leases, OutgoingPart, StockRq
 from fast_priority.broker.keys import KEY_TABLE, KeyRow
 from fast_priority.broker.mailbox import Mailbox
 from fast_priority.broker.producer import Submitter
@@ -24,16 +24,16 @@ def used(rig: Rig) -> dict[str, str]:
     return {key: rig.redis.type(key).decode() for key in rig.all_keys()}
 
 
-async def use_everything(rig: Rig, claimer: Claimer, leases: Leases) -> None:
+async def use_everything(rig: Rig, claimer: Consumer, leases: Leases) -> None:
     """Leave a request in every state there is: queued, started, refused, answered and not yet read."""
     async with Submitter(Settings.load()) as submitter:
         for priority in (*Priority, *Priority, Priority.LOW):
             await rig.queue(submitter, priority)
-        turn = await claimer.take_turn([], 4)
+        turn = await claimer.publish_and_claim([], 4)
         answered, refused, *started = turn.claims
         gone = "a gateway that stopped reading"
         rig.redis.set(f"rq:fast-priority:gateway:{gone}", "1", ex=15)
-        await claimer.take_turn([Saying(answered._replace(gateway_id=gone), HELLO)], 0)
+        await claimer.publish_and_claim([OutgoingPart(answered._replace(gateway_id=gone), HELLO)], 0)
         StockRq(rig.redis).refuse(refused, "not ours")
         await leases.renew({"birth": "now"}, started)
         await claimer.end_waiting()
@@ -52,7 +52,7 @@ async def stop_in_the_midst_of_reading(rig: Rig) -> None:
     await mailbox.read_once()
 
 
-async def test_every_key_is_in_the_table(rig: Rig, claimer: Claimer, leases: Leases) -> None:
+async def test_every_key_is_in_the_table(rig: Rig, claimer: Consumer, leases: Leases) -> None:
     """Every key in a used Redis has a row in the table, which says of what type it is."""
     await use_everything(rig, claimer, leases)
     for key, kind in used(rig).items():
@@ -61,7 +61,7 @@ async def test_every_key_is_in_the_table(rig: Rig, claimer: Claimer, leases: Lea
         assert row.kind == kind
 
 
-async def test_every_row_is_used(rig: Rig, claimer: Claimer, leases: Leases) -> None:
+async def test_every_row_is_used(rig: Rig, claimer: Consumer, leases: Leases) -> None:
     """Every row of the table stands for a key that there really is, but for the channel, which is not stored."""
     await use_everything(rig, claimer, leases)
     for priority in Priority:
@@ -71,14 +71,14 @@ async def test_every_row_is_used(rig: Rig, claimer: Claimer, leases: Leases) -> 
     assert seen == stored
 
 
-async def test_no_key_stays_for_ever(rig: Rig, claimer: Claimer, leases: Leases) -> None:
+async def test_no_key_stays_for_ever(rig: Rig, claimer: Consumer, leases: Leases) -> None:
     """Every key in a used Redis expires, but for rq's registers."""
     await use_everything(rig, claimer, leases)
     for_ever = {key for key in used(rig) if rig.redis.ttl(key) == -1}
     assert {row.pattern for row in map(row_of, for_ever) if row is not None} <= REGISTERS
 
 
-async def test_registers_are_small(rig: Rig, claimer: Claimer, leases: Leases) -> None:
+async def test_registers_are_small(rig: Rig, claimer: Consumer, leases: Leases) -> None:
     """rq's registers hold two queues and the workers that there are, however many requests came."""
     await use_everything(rig, claimer, leases)
     await use_everything(rig, claimer, leases)

@@ -6,7 +6,7 @@ import pytest
 from redis.exceptions import ConnectionError
 
 from fast_priority.broker import keys
-from fast_priority.broker.consumer import Claimer, Leases
+from fast_priority.broker.consumer import Consumer, Leases
 from fast_priority.broker.producer import Submitter
 from fast_priority.settings import Settings
 from tests.unit.broker_rig import Rig
@@ -14,7 +14,7 @@ from tests.unit.broker_rig import Rig
 RECORD = {"birth": "now", "slots": 3}
 
 
-async def test_renewed(rig: Rig, submitter: Submitter, claimer: Claimer, leases: Leases) -> None:
+async def test_renewed(rig: Rig, submitter: Submitter, claimer: Consumer, leases: Leases) -> None:
     """A worker that shows life keeps its requests: lease and job are good for the whole time again."""
     _, claim = await rig.start(submitter, claimer)
     rig.redis.zadd(keys.started(claim.queue_name), {f"{claim.job_id}:{claim.execution_id}": 1})
@@ -27,7 +27,7 @@ async def test_renewed(rig: Rig, submitter: Submitter, claimer: Claimer, leases:
     assert rig.redis.pttl(keys.job(claim.job_id)) > 1000
 
 
-async def test_good_no_longer_than_it_is(rig: Rig, submitter: Submitter, claimer: Claimer, leases: Leases) -> None:
+async def test_good_no_longer_than_it_is(rig: Rig, submitter: Submitter, claimer: Consumer, leases: Leases) -> None:
     """How long a lease is good is counted from before it was asked for, so never too long."""
     _, claim = await rig.start(submitter, claimer)
     before = time.monotonic()
@@ -35,7 +35,7 @@ async def test_good_no_longer_than_it_is(rig: Rig, submitter: Submitter, claimer
     assert before <= renewal.since.monotonic <= time.monotonic()
 
 
-async def test_gone(rig: Rig, submitter: Submitter, claimer: Claimer, leases: Leases) -> None:
+async def test_gone(rig: Rig, submitter: Submitter, claimer: Consumer, leases: Leases) -> None:
     """A worker learns which of its leases Redis no longer knows, and nothing is made of them unasked."""
     _, lost = await rig.start(submitter, claimer)
     _, held = await rig.start(submitter, claimer)
@@ -45,7 +45,7 @@ async def test_gone(rig: Rig, submitter: Submitter, claimer: Claimer, leases: Le
     assert not rig.redis.exists(keys.job(lost.job_id))
 
 
-async def test_taken_out_anew(rig: Rig, submitter: Submitter, claimer: Claimer, leases: Leases) -> None:
+async def test_taken_out_anew(rig: Rig, submitter: Submitter, claimer: Consumer, leases: Leases) -> None:
     """What a Redis that came back empty knows nothing of is leased again, and its job expires like any other."""
     _, claim = await rig.start(submitter, claimer)
     rig.redis.delete(keys.job(claim.job_id), keys.started(claim.queue_name))
@@ -56,7 +56,7 @@ async def test_taken_out_anew(rig: Rig, submitter: Submitter, claimer: Claimer, 
     assert rig.lease(claim) is not None
 
 
-async def test_over(rig: Rig, submitter: Submitter, claimer: Claimer, leases: Leases) -> None:
+async def test_over(rig: Rig, submitter: Submitter, claimer: Consumer, leases: Leases) -> None:
     """A request that its gateway has given up is not leased again: the worker learns that it is over."""
     _, claim = await rig.start(submitter, claimer)
     rig.redis.delete(keys.job(claim.job_id))
@@ -65,7 +65,7 @@ async def test_over(rig: Rig, submitter: Submitter, claimer: Claimer, leases: Le
     assert (rig.jobs(), rig.lease(claim)) == ([], None)
 
 
-async def test_taken_away(rig: Rig, submitter: Submitter, claimer: Claimer, leases: Leases) -> None:
+async def test_taken_away(rig: Rig, submitter: Submitter, claimer: Consumer, leases: Leases) -> None:
     """A request that somebody took out of the started registry is over, and its job's time is not prolonged."""
     _, claim = await rig.start(submitter, claimer)
     rig.redis.zrem(keys.started(claim.queue_name), f"{claim.job_id}:{claim.execution_id}")
@@ -74,7 +74,7 @@ async def test_taken_away(rig: Rig, submitter: Submitter, claimer: Claimer, leas
     assert rig.redis.ttl(keys.job(claim.job_id)) == -1
 
 
-async def test_gone_gateway(rig: Rig, claimer: Claimer, leases: Leases) -> None:
+async def test_gone_gateway(rig: Rig, claimer: Consumer, leases: Leases) -> None:
     """A worker learns that the gateway that asked is gone: its call is nobody's any more, and its job is removed."""
     async with Submitter(Settings.load()) as submitter:
         _, claim = await rig.start(submitter, claimer)
@@ -84,7 +84,7 @@ async def test_gone_gateway(rig: Rig, claimer: Claimer, leases: Leases) -> None:
         await rig.let_go()
 
 
-async def test_a_gateway_may_be_late(rig: Rig, submitter: Submitter, claimer: Claimer, leases: Leases) -> None:
+async def test_a_gateway_may_be_late(rig: Rig, submitter: Submitter, claimer: Consumer, leases: Leases) -> None:
     """After a Redis that was away, a gateway that has not shown life yet is not taken for gone."""
     _, claim = await rig.start(submitter, claimer)
     rig.server.connected = False

@@ -2,16 +2,16 @@
 
 import pytest
 
-from fast_priority.broker.producer.lost_requests import Lookout
+from fast_priority.broker.producer.lost_requests import LostRequestDetector
 from fast_priority.errors import RequestCancelled, RequestLost
 
 A_TURN = 500
 GONE, THERE = b"", b"queued"
 
 
-def lookout_for(*request_ids: str) -> Lookout:
+def lookout_for(*request_ids: str) -> LostRequestDetector:
     """Looks after these, which came in this order."""
-    lookout = Lookout()
+    lookout = LostRequestDetector()
     for request_id in request_ids:
         lookout.add(request_id)
     return lookout
@@ -21,7 +21,7 @@ def numbers(count: int) -> list[str]:
     return [str(number) for number in range(count)]
 
 
-def look(lookout: Lookout, status: bytes = THERE, ending: tuple[str, ...] = ()) -> list[str]:
+def look(lookout: LostRequestDetector, status: bytes = THERE, ending: tuple[str, ...] = ()) -> list[str]:
     """Look at those whose turn it is, all of which have this status, and give the ids."""
     ids = lookout.choose(everyone=False)
     lookout.note([(each, status) for each in ids], ending, 0)

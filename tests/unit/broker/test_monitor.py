@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from fast_priority.broker import keys
-from fast_priority.broker.consumer import Claimer, Leases
+from fast_priority.broker.consumer import Consumer, Leases
 from fast_priority.broker.monitor import Observer
 from fast_priority.broker.producer import Submitter
 from fast_priority.scheduling.priority import Priority
@@ -25,11 +25,11 @@ async def test_nothing(observer: Observer) -> None:
     assert await observer.look() == ({Priority.HIGH: 0, Priority.LOW: 0}, 0, 0, 0, False)
 
 
-async def test_waiting_and_started(rig: Rig, submitter: Submitter, claimer: Claimer, observer: Observer) -> None:
+async def test_waiting_and_started(rig: Rig, submitter: Submitter, claimer: Consumer, observer: Observer) -> None:
     """What waits is counted by priority, and what is in flight apart from it."""
     for priority in (Priority.HIGH, Priority.HIGH, Priority.LOW):
         await rig.queue(submitter, priority)
-    await claimer.take_turn([], 1)
+    await claimer.publish_and_claim([], 1)
     view = await observer.look()
     assert view is not None
     assert (view.waiting, view.started) == ({Priority.HIGH: 1, Priority.LOW: 1}, 1)

@@ -12,7 +12,7 @@ from rq.registry import FailedJobRegistry
 from rq.results import Result
 
 from fast_priority.broker import keys
-from fast_priority.broker.consumer import Claim, Claimer, StockRq
+from fast_priority.broker.consumer import Claim, Consumer, StockRq
 from fast_priority.broker.jobs import FORWARD, NotOurJob, WriteOnlySerializer, payload_of
 from tests.unit.broker_rig import Rig
 
@@ -24,37 +24,37 @@ class RunsCode:
         return pytest.fail, ("a job's pickle was executed",)
 
 
-async def claim_of(rig: Rig, claimer: Claimer, job_id: str, data: bytes, queue: str = "low") -> Claim:
+async def claim_of(rig: Rig, claimer: Consumer, job_id: str, data: bytes, queue: str = "low") -> Claim:
     rig.redis.hset(keys.job(job_id), mapping={"data": data, "status": "queued", "origin": queue})
     rig.redis.rpush(f"rq:queue:{queue}", job_id)
-    (claim,) = (await claimer.take_turn([], 1)).claims
+    (claim,) = (await claimer.publish_and_claim([], 1)).claims
     return claim
 
 
-async def test_pickle_that_names_code(rig: Rig, claimer: Claimer) -> None:
+async def test_pickle_that_names_code(rig: Rig, claimer: Consumer) -> None:
     """A job whose pickle names code is refused before any of it runs, with what it named."""
     claim = await claim_of(rig, claimer, "job", pickle.dumps((FORWARD, None, (RunsCode(),), {})))
     with pytest.raises(NotOurJob, match="names _pytest"):
         payload_of(claim.data, 1024)
 
 
-async def test_another_apps_job(rig: Rig, claimer: Claimer) -> None:
+async def test_another_apps_job(rig: Rig, claimer: Consumer) -> None:
     """A job that another program enqueued with rq is claimed as nobody's, and its function is not run."""
     Queue("high", connection=rig.redis).enqueue("pytest.fail", "an rq job was run")
-    (claim,) = (await claimer.take_turn([], 1)).claims
+    (claim,) = (await claimer.publish_and_claim([], 1)).claims
     assert claim.gateway_id == ""
     with pytest.raises(NotOurJob, match=r"pytest\.fail"):
         payload_of(claim.data, 1024)
 
 
-async def test_failed_registry(rig: Rig, claimer: Claimer) -> None:
+async def test_failed_registry(rig: Rig, claimer: Consumer) -> None:
     """A refused job is in the failed registry of its queue, where rq's tools show it."""
     StockRq(rig.redis).refuse(await claim_of(rig, claimer, "job", b"x"), REASON)
     assert FailedJobRegistry("low", connection=rig.redis).get_job_ids() == ["job"]
     assert FailedJobRegistry("high", connection=rig.redis).get_job_ids() == []
 
 
-async def test_reason(rig: Rig, claimer: Claimer) -> None:
+async def test_reason(rig: Rig, claimer: Consumer) -> None:
     """rq gives the reason as the job's latest result."""
     StockRq(rig.redis).refuse(await claim_of(rig, claimer, "job", b"x"), REASON)
     job = Job("job", connection=rig.redis, serializer=WriteOnlySerializer)
@@ -63,21 +63,21 @@ async def test_reason(rig: Rig, claimer: Claimer) -> None:
     assert (result.type, result.exc_string) == (Result.Type.FAILED, REASON)
 
 
-async def test_status(rig: Rig, claimer: Claimer) -> None:
+async def test_status(rig: Rig, claimer: Consumer) -> None:
     """A refused job has failed in rq's eyes, and is otherwise as it was."""
     StockRq(rig.redis).refuse(await claim_of(rig, claimer, "job", b"its data"), REASON)
     job = rig.redis.hgetall(keys.job("job"))
     assert (job[b"status"], job[b"data"]) == (b"failed", b"its data")
 
 
-async def test_no_longer_started(rig: Rig, claimer: Claimer) -> None:
+async def test_no_longer_started(rig: Rig, claimer: Consumer) -> None:
     """A refused job has no lease any more."""
     claim = await claim_of(rig, claimer, "job", b"x")
     StockRq(rig.redis).refuse(claim, REASON)
     assert rig.lease(claim) is None
 
 
-async def test_kept_for_a_day(rig: Rig, claimer: Claimer) -> None:
+async def test_kept_for_a_day(rig: Rig, claimer: Consumer) -> None:
     """All that is kept of a refused job expires."""
     StockRq(rig.redis).refuse(await claim_of(rig, claimer, "job", b"x"), REASON)
     kept = set(rig.all_keys()) - set(rig.all_keys("rq:queue*"))
@@ -89,15 +89,15 @@ async def test_kept_for_a_day(rig: Rig, claimer: Claimer) -> None:
 
 
 @pytest.mark.parametrize("job_id", [b"a job", b"job:1", b"../job", "jöb".encode(), b"job\n", b"\xff"])
-async def test_id_that_rq_does_not_take(rig: Rig, claimer: Claimer, job_id: bytes) -> None:
+async def test_id_that_rq_does_not_take(rig: Rig, claimer: Consumer, job_id: bytes) -> None:
     """A job whose id rq's tools would stumble over, or that is not even text, is removed instead of claimed."""
     rig.redis.hset(b"rq:job:" + job_id, mapping={"data": b"x", "status": "queued"})
     rig.redis.rpush("rq:queue:low", job_id)
-    assert (await claimer.take_turn([], 1)).claims == []
+    assert (await claimer.publish_and_claim([], 1)).claims == []
     assert rig.redis.keys("rq:job:*") == []
 
 
-async def test_refused_again(rig: Rig, claimer: Claimer) -> None:
+async def test_refused_again(rig: Rig, claimer: Consumer) -> None:
     """Refusing once more, as after an answer of Redis that was lost, is harmless."""
     claim = await claim_of(rig, claimer, "job", b"x")
     StockRq(rig.redis).refuse(claim, REASON)
@@ -105,7 +105,7 @@ async def test_refused_again(rig: Rig, claimer: Claimer) -> None:
     assert FailedJobRegistry("low", connection=rig.redis).get_job_ids() == ["job"]
 
 
-async def test_redis_lost_the_job(rig: Rig, claimer: Claimer) -> None:
+async def test_redis_lost_the_job(rig: Rig, claimer: Consumer) -> None:
     """Refusing a job that expired meanwhile leaves nothing behind that does not expire."""
     claim = await claim_of(rig, claimer, "job", b"x")
     rig.redis.flushall()

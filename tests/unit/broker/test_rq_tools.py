@@ -10,7 +10,7 @@ from rq.job import Job, JobStatus
 from rq.registry import StartedJobRegistry
 from rq.suspension import resume, suspend
 
-from fast_priority.broker.consumer import Claimer
+from fast_priority.broker.consumer import Consumer
 from fast_priority.broker.jobs import FORWARD, payload_of
 from fast_priority.broker.producer import Submitter
 from fast_priority.scheduling.priority import Priority
@@ -74,13 +74,13 @@ async def test_queues(rig: Rig, submitter: Submitter) -> None:
     assert found == {"high": 0, "low": 1}
 
 
-async def test_started_registry(rig: Rig, submitter: Submitter, claimer: Claimer) -> None:
+async def test_started_registry(rig: Rig, submitter: Submitter, claimer: Consumer) -> None:
     """rq's started registry names what the workers have in flight."""
     _, claim = await rig.start(submitter, claimer)
     assert StartedJobRegistry(claim.queue_name, connection=rig.redis).get_job_ids(cleanup=False) == [claim.job_id]
 
 
-async def test_started_job(rig: Rig, submitter: Submitter, claimer: Claimer) -> None:
+async def test_started_job(rig: Rig, submitter: Submitter, claimer: Consumer) -> None:
     """rq reads which worker started a request, and when."""
     _, claim = await rig.start(submitter, claimer)
     job = Job.fetch(claim.job_id, connection=rig.redis)
@@ -89,26 +89,26 @@ async def test_started_job(rig: Rig, submitter: Submitter, claimer: Claimer) -> 
     assert job.last_heartbeat is not None
 
 
-async def test_suspend_and_resume(rig: Rig, submitter: Submitter, claimer: Claimer) -> None:
+async def test_suspend_and_resume(rig: Rig, submitter: Submitter, claimer: Consumer) -> None:
     """rq's suspend holds our workers back, and its resume lets them go on."""
     await rig.queue(submitter, Priority.HIGH)
     suspend(rig.redis)
-    held = await claimer.take_turn([], 1)
+    held = await claimer.publish_and_claim([], 1)
     resume(rig.redis)
-    let_go = await claimer.take_turn([], 1)
+    let_go = await claimer.publish_and_claim([], 1)
     assert (held.suspended, len(held.claims), len(let_go.claims)) == (True, 0, 1)
 
 
-async def test_cancelled_by_rq(rig: Rig, submitter: Submitter, claimer: Claimer) -> None:
+async def test_cancelled_by_rq(rig: Rig, submitter: Submitter, claimer: Consumer) -> None:
     """A request that was cancelled with rq is not sent."""
     job = await fetched(rig, submitter)
     job.cancel()
-    assert (await claimer.take_turn([], 1)).claims == []
+    assert (await claimer.publish_and_claim([], 1)).claims == []
 
 
-async def test_written_by_rq_itself(rig: Rig, claimer: Claimer) -> None:
+async def test_written_by_rq_itself(rig: Rig, claimer: Consumer) -> None:
     """A call that rq itself enqueued, compressed as rq writes it, is claimed and read."""
     Queue("low", connection=rig.redis).enqueue(FORWARD, b"payload")
-    (claim,) = (await claimer.take_turn([], 1)).claims
+    (claim,) = (await claimer.publish_and_claim([], 1)).claims
     assert claim.data[:1] == b"\x78"  # zlib's
     assert payload_of(claim.data, 1024) == b"payload"

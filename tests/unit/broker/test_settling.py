@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from fast_priority.broker import keys
-from fast_priority.broker.consumer import Claim, Claimer, Saying, StockRq
+from fast_priority.broker.consumer import Claim, Consumer, OutgoingPart, StockRq
 from fast_priority.broker.producer import Submitter
 from fast_priority.broker.producer.streams import Stream
 from fast_priority.errors import TargetRefused
@@ -16,86 +16,86 @@ from tests.unit.broker_rig import HELLO, PATIENCE_SECONDS, Rig, until
 
 
 @pytest.mark.parametrize("outcome", [HELLO, Reply(204, [], b"")])
-async def test_settled(rig: Rig, submitter: Submitter, claimer: Claimer, outcome: Reply) -> None:
+async def test_settled(rig: Rig, submitter: Submitter, claimer: Consumer, outcome: Reply) -> None:
     """What the worker settles a request with is what the gateway that asked gets."""
     asking, claim = await rig.start(submitter, claimer)
-    turn = await claimer.take_turn([Saying(claim, outcome)], 0)
+    turn = await claimer.publish_and_claim([OutgoingPart(claim, outcome)], 0)
     async with asyncio.timeout(PATIENCE_SECONDS):
         assert (await asking, turn.dropped) == (outcome, [])
 
 
-async def test_settled_with_a_failure(rig: Rig, submitter: Submitter, claimer: Claimer) -> None:
+async def test_settled_with_a_failure(rig: Rig, submitter: Submitter, claimer: Consumer) -> None:
     """What went wrong at the worker is raised at the gateway that asked."""
     asking, claim = await rig.start(submitter, claimer)
-    await claimer.take_turn([Saying(claim, Failure("target-refused", "nothing listens"))], 0)
+    await claimer.publish_and_claim([OutgoingPart(claim, Failure("target-refused", "nothing listens"))], 0)
     with pytest.raises(TargetRefused, match="nothing listens"):
         async with asyncio.timeout(PATIENCE_SECONDS):
             await asking
 
 
-async def test_nothing_is_left(rig: Rig, submitter: Submitter, claimer: Claimer) -> None:
+async def test_nothing_is_left(rig: Rig, submitter: Submitter, claimer: Consumer) -> None:
     """After a request was answered, nothing of it is in Redis but, for some seconds, its id as the last one claimed."""
     asking, claim = await rig.start(submitter, claimer)
-    await claimer.take_turn([Saying(claim, HELLO)], 0)
+    await claimer.publish_and_claim([OutgoingPart(claim, HELLO)], 0)
     await until("it is answered", asking.done)
     left = {keys.QUEUES, keys.DEPLOYMENT, keys.gateway(submitter.gateway_id), keys.last_claim("worker-1", "turn")}
     await until("nothing else is left", lambda: set(rig.all_keys()) == left)
 
 
-async def test_settled_twice(rig: Rig, submitter: Submitter, claimer: Claimer) -> None:
+async def test_settled_twice(rig: Rig, submitter: Submitter, claimer: Consumer) -> None:
     """Settling again, as after an answer of Redis that was lost, changes nothing for whoever has the answer."""
     asking, claim = await rig.start(submitter, claimer)
     for _ in range(2):
-        await claimer.take_turn([Saying(claim, HELLO)], 0)
+        await claimer.publish_and_claim([OutgoingPart(claim, HELLO)], 0)
     await until("the inbox is read", lambda: not rig.redis.llen(keys.inbox(submitter.gateway_id)))
     assert (await asking, rig.jobs()) == (HELLO, [])
 
 
-async def test_late_but_waited_for(rig: Rig, submitter: Submitter, claimer: Claimer) -> None:
+async def test_late_but_waited_for(rig: Rig, submitter: Submitter, claimer: Consumer) -> None:
     """An answer whose lease Redis has lost is taken as long as the gateway waits for it."""
     asking, claim = await rig.start(submitter, claimer)
     rig.redis.delete(keys.job(claim.job_id), keys.started(claim.queue_name))
-    await claimer.take_turn([Saying(claim, HELLO)], 0)
+    await claimer.publish_and_claim([OutgoingPart(claim, HELLO)], 0)
     async with asyncio.timeout(PATIENCE_SECONDS):
         assert await asking == HELLO
 
 
-async def test_late_and_over(rig: Rig, submitter: Submitter, claimer: Claimer) -> None:
+async def test_late_and_over(rig: Rig, submitter: Submitter, claimer: Consumer) -> None:
     """An answer to a request that its gateway has given up is dropped, and the worker is told."""
     asking, claim = await rig.start(submitter, claimer)
     rig.redis.delete(keys.job(claim.job_id))
     asking.cancel()
     await until("it is marked as over", lambda: bool(rig.redis.exists(keys.mark(claim.job_id))))
-    turn = await claimer.take_turn([Saying(claim, HELLO)], 0)
+    turn = await claimer.publish_and_claim([OutgoingPart(claim, HELLO)], 0)
     assert [dropped.claim for dropped in turn.dropped] == [claim]
     assert not rig.redis.exists(keys.inbox(submitter.gateway_id))
     assert rig.lease(claim) is None
 
 
-async def test_settlement_of_another_execution(rig: Rig, submitter: Submitter, claimer: Claimer) -> None:
+async def test_settlement_of_another_execution(rig: Rig, submitter: Submitter, claimer: Consumer) -> None:
     """An answer of an execution that is not the one that was started is dropped, and the job stays."""
     asking, claim = await rig.start(submitter, claimer)
-    turn = await claimer.take_turn([Saying(claim._replace(execution_id="other"), HELLO)], 0)
+    turn = await claimer.publish_and_claim([OutgoingPart(claim._replace(execution_id="other"), HELLO)], 0)
     assert len(turn.dropped) == 1
     assert rig.redis.exists(keys.job(claim.job_id))
     assert not asking.done()
 
 
-async def test_settle_and_claim(rig: Rig, submitter: Submitter, claimer: Claimer) -> None:
+async def test_settle_and_claim(rig: Rig, submitter: Submitter, claimer: Consumer) -> None:
     """One turn settles what ended and claims what waits."""
     asking, claim = await rig.start(submitter, claimer)
     await rig.queue(submitter, Priority.LOW)
-    turn = await claimer.take_turn([Saying(claim, HELLO)], 1)
+    turn = await claimer.publish_and_claim([OutgoingPart(claim, HELLO)], 1)
     assert (len(turn.claims), turn.dropped) == (1, [])
     await until("the settled one is answered", asking.done)
 
 
-async def test_redis_forgot_the_scripts(rig: Rig, submitter: Submitter, claimer: Claimer) -> None:
+async def test_redis_forgot_the_scripts(rig: Rig, submitter: Submitter, claimer: Consumer) -> None:
     """A turn at a Redis that has lost its scripts settles and claims all the same."""
     asking, claim = await rig.start(submitter, claimer)
     await rig.queue(submitter, Priority.LOW)
     rig.redis.script_flush()
-    turn = await claimer.take_turn([Saying(claim, HELLO)], 1)
+    turn = await claimer.publish_and_claim([OutgoingPart(claim, HELLO)], 1)
     assert (len(turn.claims), turn.dropped) == (1, [])
     await until("the settled one is answered", asking.done)
 
@@ -120,18 +120,20 @@ async def test_answer_of_a_stock_worker_for_nobody(rig: Rig) -> None:
     assert rig.all_keys() == []
 
 
-async def test_job_of_no_gateway(rig: Rig, claimer: Claimer) -> None:
+async def test_job_of_no_gateway(rig: Rig, claimer: Consumer) -> None:
     """Settling a job that no gateway made writes no answer."""
-    turn = await claimer.take_turn([Saying(made_by_hand(""), HELLO)], 0)
+    turn = await claimer.publish_and_claim([OutgoingPart(made_by_hand(""), HELLO)], 0)
     assert (len(turn.dropped), rig.all_keys()) == (1, [])
 
 
-async def test_a_streamed_answer(rig: Rig, submitter: Submitter, claimer: Claimer) -> None:
+async def test_a_streamed_answer(rig: Rig, submitter: Submitter, claimer: Consumer) -> None:
     """Head, chunks and end reach the gateway in order, even if Redis knows no script, and then nothing is left."""
     asking, claim = await rig.start(submitter, claimer)
     rig.redis.script_flush()
     parts: list[Part] = [Head(200, [], "worker-1"), Chunk(0, memoryview(b"a")), Chunk(1, memoryview(b"b"))]
-    await claimer.take_turn([*(Saying(claim, part, is_last=False) for part in parts), Saying(claim, End(2))], 0)
+    await claimer.publish_and_claim(
+        [*(OutgoingPart(claim, part, is_last=False) for part in parts), OutgoingPart(claim, End(2))], 0
+    )
     async with asyncio.timeout(PATIENCE_SECONDS):
         stream = await asking
     assert isinstance(stream, Stream)
@@ -141,17 +143,17 @@ async def test_a_streamed_answer(rig: Rig, submitter: Submitter, claimer: Claime
     await until("nothing else is left", lambda: set(rig.all_keys()) == left)
 
 
-async def test_an_end_without_an_answer(rig: Rig, submitter: Submitter, claimer: Claimer) -> None:
+async def test_an_end_without_an_answer(rig: Rig, submitter: Submitter, claimer: Consumer) -> None:
     """The end of a request whose client has left takes its job and its lease along, and tells nobody anything."""
     _, claim = await rig.start(submitter, claimer)
-    turn = await claimer.take_turn([Saying(claim, None)], 0)
+    turn = await claimer.publish_and_claim([OutgoingPart(claim, None)], 0)
     assert (turn.dropped, rig.jobs(), rig.lease(claim)) == ([], [], None)
     assert not rig.redis.exists(keys.inbox(submitter.gateway_id))
 
 
-async def test_a_head_that_is_over(rig: Rig, submitter: Submitter, claimer: Claimer) -> None:
+async def test_a_head_that_is_over(rig: Rig, submitter: Submitter, claimer: Consumer) -> None:
     """A response that begins after its request was given up is dropped, and its worker is told."""
     _, claim = await rig.start(submitter, claimer)
     rig.redis.set(keys.mark(claim.job_id), "1")
-    late = Saying(claim, Head(200, [], "worker-1"), is_last=False)
-    assert (await claimer.take_turn([late], 0)).dropped == [late]
+    late = OutgoingPart(claim, Head(200, [], "worker-1"), is_last=False)
+    assert (await claimer.publish_and_claim([late], 0)).dropped == [late]

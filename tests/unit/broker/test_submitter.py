@@ -8,15 +8,15 @@ from typing import Any
 import pytest
 
 from fast_priority.broker import keys, scripts
-from fast_priority.broker.consumer import Claimer, Saying
+from fast_priority.broker.consumer import Consumer, OutgoingPart
 from fast_priority.broker.producer import Submitter, submit_outbox
 from fast_priority.broker.producer.submit_outbox import Submission
 from fast_priority.errors import BrokerUnavailable, NotSent, QueueFull, RequestBodyTooLarge, RequestLost, WaitedTooLong
-from fast_priority.gateway.request_body import ClientBody
+from fast_priority.gateway.request_body import RequestBody
 from fast_priority.http.asgi import Message
-from fast_priority.http.client_patience import ClientPatience
+from fast_priority.http.client_patience import ClientTimeout
 from fast_priority.protocol.conversation import Conversation
-from fast_priority.protocol.frames import Chunk, End, Failure, Frame, Leave, Want, decode_frame, encode
+from fast_priority.protocol.frames import Cancel, Chunk, Credit, End, Failure, Frame, decode_frame, encode
 from fast_priority.scheduling.priority import Priority
 from fast_priority.settings import Settings
 from tests.unit.broker_rig import HELLO, PATIENCE_SECONDS, Rig, until
@@ -109,11 +109,11 @@ async def test_queues_fill_apart(rig: Rig) -> None:
         await rig.let_go()
 
 
-async def test_room_again(rig: Rig, claimer: Claimer) -> None:
+async def test_room_again(rig: Rig, claimer: Consumer) -> None:
     """A queue that was full takes requests again once one was claimed."""
     async with Submitter(Settings.load(max_queued_low=1)) as submitter:
         await rig.queue(submitter, Priority.LOW)
-        await claimer.take_turn([], 1)
+        await claimer.publish_and_claim([], 1)
         await rig.queue(submitter, Priority.LOW, b"next")
         assert rig.payloads(Priority.LOW) == [b"next"]
         await rig.let_go()
@@ -135,7 +135,7 @@ async def test_withdrawn_alone(rig: Rig, submitter: Submitter) -> None:
     assert rig.payloads(Priority.LOW) == [b"0", b"2"]
 
 
-async def test_started_is_not_withdrawn(rig: Rig, submitter: Submitter, claimer: Claimer) -> None:
+async def test_started_is_not_withdrawn(rig: Rig, submitter: Submitter, claimer: Consumer) -> None:
     """A client that leaves after a worker has started its request leaves the job to that worker."""
     asking, claim = await rig.start(submitter, claimer)
     asking.cancel()
@@ -184,7 +184,7 @@ async def test_waited_too_long(rig: Rig) -> None:
         assert (rig.waiting(Priority.LOW), rig.jobs()) == (0, [])
 
 
-async def test_started_as_its_ttl_ended(rig: Rig, claimer: Claimer, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_started_as_its_ttl_ended(rig: Rig, claimer: Consumer, monkeypatch: pytest.MonkeyPatch) -> None:
     """A request that a worker started before it could be taken back is answered, however long after its TTL."""
     held = Held(scripts.WITHDRAW)
     monkeypatch.setattr(scripts, "WITHDRAW", held)
@@ -193,7 +193,7 @@ async def test_started_as_its_ttl_ended(rig: Rig, claimer: Claimer, monkeypatch:
         asking, claim = await rig.start(submitter, claimer)
         await until("its TTL is over", lambda: held.runs == 1)
         held.through.set()
-        await claimer.take_turn([Saying(claim, HELLO)], 0)
+        await claimer.publish_and_claim([OutgoingPart(claim, HELLO)], 0)
         async with asyncio.timeout(PATIENCE_SECONDS):
             assert await asking == HELLO
 
@@ -261,25 +261,25 @@ async def test_late_alone(rig: Rig, submitter: Submitter) -> None:
     assert rig.ids(Priority.HIGH) == ["in-time"]
 
 
-async def test_a_client_that_leaves_is_told_to_the_worker(rig: Rig, submitter: Submitter, claimer: Claimer) -> None:
+async def test_a_client_that_leaves_is_told_to_the_worker(rig: Rig, submitter: Submitter, claimer: Consumer) -> None:
     """The worker that has started a request hears that its client has left, at its own mailbox."""
     asking, claim = await rig.start(submitter, claimer)
     asking.cancel()
     await until("the worker is told", lambda: bool(rig.redis.exists(keys.inbox("worker-1"))))
-    assert decode_frame(rig.redis.lpop(keys.inbox("worker-1"))) == Frame(claim.job_id, Leave())
+    assert decode_frame(rig.redis.lpop(keys.inbox("worker-1"))) == Frame(claim.job_id, Cancel())
     assert rig.redis.ttl(keys.inbox("worker-1")) != -1
 
 
-async def test_an_answer_that_begins_in_its_midst(rig: Rig, submitter: Submitter, claimer: Claimer) -> None:
+async def test_an_answer_that_begins_in_its_midst(rig: Rig, submitter: Submitter, claimer: Consumer) -> None:
     """A worker that sends a chunk without a head is not believed, and told to leave the request alone."""
     asking, claim = await rig.start(submitter, claimer)
-    await claimer.take_turn([Saying(claim, Chunk(0, memoryview(b"a")), is_last=False)], 0)
+    await claimer.publish_and_claim([OutgoingPart(claim, Chunk(0, memoryview(b"a")), is_last=False)], 0)
     await until("it has failed", asking.done)
     assert isinstance(asking.exception(), RequestLost)
     await until("the worker is told", lambda: bool(rig.redis.exists(keys.inbox("worker-1"))))
 
 
-async def test_a_body_is_not_read_before_it_is_wanted(rig: Rig, submitter: Submitter, claimer: Claimer) -> None:
+async def test_a_body_is_not_read_before_it_is_wanted(rig: Rig, submitter: Submitter, claimer: Consumer) -> None:
     """Of the body that is not in the call nothing is read until a worker wants it, and then as much as it wants."""
     read: list[int] = []
 
@@ -292,23 +292,23 @@ async def test_a_body_is_not_read_before_it_is_wanted(rig: Rig, submitter: Submi
     await until("it is queued", lambda: rig.waiting(Priority.HIGH) == 1)
     await let_others_run()
     assert read == []
-    (claim,) = (await claimer.take_turn([], 1)).claims
-    await claimer.take_turn([Saying(claim, Want(2, "worker-1"), is_last=False)], 0)
+    (claim,) = (await claimer.publish_and_claim([], 1)).claims
+    await claimer.publish_and_claim([OutgoingPart(claim, Credit(2, "worker-1"), is_last=False)], 0)
     mailbox = keys.inbox("worker-1")
     await until("two pieces are there", lambda: rig.redis.llen(mailbox) == 2)
     await let_others_run()
     assert read == [0, 1]
-    await claimer.take_turn([Saying(claim, Want(4, "worker-1"), is_last=False)], 0)
+    await claimer.publish_and_claim([OutgoingPart(claim, Credit(4, "worker-1"), is_last=False)], 0)
     await until("the rest is there", lambda: rig.redis.llen(mailbox) == 4)
     parts = [decode_frame(rig.redis.lpop(mailbox)).part for _ in range(4)]
     assert parts == [*(Chunk(number, memoryview(b"%d" % number)) for number in range(3)), End(3)]
-    await claimer.take_turn([Saying(claim, HELLO)], 0)
+    await claimer.publish_and_claim([OutgoingPart(claim, HELLO)], 0)
     async with asyncio.timeout(PATIENCE_SECONDS):
         assert await asking == HELLO
 
 
 async def test_a_body_that_no_worker_wanted_goes_with_the_second_attempt(
-    rig: Rig, submitter: Submitter, claimer: Claimer
+    rig: Rig, submitter: Submitter, claimer: Consumer
 ) -> None:
     """A first piece that the gateway has read, and handed to nobody, is no reason not to queue the request again."""
     messages = iter([(b"first", True), (b"last", False)])
@@ -317,25 +317,25 @@ async def test_a_body_that_no_worker_wanted_goes_with_the_second_attempt(
         data, more = next(messages)
         return {"type": "http.request", "body": data, "more_body": more}
 
-    body = ClientBody(None, receive, 0, ClientPatience(PATIENCE_SECONDS))
+    body = RequestBody(None, receive, 0, ClientTimeout(PATIENCE_SECONDS))
     assert await body.whole_or_begun() is None
     asking = asyncio.create_task(submitter.ask(Priority.HIGH, b"call", "POST /", body.chunks()))
     await until("it is queued", lambda: rig.waiting(Priority.HIGH) == 1)
-    (claim,) = (await claimer.take_turn([], 1)).claims
-    await claimer.take_turn([Saying(claim, Failure(NotSent.slug, "its worker was away"))], 0)
+    (claim,) = (await claimer.publish_and_claim([], 1)).claims
+    await claimer.publish_and_claim([OutgoingPart(claim, Failure(NotSent.slug, "its worker was away"))], 0)
     await until("it is queued again", lambda: rig.waiting(Priority.HIGH) == 1)
-    (claim,) = (await claimer.take_turn([], 1)).claims
-    await claimer.take_turn([Saying(claim, Want(8, "worker-1"), is_last=False)], 0)
+    (claim,) = (await claimer.publish_and_claim([], 1)).claims
+    await claimer.publish_and_claim([OutgoingPart(claim, Credit(8, "worker-1"), is_last=False)], 0)
     mailbox = keys.inbox("worker-1")
     await until("all of it is there", lambda: rig.redis.llen(mailbox) == 3)
     parts = [decode_frame(rig.redis.lpop(mailbox)).part for _ in range(3)]
     assert parts == [Chunk(0, memoryview(b"first")), Chunk(1, memoryview(b"last")), End(2)]
-    await claimer.take_turn([Saying(claim, HELLO)], 0)
+    await claimer.publish_and_claim([OutgoingPart(claim, HELLO)], 0)
     async with asyncio.timeout(PATIENCE_SECONDS):
         assert await asking == HELLO
 
 
-async def test_a_body_that_fails_fails_the_request(rig: Rig, submitter: Submitter, claimer: Claimer) -> None:
+async def test_a_body_that_fails_fails_the_request(rig: Rig, submitter: Submitter, claimer: Consumer) -> None:
     """What reading the body raises is what whoever asked gets, and the worker is told to leave."""
 
     async def body() -> AsyncIterator[bytes]:
@@ -344,8 +344,8 @@ async def test_a_body_that_fails_fails_the_request(rig: Rig, submitter: Submitte
 
     asking = asyncio.create_task(submitter.ask(Priority.HIGH, b"call", "POST /", body()))
     await until("it is queued", lambda: rig.waiting(Priority.HIGH) == 1)
-    (claim,) = (await claimer.take_turn([], 1)).claims
-    await claimer.take_turn([Saying(claim, Want(8, "worker-1"), is_last=False)], 0)
+    (claim,) = (await claimer.publish_and_claim([], 1)).claims
+    await claimer.publish_and_claim([OutgoingPart(claim, Credit(8, "worker-1"), is_last=False)], 0)
     await until("it has failed", asking.done)
     assert isinstance(asking.exception(), RequestBodyTooLarge)
     await until("the worker is told", lambda: rig.redis.llen(keys.inbox("worker-1")) == 2)

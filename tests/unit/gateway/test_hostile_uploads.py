@@ -5,7 +5,7 @@ import pytest
 from fast_priority.errors import RequestLost
 from fast_priority.http.message import Request, TargetPolicy
 from fast_priority.protocol.frames import Chunk, End, ForwardCall, Part
-from fast_priority.slots.forward import Line
+from fast_priority.slots.forward import GatewayChannel
 
 
 @pytest.mark.parametrize("said", [b"abc", b"abcdefgh"])
@@ -15,7 +15,7 @@ async def test_a_body_of_another_length_breaks_off(said: bytes) -> None:
     async def say(part: Part) -> None:
         return
 
-    line = Line("worker", say)
+    line = GatewayChannel("worker", say)
     line.conversation.hear(Chunk(0, memoryview(said)))
     line.conversation.hear(End(1))
     request = Request("POST", b"/", [(b"content-length", b"5")], None)

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from fast_priority.errors import RequestBodyTooLarge, RequestTimeout
-from fast_priority.gateway.request_body import ClientBody
+from fast_priority.gateway.request_body import RequestBody
 from fast_priority.http.asgi import ClientLeft, Message
-from fast_priority.http.client_patience import ClientPatience
+from fast_priority.http.client_patience import ClientTimeout
 
 LEFT: Message = {"type": "http.disconnect"}
 LARGE_BYTES = 1_000_000
@@ -43,11 +43,11 @@ def piece(data: bytes, *, more: bool = True) -> Message:
 
 def body_of(client: Client, declared_bytes: int | None = None, *, patience_seconds: float = 30.0, **more: Any) -> Any:
     connection: Any = client
-    patience = ClientPatience(patience_seconds)
-    return ClientBody(declared_bytes, client.receive, more.pop("most_bytes", 0), patience, connection, **more)
+    patience = ClientTimeout(patience_seconds)
+    return RequestBody(declared_bytes, client.receive, more.pop("most_bytes", 0), patience, connection, **more)
 
 
-async def all_of(body: ClientBody) -> bytes:
+async def all_of(body: RequestBody) -> bytes:
     return b"".join([bytes(chunk) async for chunk in body.chunks()])
 
 
@@ -151,8 +151,8 @@ async def test_only_time_in_which_the_body_is_waited_for_counts(monkeypatch: pyt
     """Whoever takes the body may take a day for each piece: the client is not the one that is waited for."""
     now = SimpleNamespace(seconds=0.0)
     monkeypatch.setattr("fast_priority.gateway.request_body.monotonic", lambda: now.seconds)
-    patience = ClientPatience(0.5)
-    body = ClientBody(None, Client(*[piece(b"a")] * 9, piece(b"", more=False)).receive, 0, patience)
+    patience = ClientTimeout(0.5)
+    body = RequestBody(None, Client(*[piece(b"a")] * 9, piece(b"", more=False)).receive, 0, patience)
     await body.whole_or_begun()
     async for _ in body.chunks():
         now.seconds += 86_400
@@ -168,8 +168,8 @@ async def test_each_piece_refills_the_patience(monkeypatch: pytest.MonkeyPatch) 
         now.seconds += 4
         return piece(b"x" * 1000)
 
-    patience = ClientPatience(15)
-    body = ClientBody(None, receive, 0, patience)
+    patience = ClientTimeout(15)
+    body = RequestBody(None, receive, 0, patience)
     await body.whole_or_begun()
     assert patience.left_seconds == 13
     chunks = body.chunks()
@@ -186,7 +186,7 @@ async def test_what_came_while_the_process_stood_still_is_read() -> None:
     async def receive() -> Message:
         return await came
 
-    reading = asyncio.create_task(ClientBody(3, receive, 0, ClientPatience(0.05)).whole_or_begun())
+    reading = asyncio.create_task(RequestBody(3, receive, 0, ClientTimeout(0.05)).whole_or_begun())
     await asyncio.sleep(0)
     loop.call_later(0.1, came.set_result, piece(b"abc", more=False))
     time.sleep(0.5)  # noqa: ASYNC251 - as a frozen process
@@ -195,7 +195,7 @@ async def test_what_came_while_the_process_stood_still_is_read() -> None:
 
 async def test_a_process_that_stood_still_waits_no_longer_for_nothing() -> None:
     """Where nothing has come, the client was silent all the same."""
-    reading = asyncio.create_task(ClientBody(3, Client().receive, 0, ClientPatience(0.05)).whole_or_begun())
+    reading = asyncio.create_task(RequestBody(3, Client().receive, 0, ClientTimeout(0.05)).whole_or_begun())
     await asyncio.sleep(0)
     time.sleep(0.5)  # noqa: ASYNC251 - as a frozen process
     with pytest.raises(RequestTimeout):

@@ -8,7 +8,7 @@ import pytest
 
 from fast_priority.errors import RequestTimeout
 from fast_priority.gateway import response as answering
-from fast_priority.gateway.response import Answer
+from fast_priority.gateway.response import ClientResponse
 from fast_priority.http.asgi import Message
 from fast_priority.http.message import Bytes, Fields, HttpVersion
 
@@ -57,7 +57,7 @@ async def test_a_client_that_does_not_take_its_response_is_given_up(
     monkeypatch.setattr(answering, "MOST_CHUNK_BYTES", 0)
     client = Client(takes)
     with pytest.raises(RequestTimeout):
-        await Answer(scope(), client.send, 0.05).stream(Response(b"a", b"b"))
+        await ClientResponse(scope(), client.send, 0.05).stream(Response(b"a", b"b"))
     assert len(client.taken) == takes
 
 
@@ -70,14 +70,14 @@ async def test_large_pieces_have_more_time(monkeypatch: pytest.MonkeyPatch) -> N
         return asyncio.Timeout(None)
 
     monkeypatch.setattr(answering.asyncio, "timeout", timeout)  # type: ignore[attr-defined]
-    await Answer(scope(), Client().send, 15.0).stream(Response(b"a" * 500, b"b" * 1000))
+    await ClientResponse(scope(), Client().send, 15.0).stream(Response(b"a" * 500, b"b" * 1000))
     assert allowed[1:] == [15 + 1, 15 + 3, 15 + 2]
 
 
 async def test_a_client_of_http_1_0_is_told_the_length_first() -> None:
     """A body of unknown length is held whole for it, and comes with its length."""
     client = Client()
-    await Answer(scope(http_version="1.0"), client.send, 15.0).stream(Response(b"a" * 70_000, b"b" * 70_000))
+    await ClientResponse(scope(http_version="1.0"), client.send, 15.0).stream(Response(b"a" * 70_000, b"b" * 70_000))
     assert (b"content-length", b"140000") in client.taken[0]["headers"]
     assert client.body == b"a" * 70_000 + b"b" * 70_000
 
@@ -86,5 +86,5 @@ async def test_a_client_of_http_1_0_is_told_the_length_first() -> None:
 async def test_a_client_of_http_1_0_is_told_no_length_of_no_body(method: str, status: int) -> None:
     """Where there is no body, nothing says how long it is."""
     client = Client()
-    await Answer(scope(method, "1.0"), client.send, 15.0).stream(Response(status=status))
+    await ClientResponse(scope(method, "1.0"), client.send, 15.0).stream(Response(status=status))
     assert (client.taken[0]["headers"], client.body) == ([(b"via", b"1.1 fast-priority")], b"")

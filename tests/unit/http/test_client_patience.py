@@ -2,14 +2,14 @@
 
 import pytest
 
-from fast_priority.http.client_patience import ClientPatience
+from fast_priority.http.client_patience import ClientTimeout
 
 PATIENCE_SECONDS = 15.0
 
 
 def seconds_until_over(bytes_each_time: int, every_seconds: float, *, at_most_seconds: float = 10_000) -> float:
     """Return for how long a client is waited for that moves so many bytes every so many seconds."""
-    patience = ClientPatience(PATIENCE_SECONDS)
+    patience = ClientTimeout(PATIENCE_SECONDS)
     waited_seconds = 0.0
     while waited_seconds < at_most_seconds and patience.left_seconds > every_seconds:
         patience.count(every_seconds, bytes_each_time)
@@ -21,7 +21,7 @@ def seconds_until_over(bytes_each_time: int, every_seconds: float, *, at_most_se
 
 def test_silence_ends_it() -> None:
     """A client that moves no byte has its whole patience, and no more."""
-    patience = ClientPatience(PATIENCE_SECONDS)
+    patience = ClientTimeout(PATIENCE_SECONDS)
     patience.count(14.9, 0)
     assert not patience.is_over
     patience.count(0.1, 0)
@@ -55,14 +55,14 @@ def test_500_bytes_a_second_go_on(bytes_each_time: int, every_seconds: float) ->
 
 def test_who_was_fast_is_given_no_more_time() -> None:
     """However much a client has moved, silence after it ends the patience as soon as ever."""
-    patience = ClientPatience(PATIENCE_SECONDS)
+    patience = ClientTimeout(PATIENCE_SECONDS)
     patience.count(1, 1_000_000_000)
     assert patience.left_seconds == PATIENCE_SECONDS
 
 
 def test_time_that_is_not_counted_costs_nothing() -> None:
     """What nobody counts, as while the target is waited for, changes nothing."""
-    patience = ClientPatience(PATIENCE_SECONDS)
+    patience = ClientTimeout(PATIENCE_SECONDS)
     for _ in range(1000):
         patience.count(0, 0)
     assert patience.left_seconds == PATIENCE_SECONDS

@@ -2,7 +2,7 @@
 
 import pytest
 
-from fast_priority.http.memo import remembered
+from fast_priority.http.memo import memoized
 from fast_priority.http.message import Field, Fields
 
 
@@ -11,7 +11,7 @@ class Reading:
 
     def __init__(self) -> None:
         self.read: list[tuple[Fields, str]] = []
-        self.give = remembered(self._read)
+        self.give = memoized(self._read)
 
     def _read(self, fields: Fields, method: str = "GET") -> list[Field]:
         self.read.append((fields, method))

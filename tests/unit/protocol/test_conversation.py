@@ -8,8 +8,8 @@ import pytest
 
 from fast_priority.errors import RequestLost
 from fast_priority.http.message import Reply
-from fast_priority.protocol.conversation import Conversation, Wanting
-from fast_priority.protocol.frames import Chunk, End, Go, Head, Part, Want
+from fast_priority.protocol.conversation import Conversation, CreditWindow
+from fast_priority.protocol.frames import Chunk, Credit, End, Go, Head, Part
 
 REPLY = Reply(200, [], b"")
 HEAD = Head(200, [], "worker-1")
@@ -121,19 +121,19 @@ async def test_more_than_was_wanted_is_not_kept() -> None:
 
 async def test_a_chunk_is_said_when_it_is_wanted() -> None:
     """There are as many turns to speak as chunks were wanted, numbered from 0, and then none until more are wanted."""
-    conversation = heard(Want(2, "worker-1"))
+    conversation = heard(Credit(2, "worker-1"))
     assert [await conversation.turn(), await conversation.turn()] == [0, 1]
     third = asyncio.create_task(conversation.turn())
     await asyncio.sleep(0)
     assert not third.done()
-    conversation.hear(Want(3))
+    conversation.hear(Credit(3))
     assert await third == 2
     assert (conversation.mailbox, conversation.chunks_said) == ("worker-1", 3)
 
 
 async def test_wanting_less_changes_nothing() -> None:
     """A Want that comes late, or twice, takes nothing back."""
-    conversation = heard(Want(3, "worker-1"), Want(1))
+    conversation = heard(Credit(3, "worker-1"), Credit(1))
     assert [await conversation.turn() for _ in range(3)] == [0, 1, 2]
 
 
@@ -150,7 +150,7 @@ async def test_who_gave_up_waiting_spoils_nothing() -> None:
     assert await waiting == REPLY
 
 
-@pytest.mark.parametrize("part", [REPLY, HEAD, Want(1, "worker-1")])
+@pytest.mark.parametrize("part", [REPLY, HEAD, Credit(1, "worker-1")])
 async def test_any_word_is_a_sign(part: Part) -> None:
     """Whatever the other side says shows that somebody has the request."""
     assert not Conversation().was_heard_of
@@ -160,7 +160,7 @@ async def test_any_word_is_a_sign(part: Part) -> None:
 @pytest.mark.parametrize("window", [1, 2, 3, 8, 9])
 def test_no_more_than_the_window_is_ever_wanted(window: int) -> None:
     """There are never more chunks under way than the window has, and always at least one, however many are taken."""
-    wanting = Wanting(window)
+    wanting = CreditWindow(window)
     for taken in range(1, 100):
         wanting.take()
         assert 1 <= wanting.below - taken <= window
@@ -168,7 +168,7 @@ def test_no_more_than_the_window_is_ever_wanted(window: int) -> None:
 
 def test_wants_are_few() -> None:
     """Half a window is taken before more is wanted: there is one Want for several chunks."""
-    wanting = Wanting(8)
+    wanting = CreditWindow(8)
     assert sum(wanting.take() is not None for _ in range(400)) == 100
 
 

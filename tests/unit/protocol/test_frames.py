@@ -9,19 +9,19 @@ from hypothesis import strategies as st
 
 from fast_priority.http.client_patience import LEAST_BYTES_PER_SECOND
 from fast_priority.http.message import Reply, Request, TargetPolicy
-from fast_priority.protocol.conversation import Wanting
+from fast_priority.protocol.conversation import CreditWindow
 from fast_priority.protocol.frames import (
     MOST_CHUNK_BYTES,
+    Cancel,
     Chunk,
+    Credit,
     End,
     Failure,
     ForwardCall,
     Frame,
     Go,
     Head,
-    Leave,
     UnreadableMessage,
-    Want,
     decode_call,
     decode_frame,
     encode,
@@ -43,8 +43,8 @@ parts = (
     | st.builds(Head, st.integers(200, 599), field_lines, lines)
     | st.builds(Chunk, counts, st.binary().map(memoryview))
     | st.builds(End, counts)
-    | st.builds(Want, counts, lines)
-    | st.just(Leave())
+    | st.builds(Credit, counts, lines)
+    | st.just(Cancel())
     | st.just(Go())
 )
 frames = st.builds(Frame, st.text(), parts)
@@ -77,7 +77,7 @@ def test_a_worker_is_more_patient_than_the_gateway(
     policy = TargetPolicy("http://api", 1.0, timeout_seconds, 0)
     request = Request("GET", b"/", [], b"")
     call = ForwardCall(request, policy, frames_in_flight, client_timeout_seconds=client_timeout_seconds)
-    wanting, taken = Wanting(frames_in_flight), 1
+    wanting, taken = CreditWindow(frames_in_flight), 1
     while wanting.take() is None:
         taken += 1
     taking_seconds = client_timeout_seconds + (taken * MOST_CHUNK_BYTES + 4 * 1024 * 1024) / LEAST_BYTES_PER_SECOND

@@ -2,8 +2,8 @@
 
 import pytest
 
-from fast_priority.http.client_patience import ClientPatience
-from fast_priority.server.slow_readers import Takers, Taking, look_seconds
+from fast_priority.http.client_patience import ClientTimeout
+from fast_priority.server.slow_readers import SlowReaders, Taking, look_seconds
 
 
 class Client:
@@ -21,13 +21,13 @@ class Client:
 
 
 class Watch:
-    """Takers with one client, looked at every second."""
+    """SlowReaders with one client, looked at every second."""
 
     def __init__(self, patience_seconds: float = 15.0) -> None:
         self.now = 1000.0
-        self.takers = Takers(patience_seconds)
+        self.takers = SlowReaders(patience_seconds)
         self.client = Client()
-        self.taking = Taking(self.client, ClientPatience(patience_seconds))
+        self.taking = Taking(self.client, ClientTimeout(patience_seconds))
         self.takers.begin(self.taking, self.now)
 
     def look_for(self, seconds: int, bytes_a_second: int = 0, every_seconds: int = 1) -> bool:
@@ -105,7 +105,7 @@ def test_each_client_has_a_patience_of_its_own() -> None:
     """One that takes nothing is overdue beside one that does."""
     watch = Watch()
     other = Client()
-    watch.takers.begin(Taking(other, ClientPatience(15.0)), watch.now)
+    watch.takers.begin(Taking(other, ClientTimeout(15.0)), watch.now)
     assert watch.look_for(20, bytes_a_second=1_000) is False
     assert len(watch.takers) == 2
 

@@ -6,14 +6,14 @@ import pytest
 
 from fast_priority.errors import ConfigurationError
 from fast_priority.settings import Settings, origins, warnings_about_environment
-from fast_priority.settings.sources import Origin, unknown_variables
+from fast_priority.settings.sources import SettingSource, unknown_variables
 
 
 def write_dotenv(*lines: str) -> None:
     Path(".env").write_text("\n".join(lines), encoding="utf-8")
 
 
-def origin_of(variable: str, settings: Settings) -> Origin:
+def origin_of(variable: str, settings: Settings) -> SettingSource:
     return next(origin for origin in origins(settings) if origin.variable == variable)
 
 

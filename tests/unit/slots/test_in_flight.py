@@ -6,9 +6,9 @@ import pytest
 
 from fast_priority.broker import keys
 from fast_priority.broker.consumer import Claim
-from fast_priority.protocol.frames import Frame, Leave, Part, Want
-from fast_priority.slots.forward import Line
-from fast_priority.slots.in_flight import Carried, InFlight
+from fast_priority.protocol.frames import Cancel, Credit, Frame, Part
+from fast_priority.slots.forward import GatewayChannel
+from fast_priority.slots.in_flight import InFlight, InFlightRequest
 from fast_priority.support.elapsed import Moment
 
 CLAIM = Claim("job-1", "execution-1", "high", "gateway-1", b"")
@@ -17,14 +17,14 @@ CLAIM = Claim("job-1", "execution-1", "high", "gateway-1", b"")
 LONG = Moment(math.inf, math.inf, math.inf)
 
 
-def line_for(claim: Claim) -> Line:
+def line_for(claim: Claim) -> GatewayChannel:
     async def say_nothing(part: Part) -> None:
         """Nobody listens."""
 
-    return Line("worker-1", say_nothing)
+    return GatewayChannel("worker-1", say_nothing)
 
 
-def with_one() -> tuple[InFlight, Carried]:
+def with_one() -> tuple[InFlight, InFlightRequest]:
     in_flight = InFlight(line_for)
     carried = in_flight.start(CLAIM, LONG)
     assert carried is not None
@@ -36,14 +36,14 @@ def test_a_client_that_left_ends_its_call() -> None:
     in_flight, carried = with_one()
     broken_off = []
     assert carried.begin(lambda: broken_off.append(carried.client_has_left))
-    in_flight.hear(Frame("job-1", Leave()))
+    in_flight.hear(Frame("job-1", Cancel()))
     assert broken_off == [True]
 
 
 def test_a_client_that_left_before_it_began() -> None:
     """What has not begun when the Leave comes is told so when it is about to, and breaks nothing off."""
     in_flight, carried = with_one()
-    in_flight.hear(Frame("job-1", Leave()))
+    in_flight.hear(Frame("job-1", Cancel()))
     assert not carried.begin(lambda: pytest.fail("nothing has begun"))
     assert carried.client_has_left
 
@@ -51,7 +51,7 @@ def test_a_client_that_left_before_it_began() -> None:
 def test_a_client_that_left_before_we_knew_of_the_claim() -> None:
     """A Leave that overtakes the answer to the claim keeps the request from being carried, once."""
     in_flight = InFlight(line_for)
-    in_flight.hear(Frame("job-1", Leave()))
+    in_flight.hear(Frame("job-1", Cancel()))
     assert in_flight.start(CLAIM, LONG) is None
     assert len(in_flight) == 0
     assert in_flight.start(CLAIM, LONG) is not None
@@ -69,7 +69,7 @@ def test_leavings_of_strangers_take_no_room() -> None:
     """However many Leaves come for requests that are not ours, only so many are remembered."""
     in_flight = InFlight(line_for)
     for number in range(5000):
-        in_flight.hear(Frame(str(number), Leave()))
+        in_flight.hear(Frame(str(number), Cancel()))
     assert len(in_flight._left_early) <= 1000
 
 
@@ -78,7 +78,7 @@ def test_what_is_said_reaches_its_own_request() -> None:
     in_flight, carried = with_one()
     heard_of = []
     for request_id in ("job-2", "job-1"):
-        in_flight.hear(Frame(request_id, Want(7)))
+        in_flight.hear(Frame(request_id, Credit(7)))
         heard_of.append(carried.line.conversation.was_heard_of)
     assert heard_of == [False, True]
 
@@ -99,8 +99,8 @@ def ago(seconds: float, **by_one_clock: float) -> Moment:
     return Moment(*(clock - passed[name] for name, clock in now._asdict().items()))
 
 
-def leased(since: Moment) -> Carried:
-    return Carried(CLAIM, line_for, since)
+def leased(since: Moment) -> InFlightRequest:
+    return InFlightRequest(CLAIM, line_for, since)
 
 
 def test_leased() -> None:

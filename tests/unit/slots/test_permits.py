@@ -10,18 +10,18 @@ import pytest
 from redis import Redis
 
 from fast_priority.broker import keys
-from fast_priority.broker.consumer import Claim, Claimer, Saying, StockRq
+from fast_priority.broker.consumer import Claim, Consumer, OutgoingPart, StockRq
 from fast_priority.broker.jobs import JobTemplate
 from fast_priority.broker.producer import Permit, Submitter
 from fast_priority.errors import NotSent, RequestLost, TargetRefused, without_traces
 from fast_priority.http.message import Request, TargetPolicy
 from fast_priority.protocol.conversation import Conversation
-from fast_priority.protocol.frames import Chunk, Failure, ForwardCall, Frame, Go, Leave, Part, decode_frame, encode
+from fast_priority.protocol.frames import Cancel, Chunk, Failure, ForwardCall, Frame, Go, Part, decode_frame, encode
 from fast_priority.scheduling.priority import Priority
 from fast_priority.settings import Settings
 from fast_priority.slots import dispatcher as carrier_module
-from fast_priority.slots.dispatcher import Carrier
-from fast_priority.slots.forward import Line
+from fast_priority.slots.dispatcher import Dispatcher
+from fast_priority.slots.forward import GatewayChannel
 from fast_priority.slots.in_flight import InFlight
 from fast_priority.support.background import end_all
 from fast_priority.support.elapsed import Moment
@@ -43,10 +43,10 @@ class Worker:
         async def say(part: Part) -> None:
             pytest.fail("nothing is sent on a line")
 
-        self.said: list[Saying] = []
+        self.said: list[OutgoingPart] = []
         self.freed = 0
-        self.in_flight = InFlight(lambda claim: Line("worker-1", say))
-        self.carrier = Carrier(
+        self.in_flight = InFlight(lambda claim: GatewayChannel("worker-1", say))
+        self.carrier = Dispatcher(
             "worker-1", Settings.load(), StockRq(Redis()), self.in_flight, say=self.said.append, freed=self._note_freed
         )
 
@@ -69,7 +69,7 @@ async def test_a_worker_lets_the_gateway_go(worker: Worker) -> None:
     """It sends Go at once, in the same step, sends nothing to the target, and has no task for it."""
     before = asyncio.all_tasks()
     worker.carrier.start(CLAIM, LONG)
-    assert worker.said == [Saying(CLAIM, Go(), is_last=False)]
+    assert worker.said == [OutgoingPart(CLAIM, Go(), is_last=False)]
     assert (len(worker.in_flight), worker.freed) == (1, 0)
     assert asyncio.all_tasks() == before
 
@@ -78,8 +78,8 @@ async def test_a_leave_frees_the_slot(worker: Worker) -> None:
     """A Leave frees the slot, once, and settles the request without a frame to the gateway."""
     worker.carrier.start(CLAIM, LONG)
     for _ in range(2):
-        worker.in_flight.hear(Frame("job-1", Leave()))
-    assert worker.said[1:] == [Saying(CLAIM, None)]
+        worker.in_flight.hear(Frame("job-1", Cancel()))
+    assert worker.said[1:] == [OutgoingPart(CLAIM, None)]
     assert (len(worker.in_flight), worker.freed) == (0, 1)
 
 
@@ -102,7 +102,7 @@ async def test_a_worker_that_was_away(worker: Worker) -> None:
 
 async def test_a_client_that_left_before_the_worker_knew(worker: Worker) -> None:
     """A Leave that overtakes the claim ends it, and the gateway is not let go."""
-    worker.in_flight.hear(Frame("job-1", Leave()))
+    worker.in_flight.hear(Frame("job-1", Cancel()))
     worker.carrier.start(CLAIM, LONG)
     assert worker.parts == [None]
 
@@ -115,7 +115,7 @@ async def test_a_worker_repeats_itself(monkeypatch: pytest.MonkeyPatch) -> None:
     async with asyncio.timeout(PATIENCE_SECONDS):
         while len(worker.said) < 4:
             await asyncio.sleep(0.01)
-    worker.in_flight.hear(Frame("job-1", Leave()))
+    worker.in_flight.hear(Frame("job-1", Cancel()))
     assert len(worker.carrier._permits) == 0
     assert set(worker.parts[:-1]) == {Go()}
     assert worker.parts[-1] is None
@@ -136,19 +136,19 @@ async def test_a_permit_leaves_no_cycle(worker: Worker) -> None:
         (carried,) = worker.in_flight
         kept = weakref.ref(carried)
         del carried
-        worker.in_flight.hear(Frame("job-1", Leave()))
+        worker.in_flight.hear(Frame("job-1", Cancel()))
         assert kept() is None
 
 
 # A gateway's end.
 
 
-async def granted(rig: Rig, submitter: Submitter, claimer: Claimer) -> tuple[Permit, Claim]:
+async def granted(rig: Rig, submitter: Submitter, claimer: Consumer) -> tuple[Permit, Claim]:
     """Return a permit, and the claim of the worker that holds the slot."""
     asking = asyncio.create_task(submitter.ask(Priority.HIGH, CALL, "GET /", is_idempotent=True, attempt=1))
     await until("it is queued", lambda: rig.waiting(Priority.HIGH) == 1)
-    (claim,) = (await claimer.take_turn([], 1)).claims
-    await claimer.take_turn([Saying(claim, Go(), is_last=False)], 0)
+    (claim,) = (await claimer.publish_and_claim([], 1)).claims
+    await claimer.publish_and_claim([OutgoingPart(claim, Go(), is_last=False)], 0)
     async with asyncio.timeout(PATIENCE_SECONDS):
         permit = await asking
     assert isinstance(permit, Permit)
@@ -160,30 +160,30 @@ def mailbox_of_worker(rig: Rig) -> list[Frame]:
     return [decode_frame(frame) for frame in rig.redis.lrange(keys.inbox("worker-1"), 0, -1)]
 
 
-async def test_a_permit_that_is_closed(rig: Rig, submitter: Submitter, claimer: Claimer) -> None:
+async def test_a_permit_that_is_closed(rig: Rig, submitter: Submitter, claimer: Consumer) -> None:
     """The worker gets one Leave, however often it is closed, and then nothing of the request is in Redis."""
     permit, claim = await granted(rig, submitter, claimer)
     assert mailbox_of_worker(rig) == []
     for _ in range(2):
         permit.close()
-    await until("the Leave is sent", lambda: mailbox_of_worker(rig) == [Frame(claim.job_id, Leave())])
+    await until("the Cancel is sent", lambda: mailbox_of_worker(rig) == [Frame(claim.job_id, Cancel())])
     await until("no more is sent", lambda: not submitter._withdrawals._under_way)
     assert len(mailbox_of_worker(rig)) == 1
-    await claimer.take_turn([Saying(claim, None)], 0)
+    await claimer.publish_and_claim([OutgoingPart(claim, None)], 0)
     assert rig.jobs() == []
     assert submitter._inbox._waiting == {}
 
 
-async def test_a_permit_ends_with_its_block(rig: Rig, submitter: Submitter, claimer: Claimer) -> None:
+async def test_a_permit_ends_with_its_block(rig: Rig, submitter: Submitter, claimer: Consumer) -> None:
     """Its user need not close it."""
     permit, claim = await granted(rig, submitter, claimer)
     async with permit:
         assert mailbox_of_worker(rig) == []
-    await until("the Leave is sent", lambda: mailbox_of_worker(rig) == [Frame(claim.job_id, Leave())])
+    await until("the Cancel is sent", lambda: mailbox_of_worker(rig) == [Frame(claim.job_id, Cancel())])
 
 
 async def test_a_permit_is_looked_after(
-    rig: Rig, submitter: Submitter, claimer: Claimer, monkeypatch: pytest.MonkeyPatch
+    rig: Rig, submitter: Submitter, claimer: Consumer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """When its job vanishes, what is done with it is cancelled, and its user gets RequestLost."""
     permit, claim = await granted(rig, submitter, claimer)
@@ -280,13 +280,13 @@ async def test_a_permit_that_was_lost_before_it_was_used() -> None:
             await asyncio.Event().wait()
 
 
-async def test_an_unknown_permit(rig: Rig, submitter: Submitter, claimer: Claimer) -> None:
+async def test_an_unknown_permit(rig: Rig, submitter: Submitter, claimer: Consumer) -> None:
     """A worker that holds a slot for a request that this gateway does not know gets a Leave."""
     permit, claim = await granted(rig, submitter, claimer)
-    permit._close = lambda has_ended: submitter._inbox.forget(claim.job_id)  # its Leave is lost
+    permit._close = lambda has_ended: submitter._inbox.forget(claim.job_id)  # its Cancel is lost
     permit.close()
-    await claimer.take_turn([Saying(claim, Go(), is_last=False)], 0)
-    await until("the Leave is sent", lambda: mailbox_of_worker(rig) == [Frame(claim.job_id, Leave())])
+    await claimer.publish_and_claim([OutgoingPart(claim, Go(), is_last=False)], 0)
+    await until("the Cancel is sent", lambda: mailbox_of_worker(rig) == [Frame(claim.job_id, Cancel())])
 
 
 async def test_many_unknown_permits(rig: Rig, submitter: Submitter) -> None:
@@ -296,14 +296,14 @@ async def test_many_unknown_permits(rig: Rig, submitter: Submitter) -> None:
     assert len(submitter._withdrawals._under_way) <= 1000
 
 
-async def test_a_gateway_that_was_frozen(rig: Rig, submitter: Submitter, claimer: Claimer) -> None:
+async def test_a_gateway_that_was_frozen(rig: Rig, submitter: Submitter, claimer: Consumer) -> None:
     """One that workers may have taken for dead uses no permit, and the worker gets a Leave."""
     assert submitter._beating is not None
     await end_all([submitter._beating])
     submitter._heartbeat.lives_until = time.monotonic() - 1
     with pytest.raises(NotSent):
         await granted(rig, submitter, claimer)
-    await until("the Leave is sent", lambda: len(mailbox_of_worker(rig)) == 1)
+    await until("the Cancel is sent", lambda: len(mailbox_of_worker(rig)) == 1)
 
 
 async def test_a_sign_of_life_counts_from_when_it_was_sent(rig: Rig, submitter: Submitter) -> None:
@@ -325,14 +325,14 @@ async def test_the_second_attempt_goes_first(rig: Rig, submitter: Submitter) -> 
 
 
 @pytest.mark.parametrize("attempt", [1, 2])
-async def test_one_attempt_is_one(rig: Rig, submitter: Submitter, claimer: Claimer, attempt: int) -> None:
+async def test_one_attempt_is_one(rig: Rig, submitter: Submitter, claimer: Consumer, attempt: int) -> None:
     """An attempt that came to nothing is not repeated here: its caller decides."""
     asking = asyncio.create_task(
         submitter.ask(Priority.HIGH, CALL, "GET /", is_idempotent=True, attempt=attempt)  # type: ignore[arg-type]
     )
     await until("it is queued", lambda: rig.waiting(Priority.HIGH) == 1)
-    (claim,) = (await claimer.take_turn([], 1)).claims
-    await claimer.take_turn([Saying(claim, Failure(NotSent.slug, ""))], 0)
+    (claim,) = (await claimer.publish_and_claim([], 1)).claims
+    await claimer.publish_and_claim([OutgoingPart(claim, Failure(NotSent.slug, ""))], 0)
     with pytest.raises(NotSent):
         async with asyncio.timeout(PATIENCE_SECONDS):
             await asking

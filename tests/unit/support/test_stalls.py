@@ -7,7 +7,7 @@ import time
 import pytest
 
 from fast_priority.support.stalls import Timeout
-from fast_priority.support.timeout_queue import Deadlines
+from fast_priority.support.timeout_queue import TimeoutQueue
 
 PATIENCE_SECONDS = 30.0
 WITHIN_SECONDS = 0.2
@@ -86,7 +86,7 @@ async def test_deadlines_read_first_too() -> None:
     """What came while the loop stood still ends a wait that is overdue by then."""
     reader, writer, other = await connected()
     overdue: list[str] = []
-    deadlines: Deadlines[str] = Deadlines(WITHIN_SECONDS, overdue.append)
+    deadlines: TimeoutQueue[str] = TimeoutQueue(WITHIN_SECONDS, overdue.append)
 
     async def read() -> None:
         await reader.readexactly(5)

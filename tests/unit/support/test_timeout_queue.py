@@ -1,8 +1,8 @@
-"""Deadlines: many waits that may each last as long, by one timer."""
+"""TimeoutQueue: many waits that may each last as long, by one timer."""
 
 import asyncio
 
-from fast_priority.support.timeout_queue import Deadlines
+from fast_priority.support.timeout_queue import TimeoutQueue
 
 PATIENCE_SECONDS = 10.0
 
@@ -30,7 +30,7 @@ class Overdue:
 async def test_each_runs_out_once_and_in_order() -> None:
     """What was begun runs out, once, and in the order in which it was begun."""
     overdue = Overdue(most=3)
-    deadlines: Deadlines[str] = Deadlines(0.01, overdue)
+    deadlines: TimeoutQueue[str] = TimeoutQueue(0.01, overdue)
     for key in ("a", "b"):
         deadlines.begin(key)
     await asyncio.sleep(0)
@@ -43,7 +43,7 @@ async def test_each_runs_out_once_and_in_order() -> None:
 async def test_what_was_ended_does_not_run_out() -> None:
     """What was ended in time does not run out, and does not keep what was begun later from it."""
     overdue = Overdue(most=1)
-    deadlines: Deadlines[str] = Deadlines(0.01, overdue)
+    deadlines: TimeoutQueue[str] = TimeoutQueue(0.01, overdue)
     deadlines.begin("ended")
     deadlines.begin("left")
     deadlines.end("ended")
@@ -60,7 +60,7 @@ async def test_begun_by_what_ran_out() -> None:
         if key == "first":
             deadlines.begin("second")
 
-    deadlines: Deadlines[str] = Deadlines(0.0, run_out)
+    deadlines: TimeoutQueue[str] = TimeoutQueue(0.0, run_out)
     deadlines.begin("first")
     await overdue.wait()
     assert overdue.keys == ["first", "second"]
@@ -69,17 +69,17 @@ async def test_begun_by_what_ran_out() -> None:
 async def test_closed() -> None:
     """Once closed, nothing runs out any more."""
     closed, open_ = Overdue(most=1), Overdue(most=1)
-    deadlines: Deadlines[str] = Deadlines(0.0, closed)
+    deadlines: TimeoutQueue[str] = TimeoutQueue(0.0, closed)
     deadlines.begin("closed")
     deadlines.close()
-    Deadlines(0.0, open_).begin("later")
+    TimeoutQueue(0.0, open_).begin("later")
     await open_.wait()
     assert closed.keys == []
 
 
 def test_ending_what_never_began() -> None:
     """Ending what has no time is nothing."""
-    Deadlines(1.0, Overdue(most=1)).end("nothing")
+    TimeoutQueue(1.0, Overdue(most=1)).end("nothing")
 
 
 async def test_one_that_fails_fails_alone() -> None:
@@ -91,7 +91,7 @@ async def test_one_that_fails_fails_alone() -> None:
             raise ValueError(key)
         overdue(key)
 
-    deadlines: Deadlines[str] = Deadlines(0.0, run_out)
+    deadlines: TimeoutQueue[str] = TimeoutQueue(0.0, run_out)
     deadlines.begin("bad")
     deadlines.begin("good")
     await overdue.wait()

@@ -2,19 +2,19 @@
 
 import asyncio
 
-from fast_priority.support.timeout_queue import Deadlines
-from fast_priority.target.inactivity import Patience
+from fast_priority.support.timeout_queue import TimeoutQueue
+from fast_priority.target.inactivity import InactivityTimer
 
 
 class Waiting:
     """Requests that note, in order, whose patience was lost."""
 
     def __init__(self) -> None:
-        self.clock = Deadlines(0.05, Patience.lose)
+        self.clock = TimeoutQueue(0.05, InactivityTimer.lose)
         self._lost: asyncio.Queue[str] = asyncio.Queue()
 
-    def patience(self, name: str) -> Patience:
-        return Patience(self.clock, lambda _: self._lost.put_nowait(name))
+    def patience(self, name: str) -> InactivityTimer:
+        return InactivityTimer(self.clock, lambda _: self._lost.put_nowait(name))
 
     async def next_lost(self) -> str:
         async with asyncio.timeout(10):
