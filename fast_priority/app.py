@@ -21,6 +21,7 @@ from fast_priority.broker.forecast import Forecast
 from fast_priority.broker.monitor import Observer
 from fast_priority.broker.producer import Submitter
 from fast_priority.errors import ConfigurationError, GatewayError, GatewayNotReady
+from fast_priority.events import Events
 from fast_priority.gateway import (
     Gateway,
     GatewayApp,
@@ -33,6 +34,7 @@ from fast_priority.gateway import (
 )
 from fast_priority.http.message import TargetPolicy
 from fast_priority.http.problem import problem_reply
+from fast_priority.observability import RequestLog
 from fast_priority.settings import GATEWAY_OPENAPI_PATH, Settings, warnings_about_environment
 from fast_priority.target import Target
 
@@ -55,7 +57,7 @@ def create_app(settings: Settings) -> GatewayApp:
     @asynccontextmanager
     async def lifespan(app: GatewayApp) -> AsyncIterator[None]:
         logger.info("in front of %s, on the queues of Redis at %s", policy.base_url, settings.redis_address)
-        async with _service(settings, policy) as service:
+        async with _service(settings, policy, app.events) as service:
             with app.services.holding(service):
                 yield
 
@@ -70,13 +72,15 @@ def create_app(settings: Settings) -> GatewayApp:
         exception_handlers={GatewayError: _answer_error},
     )
     _add_health_endpoints(app, settings.health_path)
+    app.events = Events()
+    RequestLog().listen(app.events)
     app.carries_websockets = settings.websockets
     app.own({*settings.own_paths, f"{settings.doc_path}/oauth2-redirect"})
     return app
 
 
 @asynccontextmanager
-async def _service(settings: Settings, policy: TargetPolicy) -> AsyncIterator[Service]:
+async def _service(settings: Settings, policy: TargetPolicy, events: Events) -> AsyncIterator[Service]:
     # Where no lifespan runs, all of it ends with an exception: a cancellation.
     async with (
         Observer(settings) as observer,
@@ -94,6 +98,7 @@ async def _service(settings: Settings, policy: TargetPolicy) -> AsyncIterator[Se
             settings.client_timeout,
             submitter.deployment,
             WebSocketProxy(policy, settings.max_tunnels, settings.client_timeout) if settings.websockets else None,
+            events,
         )
         yield Service(gateway, forecast, HealthChecks(policy.base_url, observer))
 

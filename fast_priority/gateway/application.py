@@ -8,10 +8,12 @@ from starlette.routing import BaseRoute
 from starlette.types import Receive, Scope, Send
 
 from fast_priority.broker.forecast import Forecast
-from fast_priority.errors import MalformedRequest
+from fast_priority.errors import GatewayNotReady, MalformedRequest
+from fast_priority.events import Events, Received, publish, publish_error
 from fast_priority.gateway.embedding import Messages, is_direct, method_of_route, relayed, scope_below
-from fast_priority.gateway.handler import Gateway, answer_unavailable
+from fast_priority.gateway.handler import Gateway
 from fast_priority.gateway.health import HealthChecks
+from fast_priority.gateway.response import ClientResponse
 from fast_priority.gateway.startup import OncePerLoop
 from fast_priority.gateway.websockets import decline_websocket
 from fast_priority.http.problem import answer_problem
@@ -36,6 +38,8 @@ class GatewayApp(FastAPI):
 
     services: OncePerLoop[Service]
     """Requests are carried where it runs."""
+    events: Events
+    """What happens to requests: subscribe here."""
     is_ending: bool = False
     """Whether the server takes no more connections."""
     carries_websockets: bool = True
@@ -122,7 +126,15 @@ class GatewayApp(FastAPI):
         inner = scope_below(scope)
         messages = Messages(inner, send)
         if service is None:
-            await answer_unavailable(inner, messages.send)
+            await self._answer_unavailable(inner, messages.send)
         else:
             await service.gateway(inner, receive, messages.send)
         await messages.complete()
+
+    async def _answer_unavailable(self, scope: Scope, send: Send) -> None:
+        """Answer a request while the gateway is not, or no longer, connected to its queues."""
+        if self.events.received:
+            publish(self.events.received, Received(scope))
+        error = GatewayNotReady("it is not connected to its queues")
+        publish_error(self.events, scope, error)
+        await ClientResponse(scope, send).send_error(error)

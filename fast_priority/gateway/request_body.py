@@ -43,12 +43,18 @@ class RequestBody:
             raise self._too_large()
         self._is_empty = declared_bytes == 0
         self._is_small = declared_bytes is not None and declared_bytes <= MOST_WHOLE_BYTES
+        self._is_held_whole = False
         self._begun = b""
         self._size_bytes = 0
         self.was_handed_on = False
         """Whether a part of it was given to somebody, and is here no more."""
 
-    async def whole_or_begun(self) -> bytes | None:
+    @property
+    def can_be_sent_again(self) -> bool:
+        """Whether all of it is still here: it is held as a whole, or was handed to nobody."""
+        return self._is_held_whole or not self.was_handed_on
+
+    async def read_ahead(self) -> bytes | None:
         """Return the whole body if it is small. Else wait for its first piece, and return None: `chunks` has all of it.
 
         For a client that waits for 100 Continue nothing is waited for: it is told to continue when somebody wants the
@@ -58,6 +64,7 @@ class RequestBody:
             self._note_read()  # nothing is to be read, and nothing need be waited for
             return b""
         if self._is_small:
+            self._is_held_whole = True
             return b"".join([chunk async for chunk in self.chunks()])
         if not self._comes_when_asked_for:
             if self._connection is not None:

@@ -63,6 +63,8 @@ class ClientResponse:
         self._connection = connection_of(scope)
         self._send = send
         self._before_bytes = MOST_CHUNK_BYTES  # of an earlier response on this connection there may be as much
+        self.status = 0
+        """The status of the response that was begun; 0 before."""
         self.has_begun = False
         self.has_ended = False
 
@@ -85,7 +87,7 @@ class ClientResponse:
         if has_no_body:
             body = b""
         if self._connection is not None and self._connection.takes_at_once:
-            self.has_begun = self.has_ended = True
+            self.status, self.has_begun, self.has_ended = status, True, True
             self._connection.send_whole(status, self._framed(status, fields), body)
             return
         await self._begin(status, fields)
@@ -115,7 +117,7 @@ class ClientResponse:
         if self._connection is None:
             raise RuntimeError("this server hands no connections over")
         client = self._connection.take_over(end)
-        self.has_begun = self.has_ended = True
+        self.status, self.has_begun, self.has_ended = HTTPStatus.SWITCHING_PROTOCOLS, True, True
         return client
 
     async def _stream_whole(self, response: Response, onward: Fields) -> None:
@@ -159,7 +161,7 @@ class ClientResponse:
     async def _begin(self, status: int, fields: Fields) -> None:
         framed = self._framed(status, fields)
         await self._send_in_time({"type": "http.response.start", "status": status, "headers": framed})
-        self.has_begun = True
+        self.status, self.has_begun = status, True
         if self._keeps_length(status) and self._connection is not None:
             self._connection.announce_no_body()
 

@@ -9,18 +9,15 @@ import asyncio
 import contextlib
 import logging
 import math
-from collections.abc import Awaitable, Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
 from typing import Any
 
-from fast_priority.broker.producer import Permit
-from fast_priority.errors import GatewayError, TooManyTunnels, WebSocketsNotCarried, without_traces
+from fast_priority.errors import TooManyTunnels, WebSocketsNotCarried
 from fast_priority.gateway.response import ClientResponse
 from fast_priority.http.asgi import Scope, Send
 from fast_priority.http.forwarding import onward_response_fields
 from fast_priority.http.message import Fields, TargetPolicy
 from fast_priority.http.problem import problem_reply
-from fast_priority.protocol.retry import Attempt, error_of_both, is_retryable
 from fast_priority.support.byte_stream import ByteStream, pump
 from fast_priority.support.outage_log import OutageLog
 from fast_priority.support.unsent import Unsent
@@ -31,23 +28,6 @@ logger = logging.getLogger(__name__)
 _DRAIN_SECONDS = 5.0
 _LEAST_BYTES_PER_SECOND = 500
 """A client that takes less is taken for one that takes nothing."""
-
-Permits = Callable[[Attempt], Awaitable[Permit | None]]
-"""Returns the permit for an attempt; None if the client has been answered in another way."""
-
-
-@dataclass(frozen=True, slots=True)
-class Handshake:
-    """A client's request for a WebSocket.
-
-    `permits` is None for one that skips the queue. `most_response_bytes` bounds the body of a response that declines;
-    0 is no limit.
-    """
-
-    raw_target: bytes
-    fields: Fields
-    permits: Permits | None
-    most_response_bytes: int = 0
 
 
 class WebSocketProxy:
@@ -62,18 +42,11 @@ class WebSocketProxy:
         self._most = most
         self._client_patience_seconds = client_patience_seconds
         self._count = 0
-        self._repeated = OutageLog("a handshake failed, and is queued again, in front", logger)
         self._slow = OutageLog("broke off a WebSocket, one side of which took nothing", logger)
 
-    async def serve(self, handshake: Handshake, reply: ClientResponse) -> None:
-        """Answer one as the target does, and be the tunnel to its end. Raises GatewayError, TooManyTunnels at once."""
-        with self._take_place():
-            accepted = await self._shake_hands(handshake, reply)
-            if accepted is not None:
-                await self._join(accepted, reply)
-
     @contextlib.contextmanager
-    def _take_place(self) -> Iterator[None]:
+    def place(self) -> Iterator[None]:
+        """Take the place of one WebSocket while the block lasts. Raises TooManyTunnels if there is none."""
         if self._count >= self._most:
             raise TooManyTunnels(f"{self._most} are open or asked for")
         self._count += 1
@@ -82,46 +55,20 @@ class WebSocketProxy:
         finally:
             self._count -= 1
 
-    async def _shake_hands(self, handshake: Handshake, reply: ClientResponse) -> Accepted | None:
-        """Return what the target agreed to; None if the client has its response.
+    async def shake_hands(
+        self, raw_target: bytes, fields: Fields, reply: ClientResponse, most_response_bytes: int = 0
+    ) -> Accepted | None:
+        """Ask the target for a WebSocket, once. Return what it accepted; None if the client has its refusal.
 
-        An attempt that failed before any of its response was sent on is followed by a second one, as for GET.
+        `most_response_bytes` bounds the body of a response that declines; 0 is no limit. Raises GatewayError.
         """
-        try:
-            return await self._attempt(1, handshake, reply)
-        except GatewayError as error:
-            if reply.has_begun or not is_retryable(error, is_idempotent=True, body_was_read=False):
-                raise
-            self._repeated.failure(error)
-            first_error = error
-        without_traces(first_error)
-        try:
-            return await self._attempt(2, handshake, reply)
-        except GatewayError as error:
-            raise error_of_both(first_error, error) from None
-
-    async def _attempt(self, number: Attempt, handshake: Handshake, reply: ClientResponse) -> Accepted | None:
-        if handshake.permits is None:
-            return await self._ask_target(handshake, reply)
-        permit = await handshake.permits(number)
-        if permit is None:
-            return None
-        async with permit:
-            return await self._ask_target(handshake, reply)
-
-    async def _ask_target(self, handshake: Handshake, reply: ClientResponse) -> Accepted | None:
-        answer = await ask_for_websocket(
-            self._policy,
-            handshake.raw_target,
-            handshake.fields,
-            most_response_bytes=handshake.most_response_bytes,
-        )
+        answer = await ask_for_websocket(self._policy, raw_target, fields, most_response_bytes=most_response_bytes)
         if isinstance(answer, Declined):
             await _relay(answer, reply)
             return None
         return answer
 
-    async def _join(self, accepted: Accepted, reply: ClientResponse) -> None:
+    async def join(self, accepted: Accepted, reply: ClientResponse) -> None:
         """Send the client the 101, and be the tunnel until it ends."""
         loop, over, target = asyncio.get_running_loop(), asyncio.Event(), accepted.stream
 

@@ -22,6 +22,7 @@ from fast_priority.http.message import Reply
 from fast_priority.scheduling.priority import Priority
 from fast_priority.settings import Settings
 from fast_priority.support.background import end_all
+from tests.attempts import ask_in_two_attempts
 from tests.integration.broker_model import IDEMPOTENT, MOST_QUEUED, Asker, Gateway, Model, Worker
 from tests.replacing import replaced
 
@@ -189,8 +190,8 @@ class World(Model):
 
 
 async def _ask(asker: Asker) -> bytes:
-    outcome = await asker.gateway.submitter.ask(
-        asker.priority, asker.label, f"{asker.method} /somewhere", is_idempotent=asker.method == IDEMPOTENT
+    outcome = await ask_in_two_attempts(
+        asker.gateway.submitter, asker.priority, asker.label, is_idempotent=asker.method == IDEMPOTENT
     )
     if isinstance(outcome, Reply):
         return outcome.body

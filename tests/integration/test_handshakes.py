@@ -220,10 +220,10 @@ def test_a_worker_that_knows_no_permits() -> None:
 class Granting(Slots):
     """Queues that answer every request with a permit."""
 
-    async def ask(self, *arguments: Any, **_: Any) -> Permit:
+    async def ask(self, *arguments: Any, **options: Any) -> Permit:
         call = decode_call(arguments[1])
         payload = encode(ForwardCall(call.request, call.policy, call.frames_in_flight, is_permit=True))
-        return await super().ask(arguments[0], payload, arguments[2], None, is_idempotent=True)
+        return await super().ask(arguments[0], payload, arguments[2], None, **options)
 
 
 def test_a_permit_that_was_not_asked_for() -> None:

@@ -25,6 +25,7 @@ from fast_priority.protocol.conversation import Conversation
 from fast_priority.protocol.frames import Chunk, End, decode_frame
 from fast_priority.scheduling.priority import Priority
 from fast_priority.settings import Settings
+from tests.attempts import ask_in_two_attempts
 from tests.chaos.link_faults import Delay, Hold, Swallow
 from tests.chaos.proxy import Proxies, Proxy
 
@@ -54,7 +55,7 @@ class Rig:
 
     def ask(self, payload: bytes = b"call", *, is_idempotent: bool = False) -> asyncio.Task[Outcome]:
         """Begin a request."""
-        asking = self.submitter.ask(Priority.HIGH, payload, "POST /", is_idempotent=is_idempotent)
+        asking = ask_in_two_attempts(self.submitter, Priority.HIGH, payload, is_idempotent=is_idempotent)
         self.asked.append(asyncio.create_task(asking))
         return self.asked[-1]
 

@@ -11,7 +11,7 @@ from typing import Any
 from websockets.sync.client import ClientConnection, connect
 from websockets.sync.server import ServerConnection, serve
 
-from fast_priority.broker.producer import Permit
+from fast_priority.broker.producer import Attempt, Permit
 from fast_priority.errors import GatewayError
 from fast_priority.gateway import Gateway, WebSocketProxy
 from fast_priority.http.deployment import Deployment
@@ -19,7 +19,6 @@ from fast_priority.http.message import Bytes, TargetPolicy
 from fast_priority.http.trusted_proxies import TrustedProxies
 from fast_priority.protocol.conversation import Conversation
 from fast_priority.protocol.frames import decode_call
-from fast_priority.protocol.retry import Attempt
 from fast_priority.scheduling.priority import Priority
 from fast_priority.scheduling.rules import Rules
 from fast_priority.target import Target
@@ -37,7 +36,8 @@ class Slots:
     """Queues with a free slot for every handshake. A test can take a slot away, as if its worker was lost."""
 
     def __init__(self) -> None:
-        self.attempts: list[Attempt | None] = []
+        self.attempts: list[Attempt] = []
+        self.is_closing = False
         self.held: dict[int, Conversation] = {}
 
     async def ask(
@@ -48,7 +48,7 @@ class Slots:
         body: AsyncIterator[Bytes] | None,
         *,
         is_idempotent: bool,
-        attempt: Attempt | None = None,
+        attempt: Attempt,
     ) -> Permit:
         assert decode_call(payload).is_permit
         assert is_idempotent

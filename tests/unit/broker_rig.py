@@ -14,6 +14,7 @@ from fast_priority.broker.producer import Submitter
 from fast_priority.broker.producer.submitter import Outcome
 from fast_priority.http.message import Reply
 from fast_priority.scheduling.priority import Priority
+from tests.attempts import ask_in_two_attempts
 
 PATIENCE_SECONDS = 30
 """Stops a test whose condition never holds; no test waits for it."""
@@ -55,7 +56,7 @@ class Rig:
         self, submitter: Submitter, priority: Priority, payload: bytes = b"call", *, is_idempotent: bool = False
     ) -> asyncio.Task[Outcome]:
         """Start a request and give what will hold its answer."""
-        asking = asyncio.create_task(submitter.ask(priority, payload, "GET /somewhere", is_idempotent=is_idempotent))
+        asking = asyncio.create_task(ask_in_two_attempts(submitter, priority, payload, is_idempotent=is_idempotent))
         self._asking.append(asking)
         return asking
 

@@ -6,7 +6,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import suppress
 from functools import partial
-from typing import Any
+from typing import Any, Literal
 from uuid import uuid4
 
 from fast_priority.broker import keys
@@ -29,17 +29,14 @@ from fast_priority.errors import (
     TargetTimeout,
     WaitedTooLong,
     error_for,
-    without_traces,
 )
 from fast_priority.http.deployment import Deployment
 from fast_priority.http.message import Bytes, Reply
 from fast_priority.protocol.conversation import Conversation
 from fast_priority.protocol.frames import GRACE_SECONDS, MOST_CHUNK_BYTES, SLOWEST_BYTES_PER_SECOND, Failure, Go, Head
-from fast_priority.protocol.retry import Attempt, error_of_both, is_retryable
 from fast_priority.scheduling.priority import Priority
 from fast_priority.settings import Settings
 from fast_priority.support.background import end_all, keep_doing
-from fast_priority.support.outage_log import OutageLog
 from fast_priority.support.stalls import Timeout
 from fast_priority.support.timeout_queue import TimeoutQueue
 
@@ -49,6 +46,9 @@ _SIGN_OF_LIFE_AGAIN_SECONDS = 0.5
 
 _NOTHING_TO_TAKE_BACK = (QueueFull, WaitedTooLong)
 """After these, nothing of the request is left anywhere."""
+
+Attempt = Literal[1, 2]
+"""Which attempt at a request it is."""
 
 Outcome = Reply | Stream | Permit
 """What comes of a request: a whole response, one that is under way, or the slot that the call has asked for."""
@@ -68,8 +68,8 @@ class Submitter:
         """The name of all gateways on this Redis, once that is known."""
         self._settings = settings
         self._redis = connect(options)
-        self._repeated = OutageLog("a request came to nothing, and is queued again, in front", logger)
-        self._is_closing = False
+        self.is_closing = False
+        """Whether it queues no more requests."""
         self._untaken: TimeoutQueue[Conversation] = TimeoutQueue(settings.ttl, Conversation.stir)
         health = RedisHealth()
         self._inbox = Inbox(self.gateway_id, options, settings.poll_interval, health, self._end_unknown)
@@ -93,7 +93,7 @@ class Submitter:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        self._is_closing = True
+        self.is_closing = True
         if self._beating is not None:
             await end_all([self._beating])
         self._untaken.close()
@@ -113,51 +113,30 @@ class Submitter:
         body: AsyncIterator[Bytes] | None = None,
         *,
         is_idempotent: bool = False,
-        attempt: Attempt | None = None,
+        attempt: Attempt = 1,
     ) -> Outcome:
         """Queue the payload of a ForwardCall and return what a worker answers; close it if it is no Reply.
 
         `description` is what rq's tools show. `body` is the request's body if the call is without it; it is read when
-        a worker wants it. A request that came to nothing, and may be sent again, is queued once more, in front of all
-        others; it may unless its body was read, if it was not sent or `is_idempotent`. With an `attempt` only that one
-        is made: a caller that sends the request itself, with a Permit, has to decide whether there is a second one.
-        Cancelling takes the request back, wherever it is: a worker that has it ends its call. Raises GatewayError, and
-        what the body raises.
+        a worker wants it. The second `attempt` goes in front of all other requests of its queue; the caller decides
+        whether there is one. Cancelling takes the request back, wherever it is: a worker that has it ends its call.
+        Raises GatewayError, and what the body raises.
         """
-        new = partial(self._new_submission, priority, self._submits.data(payload), description, is_idempotent)
-        if attempt is not None:
-            if self._is_closing:
-                raise RequestLost("the gateway stopped")
-            return await self._ask_until_queued(new(is_second=attempt == 2), body)
-        first = new(is_second=False)
-        try:
-            return await self._ask_until_queued(first, body)
-        except GatewayError as error:
-            body_was_read = first.conversation.chunks_said > 0
-            if self._is_closing or not is_retryable(error, is_idempotent=is_idempotent, body_was_read=body_was_read):
-                raise
-            self._repeated.failure(error)
-            first_error = error
-        without_traces(first_error)
-        try:
-            return await self._ask_until_queued(new(is_second=True), body)
-        except GatewayError as error:
-            raise error_of_both(first_error, error) from None
-
-    def _new_submission(
-        self, priority: Priority, data: bytes, description: str, is_idempotent: bool, *, is_second: bool
-    ) -> Submission:
-        # Each under an id of its own: nothing that still comes of the first is taken for an answer to the second.
+        if self.is_closing:
+            raise RequestLost("the gateway stopped")
+        # Each attempt has an id of its own: no late part of the first is taken for an answer to the second.
         job_id = new_job_id()
         conversation = self._inbox.expect(job_id)
-        return Submission(conversation, job_id, priority, data, description, is_idempotent, is_second)
+        data = self._submits.data(payload)
+        submission = Submission(conversation, job_id, priority, data, description, is_idempotent, attempt == 2)
+        return await self._ask_until_queued(submission, body)
 
     async def _ask_until_queued(self, submission: Submission, body: AsyncIterator[Bytes] | None) -> Outcome:
         while True:
             try:
                 return await self._ask(submission, body)
             except NotQueued:
-                if self._is_closing or not submission.is_timely:
+                if self.is_closing or not submission.is_timely:
                     raise
             # Under another id: should the first still arrive, it is taken for what it is.
             job_id = new_job_id()
@@ -211,7 +190,7 @@ class Submitter:
         return Permit(conversation, close)
 
     def _end_unknown(self, job_id: str) -> None:
-        if not self._is_closing:
+        if not self.is_closing:
             self._withdrawals.begin_unknown(job_id)
 
     async def _first_part(self, submission: Submission, *, uploads: bool) -> Reply | Failure | Head | Go:

@@ -19,6 +19,7 @@ from fast_priority.protocol.conversation import Conversation
 from fast_priority.protocol.frames import Cancel, Chunk, Credit, End, Failure, Frame, decode_frame, encode
 from fast_priority.scheduling.priority import Priority
 from fast_priority.settings import Settings
+from tests.attempts import ask_in_two_attempts
 from tests.unit.broker_rig import HELLO, PATIENCE_SECONDS, Rig, until
 
 
@@ -318,8 +319,8 @@ async def test_a_body_that_no_worker_wanted_goes_with_the_second_attempt(
         return {"type": "http.request", "body": data, "more_body": more}
 
     body = RequestBody(None, receive, 0, ClientTimeout(PATIENCE_SECONDS))
-    assert await body.whole_or_begun() is None
-    asking = asyncio.create_task(submitter.ask(Priority.HIGH, b"call", "POST /", body.chunks()))
+    assert await body.read_ahead() is None
+    asking = asyncio.create_task(ask_in_two_attempts(submitter, Priority.HIGH, body=body.chunks))
     await until("it is queued", lambda: rig.waiting(Priority.HIGH) == 1)
     (claim,) = (await claimer.publish_and_claim([], 1)).claims
     await claimer.publish_and_claim([OutgoingPart(claim, Failure(NotSent.slug, "its worker was away"))], 0)

@@ -54,13 +54,13 @@ async def all_of(body: RequestBody) -> bytes:
 async def test_a_small_body_comes_whole() -> None:
     """It is read before it is queued, however many pieces it comes in."""
     client = Client(piece(b"ab"), piece(b""), piece(b"c", more=False))
-    assert await body_of(client, 3).whole_or_begun() == b"abc"
+    assert await body_of(client, 3).read_ahead() == b"abc"
 
 
 async def test_of_no_body_nothing_is_waited_for() -> None:
     """A request without a body is queued at once."""
     client = Client()
-    assert await body_of(client, 0).whole_or_begun() == b""
+    assert await body_of(client, 0).read_ahead() == b""
     assert client.was_asked == 0
 
 
@@ -70,7 +70,7 @@ async def test_of_a_large_body_the_first_piece_is_waited_for(declared_bytes: int
     rest = b"c" * ((declared_bytes or 4) - 2)
     client = Client(piece(b""), piece(b"ab"), piece(rest), piece(b"", more=False))
     body = body_of(client, declared_bytes)
-    assert await body.whole_or_begun() is None
+    assert await body.read_ahead() is None
     assert (client.was_asked, client.flows, body.was_handed_on) == (2, False, False)
     assert await all_of(body) == b"ab" + rest
     assert (client.flows, body.was_handed_on) == (True, True)
@@ -79,7 +79,7 @@ async def test_of_a_large_body_the_first_piece_is_waited_for(declared_bytes: int
 async def test_a_body_in_chunks_may_be_empty() -> None:
     """Its end is as good as a first piece."""
     body = body_of(Client(piece(b"", more=False)))
-    assert await body.whole_or_begun() is None
+    assert await body.read_ahead() is None
     assert await all_of(body) == b""
 
 
@@ -87,7 +87,7 @@ async def test_who_waits_for_100_is_not_waited_for() -> None:
     """Nothing is received before somebody wants the body: the server says 100 Continue when somebody receives."""
     client = Client(piece(b"ab", more=False))
     body = body_of(client, comes_when_asked_for=True)
-    assert await body.whole_or_begun() is None
+    assert await body.read_ahead() is None
     assert client.was_asked == 0
     assert await all_of(body) == b"ab"
 
@@ -95,7 +95,7 @@ async def test_who_waits_for_100_is_not_waited_for() -> None:
 async def test_a_body_that_nobody_took_can_be_taken_again() -> None:
     """A first piece that was not handed on is handed on to whoever asks next; one that was, is there no more."""
     body = body_of(Client(piece(b"ab"), piece(b"cd", more=False)))
-    await body.whole_or_begun()
+    await body.read_ahead()
     body.chunks()  # and nobody takes from it
     assert not body.was_handed_on
     chunks = body.chunks()
@@ -109,7 +109,7 @@ async def test_a_body_that_nobody_took_can_be_taken_again() -> None:
 async def test_a_client_that_is_silent_is_too_slow(declared_bytes: int | None) -> None:
     """Before the first piece, whether the body is small or large."""
     with pytest.raises(RequestTimeout, match="under 500 bytes a second"):
-        await body_of(Client(), declared_bytes, patience_seconds=0.05).whole_or_begun()
+        await body_of(Client(), declared_bytes, patience_seconds=0.05).read_ahead()
 
 
 @pytest.mark.parametrize("declared_bytes", [3, LARGE_BYTES, None])
@@ -117,32 +117,32 @@ async def test_a_client_that_stops_is_too_slow(declared_bytes: int | None) -> No
     """After the first piece as well."""
     body = body_of(Client(piece(b"a")), declared_bytes, patience_seconds=0.05)
     with pytest.raises(RequestTimeout):
-        await body.whole_or_begun() or await all_of(body)
+        await body.read_ahead() or await all_of(body)
 
 
 async def test_a_first_piece_of_nothing_is_none() -> None:
     """A server may tell that something has come, and it was no byte of the body: then more is waited for."""
     with pytest.raises(RequestTimeout):
-        await body_of(Client(piece(b""), piece(b"")), patience_seconds=0.05).whole_or_begun()
+        await body_of(Client(piece(b""), piece(b"")), patience_seconds=0.05).read_ahead()
 
 
 @pytest.mark.parametrize("declared_bytes", [3, LARGE_BYTES, None])
 async def test_a_client_that_leaves_before_its_body_has_left(declared_bytes: int | None) -> None:
     """Nobody waits for it until its patience is over."""
     with pytest.raises(ClientLeft):
-        await body_of(Client(LEFT), declared_bytes).whole_or_begun()
+        await body_of(Client(LEFT), declared_bytes).read_ahead()
 
 
 async def test_a_first_piece_counts_against_the_limit() -> None:
     """A body that is too large by its first piece is refused before it is queued."""
     with pytest.raises(RequestBodyTooLarge):
-        await body_of(Client(piece(b"x" * 2000)), most_bytes=1024).whole_or_begun()
+        await body_of(Client(piece(b"x" * 2000)), most_bytes=1024).read_ahead()
 
 
 async def test_pieces_are_counted_together(monkeypatch: pytest.MonkeyPatch) -> None:
     """The first piece and what follows it are one body, against the limit."""
     body = body_of(Client(piece(b"x" * 1000), piece(b"x" * 1000)), most_bytes=1024)
-    await body.whole_or_begun()
+    await body.read_ahead()
     with pytest.raises(RequestBodyTooLarge):
         await all_of(body)
 
@@ -153,7 +153,7 @@ async def test_only_time_in_which_the_body_is_waited_for_counts(monkeypatch: pyt
     monkeypatch.setattr("fast_priority.gateway.request_body.monotonic", lambda: now.seconds)
     patience = ClientTimeout(0.5)
     body = RequestBody(None, Client(*[piece(b"a")] * 9, piece(b"", more=False)).receive, 0, patience)
-    await body.whole_or_begun()
+    await body.read_ahead()
     async for _ in body.chunks():
         now.seconds += 86_400
     assert patience.left_seconds == 0.5
@@ -170,7 +170,7 @@ async def test_each_piece_refills_the_patience(monkeypatch: pytest.MonkeyPatch) 
 
     patience = ClientTimeout(15)
     body = RequestBody(None, receive, 0, patience)
-    await body.whole_or_begun()
+    await body.read_ahead()
     assert patience.left_seconds == 13
     chunks = body.chunks()
     for _ in range(5):
@@ -186,7 +186,7 @@ async def test_what_came_while_the_process_stood_still_is_read() -> None:
     async def receive() -> Message:
         return await came
 
-    reading = asyncio.create_task(RequestBody(3, receive, 0, ClientTimeout(0.05)).whole_or_begun())
+    reading = asyncio.create_task(RequestBody(3, receive, 0, ClientTimeout(0.05)).read_ahead())
     await asyncio.sleep(0)
     loop.call_later(0.1, came.set_result, piece(b"abc", more=False))
     time.sleep(0.5)  # noqa: ASYNC251 - as a frozen process
@@ -195,7 +195,7 @@ async def test_what_came_while_the_process_stood_still_is_read() -> None:
 
 async def test_a_process_that_stood_still_waits_no_longer_for_nothing() -> None:
     """Where nothing has come, the client was silent all the same."""
-    reading = asyncio.create_task(RequestBody(3, Client().receive, 0, ClientTimeout(0.05)).whole_or_begun())
+    reading = asyncio.create_task(RequestBody(3, Client().receive, 0, ClientTimeout(0.05)).read_ahead())
     await asyncio.sleep(0)
     time.sleep(0.5)  # noqa: ASYNC251 - as a frozen process
     with pytest.raises(RequestTimeout):
