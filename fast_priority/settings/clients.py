@@ -15,7 +15,7 @@ class ClientSettings(BaseModel):
     port: int = setting(8000, "Port that the gateway listens on.", PORT, ge=1, le=65_535)
     trusted_proxies: TextList = setting(
         (),
-        "Proxies in front of the gateway: their Forwarded and X-Forwarded-* fields are kept; those of others are dropped.",
+        "Proxies in front of the gateway: their Forwarded and X-Forwarded-* fields are kept, those of others dropped.",
         "comma-separated addresses and CIDR networks, such as 10.0.0.0/8,192.0.2.7,2001:db8::/32",
     )
     client_timeout: float = seconds(
