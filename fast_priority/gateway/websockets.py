@@ -1,8 +1,8 @@
-"""WebSockets: a handshake at the target, and, if it agrees, a tunnel between it and the client.
+"""WebSockets: a handshake at the target and, if the target accepts, a tunnel between it and the client.
 
-A handshake waits in its queue as every request does, and a worker holds a slot for it until the target has answered:
-with a 101, or with a whole response that declines. The tunnel itself takes no slot, for it may last for days. Nothing
-in it is read: messages, pings and close codes pass as bytes, both ways, no faster than the other side takes them.
+A handshake waits in its queue like every request, and a worker holds a slot for it until the target has answered with a
+101, or with a whole response that declines. The tunnel takes no slot, because it may last for days. The gateway does
+not read what passes: messages, pings and close codes are bytes to it, and go no faster than the other side reads them.
 """
 
 import asyncio
@@ -27,28 +27,28 @@ logger = logging.getLogger(__name__)
 
 _DRAIN_SECONDS = 5.0
 _LEAST_BYTES_PER_SECOND = 500
-"""A client that takes less is taken for one that takes nothing."""
+"""A client that reads more slowly counts as one that does not read."""
 
 
 class WebSocketProxy:
-    """The WebSockets of one gateway: those that are open, and those that are asked for.
+    """The WebSockets of one gateway, open and being opened: at most `most` of both together.
 
-    Of both together there are at most `most`. A client that takes fewer than 500 bytes a second of what waits for it,
-    for `client_patience_seconds`, is reset, and so is a target that takes nothing for its timeout.
+    A client that reads fewer than 500 bytes a second of what waits for it, for `client_timeout_seconds`, is reset, and
+    so is a target that reads nothing for its timeout.
     """
 
-    def __init__(self, policy: TargetPolicy, most: int, client_patience_seconds: float) -> None:
+    def __init__(self, policy: TargetPolicy, most: int, client_timeout_seconds: float) -> None:
         self._policy = policy
         self._most = most
-        self._client_patience_seconds = client_patience_seconds
+        self._client_timeout_seconds = client_timeout_seconds
         self._count = 0
-        self._slow = OutageLog("broke off a WebSocket, one side of which took nothing", logger)
+        self._slow = OutageLog("broke off a WebSocket: one side did not read", logger)
 
     @contextlib.contextmanager
     def place(self) -> Iterator[None]:
         """Take the place of one WebSocket while the block lasts. Raises TooManyTunnels if there is none."""
         if self._count >= self._most:
-            raise TooManyTunnels(f"{self._most} are open or asked for")
+            raise TooManyTunnels(f"{self._most} are open or being opened")
         self._count += 1
         try:
             yield
@@ -69,7 +69,7 @@ class WebSocketProxy:
         return answer
 
     async def join(self, accepted: Accepted, reply: ClientResponse) -> None:
-        """Send the client the 101, and be the tunnel until it ends."""
+        """Send the client the 101, and carry the tunnel until it ends."""
         loop, over, target = asyncio.get_running_loop(), asyncio.Event(), accepted.stream
 
         def end_soon() -> None:
@@ -91,10 +91,10 @@ class WebSocketProxy:
         await asyncio.gather(client.close(), target.close())
 
     async def _carry(self, client: ByteStream, target: ByteStream, over: asyncio.Event) -> bool:
-        """Carry both directions. Return False if either side broke off, True if both ended, or when it has to end."""
-        slow, patience_seconds = asyncio.Event(), self._client_patience_seconds
-        least_bytes = math.ceil(_LEAST_BYTES_PER_SECOND * patience_seconds)
-        to_client = Unsent(lambda: client.unsent_bytes, patience_seconds, least_bytes, slow.set)
+        """Carry both directions. Return False if one side broke off; True if both ended, or the server shuts down."""
+        slow, timeout_seconds = asyncio.Event(), self._client_timeout_seconds
+        least_bytes = math.ceil(_LEAST_BYTES_PER_SECOND * timeout_seconds)
+        to_client = Unsent(lambda: client.unsent_bytes, timeout_seconds, least_bytes, slow.set)
         to_target = Unsent(lambda: target.unsent_bytes, self._policy.timeout_seconds, 1, slow.set)
         both = asyncio.gather(pump(client, target, to_target), pump(target, client, to_client))
         events = [asyncio.ensure_future(event.wait()) for event in (client.was_reset, target.was_reset, slow, over)]
@@ -102,7 +102,7 @@ class WebSocketProxy:
         try:
             await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
             if slow.is_set():
-                self._slow.failure("its limit is FAST_PRIORITY_CLIENT_TIMEOUT or FAST_PRIORITY_TIMEOUT")
+                self._slow.failure("the limits are FAST_PRIORITY_CLIENT_TIMEOUT and FAST_PRIORITY_TIMEOUT")
             return both.exception() is None if both.done() else over.is_set() and not slow.is_set()
         finally:
             to_client.close()
@@ -114,7 +114,7 @@ class WebSocketProxy:
 
 
 async def _relay(answer: Declined, reply: ClientResponse) -> None:
-    """Send the client the response by which the target declined."""
+    """Send the client the response with which the target has declined."""
     is_whole = False
     try:
         await reply.stream(answer)
@@ -131,7 +131,7 @@ def _switching_head(fields: Fields, name: bytes) -> bytes:
 
 
 async def decline_websocket(scope: Scope, send: Send) -> None:
-    """Answer a WebSocket that another server has opened, of which only messages are left, with 501."""
+    """Answer a WebSocket with 501 that another server has taken over: only its messages are left, not its bytes."""
     if "websocket.http.response" not in (scope.get("extensions") or {}):
         await send({"type": "websocket.close", "code": 1000})
         return

@@ -41,10 +41,10 @@ def piece(data: bytes, *, more: bool = True) -> Message:
     return {"type": "http.request", "body": data, "more_body": more}
 
 
-def body_of(client: Client, declared_bytes: int | None = None, *, patience_seconds: float = 30.0, **more: Any) -> Any:
+def body_of(client: Client, declared_bytes: int | None = None, *, timeout_seconds: float = 30.0, **more: Any) -> Any:
     connection: Any = client
-    patience = ClientTimeout(patience_seconds)
-    return RequestBody(declared_bytes, client.receive, more.pop("most_bytes", 0), patience, connection, **more)
+    timeout = ClientTimeout(timeout_seconds)
+    return RequestBody(declared_bytes, client.receive, more.pop("most_bytes", 0), timeout, connection, **more)
 
 
 async def all_of(body: RequestBody) -> bytes:
@@ -109,13 +109,13 @@ async def test_a_body_that_nobody_took_can_be_taken_again() -> None:
 async def test_a_client_that_is_silent_is_too_slow(declared_bytes: int | None) -> None:
     """Before the first piece, whether the body is small or large."""
     with pytest.raises(RequestTimeout, match="under 500 bytes a second"):
-        await body_of(Client(), declared_bytes, patience_seconds=0.05).read_ahead()
+        await body_of(Client(), declared_bytes, timeout_seconds=0.05).read_ahead()
 
 
 @pytest.mark.parametrize("declared_bytes", [3, LARGE_BYTES, None])
 async def test_a_client_that_stops_is_too_slow(declared_bytes: int | None) -> None:
     """After the first piece as well."""
-    body = body_of(Client(piece(b"a")), declared_bytes, patience_seconds=0.05)
+    body = body_of(Client(piece(b"a")), declared_bytes, timeout_seconds=0.05)
     with pytest.raises(RequestTimeout):
         await body.read_ahead() or await all_of(body)
 
@@ -123,12 +123,12 @@ async def test_a_client_that_stops_is_too_slow(declared_bytes: int | None) -> No
 async def test_a_first_piece_of_nothing_is_none() -> None:
     """A server may tell that something has come, and it was no byte of the body: then more is waited for."""
     with pytest.raises(RequestTimeout):
-        await body_of(Client(piece(b""), piece(b"")), patience_seconds=0.05).read_ahead()
+        await body_of(Client(piece(b""), piece(b"")), timeout_seconds=0.05).read_ahead()
 
 
 @pytest.mark.parametrize("declared_bytes", [3, LARGE_BYTES, None])
 async def test_a_client_that_leaves_before_its_body_has_left(declared_bytes: int | None) -> None:
-    """Nobody waits for it until its patience is over."""
+    """Nobody waits for it until its timeout is over."""
     with pytest.raises(ClientLeft):
         await body_of(Client(LEFT), declared_bytes).read_ahead()
 
@@ -151,12 +151,12 @@ async def test_only_time_in_which_the_body_is_waited_for_counts(monkeypatch: pyt
     """Whoever takes the body may take a day for each piece: the client is not the one that is waited for."""
     now = SimpleNamespace(seconds=0.0)
     monkeypatch.setattr("fast_priority.gateway.request_body.monotonic", lambda: now.seconds)
-    patience = ClientTimeout(0.5)
-    body = RequestBody(None, Client(*[piece(b"a")] * 9, piece(b"", more=False)).receive, 0, patience)
+    timeout = ClientTimeout(0.5)
+    body = RequestBody(None, Client(*[piece(b"a")] * 9, piece(b"", more=False)).receive, 0, timeout)
     await body.read_ahead()
     async for _ in body.chunks():
         now.seconds += 86_400
-    assert patience.left_seconds == 0.5
+    assert timeout.left_seconds == 0.5
 
 
 async def test_each_piece_refills_the_patience(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -168,14 +168,14 @@ async def test_each_piece_refills_the_patience(monkeypatch: pytest.MonkeyPatch) 
         now.seconds += 4
         return piece(b"x" * 1000)
 
-    patience = ClientTimeout(15)
-    body = RequestBody(None, receive, 0, patience)
+    timeout = ClientTimeout(15)
+    body = RequestBody(None, receive, 0, timeout)
     await body.read_ahead()
-    assert patience.left_seconds == 13
+    assert timeout.left_seconds == 13
     chunks = body.chunks()
     for _ in range(5):
         await anext(chunks)
-    assert patience.left_seconds == 5
+    assert timeout.left_seconds == 5
 
 
 async def test_what_came_while_the_process_stood_still_is_read() -> None:
