@@ -1,11 +1,8 @@
-"""The gateway as a FastAPI application.
-
-FastAPI serves the gateway's own endpoints, and what users add to the application; as long as nobody has added anything,
-everything else goes straight to the Gateway, past FastAPI's machinery.
+"""Builds the gateway as a FastAPI application.
 
     fastapi run fast_priority/app.py --host 0.0.0.0 --port 8001
 
-builds `app` from the environment. Everybody else calls `create_app` with settings of their own.
+builds `app` from the environment. Other programs call `create_app` with settings of their own.
 """
 
 import logging
@@ -49,14 +46,14 @@ whose documentation is at [/docs]({docs}) and [/redoc]({redoc}).
 def create_app(settings: Settings) -> GatewayApp:
     """Build the gateway. Raises ConfigurationError without a target.
 
-    It connects to Redis and to the target when its lifespan starts, or with the first request where no lifespan runs.
-    Neither need be there.
+    It connects to Redis and to the target after its lifespan has started, or with the first request where no lifespan
+    runs. It starts even if neither is reachable.
     """
     policy = settings.target_policy()
 
     @asynccontextmanager
     async def lifespan(app: GatewayApp) -> AsyncIterator[None]:
-        logger.info("in front of %s, on the queues of Redis at %s", policy.base_url, settings.redis_address)
+        logger.info("gateway for %s, with the queues of Redis at %s", policy.base_url, settings.redis_address)
         async with _service(settings, policy, app.events) as service:
             with app.services.holding(service):
                 yield
@@ -81,7 +78,7 @@ def create_app(settings: Settings) -> GatewayApp:
 
 @asynccontextmanager
 async def _service(settings: Settings, policy: TargetPolicy, events: Events) -> AsyncIterator[Service]:
-    # Where no lifespan runs, all of it ends with an exception: a cancellation.
+    # Where no lifespan runs, a cancellation ends it all.
     async with (
         Observer(settings) as observer,
         Target(policy) as target,
@@ -104,7 +101,7 @@ async def _service(settings: Settings, policy: TargetPolicy, events: Events) -> 
 
 
 def _description(doc_path: str) -> str:
-    """Return what the documentation page says of the gateway. Its links stay below a prefix, for they are relative."""
+    """Return the text of the documentation page. Its links are relative, so they stay below a prefix."""
     above = "../" * (doc_path.count("/") - 1)
     return _DESCRIPTION.format(docs=f"{above}docs", redoc=f"{above}redoc")
 
@@ -115,17 +112,17 @@ async def _answer_error(request: Request, error: Exception) -> Response:
 
 
 def _add_health_endpoints(app: GatewayApp, path: str) -> None:
-    @app.get(path, summary="What is reachable, what waits, who works")
+    @app.get(path, summary="What is reachable, how many requests wait, and how many workers there are")
     async def health() -> Health:
         return await _checks(app).health()
 
-    @app.get(f"{path}/live", summary="Whether this process runs; restart it if not")
+    @app.get(f"{path}/live", summary="Whether this process runs; restart it if it does not answer")
     async def live() -> Liveness:
         return Liveness(status="alive")
 
     @app.get(
         f"{path}/ready",
-        summary="Whether requests are carried; send none here if not",
+        summary="Whether requests are forwarded; send none here if not",
         responses={503: {"model": Readiness, "description": "Not ready, and why"}},
     )
     async def ready(response: Response) -> Readiness:
@@ -146,7 +143,7 @@ def _from_environment() -> GatewayApp:
     try:
         return create_app(Settings.load())
     except ConfigurationError as error:
-        # `fastapi run` and uvicorn import this module to find `app`; a traceback would bury the one line that helps.
+        # `fastapi run` and uvicorn import this module to find `app`; a traceback would hide the one line that helps.
         sys.exit(f"error: {error}")
 
 
@@ -158,4 +155,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return [*globals(), "app"]  # `fastapi run` looks for a name before it asks for it
+    return [*globals(), "app"]  # `fastapi run` looks here before it gets the name

@@ -80,7 +80,8 @@ class Settings(PageSettings, RedisSettings, ClientSettings, QueueSettings, Targe
         """Return where requests go, and their limits. Raises ConfigurationError if no target is set."""
         if self.target_base_url is None:
             raise ConfigurationError(
-                f"{PREFIX}TARGET_BASE_URL is not set: the gateway needs {_takes('target_base_url')}"
+                f"{PREFIX}TARGET_BASE_URL is not set: set it, or --target, to the URL of the API behind the gateway, "
+                "such as http://api:8080"
             )
         return TargetPolicy(self.target_base_url, self.connect_timeout, self.timeout, self.max_body)
 
