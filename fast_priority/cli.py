@@ -75,7 +75,8 @@ See it work (starts all that it needs): [cyan]fast-priority demo[/]
 Run all of it on one machine, with a Redis: \
 [cyan]fast-priority standalone --target http://localhost:9000 --workers 4[/]
 
-Run a gateway in production, with a Redis on localhost: [cyan]FAST_PRIORITY_TARGET_BASE_URL=http://api run-fast-priority[/]
+Run a gateway in production, with a Redis on localhost: \
+[cyan]FAST_PRIORITY_TARGET_BASE_URL=http://api run-fast-priority[/]
 
 ... and four workers, wherever that Redis is reachable: [cyan]FAST_PRIORITY_WORKERS=4 run-fast-priority[/]
 
