@@ -99,7 +99,7 @@ def run_by_environment(
         bool, typer.Option("--version", help="Show the version.", callback=_show_version, is_eager=True)
     ] = False,
 ) -> None:
-    """Run workers or a gateway, as the environment says, if there is no command."""
+    """Run workers or a gateway, as the environment decides, if there is no command."""
     if context.invoked_subcommand is not None:
         return
     with _errors_in_one_line():

@@ -1,7 +1,7 @@
-"""What happens to a request, as types, and who listens.
+"""What happens to a request, as types, and the listeners that get it.
 
 Gateway and workers publish; a metric, a log or a trace subscribes. No role knows who listens. An event is built only if
-somebody has subscribed to its type, so a point that publishes looks first:
+its type has a listener, so the code that publishes checks first:
 
     if events.queued:
         publish(events.queued, Queued(scope, priority, attempt))

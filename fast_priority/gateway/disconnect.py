@@ -65,7 +65,7 @@ async def until_disconnect(answering: Coroutine[Any, Any, None], disconnect: Dis
     except asyncio.CancelledError:
         if has_left and task.cancelling() == cancellations_before + 1:
             raise ClientLeft from None
-        raise  # somebody else cancels this task
+        raise  # another cancellation than ours
     finally:
         disconnect.tell_no_more(leave)
         if has_left:

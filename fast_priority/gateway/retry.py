@@ -7,9 +7,9 @@ first attempt fails in one of three ways:
 - The target may have seen it: the second attempt is safe if the method is idempotent (RFC 9110, section 9.2.2).
 - The target has answered, or was too slow, or the gateway refused the request: there is no second attempt.
 
-And there is none when a part of the response is on its way to the client, or a part of the request's body has been
-sent and is not held here (`Repeatable.can_be_sent_again`). The second attempt goes in front of all other
-requests of its queue; there is no third.
+There is also no second attempt when a part of the response is on its way to the client, or a part of the request's
+body has been sent and is not held here (`Repeatable.can_be_sent_again`). The second attempt goes in front of all other
+requests of its queue. There is no third.
 """
 
 from collections.abc import Awaitable, Callable

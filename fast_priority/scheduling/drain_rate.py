@@ -22,7 +22,7 @@ class DrainRate:
         All requests of a worker that is new count; a worker that has left takes none of its own away.
         """
         if self._ended is None:
-            more = 0  # nobody knows in what time the requests before the first look have ended
+            more = 0  # the time in which they have ended is unknown
         else:
             more = sum(max(0, count - self._ended.get(name, 0)) for name, count in ended.items())
         self._ended = dict(ended)

@@ -103,7 +103,7 @@ def _explained(problem: Any) -> str:
     reason = reason[0].lower() + reason[1:]
     variable = f"{PREFIX}{name.upper()}"
     where = f" in {DOTENV}" if variable in dotenv_variables() and variable not in os.environ else ""
-    return f"{variable}={shown}{where} cannot be used ({reason}): give {_takes(name)}"
+    return f"{variable}={shown}{where} cannot be used ({reason}): set it to {_takes(name)}"
 
 
 def _without_secrets(value: Any) -> Any:

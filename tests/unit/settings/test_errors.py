@@ -70,7 +70,7 @@ def test_one_line(monkeypatch: pytest.MonkeyPatch, variable: str, text: str, tak
     error = refusal(monkeypatch, f"FAST_PRIORITY_{variable}", text)
     assert "\n" not in error
     assert error.startswith(f"FAST_PRIORITY_{variable}={text!r} cannot be used")
-    assert f"give {takes}" in error
+    assert f"set it to {takes}" in error
 
 
 def test_value_with_a_line_break(monkeypatch: pytest.MonkeyPatch) -> None:
