@@ -10,6 +10,7 @@ from fast_priority.broker.connection import CONNECTION_ERRORS
 from fast_priority.broker.consumer import Claim, OutgoingPart, StockRq
 from fast_priority.broker.jobs import NotOurJob, payload_of
 from fast_priority.errors import MalformedRequest, NotSent
+from fast_priority.events import Events, Forwarded, Started, publish
 from fast_priority.http.fields import check_queued_request
 from fast_priority.http.message import Reply, TargetPolicy
 from fast_priority.protocol.frames import GO_AGAIN_SECONDS, ForwardCall, Go, UnreadableMessage, decode_call
@@ -44,6 +45,8 @@ class Dispatcher:
         say: Callable[[OutgoingPart], None],
         freed: Callable[[float], None],
     ) -> None:
+        self.events = Events()
+        """What happens to claims: subscribe here."""
         self._name = name
         self._own_policy = settings.target_policy() if settings.target_base_url else None
         self._stock_rq = stock_rq
@@ -60,6 +63,8 @@ class Dispatcher:
         if carried is None:
             self._say(OutgoingPart(claim, None))
             return
+        if self.events.started:
+            publish(self.events.started, Started(claim.job_id, claim.queue_name))
         try:
             call = _call_in(claim)
         except (NotOurJob, UnreadableMessage, MalformedRequest) as error:
@@ -156,6 +161,9 @@ class Dispatcher:
         # Of what was broken off there is nothing to say, but for a client that has left: the request is settled.
         if last is not None or carried.client_has_left:
             self._say(OutgoingPart(carried.claim, last))
+        if self.events.forwarded:
+            claim = carried.claim
+            publish(self.events.forwarded, Forwarded(claim.job_id, claim.queue_name, carried.taken_seconds))
         self._freed(carried.taken_seconds)
 
 
