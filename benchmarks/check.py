@@ -11,18 +11,14 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
-# Run as a script, Python looks beside the file only.
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-
-from benchmarks.findings import Finding, at_least, at_most, findings_table, ratios, rotated, times
-from benchmarks.generator import Sample
-from benchmarks.machine import prepare_process
-from benchmarks.measure_request import running_traced_target
-from benchmarks.ours import running_ours
-from benchmarks.paths import PLAIN, QUEUE, path_of
-from benchmarks.ways import measuring
+from benchmarks.endpoints.generator import Sample
+from benchmarks.performance.request import running_traced_target
+from benchmarks.results.findings import Finding, at_least, at_most, findings_table, ratios, rotated, times
+from benchmarks.support.machine import prepare_process
+from benchmarks.systems.contenders import measuring
+from benchmarks.systems.paths import PLAIN, QUEUE, path_of
+from benchmarks.systems.stack import running_ours
 from fast_priority.errors import ConfigurationError
 from fast_priority.stack import Part, running
 
@@ -87,7 +83,7 @@ def _load(url: str, connections: int) -> Sample:
 @contextmanager
 def _generator(url: str, connections: int) -> Iterator["subprocess.Popen[bytes]"]:
     arguments = (
-        str(Path(__file__).with_name("generator.py")), url, "--connections", str(connections),
+        "-m", "benchmarks.endpoints.generator", url, "--connections", str(connections),
         "--seconds", str(_SECONDS), "--warm-up", str(_WARM_UP_SECONDS),
     )  # fmt: skip
     with running(Part("load generator", arguments, {}), subprocess.PIPE) as process:

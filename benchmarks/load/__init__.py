@@ -1,0 +1,1 @@
+"""Load by programs that are not ours, and by the load tests."""

@@ -1,0 +1,1 @@
+"""What processes, Redis and the target used and logged."""

@@ -1,0 +1,1 @@
+"""The measurements of docs/proof.md."""

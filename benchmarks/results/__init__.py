@@ -1,0 +1,1 @@
+"""Statistics, findings and their tables."""

@@ -1,0 +1,55 @@
+"""HAProxy as priority gateway: what our queue is compared with, set up as somebody would who knows it well."""
+
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO
+
+from benchmarks.support.programs import running_program
+from benchmarks.systems.paths import QUEUE
+from fast_priority.free_ports import free_port
+from fast_priority.stack import wait_until_answers
+
+_MOST_CONNECTIONS = 4000
+
+
+@contextmanager
+def running_haproxy(
+    target_url: str, slots: int, output: IO[bytes], threads: int | None = None
+) -> Iterator[tuple[str, int]]:
+    """Run it with so many threads, or as it comes, with one for each core; give its URL and process id."""
+    port = free_port()
+    with tempfile.TemporaryDirectory(prefix="bench-haproxy-") as folder:
+        config = Path(folder) / "haproxy.cfg"
+        config.write_text(_config(port, target_url, slots, threads or os.cpu_count() or 1))
+        with running_program(["haproxy", "-db", "-f", str(config)], output) as process:
+            wait_until_answers(process, "HAProxy", f"http://127.0.0.1:{port}/status")
+            yield f"http://127.0.0.1:{port}", process.pid
+
+
+def _config(port: int, target_url: str, slots: int, threads: int) -> str:
+    return f"""
+global
+    nbthread {threads}
+    maxconn {_MOST_CONNECTIONS}
+
+defaults
+    mode http
+    timeout client 300s
+    timeout server 300s
+    timeout connect 5s
+    timeout queue 300s
+    option abortonclose
+    http-reuse always
+    retries 0
+
+frontend gateway
+    bind 127.0.0.1:{port} backlog 4096
+    http-request set-priority-class int(-1) if {{ path_beg {QUEUE}/high/ }}
+    default_backend target
+
+backend target
+    server target {target_url.removeprefix("http://")} maxconn {slots}
+"""
