@@ -1,24 +1,23 @@
-"""A target that makes and swallows bodies of any size, at little cost, and tells what it has seen.
+"""A target that sends and receives bodies of any size at little cost, and reports sizes, checksums and connections.
 
-    python -m benchmarks.endpoints.streaming_target PORT
-
-| request | what comes of it |
+| request | response |
 |---|---|
 | `GET /download?bytes=N&id=X` | a body of N bytes; `id` names it for /digest |
-| `POST /upload` | swallows the body; answers with its size and checksum |
-| `GET /events?count=N&interval=S` | server-sent events, each with the time it was sent at |
-| `GET /digest?id=X` | size and checksum of what was sent under that name |
-| `GET /state` | how many responses are being sent, and how many clients left in the midst of one |
+| `POST /upload` | size and checksum of the body that it received |
+| `GET /events?count=N&interval=S` | server-sent events, each with the time at which it was sent |
+| `GET /digest?id=X` | size and checksum of the body that was sent under that name |
+| `GET /state` | how many responses are being sent, and how many clients left during one |
 
-Whatever stands before the last part of a path is overlooked, so that a gateway can tell paths apart. The mock target
-holds a response in memory whole, at most 64 MiB: too little here.
+Only the last segment of a path counts, so a gateway can have rules for the segments before it. The mock target cannot
+be used here: it holds a response completely in memory, at most 64 MiB.
 """
 
+import argparse
 import asyncio
 import hashlib
 import json
-import sys
 import time
+from collections.abc import Coroutine, Sequence
 from dataclasses import dataclass, field
 from typing import Any, cast
 from urllib.parse import parse_qsl, urlsplit
@@ -26,14 +25,14 @@ from urllib.parse import parse_qsl, urlsplit
 import httptools
 import uvloop
 
-from benchmarks.endpoints.streaming_client import blocks
+from benchmarks.endpoints.bodies import body_blocks
 
 Digest = dict[str, object]
 
 
 @dataclass
 class State:
-    """What all connections know together."""
+    """What all connections share."""
 
     sending: int = 0
     left: int = 0
@@ -41,37 +40,37 @@ class State:
 
 
 class Connection(asyncio.Protocol):
-    """One kept-alive connection, on which one request at a time is answered."""
+    """One kept-alive connection with one request at a time. asyncio and the parser call its methods."""
 
     def __init__(self, state: State) -> None:
         self._state = state
         self._parser = httptools.HttpRequestParser(self)
         self._transport: asyncio.WriteTransport | None = None
-        self._may_write = asyncio.Event()
-        self._may_write.set()
+        self._writable = asyncio.Event()
+        self._writable.set()
         self._sending: asyncio.Task[None] | None = None
         self.on_message_begin()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Take the transport; asyncio calls this."""
+        """Store the transport."""
         self._transport = cast(asyncio.WriteTransport, transport)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Stop sending; asyncio calls this."""
+        """Stop sending."""
         self._transport = None
         if self._sending is not None and not self._sending.done():
             self._sending.cancel()
 
     def pause_writing(self) -> None:
-        """The client does not keep up; asyncio calls this."""
-        self._may_write.clear()
+        """Pause: the client reads too slowly."""
+        self._writable.clear()
 
     def resume_writing(self) -> None:
-        """The client has caught up; asyncio calls this."""
-        self._may_write.set()
+        """Continue to send."""
+        self._writable.set()
 
     def data_received(self, data: bytes) -> None:
-        """Parse what came; asyncio calls this."""
+        """Parse received bytes; close the connection if they are not HTTP."""
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserError:
@@ -79,42 +78,42 @@ class Connection(asyncio.Protocol):
                 self._transport.close()
 
     def on_message_begin(self) -> None:
-        """A request begins; the parser calls this."""
+        """Begin a request."""
         self._url = b""
         self._sha256 = hashlib.sha256()
         self._size_bytes = 0
 
     def on_url(self, url: bytes) -> None:
-        """Take a piece of the request line; the parser calls this."""
+        """Append a piece of the request target."""
         self._url += url
 
     def on_body(self, data: bytes) -> None:
-        """Swallow a piece of the body; the parser calls this."""
+        """Count a piece of the body and drop it."""
         self._sha256.update(data)
         self._size_bytes += len(data)
 
     def on_message_complete(self) -> None:
-        """Answer; the parser calls this at the end of a request."""
+        """Answer a complete request."""
         parts = urlsplit(self._url.decode())
-        given = dict(parse_qsl(parts.query))
+        options = dict(parse_qsl(parts.query))
         match parts.path.rpartition("/")[2]:
             case "download":
-                self._sending = asyncio.create_task(self._send(self._send_body(given)))
+                self._sending = asyncio.create_task(self._count(self._send_body(options)))
             case "events":
-                self._sending = asyncio.create_task(self._send(self._send_events(given)))
+                self._sending = asyncio.create_task(self._count(self._send_events(options)))
             case "digest":
-                self._say(self._state.digests.get(given["id"], {}))
+                self._send_json(self._state.digests.get(options["id"], {}))
             case "state":
-                self._say({"sending": self._state.sending, "left": self._state.left})
+                self._send_json({"sending": self._state.sending, "left": self._state.left})
             case _:
-                self._say({"bytes": self._size_bytes, "sha256": self._sha256.hexdigest()})
+                self._send_json({"bytes": self._size_bytes, "sha256": self._sha256.hexdigest()})
 
-    def _say(self, what: Digest) -> None:
-        body = json.dumps(what).encode()
+    def _send_json(self, fields: Digest) -> None:
+        body = json.dumps(fields).encode()
         self._write(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n" % len(body))
         self._write(body)
 
-    async def _send(self, sending: Any) -> None:
+    async def _count(self, sending: Coroutine[Any, Any, None]) -> None:
         self._state.sending += 1
         try:
             await sending
@@ -124,24 +123,24 @@ class Connection(asyncio.Protocol):
         finally:
             self._state.sending -= 1
 
-    async def _send_body(self, given: dict[str, str]) -> None:
-        size_bytes, sha256 = int(given["bytes"]), hashlib.sha256()
+    async def _send_body(self, options: dict[str, str]) -> None:
+        size_bytes, sha256 = int(options["bytes"]), hashlib.sha256()
         self._write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % size_bytes)
         sent_bytes = 0
-        for block in blocks(size_bytes):
+        for block in body_blocks(size_bytes):
             sha256.update(block)
             sent_bytes += len(block)
-            if sent_bytes == size_bytes:  # before the last of it goes: who has it all may ask at once
+            if sent_bytes == size_bytes:  # before the last block: its receiver may request the digest at once
                 digest: Digest = {"bytes": sent_bytes, "sha256": sha256.hexdigest()}
-                self._state.digests[given.get("id", "")] = digest
+                self._state.digests[options.get("id", "")] = digest
             self._write(block)
-            await self._may_write.wait()
-            await asyncio.sleep(0)  # others want to be heard, too, by whom nothing ever blocks
+            await self._writable.wait()
+            await asyncio.sleep(0)  # let other connections run if this one never has to wait
 
-    async def _send_events(self, given: dict[str, str]) -> None:
-        interval_seconds = float(given["interval"])
+    async def _send_events(self, options: dict[str, str]) -> None:
+        interval_seconds = float(options["interval"])
         self._write(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n")
-        for number in range(int(given["count"])):
+        for number in range(int(options["count"])):
             event = b"data: %s\n\n" % json.dumps({"number": number, "sent": time.monotonic()}).encode()
             self._write(b"%x\r\n%s\r\n" % (len(event), event))
             await asyncio.sleep(interval_seconds)
@@ -152,12 +151,19 @@ class Connection(asyncio.Protocol):
             self._transport.write(data)
 
 
-async def serve(port: int) -> None:
-    """Serve on loopback until the process is ended."""
+async def _serve(port: int) -> None:
     state = State()
     server = await asyncio.get_running_loop().create_server(lambda: Connection(state), "127.0.0.1", port, backlog=4096)
     await server.serve_forever()
 
 
-if __name__ == "__main__":
-    uvloop.run(serve(int(sys.argv[1])))
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Serve on a port of loopback until the process is ended."""
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks streaming-target",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("port", type=int, help="port on 127.0.0.1")
+    uvloop.run(_serve(parser.parse_args(arguments).port))
+    return 0

@@ -1,39 +1,39 @@
-"""High requests that are sent all at once, and what each of their clients saw."""
+"""High requests that are sent all at the same time, and how each of them ended."""
 
 import asyncio
 import time
 
 from loadtests.passages import Outcome, Sent
 
-_PATIENCE_SECONDS = 60.0
+_TIMEOUT_SECONDS = 60.0
 
 
-def send_bursts(host: str, port: int, path: str, at_once: int, bursts: int) -> list[Sent]:
-    """Send so many requests at once, and again when all are answered; each has its number as query."""
-    return asyncio.run(_send_bursts(host, port, path, at_once, bursts))
+def send_bursts(host: str, port: int, path: str, per_burst: int, bursts: int) -> list[Sent]:
+    """Send a burst of requests, and the next one when all are answered. The query of each is its number."""
+    return asyncio.run(_send_bursts(host, port, path, per_burst, bursts))
 
 
-async def _send_bursts(host: str, port: int, path: str, at_once: int, bursts: int) -> list[Sent]:
-    found: list[Sent] = []
+async def _send_bursts(host: str, port: int, path: str, per_burst: int, bursts: int) -> list[Sent]:
+    sent: list[Sent] = []
     for burst in range(bursts):
-        numbers = range(burst * at_once, (burst + 1) * at_once)
-        found += await asyncio.gather(*(_ask(host, port, f"{path}?{number}") for number in numbers))
-    return found
+        numbers = range(burst * per_burst, (burst + 1) * per_burst)
+        sent += await asyncio.gather(*(_send(host, port, f"{path}?{number}") for number in numbers))
+    return sent
 
 
-async def _ask(host: str, port: int, uri: str) -> Sent:
+async def _send(host: str, port: int, uri: str) -> Sent:
     reader, writer = await asyncio.open_connection(host, port)
     sent_at = time.time()
     writer.write(f"GET {uri} HTTP/1.1\r\nHost: bench\r\nConnection: close\r\n\r\n".encode())
     outcome: Outcome = "failed"
     status = None
     try:
-        async with asyncio.timeout(_PATIENCE_SECONDS):
-            said = await reader.read()
+        async with asyncio.timeout(_TIMEOUT_SECONDS):
+            response = await reader.read()
     except (OSError, TimeoutError):
-        said = b""
+        response = b""
     finally:
         writer.close()
-    if said.startswith(b"HTTP/1.1 "):
-        outcome, status = "answered", int(said.split(b" ", 2)[1])
+    if response.startswith(b"HTTP/1.1 "):
+        outcome, status = "answered", int(response.split(b" ", 2)[1])
     return Sent(uri, "high", sent_at, time.time(), outcome, status)

@@ -1,4 +1,4 @@
-"""Load by wrk: closed loops over so many connections, each asking again once it is answered."""
+"""Load by wrk: closed loops, each connection sending its next request when it has the last response."""
 
 import json
 import subprocess
@@ -10,13 +10,13 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from benchmarks.support import running_program
 from fast_priority.errors import ConfigurationError
-from fast_priority.stack import stop
 
-_GRACE_SECONDS = 60.0  # over its time: then it hangs
-_PATIENCE_SECONDS = 120  # an answer that takes longer counts as an error
-_MOST_CONNECTIONS_A_THREAD = 5000
-# Each connection's next request is the next of the list, whoever asks: so all paths are asked for equally often.
+_GRACE_SECONDS = 60.0  # longer than its time: then it hangs
+_TIMEOUT_SECONDS = 120  # a response that takes longer counts as an error
+_CONNECTIONS_PER_THREAD = 5000
+# All connections take their next path from one list in turn, so each path is requested equally often.
 _SCRIPT = """
 local paths = { %s }
 local requests, last = {}, 0
@@ -41,8 +41,8 @@ end
 
 
 @dataclass(frozen=True, slots=True)
-class Loaded:
-    """What one run of wrk saw. With errors, its other figures do not count."""
+class LoadResult:
+    """Results of one run of wrk. If there were errors, the other values do not count."""
 
     requests: int
     seconds: float
@@ -52,67 +52,62 @@ class Loaded:
 
     @property
     def per_second(self) -> float:
-        """Requests answered a second."""
+        """Return the answered requests per second."""
         return self.requests / self.seconds
 
-    def raw(self) -> dict[str, Any]:
-        """Give it as plain data."""
+    def as_dict(self) -> dict[str, Any]:
+        """Return all values, as docs/performance.json has them."""
         return asdict(self) | {"per_second": self.per_second}
 
 
-class Load:
-    """A wrk that runs."""
+class RunningLoad:
+    """A running wrk."""
 
     def __init__(self, process: "subprocess.Popen[bytes]", seconds: int) -> None:
         self._process = process
-        self._ends = time.monotonic() + seconds + _GRACE_SECONDS
+        self._deadline = time.monotonic() + seconds + _GRACE_SECONDS
         self.pid = process.pid
 
-    def result(self) -> Loaded:
-        """Wait until it has ended, and give what it saw. Raises ConfigurationError if it failed."""
+    def result(self) -> LoadResult:
+        """Wait until wrk has ended and return its results. Raises ConfigurationError if it failed."""
         try:
-            said, _ = self._process.communicate(timeout=self._ends - time.monotonic())
+            output, _ = self._process.communicate(timeout=self._deadline - time.monotonic())
         except subprocess.TimeoutExpired:
             raise ConfigurationError("wrk did not end") from None
-        return read_result(said.decode(errors="replace"))
+        return read_result(output.decode(errors="replace"))
 
 
-def read_result(said: str) -> Loaded:
-    """Read what wrk printed. Raises ConfigurationError if there is no result in it."""
-    lines = [line for line in said.splitlines() if line.startswith("{")]
+def read_result(output: str) -> LoadResult:
+    """Parse the output of wrk. Raises ConfigurationError if it has no result."""
+    lines = [line for line in output.splitlines() if line.startswith("{")]
     if not lines:
-        raise ConfigurationError(f"wrk failed: {said.strip() or 'it said nothing'}")
-    seen = json.loads(lines[-1])
-    return Loaded(
-        requests=seen["requests"],
-        seconds=seen["microseconds"] / 1e6,
-        errors=seen["errors"],
-        median_ms=seen["p50"] / 1000,
-        p99_ms=seen["p99"] / 1000,
+        raise ConfigurationError(f"wrk failed: {output.strip() or 'it printed nothing'}")
+    fields = json.loads(lines[-1])
+    return LoadResult(
+        requests=fields["requests"],
+        seconds=fields["microseconds"] / 1e6,
+        errors=fields["errors"],
+        median_ms=fields["p50"] / 1000,
+        p99_ms=fields["p99"] / 1000,
     )
 
 
 @contextmanager
-def loading(url: str, paths: Sequence[str], connections: int, seconds: int) -> Iterator[Load]:
-    """Put load on for so long, beside what the block does; it ends with the block at the latest."""
-    threads = -(-connections // _MOST_CONNECTIONS_A_THREAD)
+def running_load(url: str, paths: Sequence[str], connections: int, seconds: int) -> Iterator[RunningLoad]:
+    """Load a server for this time, during the block; the load ends with the block at the latest."""
+    threads = -(-connections // _CONNECTIONS_PER_THREAD)
     with tempfile.TemporaryDirectory(prefix="bench-wrk-") as folder:
         script = Path(folder) / "load.lua"
         script.write_text(_SCRIPT % ", ".join(f"'{path}'" for path in paths))
         command = [
-            "wrk", f"-t{threads}", f"-c{connections}", f"-d{seconds}s", "--timeout", f"{_PATIENCE_SECONDS}s",
+            "wrk", f"-t{threads}", f"-c{connections}", f"-d{seconds}s", "--timeout", f"{_TIMEOUT_SECONDS}s",
             "-s", str(script), url + paths[0],
         ]  # fmt: skip
-        process = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True
-        )
-        try:
-            yield Load(process, seconds)
-        finally:
-            stop(process)
+        with running_program(command, subprocess.PIPE) as process:
+            yield RunningLoad(process, seconds)
 
 
-def load(url: str, paths: Sequence[str], connections: int, seconds: int) -> Loaded:
-    """Put load on for so long, and give what was seen."""
-    with loading(url, paths, connections, seconds) as running:
-        return running.result()
+def run_load(url: str, paths: Sequence[str], connections: int, seconds: int) -> LoadResult:
+    """Load a server for this time, and return the results. Raises ConfigurationError if wrk failed."""
+    with running_load(url, paths, connections, seconds) as load:
+        return load.result()

@@ -1,13 +1,14 @@
-"""Where the time of one request goes: what its client, its target and Redis saw, put together. Pure."""
+"""The stages of one request, from the times of its client, its target and Redis. Pure."""
 
 import re
 from bisect import bisect_right
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import pairwise
 from statistics import median
 
-QUEUED_STAGES = (
+from benchmarks.endpoints import RequestTimes
+
+QUEUE_STAGES = (
     "gateway: reads, submits",
     "Redis: queued, claimed",
     "worker: takes, sends",
@@ -15,54 +16,45 @@ QUEUED_STAGES = (
     "worker: reads, says",
     "gateway: hears, answers",
 )
-PASSED_STAGES = ("gateway: reads, sends", "target", "gateway: reads, answers")
+PASS_THROUGH_STAGES = ("gateway: reads, sends", "target", "gateway: reads, answers")
+"""These names stand in docs/performance.json."""
 _LINE = re.compile(r'^\+?(\d+\.\d+) \[\d+ lua\] "(\w+)" (.*)$')
-_MARKS = (("submitted", "push", '"rq:queue:'), ("claimed", "hset", '"started"'), ("said", "push", ":inbox:"))
+_EVENTS = (("submitted", "push", '"rq:queue:'), ("claimed", "hset", '"started"'), ("published", "push", ":inbox:"))
 
 
-@dataclass(frozen=True, slots=True)
-class Trip:
-    """One request as its client and its target saw it; unix seconds."""
-
-    sent: float
-    arrived: float
-    answered: float
-    received: float
+def pass_through_stages(times: RequestTimes) -> tuple[float, ...]:
+    """Return the duration of each of PASS_THROUGH_STAGES, in microseconds."""
+    return _between((times.sent, times.arrived, times.answered, times.received))
 
 
-def passed_stages(trip: Trip) -> tuple[float, ...]:
-    """Give how long each of PASSED_STAGES took, in microseconds."""
-    return _between((trip.sent, trip.arrived, trip.answered, trip.received))
-
-
-def queued_stages(trip: Trip, moments: Sequence[tuple[float, str]]) -> tuple[float, ...] | None:
-    """Give how long each of QUEUED_STAGES took, in microseconds; None if Redis's moments of it are not all known."""
+def queue_stages(times: RequestTimes, events: Sequence[tuple[float, str]]) -> tuple[float, ...] | None:
+    """Return the duration of each of QUEUE_STAGES, in microseconds; None if an event in Redis is missing."""
     found: dict[str, float] = {}
-    first = bisect_right(moments, (trip.sent, ""))
-    for at, what in moments[first:]:
-        if at > trip.received:
+    first = bisect_right(events, (times.sent, ""))
+    for at, event in events[first:]:
+        if at > times.received:
             break
-        found.setdefault(what, at)
-    if len(found) < len(_MARKS):
+        found.setdefault(event, at)
+    if len(found) < len(_EVENTS):
         return None
-    times = (trip.sent, found["submitted"], found["claimed"], trip.arrived, trip.answered, found["said"], trip.received)
-    return _between(times)
+    in_gateway_and_redis = (times.sent, found["submitted"], found["claimed"])
+    return _between((*in_gateway_and_redis, times.arrived, times.answered, found["published"], times.received))
 
 
-def read_moments(monitored: str) -> list[tuple[float, str]]:
-    """Find in what MONITOR wrote when scripts queued a request, started it, and said what came of it; oldest first."""
-    moments = []
+def read_redis_events(monitored: str) -> list[tuple[float, str]]:
+    """Parse the output of MONITOR, and return when scripts submitted, claimed and published; oldest first."""
+    events = []
     for line in monitored.splitlines():
         if match := _LINE.match(line):
             at, command, rest = match.groups()
-            for what, kind, mark in _MARKS:
+            for event, kind, mark in _EVENTS:
                 if kind in command.lower() and mark in rest:
-                    moments.append((float(at), what))
-    return sorted(moments)
+                    events.append((float(at), event))
+    return sorted(events)
 
 
 def median_stages(stages: Sequence[tuple[float, ...]]) -> list[float]:
-    """Give the median of each stage; none of them of no requests."""
+    """Return the median of each stage; an empty list without requests."""
     return [median(values) for values in zip(*stages, strict=True)]
 
 

@@ -1,63 +1,74 @@
-"""How fast the gateway is, beside others and beside its bounds: all of docs/performance.md, measured by one command.
-
-Prints Markdown tables on stdout and its progress on stderr; `--write docs` puts tables, pictures and every single
-figure into the documentation. Exits 1 if a bound does not hold or a figure does not count, 2 if something is missing.
-It takes about half an hour; --quick takes four, and its figures are good for nothing but trying.
-"""
+"""The commands `performance` and `measure`: all parts of docs/performance.md, or some of them."""
 
 import argparse
-import sys
-from collections.abc import Callable
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from benchmarks.performance.cores import measure_cores
-from benchmarks.performance.costs import measure_costs
-from benchmarks.performance.crowd import measure_crowd
-from benchmarks.performance.depth import measure_depth
 from benchmarks.performance.document import write_documents
-from benchmarks.performance.recording import tell
-from benchmarks.performance.request import measure_request
-from benchmarks.performance.sizes import FULL, QUICK, Sizes
-from benchmarks.performance.slots import measure_bound, measure_busy
-from benchmarks.performance.ways import measure_free, measure_grid, measure_idle
-from benchmarks.results.findings import Report, findings_table
-from benchmarks.support.command_line import end_on_signals, positive
-from benchmarks.support.machine import has_haproxy, machine_line, prepare_process, programs_line, require_programs
+from benchmarks.performance.parts import PARTS
+from benchmarks.performance.report import Report
+from benchmarks.performance.run_size import FULL, QUICK, RunSize
+from benchmarks.results import findings_table
+from benchmarks.support import (
+    exit_status,
+    has_haproxy,
+    log_progress,
+    machine_line,
+    positive_int,
+    prepare_process,
+    programs_line,
+    require_programs,
+)
 from fast_priority.errors import ConfigurationError
 
-_INTERRUPTED = 130
-_PARTS: dict[str, Callable[[Sizes], Report]] = {
-    "ways": measure_grid,
-    "bound": measure_bound,
-    "free": measure_free,
-    "idle": measure_idle,
-    "busy": measure_busy,
-    "depth": measure_depth,
-    "crowd": measure_crowd,
-    "cores": measure_cores,
-    "costs": measure_costs,
-    "request": measure_request,
-}
+_OUTPUT = """
+Tables in Markdown are printed on stdout, progress on stderr. --write docs puts tables, pictures and all figures into
+the documentation. Exit status: 0; 1 if a bound does not hold or a figure does not count; 2 if something is missing."""
+_PARTS_HELP = "parts:\n" + "\n".join(f"  {name:9} {part.summary}" for name, part in PARTS.items())
 
 
-def main() -> int:
-    """Measure, print, and give the exit status."""
-    options = _options()
-    end_on_signals()
+def performance(arguments: Sequence[str] | None = None) -> int:
+    """Measure all parts, or those of --only, and return the exit status."""
+    parser = _parser(
+        "performance",
+        "Measure everything in docs/performance.md: our gateway beside other servers and beside its bounds.\n"
+        "It takes about half an hour. --quick takes 4 minutes, to see that everything works.",
+    )
+    parser.add_argument("--only", action="append", choices=PARTS, help="measure this part; can be repeated [all parts]")
+    options = parser.parse_args(arguments)
+    return exit_status(lambda: _run(options.only or PARTS, options))
+
+
+def measure(arguments: Sequence[str] | None = None) -> int:
+    """Measure the named parts, and return the exit status."""
+    parser = _parser("measure", "Measure some parts of docs/performance.md, each on its own.")
+    parser.add_argument("parts", nargs="+", choices=PARTS, metavar="PART", help="part to measure, see below")
+    options = parser.parse_args(arguments)
+    return exit_status(lambda: _run(options.parts, options))
+
+
+def _parser(command: str, description: str) -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog=f"python -m benchmarks {command}",
+        description=f"{description}\n{_OUTPUT}",
+        epilog=_PARTS_HELP,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--quick", action="store_true", help="short and with little load: the figures mean little")
+    parser.add_argument("--rounds", type=positive_int, metavar="N", help="how often each figure is measured")
+    parser.add_argument("--write", metavar="FOLDER", help="write the results into the documentation in this folder")
+    return parser
+
+
+def _run(chosen: Collection[str], options: argparse.Namespace) -> int:
     prepare_process()
-    try:
-        require_programs()
-        machine = f"{machine_line()} {programs_line()}"  # before the load: it tells how busy the machine was
-        if not has_haproxy():
-            tell("HAProxy is not there, so nothing is compared with it: apt install haproxy")
-        reports = [_measure(part, _sizes(options)) for part in _PARTS if part in (options.only or _PARTS)]
-    except KeyboardInterrupt:
-        print("interrupted; nothing is left running", file=sys.stderr)
-        return _INTERRUPTED
-    except ConfigurationError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
+    require_programs()
+    machine = f"{machine_line()} {programs_line()}"
+    if not has_haproxy():
+        log_progress("HAProxy is not installed, so nothing is compared with it: apt install haproxy")
+    size = _size(options)
+    reports = [_measure(part, size) for part in PARTS if part in chosen]
     _print(reports, machine)
     if options.write:
         write_documents(Path(options.write), reports, machine)
@@ -65,11 +76,11 @@ def main() -> int:
     return 1 if fails or any(report.errors for report in reports) else 0
 
 
-def _measure(part: str, sizes: Sizes) -> Report:
-    """Measure one part; one that cannot be measured must not lose what the others gave."""
-    tell(f"== {part}")
+def _measure(part: str, size: RunSize) -> Report:
+    """Measure one part; if it fails, the results of the others are kept."""
+    log_progress(f"== {part}")
     try:
-        return _PARTS[part](sizes)
+        return PARTS[part].measure(size)
     except (ConfigurationError, TimeoutError, OSError) as error:
         return Report(part, errors=[f"{part}: it could not be measured: {error}"])
 
@@ -87,21 +98,8 @@ def _print(reports: list[Report], machine: str) -> None:
             print(f"\n**{error}**")
 
 
-def _sizes(options: argparse.Namespace) -> Sizes:
-    sizes = QUICK if options.quick else FULL
+def _size(options: argparse.Namespace) -> RunSize:
+    size = QUICK if options.quick else FULL
     if options.rounds is None:
-        return sizes
-    return replace(sizes, rounds=options.rounds, grid_rounds=options.rounds, depth_rounds=options.rounds)
-
-
-def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--only", action="append", choices=_PARTS, help="this part; may be given several times [all]")
-    parser.add_argument("--quick", action="store_true", help="small and short, to see that everything works")
-    parser.add_argument("--rounds", type=positive, help="how often everything is measured")
-    parser.add_argument("--write", metavar="FOLDER", help="put the results into the documentation in this folder")
-    return parser.parse_args()
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+        return size
+    return replace(size, rounds=options.rounds, ways_rounds=options.rounds, depth_rounds=options.rounds)

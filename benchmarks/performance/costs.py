@@ -1,91 +1,102 @@
-"""What one request costs: CPU of each process, what Redis does for it; and how long our parts take to start."""
+"""Part `costs`: CPU time per request of each process, the work of Redis, and how long our processes take to start."""
 
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from typing import IO
 
-from benchmarks.observation.resource_use import Use, watch_use
-from benchmarks.performance.recording import tell
-from benchmarks.performance.sizes import Sizes
-from benchmarks.results.findings import Report, Spread, rotated, short, table
-from benchmarks.systems.contenders import DIRECT, HAPROXY, NGINX, PASSED, QUEUED, Way, measuring, running_ways
-from benchmarks.systems.nginx import Target
-from benchmarks.systems.stack import running_ours, start_gateway
+from benchmarks.observation import RequestCost, measure_cost
+from benchmarks.performance.report import Report
+from benchmarks.performance.run_size import RunSize
+from benchmarks.results import Spread, markdown_table, rotate, two_digits
+from benchmarks.support import captured_output, log_progress
+from benchmarks.systems import (
+    DIRECT,
+    HAPROXY,
+    NGINX,
+    PASS_THROUGH,
+    QUEUE,
+    Contender,
+    NginxTarget,
+    running_contenders,
+    running_gateway_stack,
+    start_gateway,
+)
 from fast_priority.embedded_redis import embedded_redis
 
 _SLOTS = 16
 _CONNECTIONS = (1, 256)
 _WARM_UP_SECONDS = 1.0
-_WAYS = (DIRECT, NGINX, HAPROXY, PASSED, QUEUED)
+_CONTENDERS = (DIRECT, NGINX, HAPROXY, PASS_THROUGH, QUEUE)
 PROCESSES = ("wrk", "nginx", "HAProxy", "gateway", "Redis", "worker", "target")
-"""In the order in which a request meets them."""
+"""In the order in which a request passes them."""
 
 
-def measure_costs(sizes: Sizes) -> Report:
-    """Watch every way under load, on one connection and on many; then start our parts a few times."""
+def measure_costs(size: RunSize) -> Report:
+    """Measure every contender on one connection and on many; then start our processes a few times."""
     report = Report("costs")
-    with measuring() as output, running_ways(output, _SLOTS, _WAYS) as (target, ways):
+    with captured_output() as output, running_contenders(output, _SLOTS, _CONTENDERS) as (target, contenders):
         for connections in _CONNECTIONS:
-            uses: dict[str, list[Use]] = {name: [] for name in ways}
-            for number in range(sizes.grid_rounds):
-                for name in rotated(list(ways), number):
-                    use = _watch(ways[name], target, connections, sizes.grid_seconds)
-                    uses[name].append(use)
-                    report.raw.append(_raw(use, name, connections, number))
-            report.tables[f"cpu-{connections}"] = _cpu_table(uses, connections)
-            report.tables[f"redis-{connections}"] = _redis_table(uses[QUEUED])
-        report.tables["start-up"] = _start_up_table(target, output, sizes.grid_rounds)
+            costs: dict[str, list[RequestCost]] = {name: [] for name in contenders}
+            for number in range(size.ways_rounds):
+                for name in rotate(list(contenders), number):
+                    cost = _measure(contenders[name], target, connections, size.ways_seconds)
+                    costs[name].append(cost)
+                    report.figures.append(_figure(cost, name, connections, number))
+            report.tables[f"cpu-{connections}"] = _cpu_table(costs, connections)
+            report.tables[f"redis-{connections}"] = _redis_table(costs[QUEUE])
+        report.tables["start-up"] = _start_up_table(target, output, size.ways_rounds)
     return report
 
 
-def _watch(way: Way, target: Target, connections: int, seconds: float) -> Use:
+def _measure(contender: Contender, target: NginxTarget, connections: int, seconds: float) -> RequestCost:
     most_seconds = int(seconds + _WARM_UP_SECONDS) + 30
-    with way.loading(0, connections, most_seconds) as running:
+    with contender.running_load(0, connections, most_seconds) as load:
         time.sleep(_WARM_UP_SECONDS)
-        processes: Mapping[str, Sequence[int]] = {"wrk": [running.pid], "target": [target.pid], **way.processes}
-        use = watch_use(target, processes, way.redis_socket, seconds)
-    way.settle()
-    tell(f"costs: {way.name}, {connections} connections: {sum(use.cpu_microseconds.values()):.0f} µs of CPU a request")
-    return use
+        processes: Mapping[str, Sequence[int]] = {"wrk": [load.pid], "target": [target.pid], **contender.processes}
+        cost = measure_cost(target.count_requests, processes, contender.redis_socket, seconds)
+    contender.wait_until_idle()
+    microseconds = sum(cost.cpu_microseconds.values())
+    log_progress(f"costs: {contender.name}, {connections} connections: {microseconds:.0f} µs of CPU per request")
+    return cost
 
 
-def _raw(use: Use, way: str, connections: int, number: int) -> dict[str, object]:
-    return {"part": "costs", "way": way, "connections": connections, "round": number, "per_second": use.per_second,
-            "cpu_microseconds": dict(use.cpu_microseconds), "redis": dict(use.redis)}  # fmt: skip
+def _figure(cost: RequestCost, name: str, connections: int, number: int) -> dict[str, object]:
+    return {"part": "costs", "way": name, "connections": connections, "round": number, "per_second": cost.per_second,
+            "cpu_microseconds": dict(cost.cpu_microseconds), "redis": dict(cost.redis)}  # fmt: skip
 
 
-def _cpu_table(uses: Mapping[str, list[Use]], connections: int) -> str:
+def _cpu_table(costs: Mapping[str, list[RequestCost]], connections: int) -> str:
     heads = [f"CPU per request, µs; {connections} connection{'s' if connections > 1 else ''}", *PROCESSES, "together"]
     rows = []
-    for name, seen in uses.items():
+    for name, rounds in costs.items():
         cells = []
         for process in PROCESSES:
-            values = [use.cpu_microseconds[process] for use in seen if process in use.cpu_microseconds]
-            cells.append(short(Spread.of(values).median) if values else "")
-        whole = Spread.of([sum(use.cpu_microseconds.values()) for use in seen])
-        rows.append([name, *cells, whole.shown(short)])
-    return table(heads, rows)
+            values = [cost.cpu_microseconds[process] for cost in rounds if process in cost.cpu_microseconds]
+            cells.append(two_digits(Spread.of(values).median) if values else "")
+        total = Spread.of([sum(cost.cpu_microseconds.values()) for cost in rounds])
+        rows.append([name, *cells, total.format(two_digits)])
+    return markdown_table(heads, rows)
 
 
-def _redis_table(uses: Sequence[Use]) -> str:
-    names = list(uses[0].redis)
-    rows = [[name, Spread.of([use.redis[name] for use in uses]).shown("{:,.1f}".format)] for name in names]
-    return table(("Redis, for one queued request", ""), rows)
+def _redis_table(costs: Sequence[RequestCost]) -> str:
+    names = list(costs[0].redis)
+    rows = [[name, Spread.of([cost.redis[name] for cost in costs]).format("{:,.1f}".format)] for name in names]
+    return markdown_table(("Redis, for one queued request", ""), rows)
 
 
-def _start_up_table(target: Target, output: IO[bytes], rounds: int) -> str:
-    gateway, whole = [], []
+def _start_up_table(target: NginxTarget, output: IO[bytes], rounds: int) -> str:
+    gateway, stack = [], []
     for _ in range(rounds):
-        with embedded_redis() as redis_socket, ExitStack() as parts:
+        with embedded_redis() as redis_socket, ExitStack() as processes:
             began = time.monotonic()
-            start_gateway(parts, output, target.url, redis_socket)
+            start_gateway(processes, output, target.url, redis_socket)
             gateway.append(time.monotonic() - began)
         began = time.monotonic()
-        with running_ours(target.url, output, _SLOTS):
-            whole.append(time.monotonic() - began)
+        with running_gateway_stack(target.url, output, _SLOTS):
+            stack.append(time.monotonic() - began)
     rows = [
-        ["gateway, until it answers", Spread.of(gateway).shown("{:.2f} s".format)],
-        ["Redis, gateway and worker, one after the other", Spread.of(whole).shown("{:.2f} s".format)],
+        ["gateway, until it answers", Spread.of(gateway).format("{:.2f} s".format)],
+        ["Redis, gateway and worker, one after the other", Spread.of(stack).format("{:.2f} s".format)],
     ]
-    return table(("start-up", ""), rows)
+    return markdown_table(("start-up", ""), rows)

@@ -1,90 +1,99 @@
-"""Whether a request costs more when many wait: CPU of each process, and Redis's time for each script."""
+"""Part `depth`: whether a request costs more when many wait: CPU time of each process, and Redis's of each script."""
 
-from benchmarks.load.wrk import loading
-from benchmarks.observation.resource_use import Use, script_microseconds, watch_use
-from benchmarks.performance.recording import tell
-from benchmarks.performance.sizes import Sizes
-from benchmarks.results.findings import Report, Spread, at_most, ratios, rotated, short, table, times
-from benchmarks.systems.contenders import measuring
-from benchmarks.systems.nginx import Target, running_target
-from benchmarks.systems.paths import QUEUE, path_of
-from benchmarks.systems.stack import Stack, running_ours
+from benchmarks.load import running_load
+from benchmarks.observation import RequestCost, measure_cost, script_microseconds
+from benchmarks.performance.report import Report
+from benchmarks.performance.run_size import RunSize
+from benchmarks.results import Spread, at_most, format_ratio, markdown_table, ratios, rotate, two_digits
+from benchmarks.support import captured_output, log_progress
+from benchmarks.systems import (
+    QUEUE_PREFIX,
+    GatewayStack,
+    NginxTarget,
+    path_of,
+    running_gateway_stack,
+    running_nginx_target,
+)
 from fast_priority.stack import wait_until
 
-_SLOTS, _SERVICE_MS = 16, 16  # 1,000 a second at most: the target is the limit, so both depths are carried as fast
+_SLOTS, _SERVICE_MS = 16, 16  # at most 1,000 requests per second: the target is the limit, so the rates are equal
 _SETTLE_SECONDS = 3.0
 _FILL_SECONDS = 60
 _SCRIPT_SECONDS = 2.0
-_BY_THE_CLOCK = ("renew", "watch")  # scripts that run every second, and not for each request
-_STEPS_MOST = 2.0
-_OURS = ("gateway", "worker", "Redis")
+_PERIODIC_SCRIPTS = ("renew", "watch")  # these run every second, not for each request
+_MOST_SCRIPT_RATIO = 2.0
+_PROCESSES = ("gateway", "worker", "Redis")
+ScriptTimes = dict[str, float]
+"""Microseconds per request, by script."""
 
 
-def measure_depth(sizes: Sizes) -> Report:
-    """Hold few, then many requests queued, in turn, and compare what each of those carried meanwhile cost."""
+def measure_depth(size: RunSize) -> Report:
+    """Keep few and then many requests queued, in turn, and compare the cost of each request that is served."""
     report = Report("depth")
-    depths = (sizes.few_queued, sizes.many_queued)
-    seen: dict[int, list[Use]] = {depth: [] for depth in depths}
-    scripts: dict[int, list[dict[str, float]]] = {depth: [] for depth in depths}
-    with measuring() as output, running_target(output) as target:
-        for number in range(sizes.depth_rounds):
-            for depth in rotated(depths, number):
-                # A stack of its own for each, so that none has memory that the other has warmed or torn.
-                with running_ours(target.url, output, _SLOTS) as stack:
-                    use, took = _hold(target, stack, depth, sizes.depth_seconds)
-                seen[depth].append(use)
-                scripts[depth].append(took)
-                report.raw.append({"part": "depth", "depth": depth, "round": number, "per_second": use.per_second,
-                                   "cpu_microseconds": dict(use.cpu_microseconds),
-                                   "script_microseconds": took})  # fmt: skip
-                tell(f"depth: {depth} queued: {_cpu(use):.0f} µs of CPU for each of {use.per_second:,.0f} requests/s")
-    few, many = ([_cpu(use) for use in seen[depth]] for depth in depths)
-    what = f"CPU per request of gateway, worker and Redis with {depths[1]:,} queued, times that with {depths[0]:,}"
-    report.findings = [at_most(what, 1.15, ratios(many, few), times)]
-    few, many = ([_steps(took) for took in scripts[depth]] for depth in depths)
-    what = "Redis's time for the steps of one request, its submit and its claim among them: the same"
-    report.findings.append(at_most(what, _STEPS_MOST, ratios(many, few), times))
-    report.tables["depth"] = _cpu_table(seen)
+    depths = (size.few_queued, size.many_queued)
+    costs: dict[int, list[RequestCost]] = {depth: [] for depth in depths}
+    scripts: dict[int, list[ScriptTimes]] = {depth: [] for depth in depths}
+    with captured_output() as output, running_nginx_target(output) as target:
+        for number in range(size.depth_rounds):
+            for depth in rotate(depths, number):
+                # A new stack each time, so no measurement finds memory as another one left it.
+                with running_gateway_stack(target.url, output, _SLOTS) as stack:
+                    cost, script_times = _measure(target, stack, depth, size.depth_seconds)
+                costs[depth].append(cost)
+                scripts[depth].append(script_times)
+                report.figures.append({"part": "depth", "depth": depth, "round": number, "per_second": cost.per_second,
+                                       "cpu_microseconds": dict(cost.cpu_microseconds),
+                                       "script_microseconds": script_times})  # fmt: skip
+                log_progress(
+                    f"depth: {depth} queued: {_cpu(cost):.0f} µs of CPU for each of {cost.per_second:,.0f} requests/s"
+                )
+    few, many = ([_cpu(cost) for cost in costs[depth]] for depth in depths)
+    label = f"CPU per request of gateway, worker and Redis with {depths[1]:,} queued, times that with {depths[0]:,}"
+    report.findings = [at_most(label, 1.15, ratios(many, few), format_ratio)]
+    few, many = ([_request_scripts(times) for times in scripts[depth]] for depth in depths)
+    label = "Redis's time for the steps of one request, its submit and its claim among them: the same"
+    report.findings.append(at_most(label, _MOST_SCRIPT_RATIO, ratios(many, few), format_ratio))
+    report.tables["depth"] = _cpu_table(costs)
     report.tables["scripts"] = _scripts_table(scripts)
     return report
 
 
-def _hold(target: Target, stack: Stack, depth: int, seconds: int) -> tuple[Use, dict[str, float]]:
-    """Have so many requests wait throughout, and watch."""
-    path = path_of(QUEUE, "low", _SERVICE_MS)
-    with loading(stack.urls[0], [path], depth + _SLOTS, _FILL_SECONDS + 2 * seconds):
+def _measure(target: NginxTarget, stack: GatewayStack, depth: int, seconds: int) -> tuple[RequestCost, ScriptTimes]:
+    """Measure while this number of requests waits."""
+    path = path_of(QUEUE_PREFIX, "low", _SERVICE_MS)
+    with running_load(stack.urls[0], [path], depth + _SLOTS, _FILL_SECONDS + 2 * seconds):
         wait_until(f"{depth} requests wait", lambda: (stack.waiting() or 0) >= 0.9 * depth, _FILL_SECONDS)
-        watch_use(target, {}, None, _SETTLE_SECONDS)
-        use = watch_use(target, stack.processes, stack.redis_socket, seconds)
-        return use, script_microseconds(target, stack.redis_socket, _SCRIPT_SECONDS)
+        measure_cost(target.count_requests, {}, None, _SETTLE_SECONDS)
+        cost = measure_cost(target.count_requests, stack.processes, stack.redis_socket, seconds)
+        return cost, script_microseconds(target.count_requests, stack.redis_socket, _SCRIPT_SECONDS)
 
 
-def _cpu(use: Use) -> float:
-    return sum(use.cpu_microseconds[name] for name in _OURS)
+def _cpu(cost: RequestCost) -> float:
+    return sum(cost.cpu_microseconds[name] for name in _PROCESSES)
 
 
-def _steps(took: dict[str, float]) -> float:
-    return sum(microseconds for name, microseconds in took.items() if name not in _BY_THE_CLOCK)
+def _request_scripts(times: ScriptTimes) -> float:
+    return sum(microseconds for name, microseconds in times.items() if name not in _PERIODIC_SCRIPTS)
 
 
-def _cpu_table(seen: dict[int, list[Use]]) -> str:
-    heads = ["queued", "requests per second", *(f"{name}, µs" for name in _OURS), "together, µs"]
+def _cpu_table(costs: dict[int, list[RequestCost]]) -> str:
+    heads = ["queued", "requests per second", *(f"{name}, µs" for name in _PROCESSES), "together, µs"]
     rows = []
-    for depth, uses in seen.items():
-        row = [f"{depth:,}", Spread.of([use.per_second for use in uses]).shown("{:,.0f}".format)]
-        row += [Spread.of([use.cpu_microseconds[name] for use in uses]).shown(short) for name in _OURS]
-        rows.append([*row, Spread.of([_cpu(use) for use in uses]).shown(short)])
-    return table(heads, rows)
+    for depth, rounds in costs.items():
+        row = [f"{depth:,}", Spread.of([cost.per_second for cost in rounds]).format("{:,.0f}".format)]
+        row += [Spread.of([cost.cpu_microseconds[name] for cost in rounds]).format(two_digits) for name in _PROCESSES]
+        rows.append([*row, Spread.of([_cpu(cost) for cost in rounds]).format(two_digits)])
+    return markdown_table(heads, rows)
 
 
-def _scripts_table(scripts: dict[int, list[dict[str, float]]]) -> str:
-    names = sorted({name for rounds in scripts.values() for took in rounds for name in took})
+def _scripts_table(scripts: dict[int, list[ScriptTimes]]) -> str:
+    names = sorted({name for rounds in scripts.values() for times in rounds for name in times})
     heads = ["Redis's time for each request, µs", *(f"{depth:,} queued" for depth in scripts)]
     rows = [
         [
             f"`{name}.lua`",
-            *(Spread.of([took.get(name, 0.0) for took in rounds]).shown(short) for rounds in scripts.values()),
+            *(Spread.of([times.get(name, 0.0) for times in rounds]).format(two_digits) for rounds in scripts.values()),
         ]
         for name in names
     ]
-    return table(heads, rows)
+    return markdown_table(heads, rows)

@@ -1,6 +1,6 @@
-"""Puts results where they belong in docs/performance.md, beside it as JSON, and into its pictures.
+"""Writes results into docs/performance.md, docs/performance.json and the pictures of the page.
 
-What a run has not measured stays as it was, so that parts can be measured anew one at a time.
+Parts that a run did not measure stay as they were, so each part can be measured alone.
 """
 
 import json
@@ -10,24 +10,40 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.performance.plots import draw_cpu, draw_request, draw_ways
-from benchmarks.results.findings import Report, findings_table
+from benchmarks.performance.report import Report
+from benchmarks.results import findings_table
 
 _PAGE, _FIGURES, _IMAGES = "performance.md", "performance.json", "images"
 _PLOTS = {"performance-ways": draw_ways, "performance-request": draw_request, "performance-cpu": draw_cpu}
 
 
-def fill(page: str, blocks: Mapping[str, str]) -> str:
-    """Put each block between its two marks, `<!-- name -->` and `<!-- /name -->`; a block without marks is left out."""
+def write_documents(folder: Path, reports: Sequence[Report], machine: str) -> None:
+    """Write page, figures and pictures into the folder of the documentation. Raises OSError."""
+    page, figures = folder / _PAGE, folder / _FIGURES
+    before = json.loads(figures.read_text()) if figures.exists() else []
+    merged = merge_figures(before, reports)
+    lines = ",\n".join(json.dumps(_rounded(one), ensure_ascii=False) for one in merged)
+    figures.write_text(f"[\n{lines}\n]\n")
+    page.write_text(fill_page(page.read_text(), blocks_of(reports, machine)))
+    images = folder / _IMAGES
+    images.mkdir(exist_ok=True)
+    for name, draw in _PLOTS.items():
+        if (picture := draw(merged)) is not None:
+            picture.savefig(images / f"{name}.svg", metadata={"Date": None})
+
+
+def fill_page(page: str, blocks: Mapping[str, str]) -> str:
+    """Replace the text between `<!-- name -->` and `<!-- /name -->` by each block; skip blocks without these marks."""
     for name, text in blocks.items():
         marked = re.compile(rf"(<!-- {re.escape(name)} -->\n).*?(<!-- /{re.escape(name)} -->)", re.DOTALL)
-        found = marked.search(page)
-        if found:
-            page = f"{page[: found.start()]}{found[1]}{text}\n{found[2]}{page[found.end() :]}"
+        match = marked.search(page)
+        if match:
+            page = f"{page[: match.start()]}{match[1]}{text}\n{match[2]}{page[match.end() :]}"
     return page
 
 
 def blocks_of(reports: Sequence[Report], machine: str) -> dict[str, str]:
-    """Give what belongs between the marks: each part's findings and tables, and what all was measured on."""
+    """Return the blocks of the page by name: findings and tables of each part, and the machine."""
     blocks = {"machine": machine}
     for report in reports:
         if report.findings:
@@ -36,30 +52,15 @@ def blocks_of(reports: Sequence[Report], machine: str) -> dict[str, str]:
     return blocks
 
 
-def merge(before: Sequence[dict[str, Any]], reports: Sequence[Report]) -> list[dict[str, Any]]:
-    """Give all figures: the new ones of each part that was measured, and those from before of the others."""
-    measured = {report.part for report in reports if report.raw}
+def merge_figures(before: Sequence[dict[str, Any]], reports: Sequence[Report]) -> list[dict[str, Any]]:
+    """Return the new figures of the measured parts, and the previous figures of the others."""
+    measured = {report.part for report in reports if report.figures}
     kept = [one for one in before if one["part"] not in measured]
-    return [*kept, *(one for report in reports for one in report.raw)]
-
-
-def write_documents(folder: Path, reports: Sequence[Report], machine: str) -> None:
-    """Write page, figures and pictures into the documentation's folder."""
-    page, figures = folder / _PAGE, folder / _FIGURES
-    before = json.loads(figures.read_text()) if figures.exists() else []
-    raw = merge(before, reports)
-    lines = ",\n".join(json.dumps(_rounded(one), ensure_ascii=False) for one in raw)
-    figures.write_text(f"[\n{lines}\n]\n")
-    page.write_text(fill(page.read_text(), blocks_of(reports, machine)))
-    images = folder / _IMAGES
-    images.mkdir(exist_ok=True)
-    for name, draw in _PLOTS.items():
-        if (picture := draw(raw)) is not None:
-            picture.savefig(images / f"{name}.svg", metadata={"Date": None})
+    return [*kept, *(one for report in reports for one in report.figures)]
 
 
 def _rounded(value: Any) -> Any:
-    """Leave off digits that mean nothing."""
+    """Return the value with five significant digits."""
     if isinstance(value, float):
         return float(f"{value:.5g}")
     if isinstance(value, dict):

@@ -1,114 +1,65 @@
-"""Follows single requests through queue and pass-through on an idle stack, by the clocks of all who see them."""
+"""Part `request`: the stages of single requests through queue and pass-through, on an idle stack."""
 
-import socket
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import IO
 from urllib.parse import urlsplit
 
-from benchmarks.endpoints.traced_target import ANSWERED, ARRIVED
-from benchmarks.observation.request_stages import (
-    PASSED_STAGES,
-    QUEUED_STAGES,
-    Trip,
+from benchmarks.endpoints import send_traced_requests
+from benchmarks.observation import (
+    PASS_THROUGH_STAGES,
+    QUEUE_STAGES,
     median_stages,
-    passed_stages,
-    queued_stages,
-    read_moments,
+    monitored_commands,
+    pass_through_stages,
+    queue_stages,
+    read_redis_events,
 )
-from benchmarks.performance.recording import tell
-from benchmarks.performance.sizes import Sizes
-from benchmarks.results.findings import Report, short, table
-from benchmarks.systems.contenders import measuring
-from benchmarks.systems.paths import PLAIN, QUEUE, path_of
-from benchmarks.systems.stack import running_ours
-from fast_priority.free_ports import free_port
-from fast_priority.stack import Part, running, wait_until_answers
+from benchmarks.performance.report import Report
+from benchmarks.performance.run_size import RunSize
+from benchmarks.results import markdown_table, two_digits
+from benchmarks.support import captured_output, log_progress
+from benchmarks.systems import (
+    PASS_THROUGH_PREFIX,
+    QUEUE_PREFIX,
+    path_of,
+    running_gateway_stack,
+    running_traced_target,
+)
 
-_WARM_UP = 50
-_SILENCE_SECONDS = 0.3
-_BODY_BYTES = 10
+_SLOTS = 16
+_WARM_UP_REQUESTS = 50
+_QUEUE_PATH, _PASS_THROUGH_PATH = (path_of(prefix, "low", 0) for prefix in (QUEUE_PREFIX, PASS_THROUGH_PREFIX))
 
 
-def measure_request(sizes: Sizes) -> Report:
-    """Ask one after the other, and give the median of each stage of the way."""
+def measure_request(size: RunSize) -> Report:
+    """Send requests one after the other, and report the median of each stage."""
     report = Report("request")
     with (
-        measuring() as output,
+        captured_output() as output,
         running_traced_target(output) as target_url,
-        running_ours(target_url, output, 16) as stack,
+        running_gateway_stack(target_url, output, _SLOTS) as stack,
     ):
-        where = urlsplit(stack.urls[0])
-        address = (where.hostname or "", where.port or 80)
-        _ask_often(address, path_of(QUEUE, "low", 0), _WARM_UP)
-        _ask_often(address, path_of(PLAIN, "low", 0), _WARM_UP)
-        passed = [passed_stages(trip) for trip in _ask_often(address, path_of(PLAIN, "low", 0), sizes.traced)]
-        with _monitoring(stack.redis_socket) as monitored:
-            trips = _ask_often(address, path_of(QUEUE, "low", 0), sizes.traced)
-        moments = read_moments("".join(monitored))
-    queued = [seen for trip in trips if (seen := queued_stages(trip, moments)) is not None]
-    if len(queued) < len(trips) / 2:
-        report.errors.append(f"request: only {len(queued)} of {len(trips)} queued requests were seen in Redis")
+        url = urlsplit(stack.urls[0])
+        address, count = (url.hostname or "", url.port or 80), size.traced_requests
+        send_traced_requests(address, _QUEUE_PATH, _WARM_UP_REQUESTS)
+        send_traced_requests(address, _PASS_THROUGH_PATH, _WARM_UP_REQUESTS)
+        passed = [pass_through_stages(times) for times in send_traced_requests(address, _PASS_THROUGH_PATH, count)]
+        with monitored_commands(stack.redis_socket) as monitored:
+            requests = send_traced_requests(address, _QUEUE_PATH, count)
+        events = read_redis_events("".join(monitored))
+    queued = [stages for times in requests if (stages := queue_stages(times, events)) is not None]
+    if len(queued) < len(requests) / 2:
+        report.errors.append(f"request: only {len(queued)} of {len(requests)} queued requests were seen in Redis")
         return report
-    for way, names, stages in (("pass-through", PASSED_STAGES, passed), ("queue", QUEUED_STAGES, queued)):
-        medians = median_stages(stages)
-        of_stage = dict(zip(names, medians, strict=True))
-        report.raw.append({"part": "request", "way": way, "stages": of_stage, "requests": len(stages)})
-        rows = [[name, short(value)] for name, value in of_stage.items()]
-        rows.append(["together", short(sum(medians))])
-        report.tables[f"request-{way}"] = table((f"{way}, one connection: median of {len(stages)}", "µs"), rows)
-        tell(f"request: {way}: {sum(medians):.0f} µs")
+    _fill(report, "pass-through", PASS_THROUGH_STAGES, passed)
+    _fill(report, "queue", QUEUE_STAGES, queued)
     return report
 
 
-@contextmanager
-def running_traced_target(output: IO[bytes]) -> Iterator[str]:
-    """Run the target that says when it was asked; give its URL."""
-    port = free_port()
-    with running(Part("target", ("-m", "benchmarks.endpoints.traced_target", str(port)), {}), output) as process:
-        url = f"http://127.0.0.1:{port}"
-        wait_until_answers(process, "target", url)
-        yield url
-
-
-@contextmanager
-def _monitoring(redis_socket: str) -> Iterator[list[str]]:
-    """Have Redis write down all it does while the block lasts; the list has it then.
-
-    Nobody reads it meanwhile, so that nobody but Redis has work with it.
-    """
-    monitored: list[str] = []
-    with socket.socket(socket.AF_UNIX) as connection:
-        connection.connect(redis_socket)
-        connection.sendall(b"MONITOR\r\n")
-        connection.recv(5)
-        yield monitored
-        connection.settimeout(_SILENCE_SECONDS)
-        ends, pieces = time.monotonic() + 10, []
-        try:
-            while time.monotonic() < ends and (data := connection.recv(1024 * 1024)):
-                pieces.append(data)
-        except TimeoutError:
-            pass
-        monitored.append(b"".join(pieces).decode(errors="replace"))
-
-
-def _ask_often(address: tuple[str, int], path: str, times: int) -> list[Trip]:
-    request = f"GET {path} HTTP/1.1\r\nHost: bench\r\n\r\n".encode()
-    with socket.create_connection(address, timeout=30) as connection:
-        return [_ask(connection, request) for _ in range(times)]
-
-
-def _ask(connection: socket.socket, request: bytes) -> Trip:
-    sent = time.time()
-    connection.sendall(request)
-    said = b""
-    while len(said.partition(b"\r\n\r\n")[2]) < _BODY_BYTES:
-        if not (data := connection.recv(65536)):
-            raise ConnectionError(f"the connection ended: {said[:200]!r}")
-        said += data
-    received = time.time()
-    head = said.partition(b"\r\n\r\n")[0].decode(errors="replace")
-    fields = dict(line.lower().split(": ", 1) for line in head.splitlines()[1:])
-    return Trip(sent, float(fields[ARRIVED]), float(fields[ANSWERED]), received)
+def _fill(report: Report, way: str, names: tuple[str, ...], stages: list[tuple[float, ...]]) -> None:
+    medians = median_stages(stages)
+    by_name = dict(zip(names, medians, strict=True))
+    report.figures.append({"part": "request", "way": way, "stages": by_name, "requests": len(stages)})
+    rows = [[name, two_digits(value)] for name, value in by_name.items()]
+    rows.append(["together", two_digits(sum(medians))])
+    heads = (f"{way}, one connection: median of {len(stages)}", "µs")
+    report.tables[f"request-{way}"] = markdown_table(heads, rows)
+    log_progress(f"request: {way}: {sum(medians):.0f} µs")

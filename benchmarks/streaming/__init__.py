@@ -1,1 +1,5 @@
-"""The measurements of docs/streaming.md."""
+"""All measurements of docs/streaming.md: bodies of any size through the queue."""
+
+from benchmarks.streaming.command import main
+
+__all__ = ["main"]

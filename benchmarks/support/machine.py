@@ -1,4 +1,4 @@
-"""What the measurements ran on, and which programs they need."""
+"""The machine, the programs that benchmarks need, and this process's environment."""
 
 import os
 import platform
@@ -18,7 +18,7 @@ _MODULE_FOLDERS = ("/usr/lib/nginx/modules", "/usr/lib64/nginx/modules", "/usr/s
 
 
 def machine_line() -> str:
-    """Say what this was measured on, and how busy it was before."""
+    """Return system, cores, load average and versions. Call it before the load, which changes the load average."""
     redis_version = _word_after("v=", [find_redis_server(), "--version"])
     packages = ", ".join(f"{package} {version(package)}" for package in _PACKAGES)
     return (
@@ -29,7 +29,7 @@ def machine_line() -> str:
 
 
 def programs_line() -> str:
-    """Say which versions of the other programs were used."""
+    """Return the versions of nginx, HAProxy and wrk."""
     nginx = _word_after("nginx/", ["nginx", "-v"])
     wrk = _first_word_with_digit(["wrk", "-v"])
     haproxy = _first_word_with_digit(["haproxy", "-v"]) if has_haproxy() else "none"
@@ -37,7 +37,7 @@ def programs_line() -> str:
 
 
 def require_programs() -> None:
-    """Raise ConfigurationError, naming what to install, unless there are wrk, and nginx with its echo module."""
+    """Raise ConfigurationError, with what to install, if wrk or nginx or nginx's echo module is missing."""
     missing = [program for program in ("wrk", "nginx") if shutil.which(program) is None]
     if not missing and not echo_module().is_file():
         missing = ["nginx's echo module"]
@@ -46,33 +46,33 @@ def require_programs() -> None:
 
 
 def has_haproxy() -> bool:
-    """Tell whether HAProxy can be compared with; without it that contender is left out."""
+    """Return whether HAProxy is installed; without it, nothing is compared with it."""
     return shutil.which("haproxy") is not None
 
 
 def echo_module() -> Path:
-    """Give where nginx's echo module is, or would be."""
+    """Return the path of nginx's echo module, or where it would be."""
     places = [Path(folder) / "ngx_http_echo_module.so" for folder in _MODULE_FOLDERS]
     return next((place for place in places if place.is_file()), places[0])
 
 
 def prepare_process() -> None:
-    """Forget settings of the caller's shell, which must not change what is measured; allow as many files as may be."""
+    """Remove the gateway's settings of the caller's shell from the environment, and raise the limit of open files."""
     for name in [name for name in os.environ if name.startswith(PREFIX)]:
         del os.environ[name]
     most_files = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (most_files, most_files))
 
 
-def _word_after(mark: str, command: list[str]) -> str:
-    words = (word for word in _said(command).split() if word.startswith(mark))
-    return next((word.removeprefix(mark) for word in words), "of unknown version")
+def _word_after(prefix: str, command: list[str]) -> str:
+    words = (word for word in _output(command).split() if word.startswith(prefix))
+    return next((word.removeprefix(prefix) for word in words), "of unknown version")
 
 
 def _first_word_with_digit(command: list[str]) -> str:
-    return next((word for word in _said(command).split() if any(map(str.isdigit, word))), "of unknown version")
+    return next((word for word in _output(command).split() if any(map(str.isdigit, word))), "of unknown version")
 
 
-def _said(command: list[str]) -> str:
-    done = subprocess.run(command, capture_output=True, text=True, check=False)  # wrk -v ends with 1
+def _output(command: list[str]) -> str:
+    done = subprocess.run(command, capture_output=True, text=True, check=False)  # wrk -v exits with 1
     return done.stdout + done.stderr

@@ -1,125 +1,116 @@
-"""The ways to the target that are compared: all of them run at once, and one of them is under load at a time."""
+"""The ways to the target that are compared. All of them run at once, and one at a time is under load."""
 
 import os
-import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
 from typing import IO
 
-from benchmarks.load.wrk import Load, Loaded, load, loading
-from benchmarks.support.machine import has_haproxy
-from benchmarks.support.programs import tail_shown_on_failure
+from benchmarks.load import LoadResult, RunningLoad, run_load, running_load
+from benchmarks.support import has_haproxy
+from benchmarks.systems.gateway_stack import GatewayStack, running_gateway_stack, running_stack_of_stock_workers
 from benchmarks.systems.haproxy import running_haproxy
-from benchmarks.systems.nginx import Target, running_reverse_proxy, running_target
-from benchmarks.systems.paths import PLAIN, PRIORITIES, QUEUE, Priority, path_of
-from benchmarks.systems.stack import Stack, running_ours, running_stock
+from benchmarks.systems.nginx_proxy import running_nginx_proxy
+from benchmarks.systems.nginx_target import NginxTarget, running_nginx_target
+from benchmarks.systems.paths import PASS_THROUGH_PREFIX, PRIORITIES, QUEUE_PREFIX, Priority, path_of
 
+# The names stand in the tables and in docs/performance.json.
 DIRECT, NGINX, HAPROXY = "direct", "nginx", "HAProxy"
-HAPROXY_ALONE = "HAProxy, one thread"
-"""As it comes, HAProxy has a thread for each core, and on two cores they stand in each other's way at its queue."""
-PASSED, QUEUED, STOCK = "our pass-through", "our queue", "our queue, stock rq workers"
-QUEUED_ON_CORES = "our queue, a worker process for each core"
-"""With as many slots in all. Like HAProxy's threads they share the work of one moment."""
-ALL = (DIRECT, NGINX, HAPROXY, PASSED, QUEUED, STOCK)
-_PAUSE_SECONDS = 0.2  # in which a proxy lets go of what its clients left behind
+HAPROXY_ONE_THREAD = "HAProxy, one thread"
+"""By default HAProxy has a thread for each core. On two cores they hinder each other at its queue."""
+PASS_THROUGH, QUEUE, QUEUE_ON_STOCK_WORKERS = "our pass-through", "our queue", "our queue, stock rq workers"
+QUEUE_ON_ALL_CORES = "our queue, a worker process for each core"
+"""With the same number of slots in total."""
+ALL_CONTENDERS = (DIRECT, NGINX, HAPROXY, PASS_THROUGH, QUEUE, QUEUE_ON_STOCK_WORKERS)
+_PAUSE_SECONDS = 0.2  # in which a proxy closes the connections of the last load
 
 
 @dataclass(frozen=True, slots=True)
-class Way:
-    """One way to the target: its name in the tables, and where it is asked."""
+class Contender:
+    """One way to the target: its name in the tables, its URL, and the prefix of the paths that it is sent."""
 
     name: str
     url: str
     prefix: str
-    settle: Callable[[], None]
-    """Returns once nothing is left of the load before."""
+    wait_until_idle: Callable[[], None]
+    """Returns once no request of the last load is left. Raises TimeoutError."""
     processes: Mapping[str, Sequence[int]] = field(default_factory=dict)
-    """What carries its requests: process ids by name; without clients and target."""
+    """The processes that forward its requests: ids by name, without clients and target."""
     redis_socket: str | None = None
 
-    def load(
+    def run_load(
         self, service_ms: int, connections: int, seconds: int, priorities: tuple[Priority, ...] = PRIORITIES
-    ) -> Loaded:
-        """Put load on, of these priorities in turn, and give what was seen; the way is idle again then."""
-        seen = load(self.url, self.paths(service_ms, priorities), connections, seconds)
-        self.settle()
-        return seen
+    ) -> LoadResult:
+        """Send load of these priorities in turn, wait until it is idle again, and return the results."""
+        result = run_load(self.url, self._paths(service_ms, priorities), connections, seconds)
+        self.wait_until_idle()
+        return result
 
     @contextmanager
-    def loading(
+    def running_load(
         self, service_ms: int, connections: int, seconds: int, priorities: tuple[Priority, ...] = PRIORITIES
-    ) -> Iterator[Load]:
-        """Put load on beside what the block does; end it with the block."""
-        with loading(self.url, self.paths(service_ms, priorities), connections, seconds) as running:
-            yield running
+    ) -> Iterator[RunningLoad]:
+        """Send load during the block, for this time at most."""
+        with running_load(self.url, self._paths(service_ms, priorities), connections, seconds) as load:
+            yield load
 
-    def paths(self, service_ms: int, priorities: tuple[Priority, ...] = PRIORITIES) -> list[str]:
-        """Give the paths that ask for such a service."""
+    def _paths(self, service_ms: int, priorities: tuple[Priority, ...]) -> list[str]:
         return [path_of(self.prefix, priority, service_ms) for priority in priorities]
 
 
 @contextmanager
-def measuring() -> Iterator[IO[bytes]]:
-    """Have a file that parts write to while the block lasts; its end is shown on stderr if the block raises."""
-    with tempfile.TemporaryFile() as output, tail_shown_on_failure(output):
-        yield output
+def running_contenders(
+    output: IO[bytes], slots: int, names: tuple[str, ...] = ALL_CONTENDERS, *, with_log: bool = False
+) -> Iterator[tuple[NginxTarget, dict[str, Contender]]]:
+    """Run the target and these contenders, each with this number of slots; without HAProxy if it is not installed.
 
-
-@contextmanager
-def running_ways(
-    output: IO[bytes], slots: int, names: tuple[str, ...] = ALL, *, keeps_log: bool = False
-) -> Iterator[tuple[Target, dict[str, Way]]]:
-    """Run the target and these ways to it, each with so many slots; HAProxy is left out where there is none.
-
-    Our pass-through is a path of the same gateway that our queue has.
+    Our pass-through and our queue are paths of the same gateway.
     """
-    with ExitStack() as parts:
-        target = parts.enter_context(running_target(output, keeps_log=keeps_log))
-        ways = [Way(DIRECT, target.url, QUEUE, _pause)] if DIRECT in names else []
+    with ExitStack() as processes:
+        target = processes.enter_context(running_nginx_target(output, with_log=with_log))
+        contenders = [Contender(DIRECT, target.url, QUEUE_PREFIX, _pause)] if DIRECT in names else []
         if NGINX in names:
-            url, pid = parts.enter_context(running_reverse_proxy(target.url, output))
-            ways.append(Way(NGINX, url, QUEUE, _pause, {"nginx": [pid]}))
-        if HAPROXY in names and has_haproxy():
-            url, pid = parts.enter_context(running_haproxy(target.url, slots, output))
-            ways.append(Way(HAPROXY, url, QUEUE, _pause, {"HAProxy": [pid]}))
-        if HAPROXY_ALONE in names and has_haproxy():
-            url, pid = parts.enter_context(running_haproxy(target.url, slots, output, threads=1))
-            ways.append(Way(HAPROXY_ALONE, url, QUEUE, _pause, {"HAProxy": [pid]}))
-        if PASSED in names or QUEUED in names:
-            ours = _ours(parts.enter_context(running_ours(target.url, output, slots)))
-            ways += [way for way in ours if way.name in names]
-        if QUEUED_ON_CORES in names:
-            stack = parts.enter_context(running_ours(target.url, output, slots, workers=worker_processes(slots)))
-            ways.append(replace(_ours(stack)[-1], name=QUEUED_ON_CORES))
-        if STOCK in names:
-            stock = parts.enter_context(running_stock(target.url, output, slots))
-            settle = partial(_settle, stock)
-            ways.append(Way(STOCK, stock.urls[0], QUEUE, settle, stock.processes, stock.redis_socket))
-        yield target, {way.name: way for way in ways}
+            url, pid = processes.enter_context(running_nginx_proxy(target.url, output))
+            contenders.append(Contender(NGINX, url, QUEUE_PREFIX, _pause, {"nginx": [pid]}))
+        for name, threads in ((HAPROXY, None), (HAPROXY_ONE_THREAD, 1)):
+            if name in names and has_haproxy():
+                url, pid = processes.enter_context(running_haproxy(target.url, slots, output, threads))
+                contenders.append(Contender(name, url, QUEUE_PREFIX, _pause, {"HAProxy": [pid]}))
+        if PASS_THROUGH in names or QUEUE in names:
+            stack = processes.enter_context(running_gateway_stack(target.url, output, slots))
+            contenders += [one for one in (_pass_through(stack), _queue(stack, QUEUE)) if one.name in names]
+        if QUEUE_ON_ALL_CORES in names:
+            workers = _worker_processes(slots)
+            stack = processes.enter_context(running_gateway_stack(target.url, output, slots, workers=workers))
+            contenders.append(_queue(stack, QUEUE_ON_ALL_CORES))
+        if QUEUE_ON_STOCK_WORKERS in names:
+            stack = processes.enter_context(running_stack_of_stock_workers(target.url, output, slots))
+            contenders.append(_queue(stack, QUEUE_ON_STOCK_WORKERS))
+        yield target, {one.name: one for one in contenders}
 
 
-def worker_processes(slots: int) -> int:
-    """Give how many worker processes there are where each core has one: fewer if slots cannot be shared out evenly."""
+def _worker_processes(slots: int) -> int:
+    """Return the number of cores, or the next smaller number by which the slots can be divided."""
     cores = os.cpu_count() or 1
     return max(count for count in range(1, cores + 1) if slots % count == 0)
 
 
-def _ours(stack: Stack) -> list[Way]:
-    settle, url = partial(_settle, stack), stack.urls[0]
-    only_gateway = {"gateway": stack.processes["gateway"]}
-    return [
-        Way(PASSED, url, PLAIN, settle, only_gateway),
-        Way(QUEUED, url, QUEUE, settle, stack.processes, stack.redis_socket),
-    ]
+def _queue(stack: GatewayStack, name: str) -> Contender:
+    idle = partial(_wait_until_idle, stack)
+    return Contender(name, stack.urls[0], QUEUE_PREFIX, idle, stack.processes, stack.redis_socket)
+
+
+def _pass_through(stack: GatewayStack) -> Contender:
+    idle = partial(_wait_until_idle, stack)
+    return Contender(PASS_THROUGH, stack.urls[0], PASS_THROUGH_PREFIX, idle, {"gateway": stack.processes["gateway"]})
 
 
 def _pause() -> None:
     time.sleep(_PAUSE_SECONDS)
 
 
-def _settle(stack: Stack) -> None:
+def _wait_until_idle(stack: GatewayStack) -> None:
     stack.wait_until_idle()
     _pause()

@@ -1,4 +1,4 @@
-"""HAProxy as priority gateway: what our queue is compared with, set up as somebody would who knows it well."""
+"""HAProxy as a priority gateway: what our queue is compared with, configured as somebody does who knows it well."""
 
 import os
 import tempfile
@@ -7,8 +7,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
-from benchmarks.support.programs import running_program
-from benchmarks.systems.paths import QUEUE
+from benchmarks.support import running_program
+from benchmarks.systems.paths import QUEUE_PREFIX
 from fast_priority.free_ports import free_port
 from fast_priority.stack import wait_until_answers
 
@@ -19,7 +19,7 @@ _MOST_CONNECTIONS = 4000
 def running_haproxy(
     target_url: str, slots: int, output: IO[bytes], threads: int | None = None
 ) -> Iterator[tuple[str, int]]:
-    """Run it with so many threads, or as it comes, with one for each core; give its URL and process id."""
+    """Run HAProxy with this number of threads, by default one for each core; return its URL and process id."""
     port = free_port()
     with tempfile.TemporaryDirectory(prefix="bench-haproxy-") as folder:
         config = Path(folder) / "haproxy.cfg"
@@ -47,7 +47,7 @@ defaults
 
 frontend gateway
     bind 127.0.0.1:{port} backlog 4096
-    http-request set-priority-class int(-1) if {{ path_beg {QUEUE}/high/ }}
+    http-request set-priority-class int(-1) if {{ path_beg {QUEUE_PREFIX}/high/ }}
     default_backend target
 
 backend target
