@@ -81,11 +81,11 @@ fuzz: $(VENV)/installed-dev ## Send changed heads and paths, beside uvicorn, ngi
 
 .PHONY: bench
 bench: $(VENV)/installed-dev ## Measure all of docs/performance.md; ARGS="--quick" for 4 minutes, "--write docs" to keep it
-	$(BIN)/python benchmarks/performance.py $(ARGS)
+	$(BIN)/python -m benchmarks performance $(ARGS)
 
 .PHONY: bench-check
 bench-check: $(VENV)/installed-dev ## Compare queue and pass-through, by ratios of one run; fails far beyond the usual
-	@$(BIN)/python benchmarks/check.py
+	@$(BIN)/python -m benchmarks check
 
 .PHONY: clean
 clean: ## Remove the virtual environment and all caches
