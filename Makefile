@@ -64,11 +64,11 @@ coverage: $(VENV)/installed-dev ## Run all the tests and show what they do not r
 	$(BIN)/coverage report --fail-under=90
 
 .PHONY: fidelity
-fidelity: $(VENV)/installed-dev ## Try on raw sockets what a client could tell; writes docs/fidelity.md, with HAProxy and nginx
+fidelity: $(VENV)/installed-dev ## Try on raw sockets what a client could tell; writes docs/evidence/fidelity.md, with HAProxy and nginx
 	$(BIN)/python -m tests.acceptance.fidelity
 
 .PHONY: failures
-failures: $(VENV)/installed-dev ## Inject every fault, ours and stock rq workers side by side; writes docs/failures.md
+failures: $(VENV)/installed-dev ## Inject every fault, ours and stock rq workers side by side; writes docs/evidence/failures.md
 	$(BIN)/python -m tests.chaos.table
 
 .PHONY: chaos
@@ -80,7 +80,7 @@ fuzz: $(VENV)/installed-dev ## Send changed heads and paths, beside uvicorn, ngi
 	$(BIN)/python -m tests.fuzz $(ARGS)
 
 .PHONY: bench
-bench: $(VENV)/installed-dev ## Measure all of docs/performance.md; ARGS="--quick" for 4 minutes, "--write docs" to keep it
+bench: $(VENV)/installed-dev ## Measure all of docs/evidence/performance.md; ARGS="--quick" for 4 minutes, "--write docs/evidence" to keep it
 	$(BIN)/python benchmarks/performance.py $(ARGS)
 
 .PHONY: bench-check

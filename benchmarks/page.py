@@ -1,4 +1,4 @@
-"""Puts results where they belong in docs/performance.md, beside it as JSON, and into its pictures.
+"""Puts results where they belong in docs/evidence/performance.md, beside it as JSON, and into its pictures.
 
 What a run has not measured stays as it was, so that parts can be measured anew one at a time.
 """

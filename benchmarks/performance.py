@@ -1,6 +1,6 @@
-"""How fast the gateway is, beside others and beside its bounds: all of docs/performance.md, measured by one command.
+"""How fast the gateway is, beside others and beside its bounds: all of docs/evidence/performance.md, measured by one command.
 
-Prints Markdown tables on stdout and its progress on stderr; `--write docs` puts tables, pictures and every single
+Prints Markdown tables on stdout and its progress on stderr; `--write docs/evidence` puts tables, pictures and every single
 figure into the documentation. Exits 1 if a bound does not hold or a figure does not count, 2 if something is missing.
 It takes about half an hour; --quick takes four, and its figures are good for nothing but trying.
 """

@@ -1,4 +1,4 @@
-"""The pictures of docs/performance.md, drawn from its figures; None where there are none."""
+"""The pictures of docs/evidence/performance.md, drawn from its figures; None where there are none."""
 
 from collections import defaultdict
 from collections.abc import Sequence

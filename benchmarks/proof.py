@@ -1,4 +1,4 @@
-"""Repeats what docs/proof.md shows, and writes its tables; each part can be run alone.
+"""Repeats what docs/evidence/proof.md shows, and writes its tables; each part can be run alone.
 
     python benchmarks/proof.py oracle      who is found out, and who is not: gateways with and without priorities
     python benchmarks/proof.py order       20 saturated runs of stacks of many shapes

@@ -1,4 +1,4 @@
-"""docs/failures.md, made of what the scenarios have seen."""
+"""docs/evidence/failures.md, made of what the scenarios have seen."""
 
 from collections.abc import Iterable, Sequence
 

@@ -1,4 +1,4 @@
-"""docs/fidelity.md, made of the cases and of what came of them."""
+"""docs/evidence/fidelity.md, made of the cases and of what came of them."""
 
 from collections.abc import Mapping, Sequence
 
@@ -11,13 +11,13 @@ _INTRODUCTION = """\
 # Fidelity
 
 A client should not be able to tell that a gateway stands between it and the target, except by the fields that say so,
-and by the [known limits](architecture.md#known-limits). Each row here is
+and by the [known limits](../internals/architecture.md#known-limits). Each row here is
 one attempt to tell: exact bytes from a raw client, exact bytes from a raw target, and a judge that looks at what
 arrived on both sides. `make fidelity` tries them all and writes this page; `make test` fails where ours is not right.
 
 ✓ is as it should be; words behind it say which of two right ways was taken. Words without it say what was seen instead.
 HAProxy and nginx stand here as plain reverse proxies, each with the few lines that
-[contenders.py](../tests/acceptance/fidelity/contenders.py) gives it; both can be told to do more. No request of theirs
+[contenders.py](../../tests/acceptance/fidelity/contenders.py) gives it; both can be told to do more. No request of theirs
 is judged by any test. Some rows ask for what this gateway chose to promise, where the RFCs leave a choice.
 """
 
