@@ -11,7 +11,7 @@ _INTRODUCTION = """\
 # Fidelity
 
 A client should not be able to tell that a gateway stands between it and the target, except by the fields that say so,
-and by the [known limits](../internals/architecture.md#known-limits). Each row here is
+and by the [known limits](../reference/known-limits.md). Each row here is
 one attempt to tell: exact bytes from a raw client, exact bytes from a raw target, and a judge that looks at what
 arrived on both sides. `make fidelity` tries them all and writes this page; `make test` fails where ours is not right.
 
