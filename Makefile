@@ -11,7 +11,7 @@ ALONE := tests/acceptance/test_ordering.py
 ALONE_TOO := tests/integration/test_locust_scenarios.py
 BIN := $(VENV)/bin
 UV := $(shell command -v uv 2>/dev/null)
-CHECKED := fast_priority mock_target loadtests benchmarks tests
+CHECKED := fast_priority mock_target loadtests benchmarks tests tools examples
 
 # uv where it is found, else venv and pip. Versions are the tested ones.
 ifdef UV
@@ -56,6 +56,10 @@ lint: $(VENV)/installed-dev ## Check style, types and layers
 format: $(VENV)/installed-dev ## Put the code into shape
 	$(BIN)/ruff check --fix $(CHECKED)
 	$(BIN)/ruff format $(CHECKED)
+
+.PHONY: docs
+docs: $(VENV)/installed-dev ## Write the parts of the documentation that the code decides: settings, errors, commands, keys
+	$(BIN)/python tools/write_docs.py
 
 .PHONY: coverage
 coverage: $(VENV)/installed-dev ## Run all the tests and show what they do not reach

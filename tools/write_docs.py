@@ -189,12 +189,12 @@ def _example(paragraph: str) -> str:
 
 
 def _default(value: Any) -> str:
-    if value is None or value == () or isinstance(value, bool) and not value:
-        return "off" if value is False else ""
-    if value is True:
-        return "on"
+    if isinstance(value, bool):
+        return "on" if value else "off"
     if isinstance(value, tuple):
         value = ",".join(value)
+    if value is None or value == "":
+        return ""
     return f"`{value.value if isinstance(value, Enum) else value}`"
 
 
