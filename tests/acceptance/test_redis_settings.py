@@ -140,7 +140,7 @@ def test_a_certificate_is_always_verified(tmp_path: Path, certificates: Certific
 
 
 def test_a_user_with_few_rights_is_enough(tmp_path: Path) -> None:
-    """The ACL line of docs/reference/redis.md is enough for gateway and workers, stock ones too; nothing is denied them."""
+    """The ACL line of docs/reference/redis.md is enough for gateways and workers, stock ones too."""
     port = free_port()
     with Redis(port=port) as redis, redis_server(tmp_path / "redis", "--port", str(port), look=redis):
         redis.execute_command("ACL", "SETUSER", "gate", "on", f">{SECRET}", *RIGHTS.split())
