@@ -108,7 +108,7 @@ def test_the_target_learns_what_the_client_used(proxy: Proxy) -> None:
 
 def test_an_event_comes_when_it_is_sent(proxy: Proxy, stack: Stack) -> None:
     """Below /events/ nginx holds nothing back: a piece arrives while the target still sends the others."""
-    with proxy.client.stream("GET", "/events/1?mock_dribble=3,30&mock_size=3000") as response:
+    with proxy.client.stream("GET", "/events/1?mock_dribble=3,9&mock_size=3000") as response:
         assert response.status_code == 200
         assert next(response.iter_raw())
         assert stack.in_flight() == 1
