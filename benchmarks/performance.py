@@ -1,6 +1,6 @@
-"""How fast the gateway is, beside others and beside its bounds: all of docs/evidence/performance.md, measured by one command.
+"""How fast the gateway is, beside others and beside its bounds: docs/evidence/performance.md, by one command.
 
-Prints Markdown tables on stdout and its progress on stderr; `--write docs/evidence` puts tables, pictures and every single
+Prints Markdown tables on stdout and its progress on stderr; `--write docs/evidence` puts tables, pictures and every
 figure into the documentation. Exits 1 if a bound does not hold or a figure does not count, 2 if something is missing.
 It takes about half an hour; --quick takes four, and its figures are good for nothing but trying.
 """
@@ -103,7 +103,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--only", action="append", choices=_PARTS, help="this part; may be given several times [all]")
     parser.add_argument("--quick", action="store_true", help="small and short, to see that everything works")
     parser.add_argument("--rounds", type=positive, help="how often everything is measured")
-    parser.add_argument("--write", metavar="FOLDER", help="put the results into the documentation in this folder")
+    parser.add_argument("--write", metavar="FOLDER", help="write the results into this folder: docs/evidence")
     return parser.parse_args()
 
 
