@@ -155,7 +155,7 @@ def tree() -> str:
         shown = inside.parent if inside.name == "__init__.py" else inside
         if shown == Path():
             continue
-        name = f"{shown}/" if inside.name == "__init__.py" else inside.name
+        name = f"{shown.name}/" if inside.name == "__init__.py" else inside.name
         indent = "  " * (len(shown.parts) - 1)
         docstring = ast.get_docstring(ast.parse(path.read_text())) or ""
         lines.append(f"{indent + name:<28} {docstring.partition(chr(10))[0]}".rstrip())
