@@ -56,7 +56,7 @@ class LoadResult:
         return self.requests / self.seconds
 
     def as_dict(self) -> dict[str, Any]:
-        """Return all values, as docs/performance.json has them."""
+        """Return all values, as docs/evidence/performance.json has them."""
         return asdict(self) | {"per_second": self.per_second}
 
 

@@ -17,7 +17,7 @@ QUEUE_STAGES = (
     "gateway: hears, answers",
 )
 PASS_THROUGH_STAGES = ("gateway: reads, sends", "target", "gateway: reads, answers")
-"""These names stand in docs/performance.json."""
+"""These names stand in docs/evidence/performance.json."""
 _LINE = re.compile(r'^\+?(\d+\.\d+) \[\d+ lua\] "(\w+)" (.*)$')
 _EVENTS = (("submitted", "push", '"rq:queue:'), ("claimed", "hset", '"started"'), ("published", "push", ":inbox:"))
 

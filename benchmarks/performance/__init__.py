@@ -1,4 +1,4 @@
-"""All measurements of docs/performance.md. Each part is a file; `parts` lists them."""
+"""All measurements of docs/evidence/performance.md. Each part is a file; `parts` lists them."""
 
 from benchmarks.performance.command import measure, performance
 

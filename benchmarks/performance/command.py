@@ -1,4 +1,4 @@
-"""The commands `performance` and `measure`: all parts of docs/performance.md, or some of them."""
+"""The commands `performance` and `measure`: all parts of docs/evidence/performance.md, or some of them."""
 
 import argparse
 from collections.abc import Collection, Sequence
@@ -32,7 +32,7 @@ def performance(arguments: Sequence[str] | None = None) -> int:
     """Measure all parts, or those of --only, and return the exit status."""
     parser = _parser(
         "performance",
-        "Measure everything in docs/performance.md: our gateway beside other servers and beside its bounds.\n"
+        "Measure everything in docs/evidence/performance.md: our gateway beside other servers and beside its bounds.\n"
         "It takes about half an hour. --quick takes 4 minutes, to see that everything works.",
     )
     parser.add_argument("--only", action="append", choices=PARTS, help="measure this part; can be repeated [all parts]")
@@ -42,7 +42,7 @@ def performance(arguments: Sequence[str] | None = None) -> int:
 
 def measure(arguments: Sequence[str] | None = None) -> int:
     """Measure the named parts, and return the exit status."""
-    parser = _parser("measure", "Measure some parts of docs/performance.md, each on its own.")
+    parser = _parser("measure", "Measure some parts of docs/evidence/performance.md, each on its own.")
     parser.add_argument("parts", nargs="+", choices=PARTS, metavar="PART", help="part to measure, see below")
     options = parser.parse_args(arguments)
     return exit_status(lambda: _run(options.parts, options))

@@ -1,4 +1,4 @@
-"""Writes results into docs/performance.md, docs/performance.json and the pictures of the page.
+"""Writes results into docs/evidence/performance.md, docs/evidence/performance.json and the pictures of the page.
 
 Parts that a run did not measure stay as they were, so each part can be measured alone.
 """

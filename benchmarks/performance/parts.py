@@ -1,4 +1,4 @@
-"""The parts of docs/performance.md, in their order: each can be measured alone."""
+"""The parts of docs/evidence/performance.md, in their order: each can be measured alone."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

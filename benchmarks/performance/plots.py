@@ -1,4 +1,4 @@
-"""The pictures of docs/performance.md, drawn from docs/performance.json."""
+"""The pictures of docs/evidence/performance.md, drawn from docs/evidence/performance.json."""
 
 from collections import defaultdict
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ from benchmarks.performance.costs import PROCESSES
 from benchmarks.systems import ALL_CONTENDERS, QUEUE
 
 Figures = Sequence[dict[str, Any]]
-"""Rows of docs/performance.json."""
+"""Rows of docs/evidence/performance.json."""
 
 _TEXT, _GRID = "#1b1f24", "#e3e6ea"
 _CONTENDER_COLOURS = dict(

@@ -1,4 +1,4 @@
-"""What one part of docs/performance.md measured."""
+"""What one part of docs/evidence/performance.md measured."""
 
 import math
 from dataclasses import dataclass, field, replace
@@ -17,7 +17,7 @@ class Report:
     findings: list[Finding] = field(default_factory=list)
     tables: dict[str, str] = field(default_factory=dict)
     figures: list[dict[str, Any]] = field(default_factory=list)
-    """The rows of docs/performance.json."""
+    """The rows of docs/evidence/performance.json."""
     errors: list[str] = field(default_factory=list)
     """One line for each figure that does not count, and why."""
 

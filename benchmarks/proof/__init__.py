@@ -1,4 +1,4 @@
-"""Repeats what docs/proof.md shows, with `fast-priority loadtest check`."""
+"""Repeats what docs/evidence/proof.md shows, with `fast-priority loadtest check`."""
 
 from benchmarks.proof.command import main
 

@@ -1,4 +1,4 @@
-"""Repeats what docs/proof.md shows and prints its tables in Markdown, one part at a time.
+"""Repeats what docs/evidence/proof.md shows and prints its tables in Markdown, one part at a time.
 
   oracle   5 minutes: the check finds gateways without priorities, and no other; needs HAProxy
   order    12 minutes: 20 saturated runs of stacks of many shapes

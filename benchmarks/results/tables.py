@@ -12,12 +12,12 @@ def markdown_table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 
 def findings_table(findings: Sequence[Finding]) -> str:
-    """Return the findings of rounds, as docs/performance.md has them."""
+    """Return the findings of rounds, as docs/evidence/performance.md has them."""
     rows = [(one.label, one.bound, one.measured, one.verdict) for one in findings]
     return markdown_table(("", "asked", "median (least to most of the rounds)", ""), rows)
 
 
 def bounds_table(findings: Sequence[Finding]) -> str:
-    """Return findings and their bounds, as docs/streaming.md has them."""
+    """Return findings and their bounds, as docs/evidence/streaming.md has them."""
     rows = [f"| {one.label} | {one.bound} | {one.measured} | {one.verdict} |" for one in findings]
     return "\n".join(["| | bound | seen | |", "|---|---|---|---|", *rows])

@@ -1,4 +1,4 @@
-"""All measurements of docs/streaming.md: bodies of any size through the queue."""
+"""All measurements of docs/evidence/streaming.md: bodies of any size through the queue."""
 
 from benchmarks.streaming.command import main
 

@@ -16,7 +16,7 @@ from benchmarks.systems.nginx_proxy import running_nginx_proxy
 from benchmarks.systems.nginx_target import NginxTarget, running_nginx_target
 from benchmarks.systems.paths import PASS_THROUGH_PREFIX, PRIORITIES, QUEUE_PREFIX, Priority, path_of
 
-# The names stand in the tables and in docs/performance.json.
+# The names stand in the tables and in docs/evidence/performance.json.
 DIRECT, NGINX, HAPROXY = "direct", "nginx", "HAProxy"
 HAPROXY_ONE_THREAD = "HAProxy, one thread"
 """By default HAProxy has a thread for each core. On two cores they hinder each other at its queue."""

@@ -1,4 +1,4 @@
-"""The reports of docs/performance.md: what they store, and where it is written."""
+"""The reports of docs/evidence/performance.md: what they store, and where it is written."""
 
 import pytest
 
@@ -20,7 +20,7 @@ def test_a_figure_with_errors_does_not_count(capsys: pytest.CaptureFixture[str])
 
 
 def test_a_figure_has_the_fields_of_the_document() -> None:
-    """docs/performance.json stays comparable between versions."""
+    """docs/evidence/performance.json stays comparable between versions."""
     report = Report("ways")
     report.record(LoadResult(1000, 2.0, 0, 1.5, 9.0), way="our queue", service_ms=10, connections=1, round=0)
     assert report.figures == [
