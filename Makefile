@@ -11,7 +11,7 @@ ALONE := tests/acceptance/test_ordering.py
 ALONE_TOO := tests/integration/test_locust_scenarios.py
 BIN := $(VENV)/bin
 UV := $(shell command -v uv 2>/dev/null)
-CHECKED := fast_priority mock_target loadtests benchmarks tests
+CHECKED := fast_priority mock_target loadtests benchmarks tests tools examples
 
 # uv where it is found, else venv and pip. Versions are the tested ones.
 ifdef UV
@@ -57,6 +57,10 @@ format: $(VENV)/installed-dev ## Put the code into shape
 	$(BIN)/ruff check --fix $(CHECKED)
 	$(BIN)/ruff format $(CHECKED)
 
+.PHONY: docs
+docs: $(VENV)/installed-dev ## Write the parts of the documentation that the code decides: settings, errors, commands, keys
+	$(BIN)/python tools/write_docs.py
+
 .PHONY: coverage
 coverage: $(VENV)/installed-dev ## Run all the tests and show what they do not reach
 	$(BIN)/coverage erase
@@ -64,11 +68,11 @@ coverage: $(VENV)/installed-dev ## Run all the tests and show what they do not r
 	$(BIN)/coverage report --fail-under=90
 
 .PHONY: fidelity
-fidelity: $(VENV)/installed-dev ## Try on raw sockets what a client could tell; writes docs/fidelity.md, with HAProxy and nginx
+fidelity: $(VENV)/installed-dev ## Try on raw sockets what a client could tell; writes docs/evidence/fidelity.md, with HAProxy and nginx
 	$(BIN)/python -m tests.acceptance.fidelity
 
 .PHONY: failures
-failures: $(VENV)/installed-dev ## Inject every fault, ours and stock rq workers side by side; writes docs/failures.md
+failures: $(VENV)/installed-dev ## Inject every fault, ours and stock rq workers side by side; writes docs/evidence/failures.md
 	$(BIN)/python -m tests.chaos.table
 
 .PHONY: chaos
@@ -80,12 +84,12 @@ fuzz: $(VENV)/installed-dev ## Send changed heads and paths, beside uvicorn, ngi
 	$(BIN)/python -m tests.fuzz $(ARGS)
 
 .PHONY: bench
-bench: $(VENV)/installed-dev ## Measure all of docs/performance.md; ARGS="--quick" for 4 minutes, "--write docs" to keep it
-	$(BIN)/python benchmarks/performance.py $(ARGS)
+bench: $(VENV)/installed-dev ## Measure all of docs/evidence/performance.md; ARGS="--quick" for 4 minutes, "--write docs/evidence" to keep it
+	$(BIN)/python -m benchmarks performance $(ARGS)
 
 .PHONY: bench-check
 bench-check: $(VENV)/installed-dev ## Compare queue and pass-through, by ratios of one run; fails far beyond the usual
-	@$(BIN)/python benchmarks/check.py
+	@$(BIN)/python -m benchmarks check
 
 .PHONY: clean
 clean: ## Remove the virtual environment and all caches

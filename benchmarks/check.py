@@ -1,73 +1,74 @@
-"""Whether the queue still costs about what it did beside our own pass-through: two ratios of the same run, in 20 s.
+"""Compares queue and pass-through in the same run, in 20 s, and fails if the queue has become much slower.
 
-Needs nothing but this package and a Redis server. No duration is judged, and the bounds are so wide that a busy
-machine does not break them: what fails here has become much slower. Exits 1 if a bound does not hold, 2 if nothing
-was measured.
+It needs only this package and a Redis server. It judges two ratios and never a duration, with bounds so wide that a
+busy machine does not break them. Exit status: 0; 1 if a bound does not hold; 2 if nothing was measured.
 """
 
+import argparse
 import json
-import signal
 import subprocess
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
+from collections.abc import Iterator, Sequence
 
-# Run as a script, Python looks beside the file only.
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-
-from benchmarks.findings import Finding, at_least, at_most, findings_table, ratios, rotated, times
-from benchmarks.generator import Sample
-from benchmarks.machine import prepare_process
-from benchmarks.measure_request import running_traced_target
-from benchmarks.ours import running_ours
-from benchmarks.paths import PLAIN, QUEUE, path_of
-from benchmarks.ways import measuring
+from benchmarks.endpoints import Sample
+from benchmarks.results import Finding, at_least, at_most, findings_table, format_ratio, ratios, rotate
+from benchmarks.support import benchmark_process, captured_output, exit_status, prepare_process
+from benchmarks.systems import (
+    PASS_THROUGH_PREFIX,
+    QUEUE_PREFIX,
+    path_of,
+    running_gateway_stack,
+    running_traced_target,
+)
 from fast_priority.errors import ConfigurationError
-from fast_priority.local.child_processes import Part, running
+from fast_priority.local.child_processes import running
 
-MOST_OF_MEDIAN = 8.0
-"""One connection: most that the median through the queue may be, times pass-through's; it is 2.5 to 4."""
-LEAST_OF_RATE = 0.2
-"""64 connections: least that the queue may carry, times what pass-through does; it is 0.5 to 0.8."""
+MOST_MEDIAN_RATIO = 8.0
+"""One connection: most that the median through the queue may be, divided by pass-through's; usual is 2.5 to 4."""
+LEAST_RATE_RATIO = 0.2
+"""64 connections: least requests per second through the queue, divided by pass-through's; usual is 0.5 to 0.8."""
 _SLOTS, _CONNECTIONS, _ROUNDS = 16, 64, 3
 _SECONDS, _WARM_UP_SECONDS, _GENERATOR_SECONDS = 1.0, 0.3, 60.0
-_PREFIXES = (PLAIN, QUEUE)
+_PREFIXES = (PASS_THROUGH_PREFIX, QUEUE_PREFIX)
+Round = dict[str, tuple[Sample, Sample]]
+"""By prefix of the path: the samples on one connection, and on many."""
 
 
-def main() -> int:
-    """Measure, print, and give the exit status."""
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that the parts are ended, as after Ctrl-C
-    prepare_process()
-    try:
-        findings = list(judge(_measure()))
-    except (ConfigurationError, TimeoutError, subprocess.TimeoutExpired) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    print(findings_table(findings))
-    return 0 if all(finding.holds for finding in findings) else 1
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Measure, print the findings and return the exit status."""
+    argparse.ArgumentParser(
+        prog="python -m benchmarks check", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    ).parse_args(arguments)
+    return exit_status(_run)
 
 
-def judge(rounds: list[dict[str, tuple[Sample, Sample]]]) -> Iterator[Finding]:
-    """Judge rounds; each has, by prefix of the path, what one connection saw, and what many saw."""
+def judge(rounds: list[Round]) -> Iterator[Finding]:
+    """Return the findings of some rounds."""
     passed, queued = ([measured[prefix] for measured in rounds] for prefix in _PREFIXES)
     medians = ratios([one.median_ms for one, _ in queued], [one.median_ms for one, _ in passed])
-    yield at_most("one connection: median through the queue, times pass-through's", MOST_OF_MEDIAN, medians, times)
+    label = "one connection: median through the queue, times pass-through's"
+    yield at_most(label, MOST_MEDIAN_RATIO, medians, format_ratio)
     rates = ratios([many.completed_per_second for _, many in queued], [many.completed_per_second for _, many in passed])
-    what = f"{_CONNECTIONS} connections: requests per second through the queue, times pass-through's"
-    yield at_least(what, LEAST_OF_RATE, rates, times)
+    label = f"{_CONNECTIONS} connections: requests per second through the queue, times pass-through's"
+    yield at_least(label, LEAST_RATE_RATIO, rates, format_ratio)
     errors = sum(sample.errors for measured in rounds for pair in measured.values() for sample in pair)
     yield Finding("requests that failed", "0", str(errors), errors == 0)
 
 
-def _measure() -> list[dict[str, tuple[Sample, Sample]]]:
+def _run() -> int:
+    prepare_process()
+    findings = list(judge(_measure()))
+    print(findings_table(findings))
+    return 0 if all(finding.holds for finding in findings) else 1
+
+
+def _measure() -> list[Round]:
     with (
-        measuring() as output,
+        captured_output() as output,
         running_traced_target(output) as target_url,
-        running_ours(target_url, output, _SLOTS) as stack,
+        running_gateway_stack(target_url, output, _SLOTS) as stack,
     ):
         return [
-            {prefix: _load_both(stack.urls[0] + path_of(prefix, "low", 0)) for prefix in rotated(_PREFIXES, number)}
+            {prefix: _load_both(stack.urls[0] + path_of(prefix, "low", 0)) for prefix in rotate(_PREFIXES, number)}
             for number in range(_ROUNDS)
         ]
 
@@ -77,22 +78,12 @@ def _load_both(url: str) -> tuple[Sample, Sample]:
 
 
 def _load(url: str, connections: int) -> Sample:
-    with _generator(url, connections) as generator:
-        said, _ = generator.communicate(timeout=_SECONDS + _GENERATOR_SECONDS)
-    if generator.returncode != 0:
-        raise ConfigurationError(f"the load generator failed: {said.decode(errors='replace')}")
-    return Sample(**json.loads(said.splitlines()[-1]))
-
-
-@contextmanager
-def _generator(url: str, connections: int) -> Iterator["subprocess.Popen[bytes]"]:
-    arguments = (
-        str(Path(__file__).with_name("generator.py")), url, "--connections", str(connections),
-        "--seconds", str(_SECONDS), "--warm-up", str(_WARM_UP_SECONDS),
+    generator = benchmark_process(
+        "load generator", "generator", url, "--connections", str(connections), "--seconds", str(_SECONDS),
+        "--warm-up", str(_WARM_UP_SECONDS),
     )  # fmt: skip
-    with running(Part("load generator", arguments, {}), subprocess.PIPE) as process:
-        yield process
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+    with running(generator, subprocess.PIPE) as process:
+        output, _ = process.communicate(timeout=_SECONDS + _GENERATOR_SECONDS)
+    if process.returncode != 0:
+        raise ConfigurationError(f"the load generator failed: {output.decode(errors='replace')}")
+    return Sample(**json.loads(output.splitlines()[-1]))

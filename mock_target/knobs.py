@@ -1,7 +1,7 @@
 """The table of knobs: all that can be set of the mock's behaviour, by default, by route or by one request. Pure.
 
 Query parameters, request fields, the JSON of settings and routes, the command line's help, the page in the browser and
-docs/mock-target.md all come from this one table.
+docs/reference/mock-target.md all come from this one table.
 """
 
 from mock_target.behaviour import Behaviour, Fault, parse_dribble, parse_fault

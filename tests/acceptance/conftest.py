@@ -28,7 +28,14 @@ def stack(redis: Redis, redis_port: int, tmp_path: Path) -> Iterator[Stack]:
         yield fresh
 
 
-_LONGEST = ("test_oracle.py", "test_handshakes.py", "test_sentinel.py", "test_client_timeout.py", "test_ways_to_run.py")
+_LONGEST = (
+    "test_oracle.py",
+    "test_documented_commands.py",
+    "test_handshakes.py",
+    "test_sentinel.py",
+    "test_client_timeout.py",
+    "test_ways_to_run.py",
+)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

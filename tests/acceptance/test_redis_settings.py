@@ -21,7 +21,7 @@ RIGHTS = (
     "resetchannels ~rq:* &rq:pubsub:* -@all +@read +@write +@transaction +@pubsub +@connection "
     "-@dangerous +eval +evalsha +time +info +client|setname +client|info"
 )
-"""What docs/redis.md says is enough."""
+"""What docs/reference/redis.md says is enough."""
 
 NOT_BY_PORT = {"FAST_PRIORITY_REDIS_HOST": "", "FAST_PRIORITY_REDIS_PORT": ""}
 
@@ -140,7 +140,7 @@ def test_a_certificate_is_always_verified(tmp_path: Path, certificates: Certific
 
 
 def test_a_user_with_few_rights_is_enough(tmp_path: Path) -> None:
-    """The ACL line of docs/redis.md is enough for gateway and workers, stock ones too; nothing is denied them."""
+    """The ACL line of docs/reference/redis.md is enough for gateways and workers, stock ones too."""
     port = free_port()
     with Redis(port=port) as redis, redis_server(tmp_path / "redis", "--port", str(port), look=redis):
         redis.execute_command("ACL", "SETUSER", "gate", "on", f">{SECRET}", *RIGHTS.split())
@@ -155,7 +155,7 @@ def test_a_user_with_few_rights_is_enough(tmp_path: Path) -> None:
             # Redis 6.2 knows no rights to parts of CLIENT, of which redis-py asks one that is not needed.
             let_pass = {"client"} if redis.info("server")["redis_version"].startswith("6.") else set()
             assert {row["object"] for row in redis.acl_log()} <= let_pass
-            assert RIGHTS in (Path(__file__).parents[2] / "docs" / "redis.md").read_text()
+            assert RIGHTS in (Path(__file__).parents[2] / "docs" / "reference" / "redis.md").read_text()
 
 
 def test_a_node_of_a_cluster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,4 +1,4 @@
-"""docs/failures.md, made of what the scenarios have seen."""
+"""docs/evidence/failures.md, made of what the scenarios have seen."""
 
 from collections.abc import Iterable, Sequence
 
@@ -6,26 +6,26 @@ from tests.chaos.failures import FAULTS, STAGES
 from tests.chaos.recording import LoadObservation, Observation
 
 _INTRODUCTION = """\
-# When something fails
+# Failures
 
-Each row is a fault that was injected for real into a running stack (processes killed and frozen, Redis restarted and
-hung, links cut by a proxy, clocks set), with requests under way at the stage that the row names. `make failures` runs
-all of them and writes this page; `make test` runs those of our own worker and fails where a promise is not kept. Behind
-each scenario stands one promise more: nothing of it stays in Redis, and every slot carries again.
+Each row is a fault that was injected for real into a running system (processes killed and frozen, Redis restarted and
+hung, connections cut by a proxy, clocks set), with requests under way at the stage that the row names. `make failures`
+runs all of them and writes this page; `make test` runs those of our own worker and fails where a promise is not kept.
+Each scenario also checks that nothing of it stays in Redis, and that every slot works afterwards.
 
-Each fault comes under load: 20 short requests and small transfers a second, and a long upload and a long download in
-their midst. Of each request of the load this is judged, whatever the fault:
+Each fault comes under load: 20 short requests and small transfers a second, with a long upload and a long download.
+Each request of the load is judged, whatever the fault:
 
 - it is answered once, and its content is right: of an upload by its checksum, of a download byte by byte;
 - a POST reaches the target once at most, a GET twice at most;
 - a POST that is answered 503 with `Retry-After` has not reached the target, and does not reach it later;
 - a 502 `request-lost` has no `Retry-After`.
 
-Beside that, the load is answered 200 and whole, unless the promise of the scenario says otherwise. Its answers are in
-[the second table](#the-load-meanwhile).
+Apart from that, the load is answered 200 and complete, unless the promise of the scenario allows something else. Its
+answers are in [the second table](#the-load-meanwhile).
 
 GET and POST stand for all methods: PUT, DELETE, HEAD, OPTIONS and TRACE are idempotent as GET is; PATCH is not.
-"Seconds" are from sending the request to the end of its answer, with whatever the target took for it (0 to 4 s).
+"Seconds" are from sending the request to the end of its response, with the time at the target (0 to 4 s).
 "Attempts" is how many times the request reached the target. Several values are those of several requests.
 The times are those of one run on one machine, and promise nothing beyond what the promise says.
 """

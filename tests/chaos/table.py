@@ -1,4 +1,4 @@
-"""Run every scenario and write docs/failures.md: `python -m tests.chaos.table`, or `make failures`."""
+"""Run every scenario and write docs/evidence/failures.md: `python -m tests.chaos.table`, or `make failures`."""
 
 import os
 import subprocess
@@ -11,7 +11,7 @@ from tests.chaos.recording import FILE_VARIABLE, read_loads, read_observations
 
 _HERE = Path(__file__).parent
 _REPOSITORY = _HERE.parents[1]
-_PAGE = _REPOSITORY / "docs" / "failures.md"
+_PAGE = _REPOSITORY / "docs" / "evidence" / "failures.md"
 _STOCK = _HERE / "stock_rq_worker.py"
 
 

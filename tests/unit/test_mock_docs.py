@@ -1,4 +1,4 @@
-"""docs/mock-target.md tells of everything there is."""
+"""docs/reference/mock-target.md tells of everything there is."""
 
 import re
 from pathlib import Path
@@ -11,7 +11,7 @@ from mock_target.knob import Knob
 from mock_target.knobs import FAULTS, KNOBS, KNOBS_BY_NAME
 from tests.unit.mock_rig import client_of
 
-DOCUMENT = (Path(__file__).parents[2] / "docs" / "mock-target.md").read_text()
+DOCUMENT = (Path(__file__).parents[2] / "docs" / "reference" / "mock-target.md").read_text()
 
 
 def row_of(knob: Knob) -> str:

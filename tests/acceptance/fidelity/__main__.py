@@ -1,4 +1,4 @@
-"""Try every case on every contender, and write docs/fidelity.md: `python -m tests.acceptance.fidelity`."""
+"""Try every case on every contender, and write docs/evidence/fidelity.md: `python -m tests.acceptance.fidelity`."""
 
 import sys
 import tempfile
@@ -9,7 +9,7 @@ from tests.acceptance.fidelity.contenders import OTHERS, OURS, NotInstalled, Sta
 from tests.acceptance.fidelity.page import Column, key_of, render
 from tests.acceptance.fidelity.runner import verdict_of
 
-PAGE = Path(__file__).parents[3] / "docs" / "fidelity.md"
+PAGE = Path(__file__).parents[3] / "docs" / "evidence" / "fidelity.md"
 
 
 def main() -> int:

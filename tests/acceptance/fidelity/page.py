@@ -1,4 +1,4 @@
-"""docs/fidelity.md, made of the cases and of what came of them."""
+"""docs/evidence/fidelity.md, made of the cases and of what came of them."""
 
 from collections.abc import Mapping, Sequence
 
@@ -10,15 +10,15 @@ Column = Mapping[str, Verdict] | str
 _INTRODUCTION = """\
 # Fidelity
 
-A client should not be able to tell that a gateway stands between it and the target, except by the fields that say so,
-and by the [known limits](architecture.md#known-limits). Each row here is
-one attempt to tell: exact bytes from a raw client, exact bytes from a raw target, and a judge that looks at what
-arrived on both sides. `make fidelity` tries them all and writes this page; `make test` fails where ours is not right.
+A client should not be able to notice the gateway between it and the target, except by the fields that name it and by
+the [known limits](../reference/known-limits.md). Each row here is one attempt to notice it: exact bytes from a raw
+client, exact bytes from a raw target, and a judgement of what arrived on both sides. `make fidelity` tries them all and
+writes this page; `make test` fails where our column is wrong.
 
-✓ is as it should be; words behind it say which of two right ways was taken. Words without it say what was seen instead.
-HAProxy and nginx stand here as plain reverse proxies, each with the few lines that
-[contenders.py](../tests/acceptance/fidelity/contenders.py) gives it; both can be told to do more. No request of theirs
-is judged by any test. Some rows ask for what this gateway chose to promise, where the RFCs leave a choice.
+✓ is right; words after it name which of two right ways was taken. Words without it are what was seen instead.
+HAProxy and nginx stand here as plain reverse proxies, each with the few lines in
+[contenders.py](../../tests/acceptance/fidelity/contenders.py); both can be configured to do more. No test judges them.
+Some rows ask for what this gateway chose to promise, where the RFCs leave a choice.
 """
 
 

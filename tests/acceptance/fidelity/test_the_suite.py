@@ -92,7 +92,7 @@ def test_every_path_that_is_sent_is_passed_through() -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_the_page_lists_every_case(name: str) -> None:
-    """Each case has its row in docs/fidelity.md; `make fidelity` writes it."""
+    """Each case has its row in docs/evidence/fidelity.md; `make fidelity` writes it."""
     assert any(line.startswith(row_start(name)) for line in PAGE.read_text().splitlines())
 
 

@@ -1,0 +1,37 @@
+"""What processes, Redis and the target did during a measurement."""
+
+from benchmarks.observation.memory_peak import REDIS, REDIS_DATA, MemoryPeak
+from benchmarks.observation.process_usage import resident_bytes
+from benchmarks.observation.redis_monitor import monitored_commands
+from benchmarks.observation.request_cost import RequestCost, measure_cost, script_microseconds
+from benchmarks.observation.request_stages import (
+    PASS_THROUGH_STAGES,
+    QUEUE_STAGES,
+    median_stages,
+    pass_through_stages,
+    queue_stages,
+    read_redis_events,
+)
+from benchmarks.observation.target_log import LOG_FORMAT, ServedRequest, busy_share, read_target_log, steady_span
+
+__all__ = [
+    "LOG_FORMAT",
+    "PASS_THROUGH_STAGES",
+    "QUEUE_STAGES",
+    "REDIS",
+    "REDIS_DATA",
+    "MemoryPeak",
+    "RequestCost",
+    "ServedRequest",
+    "busy_share",
+    "measure_cost",
+    "median_stages",
+    "monitored_commands",
+    "pass_through_stages",
+    "queue_stages",
+    "read_redis_events",
+    "read_target_log",
+    "resident_bytes",
+    "script_microseconds",
+    "steady_span",
+]

@@ -1,0 +1,71 @@
+"""Part `free`: our queue beside HAProxy and stock rq workers, with a target that answers at once."""
+
+from benchmarks.observation import measure_cost
+from benchmarks.performance.report import Report
+from benchmarks.performance.run_size import RunSize
+from benchmarks.performance.ways import SLOTS, warm_up
+from benchmarks.results import (
+    Spread,
+    at_least,
+    format_ratio,
+    informational,
+    markdown_table,
+    ratios,
+    rotate,
+    two_digits,
+)
+from benchmarks.support import captured_output, log_progress
+from benchmarks.systems import (
+    HAPROXY,
+    HAPROXY_ONE_THREAD,
+    QUEUE,
+    QUEUE_ON_STOCK_WORKERS,
+    Contender,
+    NginxTarget,
+    running_contenders,
+)
+
+_CONNECTIONS = 256
+_STOCK_WARM_UP_SECONDS = 4
+
+
+def measure_free(size: RunSize) -> Report:
+    """Compare requests per second on many connections."""
+    report, names = Report("free"), (HAPROXY, HAPROXY_ONE_THREAD, QUEUE, QUEUE_ON_STOCK_WORKERS)
+    rates: dict[str, list[float]] = {name: [] for name in names}
+    with captured_output() as output, running_contenders(output, SLOTS, names) as (target, contenders):
+        warm_up(contenders)
+        for number in range(size.rounds):
+            for name in rotate(list(contenders), number):
+                if name == QUEUE_ON_STOCK_WORKERS:
+                    rate = _measure_stock_workers(report, contenders[name], target, number, size.stock_seconds)
+                else:
+                    result = contenders[name].run_load(0, _CONNECTIONS, size.seconds)
+                    rate = report.record(result, way=name, connections=_CONNECTIONS, round=number).per_second
+                rates[name].append(rate)
+    label = f"target for free, {SLOTS} slots, {_CONNECTIONS} connections: requests per second through the queue"
+    if rates[HAPROXY]:
+        spread = ratios(rates[QUEUE], rates[HAPROXY])
+        report.findings.append(at_least(f"{label}, times HAProxy's priority queue", 0.5, spread, format_ratio))
+        spread = ratios(rates[QUEUE], rates[HAPROXY_ONE_THREAD])
+        report.findings.append(informational(f"{label}, times HAProxy's with one thread", spread, format_ratio))
+    spread = ratios(rates[QUEUE], rates[QUEUE_ON_STOCK_WORKERS])
+    report.findings.append(at_least(f"{label}, times stock rq workers", 50, spread, format_ratio))
+    rows = [[name, Spread.of(values).format(two_digits)] for name, values in rates.items() if values]
+    heads = (f"{_CONNECTIONS} connections, target for free", "requests per second")
+    report.tables["free"] = markdown_table(heads, rows)
+    return report
+
+
+def _measure_stock_workers(
+    report: Report, contender: Contender, target: NginxTarget, number: int, seconds: int
+) -> float:
+    """Return the requests per second that reach the target, once all stock workers are at work."""
+    with contender.running_load(0, _CONNECTIONS, _STOCK_WARM_UP_SECONDS + seconds + 30):
+        measure_cost(target.count_requests, {}, None, _STOCK_WARM_UP_SECONDS)
+        cost = measure_cost(target.count_requests, {}, None, seconds)
+    contender.wait_until_idle()
+    labels = {"part": "free", "way": contender.name, "round": number}
+    report.figures.append({**labels, "per_second": cost.per_second, "errors": 0})
+    log_progress(f"free: {contender.name}, round {number}: {cost.per_second:.1f}/s")
+    return cost.per_second

@@ -1,0 +1,85 @@
+"""Each command in the documentation works: it is run, or checked where it needs more than a test has."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.acceptance.documented import check, lines_of, reader_of
+from tests.documents import PAGES, REPOSITORY, Block, blocks_of, name_of
+from tests.harness import Stack
+
+WITH_COMMANDS = [page for page in PAGES if any(block.language == "sh" for block in blocks_of(page))]
+
+
+@pytest.mark.skipif(shutil.which("curl") is None, reason="the documentation sends its requests with curl")
+@pytest.mark.parametrize("page", WITH_COMMANDS, ids=name_of)
+def test_the_commands_of_a_page(stack: Stack, tmp_path: Path, page: Path) -> None:
+    """The commands of a page, typed in their order, start what they should, end with 0, and carry a request."""
+    with reader_of(stack, tmp_path) as reader:
+        for block in blocks_of(page):
+            if block.language == "sh":
+                reader.type_block(block)
+
+
+def test_pages_with_commands_are_found() -> None:
+    """The pages that people start with are among those whose commands are run."""
+    names = {name_of(page) for page in WITH_COMMANDS}
+    assert {"README.md", "docs/getting-started.md", "docs/deployment.md", "docs/operations.md", "docs/ci.md"} <= names
+
+
+def test_lines_are_read_as_a_shell_reads_them() -> None:
+    """Comments and line ends behind a backslash do not count, and a # within a word does."""
+    block = Block(REPOSITORY, 1, "sh", "# first\ncurl a#b \\\n  --fail   # the echo\n\nmake demo\n")
+    assert lines_of(block) == ["curl a#b --fail", "make demo"]
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        "make demmo",
+        "pip install '.[everything]'",
+        "pip install . -c missing.txt",
+        "docker run -e FAST_PRIORITY_TARGET=http://api fast-priority",
+        "docker run -p 8000:80 fast-priority",
+        "docker compose up --scale workers=3",
+        "kubectl delete -f examples/kubernetes/fast-priority.yaml",
+        "python -m benchmarks proof everything",
+        "unknown command",
+    ],
+)
+def test_a_wrong_command_is_found(wrong: str) -> None:
+    """A command with a wrong target, extra, file, variable, port or service is found, and so is an unknown one."""
+    with pytest.raises(AssertionError):
+        check(wrong)
+
+
+def test_the_demo_by_make() -> None:
+    """`make demo` runs the demo, with the environment that is installed here."""
+    environment = Path(sys.executable).parents[1]
+    made = [f"--assume-old={environment}/{name}" for name in ("installed-demo", "bin/python")]
+    command = ["make", *made, f"VENV={environment}", "demo", "SECONDS=3"]
+    ended = subprocess.run(
+        command, cwd=REPOSITORY, env={**os.environ}, capture_output=True, text=True, timeout=90, check=False
+    )
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    assert "PASSED, 0 inversions" in ended.stdout
+
+
+def test_the_workflow_to_copy() -> None:
+    """Each command of the workflow is right, and the slots that it judges are those that it starts."""
+    workflow = yaml.safe_load((REPOSITORY / "examples" / "ci" / "ordering.yml").read_text())
+    runs = [step["run"].removesuffix(" &") for step in workflow["jobs"]["ordering"]["steps"] if "run" in step]
+    installed, target, gateway, judged = runs
+    check(installed)
+    check(judged)
+    assert (target, "--target http://localhost:9000 --port 8080" in gateway) == (
+        "fast-priority mock-target --port 9000",
+        True,
+    )
+    assert "--workers 2 --concurrency 2" in gateway
+    assert "--slots 4" in judged
