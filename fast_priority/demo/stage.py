@@ -11,15 +11,15 @@ from typing import IO
 from fast_priority.demo.plan import Plan
 from fast_priority.errors import ConfigurationError
 from fast_priority.local.child_processes import (
-    Part,
-    gateway_part,
+    ChildProcess,
+    gateway_process,
     isolated,
     last_lines,
-    mock_target_part,
+    mock_target_process,
     running,
     wait_until_answers,
     wait_until_slots,
-    worker_part,
+    worker_process,
 )
 from fast_priority.local.free_ports import free_port
 from fast_priority.local.interruption import Interruption
@@ -68,7 +68,7 @@ def staged(plan: Plan, interruption: Interruption, tell: Callable[[str], None]) 
 def _start(plan: Plan, interruption: Interruption, parts: ExitStack, output: IO[bytes]) -> Stage:
     processes: dict[str, subprocess.Popen[bytes]] = {}
 
-    def start(part: Part, **own: str) -> None:
+    def start(part: ChildProcess, **own: str) -> None:
         processes[part.name] = parts.enter_context(running(isolated(part, **own), output, _STOP_SECONDS))
 
     def wait_for(name: str, url: str) -> None:
@@ -79,11 +79,11 @@ def _start(plan: Plan, interruption: Interruption, parts: ExitStack, output: IO[
     target, gateway = (f"http://{_HOST}:{port}" for port in (free_port(), free_port()))
     # The log need not last longer than until it is read again; a long one would be slow to read.
     log_size = int(_LOG_SECONDS * plan.capacity_per_second) + 4 * plan.burst
-    mock = mock_target_part(_port(target), plan.latency)
+    mock = mock_target_process(_port(target), plan.latency)
     start(mock, MOCK_TARGET_HOST=_HOST, MOCK_TARGET_LOG_SIZE=str(log_size))
     worker_processes = 2 if plan.slots % 2 == 0 else 1
-    start(worker_part(worker_processes, plan.slots // worker_processes, redis_socket))
-    start(gateway_part(target, _HOST, _port(gateway), redis_socket), FAST_PRIORITY_PRIO_BASE_PATHS=LOW_PATHS)
+    start(worker_process(worker_processes, plan.slots // worker_processes, redis_socket))
+    start(gateway_process(target, _HOST, _port(gateway), redis_socket), FAST_PRIORITY_PRIO_BASE_PATHS=LOW_PATHS)
     wait_for("mock target", f"{target}/health")
     wait_for("gateway", f"{gateway}/gateway_health/ready")
     stage = Stage(gateway, target, processes)

@@ -34,7 +34,7 @@ RedisPlace: TypeAlias = str | int | None
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class ChildProcess:
     """A process to start: its name, its arguments to Python, and variables for its environment."""
 
     name: str
@@ -43,7 +43,7 @@ class Part:
 
 
 @contextmanager
-def running(part: Part, output: IO[Any] | int | None = None, stop_seconds: float = _STOP_SECONDS) -> Iterator[
+def running(child: ChildProcess, output: IO[Any] | int | None = None, stop_seconds: float = _STOP_SECONDS) -> Iterator[
     "subprocess.Popen[bytes]"
 ]:  # fmt: skip
     """Run a process while the block lasts. Then end it with SIGTERM, or after `stop_seconds` with SIGKILL.
@@ -52,8 +52,8 @@ def running(part: Part, output: IO[Any] | int | None = None, stop_seconds: float
     """
     # A session of its own: Ctrl-C reaches only this process, which then stops the others in their order.
     process = subprocess.Popen(  # noqa: S603 - this interpreter, on this package
-        [sys.executable, *part.arguments],
-        env={**os.environ, **part.environment},
+        [sys.executable, *child.arguments],
+        env={**os.environ, **child.environment},
         stdin=subprocess.DEVNULL,
         stdout=output,
         stderr=subprocess.STDOUT if output is not None else None,
@@ -136,34 +136,34 @@ def answers(url: str) -> bool:
         return False
 
 
-def isolated(part: Part, **own: str) -> Part:
+def isolated(child: ChildProcess, **own: str) -> ChildProcess:
     """Return the process with its own settings and these only: no other variable and no `.env` changes one."""
     # An empty variable counts as not set.
     unset = {f"{PREFIX}{name.upper()}": "" for name in Settings.model_fields} | {f"{PREFIX}WORKER": ""}
-    return replace(part, environment={**unset, **own, **part.environment})
+    return replace(child, environment={**unset, **own, **child.environment})
 
 
-def gateway_part(target_url: str, host: str, port: int, redis_at: RedisPlace, **environment: str) -> Part:
+def gateway_process(target_url: str, host: str, port: int, redis_at: RedisPlace, **environment: str) -> ChildProcess:
     """Return a gateway with this Redis."""
-    return Part(
+    return ChildProcess(
         "gateway",
         ("-m", "fast_priority", "gateway", "--target", target_url, "--host", host, "--port", str(port)),
         {**_where(redis_at), **environment},
     )
 
 
-def worker_part(processes: int, concurrency: int, redis_at: RedisPlace, **environment: str) -> Part:
+def worker_process(processes: int, concurrency: int, redis_at: RedisPlace, **environment: str) -> ChildProcess:
     """Return workers with this Redis."""
-    return Part(
+    return ChildProcess(
         "workers",
         ("-m", "fast_priority", "worker", "--workers", str(processes), "--concurrency", str(concurrency)),
         {**_where(redis_at), **environment},
     )
 
 
-def mock_target_part(port: int, latency: str) -> Part:
+def mock_target_process(port: int, latency: str) -> ChildProcess:
     """Return a mock target on loopback."""
-    return Part("mock target", ("-m", "mock_target", "--port", str(port), "--latency", latency), {})
+    return ChildProcess("mock target", ("-m", "mock_target", "--port", str(port), "--latency", latency), {})
 
 
 def _where(redis_at: RedisPlace) -> dict[str, str]:

@@ -8,7 +8,7 @@ from types import FrameType
 import typer
 
 from fast_priority.errors import ConfigurationError
-from fast_priority.local.child_processes import gateway_part, running, wait_until_answers, worker_part
+from fast_priority.local.child_processes import gateway_process, running, wait_until_answers, worker_process
 from fast_priority.local.redis_server import embedded_redis
 from fast_priority.server import check_port_is_free
 from fast_priority.settings import Settings
@@ -34,10 +34,10 @@ def run_standalone(settings: Settings, *, embed_redis: bool) -> None:
             # Another Redis: gateway and workers read its settings themselves, and no secret is passed to them.
             redis_socket = processes.enter_context(embedded_redis()) if embed_redis else None
             workers = processes.enter_context(
-                running(worker_part(settings.worker_processes, settings.worker_concurrency, redis_socket))
+                running(worker_process(settings.worker_processes, settings.worker_concurrency, redis_socket))
             )
-            part = gateway_part(policy.base_url, settings.host, settings.port, redis_socket)
-            gateway = processes.enter_context(running(part, stop_seconds=settings.drain_seconds + _LAST_SECONDS))
+            child = gateway_process(policy.base_url, settings.host, settings.port, redis_socket)
+            gateway = processes.enter_context(running(child, stop_seconds=settings.drain_seconds + _LAST_SECONDS))
             url = f"http://{_reachable(settings.host)}:{settings.port}"
             wait_until_answers(gateway, "gateway", f"{url}{settings.health_path}/ready")
             typer.echo(f"Fast Priority listens on {url} and forwards to {policy.base_url}. Ctrl-C ends it.")

@@ -9,15 +9,15 @@ from typing import IO
 
 from fast_priority.errors import ConfigurationError
 from fast_priority.local.child_processes import (
-    Part,
-    gateway_part,
+    ChildProcess,
+    gateway_process,
     isolated,
     last_lines,
-    mock_target_part,
+    mock_target_process,
     running,
     wait_until_answers,
     wait_until_slots,
-    worker_part,
+    worker_process,
 )
 from fast_priority.local.free_ports import free_port
 from fast_priority.local.interruption import Interruption
@@ -103,25 +103,26 @@ def own_stack(shape: Shape, interruption: Interruption) -> Iterator[Subject]:
 
 
 def _start(shape: Shape, interruption: Interruption, parts: ExitStack, output: IO[bytes]) -> Subject:
-    def start(part: Part, **own: str) -> "subprocess.Popen[bytes]":
+    def start(part: ChildProcess, **own: str) -> "subprocess.Popen[bytes]":
         return parts.enter_context(running(isolated(part, **own), output))
 
     def start_workers() -> "list[subprocess.Popen[bytes]]":
         return [
-            start(worker_part(processes, slots, redis_socket)) for slots, processes in shape.processes_by_slots.items()
+            start(worker_process(processes, slots, redis_socket))
+            for slots, processes in shape.processes_by_slots.items()
         ]
 
     redis_socket = parts.enter_context(embedded_redis())
     target_port = free_port()
     target_url = f"http://{_HOST}:{target_port}"
-    mock = start(mock_target_part(target_port, "0"), MOCK_TARGET_LOG_SIZE=_LOG_SIZE)
+    mock = start(mock_target_process(target_port, "0"), MOCK_TARGET_LOG_SIZE=_LOG_SIZE)
     with interruption.may_interrupt():
         wait_until_answers(mock, "mock target", f"{target_url}/health")
     workers = start_workers()
     ports = [free_port() for _ in range(shape.gateways)]
     urls = tuple(f"http://{_HOST}:{port}" for port in ports)
     gateways = [
-        start(gateway_part(target_url, _HOST, port, redis_socket), FAST_PRIORITY_PRIO_PATHS=shape.low_path)
+        start(gateway_process(target_url, _HOST, port, redis_socket), FAST_PRIORITY_PRIO_PATHS=shape.low_path)
         for port in ports
     ]
     with interruption.may_interrupt():

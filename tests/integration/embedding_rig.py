@@ -14,7 +14,7 @@ import uvicorn
 from fast_priority.app import create_app
 from fast_priority.broker import keys
 from fast_priority.gateway import GatewayApp
-from fast_priority.local.child_processes import wait_until, worker_part
+from fast_priority.local.child_processes import wait_until, worker_process
 from fast_priority.server.admission import ConnectionLimiter
 from fast_priority.server.graceful import GracefulServer
 from fast_priority.server.timeouts import ConnectionTimeouts
@@ -57,7 +57,7 @@ def everything_behind(directory: Path) -> Iterator[Behind]:
     """Run it."""
     with loopback_redis() as port, running_stack(port, directory) as stack:
         stack.start_mock()
-        stack.start(worker_part(1, 4, port))
+        stack.start(worker_process(1, 4, port))
         wait_until("the worker is there", lambda: bool(stack.redis.scard(keys.WORKERS)))
         yield Behind(stack)
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from fast_priority.local.child_processes import mock_target_part, running, wait_until, wait_until_answers
+from fast_priority.local.child_processes import mock_target_process, running, wait_until, wait_until_answers
 from fast_priority.local.free_ports import free_port
 from loadtests.mock import MockError, read_arrivals, read_settled_arrivals, reset_arrivals, wait_for_answer
 from tests.harness import scripted_target
@@ -19,7 +19,7 @@ def target(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     port = free_port()
     url = f"http://127.0.0.1:{port}"
     output: Path = tmp_path_factory.mktemp("target") / "output"
-    with output.open("wb") as file, running(mock_target_part(port, "0"), file) as process:
+    with output.open("wb") as file, running(mock_target_process(port, "0"), file) as process:
         wait_until_answers(process, "mock target", f"{url}/health")
         yield url
 

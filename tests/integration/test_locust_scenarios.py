@@ -18,7 +18,7 @@ import httpx
 import psutil
 import pytest
 
-from fast_priority.local.child_processes import mock_target_part, running, wait_until, wait_until_answers
+from fast_priority.local.child_processes import mock_target_process, running, wait_until, wait_until_answers
 from fast_priority.local.free_ports import free_port
 from loadtests import locustfile_path
 from loadtests.mock import ArrivalLog, read_arrivals, read_settled_arrivals, reset_arrivals
@@ -36,7 +36,7 @@ FLOOD = Sizing(4, 0.2, 2.0)
 def running_target(output_path: Path) -> Iterator[tuple[str, "subprocess.Popen[bytes]"]]:
     port = free_port()
     url = f"http://127.0.0.1:{port}"
-    with output_path.open("wb") as output, running(mock_target_part(port, "0"), output) as process:
+    with output_path.open("wb") as output, running(mock_target_process(port, "0"), output) as process:
         wait_until_answers(process, "mock target", f"{url}/health")
         yield url, process
 
