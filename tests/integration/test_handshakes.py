@@ -1,4 +1,4 @@
-"""A handshake at the target: what it may cost, when it is tried again, and what is left of it."""
+"""A handshake at the target: the slot that it holds, when it is tried again, and that nothing is left of it."""
 
 import gc
 import select
@@ -116,7 +116,7 @@ def find_worker_late(one: Asked) -> None:
 
 @pytest.mark.parametrize("end", [close_it, reset_it, lose_slot, find_worker_late])
 @pytest.mark.parametrize("answer", [SWITCH, DECLINE], ids=["agreed", "declined"])
-def test_what_came_to_nothing_is_tried_once_more(end: Callable[[Asked], None], answer: bytes) -> None:
+def test_a_failed_handshake_is_tried_once_more(end: Callable[[Asked], None], answer: bytes) -> None:
     """A target that closes, and a slot that is lost, before any of a response: the second attempt goes in front."""
     with asked() as one:
         one.target.accept(b"")
@@ -129,7 +129,7 @@ def test_what_came_to_nothing_is_tried_once_more(end: Callable[[Asked], None], a
 
 @pytest.mark.parametrize("end", [close_it, lose_slot])
 def test_there_is_no_third_attempt(end: Callable[[Asked], None]) -> None:
-    """What comes to nothing a second time is answered 502."""
+    """After a second failure, the response is a 502."""
     with asked() as one:
         for _ in range(2):
             one.target.accept(b"")
@@ -140,7 +140,7 @@ def test_there_is_no_third_attempt(end: Callable[[Asked], None]) -> None:
 
 
 def test_a_target_that_is_not_there_is_asked_twice() -> None:
-    """A connection that is refused is tried once more, as for a GET."""
+    """A connection that is refused is tried a second time, as for a GET."""
     slots = Slots()
     with tunnelled(free_port(), slots=slots) as port, connected(port) as client:
         client.sendall(HANDSHAKE)
@@ -211,7 +211,7 @@ class Answering(Slots):
 
 
 def test_a_worker_that_knows_no_permits() -> None:
-    """What the target has answered to a worker of an earlier release is the client's."""
+    """A worker of an earlier release sends the request itself; the client gets the response of the target."""
     with tunnelled(free_port(), slots=Answering()) as port, connected(port) as client:
         client.sendall(HANDSHAKE)
         assert read_through(client, b"\r\n\r\nno").startswith(b"HTTP/1.1 426 ")
@@ -227,7 +227,7 @@ class Granting(Slots):
 
 
 def test_a_permit_that_was_not_asked_for() -> None:
-    """A worker that answers an ordinary request with a permit is not believed, and the slot is not kept."""
+    """A permit in answer to an ordinary request is an error, and the slot is freed."""
     slots = Granting()
     with tunnelled(free_port(), slots=slots) as port, connected(port) as client:
         client.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
@@ -348,7 +348,7 @@ def is_reset_while_it_sends(connection: socket.socket) -> bool:
 
 
 def test_a_client_that_takes_nothing_is_given_up() -> None:
-    """What waits for a client that does not read is not kept for ever: both sides have a reset."""
+    """Data for a client that does not read is not kept for ever: both sides are reset."""
     with asked(client_timeout_seconds=0.5) as one:
         one.target.accept(SWITCH)
         assert is_reset_while_it_sends(one.target.connection)
@@ -383,7 +383,7 @@ def test_an_idle_tunnel_has_no_limit() -> None:
     with asked(client_timeout_seconds=0.1, timeout_seconds=0.1) as one:
         one.target.accept(SWITCH + b"hello")
         read_through(one.client, b"hello")
-        with asked(timeout_seconds=1.0) as clock:  # somebody else's handshake takes ten times as long
+        with asked(timeout_seconds=1.0) as clock:  # another handshake takes ten times as long
             clock.target.accept(b"")
             assert clock.status() == b"504"
         one.client.sendall(b"still there")

@@ -1,4 +1,4 @@
-"""Below a prefix, rules, own pages and target see the path without it, whoever put the prefix there."""
+"""Below a prefix, the rules, the own pages and the target get the path without it, wherever the prefix comes from."""
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor

@@ -251,36 +251,36 @@ RAISING: dict[str, type[BaseException]] = {"a bug": ZeroDivisionError, "its task
 
 
 def listened() -> tuple[Events, list[Any]]:
-    events, heard = Events(), list[Any]()
+    events, seen = Events(), list[Any]()
     for kind in KINDS:
-        events.subscribe(kind, heard.append)
-    return events, heard
+        events.subscribe(kind, seen.append)
+    return events, seen
 
 
 @pytest.mark.parametrize("way", WAYS)
 async def test_one_last_event(way: str) -> None:
     """It is the last of all events of the request, which begin with Received."""
     make, last = WAYS[way]
-    events, heard = listened()
+    events, seen = listened()
     await make().run(events)
-    assert [type(event) for event in heard if isinstance(event, LAST)] == [last]
-    assert (type(heard[0]), type(heard[-1])) == (Received, last)
-    assert len({id(event.scope) for event in heard}) == 1
+    assert [type(event) for event in seen if isinstance(event, LAST)] == [last]
+    assert (type(seen[0]), type(seen[-1])) == (Received, last)
+    assert len({id(event.scope) for event in seen}) == 1
 
 
 @pytest.mark.parametrize("way", RAISING)
 async def test_one_last_event_of_what_the_gateway_does_not_handle(way: str) -> None:
     """A request that ends with another error has failed, and the error goes on to the server."""
-    events, heard = listened()
+    events, seen = listened()
     with pytest.raises(RAISING[way]):
         await rig(RAISING[way]()).run(events)
-    assert [type(event) for event in heard] == [Received, Queued, Failed]
-    assert isinstance(heard[-1].error, RAISING[way])
+    assert [type(event) for event in seen] == [Received, Queued, Failed]
+    assert isinstance(seen[-1].error, RAISING[way])
 
 
 async def test_one_last_event_behind_a_middleware() -> None:
     """What a middleware does with the messages of the response adds no event."""
-    events, heard = listened()
+    events, seen = listened()
     made = rig(HELLO)
     send = made.client.send
 
@@ -289,7 +289,7 @@ async def test_one_last_event_behind_a_middleware() -> None:
 
     made.client.send = middleware  # type: ignore[method-assign]
     await made.run(events)
-    assert [type(event) for event in heard] == [Received, Queued, Answered]
+    assert [type(event) for event in seen] == [Received, Queued, Answered]
 
 
 @pytest.mark.parametrize("way", [*WAYS, *RAISING])
@@ -315,9 +315,9 @@ async def test_without_listeners_no_event_is_built(way: str, monkeypatch: pytest
 )
 async def test_answered_has_the_status(make: Callable[[], Rig], status: int) -> None:
     """It is what the client got."""
-    events, heard = listened()
+    events, seen = listened()
     await make().run(events)
-    assert heard[-1].status == status
+    assert seen[-1].status == status
 
 
 @pytest.mark.parametrize(
@@ -325,18 +325,18 @@ async def test_answered_has_the_status(make: Callable[[], Rig], status: int) -> 
 )
 async def test_failed_shows_whether_a_response_was_broken_off(outcome: Any, is_broken_off: bool) -> None:
     """The client has a part of a response, or one that names the error."""
-    events, heard = listened()
+    events, seen = listened()
     await rig(outcome, outcome).run(events)
-    assert heard[-1].is_broken_off is is_broken_off
+    assert seen[-1].is_broken_off is is_broken_off
 
 
 async def test_each_attempt_is_queued() -> None:
     """Between two attempts stands the error of the first."""
-    events, heard = listened()
+    events, seen = listened()
     error = RequestLost()
     await rig(error, HELLO).run(events)
-    scope = heard[0].scope
-    assert heard[1:-1] == [
+    scope = seen[0].scope
+    assert seen[1:-1] == [
         Queued(scope, Priority.HIGH, 1),
         Retried(scope, error),
         Queued(scope, Priority.HIGH, 2),
@@ -345,6 +345,6 @@ async def test_each_attempt_is_queued() -> None:
 
 async def test_what_skips_the_queues_is_not_queued() -> None:
     """There is no Queued for it."""
-    events, heard = listened()
+    events, seen = listened()
     await rig(path="/direct", target=Body(b"a")).run(events)
-    assert [type(event) for event in heard] == [Received, Answered]
+    assert [type(event) for event in seen] == [Received, Answered]

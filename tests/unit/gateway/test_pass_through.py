@@ -1,4 +1,4 @@
-"""What is passed through is tried once more if it may be, with its body if nobody has had any of it."""
+"""A request that skips the queues is sent a second time if it may be, and if its whole body is still here."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -18,7 +18,7 @@ from fast_priority.scheduling.rules import Listing, Rules
 
 
 class Target:
-    """Fails once, after it has taken so many pieces of the body; then it takes all of it, and answers 204."""
+    """Fails once, after it has read so many pieces of the body; then it reads all of it, and answers 204."""
 
     policy = SimpleNamespace(max_body_bytes=0)
 
@@ -54,13 +54,13 @@ async def _of(*pieces: bytes) -> AsyncIterator[Bytes]:
 
 
 async def status_of(target: Target, method: str, *messages: tuple[bytes, bool], length: int | None = None) -> int:
-    """Return what a request with this body is answered."""
+    """Return the status of the response to a request with this body."""
     framing = (b"transfer-encoding", b"chunked") if length is None else (b"content-length", b"%d" % length)
     scope = {
         "type": "http", "method": method, "http_version": "1.1", "scheme": "http", "client": ("192.0.2.7", 1),
         "path": "/direct", "raw_path": b"/direct", "query_string": b"", "headers": [(b"host", b"x"), framing],
     }  # fmt: skip
-    coming, said = iter(messages), []
+    coming, sent = iter(messages), []
 
     async def receive() -> Message:
         data, more = next(coming, (None, False))
@@ -69,25 +69,25 @@ async def status_of(target: Target, method: str, *messages: tuple[bytes, bool], 
         return {"type": "http.request", "body": data, "more_body": more}
 
     async def send(message: Message) -> None:
-        said.append(message)
+        sent.append(message)
 
     await target.gateway()(scope, receive, send)
-    status: int = said[0]["status"]
+    status: int = sent[0]["status"]
     return status
 
 
 BODY = ((b"first", True), (b"last", False))
 
 
-async def test_a_body_that_nobody_has_had_goes_with_the_second_attempt() -> None:
-    """A first piece that the gateway has read is still there."""
+async def test_a_body_that_was_not_sent_goes_with_the_second_attempt() -> None:
+    """A first piece that the gateway has read and not sent is sent with the second attempt."""
     target = Target(TargetRefused(), takes_pieces=0)
     assert await status_of(target, "PUT", *BODY) == 204
     assert target.bodies == [b"firstlast"]
 
 
 async def test_a_small_body_goes_with_the_second_attempt() -> None:
-    """It is held whole, and may have been sent."""
+    """It is held as a whole, so it can be sent again."""
     target = Target(TargetClosed(), takes_pieces=1)
     assert await status_of(target, "PUT", (b"ab", True), (b"c", False), length=3) == 204
     assert target.bodies == [b"abc"]
@@ -95,13 +95,13 @@ async def test_a_small_body_goes_with_the_second_attempt() -> None:
 
 @pytest.mark.parametrize("takes_pieces", [1, 2])
 async def test_a_body_that_was_handed_on_is_not_there_again(takes_pieces: int) -> None:
-    """The target has had a part of it: a second attempt would send the rest as all of it."""
+    """The target has read a part of it: a second attempt would send only the rest."""
     target = Target(TargetClosed(), takes_pieces)
     assert await status_of(target, "PUT", *BODY) == 502
     assert target.bodies == []
 
 
 async def test_another_method_is_not_tried_again() -> None:
-    """Even if nobody has had anything of its body."""
+    """Even if no part of its body has been sent."""
     target = Target(TargetRefused(), takes_pieces=0)
     assert await status_of(target, "POST", *BODY) == 502

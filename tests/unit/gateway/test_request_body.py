@@ -1,4 +1,4 @@
-"""A request's body: read when somebody wants it, its first piece before it is queued, and no slower than it may be."""
+"""The body of a request: its first piece is read before it is queued, the rest when it is needed, and in time."""
 
 import asyncio
 import time
@@ -17,7 +17,7 @@ LARGE_BYTES = 1_000_000
 
 
 class Client:
-    """Sends messages one by one, as they are received; then it is silent. Also the connection that it is on."""
+    """Sends these messages, one for each `receive`, and then nothing. It is also its connection."""
 
     def __init__(self, *messages: Message) -> None:
         self._messages = list(messages)
@@ -66,7 +66,7 @@ async def test_of_no_body_nothing_is_waited_for() -> None:
 
 @pytest.mark.parametrize("declared_bytes", [LARGE_BYTES, None])
 async def test_of_a_large_body_the_first_piece_is_waited_for(declared_bytes: int | None) -> None:
-    """No more is read than that, until somebody wants all of it."""
+    """No more than that is read until the body is needed."""
     rest = b"c" * ((declared_bytes or 4) - 2)
     client = Client(piece(b""), piece(b"ab"), piece(rest), piece(b"", more=False))
     body = body_of(client, declared_bytes)
@@ -77,14 +77,14 @@ async def test_of_a_large_body_the_first_piece_is_waited_for(declared_bytes: int
 
 
 async def test_a_body_in_chunks_may_be_empty() -> None:
-    """Its end is as good as a first piece."""
+    """Its end comes in place of a first piece."""
     body = body_of(Client(piece(b"", more=False)))
     assert await body.read_ahead() is None
     assert await all_of(body) == b""
 
 
 async def test_who_waits_for_100_is_not_waited_for() -> None:
-    """Nothing is received before somebody wants the body: the server says 100 Continue when somebody receives."""
+    """`receive` is not called before the body is needed: the server sends 100 Continue when it is called."""
     client = Client(piece(b"ab", more=False))
     body = body_of(client, comes_when_asked_for=True)
     assert await body.read_ahead() is None
@@ -93,10 +93,10 @@ async def test_who_waits_for_100_is_not_waited_for() -> None:
 
 
 async def test_a_body_that_nobody_took_can_be_taken_again() -> None:
-    """A first piece that was not handed on is handed on to whoever asks next; one that was, is there no more."""
+    """A first piece that was not yielded is yielded the next time; after it was, it is gone."""
     body = body_of(Client(piece(b"ab"), piece(b"cd", more=False)))
     await body.read_ahead()
-    body.chunks()  # and nobody takes from it
+    body.chunks()  # and nothing is read from it
     assert not body.was_handed_on
     chunks = body.chunks()
     assert await anext(chunks) == b"ab"
@@ -121,14 +121,14 @@ async def test_a_client_that_stops_is_too_slow(declared_bytes: int | None) -> No
 
 
 async def test_a_first_piece_of_nothing_is_none() -> None:
-    """A server may tell that something has come, and it was no byte of the body: then more is waited for."""
+    """A message without a byte of the body is not a first piece."""
     with pytest.raises(RequestTimeout):
         await body_of(Client(piece(b""), piece(b"")), timeout_seconds=0.05).read_ahead()
 
 
 @pytest.mark.parametrize("declared_bytes", [3, LARGE_BYTES, None])
 async def test_a_client_that_leaves_before_its_body_has_left(declared_bytes: int | None) -> None:
-    """Nobody waits for it until its timeout is over."""
+    """The gateway does not wait until the timeout ends."""
     with pytest.raises(ClientLeft):
         await body_of(Client(LEFT), declared_bytes).read_ahead()
 
@@ -148,7 +148,7 @@ async def test_pieces_are_counted_together(monkeypatch: pytest.MonkeyPatch) -> N
 
 
 async def test_only_time_in_which_the_body_is_waited_for_counts(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whoever takes the body may take a day for each piece: the client is not the one that is waited for."""
+    """A worker may take a day for each piece: in that time the gateway does not wait for the client."""
     now = SimpleNamespace(seconds=0.0)
     monkeypatch.setattr("fast_priority.gateway.request_body.monotonic", lambda: now.seconds)
     timeout = ClientTimeout(0.5)
@@ -159,8 +159,8 @@ async def test_only_time_in_which_the_body_is_waited_for_counts(monkeypatch: pyt
     assert timeout.left_seconds == 0.5
 
 
-async def test_each_piece_refills_the_patience(monkeypatch: pytest.MonkeyPatch) -> None:
-    """So slow and steady is fast enough, and the time that was used up before the first piece is not forgotten."""
+async def test_each_piece_refills_the_timeout(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A slow and steady client is fast enough. The time before the first piece counts too."""
     now = SimpleNamespace(seconds=0.0)
     monkeypatch.setattr("fast_priority.gateway.request_body.monotonic", lambda: now.seconds)
 
@@ -179,7 +179,7 @@ async def test_each_piece_refills_the_patience(monkeypatch: pytest.MonkeyPatch) 
 
 
 async def test_what_came_while_the_process_stood_still_is_read() -> None:
-    """A deadline that fires late reads first: it was not the client that kept anybody waiting."""
+    """After the process stood still, data that has come is read before the timeout counts."""
     loop = asyncio.get_running_loop()
     came: asyncio.Future[Message] = loop.create_future()
 

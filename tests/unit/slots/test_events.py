@@ -40,9 +40,9 @@ async def dispatched(listeners: list[object] | None) -> None:
 
 async def test_a_request_is_started_and_forwarded() -> None:
     """Each is published once, with the id of the job and the name of its queue."""
-    heard: list[object] = []
-    await dispatched(heard)
-    started, forwarded = heard
+    seen: list[object] = []
+    await dispatched(seen)
+    started, forwarded = seen
     assert started == Started("job-1", "high")
     assert isinstance(forwarded, Forwarded)
     assert (forwarded.job_id, forwarded.queue_name) == ("job-1", "high")
