@@ -3,7 +3,7 @@
 import asyncio
 import time
 
-from loadtests.passages import Outcome, Sent
+from loadtests.records import Outcome, Sent
 
 _PATIENCE_SECONDS = 60.0
 

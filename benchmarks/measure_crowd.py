@@ -17,9 +17,8 @@ from benchmarks.target_log import Service
 from benchmarks.ways import measuring
 from benchmarks.wrk import load, loading
 from fast_priority.stack import wait_until
-from loadtests.ordering import Order, judge_order
-from loadtests.passages import Arrival, Passage, Sent
-from loadtests.verdict import Verdict
+from loadtests.oracle import Order, Verdict, judge_order
+from loadtests.records import Arrival, Passage, Sent
 
 _SLOTS, _SERVICE_MS = 16, 200
 _AT_ONCE, _BURSTS = 64, 3  # four times the slots: most wait for long enough that an inversion would be seen

@@ -19,14 +19,10 @@ from locust.argument_parser import LocustArgumentParser
 from locust.env import Environment
 from locust.runners import LocalRunner
 
-from loadtests.addresses import Address
-from loadtests.judging import judge_run
-from loadtests.mock import MockError, read_settled_arrivals, reset_arrivals, wait_for_answer
-from loadtests.options import GATEWAY_URL, add_options, gateway_urls, make_traffic, options_of
-from loadtests.passages import RecordError, join
-from loadtests.recording import Recording
-from loadtests.users import Source, Traffic
-from loadtests.verdict import Verdict, worst
+from loadtests.clients import Address, MockError, read_settled_arrivals, reset_arrivals, wait_for_answer
+from loadtests.generator import GATEWAY_URL, Source, Traffic, add_options, gateway_urls, make_traffic, options_of
+from loadtests.oracle import Verdict, judge_run, worst
+from loadtests.records import RecordError, Recording, join
 
 __all__ = ["ScenarioShape", "Source"]
 

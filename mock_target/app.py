@@ -20,11 +20,8 @@ All but /mock/... are the mock's own pages: they answer at once and are not in t
 
 from fastapi import FastAPI
 
-from mock_target.admin_arrivals import make_arrivals_router
-from mock_target.admin_settings import make_settings_router
-from mock_target.endpoint import MockEndpoint
-from mock_target.page import make_page_router
-from mock_target.problems import tell_problems
+from mock_target.admin import make_arrivals_router, make_page_router, make_settings_router, tell_problems
+from mock_target.handler import MockEndpoint
 from mock_target.settings import MockSettings
 from mock_target.state import MockState
 

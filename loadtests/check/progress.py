@@ -7,8 +7,7 @@ from rich.console import Console
 from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Bars
 
-from loadtests.results import ScenarioResult
-from loadtests.verdict import Verdict
+from loadtests.oracle import ScenarioResult, Verdict
 
 _STYLES = {Verdict.PROVED: "green", Verdict.VIOLATED: "bold red", Verdict.UNPROVED: "yellow"}
 

@@ -7,14 +7,12 @@ from typing import Annotated
 import typer
 
 from fast_priority.errors import ConfigurationError
-from loadtests.check.plan import Wishes, plan_runs, read_loads
-from loadtests.check.subject import Shape, Subject, own_stack, running_gateway
-from loadtests.cli.failing import failing_in_lines, need_extra
+from loadtests.check import Shape, Subject, Wishes, own_stack, plan_runs, read_loads, running_gateway
+from loadtests.cli.check_session import Publication, Starting, run_and_publish
+from loadtests.cli.exit_codes import failing_in_lines, need_extra
 from loadtests.cli.options import Tolerance
-from loadtests.cli.session import Publication, Starting, run_and_publish
-from loadtests.ordering import DEFAULT_TOLERANCE_SECONDS
+from loadtests.oracle import DEFAULT_TOLERANCE_SECONDS, Verdict
 from loadtests.scenarios import SCENARIOS
-from loadtests.verdict import Verdict
 
 _OWN_SLOTS = 4
 _NAMES = ", ".join(SCENARIOS)

@@ -6,14 +6,11 @@ from typing import Annotated
 import typer
 
 from fast_priority.errors import ConfigurationError
-from loadtests.cli.failing import failing_in_lines
+from loadtests.cli.exit_codes import failing_in_lines
 from loadtests.cli.options import Tolerance
-from loadtests.judging import judge_run
-from loadtests.ordering import DEFAULT_TOLERANCE_SECONDS
-from loadtests.passages import RecordError, join
-from loadtests.recording import read_arrivals, read_sent
+from loadtests.oracle import DEFAULT_TOLERANCE_SECONDS, judge_run, worst
+from loadtests.records import RecordError, join, read_arrivals, read_sent
 from loadtests.scenarios import Scenario
-from loadtests.verdict import worst
 
 _EVIDENCE_SHOWN = 20
 # What can be judged of requests that somebody else has sent.

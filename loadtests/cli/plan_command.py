@@ -6,9 +6,9 @@ import typer
 from rich.console import Console
 
 from fast_priority.errors import ConfigurationError
-from loadtests.cli.failing import failing_in_lines
-from loadtests.planning import plan as make_plan
-from loadtests.report.plan import describe_plan
+from loadtests.cli.exit_codes import failing_in_lines
+from loadtests.queueing import plan as make_plan
+from loadtests.report import describe_plan
 
 
 def plan(

@@ -6,7 +6,7 @@ import sys
 import typer
 
 from loadtests import locustfile_path
-from loadtests.cli.failing import failing_in_lines, need_extra
+from loadtests.cli.exit_codes import failing_in_lines, need_extra
 
 
 def ui(context: typer.Context) -> None:

@@ -2,15 +2,18 @@
 
 from statistics import median_low
 
-from loadtests.comparing import Comparison
-from loadtests.report.places import count_places, say_places
-from loadtests.report.steps import PARTS
-from loadtests.report.summary import PRIORITIES, summarise
-from loadtests.report.units import say_ratio, say_seconds
-from loadtests.results import ScenarioResult
+from loadtests.metrics import (
+    MOST_DRAWN_INVERSIONS,
+    PARTS,
+    PRIORITIES,
+    count_places,
+    say_places,
+    say_ratio,
+    say_seconds,
+    summarise,
+)
+from loadtests.oracle import Comparison, ScenarioResult
 
-MOST_DRAWN_INVERSIONS = 200
-"""Of all inversions so many have their line in the picture."""
 WAITS = (
     "The further left a curve is, the shorter were the waits. Dashed: the same moments at the target handed out in the "
     "order of sending, as a queue without priorities does."

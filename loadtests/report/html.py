@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
+from loadtests.oracle import CheckResult
 from loadtests.report.files import ReportError, write_whole
-from loadtests.results import CheckResult
 
 
 def write_html(result: CheckResult, path: Path) -> None:

@@ -8,9 +8,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
+from loadtests.oracle import CheckResult, Finding, ScenarioResult, Verdict
 from loadtests.report.files import MOST_WRITTEN, write_whole
-from loadtests.results import CheckResult, ScenarioResult
-from loadtests.verdict import Finding, Verdict
 
 _SUITE = "loadtests"
 

@@ -10,6 +10,8 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from loadtests.metrics import PRIORITIES, Span, Summary, find_span, say_ratio, say_seconds, summarise
+from loadtests.oracle import CheckResult, ScenarioResult, Verdict
 from loadtests.report.captions import (
     COMPARISON,
     LOAD,
@@ -20,16 +22,7 @@ from loadtests.report.captions import (
     say_ratios,
     say_waits,
 )
-from loadtests.report.plots.comparison import plot_comparison
-from loadtests.report.plots.crossings import plot_crossings
-from loadtests.report.plots.load import plot_load
-from loadtests.report.plots.places import plot_places
-from loadtests.report.plots.waits import plot_waits
-from loadtests.report.steps import Span, find_span
-from loadtests.report.summary import PRIORITIES, Summary, summarise
-from loadtests.report.units import say_ratio, say_seconds
-from loadtests.results import CheckResult, ScenarioResult
-from loadtests.verdict import Verdict
+from loadtests.report.plots import plot_comparison, plot_crossings, plot_load, plot_places, plot_waits
 
 MOST_LISTED_INVERSIONS = 20
 _ORDER_PROVED = "High-priority requests overtook low ones, and every promise that was tested held."

@@ -32,12 +32,10 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from loadtests.comparing import Comparison
-from loadtests.passages import Passage
+from loadtests.metrics import PRIORITIES, summarise
+from loadtests.oracle import CheckResult, Comparison, Finding, ScenarioResult
+from loadtests.records import Passage
 from loadtests.report.files import MOST_WRITTEN, write_whole
-from loadtests.report.summary import PRIORITIES, summarise
-from loadtests.results import CheckResult, ScenarioResult
-from loadtests.verdict import Finding
 
 FORMAT = 1
 

@@ -4,10 +4,8 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from loadtests.report.summary import PRIORITIES, summarise
-from loadtests.report.units import say_seconds
-from loadtests.results import CheckResult, ScenarioResult
-from loadtests.verdict import Verdict
+from loadtests.metrics import PRIORITIES, say_seconds, summarise
+from loadtests.oracle import CheckResult, ScenarioResult, Verdict
 
 _COLOURS = {Verdict.PROVED: "green", Verdict.VIOLATED: "bold red", Verdict.UNPROVED: "yellow"}
 

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-from loadtests.comparing import ClassWaits, Comparison
+from loadtests.metrics import say_seconds
+from loadtests.oracle import ClassWaits, Comparison
 from loadtests.report.plots.canvas import FONT_POINTS, INK_OF, WIDE_INCHES, Ink, make_figure, render, set_up_axes
-from loadtests.report.units import say_seconds
 
 _HEIGHT_INCHES = 3.6
 

@@ -5,8 +5,9 @@ from collections.abc import Sequence
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
 
-from loadtests.passages import Passage
-from loadtests.report.places import choose_close_up, sort_by_arrival
+from loadtests.metrics import PRIORITIES, choose_close_up, find_span, sort_by_arrival
+from loadtests.oracle import ScenarioResult
+from loadtests.records import Passage
 from loadtests.report.plots.canvas import (
     FONT_POINTS,
     INK_OF,
@@ -17,9 +18,6 @@ from loadtests.report.plots.canvas import (
     render,
     set_up_axes,
 )
-from loadtests.report.steps import find_span
-from loadtests.report.summary import PRIORITIES
-from loadtests.results import ScenarioResult
 
 _HEIGHT_INCHES = 4.4
 _WIDTHS = {"high": 2.6, "low": 1.4}

@@ -5,6 +5,8 @@ from collections.abc import Sequence
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
+from loadtests.metrics import PRIORITIES, Sample, count_in_flight, count_waiting, find_span, sample
+from loadtests.oracle import ScenarioResult
 from loadtests.report.plots.canvas import (
     FONT_POINTS,
     INK_OF,
@@ -15,9 +17,6 @@ from loadtests.report.plots.canvas import (
     set_up_axes,
     show_run_seconds,
 )
-from loadtests.report.steps import Sample, count_in_flight, count_waiting, find_span, sample
-from loadtests.report.summary import PRIORITIES
-from loadtests.results import ScenarioResult
 
 _HEIGHT_INCHES = 4.6
 

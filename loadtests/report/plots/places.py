@@ -5,9 +5,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-from loadtests.ordering import Passing
-from loadtests.report.captions import MOST_DRAWN_INVERSIONS
-from loadtests.report.places import count_places, say_places
+from loadtests.metrics import MOST_DRAWN_INVERSIONS, PRIORITIES, count_places, find_span, say_places
+from loadtests.oracle import Passing, ScenarioResult
 from loadtests.report.plots.canvas import (
     FONT_POINTS,
     INK_OF,
@@ -19,9 +18,6 @@ from loadtests.report.plots.canvas import (
     set_up_axes,
     show_run_seconds,
 )
-from loadtests.report.steps import find_span
-from loadtests.report.summary import PRIORITIES
-from loadtests.results import ScenarioResult
 
 _HEIGHT_INCHES = 5.0
 _FEWEST_PLACES = 5

@@ -6,10 +6,9 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator, PercentFormatter
 from matplotlib.typing import LineStyleType
 
+from loadtests.metrics import PRIORITIES, list_waits, say_seconds, wait_without_priorities
+from loadtests.oracle import ScenarioResult
 from loadtests.report.plots.canvas import INK_OF, NARROW_INCHES, Ink, make_figure, render, set_up_axes
-from loadtests.report.summary import PRIORITIES, list_waits, wait_without_priorities
-from loadtests.report.units import say_seconds
-from loadtests.results import ScenarioResult
 
 _HEIGHT_INCHES = 4.6
 _SHORTEST_SECONDS = 0.0001

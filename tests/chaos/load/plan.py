@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Literal
 
-from loadtests.passages import Sent
+from loadtests.records import Sent
 
 Priority = Literal["high", "low"]
 IDEMPOTENT = frozenset({"GET", "PUT", "DELETE"})

@@ -4,8 +4,8 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from loadtests.ordering import find_inversions
-from loadtests.passages import Arrival, Passage, join
+from loadtests.oracle import find_inversions
+from loadtests.records import Arrival, Passage, join
 from tests.chaos.load.judging import (
     Seen,
     is_lost_but_told_to_retry,

@@ -1,0 +1,40 @@
+"""Where the demo's picture goes: redrawn in place on a terminal, a line a second elsewhere."""
+
+from types import TracebackType
+from typing import Self
+
+from rich.console import Console
+from rich.live import Live
+
+from loadtests.demo.display import Picture, progress_line
+from loadtests.demo.monitor import Scene
+
+_LINE_EVERY_SECONDS = 1.0
+
+
+class Screen:
+    """Shows scenes on a console; with `live`, each in the place of the one before."""
+
+    def __init__(self, console: Console, *, live: bool) -> None:
+        self._console = console
+        self._live = Live(console=console, auto_refresh=False) if live else None
+        self._next_line_seconds = _LINE_EVERY_SECONDS
+
+    def __enter__(self) -> Self:
+        if self._live:
+            self._live.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._live:
+            self._live.stop()
+
+    def show(self, scene: Scene) -> None:
+        """Show the scene now, or let it pass if a line is not due yet."""
+        if self._live:
+            self._live.update(Picture(scene), refresh=True)
+        elif scene.elapsed_seconds >= self._next_line_seconds:
+            self._console.print(progress_line(scene), soft_wrap=True)
+            self._next_line_seconds += _LINE_EVERY_SECONDS

@@ -1,0 +1,91 @@
+"""The demo's clients: a flood of low requests, and high ones among it."""
+
+import asyncio
+import time
+from collections.abc import Iterable
+from types import SimpleNamespace
+from typing import Any
+
+import aiohttp
+
+from fast_priority.priority import Priority
+from loadtests.demo.request_log import Ledger
+from loadtests.demo.stack import LOW_PATHS
+from loadtests.demo.traffic_plan import Plan
+
+_PATHS = {Priority.HIGH: "/orders", Priority.LOW: f"/{LOW_PATHS}reports"}
+_DRAIN_SECONDS = 1.5
+_PAUSE_AFTER_FAILURE_SECONDS = 0.2
+
+
+class Traffic:
+    """Sends what `plan` says to the gateway, and notes in the ledger what comes of it."""
+
+    def __init__(self, gateway_url: str, plan: Plan, ledger: Ledger) -> None:
+        self._gateway_url = gateway_url
+        self._plan = plan
+        self._ledger = ledger
+        self._high: set[asyncio.Task[bool]] = set()
+
+    async def flow(self) -> None:
+        """Send for as long as the plan says; then give up the low requests, and wait for the high ones briefly."""
+        async with self._new_session() as session:
+            flood = [asyncio.create_task(self._keep_asking(session)) for _ in range(self._plan.low_clients)]
+            try:
+                await self._send_high(session)
+                await _end(flood)
+                if self._high:
+                    await asyncio.wait(self._high, timeout=_DRAIN_SECONDS)
+            finally:
+                await _end([*flood, *self._high])
+
+    def _new_session(self) -> aiohttp.ClientSession:
+        async def note(_: Any, context: SimpleNamespace, __: Any) -> None:
+            self._ledger.send(context.trace_request_ctx)
+
+        # Sent is what has left this process: connecting, and a burst's own preparation, are no wait of the gateway's.
+        trace = aiohttp.TraceConfig()
+        trace.on_request_headers_sent.append(note)
+        return aiohttp.ClientSession(
+            self._gateway_url,
+            connector=aiohttp.TCPConnector(limit=0),
+            timeout=aiohttp.ClientTimeout(total=None),
+            trace_configs=[trace],
+        )
+
+    async def _send_high(self, session: aiohttp.ClientSession) -> None:
+        started = time.monotonic()
+        for at_seconds in self._plan.high_times_seconds():
+            await asyncio.sleep(started + at_seconds - time.monotonic())
+            # Sent when due, whatever has become of those before it: real clients do not wait for each other.
+            task = asyncio.create_task(self._ask(session, Priority.HIGH))
+            self._high.add(task)
+            task.add_done_callback(self._high.discard)
+        await asyncio.sleep(started + self._plan.seconds - time.monotonic())
+
+    async def _keep_asking(self, session: aiohttp.ClientSession) -> None:
+        while True:
+            if not await self._ask(session, Priority.LOW):
+                await asyncio.sleep(_PAUSE_AFTER_FAILURE_SECONDS)
+
+    async def _ask(self, session: aiohttp.ClientSession, priority: Priority) -> bool:
+        request_id = self._ledger.name(priority)
+        fields = {"X-Request-ID": request_id}
+        try:
+            async with session.get(_PATHS[priority], headers=fields, trace_request_ctx=request_id) as response:
+                await response.read()
+        except (aiohttp.ClientError, TimeoutError) as error:
+            self._ledger.fail(type(error).__name__)
+            return False
+        if response.status != 200:
+            self._ledger.fail(f"status {response.status}")
+            return False
+        self._ledger.answer(priority)
+        return True
+
+
+async def _end(tasks: Iterable[asyncio.Task[Any]]) -> None:
+    tasks = list(tasks)
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
