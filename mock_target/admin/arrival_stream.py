@@ -1,7 +1,7 @@
-"""The arrival log as NDJSON: one arrival a line, read in batches from the log as they are sent.
+"""The arrival log as NDJSON: one arrival a line, read from the log in batches.
 
-The log itself is what a follower reads from, so that no follower has a buffer of its own. One that is slower than the
-log forgets is told by a line {"lost": N}, and one that sees the log reset by a line {"reset": true}.
+A follower reads from the log itself and has no buffer of its own. If it is so slow that the log has dropped arrivals it
+has not read, it gets a line {"lost": N}; when the log is reset, it gets a line {"reset": true}.
 """
 
 import asyncio
@@ -11,20 +11,20 @@ import msgspec
 
 from mock_target.state import ArrivalLog
 
-# At once; each costs a turn of the event loop at each arrival.
+# Concurrent readers. Each arrival wakes all of them.
 MAX_READERS = 16
 _BATCH = 500
 
 _encoder = msgspec.json.Encoder()
 
 
-async def tell_arrivals(log: ArrivalLog, since: int, follow: bool) -> AsyncGenerator[bytes, None]:
-    """Tell the arrivals after sequence number `since`, and with `follow` those to come, each as it arrives."""
-    news = asyncio.Event()
-    with log.rings(news):
+async def stream_arrivals(log: ArrivalLog, since: int, follow: bool) -> AsyncGenerator[bytes, None]:
+    """Yield the arrivals after sequence number `since`, one line each; with `follow` also new ones as they arrive."""
+    signal = asyncio.Event()
+    with log.notify(signal):
         position, resets = since, log.resets
         while True:
-            news.clear()
+            signal.clear()
             if log.resets != resets:
                 position, resets = 0, log.resets
                 yield b'{"reset":true}\n'
@@ -35,9 +35,9 @@ async def tell_arrivals(log: ArrivalLog, since: int, follow: bool) -> AsyncGener
             if batch:
                 position = batch[-1].sequence
                 yield _encoder.encode_lines(batch)
-                # Let others have a turn: sending alone does not, while the client keeps up.
+                # Yield to other tasks: sending alone does not, as long as the client reads fast enough.
                 await asyncio.sleep(0)
             elif not follow:
                 return
             else:
-                await news.wait()
+                await signal.wait()

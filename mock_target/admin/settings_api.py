@@ -1,4 +1,4 @@
-"""Under /__admin/: what the mock does, to look at and to change while it runs."""
+"""The API under /__admin/ that shows and changes the settings of a running mock."""
 
 from dataclasses import asdict
 from typing import Any
@@ -11,7 +11,7 @@ from mock_target.state import MockState
 
 MAX_SETTINGS_BYTES = 1024 * 1024
 
-# The body is read by the table of knobs and not by a model; this is what /docs shows of it.
+# The body is parsed with the table of knobs, not with a model; /docs shows this schema for it.
 _KNOB_SCHEMAS = {
     knob.name: {"description": knob.meaning, "example": knob.example, "default": knob.default} for knob in KNOBS
 }
@@ -27,35 +27,35 @@ _LATENCY_BODY = _body({"latency": _KNOB_SCHEMAS["latency"]})
 
 
 def make_settings_router(state: MockState) -> APIRouter:
-    """Make the pages that show and change what a running mock does."""
+    """Return the router of the pages that show and change the settings."""
     router = APIRouter()
 
     @router.get("/__admin/settings")
-    async def tell_settings() -> Response:
-        """Give all settings in force; what stands there can be put again."""
+    async def get_settings() -> Response:
+        """Return all settings in force, in the form that PUT accepts."""
         return JSONResponse(write_settings(state.settings))
 
     @router.patch("/__admin/settings", openapi_extra=_SETTINGS_BODY)
     async def change_settings(request: Request) -> Response:
-        """Change the settings given and leave the others; null takes one back to its default."""
+        """Change the given settings and keep the others; null sets one back to its default."""
         state.change(read_settings(await _read_json(request), state.settings))
         return JSONResponse(write_settings(state.settings))
 
     @router.put("/__admin/settings", openapi_extra=_SETTINGS_BODY)
     async def replace_settings(request: Request) -> Response:
-        """Set all settings: those given, and the knobs' own defaults for the others."""
+        """Replace all settings: use the given ones, and the defaults for all others."""
         state.change(read_settings(await _read_json(request), Settings()))
         return JSONResponse(write_settings(state.settings))
 
     @router.delete("/__admin/settings")
     async def restore_settings() -> Response:
-        """Take all settings back to what the mock was started with."""
+        """Restore the settings that the mock was started with."""
         state.change(state.started_with.settings)
         return JSONResponse(write_settings(state.settings))
 
     @router.post("/__admin/reset", status_code=204)
     async def reset() -> None:
-        """Make all as at the start: settings, draws, arrivals and counts."""
+        """Restore the initial state: settings, random draws, arrivals and counts."""
         state.reset()
 
     _add_latency_and_knobs(router, state)
@@ -64,13 +64,13 @@ def make_settings_router(state: MockState) -> APIRouter:
 
 def _add_latency_and_knobs(router: APIRouter, state: MockState) -> None:
     @router.get("/__admin/latency")
-    async def tell_latency() -> Response:
-        """Give the default latency."""
+    async def get_latency() -> Response:
+        """Return the default latency."""
         return JSONResponse({"latency": str(state.settings.behaviour.latency)})
 
     @router.put("/__admin/latency", openapi_extra=_LATENCY_BODY)
     async def change_latency(request: Request) -> Response:
-        """Change the default latency for the requests that arrive from now on."""
+        """Change the default latency of the requests that arrive from now on."""
         document = await _read_json(request)
         if not isinstance(document, dict) or list(document) != ["latency"]:
             raise KnobError("the body", str(document), 'write {"latency": "0.2"}')
@@ -78,14 +78,14 @@ def _add_latency_and_knobs(router: APIRouter, state: MockState) -> None:
         return JSONResponse({"latency": str(state.settings.behaviour.latency)})
 
     @router.get("/__admin/knobs")
-    async def tell_knobs() -> Response:
-        """Give all that can be set, with the meaning, an example and the default of each."""
-        knobs = [{**_told(knob), "parameter": knob.parameter, "field": knob.field} for knob in KNOBS]
+    async def get_knobs() -> Response:
+        """Return all knobs, with the meaning, an example and the default of each."""
+        knobs = [{**_describe(knob), "parameter": knob.parameter, "field": knob.field} for knob in KNOBS]
         faults = [{"name": fault.value, "meaning": meaning} for fault, meaning in FAULTS.items()]
         return JSONResponse({"knobs": knobs, "faults": faults})
 
 
-def _told(knob: Knob) -> dict[str, object]:
+def _describe(knob: Knob) -> dict[str, object]:
     return {name: value for name, value in asdict(knob).items() if name != "parse"}
 
 

@@ -14,7 +14,7 @@ from mock_target.settings import (
     MockSettings,
     Settings,
     decode_json,
-    name_nearest,
+    nearest_name,
     read_settings,
 )
 
@@ -35,10 +35,11 @@ def run(
         str | None, typer.Option(envvar="MOCK_TARGET_LATENCY", help="Default latency; see the grammar above.")
     ] = None,
     limit: Annotated[
-        str | None, typer.Option(envvar="MOCK_TARGET_LIMIT", help="At most so many requests are worked on at once.")
+        str | None, typer.Option(envvar="MOCK_TARGET_LIMIT", help="Maximum number of requests in progress at once.")
     ] = None,
     max_queued: Annotated[
-        str | None, typer.Option(envvar="MOCK_TARGET_MAX_QUEUED", help="So many wait for a turn; the rest are refused.")
+        str | None,
+        typer.Option(envvar="MOCK_TARGET_MAX_QUEUED", help="Maximum number of waiting requests; more are refused."),
     ] = None,
     error_rate: Annotated[
         str | None, typer.Option(envvar="MOCK_TARGET_ERROR_RATE", help="Share of requests, 0 to 1, answered with 503.")
@@ -53,7 +54,7 @@ def run(
         int, typer.Option(envvar="MOCK_TARGET_LOG_SIZE", min=1, help="How many arrivals the log keeps.")
     ] = DEFAULT_LOG_SIZE,
 ) -> None:
-    """Run a mock target; `write_help` says how."""
+    """Run a mock target; `write_help` has the help text."""
     options = {"latency": latency, "limit": limit, "max_queued": max_queued, "error_rate": error_rate}
     given = [(name, value, f"--{name.replace('_', '-')}") for name, value in options.items() if value is not None]
     try:
@@ -69,11 +70,11 @@ def _read_file(path: Path) -> Settings:
     try:
         text = path.read_bytes()
     except OSError as error:
-        raise KnobError("--settings", str(path), f"give a file that can be read ({error.strerror})") from None
+        raise KnobError("--settings", str(path), f"name a file that can be read ({error.strerror})") from None
     try:
         return read_settings(decode_json(text, "the JSON"), Settings())
     except KnobError as error:
-        raise KnobError(f"{path}: {error.parameter}", error.value, error.mend) from None
+        raise KnobError(f"{path}: {error.parameter}", error.value, error.hint) from None
 
 
 def _split(text: str) -> tuple[str, str, str]:
@@ -81,7 +82,7 @@ def _split(text: str) -> tuple[str, str, str]:
     if not equals:
         raise KnobError("--set", text, "write NAME=VALUE, like error_rate=0.05")
     if name not in KNOBS_BY_NAME:
-        raise KnobError("--set", text, f"no knob has this name; the nearest is {name_nearest(name, KNOBS_BY_NAME)}")
+        raise KnobError("--set", text, f"no knob has this name; the nearest is {nearest_name(name, KNOBS_BY_NAME)}")
     return name, value, f"--set {name}"
 
 

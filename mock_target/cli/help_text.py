@@ -1,4 +1,4 @@
-"""What `python -m mock_target --help` teaches: every knob, from the table, and commands to copy. Pure."""
+"""The text of `python -m mock_target --help`: every knob of the table, and commands to copy. Pure."""
 
 from textwrap import fill
 
@@ -7,9 +7,9 @@ from mock_target.settings import FAULTS, KNOBS, Knob
 _WIDTH = 79
 _NAME_WIDTH = 16
 
-_INTRODUCTION = """Run a mock REST API that echoes every request as JSON, and can do anything on a bad day."""
+_INTRODUCTION = """Run a mock REST API that echoes every request as JSON, with latency, limits and failures as set."""
 
-_HOW = """
+_WAYS_TO_SET = """
 How to set it, NAME being any name below:
   for all requests, at the start     --set NAME=VALUE, or --settings FILE.json
   for all requests, while it runs    PATCH /__admin/settings {"NAME": VALUE}
@@ -22,7 +22,7 @@ _LATENCIES = """
 Latencies, in seconds:
   0.05                  always 0.05 (also fixed:0.05)
   uniform:0.01,0.2      from 0.01 to 0.2, all equally likely
-  jitter:0.2,0.05       0.2, give or take up to 0.05
+  jitter:0.2,0.05       0.2, plus or minus up to 0.05
   lognormal:0.05,0.5    median 0.05, sigma 0.5: some take much longer
   exponential:0.05      mean 0.05, as in queueing theory
 """
@@ -30,7 +30,7 @@ Latencies, in seconds:
 _PAGES = """
 Pages:
   /                       in a browser: settings to change, arrivals to watch
-  /health                 200 when it is there
+  /health                 200 when it runs
   /mock/sse               server-sent events: ?events=5&interval=0.1
   /mock/websocket         echoes: ?close_after=3&close_code=4001
   /mock/redirect, /mock/cookies, /mock/gzip, /mock/binary, /mock/hop-by-hop
@@ -60,9 +60,9 @@ Examples:
 
 
 def write_help() -> str:
-    """Give the help, in blocks that click must not wrap."""
+    """Return the help, in blocks that click must not wrap."""
     groups = dict.fromkeys(knob.group for knob in KNOBS)
-    blocks = [_HOW, *(_write_group(group) for group in groups), _write_faults(), _LATENCIES, _PAGES, _EXAMPLES]
+    blocks = [_WAYS_TO_SET, *(_write_group(group) for group in groups), _write_faults(), _LATENCIES, _PAGES, _EXAMPLES]
     return "\n\n".join([_INTRODUCTION, *(f"\b\n{block.strip()}" for block in blocks)])
 
 

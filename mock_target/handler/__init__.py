@@ -7,7 +7,7 @@
 """
 
 from mock_target.handler.endpoint import MockEndpoint
-from mock_target.handler.raw_connection import EXTENSION, Wire
+from mock_target.handler.raw_connection import EXTENSION, RawConnection
 from mock_target.handler.websocket import WEBSOCKET_PATH
 
-__all__ = ["EXTENSION", "WEBSOCKET_PATH", "MockEndpoint", "Wire"]
+__all__ = ["EXTENSION", "WEBSOCKET_PATH", "MockEndpoint", "RawConnection"]

@@ -1,45 +1,45 @@
-"""Sends answers over ASGI, piece by piece as they are due, and notices when the client leaves."""
+"""Sending and receiving over ASGI: pieces are sent when due, until the client disconnects."""
 
 import asyncio
 from collections.abc import Iterable
 from time import monotonic
 
 from mock_target.handler.asgi_types import Receive, Send
-from mock_target.responses import NO_CONTENT, Answer, Piece, ReceivedBody
+from mock_target.responses import NO_CONTENT, MockResponse, Piece, ReceivedBody
 
 
-async def send_answer(answer: Answer, receive: Receive, send: Send) -> None:
-    """Send a whole answer; a client that leaves between two pieces gets no more."""
-    await send_head(answer, send)
-    await send_pieces(answer.pieces, receive, send, is_whole=True)
+async def send_response(response: MockResponse, receive: Receive, send: Send) -> None:
+    """Send a complete response; stop when the client disconnects between two pieces."""
+    await send_head(response, send)
+    await send_pieces(response.pieces, receive, send, ends_response=True)
 
 
-async def send_head(answer: Answer, send: Send) -> None:
+async def send_head(response: MockResponse, send: Send) -> None:
     """Send the status and the fields, with Content-Length where the length is known."""
-    fields = answer.fields
-    if answer.length_bytes is not None:
-        fields = [*fields, (b"content-length", b"%d" % answer.length_bytes)]
-    await send({"type": "http.response.start", "status": answer.status, "headers": fields})
+    fields = response.fields
+    if response.length_bytes is not None:
+        fields = [*fields, (b"content-length", b"%d" % response.length_bytes)]
+    await send({"type": "http.response.start", "status": response.status, "headers": fields})
 
 
-async def send_pieces(pieces: Iterable[Piece], receive: Receive, send: Send, is_whole: bool) -> None:
-    """Send pieces when they are due; with `is_whole` the last one ends the answer, else the answer stays unfinished."""
+async def send_pieces(pieces: Iterable[Piece], receive: Receive, send: Send, ends_response: bool) -> None:
+    """Send pieces when they are due; with `ends_response` the last one ends the response, else it stays incomplete."""
     started_at = monotonic()
-    coming = iter(pieces)
-    piece = next(coming, NO_CONTENT)
+    remaining = iter(pieces)
+    piece = next(remaining, NO_CONTENT)
     while True:
-        following = next(coming, None)
-        if piece.due_seconds and await client_leaves_within(started_at + piece.due_seconds - monotonic(), receive):
+        next_piece = next(remaining, None)
+        if piece.due_seconds and await disconnects_within(started_at + piece.due_seconds - monotonic(), receive):
             return
-        is_last = following is None
-        await send({"type": "http.response.body", "body": piece.content, "more_body": not (is_last and is_whole)})
-        if following is None:
+        is_last = next_piece is None
+        await send({"type": "http.response.body", "body": piece.content, "more_body": not (is_last and ends_response)})
+        if next_piece is None:
             return
-        piece = following
+        piece = next_piece
 
 
 async def read_body(receive: Receive) -> ReceivedBody | None:
-    """Read the whole request body; None when the client left before its end."""
+    """Return the complete request body; None if the client disconnected before its end."""
     body = ReceivedBody()
     while True:
         message = await receive()
@@ -50,19 +50,19 @@ async def read_body(receive: Receive) -> ReceivedBody | None:
             return body
 
 
-async def client_leaves_within(seconds: float, receive: Receive) -> bool:
-    """Wait so many seconds, or until the client disconnects; say whether it did. Nothing is awaited for 0 or less."""
+async def disconnects_within(seconds: float, receive: Receive) -> bool:
+    """Wait until the client disconnects; return False if it has not after so many seconds, at once for 0 or less."""
     if seconds <= 0:
         return False
     try:
         async with asyncio.timeout(seconds):
-            await wait_until_client_leaves(receive)
+            await wait_for_disconnect(receive)
     except TimeoutError:
         return False
     return True
 
 
-async def wait_until_client_leaves(receive: Receive) -> None:
-    """Wait until the client disconnects, for ever if need be."""
+async def wait_for_disconnect(receive: Receive) -> None:
+    """Wait until the client disconnects, without a timeout."""
     while (await receive())["type"] != "http.disconnect":
         pass

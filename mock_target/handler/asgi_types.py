@@ -1,4 +1,4 @@
-"""The types of ASGI, as far as the mock uses them."""
+"""The ASGI types that the mock uses."""
 
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any

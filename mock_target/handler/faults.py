@@ -1,68 +1,70 @@
-"""Acts out what goes wrong below HTTP."""
+"""Faults below HTTP: connections that are closed, reset or filled with garbage."""
 
 from collections.abc import Iterable
 from dataclasses import replace
 from itertools import islice
 from random import Random
 
-from mock_target.handler.asgi_io import client_leaves_within, send_head, send_pieces, wait_until_client_leaves
+from mock_target.handler.asgi_io import disconnects_within, send_head, send_pieces, wait_for_disconnect
 from mock_target.handler.asgi_types import Receive, Send
-from mock_target.handler.raw_connection import Wire
-from mock_target.responses import Answer, Piece, cut
+from mock_target.handler.raw_connection import RawConnection
+from mock_target.responses import MockResponse, Piece, truncate
 from mock_target.settings import MAX_SECONDS, Fault
 
-FAULTS_WITHOUT_ANSWER = frozenset({Fault.RESET, Fault.EMPTY, Fault.GARBAGE, Fault.HANG})
-FAULTS_WITHOUT_WIRE = frozenset({Fault.HANG, Fault.SLOW_CLOSE})
+FAULTS_WITHOUT_RESPONSE = frozenset({Fault.RESET, Fault.EMPTY, Fault.GARBAGE, Fault.HANG})
+FAULTS_WITHOUT_RAW_CONNECTION = frozenset({Fault.HANG, Fault.SLOW_CLOSE})
 
-# The first byte begins neither a status line nor a chunk.
-_NO_HTTP = b"\xff"
+# No status line and no chunk starts with this byte.
+_NOT_HTTP = b"\xff"
 _GARBAGE_BYTES = 1024
 
 
 def make_garbage(seed: float) -> bytes:
-    """Make a kilobyte that is no HTTP, the same for the same seed."""
-    return _NO_HTTP + Random(seed).randbytes(_GARBAGE_BYTES - 1)  # noqa: S311 - garbage is no secret
+    """Return a kilobyte that is not HTTP, the same for the same seed."""
+    return _NOT_HTTP + Random(seed).randbytes(_GARBAGE_BYTES - 1)  # noqa: S311 - garbage is no secret
 
 
-async def leave_unanswered(fault: Fault, wire: Wire | None, garbage_seed: float, receive: Receive) -> None:
-    """Act out one of `FAULTS_WITHOUT_ANSWER`, and wait until the connection has ended."""
-    if fault is Fault.HANG and await client_leaves_within(MAX_SECONDS, receive):
+async def fail_without_response(
+    fault: Fault, connection: RawConnection | None, garbage_seed: float, receive: Receive
+) -> None:
+    """Apply one of `FAULTS_WITHOUT_RESPONSE`, and wait until the connection has ended."""
+    if fault is Fault.HANG and await disconnects_within(MAX_SECONDS, receive):
         return
-    if wire is None:
+    if connection is None:
         return
     if fault is Fault.RESET:
-        wire.reset()
+        connection.reset()
     else:
         if fault is Fault.GARBAGE:
-            wire.write(make_garbage(garbage_seed))
-        wire.close()
-    # To return before that is a mistake in uvicorn's eyes, which it would answer with 500.
-    await wait_until_client_leaves(receive)
+            connection.write(make_garbage(garbage_seed))
+        connection.close()
+    # If the application returned before that, uvicorn would send a 500.
+    await wait_for_disconnect(receive)
 
 
-async def break_off(
-    fault: Fault, answer: Answer, wire: Wire, garbage_seed: float, receive: Receive, send: Send
+async def send_partial_response(
+    fault: Fault, response: MockResponse, connection: RawConnection, garbage_seed: float, receive: Receive, send: Send
 ) -> None:
-    """Begin an answer and act out one of the faults that spoil it, and wait until the connection has ended."""
+    """Start a response, break it off with a fault, and wait until the connection has ended."""
     if fault is Fault.MALFORMED:
-        # Without a length the head promises chunks.
-        await send_head(replace(answer, length_bytes=None), send)
-        wire.write(make_garbage(garbage_seed))
-        wire.close()
+        # Without a length the head announces chunked encoding.
+        await send_head(replace(response, length_bytes=None), send)
+        connection.write(make_garbage(garbage_seed))
+        connection.close()
     else:
-        # An answer of no bytes promises one, as there has to be something to miss.
-        promised_bytes = None if answer.length_bytes is None else max(answer.length_bytes, 1)
-        await send_head(replace(answer, length_bytes=promised_bytes), send)
-        await send_pieces(_half_of(answer), receive, send, is_whole=False)
-        await wire.flush()
+        # An empty body is announced with one byte, so that something is missing.
+        announced_bytes = None if response.length_bytes is None else max(response.length_bytes, 1)
+        await send_head(replace(response, length_bytes=announced_bytes), send)
+        await send_pieces(_first_half(response), receive, send, ends_response=False)
+        await connection.flush()
         if fault is Fault.RESET_MIDWAY:
-            wire.reset()
+            connection.reset()
         else:
-            wire.close()
-    await wait_until_client_leaves(receive)
+            connection.close()
+    await wait_for_disconnect(receive)
 
 
-def _half_of(answer: Answer) -> Iterable[Piece]:
-    if answer.length_bytes is None:
-        return islice(answer.pieces, 1)
-    return cut(answer.pieces, answer.length_bytes // 2)
+def _first_half(response: MockResponse) -> Iterable[Piece]:
+    if response.length_bytes is None:
+        return islice(response.pieces, 1)
+    return truncate(response.pieces, response.length_bytes // 2)

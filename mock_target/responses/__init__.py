@@ -6,25 +6,25 @@
 - `pacing`: when each piece of a body is due
 """
 
-from mock_target.responses.builder import choose_answer, close_slowly, pack_answer, shape_answer
+from mock_target.responses.builder import apply_body_rules, build_response, compress_body, delay_close
 from mock_target.responses.fields import Fields
-from mock_target.responses.pacing import NO_CONTENT, Piece, cut
+from mock_target.responses.pacing import NO_CONTENT, Piece, truncate
 from mock_target.responses.received_request import ReceivedBody, ReceivedRequest, find_request_id
-from mock_target.responses.response import Answer, knob_problem, problem_answer
+from mock_target.responses.response import MockResponse, knob_error_response, problem_response
 
 __all__ = [
     "NO_CONTENT",
-    "Answer",
     "Fields",
+    "MockResponse",
     "Piece",
     "ReceivedBody",
     "ReceivedRequest",
-    "choose_answer",
-    "close_slowly",
-    "cut",
+    "apply_body_rules",
+    "build_response",
+    "compress_body",
+    "delay_close",
     "find_request_id",
-    "knob_problem",
-    "pack_answer",
-    "problem_answer",
-    "shape_answer",
+    "knob_error_response",
+    "problem_response",
+    "truncate",
 ]

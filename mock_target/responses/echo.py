@@ -1,7 +1,7 @@
-"""The echo: a request, told back as JSON. Pure.
+"""The echo: a request as JSON. Pure.
 
-The names in `fields` are in lower case, as ASGI hands them over; in `raw_fields` they are as received. Both keep order
-and repetitions. A body above 16 MiB is told by its length and its SHA-256 only.
+The names in `fields` are in lower case, as ASGI passes them; in `raw_fields` they are as received. Both keep order
+and repetitions. Of a body above 16 MiB there are only the length and the SHA-256.
 """
 
 import base64
@@ -15,7 +15,7 @@ _encode = msgspec.json.Encoder().encode
 
 
 class Echo(msgspec.Struct):
-    """The members of the echo, in their order; `body` is null where it is no UTF-8."""
+    """The members of the echo, in their order; `body` is null if it is not UTF-8."""
 
     method: str
     path: str
@@ -30,7 +30,7 @@ class Echo(msgspec.Struct):
 
 
 def echo_request(request: ReceivedRequest) -> bytes:
-    """Give the JSON echo of a request; path, query and fields come back as they were on the wire, read as Latin-1."""
+    """Return the JSON echo of a request; path, query and fields are as on the wire, decoded as Latin-1."""
     content = request.body.content
     return _encode(
         Echo(

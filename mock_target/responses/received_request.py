@@ -1,4 +1,4 @@
-"""A request as it was received: its head, as far as it is told, and its body. Pure."""
+"""A request as it was received: its head and its body. Pure."""
 
 import hashlib
 from collections.abc import Iterable
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from mock_target.responses.fields import Fields
 
-# What the mock holds in memory of one request's body: a load test with large bodies should not fill the machine.
+# How much of a request body is kept in memory: a load test with large bodies must not exhaust the memory.
 MAX_ECHOED_BODY_BYTES = 16 * 1024 * 1024
 
 
@@ -21,7 +21,7 @@ class ReceivedBody:
         self.length_bytes = 0
 
     def add(self, chunk: bytes) -> None:
-        """Take in the next chunk."""
+        """Add the next chunk."""
         self.length_bytes += len(chunk)
         self._hash.update(chunk)
         if self.length_bytes <= MAX_ECHOED_BODY_BYTES:
@@ -44,8 +44,8 @@ class ReceivedBody:
 class ReceivedRequest:
     """One request: `raw_path` and `query` as on the wire, `fields` with names in lower case.
 
-    `request_line` and `raw_fields` are the head in the bytes, the case and the order received; None: the server that
-    the mock runs on does not tell.
+    `request_line` and `raw_fields` are the head with the bytes, the case and the order received; None under a server
+    that does not pass them.
     """
 
     method: str
@@ -58,7 +58,7 @@ class ReceivedRequest:
 
 
 def find_request_id(fields: Iterable[tuple[bytes, bytes]]) -> str | None:
-    """Give the first X-Request-ID among a request's fields; None: it has none."""
+    """Return the first X-Request-ID of a request's fields, or None."""
     for name, value in fields:
         if name == b"x-request-id":
             return value.decode("latin-1")

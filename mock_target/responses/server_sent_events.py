@@ -9,22 +9,22 @@ from collections.abc import Iterator
 from urllib.parse import parse_qsl
 
 from mock_target.responses.pacing import Piece
-from mock_target.responses.response import Answer
-from mock_target.settings import MAX_SECONDS, parse_seconds, read_value, whole_number
+from mock_target.responses.response import MockResponse
+from mock_target.settings import MAX_SECONDS, parse_seconds, read_value, whole_number_parser
 
 SSE_PATH = b"/mock/sse"
 
-_parse_events = whole_number(1, 100_000, "a number of events")
+_parse_events = whole_number_parser(1, 100_000, "a number of events")
 
 
-def sse_answer(query: bytes) -> Answer:
-    """Make the stream that a query asks for. Raises KnobError."""
-    # The first of several counts, as with knobs.
+def sse_response(query: bytes) -> MockResponse:
+    """Return the stream that a query asks for. Raises KnobError."""
+    # Of several parameters with one name the first counts, as with knobs.
     given = dict(reversed(parse_qsl(query.decode("latin-1"), keep_blank_values=True)))
     events = read_value(_parse_events, given.get("events", "5"), "events")
     interval_seconds = read_value(parse_seconds, given.get("interval", "0.1"), "interval")
     fields = [(b"content-type", b"text/event-stream"), (b"cache-control", b"no-store")]
-    return Answer(200, fields, _events(events, interval_seconds), None)
+    return MockResponse(200, fields, _events(events, interval_seconds), None)
 
 
 def _events(events: int, interval_seconds: float) -> Iterator[Piece]:

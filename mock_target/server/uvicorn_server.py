@@ -1,4 +1,4 @@
-"""uvicorn, set up to be a target that can do anything on a bad day."""
+"""uvicorn, configured for the mock target."""
 
 import uvicorn
 
@@ -6,9 +6,9 @@ from mock_target.app import create_app
 from mock_target.server.http_protocol import MockProtocol
 from mock_target.settings import MockSettings
 
-# Long enough for an answer that is being written; a request in the midst of its latency is not worth waiting for.
+# Long enough for a response that is being sent; requests that wait for their latency are dropped.
 SHUTDOWN_SECONDS = 2
-# Longer than client pools keep an idle connection: a mock that closes one first would add failures of its own.
+# Longer than client pools keep an idle connection: if the mock closed one first, requests would fail.
 KEEP_ALIVE_SECONDS = 75
 MAX_WEBSOCKET_MESSAGE_BYTES = 16 * 1024 * 1024
 

@@ -9,12 +9,12 @@
 
 from mock_target.settings.behaviour import NOTHING_SET, Behaviour, Dribble, Fault
 from mock_target.settings.json_format import decode_json, read_settings, write_settings
-from mock_target.settings.knob import Knob, KnobError, name_nearest, read_value
+from mock_target.settings.knob import Knob, KnobError, nearest_name, read_value
 from mock_target.settings.knob_table import FAULTS, KNOBS, KNOBS_BY_NAME
 from mock_target.settings.model import DEFAULT_LOG_SIZE, MockSettings, Settings
-from mock_target.settings.request_overrides import read_asked
-from mock_target.settings.response_plan import Draws, Plan, decide, draw
-from mock_target.settings.value_parsers import MAX_SECONDS, parse_seconds, whole_number
+from mock_target.settings.request_overrides import read_overrides
+from mock_target.settings.response_plan import Draws, ResponsePlan, draw, plan_response
+from mock_target.settings.value_parsers import MAX_SECONDS, parse_seconds, whole_number_parser
 
 __all__ = [
     "DEFAULT_LOG_SIZE",
@@ -30,16 +30,16 @@ __all__ = [
     "Knob",
     "KnobError",
     "MockSettings",
-    "Plan",
+    "ResponsePlan",
     "Settings",
-    "decide",
     "decode_json",
     "draw",
-    "name_nearest",
+    "nearest_name",
     "parse_seconds",
-    "read_asked",
+    "plan_response",
+    "read_overrides",
     "read_settings",
     "read_value",
-    "whole_number",
+    "whole_number_parser",
     "write_settings",
 ]

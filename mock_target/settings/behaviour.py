@@ -1,18 +1,18 @@
-"""How the mock behaves towards one request: a value for each knob, and how one behaviour overrules another. Pure."""
+"""How the mock handles a request: a value for each knob, and how one behaviour overrides another. Pure."""
 
 from dataclasses import dataclass, fields, replace
 from enum import StrEnum
 
 from mock_target.settings.latency import Latency
-from mock_target.settings.value_parsers import MAX_SECONDS, parse_seconds, whole_number
+from mock_target.settings.value_parsers import MAX_SECONDS, parse_seconds, whole_number_parser
 
 MAX_DRIBBLE_PIECES = 10_000
 
-_parse_pieces = whole_number(1, MAX_DRIBBLE_PIECES, "a number of pieces")
+_parse_pieces = whole_number_parser(1, MAX_DRIBBLE_PIECES, "a number of pieces")
 
 
 class Fault(StrEnum):
-    """What can go wrong with an answer below HTTP."""
+    """A fault below HTTP."""
 
     RESET = "reset"
     EMPTY = "empty"
@@ -25,7 +25,7 @@ class Fault(StrEnum):
 
 
 def parse_fault(text: str) -> Fault:
-    """Read the name of a fault. Raises ValueError, which lists them all."""
+    """Parse the name of a fault. Raises ValueError with the list of all."""
     try:
         return Fault(text)
     except ValueError:
@@ -34,7 +34,7 @@ def parse_fault(text: str) -> Fault:
 
 @dataclass(frozen=True, slots=True)
 class Dribble:
-    """A body that comes in `pieces` (1 to 10,000) spread evenly over `seconds` (0 to 3600), the last at the end."""
+    """A body sent in `pieces` (1 to 10,000) spread evenly over `seconds` (0 to 3600), the last one at the end."""
 
     pieces: int
     seconds: float
@@ -44,7 +44,7 @@ class Dribble:
 
 
 def parse_dribble(text: str) -> Dribble:
-    """Read a dribble, `pieces,seconds`. Raises ValueError, which says what would be right."""
+    """Parse a dribble, `pieces,seconds`. Raises ValueError with what to write."""
     pieces, _, seconds = (part.strip() for part in text.partition(","))
     try:
         return Dribble(_parse_pieces(pieces), parse_seconds(seconds))
@@ -56,7 +56,7 @@ def parse_dribble(text: str) -> Dribble:
 
 @dataclass(frozen=True, slots=True)
 class Behaviour:
-    """The value of each knob, by the knob's name; None: not set. `mock_target.knobs` has their meanings and bounds.
+    """The value of each knob, by the knob's name; None: not set. `knob_table.py` has their meanings and bounds.
 
     Sizes are bytes, bandwidth is bytes per second, delays and retry_after are seconds, rates are shares from 0 to 1.
     """
@@ -82,13 +82,13 @@ class Behaviour:
     retry_after: int | None = None
 
     def values(self) -> dict[str, object]:
-        """Give the value of each knob by its name."""
+        """Return the value of each knob by its name."""
         return {name: getattr(self, name) for name in _NAMES}
 
     def merge(self, over: "Behaviour") -> "Behaviour":
-        """Give this behaviour, with what `over` sets in the place of its own.
+        """Return this behaviour, overridden with what `over` sets.
 
-        A fault that `over` sets without a rate strikes always, and not as often as the one that it replaces.
+        A fault that `over` sets without a rate applies to every request, not at the rate of the one that it replaces.
         """
         values = {name: value for name in _NAMES if (value := getattr(over, name)) is not None}
         if over.fault is not None:

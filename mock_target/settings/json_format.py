@@ -1,6 +1,6 @@
 """Settings as JSON: the members are the knobs by name, and `routes`. Pure.
 
-A member that is null or missing is not set: the knob's own default holds, or in a route what the settings say.
+A member that is null or missing is not set: the knob's default applies, or in a route the value of the settings.
 """
 
 import json
@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 from mock_target.settings.behaviour import Behaviour
-from mock_target.settings.knob import KnobError, name_nearest, read_value
+from mock_target.settings.knob import KnobError, nearest_name, read_value
 from mock_target.settings.knob_table import DEFAULTS, KNOBS, KNOBS_BY_NAME, make_behaviour
 from mock_target.settings.model import Settings
 from mock_target.settings.routes import Match, Route, parse_match, parse_method, parse_path
@@ -22,17 +22,17 @@ _SETTINGS_NAMES = (*KNOBS_BY_NAME, "routes")
 _ROUTE_NAMES = ("path", "match", "method", *(knob.name for knob in KNOBS if knob.per_request))
 
 
-def decode_json(text: bytes | str, called: str) -> object:
-    """Read JSON. Raises KnobError, which calls it `called`."""
+def decode_json(text: bytes | str, label: str) -> object:
+    """Parse JSON. Raises KnobError, with `label` as the parameter."""
     try:
         return json.loads(text)
     except (ValueError, RecursionError) as error:
         quoted = text.decode("utf-8", "replace") if isinstance(text, bytes) else text
-        raise KnobError(called, _quote(quoted), f'write JSON like {{"latency": "0.2"}} ({error})') from None
+        raise KnobError(label, _quote(quoted), f'write JSON like {{"latency": "0.2"}} ({error})') from None
 
 
 def read_settings(document: object, before: Settings) -> Settings:
-    """Merge a JSON document over the settings from before; its `routes` replace all routes. Raises KnobError."""
+    """Return the settings `before`, overridden by a JSON document. Its `routes` replace all. Raises KnobError."""
     members = _read_members(document, "settings", "", _SETTINGS_NAMES)
     routes = before.routes if "routes" not in members else _read_routes(members.pop("routes"))
     knobs = before.behaviour.values() | {name: _read_knob(name, value, name) for name, value in members.items()}
@@ -40,7 +40,7 @@ def read_settings(document: object, before: Settings) -> Settings:
 
 
 def write_settings(settings: Settings) -> dict[str, object]:
-    """Give the settings in force as plain data, which `read_settings` reads."""
+    """Return the settings as plain data, in the form that `read_settings` accepts."""
     return {**_write_behaviour(settings.behaviour), "routes": [_write_route(route) for route in settings.routes]}
 
 
@@ -52,43 +52,43 @@ def _read_routes(document: object) -> tuple[Route, ...]:
     return tuple(_read_route(route, f"routes[{index}]") for index, route in enumerate(document))
 
 
-def _read_route(document: object, called: str) -> Route:
-    members = _read_members(document, called, f"{called}.", _ROUTE_NAMES)
+def _read_route(document: object, label: str) -> Route:
+    members = _read_members(document, label, f"{label}.", _ROUTE_NAMES)
     if members.get("path") is None:
-        raise KnobError(called, _quote(document), 'give it a path, like {"path": "/orders", "status": 404}')
+        raise KnobError(label, _quote(document), 'add a path, like {"path": "/orders", "status": 404}')
     path, match, method = (members.pop(name, None) for name in ("path", "match", "method"))
-    knobs = {name: _read_knob(name, value, f"{called}.{name}") for name, value in members.items()}
+    knobs = {name: _read_knob(name, value, f"{label}.{name}") for name, value in members.items()}
     return Route(
-        path=_read_scalar(parse_path, path, f"{called}.path"),
-        match=Match.EXACT if match is None else _read_scalar(parse_match, match, f"{called}.match"),
-        method=None if method is None else _read_scalar(parse_method, method, f"{called}.method"),
+        path=_read_scalar(parse_path, path, f"{label}.path"),
+        match=Match.EXACT if match is None else _read_scalar(parse_match, match, f"{label}.match"),
+        method=None if method is None else _read_scalar(parse_method, method, f"{label}.method"),
         behaviour=make_behaviour(knobs),
     )
 
 
-def _read_members(document: object, called: str, prefix: str, names: Sequence[str]) -> dict[str, object]:
+def _read_members(document: object, label: str, prefix: str, names: Sequence[str]) -> dict[str, object]:
     if not isinstance(document, dict):
-        raise KnobError(called, _quote(document), 'write a JSON object, like {"latency": "0.2"}')
+        raise KnobError(label, _quote(document), 'write a JSON object, like {"latency": "0.2"}')
     for name, value in document.items():
         if name in names:
             continue
         if name in KNOBS_BY_NAME:
-            raise KnobError(prefix + name, _quote(value), "it holds for the whole mock; set it in the settings")
-        nearest = name_nearest(name, names)
-        raise KnobError(prefix + name, _quote(value), f"nothing has this name; the nearest is {nearest}")
+            raise KnobError(prefix + name, _quote(value), "it applies to the whole mock; set it in the settings")
+        nearest = nearest_name(name, names)
+        raise KnobError(prefix + name, _quote(value), f"unknown name; the nearest is {nearest}")
     return dict(document)
 
 
-def _read_knob(name: str, value: object, called: str) -> object:
-    return None if value is None else _read_scalar(KNOBS_BY_NAME[name].parse, value, called)
+def _read_knob(name: str, value: object, label: str) -> object:
+    return None if value is None else _read_scalar(KNOBS_BY_NAME[name].parse, value, label)
 
 
-def _read_scalar(parse: Callable[[str], T], value: object, called: str) -> T:
+def _read_scalar(parse: Callable[[str], T], value: object, label: str) -> T:
     if isinstance(value, bool):
-        return read_value(parse, "true" if value else "false", called)
+        return read_value(parse, "true" if value else "false", label)
     if isinstance(value, str | int | float):
-        return read_value(parse, str(value), called)
-    raise KnobError(called, _quote(value), "write text, a number, true or false")
+        return read_value(parse, str(value), label)
+    raise KnobError(label, _quote(value), "write text, a number, true or false")
 
 
 def _write_behaviour(behaviour: Behaviour) -> dict[str, object]:

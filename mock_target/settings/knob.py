@@ -1,4 +1,4 @@
-"""What a knob is: one thing that can be set of the mock's behaviour. Pure."""
+"""A knob: one part of the mock's behaviour that can be set. Pure."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -9,22 +9,22 @@ T = TypeVar("T")
 
 
 class KnobError(ValueError):
-    """Says which parameter has a value that cannot be: `parameter`, `value`, and how to `mend` it."""
+    """A parameter has an invalid value: `parameter`, `value`, and a `hint` that says what to write instead."""
 
-    def __init__(self, parameter: str, value: str, mend: str) -> None:
-        super().__init__(f"{parameter} is {value!r}: {mend}")
+    def __init__(self, parameter: str, value: str, hint: str) -> None:
+        super().__init__(f"{parameter} is {value!r}: {hint}")
         self.parameter = parameter
         self.value = value
-        self.mend = mend
+        self.hint = hint
 
 
 @dataclass(frozen=True, slots=True)
 class Knob:
-    """One thing that can be set, under the `name` it has in JSON.
+    """One setting, with the `name` that it has in JSON.
 
-    `parse` reads a value from text and raises ValueError with the mend; `default` is such a text, or None: not set.
+    `parse` converts text to a value and raises ValueError with the hint; `default` is such a text, or None: not set.
     `per_request` says whether a request or a route may set it, or only the settings of the whole mock. `choices` are
-    the values where there are few.
+    the possible values, if they are few.
     """
 
     name: str
@@ -47,15 +47,15 @@ class Knob:
         return f"X-Mock-{self.name.replace('_', '-').title()}"
 
 
-def read_value(parse: Callable[[str], T], text: str, called: str) -> T:
-    """Read a value with a knob's `parse`. Raises KnobError, which calls the value `called`."""
+def read_value(parse: Callable[[str], T], text: str, label: str) -> T:
+    """Return the value that a knob's `parse` reads. Raises KnobError, with `label` as the parameter."""
     try:
         return parse(text)
     except ValueError as error:
-        raise KnobError(called, text, str(error)) from None
+        raise KnobError(label, text, str(error)) from None
 
 
-def name_nearest(name: str, known: Iterable[str]) -> str:
-    """Give the known name that looks most like this one."""
+def nearest_name(name: str, known: Iterable[str]) -> str:
+    """Return the known name that is most similar to this one."""
     names = list(known)
     return (get_close_matches(name, names, 1, 0.0) or names)[0]

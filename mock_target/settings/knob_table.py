@@ -1,4 +1,4 @@
-"""The table of knobs: all that can be set of the mock's behaviour, by default, by route or by one request. Pure.
+"""The table of knobs: everything that can be set by default, by route or by one request. Pure.
 
 Query parameters, request fields, the JSON of settings and routes, the command line's help, the page in the browser and
 docs/mock-target.md all come from this one table.
@@ -8,37 +8,37 @@ from mock_target.settings.behaviour import Behaviour, Fault, parse_dribble, pars
 from mock_target.settings.knob import Knob
 from mock_target.settings.latency import parse_latency
 from mock_target.settings.value_parsers import (
+    parse_boolean,
     parse_field_lines,
     parse_field_value,
     parse_seconds,
     parse_share,
-    parse_yes_no,
-    text_up_to,
-    whole_number,
+    text_parser,
+    whole_number_parser,
 )
 
-WAITING, ANSWER, FAILURE, LIMIT = "When the answer comes", "What is answered", "What goes wrong", "How much at once"
+WAITING, ANSWER, FAILURE, LIMIT = "When the response is sent", "What is sent", "What goes wrong", "How much at once"
 
 MAX_SIZE_BYTES = 64 * 1024 * 1024
 MAX_BODY_CHARACTERS = 65_536
 MAX_BYTES_PER_SECOND = 1_000_000_000
 MAX_LIMIT = 100_000
 
-# 1xx are interim: they cannot be the answer (RFC 9110, section 15.2).
-_parse_status = whole_number(200, 599, "a final status code")
-_parse_error_status = whole_number(400, 599, "an error status")
-_parse_size = whole_number(0, MAX_SIZE_BYTES, "a number of bytes")
-_parse_bandwidth = whole_number(1, MAX_BYTES_PER_SECOND, "bytes per second")
-_parse_limit = whole_number(1, MAX_LIMIT, "a number of requests")
-_parse_max_queued = whole_number(0, MAX_LIMIT, "a number of requests")
-_parse_retry_after = whole_number(0, 3600, "seconds")
+# 1xx are interim responses (RFC 9110, section 15.2).
+_parse_status = whole_number_parser(200, 599, "a final status code")
+_parse_error_status = whole_number_parser(400, 599, "an error status")
+_parse_size = whole_number_parser(0, MAX_SIZE_BYTES, "a number of bytes")
+_parse_bandwidth = whole_number_parser(1, MAX_BYTES_PER_SECOND, "bytes per second")
+_parse_limit = whole_number_parser(1, MAX_LIMIT, "a number of requests")
+_parse_max_queued = whole_number_parser(0, MAX_LIMIT, "a number of requests")
+_parse_retry_after = whole_number_parser(0, 3600, "seconds")
 
 _WAITING_KNOBS = (
     Knob(
         name="latency",
         group=WAITING,
         parse=parse_latency,
-        meaning="Seconds before the answer: fixed, uniform, jitter, lognormal or exponential.",
+        meaning="Seconds before the response: fixed, uniform, jitter, lognormal or exponential.",
         example="exponential:0.05",
         default="0.05",
     ),
@@ -46,41 +46,41 @@ _WAITING_KNOBS = (
         name="dribble",
         group=WAITING,
         parse=parse_dribble,
-        meaning="The body comes in pieces, spread over seconds: pieces,seconds.",
+        meaning="The body is sent in pieces, spread over seconds: pieces,seconds.",
         example="5,2",
     ),
     Knob(
         name="bandwidth",
         group=WAITING,
         parse=_parse_bandwidth,
-        meaning="The body comes at this many bytes per second.",
+        meaning="The body is sent at this many bytes per second.",
         example="10000",
     ),
 )
 
 _ANSWER_KNOBS = (
     Knob("status", ANSWER, _parse_status, "The status code, 200 to 599.", "404"),
-    Knob("size", ANSWER, _parse_size, "A body of this many bytes in place of the echo, at most 64 MiB.", "1000000"),
+    Knob("size", ANSWER, _parse_size, "A body of this many bytes instead of the echo, at most 64 MiB.", "1000000"),
     Knob(
         name="body",
         group=ANSWER,
-        parse=text_up_to(MAX_BODY_CHARACTERS),
-        meaning="This text in place of the echo, at most 65536 characters.",
+        parse=text_parser(MAX_BODY_CHARACTERS),
+        meaning="This text instead of the echo, at most 65536 characters.",
         example='{"ok": true}',
     ),
-    Knob("content_type", ANSWER, parse_field_value, "The Content-Type of the answer.", "application/json"),
+    Knob("content_type", ANSWER, parse_field_value, "The Content-Type of the response.", "application/json"),
     Knob("fields", ANSWER, parse_field_lines, "More response fields, one on a line.", "Cache-Control: no-store"),
     Knob(
         name="redirect",
         group=ANSWER,
         parse=parse_field_value,
-        meaning="The Location to go to, with status 302 unless status says another, and an empty body.",
+        meaning="The Location to redirect to, with status 302 unless status is set, and an empty body.",
         example="/elsewhere",
     ),
     Knob(
         name="gzip",
         group=ANSWER,
-        parse=parse_yes_no,
+        parse=parse_boolean,
         meaning="The body compressed, with Content-Encoding: gzip.",
         example="true",
         choices=("true", "false"),
@@ -94,11 +94,11 @@ _FAILURE_KNOBS = (
         name="fault",
         group=FAILURE,
         parse=parse_fault,
-        meaning="What goes wrong below HTTP: one of the faults.",
+        meaning="A fault below HTTP: one of those listed.",
         example="reset",
         choices=tuple(Fault),
     ),
-    Knob("fault_rate", FAILURE, parse_share, "The share of requests, 0 to 1, that the fault strikes.", "0.01", "1"),
+    Knob("fault_rate", FAILURE, parse_share, "The share of requests, 0 to 1, that get the fault.", "0.01", "1"),
     Knob("close_delay", FAILURE, parse_seconds, "Seconds that slow_close keeps the connection open.", "30", "5"),
 )
 
@@ -107,7 +107,7 @@ _LIMIT_KNOBS = (
         name="limit",
         group=LIMIT,
         parse=_parse_limit,
-        meaning="At most this many requests are worked on at once.",
+        meaning="At most this many requests are in progress at once.",
         example="4",
         per_request=False,
     ),
@@ -115,7 +115,7 @@ _LIMIT_KNOBS = (
         name="max_queued",
         group=LIMIT,
         parse=_parse_max_queued,
-        meaning="At most this many wait for a turn, first come first served; the rest are refused at once.",
+        meaning="At most this many wait, first come first served; the rest are refused at once.",
         example="100",
         default="0",
         per_request=False,
@@ -128,19 +128,19 @@ KNOBS = (*_WAITING_KNOBS, *_ANSWER_KNOBS, *_FAILURE_KNOBS, *_LIMIT_KNOBS)
 KNOBS_BY_NAME = {knob.name: knob for knob in KNOBS}
 
 FAULTS = {
-    Fault.RESET: "the connection is reset (RST) without an answer",
+    Fault.RESET: "the connection is reset (RST) without a response",
     Fault.EMPTY: "the connection is closed without a byte",
     Fault.TRUNCATE: "half of the body, then the connection is closed",
     Fault.RESET_MIDWAY: "up to half of the body, then the connection is reset (RST)",
-    Fault.GARBAGE: "random bytes in place of an answer, then closed",
-    Fault.MALFORMED: "a right head, then bytes that are no chunk, then closed",
-    Fault.HANG: "no answer until the client leaves, for an hour at most",
-    Fault.SLOW_CLOSE: "a whole answer, then the connection stays open for close_delay",
+    Fault.GARBAGE: "random bytes instead of a response, then closed",
+    Fault.MALFORMED: "a valid head, then bytes that are no chunk, then closed",
+    Fault.HANG: "no response until the client disconnects, for an hour at most",
+    Fault.SLOW_CLOSE: "a complete response, then the connection stays open for close_delay",
 }
 
 
 def make_behaviour(values: dict[str, object]) -> Behaviour:
-    """Make a behaviour of values that the knobs of these names have read."""
+    """Return a behaviour with these values by knob name."""
     return Behaviour(**values)  # type: ignore[arg-type]
 
 

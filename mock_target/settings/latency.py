@@ -1,14 +1,14 @@
-"""How long an answer waits: a small grammar, and the five kinds of latency it describes.
+"""The latency of a response: a small grammar, and the five kinds of latency it describes.
 
     0.05                 always 0.05 seconds (short for fixed:0.05)
     fixed:0.05           always 0.05 seconds
     uniform:0.01,0.2     anywhere from 0.01 to 0.2 seconds, all equally likely
-    jitter:0.2,0.05      0.2 seconds, give or take up to 0.05, all equally likely
-    lognormal:0.05,0.5   half of them below 0.05 seconds, with a long tail; sigma 0.5 says how long
+    jitter:0.2,0.05      0.2 seconds, plus or minus up to 0.05, all equally likely
+    lognormal:0.05,0.5   median 0.05 seconds, with a long tail; sigma 0.5 says how long
     exponential:0.05     0.05 seconds on average, as the service times of queueing theory's M/M/c are
 
-Pure: a latency is told by its quantiles. One random number from 0 to 1 gives one latency, whatever the kind (inverse
-transform sampling), so that two runs with one seed can be compared though their latencies differ in kind.
+Pure: a latency is defined by its quantiles. One random number from 0 to 1 gives one latency for every kind (inverse
+transform sampling), so that two runs with one seed can be compared although their latencies differ in kind.
 """
 
 import math
@@ -18,7 +18,7 @@ from statistics import NormalDist
 
 from mock_target.settings.value_parsers import MAX_SECONDS, parse_number
 
-# exp(10) is a factor of 22,000 for one standard deviation: beyond that every draw is either nothing or the maximum.
+# exp(10) is a factor of 22,000 for one standard deviation: above that every draw is either about 0 or the maximum.
 MAX_SIGMA = 10.0
 # A share of exactly 0 has no quantile in a normal distribution; this is below the smallest that random() gives.
 _SMALLEST_SHARE = 2.0**-54
@@ -26,7 +26,7 @@ _SMALLEST_SHARE = 2.0**-54
 _NORMAL = NormalDist()
 
 GRAMMAR = (
-    "seconds like 0.05, or fixed:0.05, uniform:0.01,0.2 (low, high), jitter:0.2,0.05 (middle, give or take), "
+    "seconds like 0.05, or fixed:0.05, uniform:0.01,0.2 (low, high), jitter:0.2,0.05 (middle, plus or minus), "
     "lognormal:0.05,0.5 (median, sigma) or exponential:0.05 (mean)"
 )
 
@@ -52,7 +52,7 @@ class Fixed:
         _require_seconds("the latency", self.seconds)
 
     def quantile_seconds(self, share: float) -> float:
-        """Give the seconds that a share (0 <= share < 1) of the waits stay below."""
+        """Return the seconds that a share (0 <= share < 1) of the waits stay below."""
         return self.seconds
 
     def __str__(self) -> str:
@@ -73,7 +73,7 @@ class Uniform:
             raise ValueError("low must not be above high")
 
     def quantile_seconds(self, share: float) -> float:
-        """Give the seconds that a share (0 <= share < 1) of the waits stay below."""
+        """Return the seconds that a share (0 <= share < 1) of the waits stay below."""
         return min(self.low_seconds + (self.high_seconds - self.low_seconds) * share, self.high_seconds)
 
     def __str__(self) -> str:
@@ -82,7 +82,7 @@ class Uniform:
 
 @dataclass(frozen=True, slots=True)
 class Jitter:
-    """Waits `seconds`, give or take up to `jitter_seconds`, all equally likely; never below 0 nor above 3600 seconds.
+    """Waits `seconds`, plus or minus up to `jitter_seconds`, all equally likely; never below 0 or above 3600 seconds.
 
     Both are from 0 to 3600, else ValueError.
     """
@@ -95,7 +95,7 @@ class Jitter:
         _require_seconds("the jitter", self.jitter_seconds)
 
     def quantile_seconds(self, share: float) -> float:
-        """Give the seconds that a share (0 <= share < 1) of the waits stay below."""
+        """Return the seconds that a share (0 <= share < 1) of the waits stay below."""
         return min(max(0.0, self.seconds + self.jitter_seconds * (2 * share - 1)), MAX_SECONDS)
 
     def __str__(self) -> str:
@@ -119,7 +119,7 @@ class Lognormal:
             raise ValueError(f"sigma must be from 0 to {MAX_SIGMA:g}")
 
     def quantile_seconds(self, share: float) -> float:
-        """Give the seconds that a share (0 <= share < 1) of the waits stay below."""
+        """Return the seconds that a share (0 <= share < 1) of the waits stay below."""
         deviations = _NORMAL.inv_cdf(max(share, _SMALLEST_SHARE))
         return min(self.median_seconds * math.exp(self.sigma * deviations), MAX_SECONDS)
 
@@ -140,7 +140,7 @@ class Exponential:
         _require_positive_seconds("the mean", self.mean_seconds)
 
     def quantile_seconds(self, share: float) -> float:
-        """Give the seconds that a share (0 <= share < 1) of the waits stay below."""
+        """Return the seconds that a share (0 <= share < 1) of the waits stay below."""
         return min(-self.mean_seconds * math.log1p(-share), MAX_SECONDS)
 
     def __str__(self) -> str:
@@ -161,7 +161,7 @@ class _Kind:
 _KINDS = {
     "fixed": _Kind(Fixed, len(fields(Fixed)), "one number, the seconds", "fixed:0.05"),
     "uniform": _Kind(Uniform, len(fields(Uniform)), "two numbers, low and high seconds", "uniform:0.01,0.2"),
-    "jitter": _Kind(Jitter, len(fields(Jitter)), "two numbers, seconds and give or take", "jitter:0.2,0.05"),
+    "jitter": _Kind(Jitter, len(fields(Jitter)), "two numbers, seconds and plus or minus", "jitter:0.2,0.05"),
     "lognormal": _Kind(
         Lognormal, len(fields(Lognormal)), "two numbers, median seconds and sigma", "lognormal:0.05,0.5"
     ),
@@ -170,9 +170,9 @@ _KINDS = {
 
 
 def parse_latency(text: str) -> Latency:
-    """Read a latency written in the grammar above; `str()` of the result is that grammar again.
+    """Parse a latency in the grammar above; `str()` of the result is in that grammar again.
 
-    Raises ValueError, which says what is wrong and what would be right.
+    Raises ValueError, which says what is wrong and what to write instead.
     """
     name, colon, numbers = text.partition(":")
     if not colon:

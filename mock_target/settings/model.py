@@ -1,4 +1,4 @@
-"""What a mock target does, as far as it can be changed while it runs, and what it is started with. Pure."""
+"""The settings of a mock target: those that can change while it runs, and those it is started with. Pure."""
 
 from dataclasses import dataclass, field, replace
 
@@ -13,22 +13,22 @@ DEFAULT_LOG_SIZE = 100_000
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """The default behaviour, and the routes that overrule it."""
+    """The default behaviour, and the routes that override it."""
 
     behaviour: Behaviour = DEFAULTS
     routes: tuple[Route, ...] = ()
 
-    def behaviour_for(self, method: str, raw_path: str, asked: Behaviour) -> Behaviour:
-        """Give the behaviour towards one request: the default, then the first route that applies, then what it asks."""
+    def behaviour_for(self, method: str, raw_path: str, overrides: Behaviour) -> Behaviour:
+        """Return the behaviour for a request: default, overridden by the first matching route and the request."""
         behaviour = self.behaviour
         for route in self.routes:
             if route.applies_to(method, raw_path):
                 behaviour = behaviour.merge(route.behaviour)
                 break
-        return behaviour if asked is NOTHING_SET else behaviour.merge(asked)
+        return behaviour if overrides is NOTHING_SET else behaviour.merge(overrides)
 
     def with_knob(self, name: str, text: str, parameter: str) -> "Settings":
-        """Give these settings with one knob's default set from text. Raises KnobError, which calls it `parameter`."""
+        """Return these settings with one knob's default set from text. Raises KnobError, which names `parameter`."""
         value = read_value(KNOBS_BY_NAME[name].parse, text, parameter)
         return replace(self, behaviour=make_behaviour({**self.behaviour.values(), name: value}))
 
@@ -37,9 +37,9 @@ class Settings:
 class MockSettings:
     """What one mock target is started with.
 
-    `latency` is the default latency in the grammar of `mock_target.latency` (None: as `settings` has it); `seed` makes
-    its draws the same in every run (None: different each time); `log_size` is how many arrivals are kept, 1 or more
-    (create_app refuses others); `settings` is all the rest. Raises KnobError for a latency that cannot be.
+    `latency` is the default latency in the grammar of `latency.py` (None: that of `settings`); `seed` makes the random
+    draws the same in every run (None: different each time); `log_size` is how many arrivals are kept, 1 or more
+    (create_app refuses others); `settings` is all the rest. Raises KnobError for an invalid latency.
     """
 
     latency: str | None = None

@@ -1,7 +1,7 @@
-"""What one request gets: the decisions that chance makes. Pure.
+"""What one request gets: the decisions that depend on random numbers. Pure.
 
-Every arrival takes the same three random numbers, whatever its behaviour, and before anything is awaited. So under a
-seed the n-th arrival has the n-th draws, though the settings and what other requests ask for differ between two runs.
+Every arrival draws three random numbers, whatever its behaviour, and before anything is awaited. So with a seed the
+n-th arrival gets the n-th draws, even if the settings or other requests differ between two runs.
 """
 
 from dataclasses import dataclass
@@ -25,10 +25,10 @@ def draw(random: Random) -> Draws:
 
 
 @dataclass(slots=True)
-class Plan:
-    """What one request gets: after `wait_seconds`, an answer with `status` (None: its own), spoilt by `fault`.
+class ResponsePlan:
+    """What one request gets: after `wait_seconds`, a response with `status` (None: its own), or with `fault`.
 
-    `garbage_seed` decides the bytes of a fault that sends garbage.
+    `garbage_seed` is the seed of the bytes that a fault sends as garbage.
     """
 
     wait_seconds: float
@@ -37,12 +37,12 @@ class Plan:
     garbage_seed: float
 
 
-def decide(behaviour: Behaviour, draws: Draws) -> Plan:
-    """Decide what a request gets; a knob that is not set has no effect."""
+def plan_response(behaviour: Behaviour, draws: Draws) -> ResponsePlan:
+    """Return the plan for one request; a knob that is not set has no effect."""
     status, fault = behaviour.status, None
     if behaviour.error_rate is not None and draws.error < behaviour.error_rate:
         status = behaviour.error_status
     if behaviour.fault is not None and (behaviour.fault_rate is None or draws.fault < behaviour.fault_rate):
         fault = behaviour.fault
     wait_seconds = 0.0 if behaviour.latency is None else behaviour.latency.quantile_seconds(draws.latency)
-    return Plan(wait_seconds, status, fault, draws.fault)
+    return ResponsePlan(wait_seconds, status, fault, draws.fault)

@@ -1,4 +1,4 @@
-"""Routes: rules that give some paths a behaviour of their own. Pure."""
+"""Routes: rules that set another behaviour for some paths. Pure."""
 
 import re
 from dataclasses import dataclass
@@ -10,14 +10,14 @@ _METHOD = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,40}")
 
 
 class Match(StrEnum):
-    """How much of a request's path a route's path has to be."""
+    """How a route's path is compared with a request's path."""
 
     EXACT = "exact"
     PREFIX = "prefix"
 
 
 def parse_match(text: str) -> Match:
-    """Read a match. Raises ValueError with the mend."""
+    """Parse a match. Raises ValueError with what to write."""
     try:
         return Match(text)
     except ValueError:
@@ -25,14 +25,14 @@ def parse_match(text: str) -> Match:
 
 
 def parse_path(text: str) -> str:
-    """Read a route's path, raw as on the wire: a slash first, no query. Raises ValueError with the mend."""
+    """Parse a route's path, raw as on the wire: a slash first, no query. Raises ValueError with what to write."""
     if not text.startswith("/") or not text.isascii() or not text.isprintable() or "?" in text or len(text) > 2000:
         raise ValueError("write a path like /orders, as it is on the wire: percent-encoded, without a query")
     return text
 
 
 def parse_method(text: str) -> str:
-    """Read a route's method; methods are told apart by case (RFC 9110, 9.1). Raises ValueError with the mend."""
+    """Parse a route's method, which is case-sensitive (RFC 9110, 9.1). Raises ValueError with what to write."""
     if not _METHOD.fullmatch(text):
         raise ValueError("write a method like GET")
     return text
@@ -40,9 +40,9 @@ def parse_method(text: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """The behaviour of requests whose raw path is `path`, or with `Match.PREFIX` is it or lies below it.
+    """The behaviour for requests whose raw path is `path` or, with `Match.PREFIX`, lies below it.
 
-    `method` narrows it to one method; None: any.
+    `method` limits it to one method; None: any.
     """
 
     path: str
@@ -51,7 +51,7 @@ class Route:
     behaviour: Behaviour = NOTHING_SET
 
     def applies_to(self, method: str, raw_path: str) -> bool:
-        """Say whether a request is this route's."""
+        """Return whether this route applies to a request."""
         if self.method is not None and self.method != method:
             return False
         if raw_path == self.path:

@@ -1,7 +1,7 @@
-"""The arrival log: what reached the mock, in which order, and how many requests were in flight at once.
+"""The arrival log: which requests reached the mock, in which order, and how many were in flight at once.
 
-Pure: the clocks are arguments. One event loop writes it; it has no lock. Its memory is bounded: it keeps the last so
-many arrivals, and of a long path, query or request id only the beginning.
+Pure: the clocks are arguments. One event loop writes it; it has no lock. Its memory is bounded: it keeps a fixed number
+of arrivals, and of a long path, query or request id only the beginning.
 """
 
 import time
@@ -20,9 +20,9 @@ MAX_REQUEST_ID_CHARACTERS = 200
 class Arrival:
     """One request as it arrived.
 
-    `sequence` counts from 1; times are unix seconds (`finished_at` None: still in flight; `work_started_at` None: it
-    was never worked on, or waits for its turn). `started_monotonic_seconds` compares only with others of this process.
-    `in_flight` includes the request itself. `status` is None for no answer (yet), `fault` for none.
+    `sequence` counts from 1; times are unix seconds (`finished_at` None: still in flight; `work_started_at` None: no
+    permit yet, or never). `started_monotonic_seconds` compares only with others of this process. `in_flight` includes
+    the request itself. `status` is None without a response (yet), `fault` without a fault.
     """
 
     sequence: int
@@ -39,15 +39,15 @@ class Arrival:
     fault: str | None = None
 
 
-class Bell(Protocol):
-    """Is rung when something arrives, as an asyncio.Event can be."""
+class Signal(Protocol):
+    """Something that can be set at each arrival, such as an asyncio.Event."""
 
     def set(self) -> None:
-        """Ring."""
+        """Set the signal."""
 
 
 class ArrivalLog:
-    """Keeps the last `size` arrivals (1 or more, else ValueError) and counts those it had to drop."""
+    """Keeps the last `size` arrivals (1 or more, else ValueError) and counts the dropped ones."""
 
     def __init__(
         self,
@@ -60,9 +60,9 @@ class ArrivalLog:
         self._size = size
         self._unix_clock = unix_clock
         self._monotonic_clock = monotonic_clock
-        # A ring: arrival n is at (n - 1) modulo size.
+        # A ring buffer: arrival n is at (n - 1) modulo size.
         self._ring: list[Arrival] = []
-        self._bells: set[Bell] = set()
+        self._signals: set[Signal] = set()
         self.total = 0
         self.in_flight = 0
         self.max_in_flight = 0
@@ -70,16 +70,16 @@ class ArrivalLog:
 
     @property
     def dropped(self) -> int:
-        """How many arrivals since the last reset are no longer kept."""
+        """How many arrivals since the last reset have been dropped."""
         return self.total - len(self._ring)
 
     @property
     def readers(self) -> int:
-        """How many bells ring now."""
-        return len(self._bells)
+        """How many signals are registered."""
+        return len(self._signals)
 
-    def arrive(self, method: str, path: str, query: str, request_id: str | None) -> Arrival:
-        """Record a request whose head has just been read, and give it the next sequence number."""
+    def record(self, method: str, path: str, query: str, request_id: str | None) -> Arrival:
+        """Add a request whose head has just been read, with the next sequence number, and return its arrival."""
         self.total += 1
         self.in_flight += 1
         self.max_in_flight = max(self.max_in_flight, self.in_flight)
@@ -98,46 +98,46 @@ class ArrivalLog:
             self._ring.append(arrival)
         else:
             self._ring[(self.total - 1) % self._size] = arrival
-        for bell in self._bells:
-            bell.set()
+        for signal in self._signals:
+            signal.set()
         return arrival
 
     def start_work(self, arrival: Arrival, started_at: float | None = None) -> None:
-        """Record that the work on a request begins, or began at that unix time."""
+        """Record that work on a request starts now, or started at `started_at` (unix seconds)."""
         arrival.work_started_at = self._unix_clock() if started_at is None else started_at
 
     def finish(self, arrival: Arrival) -> None:
-        """Record that a request was answered or given up; call it exactly once an arrival."""
+        """Record the end of a request, with or without a response; call it exactly once an arrival."""
         arrival.finished_at = self._unix_clock()
         self.in_flight -= 1
 
     def reset(self) -> None:
-        """Forget the arrivals, start the sequence at 1 again, and the high-water mark at what is in flight now."""
+        """Drop all arrivals, restart the sequence at 1, and the maximum in flight at what is in flight now."""
         self._ring.clear()
         self.total = 0
         self.resets += 1
-        # Requests that are still in flight really are there, and their finish() will count them down.
+        # Requests that are still in flight are still counted, and their finish() will decrease the count.
         self.max_in_flight = self.in_flight
-        for bell in self._bells:
-            bell.set()
+        for signal in self._signals:
+            signal.set()
 
-    def read_after(self, sequence: int, most: int) -> list[Arrival]:
-        """Give up to `most` of the kept arrivals that came after that sequence number, oldest first."""
+    def read_after(self, sequence: int, max_count: int) -> list[Arrival]:
+        """Return up to `max_count` of the kept arrivals after that sequence number, oldest first."""
         first = max(sequence, self.dropped)
-        last = min(first + most, self.total)
+        last = min(first + max_count, self.total)
         return [self._ring[number % self._size] for number in range(first, last)]
 
     @contextmanager
-    def rings(self, bell: Bell) -> Iterator[None]:
-        """Ring this bell at each arrival and reset, as long as the context lasts."""
-        self._bells.add(bell)
+    def notify(self, signal: Signal) -> Iterator[None]:
+        """Set this signal at each arrival and reset, as long as the context lasts."""
+        self._signals.add(signal)
         try:
             yield
         finally:
-            self._bells.discard(bell)
+            self._signals.discard(signal)
 
 
-def _shorten(text: str, most_characters: int) -> str:
-    if len(text) <= most_characters:
+def _shorten(text: str, max_characters: int) -> str:
+    if len(text) <= max_characters:
         return text
-    return f"{text[:most_characters]}...(+{len(text) - most_characters})"
+    return f"{text[:max_characters]}...(+{len(text) - max_characters})"

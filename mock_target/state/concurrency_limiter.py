@@ -1,4 +1,4 @@
-"""How many requests are worked on at once, and who waits for a turn: first come, first served.
+"""A limit of concurrent requests, with a bounded queue: first come, first served.
 
 One event loop uses it; it has no lock.
 """
@@ -8,35 +8,35 @@ import time
 from collections import deque
 from collections.abc import Callable
 
-# Done when work may begin; its result is when that was, in unix seconds.
-Turn = asyncio.Future[float]
+# Done when work may start; the result is that time in unix seconds.
+Permit = asyncio.Future[float]
 
 
 class QueueFull(Exception):
-    """As many requests are worked on, and as many wait, as may."""
+    """The limit and the queue are both full."""
 
 
 class Limiter:
-    """Lets at most `limit` requests be worked on at once (None: any number), and `max_queued` wait for a turn."""
+    """Allows at most `limit` requests in progress at once (None: any number), and `max_queued` waiting ones."""
 
     def __init__(self, limit: int | None, max_queued: int, unix_clock: Callable[[], float] = time.time) -> None:
         self._limit = limit
         self._max_queued = max_queued
         self._unix_clock = unix_clock
-        self._queue: deque[Turn] = deque()
+        self._queue: deque[Permit] = deque()
         self.working = 0
         self.max_working = 0
         self.rejected = 0
 
     @property
     def queued(self) -> int:
-        """How many wait for a turn."""
+        """How many requests wait for a permit."""
         return len(self._queue)
 
-    def enter(self) -> Turn | None:
-        """Begin work (None), or get in line for a turn: then work begins when the turn is done.
+    def acquire(self) -> Permit | None:
+        """Start work (return None), or join the queue: then work may start when the returned permit is done.
 
-        End work with `leave`; get out of the line with `give_up`. Raises QueueFull.
+        End work with `release`; leave the queue with `cancel`. Raises QueueFull.
         """
         if self._has_room() and not self._queue:
             self._begin()
@@ -44,29 +44,29 @@ class Limiter:
         if len(self._queue) >= self._max_queued:
             self.rejected += 1
             raise QueueFull
-        turn: Turn = asyncio.get_running_loop().create_future()
-        self._queue.append(turn)
-        return turn
+        permit: Permit = asyncio.get_running_loop().create_future()
+        self._queue.append(permit)
+        return permit
 
-    def leave(self) -> None:
-        """End the work on one request, and let the next one begin."""
+    def release(self) -> None:
+        """End the work on one request, and let the next one start."""
         self.working -= 1
-        self._let_in()
+        self._admit_waiting()
 
-    def give_up(self, turn: Turn) -> None:
-        """Get out of the line; a turn that has come meanwhile goes to the next."""
-        if turn.done():
-            self.leave()
+    def cancel(self, permit: Permit) -> None:
+        """Leave the queue; a permit that was granted meanwhile goes to the next request."""
+        if permit.done():
+            self.release()
         else:
-            self._queue.remove(turn)
+            self._queue.remove(permit)
 
     def change(self, limit: int | None, max_queued: int) -> None:
-        """Change the limit: a higher one lets in who waits, a lower one takes effect as work ends."""
+        """Change the limit: a higher one admits waiting requests, a lower one takes effect as work ends."""
         self._limit, self._max_queued = limit, max_queued
-        self._let_in()
+        self._admit_waiting()
 
-    def forget(self) -> None:
-        """Start counting again: nobody rejected, and a high-water mark of what is worked on now."""
+    def reset_counters(self) -> None:
+        """Restart the counters: none rejected, and a maximum of what is in progress now."""
         self.max_working, self.rejected = self.working, 0
 
     def _has_room(self) -> bool:
@@ -76,7 +76,7 @@ class Limiter:
         self.working += 1
         self.max_working = max(self.max_working, self.working)
 
-    def _let_in(self) -> None:
+    def _admit_waiting(self) -> None:
         while self._queue and self._has_room():
             self._begin()
             self._queue.popleft().set_result(self._unix_clock())

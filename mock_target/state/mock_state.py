@@ -1,4 +1,4 @@
-"""What changes while a mock runs: the settings in force, the source of its draws, who works, and what arrived."""
+"""The state of a running mock: settings in force, random generator, limiter and arrival log."""
 
 from random import Random
 from time import time
@@ -13,10 +13,10 @@ _encoder = msgspec.json.Encoder()
 
 
 class Report(msgspec.Struct):
-    """What arrived, oldest first, and the counts since the last reset.
+    """The arrivals, oldest first, and the counts since the last reset.
 
-    `dropped` arrivals are no longer kept. `in_flight` counts from the head of a request to its end, `working` those of
-    them that have a turn under the limit; `max_` is the most of them at once. `now` is unix seconds.
+    `dropped` arrivals are no longer in the log. `in_flight` counts from the head of a request to its end, `working`
+    those of them that hold a permit of the limiter; `max_` is the most of them at once. `now` is unix seconds.
     """
 
     arrivals: list[Arrival]
@@ -42,27 +42,27 @@ class MockState:
         self._random = self._make_random()
 
     def draw(self) -> Draws:
-        """Draw the numbers of the next arrival."""
+        """Return the random numbers of the next arrival."""
         return draw(self._random)
 
     def change(self, settings: Settings) -> None:
-        """Put other settings in force, for the requests that arrive from now on; the limit for all at once."""
+        """Apply other settings to the requests that arrive from now on; the limit applies to all."""
         self.settings = settings
         self.limiter.change(*_limits(settings))
 
-    def forget_arrivals(self) -> None:
-        """Empty the log, and start all counts and high-water marks again."""
+    def clear_arrivals(self) -> None:
+        """Empty the log, and restart all counts and maximums."""
         self.arrivals.reset()
-        self.limiter.forget()
+        self.limiter.reset_counters()
 
     def reset(self) -> None:
-        """Make all as at the start: settings, draws, log and counts."""
+        """Restore the initial state: settings, random draws, log and counts."""
         self.change(self.started_with.settings)
         self._random = self._make_random()
-        self.forget_arrivals()
+        self.clear_arrivals()
 
-    def tell(self, last: int | None) -> bytes:
-        """Give the counts and the last so many arrivals (None: all that are kept) as JSON."""
+    def to_json(self, last: int | None) -> bytes:
+        """Return the counts and the last `last` arrivals (None: all in the log) as JSON."""
         log, limiter = self.arrivals, self.limiter
         since = 0 if last is None else log.total - last
         return _encoder.encode(
@@ -81,7 +81,7 @@ class MockState:
         )
 
     def _make_random(self) -> Random:
-        return Random(self.started_with.seed)  # noqa: S311 - a latency is no secret, and has to repeat under a seed
+        return Random(self.started_with.seed)  # noqa: S311 - a latency is no secret, and has to repeat with the same seed
 
 
 def _limits(settings: Settings) -> tuple[int | None, int]:

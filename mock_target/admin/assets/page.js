@@ -18,15 +18,15 @@
 
   const serverNow = () => Date.now() / 1000 + clockOffset;
   const call = async (path, method = "GET", body) => {
-    const answer = await fetch(path, {
+    const response = await fetch(path, {
       method,
       cache: "no-store",
       headers: body === undefined ? {} : { "Content-Type": "application/json" },
       body: body === undefined ? undefined : JSON.stringify(body),
     });
-    const text = await answer.text();
+    const text = await response.text();
     const found = text ? JSON.parse(text) : null;
-    if (!answer.ok) throw Object.assign(new Error(found && found.detail || `status ${answer.status}`), { problem: found });
+    if (!response.ok) throw Object.assign(new Error(found && found.detail || `status ${response.status}`), { problem: found });
     return found;
   };
 
@@ -53,7 +53,7 @@
 
   const makeGroup = (name, knobs, faults) => {
     const group = make("details");
-    group.open = name !== "What is answered";
+    group.open = name !== "What is sent";
     const summary = make("summary", "", name + " ");
     summary.append(make("span", "set-count"));
     group.append(summary, ...knobs.map((knob) => {

@@ -32,13 +32,13 @@ class RunningMock:
         return socket.create_connection(("127.0.0.1", self.port), timeout=PATIENCE_SECONDS)
 
     def send(self, path: str, method: str = "GET") -> socket.socket:
-        """Send a request on a connection of its own, which stays open for the answer."""
+        """Send a request on a new connection, which stays open for the response."""
         connection = self.connect()
         connection.sendall(f"{method} {path} HTTP/1.1\r\nHost: mock\r\n\r\n".encode())
         return connection
 
     def exchange(self, request: bytes) -> bytes:
-        """Send the bytes of a request with `Connection: close`, and give all bytes that come back."""
+        """Send the bytes of a request with `Connection: close`, and return all received bytes."""
         with self.connect() as connection:
             connection.sendall(request)
             return read_to_the_end(connection)
@@ -84,12 +84,12 @@ def running_mock(*arguments: str, **environment: str) -> Iterator[RunningMock]:
 
 
 def read_to_the_end(connection: socket.socket) -> bytes:
-    """Give all bytes up to the end of the connection; a reset raises ConnectionResetError."""
+    """Return all bytes up to the end of the connection; a reset raises ConnectionResetError."""
     return b"".join(iter(lambda: connection.recv(65536), b""))
 
 
 def read_until_reset(connection: socket.socket) -> bytes:
-    """Give the bytes before a reset; fail if the connection ends in an orderly way."""
+    """Return the bytes before a reset; fail if the connection ends in an orderly way."""
     received = b""
     try:
         while content := connection.recv(65536):

@@ -79,7 +79,7 @@ def test_a_large_body_is_cut_in_half_as_well(mock: RunningMock) -> None:
 
 
 def test_garbage_is_no_http(mock: RunningMock) -> None:
-    """A kilobyte comes that no parser takes for an answer, then the connection is closed."""
+    """The client gets a kilobyte that no parser accepts as a response, then the connection is closed."""
     with mock.send("/?mock_fault=garbage") as connection:
         received = read_to_the_end(connection)
     assert len(received) == 1024
@@ -97,7 +97,7 @@ def test_a_malformed_answer_has_a_right_head_and_no_chunk(mock: RunningMock) -> 
 
 
 def test_a_request_that_hangs_is_never_answered(mock: RunningMock) -> None:
-    """While others are answered it stays in flight, until its client leaves."""
+    """While others get responses it stays in flight, until its client disconnects."""
     with mock.send("/hangs?mock_fault=hang") as connection:
         wait_until("the request hangs", lambda: mock.in_flight() == 1)
         assert mock.get("/other").status_code == 200
@@ -108,7 +108,7 @@ def test_a_request_that_hangs_is_never_answered(mock: RunningMock) -> None:
 
 
 def test_a_slow_close_leaves_the_connection_open(mock: RunningMock) -> None:
-    """The whole answer says Connection: close, and the end of the connection does not come with it."""
+    """The complete response has Connection: close, and the connection stays open after it."""
     with mock.send("/?mock_fault=slow_close&mock_close_delay=3600&mock_body=whole") as connection:
         received = b""
         while not received.endswith(b"whole"):
@@ -128,7 +128,7 @@ def test_a_slow_close_ends(mock: RunningMock) -> None:
 
 @pytest.mark.parametrize("fault", Fault)
 def test_after_a_fault_the_mock_is_as_well_as_before(mock: RunningMock, fault: Fault) -> None:
-    """The fault is logged, the arrival finished, its turn given back, and nothing was an error to the server."""
+    """The fault is logged, the arrival finished, its permit released, and the server logged no error."""
     mock.request("PATCH", "/__admin/settings", json={"limit": 1, "close_delay": 0})
     with mock.send(f"/?mock_fault={fault}"):
         wait_until("the request has arrived", lambda: mock.report()["total"] == 1)

@@ -33,7 +33,7 @@ def test_never_more_than_the_limit_are_worked_on(mock: RunningMock) -> None:
     assert (report["working"], report["queued"], report["in_flight"]) == (0, 0, 0)
 
 
-def test_turns_are_given_first_come_first_served(mock: RunningMock) -> None:
+def test_requests_are_admitted_first_come_first_served(mock: RunningMock) -> None:
     """Work starts in the order of arrival."""
     mock.request("PATCH", "/__admin/settings", json={"max_queued": 100})
     with ThreadPoolExecutor(10) as threads:
@@ -42,7 +42,7 @@ def test_turns_are_given_first_come_first_served(mock: RunningMock) -> None:
     assert started == sorted(started)
 
 
-def test_who_is_too_many_is_told_when_to_come_back(mock: RunningMock) -> None:
+def test_a_refused_request_gets_retry_after(mock: RunningMock) -> None:
     """With the limit and the queue full, the next is refused with Retry-After; a change lets those who wait in."""
     mock.request("PATCH", "/__admin/settings", json={"limit_status": 429, "retry_after": 9})
     with ExitStack() as connections:
@@ -56,7 +56,7 @@ def test_who_is_too_many_is_told_when_to_come_back(mock: RunningMock) -> None:
     wait_until("all have left", lambda: mock.in_flight() == 0)
 
 
-def test_who_leaves_the_line_is_not_worked_on(mock: RunningMock) -> None:
+def test_a_client_that_leaves_the_queue_is_not_worked_on(mock: RunningMock) -> None:
     """A client that hangs up while it waits makes room at once."""
     with mock.send("/?mock_latency=3600"), mock.send("/?mock_latency=3600"):
         wait_until("two work", lambda: mock.report()["working"] == 2)

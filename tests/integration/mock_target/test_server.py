@@ -23,7 +23,7 @@ def echo_of(mock: RunningMock, request: bytes) -> dict[str, object]:
 
 
 def test_the_latency_comes_from_the_environment(mock: RunningMock) -> None:
-    """MOCK_TARGET_LATENCY is the default latency when no flag is given."""
+    """MOCK_TARGET_LATENCY is the default latency without a flag."""
     assert mock.get("/__admin/latency").json() == {"latency": "uniform:0.0,0.001"}
 
 
@@ -50,14 +50,14 @@ def test_repeated_fields_survive_the_wire(mock: RunningMock) -> None:
     assert echo["raw_fields"] == [["Host", "mock"], ["X-B", "1"], ["x-a", "2"], ["X-b", "é"], ["Connection", "close"]]
 
 
-def test_an_absolute_target_and_an_old_version_are_told_as_they_came(mock: RunningMock) -> None:
+def test_an_absolute_target_and_an_old_version_are_echoed_as_received(mock: RunningMock) -> None:
     """The request line keeps what HTTP takes apart."""
     echo = echo_of(mock, b"GET http://mock/x?y HTTP/1.0\r\nHost: mock\r\n\r\n")
     assert (echo["request_line"], echo["path"]) == ("GET http://mock/x?y HTTP/1.0", "/x")
 
 
 def test_requests_on_one_connection_have_their_own_heads(mock: RunningMock) -> None:
-    """Pipelined requests are answered in order, each with its own raw head, and trailers are part of none."""
+    """Pipelined requests get responses in order, each with its own raw head, and trailers are part of none."""
     first = (
         b"POST /1 HTTP/1.1\r\nHost: mock\r\nTransfer-Encoding: chunked\r\nX-N: 1\r\n\r\n1\r\nx\r\n0\r\nX-T: 1\r\n\r\n"
     )
@@ -94,7 +94,7 @@ def test_two_cookies_are_two_lines_on_the_wire(mock: RunningMock) -> None:
     ],
 )
 def test_no_byte_follows_a_head_without_content(mock: RunningMock, request_line: bytes) -> None:
-    """An answer to HEAD, and one with 204 or 304, ends with its head and is not chunked."""
+    """A response to HEAD, and one with 204 or 304, ends with its head and is not chunked."""
     response = mock.exchange(request_line + b"\r\nHost: mock\r\nConnection: close\r\n\r\n")
     assert response.endswith(b"\r\n\r\n")
     assert response.count(b"\r\n\r\n") == 1

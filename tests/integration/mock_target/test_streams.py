@@ -70,7 +70,7 @@ def test_a_slow_body_comes_as_far_as_its_bandwidth(mock: RunningMock) -> None:
         assert mock.in_flight() == 1
 
 
-def test_a_client_that_leaves_a_slow_body_is_finished(mock: RunningMock) -> None:
+def test_a_client_that_disconnects_during_a_slow_body_is_finished(mock: RunningMock) -> None:
     """Leaving in the middle of a dribble ends the request."""
     with mock.send("/?mock_body=abcd&mock_dribble=2,3600") as connection:
         read_until(connection, b"\r\n\r\n")
@@ -93,7 +93,7 @@ def test_all_events_come_in_the_end(mock: RunningMock) -> None:
     assert [json.loads(event.partition("data: ")[2])["event"] for event in events[:-1]] == list(range(1, 21))
 
 
-def test_a_follower_is_told_of_arrivals_as_they_come(mock: RunningMock) -> None:
+def test_a_follower_gets_arrivals_at_once(mock: RunningMock) -> None:
     """Lines come while the stream is open: what was there, what arrives, and a reset."""
     mock.get("/before")
     with mock.client.stream("GET", "/__admin/arrivals.ndjson?follow=true") as answer:
@@ -141,8 +141,8 @@ async def test_a_websocket_closes_with_the_code_of_the_client(
     assert mock.report()["arrivals"][0]["status"] == 101
 
 
-async def test_a_websocket_is_closed_by_the_mock_when_asked(session: aiohttp.ClientSession) -> None:
-    """After one message the mock closes with the code asked for."""
+async def test_a_websocket_is_closed_by_the_mock_as_requested(session: aiohttp.ClientSession) -> None:
+    """After one message the mock closes with the given code."""
     async with session.ws_connect("/mock/websocket?close_after=1&close_code=4001") as connection:
         await connection.send_str("last")
         assert await connection.receive_str() == "last"

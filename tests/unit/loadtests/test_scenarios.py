@@ -14,7 +14,7 @@ from loadtests.scenarios.arrival_processes import Bursts, Poisson
 from loadtests.scenarios.catalogue import SCENARIOS, Scenario, Sizing, build
 from loadtests.scenarios.streams import ClosedLoop, Leaving, OpenLoop, Stream
 from mock_target.settings.latency import Uniform, parse_latency
-from mock_target.settings.request_overrides import read_asked
+from mock_target.settings.request_overrides import read_overrides
 
 CHECKS = {"order", "saturated", "limit", "once", "left", "answered", "waits", "slots busy"}
 
@@ -49,7 +49,7 @@ def test_mock_target_understands_what_it_is_asked_for(name: str, sizing: Sizing)
     """The latencies and the further fields of each stream are such as the mock target takes."""
     for stream in build(name, sizing).streams:
         parse_latency(stream.latency)
-        read_asked(b"", [(name.lower().encode(), value.encode()) for name, value in stream.fields])
+        read_overrides(b"", [(name.lower().encode(), value.encode()) for name, value in stream.fields])
 
 
 @pytest.mark.parametrize("name", [name for name in SCENARIOS if name != "mixed"])

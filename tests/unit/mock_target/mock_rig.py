@@ -19,7 +19,7 @@ def client_of(app: App) -> httpx.AsyncClient:
 
 @dataclass
 class DirectRequest:
-    """One request made straight over ASGI, whose client can hold back its body and can leave."""
+    """One request over ASGI, whose client can delay its body and can disconnect."""
 
     path: str
     method: str = "GET"
@@ -53,12 +53,12 @@ class DirectRequest:
     def finish_body(self) -> None:
         self.incoming.put_nowait({"type": "http.request", "body": b"", "more_body": False})
 
-    def leave(self) -> None:
+    def disconnect(self) -> None:
         self.incoming.put_nowait({"type": "http.disconnect"})
 
     @property
     def status(self) -> int | None:
-        """The status of the answer; None: there is none yet."""
+        """The status of the response; None: none yet."""
         return self.sent[0]["status"] if self.sent else None
 
 

@@ -31,7 +31,7 @@ def written(started: list[MockSettings]) -> dict[str, Any]:
 
 @pytest.mark.parametrize("knob", KNOBS, ids=lambda knob: knob.name)
 def test_help_teaches_every_knob(knob: Knob) -> None:
-    """Name, meaning and example stand in --help, though wrapped."""
+    """Name, meaning and example are in --help, wrapped."""
     text = " ".join(HELP.split())
     assert f"{knob.name} {knob.meaning}" in text
     assert knob.example in text
@@ -39,7 +39,7 @@ def test_help_teaches_every_knob(knob: Knob) -> None:
 
 @pytest.mark.parametrize("fault", FAULTS)
 def test_help_teaches_every_fault(fault: str) -> None:
-    """Each fault stands on a line of its own."""
+    """Each fault is on its own line."""
     assert f"\n    {fault} " in HELP
 
 
@@ -50,7 +50,7 @@ def test_help_teaches_by_example() -> None:
 
 
 def test_without_options_only_the_default_latency_is_set(started: list[MockSettings]) -> None:
-    """A mock that is told nothing echoes after 0.05 seconds, without a limit."""
+    """A mock without options echoes after 0.05 seconds, without a limit."""
     assert CliRunner().invoke(command_line, []).exit_code == 0
     assert (written(started)["latency"], written(started)["limit"]) == ("fixed:0.05", None)
 
@@ -85,11 +85,11 @@ def test_the_order_of_options_does_not_matter(started: list[MockSettings], order
         (["--set", "fault"], "--set is 'fault': write NAME=VALUE, like error_rate=0.05"),
         (["--set", "falt=reset"], "--set is 'falt=reset': no knob has this name; the nearest is fault"),
         (["--set", "fault=rest"], "--set fault is 'rest': write one of reset, empty"),
-        (["--settings", "no-such-file"], "--settings is 'no-such-file': give a file that can be read"),
+        (["--settings", "no-such-file"], "--settings is 'no-such-file': name a file that can be read"),
     ],
 )
 def test_a_mistake_is_a_usage_error(started: list[MockSettings], arguments: list[str], message: str) -> None:
-    """Nothing starts; one line names the option, the value and the mend."""
+    """Nothing starts; one line names the option, the value and what to write instead."""
     result = CliRunner().invoke(command_line, arguments)
     assert (result.exit_code, started) == (2, [])
     assert message in result.output

@@ -11,7 +11,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from mock_target import MockSettings, create_app
 from mock_target.handler.asgi_types import App
-from mock_target.state.concurrency_limiter import Limiter, QueueFull, Turn
+from mock_target.state.concurrency_limiter import Limiter, Permit, QueueFull
 from tests.unit.mock_target.mock_rig import DirectRequest, client_of, let_tasks_run
 
 
@@ -24,47 +24,47 @@ class LimiterMachine(RuleBasedStateMachine):
         self.limiter = Limiter(2, 2)
         self.limit: int | None = 2
         self.working = 0
-        self.waiting: list[Turn] = []
+        self.waiting: list[Permit] = []
 
     def teardown(self) -> None:
         self.loop.close()
 
     def settle(self) -> None:
-        """Whoever was let in stood at the front of the line."""
+        """A client that was let in stood at the front of the line."""
         while self.waiting and self.waiting[0].done():
             self.waiting.pop(0)
             self.working += 1
-        assert not any(turn.done() for turn in self.waiting)
+        assert not any(permit.done() for permit in self.waiting)
 
     @rule()
-    def enter(self) -> None:
-        async def enter() -> Turn | None:
-            return self.limiter.enter()
+    def acquire(self) -> None:
+        async def acquire() -> Permit | None:
+            return self.limiter.acquire()
 
         try:
-            turn = self.loop.run_until_complete(enter())
+            permit = self.loop.run_until_complete(acquire())
         except QueueFull:
             assert self.limit is not None
             assert self.working >= self.limit
             return
-        if turn is None:
+        if permit is None:
             assert not self.waiting
             self.working += 1
         else:
-            self.waiting.append(turn)
+            self.waiting.append(permit)
 
     @precondition(lambda self: self.working > 0)
     @rule()
-    def leave(self) -> None:
-        self.limiter.leave()
+    def release(self) -> None:
+        self.limiter.release()
         self.working -= 1
         self.settle()
 
     @precondition(lambda self: self.waiting)
     @rule(data=st.data())
-    def give_up(self, data: st.DataObject) -> None:
-        turn = self.waiting.pop(data.draw(st.integers(0, len(self.waiting) - 1)))
-        self.limiter.give_up(turn)
+    def cancel(self, data: st.DataObject) -> None:
+        permit = self.waiting.pop(data.draw(st.integers(0, len(self.waiting) - 1)))
+        self.limiter.cancel(permit)
         self.settle()
 
     @rule(limit=st.none() | st.integers(1, 4), max_queued=st.integers(0, 3))
@@ -92,7 +92,7 @@ def test_no_more_than_the_limit_ever_work(limit: int, max_queued: int, requests:
         limiter = Limiter(limit, max_queued)
         for _ in range(requests):
             with suppress(QueueFull):
-                limiter.enter()
+                limiter.acquire()
         assert limiter.working == min(requests, limit)
         assert limiter.queued == min(max(requests - limit, 0), max_queued)
         assert limiter.rejected == max(requests - limit - max_queued, 0)
@@ -100,16 +100,16 @@ def test_no_more_than_the_limit_ever_work(limit: int, max_queued: int, requests:
     asyncio.run(come_all_at_once())
 
 
-async def test_a_turn_that_comes_too_late_goes_to_the_next() -> None:
-    """Who gives up at the moment of being let in makes room for the one behind."""
+async def test_a_permit_that_comes_too_late_goes_to_the_next() -> None:
+    """If a request gives up when its permit is granted, the next one gets the permit."""
     limiter = Limiter(1, 2)
-    limiter.enter()
-    late, following = limiter.enter(), limiter.enter()
+    limiter.acquire()
+    late, following = limiter.acquire(), limiter.acquire()
     assert late is not None
     assert following is not None
-    limiter.leave()
+    limiter.release()
     assert (late.done(), following.done()) == (True, False)
-    limiter.give_up(late)
+    limiter.cancel(late)
     assert (following.done(), limiter.working) == (True, 1)
 
 
@@ -140,19 +140,19 @@ async def test_who_is_too_many_is_refused_at_once(status: int) -> None:
     assert refused.headers["content-type"] == "application/problem+json"
     assert (arrivals[1]["status"], arrivals[1]["work_started_at"]) == (status, None)
     assert (await counts(app))["rejected"] == 1
-    working.leave()
+    working.disconnect()
     await task
 
 
 async def test_who_waits_is_let_in_first_come_first_served() -> None:
-    """Turns are given in the order of arrival, one when one ends."""
+    """Permits are granted in the order of arrival, one when one ends."""
     app = await app_with(limit=1, max_queued=2)
     requests = [DirectRequest(f"/{number}") for number in range(3)]
     tasks = [request.start(app) for request in requests]
     await let_tasks_run()
     assert await counts(app) == {"in_flight": 3, "working": 1, "max_working": 1, "queued": 2, "rejected": 0}
     for request, task in zip(requests, tasks, strict=True):
-        request.leave()
+        request.disconnect()
         await task
     async with client_of(app) as client:
         arrivals = (await client.get("/__admin/arrivals")).json()["arrivals"]
@@ -162,21 +162,21 @@ async def test_who_waits_is_let_in_first_come_first_served() -> None:
     assert (await counts(app))["max_working"] == 1
 
 
-async def test_who_leaves_the_line_makes_room() -> None:
-    """A client that leaves while it waits is finished, is not worked on, and the next one moves up."""
+async def test_a_waiting_client_that_disconnects_leaves_the_queue() -> None:
+    """A client that disconnects while it waits is finished, gets no permit, and the next one moves up."""
     app = await app_with(limit=1, max_queued=1)
     working, waiting = DirectRequest("/working"), DirectRequest("/waiting")
     tasks = [working.start(app), waiting.start(app)]
     await let_tasks_run()
-    waiting.leave()
+    waiting.disconnect()
     await tasks[1]
     assert await counts(app) == {"in_flight": 1, "working": 1, "max_working": 1, "queued": 0, "rejected": 0}
-    working.leave()
+    working.disconnect()
     await tasks[0]
 
 
-async def test_a_server_that_stops_gives_turns_back() -> None:
-    """A request that is cancelled while it waits leaves the line."""
+async def test_a_cancelled_request_leaves_the_queue() -> None:
+    """A request that is cancelled while it waits leaves the queue."""
     app = await app_with(limit=1, max_queued=1)
     working, waiting = DirectRequest("/working"), DirectRequest("/waiting")
     tasks = [working.start(app), waiting.start(app)]
@@ -185,7 +185,7 @@ async def test_a_server_that_stops_gives_turns_back() -> None:
     with pytest.raises(asyncio.CancelledError):
         await tasks[1]
     assert (await counts(app))["queued"] == 0
-    working.leave()
+    working.disconnect()
     await tasks[0]
 
 
@@ -201,28 +201,28 @@ async def test_a_higher_limit_takes_effect_at_once() -> None:
         await client.patch("/__admin/settings", json={"limit": None})
         assert (await counts(app))["working"] == 4
     for request in requests:
-        request.leave()
+        request.disconnect()
     await asyncio.gather(*tasks)
 
 
 async def test_a_lower_limit_takes_effect_as_work_ends() -> None:
-    """Lowering the limit stops no work, and lets nobody in before there is room again."""
+    """Lowering the limit stops no work, and admits none before there is room again."""
     app = await app_with(limit=2, max_queued=5)
     requests = [DirectRequest("/") for _ in range(3)]
     tasks = [request.start(app) for request in requests]
     await let_tasks_run()
     async with client_of(app) as client:
         await client.patch("/__admin/settings", json={"limit": 1})
-    requests[0].leave()
+    requests[0].disconnect()
     await tasks[0]
     assert ((await counts(app))["working"], (await counts(app))["queued"]) == (1, 1)
     for request in requests[1:]:
-        request.leave()
+        request.disconnect()
     await asyncio.gather(*tasks)
 
 
 async def test_without_a_limit_all_work_at_once(client: httpx.AsyncClient) -> None:
-    """The high-water mark of work is that of requests in flight, and nobody is refused."""
+    """The maximum in progress equals the maximum in flight, and none is refused."""
     await client.get("/")
     report = (await client.get("/__admin/arrivals")).json()
     assert (report["max_working"], report["max_in_flight"], report["rejected"]) == (1, 1, 0)

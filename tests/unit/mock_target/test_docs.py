@@ -1,4 +1,4 @@
-"""docs/mock-target.md tells of everything there is."""
+"""docs/mock-target.md documents everything."""
 
 import re
 from pathlib import Path
@@ -22,18 +22,18 @@ def row_of(knob: Knob) -> str:
 
 @pytest.mark.parametrize("knob", KNOBS, ids=lambda knob: knob.name)
 def test_every_knob_has_its_row(knob: Knob) -> None:
-    """Each row of the table of knobs stands in the document, word for word."""
+    """Each row of the table of knobs is in the document, word for word."""
     assert row_of(knob) in DOCUMENT.splitlines()
 
 
 @pytest.mark.parametrize("fault", Fault)
 def test_every_fault_has_its_row(fault: Fault) -> None:
-    """Each fault stands in the document with its meaning."""
+    """Each fault is in the document with its meaning."""
     assert f"| `{fault}` | {FAULTS[fault]} |" in DOCUMENT.splitlines()
 
 
 async def test_every_page_of_the_mock_is_there() -> None:
-    """Each path that the mock answers by itself stands in the document."""
+    """Each path that the mock serves itself is in the document."""
     async with client_of(create_app()) as client:
         paths = (await client.get("/openapi.json")).json()["paths"]
     assert [path for path in paths if path not in DOCUMENT] == []

@@ -46,7 +46,7 @@ def test_the_grammar_reads_each_kind_of_latency(text: str, expected: Latency) ->
 
 
 @pytest.mark.parametrize(
-    ("text", "mend"),
+    ("text", "hint"),
     [
         ("", "write seconds like 0.05"),
         ("soon", "'soon' is not a plain decimal number; write seconds like 0.05"),
@@ -59,17 +59,17 @@ def test_the_grammar_reads_each_kind_of_latency(text: str, expected: Latency) ->
         ("fixed:1,2", "fixed takes one number, the seconds; write fixed:0.05"),
         ("uniform:1", "uniform takes two numbers, low and high seconds; write uniform:0.01,0.2"),
         ("uniform:2,1", "low must not be above high; write uniform:0.01,0.2"),
-        ("jitter:1", "jitter takes two numbers, seconds and give or take; write jitter:0.2,0.05"),
+        ("jitter:1", "jitter takes two numbers, seconds and plus or minus; write jitter:0.2,0.05"),
         ("lognormal:0,1", "the median must be above 0 seconds; write lognormal:0.05,0.5"),
         ("lognormal:1,11", "sigma must be from 0 to 10; write lognormal:0.05,0.5"),
         ("exponential:0", "the mean must be above 0 seconds; write exponential:0.05"),
     ],
 )
-def test_a_bad_latency_says_what_is_wrong_and_what_would_be_right(text: str, mend: str) -> None:
+def test_a_bad_latency_says_what_is_wrong_and_what_to_write(text: str, hint: str) -> None:
     """The message names what is wrong, and shows a right one."""
     with pytest.raises(ValueError, match=r"write ") as caught:
         parse_latency(text)
-    assert mend in str(caught.value)
+    assert hint in str(caught.value)
 
 
 @given(latencies)
@@ -104,7 +104,7 @@ def test_a_uniform_wait_stays_between_its_bounds(bounds: list[float], share: flo
 
 
 def test_jitter_spreads_evenly_around_its_middle() -> None:
-    """The waits fill the whole of the middle, give or take the jitter, and are even on both sides."""
+    """The waits fill the whole of the middle, plus or minus the jitter, and are even on both sides."""
     waits = draw(Jitter(0.2, 0.05), 2000)
     assert 0.15 <= waits[0] < 0.151
     assert 0.249 < waits[-1] <= 0.25
@@ -120,7 +120,7 @@ def test_half_of_the_lognormal_waits_are_below_the_median() -> None:
 
 
 def test_exponential_waits_have_the_mean_and_the_spread_of_queueing_theory() -> None:
-    """The mean is the number given, and the standard deviation equals it."""
+    """The mean is the given number, and the standard deviation equals it."""
     waits = draw(Exponential(0.05), 5000)
     mean = sum(waits) / len(waits)
     deviation = (sum((wait - mean) ** 2 for wait in waits) / len(waits)) ** 0.5

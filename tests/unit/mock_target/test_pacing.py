@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from mock_target import MockSettings, create_app
 from mock_target.handler import asgi_io
-from mock_target.responses.pacing import Piece, cut, hold_open, pace
+from mock_target.responses.pacing import Piece, delay_end, pace, truncate
 from mock_target.settings.behaviour import Behaviour, Dribble
 from mock_target.settings.value_parsers import MAX_SECONDS
 from tests.unit.mock_target.mock_rig import DirectRequest, let_tasks_run
@@ -38,7 +38,7 @@ def test_pacing_loses_and_reorders_nothing(body: list[bytes], dribble: Dribble |
 
 @given(bodies, st.integers(1, 60), st.floats(0, 100))
 def test_a_dribble_lasts_as_long_as_it_should(body: list[bytes], parts: int, seconds: float) -> None:
-    """The last piece is due at the end of the time, and the pieces at no more moments than asked for."""
+    """The last piece is due at the end of the time, and there are no more due times than pieces set."""
     paced = list(pace(pieces_of(body), sum(map(len, body)), Behaviour(dribble=Dribble(parts, seconds))))
     assert paced[-1].due_seconds == pytest.approx(seconds)
     assert len({piece.due_seconds for piece in paced}) <= parts
@@ -68,12 +68,12 @@ def test_after_an_hour_the_rest_comes_at_once() -> None:
 @given(bodies, st.integers(0, 300))
 def test_a_cut_body_is_its_beginning(body: list[bytes], most_bytes: int) -> None:
     """Of a body that is cut, the first so many bytes are left."""
-    assert join(cut(pieces_of(body), most_bytes)) == b"".join(body)[:most_bytes]
+    assert join(truncate(pieces_of(body), most_bytes)) == b"".join(body)[:most_bytes]
 
 
 def test_an_answer_that_is_held_open_ends_later() -> None:
     """The end comes so many seconds after the last byte."""
-    assert list(hold_open([Piece(1.0, b"x")], 5.0)) == [Piece(1.0, b"x"), Piece(6.0, b"")]
+    assert list(delay_end([Piece(1.0, b"x")], 5.0)) == [Piece(1.0, b"x"), Piece(6.0, b"")]
 
 
 async def test_pieces_are_sent_when_they_are_due(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -88,7 +88,7 @@ async def test_pieces_are_sent_when_they_are_due(monkeypatch: pytest.MonkeyPatch
         now_seconds += seconds + 0.1
         return False
 
-    monkeypatch.setattr(asgi_io, "client_leaves_within", pass_time)
+    monkeypatch.setattr(asgi_io, "disconnects_within", pass_time)
     monkeypatch.setattr(asgi_io, "monotonic", lambda: now_seconds)
     request = DirectRequest("/", query="mock_body=abcd&mock_dribble=4,2")
     await request.start(create_app(MockSettings(latency="0")))
@@ -96,13 +96,13 @@ async def test_pieces_are_sent_when_they_are_due(monkeypatch: pytest.MonkeyPatch
     assert waits == [0.5, 0.4, 0.4, 0.4]
 
 
-async def test_a_client_that_leaves_in_the_middle_ends_the_answer() -> None:
+async def test_a_client_that_disconnects_ends_the_response() -> None:
     """Between two pieces, leaving ends the request at once."""
     request = DirectRequest("/", query="mock_body=abcd&mock_dribble=2,3600")
     task = request.start(create_app(MockSettings(latency="0")))
     await let_tasks_run()
     assert request.status == 200
-    request.leave()
+    request.disconnect()
     async with asyncio.timeout(30):
         await task
     assert len(request.sent) == 1

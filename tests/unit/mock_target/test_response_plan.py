@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from mock_target import MockSettings, create_app
 from mock_target.settings.behaviour import Behaviour, Fault
 from mock_target.settings.latency import Exponential, Fixed, Uniform
-from mock_target.settings.response_plan import Draws, decide, draw
+from mock_target.settings.response_plan import Draws, draw, plan_response
 from tests.unit.mock_target.mock_rig import client_of
 
 shares = st.floats(min_value=0, max_value=1, exclude_max=True)
@@ -19,8 +19,8 @@ all_draws = st.builds(Draws, shares, shares, shares)
 
 @given(all_draws)
 def test_nothing_set_means_an_answer_at_once(draws: Draws) -> None:
-    """Without a knob there is no wait, no status but the answer's own, and no fault."""
-    plan = decide(Behaviour(), draws)
+    """Without a knob there is no wait, no status but the response's own, and no fault."""
+    plan = plan_response(Behaviour(), draws)
     assert (plan.wait_seconds, plan.status, plan.fault) == (0, None, None)
 
 
@@ -28,7 +28,7 @@ def test_nothing_set_means_an_answer_at_once(draws: Draws) -> None:
 def test_the_rates_are_the_shares_of_draws_that_fail(draws: Draws, rate: float) -> None:
     """A draw below error_rate is an error, one below fault_rate a fault, each by its own draw."""
     behaviour = Behaviour(error_rate=rate, error_status=500, fault=Fault.RESET, fault_rate=rate, status=201)
-    plan = decide(behaviour, draws)
+    plan = plan_response(behaviour, draws)
     assert plan.status == (500 if draws.error < rate else 201)
     assert plan.fault == (Fault.RESET if draws.fault < rate else None)
 
@@ -36,19 +36,19 @@ def test_the_rates_are_the_shares_of_draws_that_fail(draws: Draws, rate: float) 
 @given(all_draws)
 def test_rates_of_nothing_and_of_all_mean_it(draws: Draws) -> None:
     """A rate of 0 never strikes, and a rate of 1 always does."""
-    never = decide(Behaviour(error_rate=0, error_status=500, fault=Fault.RESET, fault_rate=0), draws)
-    always = decide(Behaviour(error_rate=1, error_status=500, fault=Fault.RESET, fault_rate=1), draws)
+    never = plan_response(Behaviour(error_rate=0, error_status=500, fault=Fault.RESET, fault_rate=0), draws)
+    always = plan_response(Behaviour(error_rate=1, error_status=500, fault=Fault.RESET, fault_rate=1), draws)
     assert (never.status, never.fault) == (None, None)
     assert (always.status, always.fault) == (500, Fault.RESET)
 
 
 def test_the_wait_is_drawn_from_the_latency() -> None:
     """A draw of a half is the median wait."""
-    assert decide(Behaviour(latency=Uniform(1, 3)), Draws(0.5, 0, 0)).wait_seconds == 2
+    assert plan_response(Behaviour(latency=Uniform(1, 3)), Draws(0.5, 0, 0)).wait_seconds == 2
 
 
 def test_the_nth_arrival_has_the_nth_draws_whatever_is_set() -> None:
-    """One seed gives the same draws again, and every arrival takes as many of them."""
+    """One seed repeats the same draws, and every arrival takes equally many."""
     first = [draw(random) for random in [Random(7)] for _ in range(5)]
     again = [draw(random) for random in [Random(7)] for _ in range(5)]
     assert first == again
@@ -71,7 +71,7 @@ async def test_a_seed_fails_the_same_requests_in_every_run() -> None:
 
 
 async def test_what_others_ask_for_does_not_shift_the_draws() -> None:
-    """An arrival fails or not by its own number, even if those before it were refused or asked for other things."""
+    """An arrival fails or not by its own number, even if earlier ones were refused or set other behaviour."""
     found = []
     for others in (["/x", "/x"], ["/x?mock_latency=uniform:0,0.001", "/x?mock_status=nonsense"]):
         async with client_of(create_app(MockSettings(latency="0", seed=3))) as client:
@@ -96,21 +96,21 @@ async def test_a_reset_starts_the_draws_again() -> None:
 @given(shares)
 def test_waits_of_two_kinds_come_from_the_same_draw(share: float) -> None:
     """Under one seed a long wait of one kind is a long wait of another: two runs can be compared arrival by arrival."""
-    uniform = decide(Behaviour(latency=Uniform(0, 1)), Draws(share, 0, 0)).wait_seconds
-    exponential = decide(Behaviour(latency=Exponential(1)), Draws(share, 0, 0)).wait_seconds
+    uniform = plan_response(Behaviour(latency=Uniform(0, 1)), Draws(share, 0, 0)).wait_seconds
+    exponential = plan_response(Behaviour(latency=Exponential(1)), Draws(share, 0, 0)).wait_seconds
     assert (uniform > 0.5) == (exponential > Exponential(1).quantile_seconds(0.5))
-    assert decide(Behaviour(latency=Fixed(1)), Draws(share, 0, 0)).wait_seconds == 1
+    assert plan_response(Behaviour(latency=Fixed(1)), Draws(share, 0, 0)).wait_seconds == 1
 
 
 @pytest.mark.parametrize("rate", ["0", "1"])
 async def test_a_request_may_ask_for_its_own_error_rate(client: httpx.AsyncClient, rate: str) -> None:
-    """mock_error_rate overrules the default for one request, with an error of the status asked for."""
+    """mock_error_rate overrides the default for one request, with an error of the given status."""
     answer = await client.get(f"/x?mock_error_rate={rate}&mock_error_status=500")
     assert (answer.status_code, answer.json()["path"]) == (500 if rate == "1" else 200, "/x")
 
 
 async def test_a_request_that_asks_for_a_fault_gets_it() -> None:
-    """A fault asked for without a rate strikes always, though the default one strikes seldom."""
+    """A fault that a request sets without a rate always applies, even if the default one is rare."""
     async with client_of(create_app(MockSettings(latency="0"))) as client:
         await client.patch("/__admin/settings", json={"fault": "hang", "fault_rate": 0})
         assert await statuses(client, ["/", "/?mock_fault=reset"]) == [200, 501]

@@ -1,4 +1,4 @@
-"""What the mock target answers over ASGI: the echo, the special pages, and the knobs that say what is answered."""
+"""The responses of the mock target over ASGI: the echo, the special pages, and the knobs that set them."""
 
 import base64
 import gzip
@@ -51,14 +51,14 @@ def test_a_body_too_large_to_echo_is_still_hashed() -> None:
     assert body.sha256 == hashlib.sha256(bytes(MAX_ECHOED_BODY_BYTES) + b"x").hexdigest()
 
 
-async def test_the_raw_head_is_null_where_the_server_does_not_tell_it(client: httpx.AsyncClient) -> None:
+async def test_the_raw_head_is_null_under_another_server(client: httpx.AsyncClient) -> None:
     """Under any ASGI server the echo has the same members."""
     echo = (await client.get("/")).json()
     assert (echo["request_line"], echo["raw_fields"]) == (None, None)
 
 
 async def test_head_has_the_fields_of_get_and_no_body() -> None:
-    """HEAD tells the Content-Length that GET would have, and hands the server no byte to send."""
+    """HEAD has the Content-Length of GET, and no body."""
     request = DirectRequest("/mock/binary", method="HEAD")
     await request.start(create_app(MockSettings(latency="0")))
     head, body = request.sent
@@ -69,14 +69,14 @@ async def test_head_has_the_fields_of_get_and_no_body() -> None:
 @pytest.mark.parametrize("status", [204, 205, 304])
 @pytest.mark.parametrize("path", ["/", "/mock/binary", "/?mock_size=5", "/?mock_gzip=1", "/mock/sse"])
 async def test_a_status_without_content_has_no_body(client: httpx.AsyncClient, path: str, status: int) -> None:
-    """204, 205 and 304 have neither body nor Content-Length, whatever else was asked."""
+    """204, 205 and 304 have neither body nor Content-Length, whatever else is set."""
     answer = await client.get(path, headers={"X-Mock-Status": str(status)})
     assert (answer.status_code, answer.content, answer.headers.get("content-length")) == (status, b"", None)
 
 
 @pytest.mark.parametrize("status", [200, 418, 599])
 async def test_mock_status_sets_the_status(client: httpx.AsyncClient, status: int) -> None:
-    """The status asked for comes with the echo."""
+    """The echo has the given status."""
     answer = await client.get(f"/x?mock_status={status}")
     assert (answer.status_code, answer.json()["path"]) == (status, "/x")
 
@@ -91,12 +91,12 @@ async def test_mock_size_gives_a_body_of_that_many_bytes(client: httpx.AsyncClie
 
 
 async def test_a_body_of_ones_own_replaces_the_echo(client: httpx.AsyncClient) -> None:
-    """body and content_type make an answer of their own, as UTF-8."""
+    """body and content_type replace the echo, as UTF-8."""
     answer = await client.get("/", params={"mock_body": '{"é": 1}', "mock_content_type": "application/json"})
     assert (answer.content, answer.headers["content-type"]) == ('{"é": 1}'.encode(), "application/json")
 
 
-async def test_more_fields_can_be_asked_for(client: httpx.AsyncClient) -> None:
+async def test_more_fields_can_be_added(client: httpx.AsyncClient) -> None:
     """Each line of fields is a response field, repetitions and all."""
     answer = await client.get("/", params={"mock_fields": "X-A: 1\nSet-Cookie: a=1\nSet-Cookie: b=2"})
     assert answer.headers["x-a"] == "1"
@@ -104,15 +104,15 @@ async def test_more_fields_can_be_asked_for(client: httpx.AsyncClient) -> None:
 
 
 @pytest.mark.parametrize(("query", "status"), [("", 302), ("&mock_status=307", 307)])
-async def test_a_redirect_goes_where_it_is_told(client: httpx.AsyncClient, query: str, status: int) -> None:
-    """redirect gives that Location, no body, and 302 unless another status is asked for."""
+async def test_a_redirect_has_the_given_location(client: httpx.AsyncClient, query: str, status: int) -> None:
+    """redirect sets the Location, no body, and 302 unless a status is set."""
     answer = await client.get(f"/?mock_redirect=https://example.org/x{query}")
     assert (answer.status_code, answer.headers["location"]) == (status, "https://example.org/x")
     assert answer.content == b""
 
 
 async def test_there_is_one_location(client: httpx.AsyncClient) -> None:
-    """The redirect page goes elsewhere when it is told to, and nowhere else."""
+    """The redirect page goes to the given Location, and only there."""
     answer = await client.get("/mock/redirect?mock_redirect=/there")
     assert answer.headers.get_list("location") == ["/there"]
 
@@ -128,7 +128,7 @@ async def test_gzip_compresses_the_body(client: httpx.AsyncClient, size_bytes: i
 
 
 async def test_nothing_is_packed_twice(client: httpx.AsyncClient) -> None:
-    """The gzip page stays as it is when gzip is asked for."""
+    """The gzip page is unchanged when gzip is set."""
     answer = await client.get("/mock/gzip?mock_gzip=true")
     assert answer.headers.get_list("content-encoding") == ["gzip"]
     assert answer.json() == {"message": "this was sent as gzip"}
@@ -196,8 +196,8 @@ async def test_the_mocks_own_pages_are_there_to_be_looked_at_only(client: httpx.
     assert (await client.get("/__admin/arrivals")).json()["total"] == 1
 
 
-async def test_health_can_be_asked_for_by_head(client: httpx.AsyncClient) -> None:
-    """A probe that uses HEAD is answered, and leaves no arrival."""
+async def test_health_supports_head(client: httpx.AsyncClient) -> None:
+    """A probe with HEAD gets a response and is not logged."""
     assert (await client.head("/health")).status_code == 200
     assert (await client.get("/__admin/arrivals")).json()["total"] == 0
 

@@ -14,7 +14,7 @@ from mock_target import MockSettings, Settings, create_app
 from mock_target.admin.settings_api import MAX_SETTINGS_BYTES
 from mock_target.settings.behaviour import NOTHING_SET, Behaviour
 from mock_target.settings.json_format import MAX_ROUTES, read_settings, write_settings
-from mock_target.settings.knob import Knob, KnobError, name_nearest
+from mock_target.settings.knob import Knob, KnobError, nearest_name
 from mock_target.settings.knob_table import FAULTS, KNOBS, KNOBS_BY_NAME
 from tests.unit.mock_target.mock_rig import client_of
 
@@ -55,7 +55,7 @@ def test_what_is_written_can_be_read_again(knobs: dict[str, Any], routes: list[d
 
 
 @given(some_knobs, some_knobs)
-def test_a_change_leaves_what_it_does_not_name(before: dict[str, Any], change: dict[str, Any]) -> None:
+def test_a_change_keeps_what_it_does_not_name(before: dict[str, Any], change: dict[str, Any]) -> None:
     """After a merge each knob has the value of the change if that names it, else the one from before."""
     old = read_settings(before, Settings())
     new = read_settings(change, old)
@@ -72,15 +72,15 @@ def test_any_document_is_settings_or_a_knob_error(value: object) -> None:
             assert isinstance(read_settings(document, Settings()), Settings)
 
 
-def test_an_unknown_name_is_told_the_nearest() -> None:
+def test_an_unknown_name_gets_the_nearest() -> None:
     """The nearest name is the one that looks most like it, and there always is one."""
-    assert name_nearest("latncy", KNOBS_BY_NAME) == "latency"
-    assert name_nearest("errorrate", KNOBS_BY_NAME) == "error_rate"
-    assert name_nearest("", KNOBS_BY_NAME) in KNOBS_BY_NAME
+    assert nearest_name("latncy", KNOBS_BY_NAME) == "latency"
+    assert nearest_name("errorrate", KNOBS_BY_NAME) == "error_rate"
+    assert nearest_name("", KNOBS_BY_NAME) in KNOBS_BY_NAME
 
 
 @pytest.mark.parametrize(
-    ("document", "parameter", "value", "mend"),
+    ("document", "parameter", "value", "hint"),
     [
         ([], "settings", "[]", "write a JSON object"),
         ({"latncy": 1}, "latncy", "1", "the nearest is latency"),
@@ -92,7 +92,7 @@ def test_an_unknown_name_is_told_the_nearest() -> None:
         ({"limit_status": 200}, "limit_status", "200", "an error status from 400 to 599"),
         ({"body": "x" * 65537}, "body", "x" * 65537, "at most 65536 characters"),
         ({"routes": {}}, "routes", "{}", f"a list of at most {MAX_ROUTES} routes"),
-        ({"routes": [{}]}, "routes[0]", "{}", "give it a path"),
+        ({"routes": [{}]}, "routes[0]", "{}", "add a path"),
         ({"routes": [{"path": "/"}, {"path": "x"}]}, "routes[1].path", "x", "write a path like /orders"),
         ({"routes": [{"path": "/a?b"}]}, "routes[0].path", "/a?b", "without a query"),
         ({"routes": [{"path": "/", "match": "regex"}]}, "routes[0].match", "regex", "write one of exact, prefix"),
@@ -103,10 +103,10 @@ def test_an_unknown_name_is_told_the_nearest() -> None:
         ({"routes": [{"path": "/"}] * (MAX_ROUTES + 1)}, "routes", None, f"at most {MAX_ROUTES} routes"),
     ],
 )
-async def test_bad_settings_change_nothing_and_tell_how_to_mend_them(
-    client: httpx.AsyncClient, document: object, parameter: str, value: str | None, mend: str
+async def test_bad_settings_change_nothing_and_get_a_hint(
+    client: httpx.AsyncClient, document: object, parameter: str, value: str | None, hint: str
 ) -> None:
-    """A 400 names the parameter, the value and the mend, and what was in force stays."""
+    """A 400 names the parameter, the value and what to write instead, and the settings in force stay."""
     before = (await client.get("/__admin/settings")).json()
     for method in ("PATCH", "PUT"):
         refused = await client.request(method, "/__admin/settings", json=document)
@@ -114,13 +114,13 @@ async def test_bad_settings_change_nothing_and_tell_how_to_mend_them(
         problem = refused.json()
         assert problem["parameter"] == parameter
         assert value is None or problem["value"] == value
-        assert mend in problem["mend"]
+        assert hint in problem["mend"]
     assert (await client.get("/__admin/settings")).json() == before
 
 
 @pytest.mark.parametrize("body", [b"", b"{", b"\xff", b"[" * 100_000])
 async def test_what_is_no_json_is_a_problem(client: httpx.AsyncClient, body: bytes) -> None:
-    """A 400 says what would be JSON, and quotes no more than a little of what was sent."""
+    """A 400 says what to write, and quotes only the beginning of what was sent."""
     refused = await client.patch("/__admin/settings", content=body)
     assert (refused.status_code, refused.json()["parameter"]) == (400, "the body")
     assert len(refused.content) < 2000
@@ -132,7 +132,7 @@ async def test_settings_without_end_are_refused(client: httpx.AsyncClient) -> No
     assert (refused.status_code, refused.json()["value"]) == (400, "more than 1048576 bytes")
 
 
-async def test_settings_tell_everything_in_force(client: httpx.AsyncClient) -> None:
+async def test_settings_show_everything_in_force(client: httpx.AsyncClient) -> None:
     """All knobs are there, defaults filled in, null for what is not set, and the routes."""
     settings = (await client.get("/__admin/settings")).json()
     assert list(settings) == [*KNOBS_BY_NAME, "routes"]
@@ -141,7 +141,7 @@ async def test_settings_tell_everything_in_force(client: httpx.AsyncClient) -> N
 
 
 async def test_patch_merges_put_replaces_delete_restores(client: httpx.AsyncClient) -> None:
-    """PATCH leaves the rest, PUT takes it to the knobs' defaults, DELETE to what the mock was started with."""
+    """PATCH keeps the rest, PUT sets it to the knobs' defaults, DELETE to what the mock was started with."""
     await client.patch("/__admin/settings", json={"status": 201, "routes": [{"path": "/a"}]})
     patched = (await client.patch("/__admin/settings", json={"error_rate": 0.5})).json()
     assert (patched["status"], patched["error_rate"], len(patched["routes"])) == (201, 0.5, 1)
@@ -152,8 +152,8 @@ async def test_patch_merges_put_replaces_delete_restores(client: httpx.AsyncClie
     assert (restored["status"], restored["latency"]) == (None, "fixed:0.0")
 
 
-async def test_what_get_tells_can_be_put_again(client: httpx.AsyncClient) -> None:
-    """PUT of what GET told changes nothing."""
+async def test_the_result_of_get_can_be_put(client: httpx.AsyncClient) -> None:
+    """PUT of the result of GET changes nothing."""
     routes = [{"path": "/a", "match": "prefix", "method": "GET", "latency": 0.1, "fields": "X-A: 1\nX-B: 2"}]
     await client.patch("/__admin/settings", json={"dribble": "3,1", "gzip": True, "routes": routes})
     before = (await client.get("/__admin/settings")).json()
@@ -200,7 +200,7 @@ async def test_reset_makes_all_as_at_the_start() -> None:
 
 
 async def test_the_default_latency_can_be_changed(client: httpx.AsyncClient) -> None:
-    """What PUT sets, GET tells."""
+    """GET returns what PUT sets."""
     changed = await client.put("/__admin/latency", json={"latency": "uniform:0.01,0.2"})
     assert changed.json() == {"latency": "uniform:0.01,0.2"}
     assert (await client.get("/__admin/latency")).json() == {"latency": "uniform:0.01,0.2"}
@@ -226,7 +226,7 @@ async def test_the_table_of_knobs_can_be_read(client: httpx.AsyncClient) -> None
 
 
 def test_a_mock_cannot_be_started_with_a_bad_latency() -> None:
-    """It says so before it is made."""
+    """It raises before the mock is created."""
     with pytest.raises(KnobError, match="latency is 'soon': "):
         MockSettings(latency="soon")
 

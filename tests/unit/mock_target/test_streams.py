@@ -8,15 +8,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mock_target import MockSettings, create_app
-from mock_target.handler.websocket import Closing, read_closing
-from mock_target.responses.server_sent_events import sse_answer
+from mock_target.handler.websocket import CloseRule, read_close_rule
+from mock_target.responses.server_sent_events import sse_response
 from tests.unit.mock_target.mock_rig import DirectRequest, client_of, let_tasks_run
 
 
 @given(st.integers(1, 50), st.integers(0, 50_000))
 def test_events_are_due_at_their_interval(events: int, interval_milliseconds: int) -> None:
     """Event n is due n - 1 intervals after the head."""
-    pieces = sse_answer(f"events={events}&interval={interval_milliseconds / 1000}".encode()).pieces
+    pieces = sse_response(f"events={events}&interval={interval_milliseconds / 1000}".encode()).pieces
     due_seconds = [interval_milliseconds * number / 1000 for number in range(events)]
     assert [piece.due_seconds for piece in pieces] == pytest.approx(due_seconds)
 
@@ -38,14 +38,14 @@ async def test_a_stream_that_cannot_be_is_a_problem(client: httpx.AsyncClient, q
     assert (answer.status_code, answer.json()["parameter"]) == (400, parameter)
 
 
-async def test_events_stop_when_the_client_leaves() -> None:
-    """One event goes out, the client leaves, and the request is finished."""
+async def test_events_stop_when_the_client_disconnects() -> None:
+    """One event is sent, the client disconnects, and the request is finished."""
     app = create_app(MockSettings(latency="0"))
     request = DirectRequest("/mock/sse", query="interval=3600")
     task = request.start(app)
     await let_tasks_run()
     assert len(request.sent) == 2
-    request.leave()
+    request.disconnect()
     await task
     assert len(request.sent) == 2
     async with client_of(app) as client:
@@ -75,8 +75,8 @@ async def test_text_comes_back_as_text_and_bytes_as_bytes() -> None:
 
 
 @pytest.mark.parametrize("after", [0, 2])
-async def test_the_mock_closes_when_it_is_told_to(after: int) -> None:
-    """After so many messages it closes with the code asked for, though more are there."""
+async def test_the_mock_closes_after_the_given_messages(after: int) -> None:
+    """After so many messages it closes with the given code, even if more arrive."""
     messages = [{"type": "websocket.receive", "text": str(number)} for number in range(5)]
     sent = await talk("/mock/websocket", f"close_after={after}&close_code=4001", messages)
     assert [message["type"] for message in sent[1:-1]] == ["websocket.send"] * after
@@ -88,7 +88,7 @@ async def test_the_mock_closes_when_it_is_told_to(after: int) -> None:
     [("/mock/websocket", "close_code=1005", 400), ("/mock/websocket", "close_after=x", 400), ("/else", "", 404)],
 )
 async def test_a_websocket_that_cannot_be_is_refused(path: str, query: str, status: int) -> None:
-    """The refusal is a whole HTTP answer, a problem that says why."""
+    """The refusal is a complete HTTP response, a problem that says why."""
     head, body = await talk(path, query, [])
     assert (head["type"], head["status"]) == ("websocket.http.response.start", status)
     assert (b"content-type", b"application/problem+json") in head["headers"]
@@ -100,7 +100,7 @@ def test_only_codes_that_may_be_sent_are_taken(code: int) -> None:
     """RFC 6455, section 7.4: 1004 to 1006 and 1015 never go over the wire, and below 1000 there is nothing."""
     may_be_sent = code in {1000, 1001, 1002, 1003, *range(1007, 1015)} or 3000 <= code <= 4999
     try:
-        assert read_closing(f"close_code={code}".encode()) == Closing(None, code)
+        assert read_close_rule(f"close_code={code}".encode()) == CloseRule(None, code)
         assert may_be_sent
     except ValueError:
         assert not may_be_sent

@@ -1,4 +1,4 @@
-"""The page in the browser: who gets it, and that it stands alone."""
+"""The web page: who gets it, and that it is self-contained."""
 
 import re
 
@@ -11,7 +11,7 @@ BROWSER = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
 
 
 async def test_a_browser_gets_the_page_and_leaves_no_arrival(client: httpx.AsyncClient) -> None:
-    """`/` asked for as HTML is the page, and looking at it is not traffic."""
+    """`/` requested as HTML is the page, and is not logged."""
     answer = await client.get("/", headers=BROWSER)
     assert (answer.status_code, answer.headers["content-type"]) == (200, "text/html; charset=utf-8")
     assert "<title>Mock target</title>" in answer.text
@@ -32,7 +32,7 @@ async def test_all_others_get_the_echo(
 
 
 async def test_the_page_loads_nothing_from_anywhere(client: httpx.AsyncClient) -> None:
-    """All it needs is inside, it asks the mock alone, and the browser is told to hold it to that."""
+    """The page is self-contained, calls only the mock, and its policy enforces that."""
     page = load_page()
     assert "<!-- page." not in page
     found = re.findall(r"""\b(?:src|href)=["']([^"']*)""", page)
