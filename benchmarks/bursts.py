@@ -3,25 +3,25 @@
 import asyncio
 import time
 
-from loadtests.records import Outcome, Sent
+from loadtests.records import Outcome, SentRequest
 
 _PATIENCE_SECONDS = 60.0
 
 
-def send_bursts(host: str, port: int, path: str, at_once: int, bursts: int) -> list[Sent]:
+def send_bursts(host: str, port: int, path: str, at_once: int, bursts: int) -> list[SentRequest]:
     """Send so many requests at once, and again when all are answered; each has its number as query."""
     return asyncio.run(_send_bursts(host, port, path, at_once, bursts))
 
 
-async def _send_bursts(host: str, port: int, path: str, at_once: int, bursts: int) -> list[Sent]:
-    found: list[Sent] = []
+async def _send_bursts(host: str, port: int, path: str, at_once: int, bursts: int) -> list[SentRequest]:
+    found: list[SentRequest] = []
     for burst in range(bursts):
         numbers = range(burst * at_once, (burst + 1) * at_once)
         found += await asyncio.gather(*(_ask(host, port, f"{path}?{number}") for number in numbers))
     return found
 
 
-async def _ask(host: str, port: int, uri: str) -> Sent:
+async def _ask(host: str, port: int, uri: str) -> SentRequest:
     reader, writer = await asyncio.open_connection(host, port)
     sent_at = time.time()
     writer.write(f"GET {uri} HTTP/1.1\r\nHost: bench\r\nConnection: close\r\n\r\n".encode())
@@ -36,4 +36,4 @@ async def _ask(host: str, port: int, uri: str) -> Sent:
         writer.close()
     if said.startswith(b"HTTP/1.1 "):
         outcome, status = "answered", int(said.split(b" ", 2)[1])
-    return Sent(uri, "high", sent_at, time.time(), outcome, status)
+    return SentRequest(uri, "high", sent_at, time.time(), outcome, status)

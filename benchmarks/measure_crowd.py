@@ -17,8 +17,8 @@ from benchmarks.target_log import Service
 from benchmarks.ways import measuring
 from benchmarks.wrk import load, loading
 from fast_priority.stack import wait_until
-from loadtests.oracle import Order, Verdict, judge_order
-from loadtests.records import Arrival, Passage, Sent
+from loadtests.oracle import OrderResult, Verdict, judge_order
+from loadtests.records import Arrival, RequestTrace, SentRequest
 
 _SLOTS, _SERVICE_MS = 16, 200
 _AT_ONCE, _BURSTS = 64, 3  # four times the slots: most wait for long enough that an inversion would be seen
@@ -57,15 +57,15 @@ def measure_crowd(sizes: Sizes) -> Report:
     return report
 
 
-def passages_of(high: list[Sent], services: list[Service], began: float) -> list[Passage]:
+def passages_of(high: list[SentRequest], services: list[Service], began: float) -> list[RequestTrace]:
     """Join what was sent with what arrived; the low ones of the crowd have all been sent when it began."""
     arrived = {service.uri: service for service in services}
-    passages = [Passage(one, _arrivals(arrived.get(one.request_id))) for one in high]
+    traces = [RequestTrace(one, _arrivals(arrived.get(one.request_id))) for one in high]
     for number, service in enumerate(services):
         if "/low/" in service.uri:
-            sent = Sent(f"low {number}", "low", began, service.finished_at, "answered", service.status)
-            passages.append(Passage(sent, _arrivals(service)))
-    return passages
+            sent = SentRequest(f"low {number}", "low", began, service.finished_at, "answered", service.status)
+            traces.append(RequestTrace(sent, _arrivals(service)))
+    return traces
 
 
 def _arrivals(service: Service | None) -> tuple[Arrival, ...]:
@@ -80,7 +80,7 @@ def _weigh(stack: Stack) -> dict[str, int]:
         return weights | {"Redis, used memory": redis.info("memory")["used_memory"]}
 
 
-def _say(report: Report, each: dict[str, float], waiting: int, high: list[Sent], order: Order) -> None:
+def _say(report: Report, each: dict[str, float], waiting: int, high: list[SentRequest], order: OrderResult) -> None:
     failed = sum(one.status != 200 for one in high)
     if failed:
         report.errors.append(f"crowd: {failed} high requests failed")

@@ -8,20 +8,20 @@
 
 from loadtests.check.check_run import run_check
 from loadtests.check.machine import describe_machine
-from loadtests.check.plan import Run, Wishes, plan_runs, read_loads
+from loadtests.check.plan import CheckOptions, PlannedRun, plan_runs, read_loads
 from loadtests.check.progress import Progress
-from loadtests.check.system_under_test import Shape, Subject, own_stack, running_gateway
+from loadtests.check.system_under_test import StackSize, SystemUnderTest, external_gateway, own_stack
 
 __all__ = [
+    "CheckOptions",
+    "PlannedRun",
     "Progress",
-    "Run",
-    "Shape",
-    "Subject",
-    "Wishes",
+    "StackSize",
+    "SystemUnderTest",
     "describe_machine",
+    "external_gateway",
     "own_stack",
     "plan_runs",
     "read_loads",
     "run_check",
-    "running_gateway",
 ]

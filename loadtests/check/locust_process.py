@@ -1,4 +1,4 @@
-"""Locust as a process of its own: started, accompanied, and its record read."""
+"""Locust as a separate process: started, supervised, and its records read."""
 
 import json
 import os
@@ -15,34 +15,34 @@ from typing import IO
 from fast_priority.errors import ConfigurationError
 from fast_priority.stack import last_lines
 from loadtests import locustfile_path
-from loadtests.check.drain import Step
-from loadtests.check.system_under_test import Subject
-from loadtests.records import Sent, read_sent
+from loadtests.check.drain import RestartStep
+from loadtests.check.system_under_test import SystemUnderTest
+from loadtests.records import SentRequest, read_sent
 from loadtests.scenarios import Scenario, Sizing
 
-_LOOK_SECONDS = 0.1
-# Locust needs some seconds to start, on a busy machine many.
+_POLL_SECONDS = 0.1
+# Locust needs some seconds to start, more on a busy machine.
 _LONGER_SECONDS = 60.0
-# Open loops may be this late with their last requests.
+# The last requests of an open loop may be this late.
 _STRAGGLERS_SECONDS = 0.5
 
-Watch = Callable[[float, int], None]
-"""Is told now and then the seconds since the first request was sent, and how many have ended; may raise to end it."""
+ProgressCallback = Callable[[float, int], None]
+"""Called with the seconds since the first request and the number of finished requests; may raise to end the run."""
 
 
 def send(
-    subject: Subject, scenario: Scenario, sizing: Sizing, watch: Watch
-) -> tuple[tuple[Sent, ...], tuple[Step, ...]]:
-    """Have locust send; give what it has sent, and what was done to the subject meanwhile.
+    system: SystemUnderTest, scenario: Scenario, sizing: Sizing, on_progress: ProgressCallback
+) -> tuple[tuple[SentRequest, ...], tuple[RestartStep, ...]]:
+    """Run locust; return what it has sent, and the restarts done meanwhile.
 
-    Raises ConfigurationError if locust fails, with what it said, and RecordError if its record cannot be read.
+    Raises ConfigurationError if locust fails, with its output, and RecordError if its record cannot be read.
     """
     with tempfile.TemporaryDirectory(prefix="loadtest-") as folder:
         record = Path(folder) / "sent.ndjson"
         record.touch()
         with (Path(folder) / "output").open("w+b") as output:
-            with _locust(_arguments(subject, scenario, sizing, record), folder, output) as process:
-                steps = _accompany(process, record, sizing, _planned_steps(subject, scenario, sizing), watch)
+            with _locust(_arguments(system, scenario, sizing, record), folder, output) as process:
+                steps = _supervise(process, record, sizing, _planned_steps(system, scenario, sizing), on_progress)
             if process.returncode != 0:
                 reason = f"locust ended with exit status {process.returncode} in scenario {scenario.name}"
                 raise ConfigurationError("\n".join([reason, *last_lines(output)]))
@@ -51,12 +51,12 @@ def send(
 
 @contextmanager
 def _locust(arguments: list[str], folder: str, output: IO[bytes]) -> Iterator["subprocess.Popen[bytes]"]:
-    # No locust.conf, be it here or in the home folder, and no variable for locust may change what is run.
+    # No locust.conf, here or in the home folder, and no variable for locust may change the run.
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("LOCUST_", "LOADTEST_"))}
-    process = subprocess.Popen(  # noqa: S603 - this interpreter, and arguments of ours
+    process = subprocess.Popen(  # noqa: S603 - this interpreter, with arguments of this program
         [sys.executable, "-m", "locust", *arguments],
         cwd=folder,
-        # What the user has installed for itself is found from the home folder unless it is named.
+        # Packages in the user's site folder are found through HOME unless the folder is named.
         env={**environment, "HOME": folder, "PYTHONUSERBASE": site.getuserbase()},
         stdin=subprocess.DEVNULL,
         stdout=output,
@@ -70,43 +70,47 @@ def _locust(arguments: list[str], folder: str, output: IO[bytes]) -> Iterator["s
         process.wait()
 
 
-PlannedStep = tuple[float, Callable[[], Step]]
+PlannedStep = tuple[float, Callable[[], RestartStep]]
 
 
-def _planned_steps(subject: Subject, scenario: Scenario, sizing: Sizing) -> list[PlannedStep]:
-    """Give what is to be done to the subject, and how many seconds after the first request."""
-    if subject.drain is None or scenario.name != "drain":
+def _planned_steps(system: SystemUnderTest, scenario: Scenario, sizing: Sizing) -> list[PlannedStep]:
+    """Return the planned restarts, with their time in seconds after the first request."""
+    if system.drain is None or scenario.name != "drain":
         return []
     return [
-        (sizing.seconds / 3, subject.drain.restart_workers),
-        # Only once nothing more is sent: a gateway that ends refuses new connections, and rightly.
-        (sizing.seconds + _STRAGGLERS_SECONDS, subject.drain.end_gateways),
+        (sizing.seconds / 3, system.drain.restart_workers),
+        # Only after the last request is sent: a gateway that ends refuses new connections.
+        (sizing.seconds + _STRAGGLERS_SECONDS, system.drain.end_gateways),
     ]
 
 
-def _accompany(
-    process: "subprocess.Popen[bytes]", path: Path, sizing: Sizing, planned: list[PlannedStep], watch: Watch
-) -> tuple[Step, ...]:
-    """Stay with locust until it ends, doing what is planned in its time."""
+def _supervise(
+    process: "subprocess.Popen[bytes]",
+    path: Path,
+    sizing: Sizing,
+    planned: list[PlannedStep],
+    on_progress: ProgressCallback,
+) -> tuple[RestartStep, ...]:
+    """Wait until locust ends, and do the planned steps meanwhile."""
     at_most_seconds = sizing.seconds + sizing.grace_seconds + _LONGER_SECONDS
     deadline = time.monotonic() + at_most_seconds
-    done: list[Step] = []
+    done: list[RestartStep] = []
     with path.open("rb") as file:
-        record = _GrowingRecord(file)
+        record = _RecordTail(file)
         while process.poll() is None:
             if time.monotonic() > deadline:
                 raise ConfigurationError(f"locust did not end within {at_most_seconds:g} s")
-            record.read_on()
+            record.poll()
             elapsed_seconds = 0.0 if record.first_sent_at is None else time.time() - record.first_sent_at
-            watch(elapsed_seconds, record.count)
+            on_progress(elapsed_seconds, record.count)
             while len(done) < len(planned) and elapsed_seconds >= planned[len(done)][0]:
                 done.append(planned[len(done)][1]())
-            time.sleep(_LOOK_SECONDS)
+            time.sleep(_POLL_SECONDS)
     return tuple(done)
 
 
-class _GrowingRecord:
-    """What is known of a record while it is written: how many have ended, and when the first to end was sent."""
+class _RecordTail:
+    """A record file that is still being written: the number of finished requests, and when the first was sent."""
 
     def __init__(self, file: IO[bytes]) -> None:
         self._file = file
@@ -114,19 +118,19 @@ class _GrowingRecord:
         self.count = 0
         self.first_sent_at: float | None = None
 
-    def read_on(self) -> None:
-        """Take in what is new."""
+    def poll(self) -> None:
+        """Read new lines."""
         *lines, self._rest = (self._rest + self._file.read()).split(b"\n")
         if lines and self.first_sent_at is None:
-            self.first_sent_at = Sent.from_dict(json.loads(lines[0])).sent_at
+            self.first_sent_at = SentRequest.from_dict(json.loads(lines[0])).sent_at
         self.count += len(lines)
 
 
-def _arguments(subject: Subject, scenario: Scenario, sizing: Sizing, record: Path) -> list[str]:
+def _arguments(system: SystemUnderTest, scenario: Scenario, sizing: Sizing, record: Path) -> list[str]:
     options = {
         "-f": locustfile_path(),
-        "--host": ",".join(subject.urls),
-        "--target-url": subject.target_url,
+        "--host": ",".join(system.urls),
+        "--target-url": system.target_url,
         "--scenario": scenario.name,
         "--slots": sizing.slots,
         "--service-seconds": sizing.service_seconds,

@@ -1,4 +1,4 @@
-"""One check from its start to its files: interruptible, and with a place to write that was tried beforehand."""
+"""One check from its start to its result files, with a clean stop on a signal."""
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
@@ -9,15 +9,15 @@ from rich.console import Console
 
 from fast_priority.errors import ConfigurationError
 from fast_priority.interruption import Interruption
-from loadtests.check import Progress, Run, Subject, describe_machine, run_check
+from loadtests.check import PlannedRun, Progress, SystemUnderTest, describe_machine, run_check
 from loadtests.oracle import CheckResult, Verdict
 from loadtests.report import make_table, write_html, write_json, write_junit
 
-Starting = Callable[[Interruption], AbstractContextManager[Subject]]
+SystemFactory = Callable[[Interruption], AbstractContextManager[SystemUnderTest]]
 
 
-class Publication:
-    """Where results are written. Raises ConfigurationError at once if nothing can be written there."""
+class ResultFolder:
+    """The folder for results. Raises ConfigurationError at once if it is not writable."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -29,38 +29,37 @@ class Publication:
         except OSError as error:
             raise ConfigurationError(f"--out {folder} cannot be written to ({error.strerror}): name another") from None
 
-    def publish(self, result: CheckResult) -> None:
-        """Show the table, and write the report, the results and the JUnit file. Raises ReportError."""
+    def write(self, result: CheckResult) -> None:
+        """Print the table, and write the report, the results and the JUnit file. Raises ReportError."""
         Console().print(make_table(result))
         write_json(result, self._folder / "results.json")
         write_junit(result, self._folder / "junit.xml")
         write_html(result, self._folder / "report.html")
-        typer.echo(f"{self._folder / 'report.html'}, results.json and junit.xml beside it")
+        typer.echo(f"{self._folder / 'report.html'}, results.json and junit.xml in the same folder")
 
 
-def run_and_publish(
-    starting: Starting,
-    runs: Sequence[Run],
+def run_and_report(
+    start_system: SystemFactory,
+    runs: Sequence[PlannedRun],
     skipped: dict[str, str],
     tolerance_seconds: float,
-    publication: Publication,
+    result_folder: ResultFolder,
 ) -> Verdict:
-    """Run the check and publish it; give its verdict.
+    """Run the check, write its results, and return its verdict.
 
-    Raises ConfigurationError if it could not be run, and Interrupted if somebody ended it; then all that was started is
-    stopped.
+    Raises ConfigurationError if it could not run, and Interrupted on a signal; then all started processes are stopped.
     """
     interruption = Interruption()
     progress = Progress(interruption.raise_if_asked)
-    progress.say("starting  what is to be checked")
-    with interruption.listening(), starting(interruption) as subject:
+    progress.print_line("starting  the system under test")
+    with interruption.listening(), start_system(interruption) as system:
         result = run_check(
-            subject,
+            system,
             runs,
             tolerance_seconds=tolerance_seconds,
             progress=progress,
             skipped=skipped,
             machine=describe_machine(),
         )
-    publication.publish(result)
+    result_folder.write(result)
     return result.verdict

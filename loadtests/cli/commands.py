@@ -20,8 +20,8 @@ app = typer.Typer(
 def loadtest() -> None:
     """Prove that high-priority requests overtake low ones, through this gateway or any other.
 
-    [bold]check[/] runs scenarios and judges them, [bold]ui[/] opens locust's page, [bold]judge[/] judges records
-    of your own, [bold]plan[/] says how many slots it takes.
+    [bold]check[/] runs scenarios and judges them, [bold]ui[/] opens locust's page, [bold]judge[/] judges your own
+    records, [bold]plan[/] computes how many slots a load needs.
 
     Exit codes: 0 proved, 1 violated, 2 could not run, 3 proved nothing.
     """

@@ -1,4 +1,4 @@
-"""How a command ends that could not do what it was asked for: a line that says why, an exit code that is no verdict."""
+"""Errors of commands: a line on standard error, and an exit code that differs from every verdict."""
 
 import importlib.util
 import traceback
@@ -11,12 +11,12 @@ from fast_priority.errors import ConfigurationError
 from fast_priority.interruption import Interrupted
 
 COULD_NOT_RUN = 2
-_SIGNALLED = 128  # a shell's own way to say which signal ended a program
+_SIGNALLED = 128  # how shells report which signal ended a program
 
 
 @contextmanager
-def failing_in_lines() -> Iterator[None]:
-    """Turn what goes wrong in the block into a line on standard error, and an exit code: 2, or 128 and the signal."""
+def errors_to_exit_codes() -> Iterator[None]:
+    """Convert errors of the block to a line on standard error and an exit code: 2, or 128 plus the signal number."""
     try:
         yield
     except ConfigurationError as error:
@@ -27,13 +27,13 @@ def failing_in_lines() -> Iterator[None]:
         typer.echo("Interrupted. All that was started is stopped; nothing was proven.", err=True)
         raise typer.Exit(_SIGNALLED + interrupted.number) from None
     except Exception:
-        # A mistake of ours must not look like a verdict: Python's own exit code for it is that of "violated".
+        # A bug must not look like a verdict: Python's exit code for it would be that of "violated".
         traceback.print_exc()
         raise typer.Exit(COULD_NOT_RUN) from None
 
 
-def need_extra(*modules: str) -> None:
-    """Raise ConfigurationError, with what to install, if any of these modules is not there."""
+def require_modules(*modules: str) -> None:
+    """Raise ConfigurationError, with what to install, if any of these modules is missing."""
     for module in modules:
         if importlib.util.find_spec(module) is None:
             raise ConfigurationError(f"{module} is not installed: pip install 'fast-priority[loadtest]'")

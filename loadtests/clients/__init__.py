@@ -1,21 +1,21 @@
 """HTTP clients of a load test: base URLs, and the mock target's arrival log."""
 
-from loadtests.clients.base_url import Address
+from loadtests.clients.base_url import BaseUrl
 from loadtests.clients.mock_target import (
-    ArrivalLog,
-    MockError,
+    MockTargetError,
+    TargetLog,
     read_arrivals,
     read_settled_arrivals,
     reset_arrivals,
-    wait_for_answer,
+    wait_until_ready,
 )
 
 __all__ = [
-    "Address",
-    "ArrivalLog",
-    "MockError",
+    "BaseUrl",
+    "MockTargetError",
+    "TargetLog",
     "read_arrivals",
     "read_settled_arrivals",
     "reset_arrivals",
-    "wait_for_answer",
+    "wait_until_ready",
 ]

@@ -5,7 +5,7 @@
 - `traffic`, `request_log`: the clients, and the records of their requests
 - `monitor`: what is read from gateway and target meanwhile
 - `verdict`: whether high came first (pure)
-- `display`, `screen`, `summary`: what is shown
+- `display`, `screen`, `write_summary`: what is shown
 """
 
 from loadtests.demo.run import run_demo

@@ -1,4 +1,4 @@
-"""The demo's picture in the terminal. Pure: a scene in, something that rich can print out."""
+"""The demo's picture in the terminal. Pure: converts a `DemoState` to a rich renderable."""
 
 from collections.abc import Sequence
 from statistics import median
@@ -7,34 +7,34 @@ from rich.console import Console, ConsoleOptions, RenderResult
 from rich.text import Text
 
 from fast_priority.priority import Priority
-from loadtests.demo.monitor import Scene
-from loadtests.demo.verdict import Passage
+from loadtests.demo.monitor import DemoState
+from loadtests.demo.verdict import DemoRequest
 
 STYLES = {Priority.HIGH: "bold green", Priority.LOW: "yellow"}
 _MARKS = {Priority.HIGH: "H", Priority.LOW: "·"}
 _STRIP_STYLES = {Priority.HIGH: "bold black on green", Priority.LOW: "yellow"}
 _LABEL = 12
 _FIGURES = 24
-_CTRL_C = 3  # the terminal writes ^C behind the last line; one that wrapped would spoil the redrawing
+_CTRL_C = 3  # the terminal writes ^C after the last line; a wrapped line would break redrawing
 _WIDEST = 110
 _NARROW = 60
 
 
-class Picture:
-    """The scene as it is now, as wide as the terminal."""
+class LiveView:
+    """The current state, as wide as the terminal."""
 
-    def __init__(self, scene: Scene) -> None:
-        self._scene = scene
+    def __init__(self, state: DemoState) -> None:
+        self._state = state
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        """Draw it, line by line."""
+        """Yield the picture, line by line."""
         width = min(options.max_width, _WIDEST)
         draw = _Drawing(width, "#" if options.ascii_only else "█", "." if options.ascii_only else _MARKS[Priority.LOW])
-        yield from draw.picture(self._scene)
+        yield from draw.picture(self._state)
 
 
 class _Drawing:
-    """Draws in so many columns, with these characters for a bar and for a low request."""
+    """Draws in `width` columns, with these characters for a bar and for a low request."""
 
     def __init__(self, width: int, block: str, low_mark: str) -> None:
         self._width = width
@@ -42,41 +42,41 @@ class _Drawing:
         self._marks = {**_MARKS, Priority.LOW: low_mark}
         self._narrow = width < _NARROW
 
-    def picture(self, scene: Scene) -> list[Text]:
+    def picture(self, state: DemoState) -> list[Text]:
         return [
-            self._head(scene),
+            self._head(state),
             Text(),
             Text("Waiting now", style="bold"),
-            *self._waiting(scene),
+            *self._waiting(state),
             Text(),
             Text("How long a request waits for the target", style="bold"),
-            *self._waits(scene),
+            *self._waits(state),
             Text(),
-            self._title_of_orders(scene),
-            *self._orders(list(scene.ledger.last_started)[-(self._width - _LABEL - 1 - _CTRL_C) :]),
+            self._title_of_orders(state),
+            *self._orders(list(state.request_log.last_started)[-(self._width - _LABEL - 1 - _CTRL_C) :]),
         ]
 
-    def _head(self, scene: Scene) -> Text:
-        plan = scene.plan
-        words = f" {scene.elapsed_seconds:.0f} of {plan.seconds:.0f} s "
+    def _head(self, state: DemoState) -> Text:
+        plan = state.plan
+        words = f" {state.elapsed_seconds:.0f} of {plan.seconds:.0f} s "
         room = self._width - len(words)
-        done = round(room * min(1.0, scene.elapsed_seconds / plan.seconds))
+        done = round(room * min(1.0, state.elapsed_seconds / plan.seconds))
         return Text.assemble((words, "reverse"), (self._block * done, "cyan"), ("-" * (room - done), "dim"))
 
-    def _waiting(self, scene: Scene) -> list[Text]:
-        most = scene.plan.low_clients
+    def _waiting(self, state: DemoState) -> list[Text]:
+        most = state.plan.low_clients
         lines = [
-            self._bar(priority, scene.waiting[priority], most, f"{scene.waiting[priority]}") for priority in Priority
+            self._bar(priority, state.waiting[priority], most, f"{state.waiting[priority]}") for priority in Priority
         ]
         slots = Text.assemble(
             (f"{'  at target':<{_LABEL}} ", ""),
-            (self._block * 2 + " ") * min(scene.in_flight, 12),
-            (f" {scene.in_flight} of {scene.plan.slots} slots taken", "dim"),
+            (self._block * 2 + " ") * min(state.in_flight, 12),
+            (f" {state.in_flight} of {state.plan.slots} slots taken", "dim"),
         )
         return [*lines, self._cut(slots)]
 
-    def _waits(self, scene: Scene) -> list[Text]:
-        lanes = scene.ledger.lanes
+    def _waits(self, state: DemoState) -> list[Text]:
+        lanes = state.request_log.lanes
         medians = {priority: _median(lanes[priority].waits_seconds) for priority in Priority}
         most = max(*medians.values(), 0.001)
         return [
@@ -84,18 +84,18 @@ class _Drawing:
             for priority in Priority
         ]
 
-    def _orders(self, started: Sequence[Passage]) -> list[Text]:
-        sent = sorted(started, key=lambda passage: passage.sent_at)
+    def _orders(self, started: Sequence[DemoRequest]) -> list[Text]:
+        sent = sorted(started, key=lambda request: request.sent_at)
         return [self._strip("  as sent", sent), self._strip("  as started", started)]
 
-    def _strip(self, label: str, passages: Sequence[Passage]) -> Text:
+    def _strip(self, label: str, requests: Sequence[DemoRequest]) -> Text:
         line = Text(f"{label:<{_LABEL}} ")
-        for passage in passages:
-            line.append(self._marks[passage.priority], style=_STRIP_STYLES[passage.priority])
+        for request in requests:
+            line.append(self._marks[request.priority], style=_STRIP_STYLES[request.priority])
         return line
 
-    def _title_of_orders(self, scene: Scene) -> Text:
-        overtakes = scene.ledger.lanes[Priority.HIGH].overtakes
+    def _title_of_orders(self, state: DemoState) -> Text:
+        overtakes = state.request_log.lanes[Priority.HIGH].overtakes
         title = Text("Two orders" if self._narrow else "The last requests, in two orders", style="bold")
         if overtakes:
             title.append(f": each H overtook {median(overtakes):.0f} low ones", style="not bold")
@@ -113,16 +113,16 @@ class _Drawing:
         return line
 
 
-def progress_line(scene: Scene) -> str:
-    """Say the same in one line, for a log."""
-    parts = [f"{scene.elapsed_seconds:3.0f} s"]
+def progress_line(state: DemoState) -> str:
+    """Return the same in one line, for a log."""
+    parts = [f"{state.elapsed_seconds:3.0f} s"]
     for priority in Priority:
-        lane = scene.ledger.lanes[priority]
+        lane = state.request_log.lanes[priority]
         parts.append(
-            f"{priority}: {scene.waiting[priority]} wait, {lane.answered} answered, "
+            f"{priority}: {state.waiting[priority]} wait, {lane.answered} answered, "
             f"median wait {_figures(lane.waits_seconds, narrow=False)}"
         )
-    return " | ".join([*parts, f"{scene.in_flight} of {scene.plan.slots} slots taken"])
+    return " | ".join([*parts, f"{state.in_flight} of {state.plan.slots} slots taken"])
 
 
 def _figures(waits_seconds: Sequence[float], narrow: bool) -> str:

@@ -7,42 +7,42 @@ from functools import partial
 from rich.console import Console
 
 from fast_priority.interruption import Interrupted, Interruption
-from loadtests.demo.monitor import Scene, play
-from loadtests.demo.request_log import Ledger
+from loadtests.demo.monitor import DemoState, run_traffic
+from loadtests.demo.request_log import RequestLog
 from loadtests.demo.screen import Screen
-from loadtests.demo.stack import staged
-from loadtests.demo.summary import summary
-from loadtests.demo.traffic_plan import Plan
-from loadtests.demo.verdict import judge
+from loadtests.demo.stack import running_stack
+from loadtests.demo.summary import write_summary
+from loadtests.demo.traffic_plan import TrafficPlan
+from loadtests.demo.verdict import judge_demo
 
-_SIGNALLED = 128  # a shell's own way to say which signal ended a program
+_SIGNALLED = 128  # how shells report which signal ended a program
 
 
 def run_demo(seconds: float, slots: int) -> int:
-    """Show high overtaking low for so many seconds; give 0 if it always did, else 1, or 128 and the signal's number.
+    """Show high overtaking low for `seconds`; return 0 if it always did, else 1, or 128 plus the signal number.
 
-    Raises ConfigurationError if a part cannot be started. Nothing it starts is left when it ends.
+    Raises ConfigurationError if a process cannot be started. All started processes are stopped at the end.
     """
     console = Console(highlight=False)
-    # Not rich's own is_terminal: FORCE_COLOR would have it draw over a pipe.
+    # Not rich's is_terminal: with FORCE_COLOR it would redraw on a pipe.
     live = sys.stdout.isatty() and not console.is_dumb_terminal
-    say = partial(console.print, soft_wrap=not live)
-    plan = Plan(seconds, slots)
+    print_line = partial(console.print, soft_wrap=not live)
+    plan = TrafficPlan(seconds, slots)
     interruption = Interruption()
     try:
         with interruption.listening():
-            scene = _perform(plan, interruption, Screen(console, live=live), say)
+            state = _run(plan, interruption, Screen(console, live=live), print_line)
     except Interrupted as interrupted:
-        say("Interrupted. All that was started is stopped; nothing was proven.")
+        print_line("Interrupted. All that was started is stopped; nothing was proven.")
         return _SIGNALLED + interrupted.number
-    verdict = judge(scene.ledger.evidence(slots))
-    for line in summary(verdict, plan):
-        say(line)
+    verdict = judge_demo(state.request_log.evidence(slots))
+    for line in write_summary(verdict, plan):
+        print_line(line)
     return 0 if verdict.passed else 1
 
 
-def _perform(plan: Plan, interruption: Interruption, screen: Screen, say: Callable[[str], None]) -> Scene:
-    scene = Scene(plan, Ledger())
-    with staged(plan, interruption, say) as stage, screen:
-        interruption.run(partial(play, stage, scene, screen.show))
-    return scene
+def _run(plan: TrafficPlan, interruption: Interruption, screen: Screen, print_line: Callable[[str], None]) -> DemoState:
+    state = DemoState(plan, RequestLog())
+    with running_stack(plan, interruption, print_line) as stack, screen:
+        interruption.run(partial(run_traffic, stack, state, screen.show))
+    return state

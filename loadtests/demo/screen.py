@@ -1,4 +1,4 @@
-"""Where the demo's picture goes: redrawn in place on a terminal, a line a second elsewhere."""
+"""The output of the demo: redrawn in place on a terminal, a line per second elsewhere."""
 
 from types import TracebackType
 from typing import Self
@@ -6,14 +6,14 @@ from typing import Self
 from rich.console import Console
 from rich.live import Live
 
-from loadtests.demo.display import Picture, progress_line
-from loadtests.demo.monitor import Scene
+from loadtests.demo.display import LiveView, progress_line
+from loadtests.demo.monitor import DemoState
 
 _LINE_EVERY_SECONDS = 1.0
 
 
 class Screen:
-    """Shows scenes on a console; with `live`, each in the place of the one before."""
+    """Shows states on a console; with `live`, redrawn in place."""
 
     def __init__(self, console: Console, *, live: bool) -> None:
         self._console = console
@@ -31,10 +31,10 @@ class Screen:
         if self._live:
             self._live.stop()
 
-    def show(self, scene: Scene) -> None:
-        """Show the scene now, or let it pass if a line is not due yet."""
+    def show(self, state: DemoState) -> None:
+        """Show the state now, or skip it if the next line is not due yet."""
         if self._live:
-            self._live.update(Picture(scene), refresh=True)
-        elif scene.elapsed_seconds >= self._next_line_seconds:
-            self._console.print(progress_line(scene), soft_wrap=True)
+            self._live.update(LiveView(state), refresh=True)
+        elif state.elapsed_seconds >= self._next_line_seconds:
+            self._console.print(progress_line(state), soft_wrap=True)
             self._next_line_seconds += _LINE_EVERY_SECONDS

@@ -1,4 +1,4 @@
-"""The processes of the demo: a mock target, a Redis, a gateway and workers, all on this machine and gone afterwards."""
+"""The processes of the demo: a mock target, a Redis, a gateway and workers, on this machine, stopped afterwards."""
 
 import subprocess
 import sys
@@ -23,49 +23,51 @@ from fast_priority.stack import (
     wait_until_slots,
     worker_part,
 )
-from loadtests.demo.traffic_plan import Plan
+from loadtests.demo.traffic_plan import TrafficPlan
 
 LOW_PATHS = "low/"
-"""Requests for paths that start like this are low; all others are high."""
+"""Requests for paths with this prefix are low; all others are high."""
 
 _HOST = "127.0.0.1"
-_STOP_SECONDS = 6.0  # workers take two or three, on a busy machine more
+_STOP_SECONDS = 6.0  # workers take two or three, more on a busy machine
 _LOG_SECONDS = 3.0
 
 
 @dataclass(frozen=True, slots=True)
-class Stage:
-    """Where the parts listen, and their processes by name."""
+class DemoStack:
+    """The URLs of gateway and target, and the processes by name."""
 
     gateway_url: str
     target_url: str
     processes: dict[str, "subprocess.Popen[bytes]"]
 
     def check(self) -> None:
-        """Raise ConfigurationError if a part has ended by itself."""
+        """Raise ConfigurationError if a process has ended by itself."""
         for name, process in self.processes.items():
             if process.poll() is not None:
                 raise ConfigurationError(f"the {name} ended before the demo did, with exit status {process.returncode}")
 
 
 @contextmanager
-def staged(plan: Plan, interruption: Interruption, tell: Callable[[str], None]) -> Iterator[Stage]:
-    """Have everything running while the block lasts. If a part fails, what all have written goes to stderr."""
-    tell("Starting a Redis, a gateway, workers and a target ...")
+def running_stack(
+    plan: TrafficPlan, interruption: Interruption, print_line: Callable[[str], None]
+) -> Iterator[DemoStack]:
+    """Run everything while the block lasts. If a process fails, the output of all is written to stderr."""
+    print_line("Starting a Redis, a gateway, workers and a target ...")
     with tempfile.TemporaryFile() as output:
         try:
             with ExitStack() as parts:
                 try:
                     yield _start(plan, interruption, parts, output)
                 finally:
-                    tell("Stopping them ...")
+                    print_line("Stopping them ...")
         except ConfigurationError:
             for line in last_lines(output):
                 sys.stderr.write(f"{line}\n")
             raise
 
 
-def _start(plan: Plan, interruption: Interruption, parts: ExitStack, output: IO[bytes]) -> Stage:
+def _start(plan: TrafficPlan, interruption: Interruption, parts: ExitStack, output: IO[bytes]) -> DemoStack:
     processes: dict[str, subprocess.Popen[bytes]] = {}
 
     def start(part: Part, **own: str) -> None:
@@ -77,7 +79,7 @@ def _start(plan: Plan, interruption: Interruption, parts: ExitStack, output: IO[
 
     redis_socket = parts.enter_context(embedded_redis())
     target, gateway = (f"http://{_HOST}:{port}" for port in (free_port(), free_port()))
-    # The log need not last longer than until it is read again; a long one would be slow to read.
+    # The log only has to last until it is read next; a long one would be slow to read.
     log_size = int(_LOG_SECONDS * plan.capacity_per_second) + 4 * plan.burst
     mock = mock_target_part(_port(target), plan.latency)
     start(mock, MOCK_TARGET_HOST=_HOST, MOCK_TARGET_LOG_SIZE=str(log_size))
@@ -86,10 +88,10 @@ def _start(plan: Plan, interruption: Interruption, parts: ExitStack, output: IO[
     start(gateway_part(target, _HOST, _port(gateway), redis_socket), FAST_PRIORITY_PRIO_BASE_PATHS=LOW_PATHS)
     wait_for("mock target", f"{target}/health")
     wait_for("gateway", f"{gateway}/gateway_health/ready")
-    stage = Stage(gateway, target, processes)
+    stack = DemoStack(gateway, target, processes)
     with interruption.may_interrupt():
         wait_until_slots([processes["workers"]], gateway, plan.slots)
-    return stage
+    return stack
 
 
 def _port(url: str) -> int:

@@ -1,4 +1,4 @@
-"""The demo's clients: a flood of low requests, and high ones among it."""
+"""The demo's clients: a flood of low requests, and high ones in between."""
 
 import asyncio
 import time
@@ -9,9 +9,9 @@ from typing import Any
 import aiohttp
 
 from fast_priority.priority import Priority
-from loadtests.demo.request_log import Ledger
+from loadtests.demo.request_log import RequestLog
 from loadtests.demo.stack import LOW_PATHS
-from loadtests.demo.traffic_plan import Plan
+from loadtests.demo.traffic_plan import TrafficPlan
 
 _PATHS = {Priority.HIGH: "/orders", Priority.LOW: f"/{LOW_PATHS}reports"}
 _DRAIN_SECONDS = 1.5
@@ -19,18 +19,18 @@ _PAUSE_AFTER_FAILURE_SECONDS = 0.2
 
 
 class Traffic:
-    """Sends what `plan` says to the gateway, and notes in the ledger what comes of it."""
+    """Sends the planned requests to the gateway, and records them in the request log."""
 
-    def __init__(self, gateway_url: str, plan: Plan, ledger: Ledger) -> None:
+    def __init__(self, gateway_url: str, plan: TrafficPlan, request_log: RequestLog) -> None:
         self._gateway_url = gateway_url
         self._plan = plan
-        self._ledger = ledger
+        self._request_log = request_log
         self._high: set[asyncio.Task[bool]] = set()
 
-    async def flow(self) -> None:
-        """Send for as long as the plan says; then give up the low requests, and wait for the high ones briefly."""
+    async def run(self) -> None:
+        """Send for the planned time; then cancel the low requests, and wait briefly for the high ones."""
         async with self._new_session() as session:
-            flood = [asyncio.create_task(self._keep_asking(session)) for _ in range(self._plan.low_clients)]
+            flood = [asyncio.create_task(self._send_low(session)) for _ in range(self._plan.low_clients)]
             try:
                 await self._send_high(session)
                 await _end(flood)
@@ -41,9 +41,9 @@ class Traffic:
 
     def _new_session(self) -> aiohttp.ClientSession:
         async def note(_: Any, context: SimpleNamespace, __: Any) -> None:
-            self._ledger.send(context.trace_request_ctx)
+            self._request_log.record_sent(context.trace_request_ctx)
 
-        # Sent is what has left this process: connecting, and a burst's own preparation, are no wait of the gateway's.
+        # A request counts as sent when its head is written: connecting is not part of its wait at the gateway.
         trace = aiohttp.TraceConfig()
         trace.on_request_headers_sent.append(note)
         return aiohttp.ClientSession(
@@ -57,30 +57,30 @@ class Traffic:
         started = time.monotonic()
         for at_seconds in self._plan.high_times_seconds():
             await asyncio.sleep(started + at_seconds - time.monotonic())
-            # Sent when due, whatever has become of those before it: real clients do not wait for each other.
-            task = asyncio.create_task(self._ask(session, Priority.HIGH))
+            # Sent when due, even if earlier ones are not finished: real clients do not wait for each other.
+            task = asyncio.create_task(self._send(session, Priority.HIGH))
             self._high.add(task)
             task.add_done_callback(self._high.discard)
         await asyncio.sleep(started + self._plan.seconds - time.monotonic())
 
-    async def _keep_asking(self, session: aiohttp.ClientSession) -> None:
+    async def _send_low(self, session: aiohttp.ClientSession) -> None:
         while True:
-            if not await self._ask(session, Priority.LOW):
+            if not await self._send(session, Priority.LOW):
                 await asyncio.sleep(_PAUSE_AFTER_FAILURE_SECONDS)
 
-    async def _ask(self, session: aiohttp.ClientSession, priority: Priority) -> bool:
-        request_id = self._ledger.name(priority)
+    async def _send(self, session: aiohttp.ClientSession, priority: Priority) -> bool:
+        request_id = self._request_log.next_request_id(priority)
         fields = {"X-Request-ID": request_id}
         try:
             async with session.get(_PATHS[priority], headers=fields, trace_request_ctx=request_id) as response:
                 await response.read()
         except (aiohttp.ClientError, TimeoutError) as error:
-            self._ledger.fail(type(error).__name__)
+            self._request_log.record_failure(type(error).__name__)
             return False
         if response.status != 200:
-            self._ledger.fail(f"status {response.status}")
+            self._request_log.record_failure(f"status {response.status}")
             return False
-        self._ledger.answer(priority)
+        self._request_log.record_response(priority)
         return True
 
 

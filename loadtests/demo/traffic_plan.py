@@ -1,13 +1,13 @@
-"""How much the demo sends, and when. Pure: the same plan for the same numbers, every time."""
+"""How much the demo sends, and when. Pure: the same parameters always give the same plan."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 from random import Random
 
-_LATENCY_SECONDS = 0.1  # slow enough for a person to follow what happens
+_LATENCY_SECONDS = 0.1  # slow enough for a person to follow
 _MOST_PER_SECOND = 100.0  # few enough for a small machine that also runs everything else
-_LATENCY_SPREAD = 0.3  # without it, all slots would start and end in step
-_STEADY_SHARE = 0.15  # of what the target can do: high requests that come one at a time
+_LATENCY_SPREAD = 0.3  # without it, all slots would start and end at the same time
+_STEADY_SHARE = 0.15  # of the target's capacity: single high requests
 _BURST_EVERY_SECONDS = 3.0
 _BURST_DRAINS_SECONDS = 0.4
 _FEWEST_IN_BURST = 6
@@ -16,8 +16,8 @@ _SEED = 1
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
-    """The traffic of one run: so many seconds of it, at a target that takes `slots` requests at once."""
+class TrafficPlan:
+    """The traffic of one run of `seconds`, at a target that handles `slots` requests at once."""
 
     seconds: float
     slots: int
@@ -29,29 +29,29 @@ class Plan:
 
     @property
     def latency(self) -> str:
-        """The same, in the mock target's words."""
+        """The same, in the mock target's grammar."""
         low, high = (self.latency_seconds * (1 + sign * _LATENCY_SPREAD) for sign in (-1, 1))
         return f"uniform:{low:.4f},{high:.4f}"
 
     @property
     def capacity_per_second(self) -> float:
-        """How many requests a second the target can do."""
+        """How many requests per second the target can handle."""
         return self.slots / self.latency_seconds
 
     @property
     def low_clients(self) -> int:
-        """How many clients send low requests, each the next one as soon as it is answered: all but a few wait."""
+        """How many clients send low requests, each the next one after its response: most of them wait."""
         # Each holds a connection at both ends; a shell allows a process about a thousand.
         return min(10 * self.slots, 250 + self.slots)
 
     @property
     def burst(self) -> int:
-        """How many high requests come at once, now and then: enough for the last of them to wait as well."""
-        # Only a high request that waits can show that no low one is started before it.
+        """How many high requests a burst has: enough for the last of them to wait as well."""
+        # Only a high request that waits can show that no low one starts before it.
         return max(_FEWEST_IN_BURST, round(_BURST_DRAINS_SECONDS * self.capacity_per_second))
 
     def high_times_seconds(self) -> Iterator[float]:
-        """When high requests are sent, in seconds from the start, in order: singly at random, and in bursts."""
+        """Yield when high requests are sent, in seconds from the start, in order: single ones at random, and bursts."""
         random = Random(_SEED)
         single_rate = _STEADY_SHARE * self.capacity_per_second
         single = _FLOOD_AHEAD_SECONDS + random.expovariate(single_rate)

@@ -1,8 +1,8 @@
-"""Whether high really came first. Pure: records of requests in, a verdict out.
+"""Whether high requests really went first. Pure: the records of requests are judged.
 
-`loadtests.ordering` judges the order. Here it is told more than a client knows: when a request was on the queue for
-certain. A gateway takes what is sent to it in turn: when it has answered a look at its queues, what was sent before
-that look is queued as well.
+`loadtests.oracle` judges the order. Here it gets more than a client knows: when a request was certainly in the queue.
+A gateway handles requests in the order of sending: when it has responded to a health request, all requests that were
+sent before it are in the queue.
 """
 
 from bisect import bisect_left, bisect_right
@@ -11,23 +11,22 @@ from dataclasses import dataclass
 from statistics import median
 
 from fast_priority.priority import Priority
-from loadtests.oracle import Passing, judge_order
-from loadtests.records import Arrival, Sent
-from loadtests.records import Passage as JudgedPassage
+from loadtests.oracle import Overtaking, judge_order
+from loadtests.records import Arrival, RequestTrace, SentRequest
 
 FORWARDED_WITHIN_SECONDS = 0.05
-"""How long the way from a worker to the target may take; within it nothing is judged.
+"""How long the transit from a worker to the target may take; shorter differences are not judged.
 
-A low request that was rightly claimed just before a high one was queued starts so much after that; and a high request
-may have been claimed so much before it starts, so that the low one claimed next is the faster of the two.
+A low request that was rightly claimed just before a high one was queued starts this much later; and a high request may
+have been claimed this much before it starts, so that a low one that was claimed next may be faster.
 """
 FEWEST_JUDGED = 5
-"""With fewer requests of either priority started, a run proves nothing."""
+"""A run with fewer started requests of either priority proves nothing."""
 
 
 @dataclass(frozen=True, slots=True)
-class Passage:
-    """One request: when it was sent, and when it was started at the target (None: never), in unix seconds."""
+class DemoRequest:
+    """One request: when it was sent, and when it started at the target (None: never), in unix seconds."""
 
     request_id: str
     priority: Priority
@@ -41,8 +40,8 @@ class Passage:
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
-    """One look at the gateway's queues: when it was asked for and when it was answered, in unix seconds."""
+class QueueSample:
+    """One sample of the gateway's queues: when it was requested and when the response came, in unix seconds."""
 
     begun_at: float
     ended_at: float
@@ -50,19 +49,19 @@ class Look:
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """What is known of a run; `troubles` say, in sentences, what speaks against knowing it."""
+    """The records of a run; `problems` are sentences that say why they may be unusable."""
 
-    passages: Sequence[Passage]
-    looks: Sequence[Look]
+    requests: Sequence[DemoRequest]
+    queue_samples: Sequence[QueueSample]
     """Oldest first."""
     slots: int
     most_in_flight: int
-    """The most requests that the target had at once."""
-    troubles: Sequence[str] = ()
+    """The maximum of concurrent requests at the target."""
+    problems: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
-class Waits:
+class WaitStats:
     """How long the started requests of one priority waited."""
 
     started: int
@@ -71,76 +70,78 @@ class Waits:
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
-    """What a run has shown; `doubts` says, in sentences, why it has proven nothing, if it has not."""
+class DemoVerdict:
+    """The result of a run; `unproved_reasons` are sentences that say why it proves nothing, if so."""
 
-    high: Waits
-    low: Waits
-    surely_waiting: int
-    """High requests that waited long enough for an inversion to be seen."""
+    high: WaitStats
+    low: WaitStats
+    tested: int
+    """High requests that waited long enough for an inversion to be visible."""
     overtaken: float
-    """How many low requests, sent before it, a high one was started before: the median."""
-    inversions: tuple[Passing, ...]
-    doubts: tuple[str, ...]
+    """How many low requests, sent before it, a high one overtook: the median."""
+    inversions: tuple[Overtaking, ...]
+    unproved_reasons: tuple[str, ...]
 
     @property
     def passed(self) -> bool:
-        """Whether high came first, every time it could be told, and it could be told often enough."""
-        return not self.inversions and not self.doubts
+        """Whether high went first in every judged case, and there were enough cases."""
+        return not self.inversions and not self.unproved_reasons
 
 
-def judge(evidence: Evidence) -> Verdict:
-    """Give the verdict on a run."""
-    high, low = (_waits(evidence.passages, priority) for priority in (Priority.HIGH, Priority.LOW))
-    order = judge_order(_as_judged(evidence), FORWARDED_WITHIN_SECONDS)
-    overtaken = median(overtakes(evidence.passages) or [0])
+def judge_demo(evidence: Evidence) -> DemoVerdict:
+    """Return the verdict on a run."""
+    high, low = (_waits(evidence.requests, priority) for priority in (Priority.HIGH, Priority.LOW))
+    order = judge_order(_to_traces(evidence), FORWARDED_WITHIN_SECONDS)
+    overtaken = median(overtakes(evidence.requests) or [0])
     slots, most = evidence.slots, evidence.most_in_flight
-    doubts = list(evidence.troubles)
+    unproved_reasons = list(evidence.problems)
     for waits, priority in ((high, Priority.HIGH), (low, Priority.LOW)):
         if waits.started < FEWEST_JUDGED:
-            doubts.append(f"only {waits.started} {priority} requests were started; it takes {FEWEST_JUDGED} to judge")
+            unproved_reasons.append(
+                f"only {waits.started} {priority} requests were started; it takes {FEWEST_JUDGED} to judge"
+            )
     if most < slots:
-        doubts.append(f"the target was never busy: at most {most} of {slots} slots were taken")
+        unproved_reasons.append(f"the target was never busy: at most {most} of {slots} slots were taken")
     if most > slots:
-        doubts.append(f"the target had {most} requests at once, though there are {slots} slots")
+        unproved_reasons.append(f"the target had {most} requests at once, though there are {slots} slots")
     if not order.tested:
-        doubts.append("no high request waited long enough to be overtaken")
+        unproved_reasons.append("no high request waited long enough to be overtaken")
     if not overtaken:
-        doubts.append("most high requests overtook no low one")
-    return Verdict(high, low, order.tested, overtaken, order.inversions, tuple(doubts))
+        unproved_reasons.append("most high requests overtook no low one")
+    return DemoVerdict(high, low, order.tested, overtaken, order.inversions, tuple(unproved_reasons))
 
 
-def overtakes(passages: Sequence[Passage]) -> list[int]:
-    """Tell for each high request that was started how many low ones, sent before it, were not started before it."""
-    lows = _by_start(passages)
+def overtakes(requests: Sequence[DemoRequest]) -> list[int]:
+    """Return for each started high request how many low ones, sent before it, were not started before it."""
+    lows = _by_start(requests)
     starts = [start for start, _ in lows]
-    sent = sorted(passage.sent_at for passage in passages if passage.priority is Priority.LOW)
+    sent = sorted(request.sent_at for request in requests if request.priority is Priority.LOW)
     counts = []
-    for high in passages:
+    for high in requests:
         if high.priority is Priority.HIGH and high.started_at is not None:
             sent_before = bisect_left(sent, high.sent_at)
             end = bisect_right(starts, high.started_at)
-            # Of those started by then, the ones sent after the high one: all started since it was sent itself.
+            # Those started by then but sent after the high one: all of them started after it was sent.
             since = lows[bisect_left(starts, high.sent_at) : end]
             sent_after = sum(low.sent_at >= high.sent_at for _, low in since)
             counts.append(sent_before - (end - sent_after))
     return counts
 
 
-def _as_judged(evidence: Evidence) -> list[JudgedPassage]:
-    """Give the requests as the oracle knows them.
+def _to_traces(evidence: Evidence) -> list[RequestTrace]:
+    """Return the requests as the oracle's records.
 
-    Who has not started waits beyond all that is judged; a high one that no look follows is not known to wait at all.
+    A request that has not started waits beyond the end; a high one without a later sample is not known to wait.
     """
-    begins = [look.begun_at for look in evidence.looks]
-    ends = [look.ended_at for look in evidence.looks]
-    last = max(ends + [one.started_at or one.sent_at for one in evidence.passages], default=0.0)
+    begins = [record_queue_sample.begun_at for record_queue_sample in evidence.queue_samples]
+    ends = [record_queue_sample.ended_at for record_queue_sample in evidence.queue_samples]
+    last = max(ends + [one.started_at or one.sent_at for one in evidence.requests], default=0.0)
     judged = []
-    for one in evidence.passages:
-        look = bisect_right(begins, one.sent_at)
-        accepted_at = ends[look] if look < len(begins) else float("inf")
+    for one in evidence.requests:
+        record_queue_sample = bisect_right(begins, one.sent_at)
+        accepted_at = ends[record_queue_sample] if record_queue_sample < len(begins) else float("inf")
         arrivals = () if one.started_at is None else (Arrival(one.request_id, one.started_at),)
-        sent = Sent(
+        sent = SentRequest(
             one.request_id,
             one.priority.value,
             one.sent_at,
@@ -148,23 +149,23 @@ def _as_judged(evidence: Evidence) -> list[JudgedPassage]:
             "left",
             accepted_at=accepted_at,
         )
-        judged.append(JudgedPassage(sent, arrivals))
+        judged.append(RequestTrace(sent, arrivals))
     return judged
 
 
-def _by_start(passages: Iterable[Passage]) -> list[tuple[float, Passage]]:
+def _by_start(requests: Iterable[DemoRequest]) -> list[tuple[float, DemoRequest]]:
     lows = [
-        (passage.started_at, passage)
-        for passage in passages
-        if passage.priority is Priority.LOW and passage.started_at is not None
+        (request.started_at, request)
+        for request in requests
+        if request.priority is Priority.LOW and request.started_at is not None
     ]
     return sorted(lows, key=lambda pair: pair[0])
 
 
-def _waits(passages: Iterable[Passage], priority: Priority) -> Waits:
+def _waits(requests: Iterable[DemoRequest], priority: Priority) -> WaitStats:
     waits = [
-        passage.wait_seconds
-        for passage in passages
-        if passage.priority is priority and passage.wait_seconds is not None
+        request.wait_seconds
+        for request in requests
+        if request.priority is priority and request.wait_seconds is not None
     ]
-    return Waits(len(waits), median(waits or [0.0]), max(waits, default=0.0))
+    return WaitStats(len(waits), median(waits or [0.0]), max(waits, default=0.0))

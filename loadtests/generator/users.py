@@ -1,4 +1,4 @@
-"""The users of locust: each is one source of the scenario that runs."""
+"""Locust's users: each is one source of the current scenario."""
 
 import gevent  # type: ignore[import-untyped]
 from gevent.event import Event  # type: ignore[import-untyped]
@@ -6,22 +6,22 @@ from gevent.pool import Group  # type: ignore[import-untyped]
 from locust import User, task
 
 from loadtests.generator.traffic import Traffic
-from loadtests.scenarios import OpenLoop, Stream
+from loadtests.scenarios import OpenLoop, RequestStream
 
-# Without it a user whose requests fail at once would do nothing but fail.
+# A pause, so that a user whose requests fail at once does not retry in a tight loop.
 _AFTER_FAILURE_SECONDS = 0.5
 
 
 class Source(User):
-    """One source of a scenario: a user of a closed loop, or an open loop as a whole."""
+    """One source of a scenario: one user of a closed loop, or a whole open loop."""
 
     @task
     def send(self) -> None:
-        """Send while it is time, wait for the answers, and then for locust to stop this user."""
+        """Send as long as the run lasts, wait for the responses, and then for locust to stop this user."""
         traffic: Traffic = self.environment.shape_class.traffic
         stream = traffic.take_source()
         if isinstance(stream.source, OpenLoop):
-            self._send_in_time(traffic, stream, stream.source)
+            self._send_at_times(traffic, stream, stream.source)
         else:
             while traffic.is_sending:
                 outcome = traffic.send(stream)
@@ -29,8 +29,8 @@ class Source(User):
         traffic.finish_source()
         Event().wait()
 
-    def _send_in_time(self, traffic: Traffic, stream: Stream, loop: OpenLoop) -> None:
-        """Send each request at its time, in a greenlet of its own, so that none waits for the one before."""
+    def _send_at_times(self, traffic: Traffic, stream: RequestStream, loop: OpenLoop) -> None:
+        """Send each request at its time, in its own greenlet, so that none waits for an earlier one."""
         requests = Group()
         try:
             for offset_seconds in loop.process.offsets(traffic.make_random(stream, "arriving")):

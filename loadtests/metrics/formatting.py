@@ -1,4 +1,4 @@
-"""Durations and ratios as people read them. Pure."""
+"""Durations and ratios as text. Pure."""
 
 import math
 
@@ -6,10 +6,10 @@ _NO_NUMBER = "none"
 _ENDLESS = "endless"
 
 
-def say_seconds(seconds: float | None) -> str:
-    """Say a duration with three digits and the unit that suits it, ms below a second and s above.
+def format_seconds(seconds: float | None) -> str:
+    """Return a duration with three digits, in ms below a second and in s above.
 
-    An infinite one is "endless", and None or what is no number is "none".
+    An infinite one is "endless", and None or NaN is "none".
     """
     if seconds is None or math.isnan(seconds):
         return _NO_NUMBER
@@ -23,8 +23,8 @@ def say_seconds(seconds: float | None) -> str:
     return f"{number:.0f} {unit}" if abs(number) >= 100 else f"{number:.3g} {unit}"
 
 
-def say_ratio(ratio: float) -> str:
-    """Say how many times as long something is; NaN, where there is nothing to compare, is "not known"."""
+def format_ratio(ratio: float) -> str:
+    """Return a ratio as text, such as "1.20 times"; NaN is "not known"."""
     if math.isnan(ratio):
         return "not known"
     return f"{ratio:.2f} times" if math.isfinite(ratio) else f"{_ENDLESS} times"

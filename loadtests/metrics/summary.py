@@ -1,19 +1,19 @@
-"""How long the requests of one scenario waited, and what became of them. Pure."""
+"""Waits and outcomes of the requests of one scenario. Pure."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from math import ceil
 
-from loadtests.records import Passage, Priority
+from loadtests.records import Priority, RequestTrace
 
 PRIORITIES: tuple[Priority, Priority] = ("high", "low")
 
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """How many requests of one priority were sent, what became of them, and how long they waited for the target.
+    """Counts and outcomes of the requests of one priority, and how long they waited for the target.
 
-    Waits are in seconds, transit included, and None where no request is known to have waited.
+    Waits are in seconds, transit included, and None if no request is known to have waited.
     """
 
     priority: Priority
@@ -28,46 +28,42 @@ class Summary:
     max_seconds: float | None
 
 
-def summarise(passages: Iterable[Passage], priority: Priority) -> Summary:
-    """Count the requests of one priority, and give the quantiles of their waits."""
-    own = [passage for passage in passages if passage.sent.priority == priority]
+def summarise(traces: Iterable[RequestTrace], priority: Priority) -> Summary:
+    """Return counts and wait quantiles of the requests of one priority."""
+    own = [trace for trace in traces if trace.sent.priority == priority]
     waits = sorted(list_waits(own))
     return Summary(
         priority=priority,
         sent=len(own),
-        arrived=sum(passage.arrived_at is not None for passage in own),
-        answered=sum(passage.sent.outcome == "answered" for passage in own),
-        failed=sum(passage.sent.outcome == "failed" for passage in own),
-        left=sum(passage.sent.outcome == "left" for passage in own),
+        arrived=sum(trace.arrived_at is not None for trace in own),
+        answered=sum(trace.sent.outcome == "answered" for trace in own),
+        failed=sum(trace.sent.outcome == "failed" for trace in own),
+        left=sum(trace.sent.outcome == "left" for trace in own),
         median_seconds=pick_quantile(waits, 0.5),
         p95_seconds=pick_quantile(waits, 0.95),
         max_seconds=pick_quantile(waits, 1.0),
     )
 
 
-def list_waits(passages: Iterable[Passage]) -> list[float]:
-    """Give how long each request waited, in seconds, for those that reached the target or whose sender gave up.
+def list_waits(traces: Iterable[RequestTrace]) -> list[float]:
+    """Return the wait in seconds of each request that reached the target or whose client left.
 
-    One that failed without a place in the order is not known to have waited at all, and is left out.
+    One that failed before it reached the target is not known to have waited, and is excluded.
     """
-    return [
-        passage.waited_seconds
-        for passage in passages
-        if passage.arrived_at is not None or passage.sent.outcome == "left"
-    ]
+    return [trace.waited_seconds for trace in traces if trace.arrived_at is not None or trace.sent.outcome == "left"]
 
 
-def wait_without_priorities(passages: Iterable[Passage]) -> list[float]:
-    """Give how long the requests would have waited, in seconds, had the target had them in the order of sending.
+def wait_without_priorities(traces: Iterable[RequestTrace]) -> list[float]:
+    """Return the waits in seconds if the requests had reached the target in the order of sending.
 
-    The moments in which a request reached the target stay as they were, and are handed out anew: the first to the one
-    that was sent first, and so on. All waits together are as long as before: priorities only divide them differently.
+    The arrival times stay the same and are reassigned: the first to the request that was sent first, and so on. The sum
+    of all waits is unchanged: priorities only distribute them differently.
     """
-    arrived = [(one.sent.sent_at, one.arrived_at) for one in passages if one.arrived_at is not None]
+    arrived = [(one.sent.sent_at, one.arrived_at) for one in traces if one.arrived_at is not None]
     sent_at, arrived_at = (sorted(times) for times in zip(*arrived, strict=True)) if arrived else ([], [])
     return [arrival - sending for sending, arrival in zip(sent_at, arrived_at, strict=True)]
 
 
 def pick_quantile(ascending: Sequence[float], share: float) -> float | None:
-    """Give the smallest value that this share (above 0, to 1) of them does not exceed; None if there are none."""
+    """Return the smallest value that this share (above 0, to 1) of them does not exceed; None without values."""
     return ascending[ceil(share * len(ascending)) - 1] if ascending else None

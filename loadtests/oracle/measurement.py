@@ -1,46 +1,46 @@
-"""Measures waits beside the perfect queue and beside theory: how close a gateway comes to what is possible. Pure.
+"""Compares measured waits with the perfect queue and with theory: how close a gateway is to the optimum. Pure.
 
 There are three numbers for each class of requests. *Measured*: the mean wait in this run, the delay from sending to
 arrival less the transit. *Perfect*: the mean wait in the perfect queue, fed the same requests at the same times, each
 holding its slot for as long as the target had it and a turnaround longer. *Theory*: the formula, at this run's rates.
-The gateway's long-run mean is estimated as theory x measured / perfect, for the reasons that `ratio.py` gives.
+The gateway's long-run mean is estimated as theory x measured / perfect; `wait_ratio.py` says why.
 
-Two limits. Only means are compared, and the order inside a class changes none. And the formula takes slot times as
-exponential. With exponential service and a turnaround that hardly varies they vary a little less, and waits in the very
-long run are shorter than by the formula, by about turnaround / slot time. The ratio does not suffer, because the
-perfect queue has the gateway's own slot times.
+Two limits. Only means are compared, which do not depend on the order inside a class. And the formula assumes
+exponential slot times. With exponential service and a nearly constant turnaround they vary a little less, and long-run
+waits are shorter than by the formula, by about turnaround / slot time. The ratio is not affected, because the perfect
+queue has the gateway's own slot times.
 """
 
 import math
 import statistics
 from collections.abc import Sequence
 
-from loadtests.oracle.overheads import Overheads, Trip, complete_trips, measure_overheads
+from loadtests.oracle.overheads import CompletedRequest, Overheads, completed_requests, measure_overheads
 from loadtests.oracle.wait_comparison import ClassWaits, Comparison
-from loadtests.oracle.wait_ratio import Waited, estimate_ratio, wait_beside, wait_with_turnaround
+from loadtests.oracle.wait_ratio import PairedWait, estimate_ratio, pair_waits, wait_with_turnaround
 from loadtests.queueing import Queue
-from loadtests.records import Passage, Priority
+from loadtests.records import Priority, RequestTrace
 
 
-def compare(passages: Sequence[Passage], slots: int, warm_up_seconds: float = 0.0) -> Comparison:
-    """Compare one run with theory.
+def compare_with_theory(traces: Sequence[RequestTrace], slots: int, warm_up_seconds: float = 0.0) -> Comparison:
+    """Return the comparison of one run with theory.
 
-    Requests sent in the first `warm_up_seconds` fill the queue, but do not count in rates, service and waits. A run in
-    which nothing counts gives zeros, and findings that are unproved. `slots` is 1 or more, else ValueError.
+    Requests sent in the first `warm_up_seconds` fill the queue, but do not count in rates, service and waits. If no
+    request counts, the result has zeros and unproved findings. `slots` is 1 or more, else ValueError.
     """
     if slots < 1:
-        raise ValueError(f"slots is {slots}; give 1 or more")
-    trips = complete_trips(passages)
-    lost = len(passages) - len(trips)
-    begins_at, ends_at = (trips[0].sent_at + warm_up_seconds, trips[-1].sent_at) if trips else (0.0, 0.0)
-    counted = [trip for trip in trips if trip.sent_at >= begins_at]
-    if begins_at >= ends_at or not any(trip.service_seconds > 0 for trip in counted):
-        return _compare_nothing(slots, lost)
-    overheads = measure_overheads(trips, slots)
-    service_seconds = statistics.fmean(trip.service_seconds for trip in counted)
+        raise ValueError(f"slots is {slots}; use 1 or more")
+    requests = completed_requests(traces)
+    lost = len(traces) - len(requests)
+    begins_at, ends_at = (requests[0].sent_at + warm_up_seconds, requests[-1].sent_at) if requests else (0.0, 0.0)
+    counted = [request for request in requests if request.sent_at >= begins_at]
+    if begins_at >= ends_at or not any(request.service_seconds > 0 for request in counted):
+        return _empty_comparison(slots, lost)
+    overheads = measure_overheads(requests, slots)
+    service_seconds = statistics.fmean(request.service_seconds for request in counted)
     queue = _in_theory(counted, overheads, service_seconds, ends_at - begins_at)
-    waited = [one for one in wait_beside(trips, overheads) if one.trip.sent_at >= begins_at]
-    fifo = wait_with_turnaround(trips, slots, overheads.turnaround_seconds, "fifo")
+    waited = [one for one in pair_waits(requests, overheads) if one.request.sent_at >= begins_at]
+    fifo = wait_with_turnaround(requests, slots, overheads.turnaround_seconds, "fifo")
     return Comparison(
         slots=slots,
         seconds=ends_at - begins_at,
@@ -60,30 +60,32 @@ def compare(passages: Sequence[Passage], slots: int, warm_up_seconds: float = 0.
     )
 
 
-def _in_theory(counted: Sequence[Trip], overheads: Overheads, service_seconds: float, seconds: float) -> Queue:
+def _in_theory(
+    counted: Sequence[CompletedRequest], overheads: Overheads, service_seconds: float, seconds: float
+) -> Queue:
     return Queue(
         overheads.slots,
         service_seconds + overheads.turnaround_seconds,
-        sum(trip.priority == "high" for trip in counted) / seconds,
-        sum(trip.priority == "low" for trip in counted) / seconds,
+        sum(request.priority == "high" for request in counted) / seconds,
+        sum(request.priority == "low" for request in counted) / seconds,
     )
 
 
 def _compare_class(
     priority: Priority,
-    waited: Sequence[Waited],
+    waited: Sequence[PairedWait],
     overheads: Overheads,
     theory_seconds: float,
     span: tuple[float, float],
 ) -> ClassWaits:
-    own = [one for one in waited if one.trip.priority == priority]
+    own = [one for one in waited if one.request.priority == priority]
     if not own:
         return ClassWaits(priority, 0, 0.0, 0.0, theory_seconds, math.nan, (0.0, math.inf))
     ratio = estimate_ratio(own, overheads, *span)
     return ClassWaits(
         priority=priority,
         requests=len(own),
-        measured_seconds=statistics.fmean(one.trip.delay_seconds for one in own) - overheads.transit_seconds,
+        measured_seconds=statistics.fmean(one.request.delay_seconds for one in own) - overheads.transit_seconds,
         perfect_seconds=statistics.fmean(one.perfect_seconds for one in own),
         theory_seconds=theory_seconds,
         estimated_seconds=theory_seconds * ratio.value,
@@ -92,7 +94,7 @@ def _compare_class(
     )
 
 
-def _compare_nothing(slots: int, lost: int) -> Comparison:
+def _empty_comparison(slots: int, lost: int) -> Comparison:
     nothing = (0, 0.0, 0.0, 0.0, math.nan, (0.0, math.inf))
     return Comparison(
         slots=slots,

@@ -1,25 +1,25 @@
-"""What a gateway costs beside the waiting for slots: transit and turnaround, from what sender and target saw. Pure.
+"""The overheads of a gateway beside the wait for slots: transit and turnaround, from the records. Pure.
 
-- Transit: what a request takes from its sending to its arrival at the target when no slot is short: to the queue, being
-  taken off it, and on to the target.
-- Turnaround: the slot time that goes by between the finish of one request at the target and the arrival of the next one
-  while somebody waits: the way back, settling and claiming, the way out.
+- Transit: the time of a request from its sending to its arrival at the target if a slot is free: to the queue, from the
+  queue, and to the target.
+- Turnaround: the slot time between the finish of one request at the target and the arrival of the next one while a
+  request waits: the response, settling and claiming, the next request.
 
-Neither can be seen on a single request, and both are means. They need each other, so they are taken in turns until
-neither changes.
+Neither can be measured on a single request; both are means. Each depends on the other, so they are computed in turns
+until neither changes.
 
-Transit is the mean delay of the requests that found a slot free for certain: fewer others than there are slots were
-under way from a transit before such a request came until a transit after. A request is under way until its turnaround
-is over. Those nearer to the edge are left out: the ways' own ups and downs decide which of them got a slot at once.
+Transit is the mean delay of the requests that certainly found a free slot: from a transit before such a request arrived
+until a transit after, fewer others than slots were in progress. A request is in progress until its turnaround is over.
+Other requests are excluded: for them, jitter decides whether a slot was free.
 
-Turnaround is measured on the slots that became free while there was somebody for each of them, and slots are taken to
-be refilled in the order in which they became free. What becomes free while fewer wait is left out: nothing waits for
-its turnaround, and its next arrival may be long in coming. So a machine that stands still for a moment, with all slots
-running empty, counts for as many of them as requests were waiting, and not for all.
+Turnaround is measured on slots that became free while a request waited for each of them, and slots are assumed to be
+refilled in the order in which they became free. Slots that become free while fewer requests wait are excluded: no
+request waits for their turnaround, and their next arrival may be much later. So if a machine stalls and all slots run
+empty, only as many slots count as requests were waiting.
 
-What counts as waiting is what the target sees. A request that found all slots held would have arrived a transit after
-its sending, had one been free, and waits from then until it does arrive. So nothing counts that is merely on its way.
-The first transit of each wait is left out, because within it a late request looks like one that waits.
+Waits are in the target's time. A request that found all slots in use would have arrived a transit after its sending if
+one had been free, and waits from then until it arrives. So a request in transit does not count as waiting. The first
+transit of each wait is excluded, because within it a late request looks like a waiting one.
 """
 
 import statistics
@@ -28,17 +28,17 @@ from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from loadtests.records import Passage, Priority
+from loadtests.records import Priority, RequestTrace
 
 _MOST_ROUNDS = 10
 _PRECISION_SECONDS = 1e-6
-# What happens at one moment, in the order that lets a slot be refilled in the moment in which it becomes free.
+# Events at the same time, in the order that allows a slot to be refilled at the time it becomes free.
 _FINISHES, _ARRIVES, _WAIT_ENDS, _WAIT_BEGINS = range(4)
 
 
 @dataclass(frozen=True, slots=True)
-class Trip:
-    """One request that was sent, reached the target and was finished there; unix seconds."""
+class CompletedRequest:
+    """One request that was sent, reached the target and finished there; unix seconds."""
 
     sent_at: float
     arrived_at: float
@@ -52,118 +52,118 @@ class Trip:
 
     @property
     def service_seconds(self) -> float:
-        """How long the target had it."""
+        """How long it was at the target."""
         return self.finished_at - self.arrived_at
 
 
 @dataclass(frozen=True, slots=True)
 class Refill:
-    """One arrival at the target in a slot that had become free while somebody waited for it."""
+    """One arrival at the target in a slot that became free while a request waited for it."""
 
     at: float
     turnaround_seconds: float
-    """Since the finish of the request that had the slot before."""
+    """Since the finish of the previous request in the slot."""
 
 
 @dataclass(frozen=True, slots=True)
-class Use:
-    """How the slots were used while somebody waited."""
+class _BusyTime:
+    """How the slots were used while requests waited."""
 
     slots: int
     waited_seconds: float = 0.0
-    """Time during which somebody waited."""
+    """Time during which a request waited."""
     idle_seconds: float = 0.0
-    """Slot time not in use at the target meanwhile, all slots together."""
+    """Unused slot time at the target meanwhile, summed over all slots."""
 
     @property
     def share(self) -> float:
-        """Share of slot time in use at the target while somebody waited; 0 if nobody did."""
+        """Share of slot time in use at the target while requests waited; 0 if none did."""
         return 1 - self.idle_seconds / (self.slots * self.waited_seconds) if self.waited_seconds else 0.0
 
 
 @dataclass(frozen=True, slots=True)
 class Overheads:
-    """What the gateway costs, and what that was found from."""
+    """The overheads of a gateway, and the requests they were computed from."""
 
     slots: int
     transit_seconds: float
-    """The least delay of all, if no request found a slot free for certain."""
+    """The smallest delay, if no request certainly found a free slot."""
     turnaround_seconds: float
-    """0 if nobody ever waited."""
-    free: tuple[Trip, ...]
-    """The requests that found a slot free for certain."""
+    """0 if no request waited."""
+    free: tuple[CompletedRequest, ...]
+    """The requests that certainly found a free slot."""
     refills: tuple[Refill, ...]
     utilisation: float
-    """Share of slot time in use at the target while somebody waited; 0 if nobody did."""
+    """Share of slot time in use at the target while requests waited; 0 if none did."""
 
 
-def complete_trips(passages: Iterable[Passage]) -> tuple[Trip, ...]:
-    """Give the requests that the target has seen and finished, in the order of sending.
+def completed_requests(traces: Iterable[RequestTrace]) -> tuple[CompletedRequest, ...]:
+    """Return the requests that the target received and finished, in the order of sending.
 
-    One whose finish comes before its arrival is none: it was measured with a clock that was set back.
+    One that finished before its arrival is excluded: the clock was set back meanwhile.
     """
-    trips = [
-        Trip(one.sent.sent_at, one.arrived_at, one.finished_at, one.sent.priority)
-        for one in passages
+    requests = [
+        CompletedRequest(one.sent.sent_at, one.arrived_at, one.finished_at, one.sent.priority)
+        for one in traces
         if one.arrived_at is not None and one.finished_at is not None and one.finished_at >= one.arrived_at
     ]
-    return tuple(sorted(trips, key=lambda trip: trip.sent_at))
+    return tuple(sorted(requests, key=lambda request: request.sent_at))
 
 
-def measure_overheads(trips: Sequence[Trip], slots: int) -> Overheads:
-    """Measure transit and turnaround of a run; `trips` are in the order of sending, and there is at least one."""
+def measure_overheads(requests: Sequence[CompletedRequest], slots: int) -> Overheads:
+    """Return transit and turnaround of a run; `requests` are in the order of sending, at least one."""
     transit_seconds = turnaround_seconds = 0.0
     for _ in range(_MOST_ROUNDS):
         before = (transit_seconds, turnaround_seconds)
-        free = _find_free(trips, slots, transit_seconds, turnaround_seconds)
-        delays = [trip.delay_seconds for trip in free]
-        transit_seconds = statistics.fmean(delays) if delays else min(trip.delay_seconds for trip in trips)
-        refills, use = _watch_slots(trips, slots, _find_waits(trips, slots, transit_seconds, turnaround_seconds))
+        free = _find_free(requests, slots, transit_seconds, turnaround_seconds)
+        delays = [request.delay_seconds for request in free]
+        transit_seconds = statistics.fmean(delays) if delays else min(request.delay_seconds for request in requests)
+        refills, busy = _watch_slots(requests, slots, _find_waits(requests, slots, transit_seconds, turnaround_seconds))
         turnaround_seconds = statistics.fmean(one.turnaround_seconds for one in refills) if refills else 0.0
         if max(abs(transit_seconds - before[0]), abs(turnaround_seconds - before[1])) < _PRECISION_SECONDS:
             break
-    return Overheads(slots, transit_seconds, turnaround_seconds, free, refills, use.share)
+    return Overheads(slots, transit_seconds, turnaround_seconds, free, refills, busy.share)
 
 
 def _find_free(
-    trips: Sequence[Trip], slots: int, transit_seconds: float, turnaround_seconds: float
-) -> tuple[Trip, ...]:
-    """Give those that had a slot to themselves whatever happened within a transit."""
-    sendings = [trip.sent_at for trip in trips]
-    # A slot is held, in the sender's time, until a transit before this: that is the margin at the early end.
-    ends = sorted(trip.finished_at + turnaround_seconds for trip in trips)
+    requests: Sequence[CompletedRequest], slots: int, transit_seconds: float, turnaround_seconds: float
+) -> tuple[CompletedRequest, ...]:
+    """Return the requests that certainly found a free slot."""
+    sendings = [request.sent_at for request in requests]
+    # In the sender's time, a slot is in use until a transit before this: that is the margin at the early end.
+    ends = sorted(request.finished_at + turnaround_seconds for request in requests)
 
-    def others(trip: Trip) -> int:
-        return bisect_right(sendings, trip.sent_at + transit_seconds) - 1 - bisect_right(ends, trip.sent_at)
+    def others(request: CompletedRequest) -> int:
+        return bisect_right(sendings, request.sent_at + transit_seconds) - 1 - bisect_right(ends, request.sent_at)
 
-    return tuple(trip for trip in trips if others(trip) < slots)
+    return tuple(request for request in requests if others(request) < slots)
 
 
 def _find_waits(
-    trips: Sequence[Trip], slots: int, transit_seconds: float, turnaround_seconds: float
+    requests: Sequence[CompletedRequest], slots: int, transit_seconds: float, turnaround_seconds: float
 ) -> list[tuple[float, float]]:
-    """Give from when to when each request that found all slots held waited for certain, in the target's time."""
-    sendings = [trip.sent_at for trip in trips]
-    ends = sorted(trip.finished_at + turnaround_seconds - transit_seconds for trip in trips)
+    """Return start and end of each certain wait, in the target's time."""
+    sendings = [request.sent_at for request in requests]
+    ends = sorted(request.finished_at + turnaround_seconds - transit_seconds for request in requests)
     return [
-        (trip.sent_at + 2 * transit_seconds, trip.arrived_at)
-        for trip in trips
-        if bisect_left(sendings, trip.sent_at) - bisect_right(ends, trip.sent_at) >= slots
-        and trip.sent_at + 2 * transit_seconds < trip.arrived_at
+        (request.sent_at + 2 * transit_seconds, request.arrived_at)
+        for request in requests
+        if bisect_left(sendings, request.sent_at) - bisect_right(ends, request.sent_at) >= slots
+        and request.sent_at + 2 * transit_seconds < request.arrived_at
     ]
 
 
 def _watch_slots(
-    trips: Sequence[Trip], slots: int, waits: Iterable[tuple[float, float]]
-) -> tuple[tuple[Refill, ...], Use]:
-    """Go through the run in the order of time; give each refill, and how the slots were used while somebody waited."""
-    changes = [(trip.arrived_at, _ARRIVES, 1, 0) for trip in trips]
-    changes += [(trip.finished_at, _FINISHES, -1, 0) for trip in trips]
+    requests: Sequence[CompletedRequest], slots: int, waits: Iterable[tuple[float, float]]
+) -> tuple[tuple[Refill, ...], _BusyTime]:
+    """Return each refill of a run in time order, and how the slots were used while requests waited."""
+    changes = [(request.arrived_at, _ARRIVES, 1, 0) for request in requests]
+    changes += [(request.finished_at, _FINISHES, -1, 0) for request in requests]
     for begins_at, ends_at in waits:
         changes += [(begins_at, _WAIT_BEGINS, 0, 1), (ends_at, _WAIT_ENDS, 0, -1)]
     changes.sort()
     refills = []
-    # When each slot became free, in that order; None if there was nobody for it.
+    # When each slot became free, in that order; None if no request waited for it.
     freed_at: deque[float | None] = deque([None] * slots)
     in_flight = waiting = 0
     idle_seconds = waited_seconds = before = 0.0
@@ -178,4 +178,4 @@ def _watch_slots(
         before = at
         in_flight += in_flight_change
         waiting += waiting_change
-    return tuple(refills), Use(slots, waited_seconds, idle_seconds)
+    return tuple(refills), _BusyTime(slots, waited_seconds, idle_seconds)

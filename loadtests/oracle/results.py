@@ -1,38 +1,38 @@
-"""What a check of several scenarios has shown, whole: what the table, the report and the files are made from. Pure."""
+"""The results of a check: what the table, the report and the files are made from. Pure."""
 
 from dataclasses import dataclass, field
 
-from loadtests.oracle.ordering import Order
-from loadtests.oracle.verdict import Finding, Verdict, worst
+from loadtests.oracle.ordering import OrderResult
+from loadtests.oracle.verdict import Finding, Verdict, worst_verdict
 from loadtests.oracle.wait_comparison import Comparison
-from loadtests.records import Passage
+from loadtests.records import RequestTrace
 
 
 @dataclass(frozen=True, slots=True)
 class ScenarioResult:
-    """One scenario: what it was, what every request did, and what was found. Times are unix seconds."""
+    """The result of one scenario: its requests and its findings. Times are unix seconds."""
 
     name: str
     title: str
-    """One line: what is done to the gateway."""
+    """What the scenario does, in one line."""
     slots: int
     began_at: float
     ended_at: float
-    passages: tuple[Passage, ...]
-    order: Order
+    traces: tuple[RequestTrace, ...]
+    order: OrderResult
     findings: tuple[Finding, ...]
     comparison: Comparison | None = None
-    """Measured waits beside theory, for scenarios that are made for that."""
+    """Measured waits compared with theory, for scenarios that check them."""
 
     @property
     def verdict(self) -> Verdict:
         """The worst of its findings."""
-        return worst(finding.verdict for finding in self.findings)
+        return worst_verdict(finding.verdict for finding in self.findings)
 
 
 @dataclass(frozen=True, slots=True)
 class CheckResult:
-    """All scenarios of one check, those that were skipped with the reason, and what it ran on."""
+    """All scenarios of one check, the skipped ones with the reason, and the machine that it ran on."""
 
     url: str
     scenarios: tuple[ScenarioResult, ...]
@@ -42,4 +42,4 @@ class CheckResult:
     @property
     def verdict(self) -> Verdict:
         """The worst of all scenarios."""
-        return worst(scenario.verdict for scenario in self.scenarios)
+        return worst_verdict(scenario.verdict for scenario in self.scenarios)

@@ -1,4 +1,4 @@
-"""What a check says: a verdict, and why. Pure."""
+"""The result of one check: a verdict, and its reason. Pure."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -6,11 +6,11 @@ from enum import Enum
 
 
 class Verdict(Enum):
-    """What a run says of a promise; `exit_code` is what a program that was asked for it exits with."""
+    """What a run shows about a promise; `exit_code` is the exit status of a program that reports it."""
 
     PROVED = 0
     VIOLATED = 1
-    # Not 2: that is what a program exits with that could not run, or was asked for nonsense.
+    # Not 2: that is the exit status for usage errors and failed starts.
     UNPROVED = 3
 
     @property
@@ -21,7 +21,7 @@ class Verdict(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What one check found: the verdict, the reason in one sentence, and the evidence, a line each."""
+    """The result of one check: the verdict, the reason in one sentence, and lines of evidence."""
 
     check: str
     verdict: Verdict
@@ -29,8 +29,8 @@ class Finding:
     evidence: tuple[str, ...] = ()
 
 
-def worst(verdicts: Iterable[Verdict]) -> Verdict:
-    """Give the verdict on the whole: violated if anything is; else unproved if anything is, or if there is nothing."""
+def worst_verdict(verdicts: Iterable[Verdict]) -> Verdict:
+    """Return the overall verdict: violated if any is; else unproved if any is, or if there are none."""
     found = set(verdicts)
     for verdict in (Verdict.VIOLATED, Verdict.UNPROVED, Verdict.PROVED):
         if verdict in found:

@@ -1,14 +1,14 @@
-"""The nouns of a comparison with theory, and what it says of a gateway: do requests wait as they should? Pure.
+"""A comparison of waits with theory, and its findings. Pure.
 
-The verdict rests on the ratio of the gateway's waits to those of a queue without flaws (`comparing.py`):
+The verdict depends on the ratio of the gateway's waits to those of the perfect queue (`measurement.py`):
 
-- Priority cannot be overdone: no order keeps high ones waiting for less long, and what low ones gain, high ones lose
-  (`theory.py`). So what a gateway does wrong shows as a ratio above 1, in one class at least.
+- No order makes high requests wait for less, and what low ones gain, high ones lose (`queueing/formulas.py`). So an
+  error of a gateway shows as a ratio above 1 in at least one class.
 - A good gateway's ratio may be a little below 1: a request that has to wait saves the part of the transit that wakes an
-  idle slot, and its wait seems shorter by that. So half a transit for each that waited is allowed for. What is lower
-  still cannot be: more slots have served than there should be, or the run was not understood.
-- The slot time that goes by in turnarounds is part of the load, and no flaw in the waits. Whether it is small is a
-  finding of its own, "slots busy".
+  idle slot, and its wait seems shorter by that. So half a transit for each waiting request is allowed. A lower ratio is
+  impossible: there were more slots than configured, or the measurement is wrong.
+- The slot time spent in turnarounds is part of the load, not an error in the waits. Whether it is small is a separate
+  finding, "slots busy".
 """
 
 import math
@@ -23,10 +23,10 @@ ENOUGH_FREE = 50
 ENOUGH_REFILLS = 50
 MOST_LOST_SHARE = 0.01
 ENOUGH_UTILISATION = 0.85
-"""Of slot time while somebody waits. A call of 50 ms may then be followed by 8 ms of settling, claiming and network: a
-busy machine's worth. A gateway that looks every 20 ms for what to do loses 10 ms more, and is at 0.8 or less."""
+"""Of slot time while requests wait. A request of 50 ms may then be followed by 8 ms of settling, claiming and network,
+as on a busy machine. A gateway that polls every 20 ms loses 10 ms more, and is at 0.8 or less."""
 _SAVED_TRANSIT_SHARE = 0.5
-# With a wider interval than this, in units of what is to be told apart, an estimate that fits is luck.
+# If the interval is wider than this multiple of the allowed difference, an estimate that fits is chance.
 _WIDEST = 2.0
 
 
@@ -37,27 +37,27 @@ class ClassWaits:
     priority: Priority
     requests: int
     measured_seconds: float
-    """In this run: delay from sending to arrival, minus transit. By chance below 0 where hardly anybody waited."""
+    """In this run: delay from sending to arrival, minus transit. May be below 0 if hardly any request waited."""
     perfect_seconds: float
-    """In the perfect queue, fed the same requests and slot times."""
+    """In the perfect queue, with the same requests and slot times."""
     theory_seconds: float
-    """By the formula, at this run's rates; infinite if the slots cannot carry them."""
+    """By the formula, at this run's rates; infinite in overload."""
     estimated_seconds: float
-    """The gateway's long-run mean, theory x measured / perfect; NaN if the perfect queue kept nobody waiting."""
+    """The gateway's long-run mean, theory x measured / perfect; NaN if no request waits in the perfect queue."""
     interval_seconds: tuple[float, float]
-    """95 % confidence of `estimated_seconds`; endless if the run is too thin to tell."""
+    """95 % confidence interval of `estimated_seconds`; infinite if there are too few requests."""
     waited: int = 0
-    """Requests that the perfect queue kept waiting."""
+    """Requests that wait in the perfect queue."""
 
     @property
     def ratio(self) -> float:
-        """How many times as long as by theory the gateway keeps them waiting; NaN if nobody had to wait."""
-        # The same as estimated / theory, and still there where theory is infinite.
+        """Measured wait divided by the one by theory; NaN if no request had to wait."""
+        # Equal to estimated / theory, but also defined if theory is infinite.
         return self.measured_seconds / self.perfect_seconds if self.perfect_seconds > 0 else math.nan
 
     @property
     def ratio_interval(self) -> tuple[float, float]:
-        """95 % confidence of `ratio`; endless if the run is too thin to tell."""
+        """95 % confidence interval of `ratio`; infinite if there are too few requests."""
         if not 0 < self.theory_seconds < math.inf:
             return (0.0, math.inf)
         return (self.interval_seconds[0] / self.theory_seconds, self.interval_seconds[1] / self.theory_seconds)
@@ -65,7 +65,7 @@ class ClassWaits:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """One run beside theory: times are means in seconds, rates are requests a second."""
+    """One run compared with theory: times are means in seconds, rates are requests per second."""
 
     slots: int
     seconds: float
@@ -75,26 +75,26 @@ class Comparison:
     service_seconds: float
     """As the target saw it: from arrival to finish."""
     turnaround_seconds: float
-    """Slot time that goes by between one request's finish and the next one's arrival while somebody waits."""
+    """Slot time between one request's finish and the next one's arrival while a request waits."""
     transit_seconds: float
-    """What a request takes from sending to arrival when no slot is short."""
+    """Time from sending to arrival if a slot is free."""
     utilisation: float
-    """Share of slot time in use at the target while somebody waited; 1.0 would be a gateway that costs nothing."""
+    """Share of slot time in use at the target while requests waited; 1.0 is a gateway without overhead."""
     load: float
-    """What was asked of the slots, turnaround included, of all that they can do."""
+    """Offered load as a share of the slots' capacity, turnaround included."""
     high: ClassWaits
     low: ClassWaits
     fifo_seconds: float = 0.0
     """Mean wait of all requests in the perfect queue without priorities."""
     lost: int = 0
-    """Requests that do not count, because the target never saw or never finished them."""
+    """Requests that do not count, because the target never received or never finished them."""
     free: int = 0
-    """Requests that found a slot free for certain: `transit_seconds` is their mean delay."""
+    """Requests that certainly found a free slot: `transit_seconds` is their mean delay."""
     refills: int = 0
-    """Arrivals at the target while somebody waited: `turnaround_seconds` is a mean over them."""
+    """Arrivals at the target while a request waited: `turnaround_seconds` is their mean."""
 
     def findings(self, within: float = 0.05) -> tuple[Finding, ...]:
-        """Judge "waits", whether both classes wait as theory says to within this share, and "slots busy"."""
+        """Return the findings "waits" (both classes wait as theory says, to within this share) and "slots busy"."""
         return (_judge_waits(self, within), _judge_busy(self))
 
 
@@ -116,15 +116,15 @@ def _judge_waits(run: Comparison, within: float) -> Finding:
     )
     if fits and half_width <= _WIDEST * within:
         return Finding("waits", Verdict.PROVED, ratios, evidence)
-    # An interval shrinks with the square root of the time.
+    # The interval shrinks with the square root of the time.
     wanted_seconds = run.seconds * max(2.0, (half_width / within) ** 2)
-    longer = f"about {wanted_seconds:.0f} s would tell" if wanted_seconds < math.inf else "let it last longer"
+    longer = f"about {wanted_seconds:.0f} s would be enough" if wanted_seconds < math.inf else "let it last longer"
     return Finding("waits", Verdict.UNPROVED, f"{ratios}, but that may be chance: {longer}", evidence)
 
 
 def _judge_busy(run: Comparison) -> Finding:
     if _lost_share(run) > MOST_LOST_SHARE:
-        return Finding("slots busy", Verdict.UNPROVED, _say_lost(run))
+        return Finding("slots busy", Verdict.UNPROVED, _describe_lost(run))
     if run.refills < ENOUGH_REFILLS:
         reason = (
             f"{run.refills} requests took over a slot while others waited, and {ENOUGH_REFILLS} are wanted: send more"
@@ -140,11 +140,11 @@ def _judge_busy(run: Comparison) -> Finding:
 
 
 def _find_flaw(run: Comparison) -> str | None:
-    """Say why waits cannot be judged, or None."""
+    """Return why waits cannot be judged, or None."""
     if _lost_share(run) > MOST_LOST_SHARE:
-        return _say_lost(run)
+        return _describe_lost(run)
     if run.load >= 1:
-        return f"the load was {run.load:.2f}: with 1 or more the queue has no long run; send less"
+        return f"the load was {run.load:.2f}: with 1 or more the queue grows without limit; send less"
     for one in (run.high, run.low):
         if one.requests < ENOUGH_REQUESTS:
             return f"{one.requests} {one.priority} requests count, and {ENOUGH_REQUESTS} are wanted: let it last longer"
@@ -155,14 +155,14 @@ def _find_flaw(run: Comparison) -> str | None:
             )
     if run.free < ENOUGH_FREE:
         return (
-            f"{run.free} requests found a slot free, and {ENOUGH_FREE} are wanted to tell transit from waiting: "
+            f"{run.free} requests found a slot free, and {ENOUGH_FREE} are wanted to separate transit from waiting: "
             "send less, or let it last longer"
         )
     return None
 
 
 def _bounds(run: Comparison, one: ClassWaits, within: float) -> tuple[float, float]:
-    """Give the ratios between which waits are as theory says."""
+    """Return the lowest and the highest ratio at which waits are as theory says."""
     saved_seconds = _SAVED_TRANSIT_SHARE * run.transit_seconds * one.waited / one.requests
     return (1 - within - saved_seconds / one.perfect_seconds, 1 + within)
 
@@ -171,8 +171,10 @@ def _lost_share(run: Comparison) -> float:
     return run.lost / max(1, run.lost + run.high.requests + run.low.requests)
 
 
-def _say_lost(run: Comparison) -> str:
-    return f"the target never saw or never finished {run.lost} requests, and what they did to the queue is not known"
+def _describe_lost(run: Comparison) -> str:
+    return (
+        f"the target never received or never finished {run.lost} requests, and their effect on the queue is not known"
+    )
 
 
 def _describe(one: ClassWaits) -> str:

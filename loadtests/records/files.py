@@ -1,4 +1,4 @@
-"""Files of what was sent and what arrived: NDJSON, one object a line, in the shapes of `loadtests.passages`."""
+"""Files of what was sent and what arrived: NDJSON, one object a line, in the format of `traces.py`."""
 
 import json
 import logging
@@ -7,18 +7,18 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, TypeVar
 
-from loadtests.records.traces import Arrival, RecordError, Sent
+from loadtests.records.traces import Arrival, RecordError, SentRequest
 
 logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
 
-class Recording:
-    """Appends to a file what was sent, each on a line of its own that is in the file at once.
+class RecordWriter:
+    """Writes sent requests to a file, one a line, each written to the file at once.
 
-    So a run that is ended by force has lost none of what it had recorded. A file that is there already is emptied.
-    Raises RecordError if the file cannot be written.
+    So a run that is killed loses no record. An existing file is truncated. Raises RecordError if the file cannot be
+    written.
     """
 
     def __init__(self, path: Path) -> None:
@@ -26,21 +26,21 @@ class Recording:
         try:
             self._file = path.open("w", encoding="utf-8", buffering=1)
         except OSError as error:
-            raise _cannot("written", path, error) from error
+            raise _file_error("written", path, error) from error
 
-    def append(self, sent: Sent) -> None:
+    def append(self, sent: SentRequest) -> None:
         """Write one request."""
         try:
             self._file.write(_to_line(sent.to_dict()))
         except OSError as error:
-            raise _cannot("written", self._path, error) from error
+            raise _file_error("written", self._path, error) from error
 
     def close(self) -> None:
-        """Close the file; more than once does no harm. Raises RecordError if a part of it cannot be written."""
+        """Close the file; idempotent. Raises RecordError if a part of it cannot be written."""
         try:
             self._file.close()
         except OSError as error:
-            raise _cannot("written", self._path, error) from error
+            raise _file_error("written", self._path, error) from error
 
 
 def write_arrivals(path: Path, arrivals: Iterable[Arrival]) -> None:
@@ -49,16 +49,16 @@ def write_arrivals(path: Path, arrivals: Iterable[Arrival]) -> None:
         with path.open("w", encoding="utf-8") as file:
             file.writelines(_to_line(asdict(arrival)) for arrival in arrivals)
     except OSError as error:
-        raise _cannot("written", path, error) from error
+        raise _file_error("written", path, error) from error
 
 
-def read_sent(path: Path) -> tuple[Sent, ...]:
-    """Read a file of what was sent, but a last line that was cut off. Raises RecordError, with file and line."""
-    return tuple(_read(path, Sent.from_dict))
+def read_sent(path: Path) -> tuple[SentRequest, ...]:
+    """Return the sent requests of a file, without an incomplete last line. Raises RecordError, with file and line."""
+    return tuple(_read(path, SentRequest.from_dict))
 
 
 def read_arrivals(path: Path) -> tuple[Arrival, ...]:
-    """Read a file of arrivals, but a last line that was cut off. Raises RecordError, with file and line."""
+    """Return the arrivals of a file, without an incomplete last line. Raises RecordError, with file and line."""
     return tuple(_read(path, Arrival.from_dict))
 
 
@@ -69,15 +69,15 @@ def _read(path: Path, make: Callable[[Mapping[str, Any]], T]) -> Iterator[T]:
                 if not line.strip():
                     continue
                 if _was_cut_off(line):
-                    logger.warning("%s, line %d: it was cut off, and is left out", path, number)
+                    logger.warning("%s, line %d: incomplete, skipped", path, number)
                 else:
                     yield _read_line(path, number, line, make)
     except OSError as error:
-        raise _cannot("read", path, error) from error
+        raise _file_error("read", path, error) from error
 
 
 def _was_cut_off(line: bytes) -> bool:
-    """Tell whether this is half a line: all that a writer leaves of its last that is killed between two pages of it."""
+    """Return whether a line is incomplete, as a killed writer may leave its last one."""
     if line.endswith(b"\n"):
         return False
     try:
@@ -94,7 +94,7 @@ def _read_line(path: Path, number: int, line: bytes, make: Callable[[Mapping[str
             raise RecordError("write a JSON object on each line")
         return make(record)
     except json.JSONDecodeError as error:
-        raise RecordError(f"{path}, line {number}: this is no JSON: {error}") from error
+        raise RecordError(f"{path}, line {number}: invalid JSON: {error}") from error
     except ValueError as error:
         raise RecordError(f"{path}, line {number}: {error}") from error
 
@@ -103,5 +103,5 @@ def _to_line(record: Mapping[str, Any]) -> str:
     return json.dumps(record) + "\n"
 
 
-def _cannot(done: str, path: Path, error: OSError) -> RecordError:
+def _file_error(done: str, path: Path, error: OSError) -> RecordError:
     return RecordError(f"{path} cannot be {done}: {error.strerror or error}")

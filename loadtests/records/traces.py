@@ -1,7 +1,7 @@
-"""The nouns of a run: what was sent, what arrived at the target, and both joined. Pure.
+"""The records of a run: what was sent, what arrived at the target, and both joined. Pure.
 
-All times are unix seconds. Sender and target need one clock, or clocks that agree to well within the tolerance that is
-judged with. Files of these are NDJSON, one object a line, in the shape that `to_dict` gives and `from_dict` reads.
+All times are unix seconds. Sender and target need one clock, or clocks whose difference is well below the
+tolerance. Files of these are NDJSON, one object a line, as `to_dict` returns and `from_dict` reads.
 """
 
 from collections.abc import Iterable, Mapping
@@ -10,22 +10,21 @@ from typing import Any, Literal, get_args
 
 Priority = Literal["high", "low"]
 Outcome = Literal["answered", "failed", "left"]
-"""How a request ended for its sender: with a response of any status, without one, or it did not wait for it."""
+"""How a request ended for its sender: with a response of any status, without one, or the client left before it."""
 
-# In the year 5138. Times in milliseconds lie beyond it already, and would be judged with a tolerance in seconds.
+# The year 5138. Times in milliseconds are above it, and would be judged with a tolerance in seconds.
 _END_OF_TIME_SECONDS = 1e11
 
 
 class RecordError(ValueError):
-    """Says which record cannot be read, and why."""
+    """A record cannot be read or written; the message says which, and why."""
 
 
 @dataclass(frozen=True, slots=True)
-class Sent:
+class SentRequest:
     """One request as its sender saw it, from sending it to its outcome.
 
-    `status` is None without a response. By `accepted_at` it was on the gateway's queue for certain; None: nobody has
-    seen it there.
+    `status` is None without a response. At `accepted_at` it was certainly in the gateway's queue; None: not known.
     """
 
     request_id: str
@@ -38,15 +37,15 @@ class Sent:
     accepted_at: float | None = None
 
     def to_dict(self) -> dict[str, Any]:
-        """Give it as plain data."""
+        """Return it as plain data."""
         return asdict(self)
 
     @classmethod
-    def from_dict(cls, record: Mapping[str, Any]) -> "Sent":
+    def from_dict(cls, record: Mapping[str, Any]) -> "SentRequest":
         """Read it back.
 
-        Raises RecordError where a member is missing, a time is no number of unix seconds, a status no number, or where
-        the priority or the outcome is none of ours.
+        Raises RecordError if a member is missing, a time is not in unix seconds, a status is not a number, or the
+        priority or the outcome is unknown.
         """
         try:
             sent = cls(
@@ -60,9 +59,9 @@ class Sent:
                 accepted_at=None if record.get("accepted_at") is None else _seconds(record["accepted_at"]),
             )
         except (KeyError, TypeError, ValueError, ArithmeticError) as error:
-            raise RecordError(f"{record!r} is no sent request: {error!r}") from error
+            raise RecordError(f"{record!r} is not a sent request: {error!r}") from error
         if sent.priority not in get_args(Priority) or sent.outcome not in get_args(Outcome):
-            raise RecordError(f"{record!r} is no sent request: its priority or outcome is none of ours")
+            raise RecordError(f"{record!r} is not a sent request: its priority or outcome is unknown")
         return sent
 
 
@@ -70,7 +69,7 @@ class Sent:
 class Arrival:
     """One request as the target saw it.
 
-    `finished_at` is None if it never was. `status` is what the target answered; None: it never did, or it is not known.
+    `finished_at` is None if it never finished. `status` is that of the target's response; None: none, or not known.
     """
 
     request_id: str
@@ -82,7 +81,7 @@ class Arrival:
     def from_dict(cls, record: Mapping[str, Any]) -> "Arrival":
         """Read it from a line of an arrival log.
 
-        Raises RecordError where a member is missing, a time is no number of unix seconds, or a status no number.
+        Raises RecordError if a member is missing, a time is not in unix seconds, or a status is not a number.
         """
         try:
             finished_at = record.get("finished_at")
@@ -93,14 +92,14 @@ class Arrival:
                 status=None if record.get("status") is None else int(record["status"]),
             )
         except (KeyError, TypeError, ValueError, ArithmeticError, AttributeError) as error:
-            raise RecordError(f"{record!r} is no arrival: {error!r}") from error
+            raise RecordError(f"{record!r} is not an arrival: {error!r}") from error
 
 
 @dataclass(frozen=True, slots=True)
-class Passage:
-    """One request on its whole way: what its sender knows of it, and each time that it reached the target, in order."""
+class RequestTrace:
+    """One request from sender to target: what its sender recorded, and its arrivals at the target, in order."""
 
-    sent: Sent
+    sent: SentRequest
     arrivals: tuple[Arrival, ...] = ()
 
     @property
@@ -110,15 +109,15 @@ class Passage:
 
     @property
     def finished_at(self) -> float | None:
-        """When the target was done with it for the first time; None: never, or it is not known."""
+        """When the target first finished it; None: never, or not known."""
         return self.arrivals[0].finished_at if self.arrivals else None
 
     @property
     def waited_until(self) -> float:
-        """When it stopped waiting: it reached the target, or its sender had no more use for that."""
+        """When it stopped waiting: it reached the target, or its client left."""
         if self.arrived_at is not None:
             return self.arrived_at
-        # Without a place in the order, it may never have been on a queue: it is not known to have waited at all.
+        # It has no place in the order and may never have been queued, so it is not known to have waited.
         return self.sent.ended_at if self.sent.outcome == "left" else self.sent.sent_at
 
     @property
@@ -127,26 +126,26 @@ class Passage:
         return self.waited_until - self.sent.sent_at
 
 
-def join(sent: Iterable[Sent], arrivals: Iterable[Arrival]) -> tuple[Passage, ...]:
-    """Join both sides by request id, in the order of sending; arrivals that nobody here sent do not count.
+def join_records(sent: Iterable[SentRequest], arrivals: Iterable[Arrival]) -> tuple[RequestTrace, ...]:
+    """Return both sides joined by request id, in the order of sending; arrivals with other ids are ignored.
 
-    Raises RecordError if two requests were sent with the same id: nobody could tell their arrivals apart.
+    Raises RecordError if two requests were sent with the same id: their arrivals cannot be distinguished.
     """
     by_id: dict[str, list[Arrival]] = {}
     for arrival in arrivals:
         by_id.setdefault(arrival.request_id, []).append(arrival)
-    passages: dict[str, Passage] = {}
+    traces: dict[str, RequestTrace] = {}
     for one in sorted(sent, key=lambda one: one.sent_at):
-        if one.request_id in passages:
-            raise RecordError(f"two requests were sent as {one.request_id!r}: give each an id of its own")
+        if one.request_id in traces:
+            raise RecordError(f"two requests were sent as {one.request_id!r}: every id must be unique")
         own = sorted(by_id.get(one.request_id, ()), key=lambda arrival: arrival.arrived_at)
-        passages[one.request_id] = Passage(one, tuple(own))
-    return tuple(passages.values())
+        traces[one.request_id] = RequestTrace(one, tuple(own))
+    return tuple(traces.values())
 
 
 def _seconds(value: Any) -> float:
     seconds = float(value)
-    # NaN is neither earlier nor later than anything: with one of it, an order would say anything.
+    # NaN is neither earlier nor later than any time: an order with NaN is meaningless.
     if not abs(seconds) < _END_OF_TIME_SECONDS:
-        raise ValueError(f"{value!r} is no time in unix seconds; are these milliseconds?")
+        raise ValueError(f"{value!r} is not a time in unix seconds; are these milliseconds?")
     return seconds

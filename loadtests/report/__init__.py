@@ -1,4 +1,4 @@
-"""The report of a check: a page to look at, JSON and JUnit XML for machines, and a table for the terminal.
+"""The report of a check: a web page, JSON and JUnit XML for machines, and a table for the terminal.
 
 The page needs matplotlib and jinja2, which come with the extra `loadtest`; the other three do without them.
 """

@@ -6,17 +6,17 @@ from rich.console import RenderableType
 from rich.table import Column, Table
 from rich.text import Text
 
-from loadtests.metrics import say_seconds
-from loadtests.queueing import Option, Plan
+from loadtests.metrics import format_seconds
+from loadtests.queueing import SlotOption, SlotPlan
 
 
-def describe_plan(plan: Plan) -> Iterator[RenderableType]:
-    """Give the answer, what a few more or fewer slots would give, and what is assumed."""
-    bound = f"{plan.measure} wait of high at most {say_seconds(plan.bound_seconds)}"
+def describe_plan(plan: SlotPlan) -> Iterator[RenderableType]:
+    """Yield the number of slots, a table with a few more and fewer, and the assumptions."""
+    bound = f"{plan.measure} wait of high at most {format_seconds(plan.bound_seconds)}"
     yield Text.assemble((f"{plan.slots} slots", "bold green"), f": {bound}, and low ones are served, too.")
     yield Text(
         f"For {plan.high_per_second:g} high and {plan.low_per_second:g} low requests a second, "
-        f"each of {say_seconds(plan.service_seconds)}."
+        f"each of {format_seconds(plan.service_seconds)}."
     )
     yield _table(plan)
     yield Text("Assumed:", style="bold")
@@ -24,7 +24,7 @@ def describe_plan(plan: Plan) -> Iterator[RenderableType]:
         yield Text(f"- {assumption}")
 
 
-def _table(plan: Plan) -> Table:
+def _table(plan: SlotPlan) -> Table:
     heads = ("load", "high, mean", "high, p95", "high, p99", "low, mean")
     table = Table(Column("slots", justify="right"), *(Column(head, justify="right") for head in heads), Column(""))
     for option in plan.options:
@@ -33,7 +33,7 @@ def _table(plan: Plan) -> Table:
     return table
 
 
-def _cells(option: Option) -> Iterator[str]:
+def _cells(option: SlotOption) -> Iterator[str]:
     yield str(option.slots)
     yield f"{option.load:.0%}"
     for seconds in (
@@ -42,4 +42,4 @@ def _cells(option: Option) -> Iterator[str]:
         option.high_p99_seconds,
         option.low_mean_seconds,
     ):
-        yield say_seconds(seconds)
+        yield format_seconds(seconds)

@@ -1,12 +1,12 @@
-"""Open loops: when requests come that nobody holds back. Pure.
+"""Arrival processes of open loops: when requests are sent, whatever the responses. Pure.
 
-A closed loop is a number of users who each wait for their answer before they ask again. It asks less as soon as it is
-served slowly: the requests that would have met the queue are never sent, and the longest waits are not in the figures
-(coordinated omission). People who do not know of each other are an open loop: they come when they come, however long
-those before them still wait. So each process here says beforehand when requests are sent, and nothing moves that.
+A closed loop is a number of users who each wait for a response before they send the next request. It sends less as soon
+as it is served slowly: requests that would have waited longest are never sent, and are missing in the figures
+(coordinated omission). Independent users are an open loop: they send whenever they need to, however long earlier
+requests still wait. So each process here sets beforehand when requests are sent, independent of the responses.
 
-`offsets` gives the times in seconds since the start, never decreasing and without end. All chance comes from the random
-number generator that it is given, so one that is seeded alike gives the same times again.
+`offsets` yields the times in seconds since the start, never decreasing and without end. All randomness comes from the
+random number generator that is passed, so the same seed yields the same times.
 """
 
 import math
@@ -17,7 +17,7 @@ from random import Random
 
 @dataclass(frozen=True, slots=True)
 class Poisson:
-    """Requests of many who do not know of each other: the gaps are exponential, with a mean of 1 / `per_second`.
+    """Requests of many independent users: the gaps are exponential, with a mean of 1 / `per_second`.
 
     The rate is above 0, else ValueError.
     """
@@ -28,7 +28,7 @@ class Poisson:
         _require_above_zero(self)
 
     def offsets(self, random: Random) -> Iterator[float]:
-        """Give the times of the requests; the first comes after one gap."""
+        """Yield the times of the requests; the first is after one gap."""
         offset_seconds = 0.0
         while True:
             offset_seconds += random.expovariate(self.per_second)
@@ -37,7 +37,7 @@ class Poisson:
 
 @dataclass(frozen=True, slots=True)
 class Constant:
-    """Requests like clockwork: one each 1 / `per_second` seconds. The rate is above 0, else ValueError."""
+    """Requests at equal gaps of 1 / `per_second` seconds. The rate is above 0, else ValueError."""
 
     per_second: float
 
@@ -45,17 +45,17 @@ class Constant:
         _require_above_zero(self)
 
     def offsets(self, random: Random) -> Iterator[float]:
-        """Give the times of the requests; the first comes after one gap."""
+        """Yield the times of the requests; the first is after one gap."""
         count = 0
         while True:
             count += 1
-            # Not a sum of gaps, whose rounding would add up.
+            # Not a sum of gaps: rounding errors would accumulate.
             yield count / self.per_second
 
 
 @dataclass(frozen=True, slots=True)
 class Bursts:
-    """`size` requests at the same moment, every `every_seconds`, from `first_after_seconds` on.
+    """`size` requests at the same time, every `every_seconds`, first after `first_after_seconds`.
 
     All three are above 0, else ValueError.
     """
@@ -68,7 +68,7 @@ class Bursts:
         _require_above_zero(self)
 
     def offsets(self, random: Random) -> Iterator[float]:
-        """Give the times of the requests: each burst's moment `size` times."""
+        """Yield the times of the requests: the time of each burst, `size` times."""
         burst = 0
         while True:
             for _ in range(self.size):
@@ -83,4 +83,4 @@ def _require_above_zero(process: ArrivalProcess) -> None:
     for field in fields(process):
         value = getattr(process, field.name)
         if not 0 < value < math.inf:
-            raise ValueError(f"{field.name} is {value}; give a number above 0")
+            raise ValueError(f"{field.name} is {value}; use a number above 0")

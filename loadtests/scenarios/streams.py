@@ -1,4 +1,4 @@
-"""Who sends requests of one kind, when they do, and whether they wait for the answer. Pure."""
+"""Request streams: requests of one kind, when they are sent, and how long clients wait. Pure."""
 
 from dataclasses import dataclass
 from random import Random
@@ -9,7 +9,7 @@ from loadtests.scenarios.arrival_processes import ArrivalProcess
 
 @dataclass(frozen=True, slots=True)
 class ClosedLoop:
-    """Users who each send the next request `think_seconds` after they have the answer to the last one."""
+    """Users who each send the next request `think_seconds` after the response to the last one."""
 
     users: int
     think_seconds: float = 0.0
@@ -17,16 +17,16 @@ class ClosedLoop:
 
 @dataclass(frozen=True, slots=True)
 class OpenLoop:
-    """Requests that are sent at their times, however many still wait."""
+    """Requests that are sent at fixed times, however many still wait."""
 
     process: ArrivalProcess
 
 
 @dataclass(frozen=True, slots=True)
-class Leaving:
-    """`share` of the clients, from 0 to 1, leave unless they are answered sooner.
+class Abandonment:
+    """A `share` of the clients, from 0 to 1, disconnects before the response.
 
-    Each does so after a time of its own, anywhere from `earliest_seconds` to `latest_seconds`.
+    Each does so after a random time from `earliest_seconds` to `latest_seconds`, unless the response comes first.
     """
 
     share: float
@@ -34,19 +34,19 @@ class Leaving:
     latest_seconds: float
 
     def draw(self, random: Random) -> float | None:
-        """Give the time after which one client leaves; None: it stays."""
+        """Return the seconds after which one client disconnects; None: it waits for its response."""
         if random.random() >= self.share:
             return None
         return random.uniform(self.earliest_seconds, self.latest_seconds)
 
 
 @dataclass(frozen=True, slots=True)
-class Stream:
-    """Requests of one kind: their priority, who sends them, and what they ask of the mock target.
+class RequestStream:
+    """Requests of one kind: their priority, who sends them, and the behaviour that they set at the mock target.
 
-    `latency` is how long the target takes, in the grammar of `mock_target.latency`; `fields` are further request
-    fields. `leaving` of None: all wait for their answer. Of `handshake_every` requests the last one asks for a
-    WebSocket, which the mock target answers like any other request; 0: none does.
+    `latency` is how long the target takes, in the mock target's grammar; `fields` are further request fields. With an
+    `abandonment` of None all clients wait for their response. Of `handshake_every` requests the last one is a
+    WebSocket handshake, which the mock target handles like any other request; 0: none is.
     """
 
     name: str
@@ -55,5 +55,5 @@ class Stream:
     latency: str
     method: str = "GET"
     fields: tuple[tuple[str, str], ...] = ()
-    leaving: Leaving | None = None
+    abandonment: Abandonment | None = None
     handshake_every: int = 0

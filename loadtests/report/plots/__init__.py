@@ -1,4 +1,4 @@
-"""The pictures of the report: from a scenario to SVG that stands inside a page and takes its colours from the page."""
+"""The pictures of the report, as SVG that is embedded in the page and uses its colours."""
 
 from loadtests.report.plots.comparison import plot_comparison
 from loadtests.report.plots.crossings import plot_crossings

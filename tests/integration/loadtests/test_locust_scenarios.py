@@ -21,9 +21,9 @@ import pytest
 from fast_priority.free_ports import free_port
 from fast_priority.stack import mock_target_part, running, wait_until, wait_until_answers
 from loadtests import locustfile_path
-from loadtests.clients import ArrivalLog, read_arrivals, read_settled_arrivals, reset_arrivals
-from loadtests.records import Priority, Sent, join, read_sent
-from loadtests.scenarios import OpenLoop, Sizing, build
+from loadtests.clients import TargetLog, read_arrivals, read_settled_arrivals, reset_arrivals
+from loadtests.records import Priority, SentRequest, join_records, read_sent
+from loadtests.scenarios import OpenLoop, Sizing, build_scenario
 from tests.harness import scripted_target
 
 PRIORITIES: tuple[Priority, ...] = ("high", "low")
@@ -52,14 +52,14 @@ def target(lasting_target: str) -> str:
 
 
 @dataclass(frozen=True)
-class Run:
+class PlannedRun:
     """What locust has sent, and what the target has seen of it."""
 
-    sent: tuple[Sent, ...]
-    log: ArrivalLog
+    sent: tuple[SentRequest, ...]
+    log: TargetLog
     paths: tuple[str, ...]
 
-    def of(self, priority: Priority) -> list[Sent]:
+    def of(self, priority: Priority) -> list[SentRequest]:
         return sorted((one for one in self.sent if one.priority == priority), key=lambda one: one.sent_at)
 
 
@@ -75,7 +75,7 @@ def start_locust(target: str, folder: Path, *options: str, files: str = "1000") 
         )
 
 
-def run_locust(target: str, folder: Path, scenario: str, sizing: Sizing, *options: str) -> Run:
+def run_locust(target: str, folder: Path, scenario: str, sizing: Sizing, *options: str) -> PlannedRun:
     record = folder / "sent.ndjson"
     sizes = ["--slots", f"{sizing.slots}", "--service-seconds", f"{sizing.service_seconds}"]
     lasts = ["--seconds", f"{sizing.seconds}"]
@@ -85,48 +85,48 @@ def run_locust(target: str, folder: Path, scenario: str, sizing: Sizing, *option
         assert process.wait() == 0, (folder / "output").read_text()
     log = read_settled_arrivals(target)
     arrivals = httpx.get(f"{target}/__admin/arrivals", trust_env=False).json()["arrivals"]
-    return Run(read_sent(record), log, tuple(one["path"] for one in arrivals if one["request_id"]))
+    return PlannedRun(read_sent(record), log, tuple(one["path"] for one in arrivals if one["request_id"]))
 
 
 def schedule_of(name: str, scenario: str, sizing: Sizing) -> list[float]:
-    stream = next(stream for stream in build(scenario, sizing).streams if stream.name == name)
+    stream = next(stream for stream in build_scenario(scenario, sizing).streams if stream.name == name)
     assert isinstance(stream.source, OpenLoop)
     offsets = stream.source.process.offsets(Random(f"{sizing.seed} {name} arriving"))
     return list(takewhile(lambda offset_seconds: offset_seconds < sizing.seconds, offsets))
 
 
 @pytest.fixture(scope="module")
-def flood(lasting_target: str, tmp_path_factory: pytest.TempPathFactory) -> Run:
+def flood(lasting_target: str, tmp_path_factory: pytest.TempPathFactory) -> PlannedRun:
     reset_arrivals(lasting_target)
     several = f"{lasting_target}/one,{lasting_target}/two"
     return run_locust(lasting_target, tmp_path_factory.mktemp("flood"), "saturation", FLOOD, "--host", several)
 
 
-def test_every_request_is_recorded_and_sent_once(flood: Run) -> None:
+def test_every_request_is_recorded_and_sent_once(flood: PlannedRun) -> None:
     """What is recorded is what has arrived: each request once, and answered."""
     assert {one.outcome for one in flood.sent} == {"answered"}
     assert {one.status for one in flood.sent} == {200}
     assert Counter(one.request_id for one in flood.sent) == Counter(one.request_id for one in flood.log.arrivals)
 
 
-def test_gateways_take_turns(flood: Run) -> None:
+def test_gateways_take_turns(flood: PlannedRun) -> None:
     """Of several gateways each gets the same number of requests."""
     first, second = Counter(path.split("/")[1] for path in flood.paths).values()
     assert abs(first - second) <= 1
 
 
-def test_low_users_of_a_flood_ask_again_and_again(flood: Run) -> None:
-    """Each low user has one request under way, never more, and sends the next one when that is answered."""
+def test_low_users_of_a_flood_ask_again_and_again(flood: PlannedRun) -> None:
+    """Each low user has at most one request in progress, and sends the next one after its response."""
     begins = [(one.sent_at, 1) for one in flood.of("low")]
     ends = [(one.ended_at, -1) for one in flood.of("low")]
     under_way = accumulate(change for _, change in sorted(begins + ends))
-    users = sum(stream.priority == "low" for stream in build("saturation", FLOOD).sources)
+    users = sum(stream.priority == "low" for stream in build_scenario("saturation", FLOOD).sources)
     assert max(under_way) == users
     assert len(flood.of("low")) >= 2 * users
 
 
-def test_open_loop_keeps_to_its_schedule_however_slow_the_answers_are(target: str, tmp_path: Path) -> None:
-    """While tens of requests wait for their answers, an open loop sends all of its schedule, at its times."""
+def test_open_loop_keeps_its_schedule_with_slow_responses(target: str, tmp_path: Path) -> None:
+    """While tens of requests wait for responses, an open loop sends its whole schedule on time."""
     sizing = Sizing(40, 0.5, 2.0)
     run = run_locust(target, tmp_path, "mixed", sizing)
     assert run.log.max_in_flight >= 20
@@ -139,7 +139,7 @@ def test_open_loop_keeps_to_its_schedule_however_slow_the_answers_are(target: st
 
 
 def test_bursts_are_sent_at_once(target: str, tmp_path: Path) -> None:
-    """All requests of a burst are on their way before the first of them is answered."""
+    """All requests of a burst are sent before the first response."""
     sizing = Sizing(4, 0.2, 3.0)
     high = run_locust(target, tmp_path, "burst", sizing).of("high")
     assert len(high) == 2 * 16
@@ -148,12 +148,12 @@ def test_bursts_are_sent_at_once(target: str, tmp_path: Path) -> None:
 
 
 def test_clients_that_leave_close_their_connection(target: str, tmp_path: Path) -> None:
-    """A client that leaves is recorded as such, and the target loses it before its answer was due."""
+    """A client that leaves is recorded as such, and the target notices it before its response was due."""
     sizing = Sizing(24, 1.0, 3.0)
     run = run_locust(target, tmp_path, "leaving", sizing)
     assert {one.outcome for one in run.sent} == {"answered", "left"}
     shortest_service_seconds = 0.9 * sizing.service_seconds
-    left = [one for one in join(run.sent, run.log.arrivals) if one.sent.outcome == "left"]
+    left = [one for one in join_records(run.sent, run.log.arrivals) if one.sent.outcome == "left"]
     early = [one for one in left if one.sent.ended_at - one.sent.sent_at < 0.8 * shortest_service_seconds]
     assert {one.sent.priority for one in early} == {"high", "low"}
     for one in early:
@@ -164,7 +164,7 @@ def test_clients_that_leave_close_their_connection(target: str, tmp_path: Path) 
 
 @contextmanager
 def deaf_after_one_answer(listener: socket.socket) -> Iterator[None]:
-    """Answer one request with success; while the block lasts nobody else can connect."""
+    """Respond to one request; while the block lasts no other client can connect."""
     asking, _ = listener.accept()
     # Nobody accepts it, and the queue has no place for another.
     with asking as connection, socket.create_connection(listener.getsockname()):
@@ -179,7 +179,7 @@ def connections_of(process: "subprocess.Popen[bytes]") -> list[Any]:
 
 
 def test_what_is_cut_off_by_an_interrupt_is_recorded(target: str, tmp_path: Path) -> None:
-    """When the run is interrupted, each request that was under way is recorded, as one whose client has left."""
+    """When the run is interrupted, each request in progress is recorded, as one whose client has left."""
     record = tmp_path / "sent.ndjson"
     options = ["--scenario", "saturation", "--slots", "20", "--service-seconds", "10", "--sent-file", f"{record}"]
 
@@ -217,9 +217,7 @@ def test_run_that_cannot_be_judged_could_not_run(target: str, tmp_path: Path) ->
             wait_until("something is sent", lambda: bool(read_arrivals(target).arrivals))
             process.terminate()
             assert locust.wait() == 2
-    assert any(
-        line.startswith(f"error: GET {gone}/__admin/arrivals has no answer") for line in said_by_locust(tmp_path)
-    )
+    assert any(line.startswith(f"error: GET {gone}/__admin/arrivals failed") for line in said_by_locust(tmp_path))
 
 
 def test_record_that_cannot_be_written_ends_the_run(target: str, tmp_path: Path) -> None:
@@ -231,16 +229,16 @@ def test_record_that_cannot_be_written_ends_the_run(target: str, tmp_path: Path)
 
 
 def test_want_of_files_does_not_count_against_the_gateway(target: str, tmp_path: Path) -> None:
-    """When this machine has no more files for clients, the run ends and says so: nobody takes it for a verdict."""
+    """When this machine has no more files for clients, the run ends with an error, not a verdict."""
     options = ["--scenario", "mixed", "--slots", "400", "--service-seconds", "4", "--sent-file", f"{tmp_path / 'sent'}"]
     with start_locust(target, tmp_path, *options, files="100") as process:
         assert process.wait() == 2
-    said = "error: this process may open no more files for clients: give fewer --slots, or raise ulimit -n"
+    said = "error: this process may open no more files for clients: use fewer --slots, or raise ulimit -n"
     assert said in said_by_locust(tmp_path)
 
 
 def test_unexpected_failure_is_no_client_that_left(tmp_path: Path) -> None:
-    """What nobody has foreseen ends the run with an error, and is not recorded as a client that left."""
+    """An unforeseen exception ends the run with an error, and is not recorded as a client that left."""
     record = tmp_path / "sent.ndjson"
 
     def answer(connection: socket.socket, head: bytes) -> None:
@@ -258,7 +256,7 @@ def test_unexpected_failure_is_no_client_that_left(tmp_path: Path) -> None:
     )
 
 
-def test_who_leaves_before_it_is_connected_is_not_recorded(tmp_path: Path) -> None:
+def test_a_client_that_leaves_while_connecting_is_not_recorded(tmp_path: Path) -> None:
     """A client that left while it was still connecting has sent nothing, and has no place among what was sent."""
     record = tmp_path / "sent.ndjson"
     seen: set[int] = set()
@@ -282,28 +280,28 @@ def test_who_leaves_before_it_is_connected_is_not_recorded(tmp_path: Path) -> No
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        (["--slots", "0"], "error: slots is 0; give a number above 0"),
-        (["--host", "gateway:80"], "error: 'gateway:80' is no base URL; give one like http://localhost:8000"),
-        (["--master"], "error: run locust in one process: of several, none knows all that was sent"),
+        (["--slots", "0"], "error: slots is 0; use a number above 0"),
+        (["--host", "gateway:80"], "error: 'gateway:80' is not a base URL; write one like http://localhost:8000"),
+        (["--master"], "error: run locust in one process: with several, none has all sent requests"),
         (
             ["--scenario", "mixed", "--slots", "300"],
             "error: mixed would send 1200 requests a second, and one process can send 1000: "
-            "give fewer --slots or a longer --service-seconds",
+            "use fewer --slots or a longer --service-seconds",
         ),
         (
             ["--scenario", "burst", "--slots", "500"],
             "error: burst would send 1250 requests a second, and one process can send 1000: "
-            "give fewer --slots or a longer --service-seconds",
+            "use fewer --slots or a longer --service-seconds",
         ),
         (
             ["--scenario", "saturation", "--slots", "160"],
             "error: saturation would have 962 users, and this process may open 1000 files: "
-            "give fewer --slots, or raise ulimit -n",
+            "use fewer --slots, or raise ulimit -n",
         ),
     ],
 )
 def test_impossible_run_is_refused(options: list[str], said: str, target: str, tmp_path: Path) -> None:
-    """What cannot be run ends at once, with one line that says why and an exit code of its own."""
+    """An impossible run ends at once, with one line that says why and a separate exit code."""
     with start_locust(target, tmp_path, *options) as process:
         assert process.wait() == 2
     assert said in said_by_locust(tmp_path)

@@ -10,7 +10,7 @@ import pytest
 
 from fast_priority.free_ports import free_port
 from fast_priority.stack import mock_target_part, running, wait_until, wait_until_answers
-from loadtests.clients import MockError, read_arrivals, read_settled_arrivals, reset_arrivals, wait_for_answer
+from loadtests.clients import MockTargetError, read_arrivals, read_settled_arrivals, reset_arrivals, wait_until_ready
 from tests.harness import scripted_target
 
 
@@ -30,7 +30,7 @@ def send(target: str, request_id: str | None, latency: str = "0") -> None:
 
 
 def test_arrivals_are_read_since_the_reset(target: str) -> None:
-    """The log holds what has arrived since it was reset, but for requests that nobody could recognise."""
+    """The log holds what has arrived since it was reset, without requests that have no id."""
     send(target, "before")
     reset_arrivals(target)
     for request_id in ("first", None, "second"):
@@ -51,47 +51,47 @@ def test_settled_arrivals_are_finished(target: str) -> None:
 
 
 def test_proxy_of_the_environment_is_not_used(target: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Calls between the parts of a test go straight, whatever the environment says of proxies."""
+    """Requests between the parts of a test ignore proxy variables."""
     monkeypatch.setenv("http_proxy", f"http://127.0.0.1:{free_port()}")
-    wait_for_answer(f"{target}/health", within_seconds=0)
+    wait_until_ready(f"{target}/health", within_seconds=0)
 
 
-def test_who_does_not_answer_is_named() -> None:
+def test_a_server_that_does_not_respond_is_named() -> None:
     """Where nothing listens, the error is one sentence with the method, the URL and the reason."""
     url = f"http://127.0.0.1:{free_port()}"
-    with pytest.raises(MockError, match=f"^DELETE {url}/__admin/arrivals has no answer: .*Connection refused$"):
+    with pytest.raises(MockTargetError, match=f"^DELETE {url}/__admin/arrivals failed: .*Connection refused$"):
         reset_arrivals(url)
-    with pytest.raises(MockError, match=f"^waited 0 s: GET {url}/high has no answer: .*Connection refused$"):
-        wait_for_answer(f"{url}/high", within_seconds=0)
+    with pytest.raises(MockTargetError, match=f"^waited 0 s: GET {url}/high failed: .*Connection refused$"):
+        wait_until_ready(f"{url}/high", within_seconds=0)
 
 
 @pytest.mark.parametrize(
     "url", ["gateway:80", "gateway", "http://", "http://[::1", "http://gateway:port", "http://gate way", "http://g/ä"]
 )
-def test_what_is_no_url_is_not_waited_for(url: str) -> None:
-    """What cannot be a URL is an error that names it, and not one that comes of waiting."""
-    with pytest.raises(MockError) as caught:
-        wait_for_answer(url, within_seconds=0)
-    assert str(caught.value) == f"{url!r} is no base URL; give one like http://localhost:8000"
+def test_an_invalid_url_is_refused_at_once(url: str) -> None:
+    """An invalid URL is an error that names it, without waiting."""
+    with pytest.raises(MockTargetError) as caught:
+        wait_until_ready(url, within_seconds=0)
+    assert str(caught.value) == f"{url!r} is not a base URL; write one like http://localhost:8000"
 
 
 @pytest.mark.parametrize(
     ("head", "said"),
     [
-        (b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello", "gives no arrival log; is it the mock target"),
-        (b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n[]", "gives no arrival log; is it the mock target"),
-        (b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n", "is answered 404 Not Found"),
-        (b"no HTTP\r\n\r\n", "has no answer: "),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello", "does not return an arrival log; is it the mock target"),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n[]", "does not return an arrival log; is it the mock target"),
+        (b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n", "returns 404 Not Found"),
+        (b"no HTTP\r\n\r\n", "failed: "),
     ],
 )
-def test_who_is_no_mock_target_is_named(head: bytes, said: str) -> None:
-    """An answer that is no arrival log is an error of one sentence that says whose answer it is."""
+def test_another_server_than_the_mock_target_is_named(head: bytes, said: str) -> None:
+    """A response that is not an arrival log is an error of one sentence that names the server."""
 
     def answer(connection: socket.socket, _: bytes) -> None:
         connection.sendall(head)
         connection.close()
 
-    with scripted_target(answer) as (port, _), pytest.raises(MockError) as caught:
+    with scripted_target(answer) as (port, _), pytest.raises(MockTargetError) as caught:
         read_arrivals(f"http://127.0.0.1:{port}")
     assert str(caught.value).startswith(f"GET http://127.0.0.1:{port}/__admin/arrivals {said}")
     assert "\n" not in str(caught.value).strip()

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import partial
 from random import Random
 
-from loadtests.records.traces import Arrival, Passage, Priority, Sent
+from loadtests.records.traces import Arrival, Priority, RequestTrace, SentRequest
 
 # Unix seconds of today are so large that a float keeps only a quarter of a microsecond of them.
 BEGINS_AT = 1_700_000_000.0
@@ -24,7 +24,7 @@ class Waiting:
     priority: Priority
 
 
-Order = Callable[[Random, Sequence[Waiting]], Waiting]
+OrderResult = Callable[[Random, Sequence[Waiting]], Waiting]
 """Picks the next one of those that wait, who stand in the order in which they came on the queue."""
 
 
@@ -65,7 +65,7 @@ class Way:
 
 @dataclass(frozen=True)
 class ImperfectGateway:
-    """What a gateway is like. With `looks_every_seconds` it only acts at those moments, instead of when work comes."""
+    """A simulated gateway. With `looks_every_seconds` it polls for work, instead of acting at once."""
 
     slots: int = 8
     service_seconds: float = 0.05
@@ -74,7 +74,7 @@ class ImperfectGateway:
     back: Way = Way(0.0004, 0.0004)
     settling: Way = Way(0.0004, 0.0004)
     waking_seconds: float = 0.0
-    order: Order = high_first
+    order: OrderResult = high_first
     looks_every_seconds: float | None = None
 
     @property
@@ -85,7 +85,7 @@ class ImperfectGateway:
     def turnaround_seconds(self) -> float:
         return self.back.mean_seconds + self.settling.mean_seconds + self.to_target.mean_seconds
 
-    def run(self, load: float, seconds: float, seed: int) -> tuple[Passage, ...]:
+    def run(self, load: float, seconds: float, seed: int) -> tuple[RequestTrace, ...]:
         """Send high and low requests alike at random for so long, at this load of the slots, turnaround included."""
         return _Run(self, Random(seed)).send(
             load * self.slots / (self.service_seconds + self.turnaround_seconds), seconds
@@ -103,7 +103,7 @@ class _Run:
         self._waiting: list[Waiting] = []
         self._arrivals: dict[int, Arrival] = {}
 
-    def send(self, per_second: float, seconds: float) -> tuple[Passage, ...]:
+    def send(self, per_second: float, seconds: float) -> tuple[RequestTrace, ...]:
         sent: list[tuple[float, Priority]] = []
         at = self._random.expovariate(per_second)
         while at < seconds:
@@ -114,7 +114,7 @@ class _Run:
         while self._events:
             self._now, _, happen = heapq.heappop(self._events)
             happen()
-        return tuple(self._passage(index, at, priority) for index, (at, priority) in enumerate(sent))
+        return tuple(self._trace(index, at, priority) for index, (at, priority) in enumerate(sent))
 
     def _plan(self, at: float, happen: Callable[[], None]) -> None:
         heapq.heappush(self._events, (at, next(self._count), happen))
@@ -146,7 +146,9 @@ class _Run:
             back_at = finished_at + self._gateway.back.take(self._random)
             self._plan(back_at + self._gateway.settling.take(self._random), self._free_slot)
 
-    def _passage(self, index: int, sent_at: float, priority: Priority) -> Passage:
+    def _trace(self, index: int, sent_at: float, priority: Priority) -> RequestTrace:
         arrival = self._arrivals[index]
         ended_at = (arrival.finished_at or 0.0) + 0.001
-        return Passage(Sent(str(index), priority, BEGINS_AT + sent_at, ended_at, "answered", 200), (arrival,))
+        return RequestTrace(
+            SentRequest(str(index), priority, BEGINS_AT + sent_at, ended_at, "answered", 200), (arrival,)
+        )

@@ -32,17 +32,17 @@ def gaps_of(offsets: list[float]) -> list[float]:
 
 @given(processes)
 def test_times_never_decrease(process: ArrivalProcess) -> None:
-    """Requests come in the order of their times, and none before the start."""
+    """Times never decrease, and none is before the start."""
     assert all(gap >= 0 for gap in gaps_of(first(200, process)))
 
 
 @given(processes, st.integers())
-def test_same_seed_gives_same_times(process: ArrivalProcess, seed: int) -> None:
+def test_same_seed_repeats_the_times(process: ArrivalProcess, seed: int) -> None:
     """A run can be repeated: the seed alone decides."""
     assert first(50, process, seed) == first(50, process, seed)
 
 
-def test_another_seed_gives_other_times() -> None:
+def test_another_seed_has_other_times() -> None:
     """Chance is at work: another seed is another run."""
     assert first(50, Poisson(10), seed=1) != first(50, Poisson(10), seed=2)
 
@@ -66,14 +66,14 @@ def test_poisson_gaps_are_exponential(quantile: float, seed: int) -> None:
 
 @pytest.mark.parametrize("seed", range(5))
 def test_poisson_has_no_memory(seed: int) -> None:
-    """A gap says nothing of the next one."""
+    """Gaps are independent."""
     gaps = gaps_of(first(MANY, Poisson(20), seed))
     assert abs(statistics.correlation(gaps[:-1], gaps[1:])) < 5 / math.sqrt(MANY)
 
 
 @given(rates)
 def test_constant_does_not_drift(per_second: float) -> None:
-    """The n-th request comes at n / rate exactly, however large n is."""
+    """The n-th request is at n / rate exactly, for any n."""
     assert first(MANY, Constant(per_second))[-1] == MANY / per_second
 
 
@@ -95,5 +95,5 @@ def test_bursts_come_at_their_moments() -> None:
 )
 def test_impossible_process_is_refused(make: Callable[[float], ArrivalProcess], name: str, value: float) -> None:
     """What is no rate, size or time is refused by its name."""
-    with pytest.raises(ValueError, match=f"^{name} is {value}; give a number above 0$"):
+    with pytest.raises(ValueError, match=f"^{name} is {value}; use a number above 0$"):
         make(value)

@@ -46,7 +46,7 @@ def write_records(folder: Path, *, high_first: bool) -> tuple[str, str]:
 
 @pytest.mark.parametrize(("high_first", "code", "verdict"), [(True, 0, "PROVED"), (False, 1, "VIOLATED")])
 def test_records_of_ones_own_are_judged(tmp_path: Path, high_first: bool, code: int, verdict: str) -> None:
-    """`judge` takes what somebody else has written down, and its exit code is the verdict."""
+    """`judge` reads existing records, and its exit code is the verdict."""
     sent, arrivals = write_records(tmp_path, high_first=high_first)
     judged = run("judge", "--sent", sent, "--arrivals", arrivals, "--slots", "1")
     assert judged.exit_code == code, judged.output
@@ -54,7 +54,7 @@ def test_records_of_ones_own_are_judged(tmp_path: Path, high_first: bool, code: 
 
 
 def test_a_file_that_cannot_be_read_is_said_in_one_line(tmp_path: Path) -> None:
-    """A line that is no record is named by file and number, and the exit code says that nothing was run."""
+    """The error has file and number of an invalid line, and the exit code is 2."""
     sent, arrivals = write_records(tmp_path, high_first=True)
     Path(sent).write_text("{}\n")
     judged = run("judge", "--sent", sent, "--arrivals", arrivals, "--slots", "1")
@@ -64,7 +64,7 @@ def test_a_file_that_cannot_be_read_is_said_in_one_line(tmp_path: Path) -> None:
 
 
 def test_a_mistake_of_ours_is_no_verdict(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """An exception that nobody expected exits 2, because 1 would say that the gateway broke a promise."""
+    """An unexpected exception exits 2, because 1 would mean that the gateway broke a promise."""
 
     def fail(*_: Any) -> None:
         raise ZeroDivisionError
@@ -75,7 +75,7 @@ def test_a_mistake_of_ours_is_no_verdict(monkeypatch: pytest.MonkeyPatch, tmp_pa
 
 @pytest.mark.parametrize("given", [("--url", "http://gateway"), ("--target-url", "http://target")])
 def test_a_gateway_without_its_target_is_refused(given: tuple[str, str], tmp_path: Path) -> None:
-    """--url and --target-url go together, and the error says so."""
+    """--url and --target-url go together, and the error names both."""
     refused = run("check", *given, "--out", str(tmp_path))
     assert refused.exit_code == 2
     assert "--url and --target-url go together" in refused.stderr
@@ -85,13 +85,13 @@ def test_a_gateway_without_its_target_is_refused(given: tuple[str, str], tmp_pat
     ("given", "words"),
     [
         ((), "--slots is missing"),
-        (("--slots", "4", "--workers", "2"), "--workers and --gateways are for a stack of one's own"),
+        (("--slots", "4", "--workers", "2"), "--workers and --gateways are for the own stack"),
     ],
 )
-def test_a_gateway_of_somebody_else_needs_its_slots_and_no_shape(
+def test_an_external_gateway_needs_slots_and_no_stack_options(
     given: tuple[str, ...], words: str, tmp_path: Path
 ) -> None:
-    """With --url nobody guesses the slots, and options that would change nothing are refused."""
+    """With --url the slots are required, and options without effect are refused."""
     urls = ("--url", "http://gateway", "--target-url", "http://target")
     refused = run("check", *urls, *given, "--out", str(tmp_path))
     assert refused.exit_code == 2
@@ -115,20 +115,20 @@ def test_what_is_not_installed_is_said_with_what_to_install(monkeypatch: pytest.
 
 
 def test_an_error_of_many_lines_keeps_them(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """What a part said before it failed stands under the error, each line as it was."""
+    """The output of a failed process follows the error, unchanged."""
 
     def fail(*_: Any) -> None:
         raise ConfigurationError("the gateway ended as it started\n  | address in use")
 
-    monkeypatch.setattr("loadtests.cli.check_command.run_and_publish", fail)
+    monkeypatch.setattr("loadtests.cli.check_command.run_and_report", fail)
     assert run("check", "--out", str(tmp_path)).stderr.splitlines() == [
         "error: the gateway ended as it started",
         "  | address in use",
     ]
 
 
-def test_a_plan_gives_slots_a_table_and_what_it_assumes() -> None:
-    """`plan` answers with a number of slots, what fewer and more would give, and its assumptions."""
+def test_a_plan_has_slots_a_table_and_assumptions() -> None:
+    """`plan` prints a number of slots, the results of fewer and more, and its assumptions."""
     planned = run("plan", "--high", "20", "--low", "100", "--service-seconds", "0.05", "--within", "0.02")
     assert planned.exit_code == 0
     assert planned.output.startswith("8 slots: p95 wait of high at most 20 ms")

@@ -7,7 +7,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fast_priority.priority import Priority
-from loadtests.demo.verdict import FEWEST_JUDGED, FORWARDED_WITHIN_SECONDS, Evidence, Look, Passage, judge, overtakes
+from loadtests.demo.verdict import (
+    FEWEST_JUDGED,
+    FORWARDED_WITHIN_SECONDS,
+    DemoRequest,
+    Evidence,
+    QueueSample,
+    judge_demo,
+    overtakes,
+)
 
 SLOTS = 2
 SERVICE_SECONDS = 0.1
@@ -19,7 +27,7 @@ moments = st.floats(0, 100, allow_nan=False)
 
 @dataclass
 class Simulated:
-    """A request in a simulated run: when it is sent, when it is on the queue, and how long its way to the target is."""
+    """A request in a simulated run: when it is sent, when it is queued, and how long its transit to the target is."""
 
     name: str
     priority: Priority
@@ -37,26 +45,27 @@ def requests_of(kinds: list[tuple[Priority, float, float, float]]) -> list[Simul
 
 
 def inversions(evidence: Evidence) -> list[tuple[str, str]]:
-    return [(one.ahead.sent.request_id, one.behind.sent.request_id) for one in judge(evidence).inversions]
+    return [(one.ahead.sent.request_id, one.behind.sent.request_id) for one in judge_demo(evidence).inversions]
 
 
 def run(requests: list[Simulated], *, high_first: bool) -> Evidence:
-    """Serve all with SLOTS slots, in the order of the queue, and look at the queue all the while."""
-    waiting, free_at, passages = list(requests), [0.0] * SLOTS, []
+    """Serve all with SLOTS slots, in the order of the queue, and sample the queue continuously."""
+    waiting, free_at = list(requests), [0.0] * SLOTS
+    served: list[DemoRequest] = []
     while waiting:
         now = max(min(free_at), min(one.queued_at for one in waiting))
         queued = [one for one in waiting if one.queued_at <= now]
         first = min(queued, key=lambda one: (high_first and one.priority is Priority.LOW, one.queued_at))
         waiting.remove(first)
         free_at[free_at.index(min(free_at))] = now + first.hop_seconds + SERVICE_SECONDS
-        passages.append(Passage(first.name, first.priority, first.sent_at, now + first.hop_seconds))
-    looks, begun_at = [], 0.0
+        served.append(DemoRequest(first.name, first.priority, first.sent_at, now + first.hop_seconds))
+    queue_samples, begun_at = [], 0.0
     while begun_at <= max(one.sent_at for one in requests) + LOOK_SECONDS:
-        # What the verdict relies on: when a look is answered, all that was sent before it is queued.
+        # The verdict relies on this: at the response to a sample, all requests that were sent before it are queued.
         queued_at = [one.queued_at for one in requests if one.sent_at < begun_at]
-        looks.append(Look(begun_at, max([begun_at, *queued_at])))
-        begun_at = looks[-1].ended_at + LOOK_SECONDS
-    return Evidence(passages, looks, SLOTS, SLOTS)
+        queue_samples.append(QueueSample(begun_at, max([begun_at, *queued_at])))
+        begun_at = queue_samples[-1].ended_at + LOOK_SECONDS
+    return Evidence(served, queue_samples, SLOTS, SLOTS)
 
 
 def flood(high_from: int = 20, of: int = 60) -> list[Simulated]:
@@ -74,35 +83,37 @@ def flood(high_from: int = 20, of: int = 60) -> list[Simulated]:
     )
 )
 def test_strict_priority_is_never_accused(kinds: list[tuple[Priority, float, float, float]]) -> None:
-    """Where high always comes first, no inversion is found, however slowly the gateway queues a request."""
+    """If high always goes first, no inversion is found, however slowly the gateway queues a request."""
     assert inversions(run(requests_of(kinds), high_first=True)) == []
 
 
 def test_strict_priority_under_a_flood_passes() -> None:
-    """A run with a flood, in which high always came first, passes without a doubt."""
-    verdict = judge(run(flood(), high_first=True))
+    """A run with a flood, in which high always goes first, passes."""
+    verdict = judge_demo(run(flood(), high_first=True))
     assert verdict.passed
-    assert verdict.doubts == ()
+    assert verdict.unproved_reasons == ()
     assert verdict.overtaken >= 1
 
 
 def test_first_come_first_served_fails() -> None:
-    """The same requests, served in the order in which they came, are found out: the verdict can fail."""
-    verdict = judge(run(flood(), high_first=False))
+    """The same requests, served in the order of arrival, fail."""
+    verdict = judge_demo(run(flood(), high_first=False))
     assert not verdict.passed
     assert verdict.inversions
 
 
-def sent(name: str, sent_at: float, started_at: float | None) -> Passage:
-    return Passage(name, Priority(name.partition("-")[0]), sent_at, started_at)
+def sent(name: str, sent_at: float, started_at: float | None) -> DemoRequest:
+    return DemoRequest(name, Priority(name.partition("-")[0]), sent_at, started_at)
 
 
-def evidence_of(*passages: Passage, looks: tuple[Look, ...] = (Look(10.01, 10.02),)) -> Evidence:
-    return Evidence(passages, looks, SLOTS, SLOTS)
+def evidence_of(
+    *requests: DemoRequest, queue_samples: tuple[QueueSample, ...] = (QueueSample(10.01, 10.02),)
+) -> Evidence:
+    return Evidence(requests, queue_samples, SLOTS, SLOTS)
 
 
 def test_an_inversion_names_both_requests() -> None:
-    """One low request started in the midst of a high one's wait is reported, with the high one, and no other is."""
+    """One low request started during a high one's wait is reported, with the high one, and no other is."""
     high, low = sent("high-1", 10.0, 11.0), sent("low-1", 9.0, 10.5)
     before, after = sent("low-2", 9.0, 9.9), sent("low-3", 9.0, 11.1)
     assert inversions(evidence_of(high, before, low, after)) == [(low.request_id, high.request_id)]
@@ -116,7 +127,7 @@ def test_nothing_is_judged_within_the_allowances(started_at: float) -> None:
 
 @pytest.mark.parametrize("started_at", [10.071, 10.949])
 def test_just_outside_the_allowances_is_judged(started_at: float) -> None:
-    """The allowances are as long as they are said to be: a millisecond inside the wait, an inversion is one."""
+    """The tolerances are exact: a millisecond inside the wait, it is an inversion."""
     assert len(inversions(evidence_of(sent("high-1", 10.0, 11.0), sent("low-1", 9.0, started_at)))) == 1
 
 
@@ -125,11 +136,13 @@ def test_a_high_request_that_never_starts_waits_all_the_while() -> None:
     assert len(inversions(evidence_of(sent("high-1", 10.0, None), sent("low-1", 9.0, 50.0)))) == 1
 
 
-def test_without_a_look_nobody_surely_waits() -> None:
+def test_without_a_queue_sample_no_request_certainly_waits() -> None:
     """A gateway that has not answered since may not have the high request yet; that run proves nothing."""
-    evidence = evidence_of(sent("high-1", 10.0, 11.0), sent("low-1", 9.0, 10.5), looks=(Look(9.99, 10.3),))
+    evidence = evidence_of(
+        sent("high-1", 10.0, 11.0), sent("low-1", 9.0, 10.5), queue_samples=(QueueSample(9.99, 10.3),)
+    )
     assert inversions(evidence) == []
-    assert "no high request waited long enough to be overtaken" in judge(evidence).doubts
+    assert "no high request waited long enough to be overtaken" in judge_demo(evidence).unproved_reasons
 
 
 @given(st.lists(st.tuples(priorities, moments, st.none() | st.floats(0, 10)), max_size=40))
@@ -137,8 +150,8 @@ def test_overtakes_are_those_sent_before_and_started_after(
     kinds: list[tuple[Priority, float, float | None]],
 ) -> None:
     """A high request overtakes each low one that was sent before it and not started by the time it was."""
-    passages = [
-        Passage(f"{priority}-{number}", priority, sent_at, None if wait is None else sent_at + wait)
+    requests = [
+        DemoRequest(f"{priority}-{number}", priority, sent_at, None if wait is None else sent_at + wait)
         for number, (priority, sent_at, wait) in enumerate(kinds)
     ]
     counts = [
@@ -146,27 +159,27 @@ def test_overtakes_are_those_sent_before_and_started_after(
             low.priority is Priority.LOW
             and low.sent_at < high.sent_at
             and (low.started_at is None or low.started_at > high.started_at)
-            for low in passages
+            for low in requests
         )
-        for high in passages
+        for high in requests
         if high.priority is Priority.HIGH and high.started_at is not None
     ]
-    assert overtakes(passages) == counts
+    assert overtakes(requests) == counts
 
 
 @pytest.mark.parametrize(
-    ("change", "doubt"),
+    ("change", "reason"),
     [
         ({"most_in_flight": SLOTS - 1}, "the target was never busy: at most 1 of 2 slots were taken"),
         ({"most_in_flight": SLOTS + 1}, "the target had 3 requests at once, though there are 2 slots"),
-        ({"looks": ()}, "no high request waited long enough to be overtaken"),
-        ({"troubles": ("the log has a hole",)}, "the log has a hole"),
+        ({"queue_samples": ()}, "no high request waited long enough to be overtaken"),
+        ({"problems": ("the log has a hole",)}, "the log has a hole"),
     ],
 )
-def test_a_run_that_proves_nothing_does_not_pass(change: dict[str, object], doubt: str) -> None:
-    """What takes the ground from under a verdict is said in a sentence, and the run does not pass."""
-    verdict = judge(replace(run(flood(), high_first=True), **change))  # type: ignore[arg-type]
-    assert verdict.doubts == (doubt,)
+def test_a_run_that_proves_nothing_does_not_pass(change: dict[str, object], reason: str) -> None:
+    """If a run proves nothing, a sentence says why, and it does not pass."""
+    verdict = judge_demo(replace(run(flood(), high_first=True), **change))  # type: ignore[arg-type]
+    assert verdict.unproved_reasons == (reason,)
     assert not verdict.passed
 
 
@@ -174,13 +187,13 @@ def test_a_run_that_proves_nothing_does_not_pass(change: dict[str, object], doub
 def test_too_few_requests_prove_nothing(priority: Priority) -> None:
     """With fewer requests of one priority than it takes, a run does not pass, however well they were ordered."""
     evidence = run(flood(), high_first=True)
-    kept = [one for one in evidence.passages if one.priority is not priority]
-    few = [one for one in evidence.passages if one.priority is priority][: FEWEST_JUDGED - 1]
-    verdict = judge(replace(evidence, passages=[*kept, *few]))
+    kept = [one for one in evidence.requests if one.priority is not priority]
+    few = [one for one in evidence.requests if one.priority is priority][: FEWEST_JUDGED - 1]
+    verdict = judge_demo(replace(evidence, requests=[*kept, *few]))
     assert not verdict.passed
-    assert any(f"only {FEWEST_JUDGED - 1} {priority}" in doubt for doubt in verdict.doubts)
+    assert any(f"only {FEWEST_JUDGED - 1} {priority}" in reason for reason in verdict.unproved_reasons)
 
 
 def test_a_run_without_any_request_has_a_verdict() -> None:
     """A run in which nothing happened is judged as well: it proves nothing."""
-    assert not judge(Evidence([], [], SLOTS, 0)).passed
+    assert not judge_demo(Evidence([], [], SLOTS, 0)).passed

@@ -37,7 +37,7 @@ def queue_of(load: float, *, slots: int = 8) -> Queue:
     ],
 )
 def test_erlang_c_has_its_textbook_values(slots: int, offered: float, probability: float) -> None:
-    """The probability that a request has to wait is the one that the closed formula gives for few slots."""
+    """The probability that a request has to wait equals the closed formula for few slots."""
     assert Queue(slots, 1.0, offered, 0.0).wait_probability == pytest.approx(probability)
 
 
@@ -49,7 +49,7 @@ def test_thousands_of_slots_are_no_trouble(slots: int) -> None:
     assert 0 < queue.wait_probability < queue_of(0.99, slots=slots // 2).wait_probability < 1
 
 
-def test_one_slot_gives_the_waits_of_cobham() -> None:
+def test_one_slot_has_the_waits_of_cobham() -> None:
     """With one slot, a load of 0.3 + 0.3 and a service of 1 s, high waits 0.6 / 0.7 s and low 0.6 / (0.7 x 0.4) s."""
     queue = Queue(1, 1.0, 0.3, 0.3)
 
@@ -113,8 +113,8 @@ def test_without_low_requests_there_is_nothing_to_overtake() -> None:
     assert queue.high_wait_seconds == queue.fifo_wait_seconds
 
 
-def test_nobody_waits_when_nothing_comes() -> None:
-    """Without any requests nobody waits."""
+def test_without_requests_the_wait_is_zero() -> None:
+    """Without requests the wait is 0."""
     queue = Queue(4, 0.1, 0.0, 0.0)
 
     assert (queue.load, queue.wait_probability, queue.high_wait_seconds, queue.low_wait_seconds) == (0, 0, 0, 0)
@@ -132,7 +132,7 @@ def test_overload_by_low_requests_leaves_high_ones_a_finite_wait(low_per_second:
 
 
 @pytest.mark.parametrize("high_per_second", [10.0, 11.0])
-def test_overload_by_high_requests_leaves_nobody_a_finite_wait(high_per_second: float) -> None:
+def test_overload_by_high_requests_makes_all_waits_infinite(high_per_second: float) -> None:
     """If high requests alone fill the slots, all wait without end."""
     queue = Queue(1, 0.1, high_per_second, 5.0)
 
@@ -142,21 +142,21 @@ def test_overload_by_high_requests_leaves_nobody_a_finite_wait(high_per_second: 
 @pytest.mark.parametrize(
     ("numbers", "complaint"),
     [
-        ((0, 1.0, 1.0, 1.0), "slots is 0; give 1 or more"),
-        ((1, 0.0, 1.0, 1.0), "service_seconds is 0.0; give a number above 0"),
+        ((0, 1.0, 1.0, 1.0), "slots is 0; use 1 or more"),
+        ((1, 0.0, 1.0, 1.0), "service_seconds is 0.0; use a number above 0"),
         ((1, math.inf, 1.0, 1.0), "service_seconds is inf"),
-        ((1, 1.0, -1.0, 1.0), "high_per_second is -1.0; give a number that is 0 or more"),
+        ((1, 1.0, -1.0, 1.0), "high_per_second is -1.0; use a number of 0 or more"),
         ((1, 1.0, 1.0, math.nan), "low_per_second is nan"),
     ],
 )
 def test_numbers_out_of_range_are_refused(numbers: tuple[int, float, float, float], complaint: str) -> None:
-    """A queue that cannot be is refused with its name, its value and the mend."""
+    """An invalid queue is refused with the name, the value and what to use instead."""
     with pytest.raises(ValueError, match=complaint):
         Queue(*numbers)
 
 
 @pytest.mark.parametrize("p", [0.0, 1.0, 95.0, math.nan])
 def test_a_quantile_of_no_share_is_refused(p: float) -> None:
-    """A quantile is asked for by a share between 0 and 1, not by a percentage."""
-    with pytest.raises(ValueError, match=r"give a share between 0 and 1, such as 0\.95"):
+    """A quantile is given by a share between 0 and 1, not by a percentage."""
+    with pytest.raises(ValueError, match=r"use a share between 0 and 1, such as 0\.95"):
         queue_of(0.5).high_wait_quantile_seconds(p)

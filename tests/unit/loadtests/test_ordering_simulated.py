@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from loadtests.oracle.ordering import judge_order
 from loadtests.oracle.verdict import Verdict
-from loadtests.records.traces import Passage
+from loadtests.records.traces import RequestTrace
 from tests.unit.loadtests.trace_rig import (
     Choice,
     TakeOneLowOutOfTurn,
@@ -30,8 +30,8 @@ some_runs = settings(max_examples=25)
 some_slots = pytest.mark.parametrize("slots", [1, 4, 16])
 
 
-def flood(seed: int, slots: int, choose: Choice, share: float) -> list[Passage]:
-    """Let the two ways together take up to T, of which this share is the way to the queue."""
+def flood(seed: int, slots: int, choose: Choice, share: float) -> list[RequestTrace]:
+    """Split T between the transit to the queue and the one to the target."""
     queueing, forwarding = T * share, T * (1 - share)
     return serve_flood(seed, slots, choose, queueing_seconds=queueing, forwarding_seconds=forwarding)
 
@@ -40,7 +40,7 @@ def flood(seed: int, slots: int, choose: Choice, share: float) -> list[Passage]:
 @some_runs
 @given(seed=seeds, share=shares)
 def test_a_gateway_that_keeps_the_promise_is_proved_right(slots: int, seed: int, share: float) -> None:
-    """However the delays on both ways fall, together within T, slots that take high first give no inversion."""
+    """With any delays that sum up to at most T, slots that take high first cause no inversion."""
     order = judge_order(flood(seed, slots, take_high_first, share), T)
     assert order.finding.verdict is Verdict.PROVED
     assert order.tightest_tolerance_seconds <= T
@@ -50,7 +50,7 @@ def test_a_gateway_that_keeps_the_promise_is_proved_right(slots: int, seed: int,
 @some_runs
 @given(seed=seeds, share=shares)
 def test_a_gateway_without_priorities_is_found_out(slots: int, seed: int, share: float) -> None:
-    """Under saturation, first come first served is a violation, and no high request overtakes."""
+    """Under saturation, first come, first served is a violation, and no high request overtakes."""
     order = judge_order(flood(seed, slots, take_oldest, share), T)
     assert order.finding.verdict is Verdict.VIOLATED
     assert order.overtakings == ()
@@ -71,7 +71,7 @@ def test_a_gateway_that_takes_anybody_is_found_out(slots: int, seed: int, share:
 def test_where_queueing_is_seen_it_may_take_as_long_as_it_likes(
     seed: int, slots: int, longest_queueing_seconds: float
 ) -> None:
-    """With the time known at which each was on its queue, T has to cover the way to the target alone."""
+    """If the queueing time is known, T has to cover only the transit to the target."""
     run = serve_flood(
         seed, slots, take_high_first, queueing_seconds=longest_queueing_seconds, forwarding_seconds=T, seen=True
     )
@@ -81,7 +81,7 @@ def test_where_queueing_is_seen_it_may_take_as_long_as_it_likes(
 @some_runs
 @given(seed=seeds, share=shares, slots=st.sampled_from([1, 4, 16]))
 def test_one_single_low_request_out_of_turn_is_found_and_named(seed: int, share: float, slots: int) -> None:
-    """Where slots become free less often than 2 T, it is named with a high one that waited then, and nobody else is."""
+    """Where slots become free less often than 2 T, it is named with a high one that waited then, and no other is."""
     choose = TakeOneLowOutOfTurn(waited_seconds=T)
     run = serve_evenly(
         seed, slots, choose, gap_seconds=GAP_SECONDS, queueing_seconds=T * share, forwarding_seconds=T * (1 - share)

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from loadtests.queueing.formulas import Queue
-from loadtests.queueing.perfect_queue import Customer, Discipline, wait_perfectly
+from loadtests.queueing.perfect_queue import Customer, Discipline, simulate_waits
 from loadtests.records.traces import Priority
 
 priorities: st.SearchStrategy[Priority] = st.sampled_from(("high", "low"))
@@ -23,7 +23,7 @@ LAST = 40 + 40 * 9
 
 
 def start_all(trace: list[Customer], slots: int, discipline: Discipline) -> list[float]:
-    return [one.comes_at + wait for one, wait in zip(trace, wait_perfectly(trace, slots, discipline), strict=True)]
+    return [one.arrives_at + wait for one, wait in zip(trace, simulate_waits(trace, slots, discipline), strict=True)]
 
 
 def in_service(trace: list[Customer], starts: list[float]) -> list[int]:
@@ -38,9 +38,9 @@ def in_service(trace: list[Customer], starts: list[float]) -> list[int]:
 def in_wait(trace: list[Customer], starts: list[float]) -> list[int]:
     """How many wait in the middle of each second."""
     waits = [
-        Customer(one.comes_at, one.priority, start - one.comes_at) for one, start in zip(trace, starts, strict=True)
+        Customer(one.arrives_at, one.priority, start - one.arrives_at) for one, start in zip(trace, starts, strict=True)
     ]
-    return in_service(waits, [one.comes_at for one in trace])
+    return in_service(waits, [one.arrives_at for one in trace])
 
 
 @given(customers, few_slots, disciplines)
@@ -50,7 +50,7 @@ def test_never_more_are_served_than_there_are_slots(trace: list[Customer], slots
 
 
 @given(customers, few_slots, disciplines)
-def test_no_slot_is_free_while_somebody_waits(trace: list[Customer], slots: int, discipline: Discipline) -> None:
+def test_no_slot_is_free_while_a_request_waits(trace: list[Customer], slots: int, discipline: Discipline) -> None:
     """Whenever a customer waits, every slot serves another."""
     starts = start_all(trace, slots, discipline)
 
@@ -60,22 +60,24 @@ def test_no_slot_is_free_while_somebody_waits(trace: list[Customer], slots: int,
 
 @given(customers, few_slots)
 def test_no_low_one_starts_while_a_high_one_waits(trace: list[Customer], slots: int) -> None:
-    """When a low customer starts, no high one that has come is still to start."""
+    """When a low customer starts, no high one that has arrived waits."""
     started = list(zip(trace, start_all(trace, slots, "priority"), strict=True))
 
     for low, low_start in started:
         for high, high_start in started:
             if (low.priority, high.priority) == ("low", "high"):
-                assert not high.comes_at <= low_start < high_start
+                assert not high.arrives_at <= low_start < high_start
 
 
 @given(customers, few_slots, disciplines)
-def test_inside_a_class_who_comes_first_starts_first(trace: list[Customer], slots: int, discipline: Discipline) -> None:
-    """Customers of one class start in the order in which they come."""
+def test_inside_a_class_the_first_to_arrive_starts_first(
+    trace: list[Customer], slots: int, discipline: Discipline
+) -> None:
+    """Customers of one class start in the order of arrival."""
     starts = start_all(trace, slots, discipline)
 
     for priority in ("high", "low"):
-        own = [(one.comes_at, start) for one, start in zip(trace, starts, strict=True) if one.priority == priority]
+        own = [(one.arrives_at, start) for one, start in zip(trace, starts, strict=True) if one.priority == priority]
         in_order = [start for _, start in sorted(own, key=lambda pair: pair[0])]
         assert in_order == sorted(in_order)
 
@@ -84,22 +86,22 @@ def test_inside_a_class_who_comes_first_starts_first(trace: list[Customer], slot
 def test_fifo_knows_no_priority(trace: list[Customer], slots: int) -> None:
     """Under FIFO the priorities of the customers change no wait."""
     swapped = [
-        Customer(one.comes_at, "low" if one.priority == "high" else "high", one.service_seconds) for one in trace
+        Customer(one.arrives_at, "low" if one.priority == "high" else "high", one.service_seconds) for one in trace
     ]
 
-    assert wait_perfectly(trace, slots, "fifo") == wait_perfectly(swapped, slots, "fifo")
+    assert simulate_waits(trace, slots, "fifo") == simulate_waits(swapped, slots, "fifo")
 
 
 @given(customers, few_slots, priorities)
 def test_one_class_alone_knows_no_priority(trace: list[Customer], slots: int, priority: Priority) -> None:
-    """If all customers have the same priority, both disciplines give the same waits."""
-    alike = [Customer(one.comes_at, priority, one.service_seconds) for one in trace]
+    """If all customers have the same priority, both disciplines have the same waits."""
+    alike = [Customer(one.arrives_at, priority, one.service_seconds) for one in trace]
 
-    assert wait_perfectly(alike, slots, "priority") == wait_perfectly(alike, slots, "fifo")
+    assert simulate_waits(alike, slots, "priority") == simulate_waits(alike, slots, "fifo")
 
 
 @given(customers)
-def test_priority_changes_who_is_served_and_not_how_much(trace: list[Customer]) -> None:
+def test_priority_changes_the_order_and_not_the_total_service(trace: list[Customer]) -> None:
     """A single slot is busy at the same moments under both disciplines."""
     by_priority, fifo = (in_service(trace, start_all(trace, 1, discipline)) for discipline in ("priority", "fifo"))
 
@@ -109,16 +111,16 @@ def test_priority_changes_who_is_served_and_not_how_much(trace: list[Customer]) 
 @given(customers, few_slots, st.integers(1, 9))
 def test_with_equal_services_the_waits_add_up_to_the_same(trace: list[Customer], slots: int, service: int) -> None:
     """If all services take equally long, no discipline changes the sum of all waits."""
-    equal = [Customer(one.comes_at, one.priority, float(service)) for one in trace]
+    equal = [Customer(one.arrives_at, one.priority, float(service)) for one in trace]
 
-    assert sum(wait_perfectly(equal, slots, "priority")) == sum(wait_perfectly(equal, slots, "fifo"))
+    assert sum(simulate_waits(equal, slots, "priority")) == sum(simulate_waits(equal, slots, "fifo"))
 
 
 def test_customers_may_be_named_in_any_order() -> None:
-    """The wait of each stands where the customer stands, whoever came first."""
+    """The waits are in the order of the customers, not of arrival."""
     trace = [Customer(2.0, "high", 1.0), Customer(1.0, "low", 3.0), Customer(0.0, "low", 4.0)]
 
-    assert wait_perfectly(trace, 1) == [2.0, 4.0, 0.0]
+    assert simulate_waits(trace, 1) == [2.0, 4.0, 0.0]
 
 
 def draw_trace(queue: Queue, count: int, seed: int) -> list[Customer]:
@@ -149,11 +151,11 @@ def assert_mean(values: list[float], expected: float) -> None:
 def test_random_customers_wait_as_theory_says(queue: Queue) -> None:
     """On a long random trace the mean waits of both classes, and of FIFO, are those of the formulas."""
     trace = draw_trace(queue, 120_000, seed=1)
-    by_priority = wait_perfectly(trace, queue.slots)
+    by_priority = simulate_waits(trace, queue.slots)
 
     for priority, expected in (("high", queue.high_wait_seconds), ("low", queue.low_wait_seconds)):
         assert_mean([wait for one, wait in zip(trace, by_priority, strict=True) if one.priority == priority], expected)
-    assert_mean(wait_perfectly(trace, queue.slots, "fifo"), queue.fifo_wait_seconds)
+    assert_mean(simulate_waits(trace, queue.slots, "fifo"), queue.fifo_wait_seconds)
 
 
 @pytest.mark.parametrize("p", [0.5, 0.8, 0.95])
@@ -161,16 +163,16 @@ def test_high_waits_have_the_distribution_of_the_formula(p: float) -> None:
     """On a long random trace the share 1 - p of high customers waits for longer than the formula's quantile."""
     queue = Queue(8, 0.05, 80.0, 70.0)
     trace = draw_trace(queue, 120_000, seed=2)
-    waits = [wait for one, wait in zip(trace, wait_perfectly(trace, 8), strict=True) if one.priority == "high"]
+    waits = [wait for one, wait in zip(trace, simulate_waits(trace, 8), strict=True) if one.priority == "high"]
 
     assert_mean([float(wait > queue.high_wait_quantile_seconds(p)) for wait in waits], 1 - p)
 
 
-def test_high_customers_wait_as_theory_says_even_when_low_ones_are_too_many() -> None:
+def test_high_customers_wait_as_theory_says_even_in_overload() -> None:
     """At a load of 1.5 high customers still wait for as long as the formula says."""
     queue = Queue(4, 0.1, 20.0, 40.0)
     trace = draw_trace(queue, 60_000, seed=3)
-    waits = [wait for one, wait in zip(trace, wait_perfectly(trace, 4), strict=True) if one.priority == "high"]
+    waits = [wait for one, wait in zip(trace, simulate_waits(trace, 4), strict=True) if one.priority == "high"]
 
     assert_mean(waits, queue.high_wait_seconds)
 
@@ -181,10 +183,10 @@ def test_high_customers_wait_as_theory_says_even_when_low_ones_are_too_many() ->
 def test_a_customer_that_cannot_be_served_is_refused(customer: Customer) -> None:
     """A service below 0 and times that are no number are refused, with the customer."""
     with pytest.raises(ValueError, match="cannot be served"):
-        wait_perfectly([customer], 1)
+        simulate_waits([customer], 1)
 
 
 def test_a_queue_without_slots_is_refused() -> None:
-    """Without a slot nobody would ever be served."""
-    with pytest.raises(ValueError, match="slots is 0; give 1 or more"):
-        wait_perfectly([], 0)
+    """At least one slot is required."""
+    with pytest.raises(ValueError, match="slots is 0; use 1 or more"):
+        simulate_waits([], 0)

@@ -10,14 +10,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fast_priority.stack import wait_until
-from loadtests.records.files import Recording, read_arrivals, read_sent, write_arrivals
-from loadtests.records.traces import Arrival, RecordError, Sent
+from loadtests.records.files import RecordWriter, read_arrivals, read_sent, write_arrivals
+from loadtests.records.traces import Arrival, RecordError, SentRequest
 
 GOOD = '{"request_id": "a", "priority": "high", "sent_at": 1.0, "ended_at": 2.0, "outcome": "answered", "status": 200}'
 
 times = st.floats(min_value=0, max_value=4e9)
 sents = st.builds(
-    Sent,
+    SentRequest,
     request_id=st.text(),
     priority=st.sampled_from(["high", "low"]),
     sent_at=times,
@@ -33,11 +33,11 @@ WRITES_FOR_EVER = """
 import sys
 from itertools import count
 from pathlib import Path
-from loadtests.records import Recording, Sent
+from loadtests.records import RecordWriter, SentRequest
 
-recording = Recording(Path(sys.argv[1]))
+recording = RecordWriter(Path(sys.argv[1]))
 for number in count():
-    recording.append(Sent(f"high-{number}", "high", number, number, "answered", 200))
+    recording.append(SentRequest(f"high-{number}", "high", number, number, "answered", 200))
 """
 
 
@@ -47,33 +47,33 @@ def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @given(records=st.lists(sents, max_size=5))
-def test_what_was_sent_is_read_back(path: Path, records: list[Sent]) -> None:
-    """A file of what was sent gives the same again, in the same order, whatever was in the file before."""
-    recording = Recording(path)
+def test_what_was_sent_is_read_back(path: Path, records: list[SentRequest]) -> None:
+    """Sent requests are read back unchanged and in order, whatever was in the file before."""
+    record_writer = RecordWriter(path)
     for sent in records:
-        recording.append(sent)
-    recording.close()
+        record_writer.append(sent)
+    record_writer.close()
     assert list(read_sent(path)) == records
 
 
 @given(records=st.lists(arrivals, max_size=5))
 def test_what_arrived_is_read_back(path: Path, records: list[Arrival]) -> None:
-    """A file of arrivals gives the same again, in the same order."""
+    """Arrivals are read back unchanged and in order."""
     write_arrivals(path, records)
     assert list(read_arrivals(path)) == records
 
 
 def test_request_is_in_the_file_at_once(path: Path) -> None:
-    """Who watches the file sees each request as soon as it is recorded."""
-    recording = Recording(path)
+    """Each request is in the file as soon as it is recorded."""
+    record_writer = RecordWriter(path)
     for number in (1, 2):
-        recording.append(Sent(f"high-{number}", "high", 1.0, 2.0, "answered"))
+        record_writer.append(SentRequest(f"high-{number}", "high", 1.0, 2.0, "answered"))
         assert len(read_sent(path)) == number
-    recording.close()
+    record_writer.close()
 
 
 def test_process_that_is_killed_leaves_what_it_recorded(path: Path) -> None:
-    """A run that is ended by force leaves all that it had recorded."""
+    """A killed run leaves all that it has recorded."""
     path.write_text("")
     with subprocess.Popen([sys.executable, "-c", WRITES_FOR_EVER, path], cwd=Path(__file__).parents[3]) as process:
         try:
@@ -83,14 +83,14 @@ def test_process_that_is_killed_leaves_what_it_recorded(path: Path) -> None:
     assert [sent.request_id for sent in read_sent(path)] == [f"high-{n}" for n in range(len(read_sent(path)))]
 
 
-def test_a_last_line_that_was_cut_off_is_left_out(path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    """Half a line at the end, left by a writer that was killed, does not spoil what comes before it, and is told of."""
+def test_an_incomplete_last_line_is_skipped(path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """An incomplete last line of a killed writer is skipped with a warning."""
     path.write_text(f"{GOOD}\n{GOOD[:40]}")
     assert len(read_sent(path)) == 1
     assert "line 2" in caplog.text
 
 
-def test_file_of_somebody_else_may_have_empty_lines_and_no_last_newline(path: Path) -> None:
+def test_a_file_may_have_empty_lines_and_no_last_newline(path: Path) -> None:
     """Records that were written by hand are read, too."""
     path.write_text(f"\n{GOOD}\n\n{GOOD}")
     assert len(read_sent(path)) == 2
@@ -99,12 +99,12 @@ def test_file_of_somebody_else_may_have_empty_lines_and_no_last_newline(path: Pa
 @pytest.mark.parametrize(
     ("line", "said"),
     [
-        ("{", "this is no JSON"),
-        ("\xff", "this is no JSON|utf-8"),
+        ("{", "invalid JSON"),
+        ("\xff", "invalid JSON|utf-8"),
         ("[1]", "write a JSON object on each line"),
-        ("{}", "is no sent request"),
-        (GOOD.replace("high", "urgent"), "its priority or outcome is none of ours"),
-        (GOOD.replace("1.0", '"soon"'), "is no sent request"),
+        ("{}", "is not a sent request"),
+        (GOOD.replace("high", "urgent"), "its priority or outcome is unknown"),
+        (GOOD.replace("1.0", '"soon"'), "is not a sent request"),
     ],
 )
 def test_unreadable_line_is_named(path: Path, line: str, said: str) -> None:
@@ -118,7 +118,7 @@ def test_unreadable_line_is_named(path: Path, line: str, said: str) -> None:
 def test_unreadable_arrival_is_named(path: Path) -> None:
     """The same holds for arrivals."""
     path.write_text('{"request_id": "a", "arrived_at": null}\n')
-    with pytest.raises(RecordError, match=rf"^{path}, line 1: .* is no arrival"):
+    with pytest.raises(RecordError, match=rf"^{path}, line 1: .* is not an arrival"):
         read_arrivals(path)
 
 
@@ -134,15 +134,15 @@ def test_unwritable_file_is_named(tmp_path: Path) -> None:
     """A file that cannot be written is an error that names it, for each that writes."""
     path = tmp_path / "missing" / "sent.ndjson"
     with pytest.raises(RecordError, match=rf"^{path} cannot be written: No such file or directory$"):
-        Recording(path)
+        RecordWriter(path)
     with pytest.raises(RecordError, match=rf"^{path} cannot be written: No such file or directory$"):
         write_arrivals(path, [])
 
 
 def test_full_disk_is_named() -> None:
     """A line that finds no room is an error that names the file, and so is the end of a file that lacks it."""
-    recording = Recording(Path("/dev/full"))
+    record_writer = RecordWriter(Path("/dev/full"))
     with pytest.raises(RecordError, match=r"^/dev/full cannot be written: No space left on device$"):
-        recording.append(Sent("high-1", "high", 1.0, 2.0, "answered"))
+        record_writer.append(SentRequest("high-1", "high", 1.0, 2.0, "answered"))
     with pytest.raises(RecordError, match=r"^/dev/full cannot be written: No space left on device$"):
-        recording.close()
+        record_writer.close()

@@ -9,14 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from loadtests.metrics.formatting import say_ratio, say_seconds
-from loadtests.oracle.measurement import compare
+from loadtests.metrics.formatting import format_ratio, format_seconds
+from loadtests.oracle.measurement import compare_with_theory
 from loadtests.oracle.results import CheckResult
 from loadtests.oracle.verdict import Verdict
-from loadtests.records.traces import Passage
+from loadtests.records.traces import RequestTrace
 from loadtests.report import ReportError, write_html
-from loadtests.report.page import MOST_LISTED_INVERSIONS
-from loadtests.report.plots.canvas import Ink, draw_marks, make_figure, render
+from loadtests.report.page import MAX_LISTED_INVERSIONS
+from loadtests.report.plots.canvas import Colour, draw_marks, make_figure, render
 from tests.unit.loadtests import report_rig as rig
 
 _VOID = frozenset({"meta", "br", "img", "link", "hr", "input"})
@@ -60,17 +60,17 @@ def written(result: CheckResult, folder: Path) -> Page:
     return Page(path.read_text(encoding="utf-8"))
 
 
-def many(count: int) -> list[Passage]:
+def many(count: int) -> list[RequestTrace]:
     """So many requests with waits at random, of which a third are high."""
     dice = random.Random(1)
     return [
-        rig.passage(f"request-{i}", "high" if i % 3 == 0 else "low", i / 200, i / 200 + dice.uniform(0.01, 5.0))
+        rig.trace(f"request-{i}", "high" if i % 3 == 0 else "low", i / 200, i / 200 + dice.uniform(0.01, 5.0))
         for i in range(count)
     ]
 
 
 def test_the_verdict_the_reasons_and_the_numbers_are_there(tmp_path: Path) -> None:
-    """Without any picture the page says what was found, what was skipped and how to do it again."""
+    """Without any picture the page says what was found, what was skipped and how to repeat it."""
     text = written(rig.check(rig.scenario(rig.overtaking()), skipped={"drain": "not ours"}), tmp_path).text
     for words in ("Proved", "30 high requests overtook low ones", "not ours", "loadtest check --seed 1", "3.11.9"):
         assert words in text
@@ -86,12 +86,12 @@ def test_overtaking_is_spoken_of_only_where_the_order_was_proved(tmp_path: Path)
     assert "Whether high requests overtake low ones was not tested." in without
 
 
-def test_what_a_run_says_is_text(tmp_path: Path) -> None:
+def test_texts_of_a_run_are_escaped(tmp_path: Path) -> None:
     """Ids, names, reasons, evidence, the url and the machine cannot put anything into the page."""
     nasty = rig.NASTY
-    passages = [rig.passage(f"{nasty}low", "low", 0.5, 1.0), rig.passage(f"{nasty}high", "high", 0.0, 3.0)]
+    traces = [rig.trace(f"{nasty}low", "low", 0.5, 1.0), rig.trace(f"{nasty}high", "high", 0.0, 3.0)]
     finding = rig.finding(Verdict.VIOLATED, check=nasty, reason=nasty, evidence=nasty)
-    scenario = rig.scenario(passages, name=nasty, title=nasty, findings=(finding,))
+    scenario = rig.scenario(traces, name=nasty, title=nasty, findings=(finding,))
     page = written(CheckResult(nasty, (scenario,), {nasty: nasty}, {nasty: nasty, "command": nasty}), tmp_path)
     assert "script" not in page.tags
     assert page.text.count(nasty) >= 12
@@ -102,7 +102,7 @@ def test_nothing_is_fetched_and_nothing_runs(tmp_path: Path) -> None:
     page = written(rig.check(rig.scenario(rig.inverted(3))), tmp_path)
     assert not {"script", "link", "img", "iframe", "object"} & set(page.tags)
     assert not page.all_of("src")
-    assert all(address.startswith("#") for address in page.all_of("href"))
+    assert all(base_url.startswith("#") for base_url in page.all_of("href"))
 
 
 def test_each_id_is_there_once_and_each_reference_leads_somewhere(tmp_path: Path) -> None:
@@ -111,7 +111,7 @@ def test_each_id_is_there_once_and_each_reference_leads_somewhere(tmp_path: Path
     ids = Counter(page.all_of("id"))
     assert set(ids.values()) == {1}
     clips = re.findall(r"url\(#([^)]+)\)", " ".join(page.all_of("clip-path")))
-    assert {*clips, *(address[1:] for address in page.all_of("href"))} <= set(ids)
+    assert {*clips, *(base_url[1:] for base_url in page.all_of("href"))} <= set(ids)
     # All of the two pictures' shapes that are used again, and the two links of the table.
     assert len(page.all_of("href")) == page.tags.count("use") + 2
 
@@ -126,32 +126,32 @@ def test_the_first_inversions_are_listed_and_all_are_counted(tmp_path: Path) -> 
     scenario = rig.scenario(rig.inverted(30))
     page = written(rig.check(scenario), tmp_path)
     listed = [one for one in scenario.order.inversions if one.ahead.sent.request_id in page.text.split()]
-    assert len(listed) == MOST_LISTED_INVERSIONS
-    assert f"The first {MOST_LISTED_INVERSIONS} of {len(scenario.order.inversions)}." in page.text
+    assert len(listed) == MAX_LISTED_INVERSIONS
+    assert f"The first {MAX_LISTED_INVERSIONS} of {len(scenario.order.inversions)}." in page.text
 
 
 @pytest.mark.parametrize(
-    "passages",
+    "traces",
     [
         (),
-        (rig.passage("only", "high", 0.0, 0.0),),
-        (rig.passage("left", "low", 0.0, None, "left", 2.0), rig.passage("refused", "high", 1.0, None, "failed")),
+        (rig.trace("only", "high", 0.0, 0.0),),
+        (rig.trace("left", "low", 0.0, None, "left", 2.0), rig.trace("refused", "high", 1.0, None, "failed")),
     ],
     ids=["none", "one that did not wait", "none that arrived"],
 )
-def test_a_run_with_hardly_anything_in_it_has_a_page(tmp_path: Path, passages: tuple[Passage, ...]) -> None:
+def test_a_run_with_hardly_anything_in_it_has_a_page(tmp_path: Path, traces: tuple[RequestTrace, ...]) -> None:
     """The page is there also when the gateway let nothing through."""
-    assert "Unproved" in written(rig.check(rig.scenario(passages)), tmp_path).text
+    assert "Unproved" in written(rig.check(rig.scenario(traces)), tmp_path).text
 
 
-@pytest.mark.parametrize("passages", [rig.overtaking(60), ()], ids=["a run", "nothing to compare"])
-def test_a_comparison_has_its_picture_and_its_table(tmp_path: Path, passages: tuple[Passage, ...]) -> None:
-    """Measured waits stand beside theory, also where theory or the run has nothing to say."""
-    comparison = compare(passages, 1)
-    page = written(rig.check(rig.scenario(passages, comparison=comparison)), tmp_path)
+@pytest.mark.parametrize("traces", [rig.overtaking(60), ()], ids=["a run", "nothing to compare"])
+def test_a_comparison_has_its_picture_and_its_table(tmp_path: Path, traces: tuple[RequestTrace, ...]) -> None:
+    """Measured waits are shown with theory, also without a value for one of them."""
+    comparison = compare_with_theory(traces, 1)
+    page = written(rig.check(rig.scenario(traces, comparison=comparison)), tmp_path)
     assert any("by theory" in label for label in page.all_of("aria-label"))
-    assert page.text.count(say_seconds(comparison.high.theory_seconds)) >= 2
-    assert say_ratio(comparison.low.ratio) in page.text
+    assert page.text.count(format_seconds(comparison.high.theory_seconds)) >= 2
+    assert format_ratio(comparison.low.ratio) in page.text
 
 
 def test_a_large_run_makes_a_page_of_moderate_size(tmp_path: Path) -> None:
@@ -161,12 +161,12 @@ def test_a_large_run_makes_a_page_of_moderate_size(tmp_path: Path) -> None:
 
 
 def test_marks_in_different_places_are_all_drawn() -> None:
-    """Thinning leaves out only what lies under another mark."""
+    """Thinning omits only marks under another mark."""
     figure = make_figure(10, 4)
     axes = figure.add_subplot()
     axes.set_xlim(0, 10)
     axes.set_ylim(0, 10)
-    draw_marks(axes, [(x + 0.5, y + 0.5) for x in range(10) for y in range(10) for _ in range(5)], Ink.HIGH, 2)
+    draw_marks(axes, [(x + 0.5, y + 0.5) for x in range(10) for y in range(10) for _ in range(5)], Colour.HIGH, 2)
     [marks] = [line for line in render(figure, "marks", "").splitlines() if "stroke-linecap: round" in line]
     # A stroke that does not lead anywhere is not drawn.
     assert marks.count("M ") == 100
@@ -174,7 +174,7 @@ def test_marks_in_different_places_are_all_drawn() -> None:
 
 
 def test_the_colours_are_those_of_the_page(tmp_path: Path) -> None:
-    """No picture has a colour of its own: all change with light, dark and print."""
+    """No picture has fixed colours: all change with light, dark and print."""
     styles = " ".join(written(rig.check(rig.scenario(rig.inverted(3))), tmp_path).all_of("style"))
     assert "var(--high)" in styles
     assert not re.findall(r"#[0-9a-f]{6}", styles)

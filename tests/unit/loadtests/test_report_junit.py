@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from loadtests.oracle.results import CheckResult
 from loadtests.oracle.verdict import Finding, Verdict
 from loadtests.report import write_junit
-from loadtests.report.files import MOST_WRITTEN
+from loadtests.report.files import MAX_WRITTEN
 from loadtests.report.junit import strip_forbidden
 from tests.unit.loadtests import report_rig as rig
 
@@ -35,7 +35,7 @@ def test_a_proved_promise_is_a_passed_case(tmp_path: Path) -> None:
 
 
 def test_a_violated_promise_is_a_failure_with_its_evidence(tmp_path: Path) -> None:
-    """A build that breaks the promise fails, and says where to look."""
+    """A build that breaks the promise fails, and has the evidence."""
     failure = found(Verdict.VIOLATED, tmp_path).find("failure")
     assert failure is not None
     assert failure.get("message") == "violated: because"
@@ -45,14 +45,14 @@ def test_a_violated_promise_is_a_failure_with_its_evidence(tmp_path: Path) -> No
 @pytest.mark.parametrize("verdict", [Verdict.PROVED, Verdict.VIOLATED])
 def test_of_much_evidence_the_first_is_there_and_all_is_counted(tmp_path: Path, verdict: Verdict) -> None:
     """A gateway without priorities does not make a file without end."""
-    lines = tuple(f"line {number}" for number in range(MOST_WRITTEN + 1))
+    lines = tuple(f"line {number}" for number in range(MAX_WRITTEN + 1))
     finding = Finding("once", verdict, "because", lines)
     case = written(rig.check(rig.scenario(findings=(finding,))), tmp_path).find(".//testcase")
     assert case is not None
     assert str(case[0].text).splitlines() == [
         "because",
-        *lines[:MOST_WRITTEN],
-        f"The first {MOST_WRITTEN} of {MOST_WRITTEN + 1}.",
+        *lines[:MAX_WRITTEN],
+        f"The first {MAX_WRITTEN} of {MAX_WRITTEN + 1}.",
     ]
 
 
@@ -72,7 +72,7 @@ def test_a_skipped_scenario_is_skipped_with_the_reason(tmp_path: Path) -> None:
 
 
 def test_the_counts_are_those_of_the_cases(tmp_path: Path) -> None:
-    """A suite and the whole say how many of their cases ended how."""
+    """Each suite and the document have the counts of their cases."""
     findings = (rig.finding(Verdict.VIOLATED), rig.finding(Verdict.UNPROVED), rig.finding(Verdict.PROVED))
     result = rig.check(
         rig.scenario(findings=findings), rig.scenario(findings=findings[:1]), skipped={"drain": "not ours"}
@@ -84,7 +84,7 @@ def test_the_counts_are_those_of_the_cases(tmp_path: Path) -> None:
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(text=st.text(st.characters(codec=None), max_size=20))
-def test_any_text_gives_a_document_that_parses(tmp_path: Path, text: str) -> None:
+def test_a_document_with_any_text_parses(tmp_path: Path, text: str) -> None:
     """Control characters, half characters and markup from a run do not break the document."""
     finding = rig.finding(Verdict.VIOLATED, check=text, reason=text, evidence=text or "-")
     root = written(rig.check(rig.scenario(name=text, findings=(finding,)), skipped={text: text}), tmp_path)
@@ -93,7 +93,7 @@ def test_any_text_gives_a_document_that_parses(tmp_path: Path, text: str) -> Non
 
 @pytest.mark.parametrize("character", ["\0", "\x1b", "\x0b", "\ud800", "\ufffe"])
 def test_characters_that_xml_has_no_place_for_are_left_out(character: str) -> None:
-    """XML 1.0, section 2.2: there is no way to write these, not even escaped."""
+    """XML 1.0, section 2.2: these cannot be written, not even escaped."""
     assert strip_forbidden(f"a{character}b") == "ab"
 
 

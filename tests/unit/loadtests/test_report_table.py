@@ -34,9 +34,9 @@ def test_a_skipped_scenario_has_a_row_with_the_reason() -> None:
 
 
 def test_the_waits_of_both_priorities_are_there() -> None:
-    """A line for each scenario says how long high and low waited."""
-    passages = [rig.passage("a", "high", 0.0, 0.25), rig.passage("b", "low", 0.0, 2.0)]
-    text = shown(rig.check(rig.scenario(passages)))
+    """A line for each scenario has the waits of high and low."""
+    traces = [rig.trace("a", "high", 0.0, 0.25), rig.trace("b", "low", 0.0, 2.0)]
+    text = shown(rig.check(rig.scenario(traces)))
     assert "saturation: median wait high 250 ms, low 2 s; p95 high 250 ms, low 2 s" in text
 
 
@@ -49,7 +49,7 @@ def test_long_reasons_are_folded_and_nothing_is_cut() -> None:
 
 
 def test_brackets_are_text() -> None:
-    """What a run says is never taken for markup of the terminal."""
+    """Texts of a run are never interpreted as markup."""
     assert "[bold]not bold[/]" in shown(
         rig.check(rig.scenario(findings=(rig.finding(Verdict.PROVED, reason="[bold]not bold[/]"),)))
     )

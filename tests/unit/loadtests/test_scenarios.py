@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from loadtests.oracle.ordering import DEFAULT_TOLERANCE_SECONDS
 from loadtests.scenarios.arrival_processes import Bursts, Poisson
-from loadtests.scenarios.catalogue import SCENARIOS, Scenario, Sizing, build
-from loadtests.scenarios.streams import ClosedLoop, Leaving, OpenLoop, Stream
+from loadtests.scenarios.catalogue import SCENARIOS, Scenario, Sizing, build_scenario
+from loadtests.scenarios.streams import Abandonment, ClosedLoop, OpenLoop, RequestStream
 from mock_target.settings.latency import Uniform, parse_latency
 from mock_target.settings.request_overrides import read_overrides
 
@@ -28,14 +28,14 @@ sizings = st.builds(
 )
 
 
-def stream_of(scenario: Scenario, name: str) -> Stream:
+def stream_of(scenario: Scenario, name: str) -> RequestStream:
     return next(stream for stream in scenario.streams if stream.name == name)
 
 
 @given(names, sizings)
 def test_each_scenario_is_whole(name: str, sizing: Sizing) -> None:
     """A scenario has its name, a title of one line, both priorities, and promises that can be judged."""
-    scenario = build(name, sizing)
+    scenario = build_scenario(name, sizing)
     assert scenario.name == name
     assert scenario.title
     assert "\n" not in scenario.title
@@ -45,9 +45,9 @@ def test_each_scenario_is_whole(name: str, sizing: Sizing) -> None:
 
 
 @given(names, sizings)
-def test_mock_target_understands_what_it_is_asked_for(name: str, sizing: Sizing) -> None:
+def test_the_mock_target_accepts_the_scenarios_fields(name: str, sizing: Sizing) -> None:
     """The latencies and the further fields of each stream are such as the mock target takes."""
-    for stream in build(name, sizing).streams:
+    for stream in build_scenario(name, sizing).streams:
         parse_latency(stream.latency)
         read_overrides(b"", [(name.lower().encode(), value.encode()) for name, value in stream.fields])
 
@@ -56,15 +56,15 @@ def test_mock_target_understands_what_it_is_asked_for(name: str, sizing: Sizing)
 @given(sizing=sizings)
 def test_flood_saturates(name: str, sizing: Sizing) -> None:
     """Of the low users three times as many as there are slots ask without a pause, so that low requests always wait."""
-    source = stream_of(build(name, sizing), "low").source
+    source = stream_of(build_scenario(name, sizing), "low").source
     assert isinstance(source, ClosedLoop)
     assert source.users >= 3 * sizing.slots + 2
     assert source.think_seconds == 0
 
 
 def high_share(name: str, sizing: Sizing) -> float:
-    """Give the share of what the slots can do that high requests ask for; they come at random."""
-    source = stream_of(build(name, sizing), "high").source
+    """Return the share of the capacity that high requests use; they arrive at random."""
+    source = stream_of(build_scenario(name, sizing), "high").source
     assert isinstance(source, OpenLoop)
     assert isinstance(source.process, Poisson)
     return source.process.per_second * sizing.service_seconds / sizing.slots
@@ -73,7 +73,7 @@ def high_share(name: str, sizing: Sizing) -> float:
 @pytest.mark.parametrize("name", ["saturation", "slow-low", "failing", "drain"])
 @given(sizing=sizings)
 def test_high_requests_leave_slots_to_low_ones(name: str, sizing: Sizing) -> None:
-    """High requests come at random, and ask for no more than 85 % of what the slots can do."""
+    """High requests arrive at random, and use at most 85 % of the capacity."""
     assert 0.1 <= high_share(name, sizing) <= 0.85 * (1 + 1e-9)
 
 
@@ -100,7 +100,7 @@ def test_the_share_of_high_requests_follows_from_the_size(slots: int, service_se
 @given(sizing=sizings)
 def test_bursts_have_to_queue_and_leave_slots_to_low_ones(name: str, sizing: Sizing) -> None:
     """A burst is several times what the slots take at once, and is through long before the next one."""
-    source = stream_of(build(name, sizing), "high").source
+    source = stream_of(build_scenario(name, sizing), "high").source
     assert isinstance(source, OpenLoop)
     assert isinstance(source.process, Bursts)
     assert source.process.size >= 4 * sizing.slots
@@ -113,7 +113,7 @@ def test_mixed_asks_for_its_load(sizing: Sizing) -> None:
     """Both priorities together ask for the given share of the slots' time, each for half of it."""
     rates = [
         stream.source.process.per_second
-        for stream in build("mixed", sizing).streams
+        for stream in build_scenario("mixed", sizing).streams
         if isinstance(stream.source, OpenLoop) and isinstance(stream.source.process, Poisson)
     ]
     assert len(rates) == 2
@@ -123,18 +123,18 @@ def test_mixed_asks_for_its_load(sizing: Sizing) -> None:
 
 @pytest.mark.parametrize("load", [0.5, 0.7312])
 def test_the_title_of_mixed_has_no_load(load: float) -> None:
-    """The load is corrected by how long slots are held, and would not be the one that was asked for."""
-    assert "%" not in build("mixed", Sizing(4, load=load)).title
+    """The load is corrected by how long slots are held, and would not be the given one."""
+    assert "%" not in build_scenario("mixed", Sizing(4, load=load)).title
 
 
 def test_mixed_service_is_exponential() -> None:
     """The formula that mixed is compared with is for exponential service times with this mean."""
-    assert {stream.latency for stream in build("mixed", Sizing(4, 0.05)).streams} == {"exponential:0.05"}
+    assert {stream.latency for stream in build_scenario("mixed", Sizing(4, 0.05)).streams} == {"exponential:0.05"}
 
 
 def test_failing_sends_what_may_be_sent_again_and_what_must_not() -> None:
     """Among the requests whose connection is reset are idempotent ones and others (RFC 9110, section 9.2.2)."""
-    scenario = build("failing", Sizing(4))
+    scenario = build_scenario("failing", Sizing(4))
     assert {stream.method for stream in scenario.streams} == {"GET", "POST"}
     assert all(("X-Mock-Fault", "reset") in stream.fields for stream in scenario.streams)
 
@@ -142,15 +142,15 @@ def test_failing_sends_what_may_be_sent_again_and_what_must_not() -> None:
 def test_clients_of_both_priorities_leave() -> None:
     """In the scenario leaving, and in no other, a third of the clients of each stream does not wait for ever."""
     for name in SCENARIOS:
-        for stream in build(name, Sizing(4)).streams:
-            assert (stream.leaving is not None) == (name == "leaving")
-            assert stream.leaving is None or stream.leaving.share == pytest.approx(1 / 3)
+        for stream in build_scenario(name, Sizing(4)).streams:
+            assert (stream.abandonment is not None) == (name == "leaving")
+            assert stream.abandonment is None or stream.abandonment.share == pytest.approx(1 / 3)
 
 
 @given(names, sizings)
 def test_every_stream_has_its_sources(name: str, sizing: Sizing) -> None:
     """There is one source for each open loop and one for each user, open loops first."""
-    scenario = build(name, sizing)
+    scenario = build_scenario(name, sizing)
     is_open = [isinstance(stream.source, OpenLoop) for stream in scenario.sources]
     assert is_open == sorted(is_open, reverse=True)
     for stream in scenario.streams:
@@ -162,16 +162,16 @@ def test_every_stream_has_its_sources(name: str, sizing: Sizing) -> None:
     st.floats(0, 1), st.floats(0, 10), st.floats(0, 10), st.integers(min_value=0)
 )  # fmt: skip
 def test_clients_leave_in_their_time(share: float, earliest: float, more: float, seed: int) -> None:
-    """Who leaves does so between the earliest and the latest time."""
-    leaves_after = Leaving(share, earliest, earliest + more).draw(Random(seed))
+    """A client that leaves does so between the earliest and the latest time."""
+    leaves_after = Abandonment(share, earliest, earliest + more).draw(Random(seed))
     assert leaves_after is None or earliest <= leaves_after <= (earliest + more) * (1 + 1e-9)
 
 
 @pytest.mark.parametrize("share", [0.0, 1 / 3, 1.0])
 def test_the_right_share_leaves(share: float) -> None:
-    """Of many clients the given share leaves, to within five standard errors; 0 is nobody, 1 is everybody."""
+    """Of many clients the given share leaves, to within five standard errors; 0 is none, 1 is all."""
     random = Random(1)
-    left = sum(Leaving(share, 1, 2).draw(random) is not None for _ in range(4000)) / 4000
+    left = sum(Abandonment(share, 1, 2).draw(random) is not None for _ in range(4000)) / 4000
     assert left == pytest.approx(share, abs=5 * math.sqrt(share * (1 - share) / 4000))
 
 
@@ -184,7 +184,7 @@ def test_each_priority_has_its_path() -> None:
 @given(names, sizings)
 def test_grace_outlasts_the_queue(name: str, sizing: Sizing) -> None:
     """When nothing more is sent, what waits gets twice the time that the slots need for it."""
-    for stream in build(name, sizing).streams:
+    for stream in build_scenario(name, sizing).streams:
         if isinstance(stream.source, ClosedLoop):
             latency = parse_latency(stream.latency)
             assert isinstance(latency, Uniform)
@@ -194,10 +194,10 @@ def test_grace_outlasts_the_queue(name: str, sizing: Sizing) -> None:
 @pytest.mark.parametrize(
     ("wrong", "said"),
     [
-        ({"slots": 0}, "slots is 0; give a number above 0"),
-        ({"service_seconds": -1.0}, "service_seconds is -1.0; give a number above 0"),
-        ({"seconds": math.nan}, "seconds is nan; give a number above 0"),
-        ({"load": math.inf}, "load is inf; give a number above 0"),
+        ({"slots": 0}, "slots is 0; use a number above 0"),
+        ({"service_seconds": -1.0}, "service_seconds is -1.0; use a number above 0"),
+        ({"seconds": math.nan}, "seconds is nan; use a number above 0"),
+        ({"load": math.inf}, "load is inf; use a number above 0"),
         ({"high_path": "high"}, "high_path is 'high'; begin it with /"),
         ({"low_path": ""}, "low_path is ''; begin it with /"),
     ],
@@ -210,17 +210,17 @@ def test_impossible_sizing_is_refused(wrong: dict[str, Any], said: str) -> None:
 
 def test_unknown_scenario_is_refused() -> None:
     """A name that is not in the catalogue is refused with those that are."""
-    with pytest.raises(ValueError, match=r"^'storm' is no scenario; take one of saturation, burst, mixed, "):
-        build("storm", Sizing(4))
+    with pytest.raises(ValueError, match=r"^'storm' is not a scenario; choose one of saturation, burst, mixed, "):
+        build_scenario("storm", Sizing(4))
 
 
 @pytest.mark.parametrize("name", ["saturation", "burst", "failing", "leaving", "drain"])
 def test_handshakes_take_part(name: str) -> None:
     """Of both priorities, a part of the requests asks for a WebSocket, and most do not."""
-    for stream in build(name, Sizing(4)).streams:
+    for stream in build_scenario(name, Sizing(4)).streams:
         assert 1 < stream.handshake_every <= 4
 
 
 def test_what_is_measured_has_no_handshakes() -> None:
     """The requests that are compared with theory are all of one kind."""
-    assert {stream.handshake_every for stream in build("mixed", Sizing(4)).streams} == {0}
+    assert {stream.handshake_every for stream in build_scenario("mixed", Sizing(4)).streams} == {0}

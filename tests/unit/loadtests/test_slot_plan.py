@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from loadtests.queueing.formulas import Queue
-from loadtests.queueing.slot_plan import Measure, plan
+from loadtests.queueing.slot_plan import Measure, plan_slots
 
 rates = st.floats(0.1, 500)
 measures: st.SearchStrategy[Measure] = st.sampled_from(("mean", "p95", "p99"))
@@ -27,7 +27,7 @@ def test_the_plan_keeps_the_bound_and_one_slot_fewer_would_not(
     high: float, low: float, service_seconds: float, bound_seconds: float, measure: Measure
 ) -> None:
     """The slots keep high's wait within the bound and the load below 1; with one fewer, one of the two is broken."""
-    slots = plan(high, low, service_seconds, bound_seconds, measure).slots
+    slots = plan_slots(high, low, service_seconds, bound_seconds, measure).slots
 
     queue = Queue(slots, service_seconds, high, low)
     assert wait_of(queue, measure) <= bound_seconds
@@ -39,12 +39,12 @@ def test_the_plan_keeps_the_bound_and_one_slot_fewer_would_not(
 
 def test_low_requests_are_served_however_long_high_ones_may_wait() -> None:
     """A bound that is easily kept still needs enough slots for all requests."""
-    assert plan(1.0, 99.0, 0.1, 1000.0).slots == 11
+    assert plan_slots(1.0, 99.0, 0.1, 1000.0).slots == 11
 
 
 def test_the_table_shows_what_more_and_fewer_slots_would_give() -> None:
-    """The options are the slots around the answer, each with its waits, and it is marked which of them will do."""
-    found = plan(20.0, 100.0, 0.05, 0.02, "p95")
+    """The options are the slots around the result, each with its waits, and whether it fits."""
+    found = plan_slots(20.0, 100.0, 0.05, 0.02, "p95")
 
     assert [(option.slots, option.fits) for option in found.options] == [
         (6, False),
@@ -60,14 +60,14 @@ def test_the_table_shows_what_more_and_fewer_slots_would_give() -> None:
 
 def test_the_table_begins_with_one_slot() -> None:
     """Where one slot is enough there is nothing below it to show."""
-    found = plan(0.1, 0.1, 0.01, 1.0)
+    found = plan_slots(0.1, 0.1, 0.01, 1.0)
 
     assert [option.slots for option in found.options] == [1, 2, 3]
 
 
 def test_the_assumptions_are_part_of_the_plan() -> None:
-    """A plan says what it takes for granted, in whole sentences."""
-    assumptions = plan(1.0, 1.0, 0.1, 0.1).assumptions
+    """A plan has its assumptions as sentences."""
+    assumptions = plan_slots(1.0, 1.0, 0.1, 0.1).assumptions
 
     assert any("Poisson" in sentence for sentence in assumptions)
     assert any("exponential" in sentence for sentence in assumptions)
@@ -77,23 +77,23 @@ def test_the_assumptions_are_part_of_the_plan() -> None:
 @pytest.mark.parametrize(
     ("high", "low", "service_seconds", "bound_seconds", "complaint"),
     [
-        (1.0, 1.0, 0.1, 0.0, "bound_seconds is 0.0; give a number above 0"),
+        (1.0, 1.0, 0.1, 0.0, "bound_seconds is 0.0; use a number above 0"),
         (1.0, 1.0, 0.1, math.nan, "bound_seconds is nan"),
         (1.0, 1.0, 0.0, 0.1, "service_seconds is 0.0"),
         (-1.0, 1.0, 0.1, 0.1, "high_per_second is -1.0"),
         (1.0, math.inf, 0.1, 0.1, "low_per_second is inf"),
-        (1e6, 1e6, 1.0, 1.0, "need more than 100,000 slots for a wait of 1 s: ask for less, or allow a longer wait"),
+        (1e6, 1e6, 1.0, 1.0, "need more than 100,000 slots for a wait of 1 s: reduce the load, or allow a longer wait"),
     ],
 )
 def test_what_cannot_be_planned_is_refused(
     high: float, low: float, service_seconds: float, bound_seconds: float, complaint: str
 ) -> None:
-    """Numbers out of range and demands beyond all slots get one line that says what to change."""
+    """Numbers out of range and impossible demands get one line that says what to change."""
     with pytest.raises(ValueError, match=complaint):
-        plan(high, low, service_seconds, bound_seconds)
+        plan_slots(high, low, service_seconds, bound_seconds)
 
 
 def test_an_unknown_measure_is_refused() -> None:
     """The measure is one of three words, and the error names them."""
-    with pytest.raises(ValueError, match="measure is 'median'; give one of mean, p95, p99"):
-        plan(1.0, 1.0, 0.1, 0.1, "median")  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="measure is 'median'; use one of mean, p95, p99"):
+        plan_slots(1.0, 1.0, 0.1, 0.1, "median")  # type: ignore[arg-type]

@@ -11,7 +11,7 @@ from loadtests.records.traces import Priority
 
 
 def waits(priority: Priority, ratio: float, half_width: float, perfect_seconds: float) -> ClassWaits:
-    """Waits of which theory says the same as the perfect queue."""
+    """Waits for which theory and the perfect queue agree."""
     return ClassWaits(
         priority=priority,
         requests=1000,
@@ -80,7 +80,7 @@ def test_the_verdict_follows_from_ratio_and_interval(
     assert judge_waits(run_of(high, low, half_width)).verdict is verdict
 
 
-def test_within_says_how_close_is_close_enough() -> None:
+def test_within_is_the_allowed_difference() -> None:
     """A ratio of 1.08 is violated to within 5 %, and proved to within 10 %."""
     run = run_of(high=1.08)
 
@@ -89,11 +89,11 @@ def test_within_says_how_close_is_close_enough() -> None:
 
 def test_an_unproved_run_names_the_time_that_would_do() -> None:
     """An interval four times too wide takes sixteen times as long."""
-    assert judge_waits(run_of(half_width=0.2)).reason.endswith("but that may be chance: about 1600 s would tell")
+    assert judge_waits(run_of(half_width=0.2)).reason.endswith("but that may be chance: about 1600 s would be enough")
 
 
 def test_a_run_without_an_end_to_its_interval_should_just_last_longer() -> None:
-    """If the run says nothing of the confidence, no time is made up."""
+    """Without a confidence interval, the reason has no duration."""
     run = run_of()
     run = replace(run, high=replace(run.high, interval_seconds=(0.0, math.inf)))
 
@@ -116,18 +116,18 @@ def test_a_run_without_an_end_to_its_interval_should_just_last_longer() -> None:
         ),
         (
             replace(run_of(), free=49),
-            "49 requests found a slot free, and 50 are wanted to tell transit from waiting: "
+            "49 requests found a slot free, and 50 are wanted to separate transit from waiting: "
             "send less, or let it last longer",
         ),
-        (replace(run_of(), load=1.02), "the load was 1.02: with 1 or more the queue has no long run; send less"),
+        (replace(run_of(), load=1.02), "the load was 1.02: with 1 or more the queue grows without limit; send less"),
         (
             replace(run_of(), lost=30),
-            "the target never saw or never finished 30 requests, and what they did to the queue is not known",
+            "the target never received or never finished 30 requests, and their effect on the queue is not known",
         ),
     ],
 )
-def test_a_thin_run_proves_nothing_and_says_why(run: Comparison, reason: str) -> None:
-    """Too few requests, too few that wait, too few that do not, overload, and losses: unproved, with the mend."""
+def test_a_run_with_too_few_requests_proves_nothing(run: Comparison, reason: str) -> None:
+    """Too few requests, too few that wait, too few that do not, overload, and losses: unproved, with what to change."""
     finding = judge_waits(run)
 
     assert (finding.verdict, finding.reason) == (Verdict.UNPROVED, reason)
@@ -146,7 +146,7 @@ def test_the_evidence_has_a_line_for_each_class() -> None:
     [(ENOUGH_UTILISATION, Verdict.PROVED), (ENOUGH_UTILISATION - 0.001, Verdict.VIOLATED)],
 )
 def test_slots_are_busy_from_a_fixed_share_on(utilisation: float, verdict: Verdict) -> None:
-    """The share of slot time in use while somebody waits decides, and the reason says where the rest went."""
+    """The share of slot time in use while requests wait decides, and the reason has the turnaround."""
     finding = judge_busy(replace(run_of(), utilisation=utilisation))
 
     assert finding.verdict is verdict

@@ -4,10 +4,10 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from random import Random
 
-from loadtests.records.traces import Arrival, Outcome, Passage, Priority, Sent
+from loadtests.records.traces import Arrival, Outcome, Priority, RequestTrace, SentRequest
 
 
-def make_passage(
+def make_trace(
     request_id: str,
     sent_at: float,
     arrived_at: float | None,
@@ -20,8 +20,8 @@ def make_passage(
     method: str = "GET",
     arrived_again: Iterable[float] = (),
     target_status: int | None = None,
-) -> Passage:
-    """Make one; an id that begins with "high" is a high one, and each visit lasts 1 s unless told otherwise.
+) -> RequestTrace:
+    """Make one; an id that begins with "high" is a high one, and each visit lasts 1 s by default.
 
     `status` is what the client got; `target_status` what the target answered the first time.
     """
@@ -33,8 +33,8 @@ def make_passage(
     arrivals += [Arrival(request_id, again, again + 1) for again in arrived_again]
     if ended_at is None:
         ended_at = sent_at + 1 if finished_at is None else finished_at
-    sent = Sent(request_id, priority, sent_at, ended_at, outcome, status, method, accepted_at)
-    return Passage(sent, tuple(arrivals))
+    sent = SentRequest(request_id, priority, sent_at, ended_at, outcome, status, method, accepted_at)
+    return RequestTrace(sent, tuple(arrivals))
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +85,7 @@ def draw_delay(random: Random, longest_seconds: float) -> float:
 
 
 def queue_all(sendings: Iterable[tuple[str, float]], random: Random, longest_seconds: float) -> list[Queued]:
-    """Put what is sent on the queue, each after a way of its own."""
+    """Put the sent requests on the queue, each after its own transit."""
     return [Queued(name, at, at + draw_delay(random, longest_seconds)) for name, at in sendings]
 
 
@@ -96,10 +96,10 @@ def serve(
     free_at: Sequence[float],
     hold_seconds: Callable[[], float],
     forward_seconds: Callable[[], float],
-) -> list[Passage]:
-    """Serve all with as many slots as `free_at` has times; a slot is held from the taking on, the way included."""
+) -> list[RequestTrace]:
+    """Serve all with as many slots as `free_at` has times; a slot is held from dequeuing, transit included."""
     coming = sorted(queued, key=lambda one: one.queued_at)
-    slots, waiting, passages = list(free_at), list[Queued](), list[Passage]()
+    slots, waiting, traces = list(free_at), list[Queued](), list[RequestTrace]()
     while coming or waiting:
         slot = slots.index(min(slots))
         now = slots[slot] if waiting else max(slots[slot], coming[0].queued_at)
@@ -109,17 +109,17 @@ def serve(
         waiting.remove(taken)
         arrived_at = now + forward_seconds()
         slots[slot] = max(arrived_at, now + hold_seconds())
-        passages.append(
-            make_passage(
+        traces.append(
+            make_trace(
                 taken.request_id, taken.sent_at, arrived_at, finished_at=slots[slot], ended_at=slots[slot] + 0.001
             )
         )
-    return passages
+    return traces
 
 
 def serve_flood(
     seed: int, slots: int, choose: Choice, *, queueing_seconds: float, forwarding_seconds: float, seen: bool = False
-) -> list[Passage]:
+) -> list[RequestTrace]:
     """Serve a flood of three times what the slots can carry, a third of it high, with delays up to these on its ways.
 
     `seen`: it is known of each request when it was queued.
@@ -140,7 +140,7 @@ def serve_flood(
 
 def serve_evenly(
     seed: int, slots: int, choose: Choice, *, gap_seconds: float, queueing_seconds: float, forwarding_seconds: float
-) -> list[Passage]:
+) -> list[RequestTrace]:
     """Serve a flood and bursts of high requests with slots of which one becomes free each `gap_seconds`."""
     random = Random(seed)
     low = [(f"low-{index}", random.uniform(0, 1)) for index in range(60)]
@@ -155,14 +155,14 @@ def serve_evenly(
     )
 
 
-def shift(passage: Passage, seconds: float) -> Passage:
+def shift(trace: RequestTrace, seconds: float) -> RequestTrace:
     """Let all of it happen so much later."""
 
     def later(at: float | None) -> float | None:
         return None if at is None else at + seconds
 
-    sent = passage.sent
-    return Passage(
+    sent = trace.sent
+    return RequestTrace(
         replace(
             sent,
             sent_at=sent.sent_at + seconds,
@@ -171,6 +171,6 @@ def shift(passage: Passage, seconds: float) -> Passage:
         ),
         tuple(
             replace(one, arrived_at=one.arrived_at + seconds, finished_at=later(one.finished_at))
-            for one in passage.arrivals
+            for one in trace.arrivals
         ),
     )
