@@ -190,7 +190,7 @@ def demo(
 
     Example: fast-priority demo --seconds 10
     """
-    from fast_priority.demo import run_demo
+    from loadtests.demo import run_demo
 
     with _errors_in_one_line():
         raise typer.Exit(run_demo(seconds=seconds, slots=slots))
