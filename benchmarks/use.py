@@ -99,9 +99,4 @@ def script_of(words: Sequence[bytes]) -> str | None:
     """Give the name of the script that a command runs by its digest; None if it is none of ours."""
     if len(words) < 2 or words[0].upper() != b"EVALSHA":
         return None
-    return _NAMES.get(words[1].decode(errors="replace"))
-
-
-_NAMES = {
-    value.digest: name.lower() for name, value in vars(scripts).items() if isinstance(value, scripts.Script)
-}  # fmt: skip
+    return scripts.NAMES.get(words[1].decode(errors="replace"))

@@ -7,7 +7,7 @@ from fastapi import APIRouter, FastAPI
 from starlette.routing import BaseRoute
 from starlette.types import Receive, Scope, Send
 
-from fast_priority.broker.forecast import Forecast
+from fast_priority.broker.monitor import QueueMonitor
 from fast_priority.errors import MalformedRequest
 from fast_priority.gateway.embedding import Messages, is_direct, method_of_route, relayed, scope_below
 from fast_priority.gateway.handler import Gateway, answer_unavailable
@@ -23,7 +23,7 @@ class Service(NamedTuple):
     """What carries requests on one event loop."""
 
     gateway: Gateway
-    forecast: Forecast
+    monitor: QueueMonitor
     checks: HealthChecks
 
 
@@ -56,7 +56,7 @@ class GatewayApp(FastAPI):
     def retry_after_seconds(self) -> int:
         """Give the seconds after which a client that was refused unheard should come back."""
         service = self.services.here()
-        return service.forecast.retry_after_seconds() if service else 1
+        return service.monitor.retry_after_seconds() if service else 1
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request, or run the lifespan."""

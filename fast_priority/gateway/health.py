@@ -5,10 +5,11 @@ from typing import Literal
 
 from pydantic import BaseModel, Field
 
-from fast_priority.broker.monitor import Observer, QueueView
+from fast_priority.broker.monitor import QueueMonitor, QueueView
 from fast_priority.scheduling.priority import Priority
 from fast_priority.target import is_reachable
 
+_MAX_AGE_SECONDS = 0.1  # of what is shown: many checks at once share a look at Redis
 _WITHIN_SECONDS = 1.5  # for each of the two looks, taken at once: a health check answers within 2 s
 
 
@@ -48,9 +49,9 @@ class Readiness(BaseModel):
 class HealthChecks:
     """Answers the health endpoints."""
 
-    def __init__(self, target_base_url: str, observer: Observer) -> None:
+    def __init__(self, target_base_url: str, monitor: QueueMonitor) -> None:
         self._target_base_url = target_base_url
-        self._observer = observer
+        self._monitor = monitor
 
     async def health(self) -> Health:
         """Look at target and Redis at once and say what is there."""
@@ -82,6 +83,6 @@ class HealthChecks:
     async def _look(self) -> QueueView | None:
         try:
             async with asyncio.timeout(_WITHIN_SECONDS):
-                return await self._observer.look()
+                return await self._monitor.view(_MAX_AGE_SECONDS)
         except TimeoutError:
             return None

@@ -24,6 +24,7 @@ from pydantic_settings import (
 from fast_priority.errors import ConfigurationError
 from fast_priority.http.message import TargetPolicy
 from fast_priority.http.trusted_proxies import TrustedProxies
+from fast_priority.scheduling.priority import Priority
 from fast_priority.scheduling.rules import Listing, PathCase, Rules
 from fast_priority.settings.redis_address import RedisAddress, parse_redis_url, parse_sentinel
 
@@ -402,6 +403,11 @@ class Settings(BaseSettings):
     def proxies(self) -> TrustedProxies:
         """The proxies that are believed whom they forward a request for."""
         return TrustedProxies.of(self.trusted_proxies)
+
+    def max_queued(self, priority: Priority) -> int:
+        """Return the most requests that may wait on the queue of this priority."""
+        limit: int = getattr(self, f"max_queued_{priority.value}")
+        return limit
 
     def target_policy(self) -> TargetPolicy:
         """Where requests go, and their limits. Raises ConfigurationError without FAST_PRIORITY_TARGET_BASE_URL."""

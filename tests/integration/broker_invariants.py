@@ -8,7 +8,7 @@ from tests.integration.broker_misfortunes import Misfortunes
 from tests.integration.broker_model import MOST_CLAIMS, SLOTS, WAYS
 
 _MAY_STAY = {keys.QUEUES, keys.SUSPENDED, keys.WORKERS, *(keys.workers_of(priority.value) for priority in Priority)}
-_ENDS_WITH_ITS_REQUEST = (keys.JOB_PREFIX, keys.GATEWAY_PREFIX, keys.INBOX_PREFIX, keys.set_aside(""))
+_ENDS_WITH_ITS_REQUEST = (keys.JOB_PREFIX, keys.GATEWAY_PREFIX, keys.INBOX_PREFIX, keys.processing_list(""))
 _ENDS_WITH_ALL = ("rq:queue:", "rq:wip:")
 
 

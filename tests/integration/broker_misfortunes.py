@@ -85,7 +85,9 @@ class Misfortunes(Work):
         self.cut_off(dead)
         name = dead.submitter.gateway_id
         self.killed.append(name)
-        self.redis.delete(keys.gateway(name), keys.inbox(name), keys.set_aside(name))  # as when its time has run out
+        self.redis.delete(
+            keys.gateway(name), keys.inbox(name), keys.processing_list(name)
+        )  # as when its time has run out
         self.gateways[self.gateways.index(dead)] = self.new_gateway()
 
     def suspend(self, suspended: bool) -> None:
@@ -112,5 +114,5 @@ class Misfortunes(Work):
         awaited = [held for held in leased if held.is_awaited]
         self.settle_lost([held.asker for held in awaited])
         for held in awaited:
-            self.until("it is marked as over", lambda held=held: bool(self.redis.exists(keys.mark(held.job_id))))  # type: ignore[misc]
+            self.until("it is marked as over", lambda held=held: bool(self.redis.exists(keys.cancelled(held.job_id))))  # type: ignore[misc]
             held.is_marked = True

@@ -90,7 +90,7 @@ class Work(World):
         for held in over:
             worker.holds.remove(held)
         if gone:
-            assert self._renew(worker, gone, anew=True).held == [held.claim for held in gone]
+            assert self._renew(worker, gone, restore=True).held == [held.claim for held in gone]
         for held in gone:
             held.is_leased = True
 
@@ -142,7 +142,7 @@ class Work(World):
         if way == "turn":
             return self._turn(worker, [], free)
         if not self.redis.exists(keys.WAKE_UP):
-            self.run(worker.claimer.end_waiting())
+            self.run(worker.claimer.stop_waiting())
         return self.run(worker.claimer.wait_and_claim(free))
 
     def _claim_unheard_in(self, worker: Worker, free: int, way: str) -> None:
@@ -155,8 +155,8 @@ class Work(World):
         with mock.patch.object(scripts, "run_together", lose_the_answer), contextlib.suppress(RedisConnectionError):
             self._claim_in(worker, free, way)
 
-    def _renew(self, worker: Worker, those: Sequence[Held], *, anew: bool = False) -> Any:
-        return self.run(worker.leases.renew({"slots": SLOTS}, [held.claim for held in those], anew=anew))
+    def _renew(self, worker: Worker, those: Sequence[Held], *, restore: bool = False) -> Any:
+        return self.run(worker.leases.renew({"slots": SLOTS}, [held.claim for held in those], restore=restore))
 
     def _turn(self, worker: Worker, sayings: Sequence[OutgoingPart], free: int) -> ClaimResult:
         return self.run(worker.claimer.publish_and_claim(sayings, free))

@@ -12,7 +12,7 @@ import pytest
 from redis import Redis
 
 from fast_priority.broker import keys, scripts
-from fast_priority.broker.connection import Argument, connect
+from fast_priority.broker.connection import connect
 from fast_priority.broker.connection.redis_health import Ahead
 from fast_priority.broker.consumer import Claim, Consumer, OutgoingPart
 from fast_priority.broker.jobs import payload_of
@@ -239,18 +239,18 @@ async def test_another_redis(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
 async def test_recalled_for_good(rig: Rig, redis: Redis, redis_port: int) -> None:
     """A submit that arrives after it was found absent queues nothing, whenever it arrives."""
     client = connect({"host": "127.0.0.1", "port": redis_port})
-    recall: list[Argument] = [keys.JOB_PREFIX, keys.INBOX_TTL_SECONDS, b"marker", keys.TOMBSTONE_TTL_SECONDS, "late"]
-    for _ in range(2):  # also when it is asked again, because the answer was lost
-        *_, state = await scripts.RECALL.run(client, [keys.inbox("gateway-1")], recall)
+    recall = scripts.RecallCall(
+        inbox_key=keys.inbox("gateway-1"),
+        marker=b"marker",
+        ids=["late"],
+    )
+    for _ in range(2):  # the gateway asks again when the answer was lost
+        *_, state = await recall.run(client)
         assert state == b"absent"
 
     async def submit(job_id: str) -> bytes:
-        constants = rig.submitter._submits._template.constant_fields
-        settings: list[Argument] = [10, 100, 100, 64, 60, 15, 60]  # TTLs and limits, as in submit.lua
-        arguments = [keys.JOB_PREFIX, "gateway-1", *settings, len(constants), *constants]
-        one: list[Argument] = [job_id, "high", b"data", "now", "POST /", time.time() + 60, 0, 0]
-        touched = [*keys.LANES, keys.WAKE_UP, keys.gateway("gateway-1")]
-        *_, outcome = await scripts.SUBMIT.run(client, touched, [*arguments, *one])
+        request = scripts.SubmittedRequest(job_id, "high", b"data", "now", "POST /", time.time() + 60, 0, 0)
+        *_, outcome = await rig.submitter._submits._call([request]).run(client)
         return bytes(outcome)
 
     assert await submit("late") == b"late"

@@ -14,7 +14,7 @@ from fast_priority.broker.mailbox import Mailbox
 from fast_priority.protocol.frames import End, Frame, encode
 
 PATIENCE_SECONDS = 30
-INBOX, ASIDE = keys.inbox("reader"), keys.set_aside("reader")
+INBOX, ASIDE = keys.inbox("reader"), keys.processing_list("reader")
 
 
 class Reader:
@@ -60,7 +60,7 @@ async def test_in_order(redis: Redis, reader: Reader) -> None:
     put(redis, *names[900:])
     await reader.read_until("all are heard", lambda: len(reader.heard) == len(names))
     assert reader.heard == names
-    await reader.mailbox._look([("LTRIM", ASIDE, reader.mailbox._handed_over, -1)])
+    await reader.mailbox._look([("LTRIM", ASIDE, reader.mailbox._received, -1)])
     assert redis.keys("*") == []
 
 

@@ -73,7 +73,7 @@ class Rig:
     ) -> asyncio.Task[Outcome]:
         """Start a request that may be sent twice and return once it has been queued, even if it is claimed at once."""
         asking = self.ask(submitter, priority, payload, is_idempotent=True)
-        await until("the request is looked after", lambda: len(submitter._inbox._lookout) > 0)
+        await until("the request is looked after", lambda: len(submitter._inbox._detector) > 0)
         return asking
 
     async def start(self, submitter: Submitter, claimer: Consumer) -> tuple[asyncio.Task[Outcome], Claim]:

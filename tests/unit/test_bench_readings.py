@@ -91,7 +91,7 @@ def test_a_stage_is_the_median_over_requests() -> None:
 
 def test_a_script_is_known_by_its_digest() -> None:
     """What Redis writes down of a call names none of our scripts; the digest does."""
-    assert script_of([b"EVALSHA", scripts.CLAIM.digest.encode(), b"7"]) == "claim"
+    assert script_of([b"EVALSHA", scripts.ClaimCall.digest.encode(), b"7"]) == "claim"
     assert script_of([b"EVALSHA", b"0" * 40]) is None
     assert script_of([b"BLPOP", b"key", b"2"]) is None
 

@@ -16,8 +16,7 @@ from fast_priority.broker.producer.frame_outbox import FrameOutbox
 from fast_priority.broker.producer.heartbeat import Heartbeat
 from fast_priority.broker.producer.inbox import Inbox
 from fast_priority.broker.producer.streams import Permit, Say, Stream, upload
-from fast_priority.broker.producer.submit_outbox import Outcome as SubmitOutcome
-from fast_priority.broker.producer.submit_outbox import Submission, SubmitOutbox
+from fast_priority.broker.producer.submit_outbox import Submission, SubmitOutbox, SubmitOutcome
 from fast_priority.broker.producer.withdrawals import Withdrawals
 from fast_priority.errors import (
     BrokerUnavailable,

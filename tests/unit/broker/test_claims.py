@@ -272,7 +272,7 @@ async def test_waiting_ends_when_told(rig: Rig, claimer: Consumer) -> None:
     """A worker that shall take no more need not wait to the end."""
     waiting = asyncio.create_task(claimer.wait_and_claim(4))
     await asyncio.sleep(0)
-    await claimer.end_waiting()
+    await claimer.stop_waiting()
     async with asyncio.timeout(PATIENCE_SECONDS):
         assert (await waiting).claims == []
 
@@ -280,10 +280,10 @@ async def test_waiting_ends_when_told(rig: Rig, claimer: Consumer) -> None:
 async def test_a_lost_answer_is_asked_for_again(rig: Rig, submitter: Submitter, claimer: Consumer) -> None:
     """What was claimed without our hearing of it is claimed once more, in the way in which it was, and once only."""
     await rig.queue(submitter, Priority.LOW, b"work", is_idempotent=True)
-    claimer._by_waiting.unanswered = "lost"
-    claimer._with_turns.unanswered = "lost too"
+    claimer._ahead.unanswered = "lost"
+    claimer._direct.unanswered = "lost too"
     first = await claimer.wait_and_claim(1)
-    claimer._by_waiting.unanswered = "lost"
+    claimer._ahead.unanswered = "lost"
     again = await claimer.wait_and_claim(1)
     assert (payloads(again.claims), again.claims) == ([b"work"], first.claims)
     assert (await claimer.publish_and_claim([], 1)).claims == []

@@ -278,11 +278,11 @@ async def test_a_dead_workers_request_among_many(
     rig.redis.zadd(
         keys.started(lane), {"mine:execution": int(time.time()) + 1, "another:execution": int(time.time()) + 4}
     )
-    await unread._watch(unread._lookout.choose(everyone=False))
+    await unread._watch(unread._detector.choose(look_at_all=False))
     rig.redis.delete(keys.job("mine"), keys.started(lane))
     for _ in range(2):
         assert waits(answer)
-        await unread._watch(unread._lookout.choose(everyone=False))
+        await unread._watch(unread._detector.choose(look_at_all=False))
     assert await fails(answer)
 
 
@@ -324,7 +324,7 @@ async def test_few_ending_leases_are_few_in_however_many_calls(
         looked_after(unread, name)
     rig.redis.zadd(keys.started("low"), {"another:execution": int(time.time())})
     await unread._watch(names)
-    assert not unread._lookout.is_in_a_hurry
+    assert not unread._detector.is_urgent
 
 
 async def test_leases_of_a_wrong_type(rig: Rig, unread: Inbox) -> None:

@@ -36,7 +36,7 @@ async def use_everything(rig: Rig, claimer: Consumer, leases: Leases) -> None:
         await claimer.publish_and_claim([OutgoingPart(answered._replace(gateway_id=gone), HELLO)], 0)
         StockRq(rig.redis).refuse(refused, "not ours")
         await leases.renew({"birth": "now"}, started)
-        await claimer.end_waiting()
+        await claimer.stop_waiting()
         await stop_in_the_midst_of_reading(rig)
         over = await rig.queue(submitter, Priority.LOW)
         await rig.queue(submitter, Priority.LOW)

@@ -49,7 +49,7 @@ async def test_taken_out_anew(rig: Rig, submitter: Submitter, claimer: Consumer,
     """What a Redis that came back empty knows nothing of is leased again, and its job expires like any other."""
     _, claim = await rig.start(submitter, claimer)
     rig.redis.delete(keys.job(claim.job_id), keys.started(claim.queue_name))
-    assert (await leases.renew(RECORD, [claim], anew=True)).held == [claim]
+    assert (await leases.renew(RECORD, [claim], restore=True)).held == [claim]
     job = rig.redis.hgetall(keys.job(claim.job_id))
     assert (job[b"status"], job[b"worker_name"]) == (b"started", b"worker-1")
     assert 0 < rig.redis.pttl(keys.job(claim.job_id)) <= keys.LEASE_MILLISECONDS
@@ -60,8 +60,8 @@ async def test_over(rig: Rig, submitter: Submitter, claimer: Consumer, leases: L
     """A request that its gateway has given up is not leased again: the worker learns that it is over."""
     _, claim = await rig.start(submitter, claimer)
     rig.redis.delete(keys.job(claim.job_id))
-    rig.redis.set(keys.mark(claim.job_id), "1")
-    assert (await leases.renew(RECORD, [claim], anew=True)).over == [claim]
+    rig.redis.set(keys.cancelled(claim.job_id), "1")
+    assert (await leases.renew(RECORD, [claim], restore=True)).over == [claim]
     assert (rig.jobs(), rig.lease(claim)) == ([], None)
 
 

@@ -23,7 +23,7 @@ def numbers(count: int) -> list[str]:
 
 def look(lookout: LostRequestDetector, status: bytes = THERE, ending: tuple[str, ...] = ()) -> list[str]:
     """Look at those whose turn it is, all of which have this status, and give the ids."""
-    ids = lookout.choose(everyone=False)
+    ids = lookout.choose(look_at_all=False)
     lookout.note([(each, status) for each in ids], ending, 0)
     return ids
 
@@ -59,10 +59,10 @@ def test_the_lease_of_anothers_request_is_nothing() -> None:
 def test_a_missing_one_is_looked_at_again_at_once() -> None:
     """Whoever's job is missing once is in the next look, and it is made soon."""
     lookout = lookout_for(*numbers(2 * A_TURN))
-    first = lookout.choose(everyone=False)
+    first = lookout.choose(look_at_all=False)
     lookout.note([("3", GONE)], (), 0)
-    assert lookout.is_in_a_hurry
-    assert ("3" in first, "3" in lookout.choose(everyone=False)) == (True, True)
+    assert lookout.is_urgent
+    assert ("3" in first, "3" in lookout.choose(look_at_all=False)) == (True, True)
 
 
 def test_one_lost_has_all_looked_at() -> None:
@@ -71,7 +71,7 @@ def test_one_lost_has_all_looked_at() -> None:
     for _ in range(2):
         lost = lookout.note([("3", GONE)], (), 0)
     assert [request_id for request_id, error in lost if isinstance(error, RequestLost)] == ["3"]
-    assert lookout.is_in_a_hurry
+    assert lookout.is_urgent
     lookout.drop("3")
     assert len(look(lookout)) == 2 * A_TURN - 1
     assert len(look(lookout)) == A_TURN
@@ -81,15 +81,15 @@ def test_many_ending_leases_have_all_looked_at() -> None:
     """When so many leases end that not all are told of, the next look is at all, and is made soon."""
     lookout = lookout_for(*numbers(2 * A_TURN))
     look(lookout, ending=tuple(f"another's {number}" for number in range(1000)))
-    assert (lookout.is_in_a_hurry, look(lookout)) == (True, numbers(2 * A_TURN))
-    assert (lookout.is_in_a_hurry, len(look(lookout))) == (False, A_TURN)
+    assert (lookout.is_urgent, look(lookout)) == (True, numbers(2 * A_TURN))
+    assert (lookout.is_urgent, len(look(lookout))) == (False, A_TURN)
 
 
 def test_everyone() -> None:
     """When everybody may be lost, all are looked at, the oldest first, whoever is suspected already."""
     lookout = lookout_for(*numbers(2 * A_TURN))
     look(lookout, ending=("700",))
-    assert lookout.choose(everyone=True) == numbers(2 * A_TURN)
+    assert lookout.choose(look_at_all=True) == numbers(2 * A_TURN)
 
 
 @pytest.mark.parametrize("status", [b"canceled", b"stopped"])
@@ -105,5 +105,5 @@ def test_nothing_is_kept_of_what_is_dropped() -> None:
     look(lookout, GONE, ending=("999",))
     for request_id in numbers(2 * A_TURN):
         lookout.drop(request_id)
-    assert (look(lookout), len(lookout), lookout.is_in_a_hurry) == ([], 0, False)
+    assert (look(lookout), len(lookout), lookout.is_urgent) == ([], 0, False)
     assert lookout.note([("3", GONE)], ("999",), 0) == []

@@ -65,7 +65,7 @@ async def test_late_and_over(rig: Rig, submitter: Submitter, claimer: Consumer) 
     asking, claim = await rig.start(submitter, claimer)
     rig.redis.delete(keys.job(claim.job_id))
     asking.cancel()
-    await until("it is marked as over", lambda: bool(rig.redis.exists(keys.mark(claim.job_id))))
+    await until("it is marked as over", lambda: bool(rig.redis.exists(keys.cancelled(claim.job_id))))
     turn = await claimer.publish_and_claim([OutgoingPart(claim, HELLO)], 0)
     assert [dropped.claim for dropped in turn.dropped] == [claim]
     assert not rig.redis.exists(keys.inbox(submitter.gateway_id))
@@ -154,6 +154,6 @@ async def test_an_end_without_an_answer(rig: Rig, submitter: Submitter, claimer:
 async def test_a_head_that_is_over(rig: Rig, submitter: Submitter, claimer: Consumer) -> None:
     """A response that begins after its request was given up is dropped, and its worker is told."""
     _, claim = await rig.start(submitter, claimer)
-    rig.redis.set(keys.mark(claim.job_id), "1")
+    rig.redis.set(keys.cancelled(claim.job_id), "1")
     late = OutgoingPart(claim, Head(200, [], "worker-1"), is_last=False)
     assert (await claimer.publish_and_claim([late], 0)).dropped == [late]

@@ -23,17 +23,19 @@ from tests.unit.broker_rig import HELLO, PATIENCE_SECONDS, Rig, until
 
 
 class Held:
-    """A script whose runs do not reach Redis until they are let through."""
+    """The calls of a script, which do not reach Redis before `through` is set."""
 
-    def __init__(self, script: scripts.Script) -> None:
+    def __init__(self, call: type[scripts.ScriptCall], monkeypatch: pytest.MonkeyPatch) -> None:
         self.runs = 0
         self.through = asyncio.Event()
-        self._script = script
+        run = call.run
 
-    async def run(self, *arguments: Any) -> Any:
-        self.runs += 1
-        await self.through.wait()
-        return await self._script.run(*arguments)
+        async def held_run(call: scripts.ScriptCall, *arguments: Any) -> Any:
+            self.runs += 1
+            await self.through.wait()
+            return await run(call, *arguments)
+
+        monkeypatch.setattr(call, "run", held_run)
 
 
 async def let_others_run() -> None:
@@ -44,9 +46,7 @@ async def let_others_run() -> None:
 
 @pytest.fixture
 async def held_submits(monkeypatch: pytest.MonkeyPatch) -> Held:
-    held = Held(scripts.SUBMIT)
-    monkeypatch.setattr(scripts, "SUBMIT", held)
-    return held
+    return Held(scripts.SubmitCall, monkeypatch)
 
 
 @pytest.mark.parametrize("priority", list(Priority))
@@ -170,7 +170,7 @@ async def test_left_while_it_was_sent(rig: Rig, submitter: Submitter, held_submi
     held_submits.through.set()
     rig.ask(submitter, Priority.HIGH, b"later")
     await until("a later request is queued", lambda: rig.waiting(Priority.HIGH) == 1)
-    await until("it is taken back", lambda: not submitter._withdrawals._under_way)
+    await until("it is taken back", lambda: not submitter._withdrawals._running)
     assert rig.payloads(Priority.LOW) == []
 
 
@@ -186,8 +186,7 @@ async def test_waited_too_long(rig: Rig) -> None:
 
 async def test_started_as_its_ttl_ended(rig: Rig, claimer: Consumer, monkeypatch: pytest.MonkeyPatch) -> None:
     """A request that a worker started before it could be taken back is answered, however long after its TTL."""
-    held = Held(scripts.WITHDRAW)
-    monkeypatch.setattr(scripts, "WITHDRAW", held)
+    held = Held(scripts.WithdrawCall, monkeypatch)
     at_once = Settings.load().model_copy(update={"ttl": 0})
     async with Submitter(at_once) as submitter:
         asking, claim = await rig.start(submitter, claimer)
