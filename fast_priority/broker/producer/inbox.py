@@ -63,7 +63,7 @@ class Inbox:
         """Start the two tasks."""
         loops = [
             ("cannot read answers", self._mailbox.read_once),
-            ("cannot look after waiting requests", self._watch_once),
+            ("cannot check waiting requests", self._watch_once),
         ]
         self._tasks = [
             asyncio.create_task(
@@ -85,7 +85,7 @@ class Inbox:
         conversation = self._waiting[request_id] = Conversation()
         return conversation
 
-    def look_after(self, request_id: str) -> bool:
+    def watch(self, request_id: str) -> bool:
         """Note that the request is queued, so its job must exist from now on. Return whether it still waits."""
         if request_id not in self._waiting:
             return False

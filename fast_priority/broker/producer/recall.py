@@ -1,4 +1,4 @@
-"""The question to Redis what has become of submits whose answer was lost."""
+"""The question to Redis about submits whose answer was lost."""
 
 import time
 from collections.abc import Sequence

@@ -199,7 +199,7 @@ class Submitter:
         """Act on the outcome of a submit. The response may have come before it."""
         conversation = submission.conversation
         if outcome == "queued" or conversation.was_heard_of:  # a worker has it; only the answer to the submit was lost
-            if self._inbox.look_after(submission.job_id) and not conversation.was_heard_of:
+            if self._inbox.watch(submission.job_id) and not conversation.was_heard_of:
                 self._unclaimed.begin(conversation)
         else:
             conversation.fail(_not_queued(outcome, submission))

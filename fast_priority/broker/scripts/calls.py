@@ -51,7 +51,7 @@ class SubmitCall(ScriptCall, script="submit", needs=["this_server"]):
 
 @dataclass(kw_only=True, eq=False)
 class RecallCall(ScriptCall, script="recall", needs=["this_server"]):
-    """Return what has become of submits whose answer was lost."""
+    """Return the state of submits whose answer was lost."""
 
     inbox_key: Key
     marker: Text
@@ -157,7 +157,7 @@ class WithdrawCall(ScriptCall, script="withdraw"):
 
 @dataclass(kw_only=True, eq=False)
 class WatchCall(ScriptCall, script="watch", needs=["this_server"]):
-    """Look after the waiting requests of a gateway."""
+    """Check the waiting requests of a gateway."""
 
     inbox_key: Key
     processing_key: Key

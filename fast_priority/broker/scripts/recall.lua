@@ -1,4 +1,4 @@
--- Return what has become of submits whose answer was lost. A submit that is absent can never be queued later: a tombstone
+-- Return the state of submits whose answer was lost. A submit that is absent can never be queued later: a tombstone
 -- takes the place of its job until everything that is still on the way has arrived.
 --
 -- A worker pushes its reply on the inbox and removes the job in one step. So if a job is absent, its reply is in the inbox

@@ -1,4 +1,4 @@
--- Look after the waiting requests of a gateway: which jobs still exist, which leases end soon, are frames left to read?
+-- Check the waiting requests of a gateway: which jobs still exist, which leases end soon, are frames left to read?
 --
 -- Keys:      inbox_key: the gateway's inbox; processing_key: its processing list; started_keys
 -- Arguments: lanes, ids
