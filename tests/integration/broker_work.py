@@ -59,18 +59,18 @@ class Work(World):
         taking = None if unheard else self.take(free, is_sent_ahead=way == "wait")
         taken = unheard if taking is None else taking.taken
         if is_heard:
-            turn = self._claim_in(worker, free, way)
-            given = [payload_of(claim.data, 1024) for claim in turn.claims]
+            result = self._claim_in(worker, free, way)
+            given = [payload_of(claim.data, 1024) for claim in result.claims]
             assert given == [held.asker.label for held in taken], f"{given} were given by {way}"
             if taking is not None:
-                told = (turn.suspended, turn.work_is_left)
+                told = (result.suspended, result.work_is_left)
                 assert told == (self.suspended, taking.work_is_left), f"a claim by {way} told {told}"
-            for held, claim in zip(taken, turn.claims, strict=True):
+            for held, claim in zip(taken, result.claims, strict=True):
                 held.claim = claim
             worker.holds += taken
             worker.unheard[way] = []
             if taking is not None:
-                worker.looks_again = turn.suspended or turn.work_is_left or len(taken) == free
+                worker.looks_again = result.suspended or result.work_is_left or len(taken) == free
         else:
             self._claim_unheard_in(worker, free, way)
             worker.unheard[way] = taken
@@ -99,12 +99,12 @@ class Work(World):
 
     def say_head(self, worker: Worker, held: Held) -> None:
         saying = OutgoingPart(held.claim, Head(200, [], worker.name), is_last=False)
-        turn = self._turn(worker, [saying], 0)
+        result = self._turn(worker, [saying], 0)
         if held.is_marked:
-            assert turn.dropped == [saying], "what is marked as over was heard"
+            assert result.dropped == [saying], "what is marked as over was heard"
             worker.holds.remove(held)
             return
-        assert turn.dropped == [], "a head was dropped"
+        assert result.dropped == [], "a head was dropped"
         held.said = []
         if held.is_awaited:
             self.until("the response has begun", lambda: held.asker.read is not None)
@@ -131,9 +131,9 @@ class Work(World):
     def _say_last(self, worker: Worker, held: Held, part: Reply | End, body: bytes) -> None:
         is_awaited = held.is_awaited
         saying = OutgoingPart(held.claim, part)
-        turn = self._turn(worker, [saying], 0)
+        result = self._turn(worker, [saying], 0)
         worker.holds.remove(held)
-        assert turn.dropped == ([saying] if held.is_marked else []), "the wrong end was dropped"
+        assert result.dropped == ([saying] if held.is_marked else []), "the wrong end was dropped"
         if is_awaited:
             self.until("the request is answered", held.asker.task.done)
             assert held.asker.task.result() == body, "the answer is another's"

@@ -81,8 +81,8 @@ class Rig:
     async def start(self, submitter: Submitter, claimer: Consumer) -> tuple[asyncio.Task[Outcome], Claim]:
         """Let the submitter submit a request and the consumer claim it."""
         asking = await self.queue(submitter, Priority.HIGH)
-        turn = await claimer.publish_and_claim([], 1)
-        return asking, turn.claims[0]
+        result = await claimer.publish_and_claim([], 1)
+        return asking, result.claims[0]
 
     async def let_go(self) -> None:
         """Cancel the requests that are running."""

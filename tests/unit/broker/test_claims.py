@@ -18,8 +18,8 @@ async def test_high_before_low(rig: Rig, submitter: Submitter, claimer: Consumer
     """A high request is claimed before low ones that came earlier."""
     await rig.queue(submitter, Priority.LOW, b"low")
     await rig.queue(submitter, Priority.HIGH, b"high")
-    turn = await claimer.publish_and_claim([], 2)
-    assert payloads(turn.claims) == [b"high", b"low"]
+    result = await claimer.publish_and_claim([], 2)
+    assert payloads(result.claims) == [b"high", b"low"]
 
 
 async def test_low_only_when_no_high(rig: Rig, submitter: Submitter, claimer: Consumer) -> None:
@@ -47,16 +47,16 @@ async def test_no_more_than_free_slots(rig: Rig, submitter: Submitter, claimer: 
     for priority in Priority:
         for _ in range(2):
             await rig.queue(submitter, priority)
-    turn = await claimer.publish_and_claim([], free)
+    result = await claimer.publish_and_claim([], free)
     left = rig.waiting(Priority.HIGH) + rig.waiting(Priority.LOW)
-    assert (len(turn.claims), left) == (free, 4 - free)
+    assert (len(result.claims), left) == (free, 4 - free)
 
 
 async def test_no_slot(rig: Rig, submitter: Submitter, claimer: Consumer) -> None:
     """A worker without a free slot claims nothing."""
     await rig.queue(submitter, Priority.HIGH)
-    turn = await claimer.publish_and_claim([], 0)
-    assert (turn.claims, rig.waiting(Priority.HIGH)) == ([], 1)
+    result = await claimer.publish_and_claim([], 0)
+    assert (result.claims, rig.waiting(Priority.HIGH)) == ([], 1)
 
 
 async def test_nothing_to_claim(rig: Rig, claimer: Consumer) -> None:
@@ -69,8 +69,8 @@ async def test_claimed_once(rig: Rig, submitter: Submitter, claimer: Consumer) -
     for number in range(6):
         await rig.queue(submitter, Priority.LOW, b"%d" % number)
     others = [Consumer({}, f"worker-{number}") for number in (2, 3, 4)]
-    turns = await asyncio.gather(*(one.publish_and_claim([], 2) for one in (claimer, *others)))
-    assert sorted(payloads([claim for turn in turns for claim in turn.claims])) == [b"%d" % n for n in range(6)]
+    results = await asyncio.gather(*(one.publish_and_claim([], 2) for one in (claimer, *others)))
+    assert sorted(payloads([claim for result in results for claim in result.claims])) == [b"%d" % n for n in range(6)]
     for other in others:
         await other.close()
 
@@ -134,8 +134,8 @@ async def test_withdrawn_is_skipped(rig: Rig, submitter: Submitter, claimer: Con
     await rig.queue(submitter, Priority.HIGH, b"gone")
     await rig.queue(submitter, Priority.HIGH, b"there")
     rig.redis.delete(keys.job(rig.ids(Priority.HIGH)[0]))
-    turn = await claimer.publish_and_claim([], 1)
-    assert (payloads(turn.claims), rig.waiting(Priority.HIGH)) == ([b"there"], 0)
+    result = await claimer.publish_and_claim([], 1)
+    assert (payloads(result.claims), rig.waiting(Priority.HIGH)) == ([b"there"], 0)
 
 
 async def test_cancelled_by_rq_is_skipped(rig: Rig, submitter: Submitter, claimer: Consumer) -> None:
@@ -153,8 +153,8 @@ async def test_gone_gateway_is_skipped(rig: Rig, submitter: Submitter, claimer: 
         (orphan,) = rig.ids(Priority.LOW)
         await rig.queue(submitter, Priority.LOW, b"of the live one")
         rig.redis.delete(keys.gateway(dead.gateway_id))
-        turn = await claimer.publish_and_claim([], 1)
-        assert payloads(turn.claims) == [b"of the live one"]
+        result = await claimer.publish_and_claim([], 1)
+        assert payloads(result.claims) == [b"of the live one"]
         assert not rig.redis.exists(keys.job(orphan))
         await rig.let_go()
 
@@ -200,8 +200,8 @@ async def test_suspended(rig: Rig, submitter: Submitter, claimer: Consumer) -> N
     """After `rq suspend` nothing is claimed, and the result says why."""
     await rig.queue(submitter, Priority.HIGH)
     rig.redis.set(keys.SUSPENDED, "1")
-    turn = await claimer.publish_and_claim([], 1)
-    assert (turn.claims, turn.suspended, rig.waiting(Priority.HIGH)) == ([], True, 1)
+    result = await claimer.publish_and_claim([], 1)
+    assert (result.claims, result.suspended, rig.waiting(Priority.HIGH)) == ([], True, 1)
 
 
 async def test_resumed(rig: Rig, submitter: Submitter, claimer: Consumer) -> None:
@@ -210,8 +210,8 @@ async def test_resumed(rig: Rig, submitter: Submitter, claimer: Consumer) -> Non
     rig.redis.set(keys.SUSPENDED, "1")
     await claimer.publish_and_claim([], 1)
     rig.redis.delete(keys.SUSPENDED)
-    turn = await claimer.publish_and_claim([], 1)
-    assert (len(turn.claims), turn.suspended) == (1, False)
+    result = await claimer.publish_and_claim([], 1)
+    assert (len(result.claims), result.suspended) == (1, False)
 
 
 async def test_submit_leaves_a_token(rig: Rig, submitter: Submitter) -> None:
@@ -235,8 +235,8 @@ async def test_a_submit_wakes_a_waiting_worker(rig: Rig, submitter: Submitter, c
     await asyncio.sleep(0)
     submitted = await rig.ask_idempotently(submitter, Priority.LOW, b"work")
     async with asyncio.timeout(PATIENCE_SECONDS):
-        turn = await waiting
-    assert (payloads(turn.claims), submitted.done(), rig.waiting(Priority.LOW)) == ([b"work"], False, 0)
+        result = await waiting
+    assert (payloads(result.claims), submitted.done(), rig.waiting(Priority.LOW)) == ([b"work"], False, 0)
 
 
 async def test_waiting_ends_without_work(rig: Rig, claimer: Consumer, monkeypatch: pytest.MonkeyPatch) -> None:

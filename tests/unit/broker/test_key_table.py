@@ -29,8 +29,8 @@ async def use_everything(rig: Rig, claimer: Consumer, leases: Leases) -> None:
     async with Submitter(Settings.load()) as submitter:
         for priority in (*Priority, *Priority, Priority.LOW):
             await rig.queue(submitter, priority)
-        turn = await claimer.publish_and_claim([], 4)
-        answered, refused, *started = turn.claims
+        result = await claimer.publish_and_claim([], 4)
+        answered, refused, *started = result.claims
         gone = "a gateway that stopped reading"
         rig.redis.set(f"rq:fast-priority:gateway:{gone}", "1", ex=15)
         await claimer.publish_and_claim([OutgoingPart(answered._replace(gateway_id=gone), HELLO)], 0)

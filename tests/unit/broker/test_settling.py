@@ -19,9 +19,9 @@ from tests.unit.broker_rig import HELLO, PATIENCE_SECONDS, Rig, until
 async def test_settled(rig: Rig, submitter: Submitter, claimer: Consumer, outcome: Reply) -> None:
     """The gateway that asked receives the response with which the worker settles the request."""
     asking, claim = await rig.start(submitter, claimer)
-    turn = await claimer.publish_and_claim([OutgoingPart(claim, outcome)], 0)
+    result = await claimer.publish_and_claim([OutgoingPart(claim, outcome)], 0)
     async with asyncio.timeout(PATIENCE_SECONDS):
-        assert (await asking, turn.dropped) == (outcome, [])
+        assert (await asking, result.dropped) == (outcome, [])
 
 
 async def test_settled_with_a_failure(rig: Rig, submitter: Submitter, claimer: Consumer) -> None:
@@ -66,8 +66,8 @@ async def test_after_a_cancel(rig: Rig, submitter: Submitter, claimer: Consumer)
     rig.redis.delete(keys.job(claim.job_id))
     asking.cancel()
     await until("it is marked as cancelled", lambda: bool(rig.redis.exists(keys.cancelled(claim.job_id))))
-    turn = await claimer.publish_and_claim([OutgoingPart(claim, HELLO)], 0)
-    assert [dropped.claim for dropped in turn.dropped] == [claim]
+    result = await claimer.publish_and_claim([OutgoingPart(claim, HELLO)], 0)
+    assert [dropped.claim for dropped in result.dropped] == [claim]
     assert not rig.redis.exists(keys.inbox(submitter.gateway_id))
     assert rig.lease(claim) is None
 
@@ -75,8 +75,8 @@ async def test_after_a_cancel(rig: Rig, submitter: Submitter, claimer: Consumer)
 async def test_settlement_of_another_execution(rig: Rig, submitter: Submitter, claimer: Consumer) -> None:
     """The response of an execution that does not hold the job is dropped, and the job stays."""
     asking, claim = await rig.start(submitter, claimer)
-    turn = await claimer.publish_and_claim([OutgoingPart(claim._replace(execution_id="other"), HELLO)], 0)
-    assert len(turn.dropped) == 1
+    result = await claimer.publish_and_claim([OutgoingPart(claim._replace(execution_id="other"), HELLO)], 0)
+    assert len(result.dropped) == 1
     assert rig.redis.exists(keys.job(claim.job_id))
     assert not asking.done()
 
@@ -85,8 +85,8 @@ async def test_settle_and_claim(rig: Rig, submitter: Submitter, claimer: Consume
     """One round trip settles what ended and claims what waits."""
     asking, claim = await rig.start(submitter, claimer)
     await rig.queue(submitter, Priority.LOW)
-    turn = await claimer.publish_and_claim([OutgoingPart(claim, HELLO)], 1)
-    assert (len(turn.claims), turn.dropped) == (1, [])
+    result = await claimer.publish_and_claim([OutgoingPart(claim, HELLO)], 1)
+    assert (len(result.claims), result.dropped) == (1, [])
     await until("the settled one is answered", asking.done)
 
 
@@ -95,8 +95,8 @@ async def test_redis_forgot_the_scripts(rig: Rig, submitter: Submitter, claimer:
     asking, claim = await rig.start(submitter, claimer)
     await rig.queue(submitter, Priority.LOW)
     rig.redis.script_flush()
-    turn = await claimer.publish_and_claim([OutgoingPart(claim, HELLO)], 1)
-    assert (len(turn.claims), turn.dropped) == (1, [])
+    result = await claimer.publish_and_claim([OutgoingPart(claim, HELLO)], 1)
+    assert (len(result.claims), result.dropped) == (1, [])
     await until("the settled one is answered", asking.done)
 
 
@@ -122,8 +122,8 @@ async def test_answer_of_a_stock_worker_without_a_gateway(rig: Rig) -> None:
 
 async def test_job_of_no_gateway(rig: Rig, claimer: Consumer) -> None:
     """The settlement of a job that no gateway made publishes nothing."""
-    turn = await claimer.publish_and_claim([OutgoingPart(made_by_hand(""), HELLO)], 0)
-    assert (len(turn.dropped), rig.all_keys()) == (1, [])
+    result = await claimer.publish_and_claim([OutgoingPart(made_by_hand(""), HELLO)], 0)
+    assert (len(result.dropped), rig.all_keys()) == (1, [])
 
 
 async def test_a_streamed_answer(rig: Rig, submitter: Submitter, claimer: Consumer) -> None:
@@ -146,8 +146,8 @@ async def test_a_streamed_answer(rig: Rig, submitter: Submitter, claimer: Consum
 async def test_an_end_without_an_answer(rig: Rig, submitter: Submitter, claimer: Consumer) -> None:
     """The end of a request whose client has left removes job and lease, and publishes nothing."""
     _, claim = await rig.start(submitter, claimer)
-    turn = await claimer.publish_and_claim([OutgoingPart(claim, None)], 0)
-    assert (turn.dropped, rig.jobs(), rig.lease(claim)) == ([], [], None)
+    result = await claimer.publish_and_claim([OutgoingPart(claim, None)], 0)
+    assert (result.dropped, rig.jobs(), rig.lease(claim)) == ([], [], None)
     assert not rig.redis.exists(keys.inbox(submitter.gateway_id))
 
 
