@@ -14,8 +14,7 @@ from typing import Any
 
 from fastapi import Request, Response
 
-from fast_priority.broker.forecast import Forecast
-from fast_priority.broker.monitor import Observer
+from fast_priority.broker.monitor import QueueMonitor
 from fast_priority.broker.producer import Submitter
 from fast_priority.errors import ConfigurationError, GatewayError, GatewayNotReady
 from fast_priority.events import Events
@@ -80,10 +79,9 @@ def create_app(settings: Settings) -> GatewayApp:
 async def _service(settings: Settings, policy: TargetPolicy, events: Events) -> AsyncIterator[Service]:
     # Where no lifespan runs, a cancellation ends it all.
     async with (
-        Observer(settings) as observer,
         Target(policy) as target,
         Submitter(settings) as submitter,
-        Forecast(settings) as forecast,
+        QueueMonitor(settings) as monitor,
     ):
         gateway = Gateway(
             settings.rules,
@@ -91,13 +89,13 @@ async def _service(settings: Settings, policy: TargetPolicy, events: Events) -> 
             submitter,
             target,
             settings.frames_in_flight,
-            forecast.retry_after_seconds,
+            monitor.retry_after_seconds,
             settings.client_timeout,
             submitter.deployment,
             WebSocketProxy(policy, settings.max_tunnels, settings.client_timeout) if settings.websockets else None,
             events,
         )
-        yield Service(gateway, forecast, HealthChecks(policy.base_url, observer))
+        yield Service(gateway, monitor, HealthChecks(policy.base_url, monitor))
 
 
 def _description(doc_path: str) -> str:

@@ -7,7 +7,7 @@ from fastapi import APIRouter, FastAPI
 from starlette.routing import BaseRoute
 from starlette.types import Receive, Scope, Send
 
-from fast_priority.broker.forecast import Forecast
+from fast_priority.broker.monitor import QueueMonitor
 from fast_priority.errors import GatewayNotReady, MalformedRequest
 from fast_priority.events import Events, Received, publish, publish_error
 from fast_priority.gateway.embedding import Messages, is_direct, method_of_route, relayed, scope_below
@@ -25,7 +25,7 @@ class Service(NamedTuple):
     """The gateway that runs on one event loop, and what it needs."""
 
     gateway: Gateway
-    forecast: Forecast
+    monitor: QueueMonitor
     checks: HealthChecks
 
 
@@ -60,7 +60,7 @@ class GatewayApp(FastAPI):
     def retry_after_seconds(self) -> int:
         """Return the seconds after which a client whose connection was refused should come back."""
         service = self.services.here()
-        return service.forecast.retry_after_seconds() if service else 1
+        return service.monitor.retry_after_seconds() if service else 1
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request, or run the lifespan."""

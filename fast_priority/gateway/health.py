@@ -5,10 +5,11 @@ from typing import Literal
 
 from pydantic import BaseModel, Field
 
-from fast_priority.broker.monitor import Observer, QueueView
+from fast_priority.broker.monitor import QueueMonitor, QueueView
 from fast_priority.scheduling.priority import Priority
 from fast_priority.target import is_reachable
 
+_MAX_AGE_SECONDS = 0.1  # many checks at the same time share one look at Redis
 _WITHIN_SECONDS = 1.5  # for each of two checks at the same time, so that a health endpoint answers within 2 s
 
 
@@ -48,9 +49,9 @@ class Readiness(BaseModel):
 class HealthChecks:
     """Answers the health endpoints."""
 
-    def __init__(self, target_base_url: str, observer: Observer) -> None:
+    def __init__(self, target_base_url: str, monitor: QueueMonitor) -> None:
         self._target_base_url = target_base_url
-        self._observer = observer
+        self._monitor = monitor
 
     async def health(self) -> Health:
         """Check target and Redis at the same time, and return what was found."""
@@ -82,6 +83,6 @@ class HealthChecks:
     async def _look(self) -> QueueView | None:
         try:
             async with asyncio.timeout(_WITHIN_SECONDS):
-                return await self._observer.look()
+                return await self._monitor.view(_MAX_AGE_SECONDS)
         except TimeoutError:
             return None

@@ -5,6 +5,7 @@ from typing import Any
 
 from pydantic import AliasChoices, BaseModel, Field, field_validator
 
+from fast_priority.scheduling.priority import Priority
 from fast_priority.scheduling.rules import Listing, PathCase, Rules
 from fast_priority.settings.environment import PATH_LISTS, variables_of
 from fast_priority.settings.field import SWITCH, TextList, count, setting, split
@@ -116,6 +117,11 @@ class QueueSettings(BaseModel):
             ignore_outer_slashes=self.normalize_paths,
             case=self.path_case,
         )
+
+    def max_queued(self, priority: Priority) -> int:
+        """Return the most requests that may wait on the queue of this priority."""
+        limit: int = getattr(self, f"max_queued_{priority.value}")
+        return limit
 
 
 def _whole_number(text: str | None) -> int | None:

@@ -35,7 +35,7 @@ class LeaseRenewer:
         await self._leases.close()
 
     async def _renew(self, claims: Sequence[Claim], *, anew: bool = False) -> None:
-        renewal = await self._leases.renew(self._record(), claims, anew=anew)
+        renewal = await self._leases.renew(self._record(), claims, restore=anew)
         for carried in self._those_in_flight(renewal.held):
             carried.prolong(renewal.since)
         for carried in self._those_in_flight(renewal.over):

@@ -58,7 +58,7 @@ class WorkerLoop:
         self._in_flight = InFlight(self._line_for)
         self._carrier = Dispatcher(name, settings, stock_rq, self._in_flight, say=self._say, freed=self._note_freed)
         self._leases = LeaseRenewer(name, options, self._in_flight, self._record_now)
-        self._mailbox = Mailbox(name, options, self._in_flight.hear, expects_much=lambda: len(self._in_flight) > 0)
+        self._mailbox = Mailbox(name, options, self._in_flight.hear, expects_many=lambda: len(self._in_flight) > 0)
         self._to_say: list[OutgoingPart] = []
         self._kept_slots = 0  # for what waiting for work brings
         self._work_may_wait = True
@@ -106,7 +106,7 @@ class WorkerLoop:
     @property
     def _free_slots(self) -> int:
         # A claim whose answer was lost is asked again even now: what it has started would be lost.
-        takes_no_more = self._draining and not self._claimer.awaits_a_claim
+        takes_no_more = self._draining and not self._claimer.has_unanswered_claim
         return 0 if takes_no_more else self._slots - len(self._in_flight) - self._kept_slots
 
     async def _fill_slots(self) -> None:
@@ -159,19 +159,19 @@ class WorkerLoop:
         for saying in turn.dropped:
             self._note_dropped(saying)
         for saying in sayings:
-            if saying.said is not None and not saying.said.done() and saying not in turn.unsaid:
-                saying.said.set_result(None)
+            if saying.published is not None and not saying.published.done() and saying not in turn.unsent:
+                saying.published.set_result(None)
         self.served += sum(saying.is_last for saying in sayings) - sum(saying.is_last for saying in turn.dropped)
         if free:
             await self._start_all(turn, free)
-        if turn.unsaid:
-            self._full.failure(f"{len(turn.unsaid)} pieces of bodies wait for it")
-            self._to_say = [*turn.unsaid, *self._to_say]
+        if turn.unsent:
+            self._full.failure(f"{len(turn.unsent)} pieces of bodies wait for it")
+            self._to_say = [*turn.unsent, *self._to_say]
             await asyncio.sleep(_RETRY_SECONDS)
 
     async def _start_all(self, turn: ClaimResult, asked_for: int) -> None:
         for claim in turn.claims:
-            self._carrier.start(claim, turn.asked)
+            self._carrier.start(claim, turn.leased_since)
         self._more_was_there = turn.work_is_left or len(turn.claims) == asked_for
         if self._more_was_there:
             self._work_may_wait = True
@@ -200,7 +200,7 @@ class WorkerLoop:
             unsaid, self._to_say = self._to_say, []
             for saying in unsaid:
                 self._give_up_unless_last(saying)
-            self._claimer.give_claims_up()
+            self._claimer.abandon_claims()
         await asyncio.sleep(_RETRY_SECONDS)
 
     async def _sit_out_suspension(self) -> None:
@@ -215,7 +215,7 @@ class WorkerLoop:
         async def say(part: Part) -> None:
             # What comes from the target until it has been said goes into the next chunk: the busier, the larger.
             said = asyncio.get_running_loop().create_future()
-            self._say(OutgoingPart(claim, part, is_last=False, said=said))
+            self._say(OutgoingPart(claim, part, is_last=False, published=said))
             await said
 
         return GatewayChannel(self._name, say)
@@ -243,7 +243,7 @@ class WorkerLoop:
             turn = await self._claimer.wait_and_claim(self._kept_slots)
         except CONNECTION_ERRORS:
             if self._draining_since and time.monotonic() - self._draining_since > keys.LEASE_SECONDS:
-                self._claimer.give_claims_up()
+                self._claimer.abandon_claims()
                 self._stop_keeping_slots()
             raise
         kept = self._stop_keeping_slots()
@@ -272,7 +272,7 @@ class WorkerLoop:
 
     async def _end_waiting(self) -> None:
         with contextlib.suppress(*CONNECTION_ERRORS):  # it ends by itself within 2 s
-            await self._claimer.end_waiting()
+            await self._claimer.stop_waiting()
 
 
 async def _let_more_come() -> None:

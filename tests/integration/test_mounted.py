@@ -121,7 +121,7 @@ def test_rules_see_no_prefix(behind: Behind, way: Prefixed) -> None:
         try:
             assert client.get(f"{asked}/direct").status_code == 200
             waiting = [threads.submit(client.get, f"{asked}{path}") for path in ("/low/x", "/queued")]
-            wait_until("one of each waits", lambda: [redis.llen(lane) for lane in keys.LANES] == [1, 1])
+            wait_until("one of each waits", lambda: [redis.llen(lane) for lane in keys.LANES.queues] == [1, 1])
         finally:
             redis.delete(keys.SUSPENDED)
         assert [one.result().status_code for one in waiting] == [200, 200]

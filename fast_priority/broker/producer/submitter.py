@@ -1,4 +1,4 @@
-"""The gateway's side of the queues: submit a request, receive its answer, take it back."""
+"""The gateway's side of the queues: it submits requests, receives their responses and takes requests back."""
 
 import asyncio
 import logging
@@ -15,9 +15,8 @@ from fast_priority.broker.jobs import new_job_id
 from fast_priority.broker.producer.frame_outbox import FrameOutbox
 from fast_priority.broker.producer.heartbeat import Heartbeat
 from fast_priority.broker.producer.inbox import Inbox
-from fast_priority.broker.producer.streams import Permit, Say, Stream, upload
-from fast_priority.broker.producer.submit_outbox import Outcome as SubmitOutcome
-from fast_priority.broker.producer.submit_outbox import Submission, SubmitOutbox
+from fast_priority.broker.producer.streams import Permit, Publish, Stream, upload
+from fast_priority.broker.producer.submit_outbox import Submission, SubmitOutbox, SubmitOutcome
 from fast_priority.broker.producer.withdrawals import Withdrawals
 from fast_priority.errors import (
     BrokerUnavailable,
@@ -45,32 +44,32 @@ logger = logging.getLogger(__name__)
 _SIGN_OF_LIFE_AGAIN_SECONDS = 0.5
 
 _NOTHING_TO_TAKE_BACK = (QueueFull, WaitedTooLong)
-"""After these, nothing of the request is left anywhere."""
+"""After these errors nothing of the request is left in Redis."""
 
 Attempt = Literal[1, 2]
 """Which attempt at a request it is."""
 
 Outcome = Reply | Stream | Permit
-"""What comes of a request: a whole response, one that is under way, or the slot that the call has asked for."""
+"""The result of a request: a whole response, a response whose body follows, or the permit that the call asked for."""
 
 
 class Submitter:
-    """One gateway process at the queues.
+    """One gateway process at the queues. Use it as an async context manager.
 
-    `ask` is all there is to it: it submits a request and returns the answer. Submits of one event-loop turn share a
-    round trip, and so do withdrawals and what is sent to workers. Use it as an async context manager.
+    `ask` submits a request and returns its response. Submits of one event-loop turn share a round trip. So do
+    withdrawals, and so do frames for workers.
     """
 
     def __init__(self, settings: Settings) -> None:
         options = redis_options(settings)
         self.gateway_id = uuid4().hex
         self.deployment = Deployment()
-        """The name of all gateways on this Redis, once that is known."""
+        """The name that all gateways on this Redis share, once it is known."""
         self._settings = settings
         self._redis = connect(options)
         self.is_closing = False
         """Whether it queues no more requests."""
-        self._untaken: TimeoutQueue[Conversation] = TimeoutQueue(settings.ttl, Conversation.stir)
+        self._unclaimed: TimeoutQueue[Conversation] = TimeoutQueue(settings.ttl, Conversation.stir)
         health = RedisHealth()
         self._inbox = Inbox(self.gateway_id, options, settings.poll_interval, health, self._end_unknown)
         self._submits = SubmitOutbox(options, settings, self.gateway_id, health, self._inbox, self._note_submitted)
@@ -83,7 +82,7 @@ class Submitter:
         self._inbox.open()
         self._beating = asyncio.create_task(
             keep_doing(
-                "cannot show Redis that this gateway lives",
+                "cannot renew the sign of life of this gateway",
                 self._heartbeat.beat_once,
                 expected=CONNECTION_ERRORS,
                 again_seconds=_SIGN_OF_LIFE_AGAIN_SECONDS,
@@ -96,12 +95,12 @@ class Submitter:
         self.is_closing = True
         if self._beating is not None:
             await end_all([self._beating])
-        self._untaken.close()
+        self._unclaimed.close()
         await self._submits.close()
         await self._frames.close()
         await self._withdrawals.close()
         await self._inbox.close()
-        with suppress(*CONNECTION_ERRORS):  # it expires by itself
+        with suppress(*CONNECTION_ERRORS):  # it also expires
             await self._redis.delete(keys.gateway(self.gateway_id))
         await self._redis.aclose()
 
@@ -138,7 +137,7 @@ class Submitter:
             except NotQueued:
                 if self.is_closing or not submission.is_timely:
                     raise
-            # Under another id: should the first still arrive, it is taken for what it is.
+            # A new id, so that a late submit of the first is not taken for the second.
             job_id = new_job_id()
             submission.rename(job_id, self._inbox.expect(job_id))
 
@@ -150,13 +149,13 @@ class Submitter:
         self._submits.put(submission)
         uploading = None
         if body is not None:
-            uploading = asyncio.create_task(upload(body, conversation, self._say_to(submission)))
+            uploading = asyncio.create_task(upload(body, conversation, self._publisher(submission)))
         close = partial(self._close, submission, uploading)
         try:
             first = await self._first_part(submission, uploads=body is not None)
             if isinstance(first, Head):
-                say, uploads = self._say_to(submission), body is not None
-                return Stream(first, conversation, self._settings, say, close, uploads=uploads)
+                publish, uploads = self._publisher(submission), body is not None
+                return Stream(first, conversation, self._settings, publish, close, uploads=uploads)
             if isinstance(first, Go):
                 return self._permit(conversation, close)
         except BaseException as error:
@@ -169,18 +168,18 @@ class Submitter:
 
     def _close(self, submission: Submission, uploading: asyncio.Task[None] | None, has_ended: bool) -> None:
         self._inbox.forget(submission.job_id)
-        self._untaken.end(submission.conversation)
+        self._unclaimed.end(submission.conversation)
         if uploading is not None:
             uploading.cancel()
         if not self._submits.take_back(submission) and not has_ended and submission.sent is not None:
             self._withdrawals.begin(submission.job_id, submission.priority, submission.sent)
 
     def _note_submitted(self, submission: Submission, outcome: SubmitOutcome) -> None:
-        """Take the outcome of a submit. No client waits for that by itself: its answer may come first."""
+        """Act on the outcome of a submit. The response may have come before it."""
         conversation = submission.conversation
-        if outcome == "queued" or conversation.was_heard_of:  # a worker has it: only the answer to the submit was lost
-            if self._inbox.look_after(submission.job_id) and not conversation.was_heard_of:
-                self._untaken.begin(conversation)
+        if outcome == "queued" or conversation.was_heard_of:  # a worker has it; only the answer to the submit was lost
+            if self._inbox.watch(submission.job_id) and not conversation.was_heard_of:
+                self._unclaimed.begin(conversation)
         else:
             conversation.fail(_not_queued(outcome, submission))
 
@@ -195,7 +194,7 @@ class Submitter:
 
     async def _first_part(self, submission: Submission, *, uploads: bool) -> Reply | Failure | Head | Go:
         conversation = submission.conversation
-        await conversation.news()  # or its TTL is over
+        await conversation.news()  # or until its TTL is over
         if not conversation.has_news:
             await self._wait_for_news(submission, uploads=uploads)
         first = conversation.take()
@@ -209,8 +208,9 @@ class Submitter:
             if await self._withdrawals.withdraw_unstarted(submission.job_id, submission.priority):
                 raise WaitedTooLong(f"no worker took the request within {self._settings.ttl} s")
             conversation.progress()
-        # A worker has it, and answers within the target's timeout or loses its lease. This bound is for neither. While
-        # a body goes up, the client may be slow to send it, and the target to take it, without a word of the worker.
+        # A worker has it. It answers within the target's timeout, or loses its lease; this limit is for a worker that
+        # does neither. During an upload the worker may publish nothing while the client sends, or the target takes, the
+        # body slowly.
         taking_seconds = self._settings.frames_in_flight * MOST_CHUNK_BYTES / SLOWEST_BYTES_PER_SECOND
         uploading_seconds = self._settings.client_timeout + taking_seconds if uploads else 0
         most_silence_seconds = self._settings.timeout + GRACE_SECONDS + uploading_seconds
@@ -219,14 +219,14 @@ class Submitter:
             patience_seconds = most_silence_seconds - silent_seconds
             if patience_seconds <= 0:
                 raise TargetTimeout("no answer came from the worker")
-            await _at_most(patience_seconds, conversation.news())
+            await _within(patience_seconds, conversation.news())
 
-    def _say_to(self, submission: Submission) -> Say:
+    def _publisher(self, submission: Submission) -> Publish:
         return partial(self._frames.publish, submission.job_id, submission.conversation)
 
 
 def _not_queued(outcome: SubmitOutcome, submission: Submission) -> GatewayError:
-    """Return the error for a request that was not queued, or of which it is not known whether it was."""
+    """Return the error for a request that was not queued, or that may or may not be queued."""
     match outcome:
         case "full":
             return QueueFull(f"the {submission.priority} queue is full")
@@ -242,7 +242,7 @@ def _not_queued(outcome: SubmitOutcome, submission: Submission) -> GatewayError:
             return BrokerUnavailable("Redis does not answer, so the request cannot be queued")
 
 
-async def _at_most(seconds: float, happening: Coroutine[Any, Any, None]) -> None:
+async def _within(seconds: float, waiting: Coroutine[Any, Any, None]) -> None:
     with suppress(TimeoutError):
         async with Timeout(seconds):
-            await happening
+            await waiting

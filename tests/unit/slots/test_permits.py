@@ -167,7 +167,7 @@ async def test_a_permit_that_is_closed(rig: Rig, submitter: Submitter, claimer: 
     for _ in range(2):
         permit.close()
     await until("the Cancel is sent", lambda: mailbox_of_worker(rig) == [Frame(claim.job_id, Cancel())])
-    await until("no more is sent", lambda: not submitter._withdrawals._under_way)
+    await until("no more is sent", lambda: not submitter._withdrawals._running)
     assert len(mailbox_of_worker(rig)) == 1
     await claimer.publish_and_claim([OutgoingPart(claim, None)], 0)
     assert rig.jobs() == []
@@ -293,7 +293,7 @@ async def test_many_unknown_permits(rig: Rig, submitter: Submitter) -> None:
     """However many are named, only so many are dealt with at once."""
     for number in range(5000):
         submitter._end_unknown(str(number))
-    assert len(submitter._withdrawals._under_way) <= 1000
+    assert len(submitter._withdrawals._running) <= 1000
 
 
 async def test_a_gateway_that_was_frozen(rig: Rig, submitter: Submitter, claimer: Consumer) -> None:
