@@ -15,6 +15,10 @@ class ConfigurationError(Exception):
     """The program cannot run as configured; its text is one line that names the setting and the mend."""
 
 
+class ClientLeft(Exception):
+    """The client has closed its connection, so no response can be sent."""
+
+
 class GatewayError(Exception):
     """Something failed that should not; the root of all errors that one request can meet.
 

@@ -8,13 +8,13 @@ from email.utils import formatdate
 from functools import partial
 from typing import Any, NamedTuple, Protocol
 
+from starlette.types import Receive, Scope, Send
+
 from fast_priority.broker.producer import Permit
-from fast_priority.errors import GatewayError, GatewayNotReady, RequestLost, without_traces
+from fast_priority.errors import ClientLeft, GatewayError, GatewayNotReady, RequestLost, without_traces
 from fast_priority.gateway.request_body import RequestBody
 from fast_priority.gateway.response import ClientResponse, Response
 from fast_priority.gateway.websockets import Handshake, WebSocketProxy
-from fast_priority.http.asgi import ClientLeft, Receive, Scope, Send
-from fast_priority.http.client_patience import ClientTimeout
 from fast_priority.http.deployment import Deployment
 from fast_priority.http.fields import (
     check_request_framing,
@@ -24,6 +24,7 @@ from fast_priority.http.fields import (
     without_websocket_fields,
 )
 from fast_priority.http.forwarding import hop_of, onward_request_fields
+from fast_priority.http.limits import LEAST_BYTES_PER_SECOND
 from fast_priority.http.max_forwards import answer_as_last, counted_down, ends_here
 from fast_priority.http.memo import memoized
 from fast_priority.http.message import Bytes, Fields, Reply, Request
@@ -34,6 +35,7 @@ from fast_priority.scheduling.priority import Priority
 from fast_priority.scheduling.rules import HANDSHAKE, Rules
 from fast_priority.server import Leaving, connection_of
 from fast_priority.support.outage_log import OutageLog
+from fast_priority.support.rate_timeout import RateTimeout
 from fast_priority.target import Body, Target
 
 logger = logging.getLogger(__name__)
@@ -145,7 +147,7 @@ class Gateway:
             head.declared_bytes,
             receive,
             self._target.policy.max_body_bytes,
-            ClientTimeout(self._client_timeout_seconds),
+            RateTimeout(self._client_timeout_seconds, LEAST_BYTES_PER_SECOND),
             connection,
             comes_when_asked_for=head.expects_continue,
         )

@@ -5,12 +5,13 @@ import math
 from collections.abc import AsyncIterator
 from time import monotonic
 
-from fast_priority.errors import MalformedRequest, RequestBodyTooLarge, RequestTimeout
-from fast_priority.http.asgi import ClientLeft, Message, Receive
-from fast_priority.http.client_patience import ClientTimeout
+from starlette.types import Message, Receive
+
+from fast_priority.errors import ClientLeft, MalformedRequest, RequestBodyTooLarge, RequestTimeout
 from fast_priority.http.limits import MOST_WHOLE_BYTES
 from fast_priority.http.message import Bytes
 from fast_priority.server import ClientConnection
+from fast_priority.support.rate_timeout import RateTimeout
 from fast_priority.support.stalls import Timeout
 
 
@@ -26,7 +27,7 @@ class RequestBody:
         declared_bytes: int | None,
         receive: Receive,
         most_bytes: int,
-        patience: ClientTimeout,
+        patience: RateTimeout,
         connection: ClientConnection | None = None,
         *,
         comes_when_asked_for: bool = False,

@@ -5,14 +5,14 @@ from collections.abc import AsyncIterator, Callable
 from http import HTTPStatus
 from typing import Protocol
 
+from starlette.types import Message, Scope, Send
+
 from fast_priority.errors import GatewayError, RequestTimeout, ResponseIncomplete
 from fast_priority.gateway.buffered_body import WholeBody
-from fast_priority.http.asgi import Message, Scope, Send
-from fast_priority.http.client_patience import LEAST_BYTES_PER_SECOND
 from fast_priority.http.deployment import PSEUDONYM
 from fast_priority.http.fields import check_relayed_response, content_length
 from fast_priority.http.forwarding import onward_response_fields
-from fast_priority.http.limits import LARGEST_FIELDS_BYTES
+from fast_priority.http.limits import LARGEST_FIELDS_BYTES, LEAST_BYTES_PER_SECOND
 from fast_priority.http.memo import memoized
 from fast_priority.http.message import Bytes, Fields, HttpVersion, Reply
 from fast_priority.http.problem import problem_reply

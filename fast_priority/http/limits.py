@@ -8,6 +8,9 @@ MOST_FIELD_BYTES = 64 * 1024
 MOST_FIELDS = 512
 LARGEST_FIELDS_BYTES = 64 * 1024
 """Most bytes of a response's fields together. aiohttp bounds each field and their number; its caller bounds the sum."""
+LEAST_BYTES_PER_SECOND = 500
+"""A client that is slower than that keeps the gateway waiting. Live audio of 8 kbit/s, which is a slow use of HTTP,
+moves twice as many."""
 MOST_WHOLE_BYTES = 64 * 1024
 """Most bytes of a body that is carried in one piece."""
 

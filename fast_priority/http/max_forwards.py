@@ -8,6 +8,7 @@ import re
 from http import HTTPStatus
 
 from fast_priority.http.fields import has_body
+from fast_priority.http.head import head
 from fast_priority.http.message import Fields, Reply
 
 _MAX_FORWARDS = b"max-forwards"
@@ -42,8 +43,8 @@ def answer_as_last(method: str, raw_target: bytes, fields: Fields, http_version:
     if method != "TRACE":
         return Reply(HTTPStatus.OK, own, b"")
     request_line = b"%s %s HTTP/%s" % (method.encode(), raw_target, http_version.encode())
-    lines = [request_line, *(name + b": " + value for name, value in fields if not _SECRET.search(name))]
-    return Reply(HTTPStatus.OK, [(b"content-type", b"message/http"), *own], b"\r\n".join([*lines, b"", b""]))
+    reflected = head(request_line, [field for field in fields if not _SECRET.search(field[0])])
+    return Reply(HTTPStatus.OK, [(b"content-type", b"message/http"), *own], reflected)
 
 
 def _forwards_left(method: str, fields: Fields) -> int | None:

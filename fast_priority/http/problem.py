@@ -3,10 +3,10 @@
 import json
 from collections.abc import Awaitable, Callable, MutableMapping
 from email.utils import formatdate
-from http import HTTPStatus
 from typing import Any
 
 from fast_priority.errors import GatewayError
+from fast_priority.http.head import response_head
 from fast_priority.http.message import Fields, Reply
 
 
@@ -33,13 +33,11 @@ def problem_reply(error: GatewayError) -> Reply:
     return Reply(error.status, fields, body)
 
 
-def last_answer(error: GatewayError) -> bytes:
-    """Say it in the bytes of a response after which the connection is closed."""
+def closing_problem(error: GatewayError) -> bytes:
+    """Return the bytes of a problem response after which the connection is closed."""
     reply = problem_reply(error)
     fields = [field for field in reply.fields if field[0] != b"connection"]
-    lines = [b"%s: %s" % field for field in [*fields, (b"connection", b"close")]]
-    status = b"HTTP/1.1 %d %s" % (error.status, HTTPStatus(error.status).phrase.encode())
-    return b"\r\n".join([status, *lines, b"", reply.body])
+    return response_head(reply.status, [*fields, (b"connection", b"close")]) + reply.body
 
 
 async def answer_problem(send: Callable[[MutableMapping[str, Any]], Awaitable[None]], error: GatewayError) -> None:

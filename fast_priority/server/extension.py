@@ -8,7 +8,8 @@ import asyncio
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
-from fast_priority.http.asgi import Send
+from starlette.types import Send
+
 from fast_priority.http.message import Fields
 from fast_priority.support.byte_stream import ByteStream
 

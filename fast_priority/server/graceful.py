@@ -28,10 +28,10 @@ class GracefulServer(uvicorn.Server):
     """
 
     def __init__(
-        self, config: uvicorn.Config, clocks: ConnectionTimeouts, drain_seconds: float, on_drain: Callable[[], None]
+        self, config: uvicorn.Config, timeouts: ConnectionTimeouts, drain_seconds: float, on_drain: Callable[[], None]
     ) -> None:
         super().__init__(config)
-        self._clocks = clocks
+        self._timeouts = timeouts
         self._drain_seconds = drain_seconds
         self._on_drain = on_drain
         self._asked_at: float | None = None
@@ -54,7 +54,7 @@ class GracefulServer(uvicorn.Server):
             await loop.connect_accepted_socket(self._make_protocol, connection)
         for protocol in list(self.server_state.connections):
             protocol.shutdown()
-        self._clocks.hurry_idle(_IDLE_SECONDS)
+        self._timeouts.idle.shorten(_IDLE_SECONDS)
         under_way = len(self.server_state.tasks)
         logger.info("takes no more connections; answers %d requests, for up to %g s", under_way, self._drain_seconds)
         if not await self._have_all_gone(self._drain_seconds):

@@ -6,11 +6,11 @@ from typing import Any, Protocol
 import uvicorn
 
 from fast_priority.errors import ConfigurationError
-from fast_priority.server.admission import ConnectionLimiter
+from fast_priority.server.admission import ConnectionLimiter, connections_that_fit
 from fast_priority.server.graceful import GracefulServer
 from fast_priority.server.timeouts import ConnectionTimeouts
 from fast_priority.settings import PREFIX, Settings
-from fast_priority.support.file_limit import connections_that_fit, raise_file_limit
+from fast_priority.support.file_limit import raise_file_limit
 
 
 def check_port_is_free(settings: Settings) -> None:
@@ -26,8 +26,8 @@ def check_port_is_free(settings: Settings) -> None:
         ) from None
 
 
-def clocks_for(settings: Settings) -> ConnectionTimeouts:
-    """Make the clocks that the settings ask for."""
+def timeouts_for(settings: Settings) -> ConnectionTimeouts:
+    """Make the timeouts that the settings ask for."""
     return ConnectionTimeouts(settings.head_timeout, settings.keep_alive, settings.client_timeout)
 
 
@@ -50,10 +50,10 @@ class Application(Protocol):
 def server_for(app: Application, settings: Settings) -> uvicorn.Server:
     """Return a server for the gateway's application. Raises ConfigurationError if its port is taken."""
     check_port_is_free(settings)
-    clocks = clocks_for(settings)
+    timeouts = timeouts_for(settings)
     most = connections_that_fit(settings.max_connections, raise_file_limit())
     probes = frozenset(path.encode() for path in settings.health_paths)
-    door = ConnectionLimiter(clocks, most, probes, app.retry_after_seconds)
+    door = ConnectionLimiter(timeouts, most, probes, app.retry_after_seconds)
     config = uvicorn.Config(
         app,
         host=settings.host,
@@ -69,4 +69,4 @@ def server_for(app: Application, settings: Settings) -> uvicorn.Server:
         access_log=False,
         log_config=None,  # one log, in one form, set up by who starts the server
     )
-    return GracefulServer(config, clocks, settings.drain_seconds, app.begin_to_end)
+    return GracefulServer(config, timeouts, settings.drain_seconds, app.begin_to_end)

@@ -33,9 +33,9 @@ from fast_priority.http.fields import (
     content_length,
     end_to_end_response_fields,
 )
-from fast_priority.http.head import TargetPath
 from fast_priority.http.limits import LARGEST_FIELDS_BYTES
 from fast_priority.http.message import Fields, HttpVersion, TargetPolicy
+from fast_priority.http.request_target import TargetPath
 from fast_priority.support.byte_stream import PIECE_BYTES, ByteStream
 
 _SWITCHES = 101

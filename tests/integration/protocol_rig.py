@@ -39,16 +39,16 @@ def serving_until_told(
     *,
     head_seconds: float = PATIENCE_SECONDS,
     idle_seconds: float = PATIENCE_SECONDS,
-    taking_seconds: float = PATIENCE_SECONDS,
+    read_seconds: float = PATIENCE_SECONDS,
     drain_seconds: float = 1.0,
-    **door: Any,
+    **admission: Any,
 ) -> Iterator[tuple[int, GracefulServer]]:
     """Serve it, and give the server as well, which ends when its `should_exit` is set."""
     listener = socket.create_server(("127.0.0.1", 0))
-    clocks = ConnectionTimeouts(head_seconds, idle_seconds, taking_seconds)
+    timeouts = ConnectionTimeouts(head_seconds, idle_seconds, read_seconds)
     config = uvicorn.Config(
         application,
-        http=ConnectionLimiter(clocks, **door),  # type: ignore[arg-type]
+        http=ConnectionLimiter(timeouts, **admission),  # type: ignore[arg-type]
         loop="uvloop",
         ws="none",
         lifespan="off",
@@ -56,7 +56,7 @@ def serving_until_told(
         proxy_headers=False,
         access_log=False,
     )
-    server = GracefulServer(config, clocks, drain_seconds, on_drain=lambda: None)
+    server = GracefulServer(config, timeouts, drain_seconds, on_drain=lambda: None)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
     thread.start()
     try:

@@ -14,7 +14,8 @@ from typing import Any
 import pytest
 
 from fast_priority.local.child_processes import wait_until
-from fast_priority.server import http_protocol
+from fast_priority.server import refusals
+from fast_priority.server.connection_state import Reading
 from tests.harness import without_collector
 from tests.integration.protocol_rig import (
     GET,
@@ -167,7 +168,7 @@ def test_a_refusal_waits_for_its_turn() -> None:
 
     async def once_all_is_read(scope: dict[str, Any], receive: Receive, send: Send) -> None:
         begun.set()
-        while not connection_in(scope)._protocol._is_refused:
+        while connection_in(scope)._protocol._reading is not Reading.REFUSED:
             await asyncio.sleep(0.01)
         await answer(send, b"served")
 
@@ -185,7 +186,7 @@ def test_floods_of_malformed_requests_are_one_line(
     echo: tuple[Echo, int], caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The log tells of the first, not of each, and repeats nothing that a client sent."""
-    monkeypatch.setattr(http_protocol, "_refusals", {})
+    monkeypatch.setattr(refusals, "_logs", {})
     with caplog.at_level(logging.WARNING):
         for _ in range(5):
             said_by_the_edge(echo[1], b"secret\r\n\r\n")

@@ -125,7 +125,7 @@ def test_a_client_that_takes_nothing_loses_its_connection(sent: bytes, half_clos
         await connection_in(scope).left.wait()
         left.set()
 
-    with serving(much, idle_seconds=0.2, taking_seconds=0.5) as port, connected(port) as client:
+    with serving(much, idle_seconds=0.2, read_seconds=0.5) as port, connected(port) as client:
         client.sendall(sent)
         assert begun.wait(PATIENCE_SECONDS)
         if half_closes:

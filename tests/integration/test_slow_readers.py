@@ -107,7 +107,7 @@ def is_reset(client: socket.socket) -> bool:
 def test_who_takes_nothing_is_broken_off(path: str, request_: bytes, half_closes: bool) -> None:
     """A response in one piece or in many, the last one or not: whoever answers is told, and the connection is reset."""
     application = Answering()
-    with serving(application, taking_seconds=0.5) as port, small_reader(port) as client:
+    with serving(application, read_seconds=0.5) as port, small_reader(port) as client:
         client.sendall(get(path, request_))
         read_through(client, b"\r\n\r\n")
         if half_closes:
@@ -119,7 +119,7 @@ def test_who_takes_nothing_is_broken_off(path: str, request_: bytes, half_closes
 def test_who_takes_too_slowly_is_broken_off() -> None:
     """A client that takes a byte now and then is no better."""
     application = Answering()
-    with serving(application, taking_seconds=1.0) as port, small_reader(port) as client:
+    with serving(application, read_seconds=1.0) as port, small_reader(port) as client:
         client.sendall(get("/whole"))
         with contextlib.suppress(ConnectionResetError):
             while not application.left:
@@ -131,7 +131,7 @@ def test_who_takes_too_slowly_is_broken_off() -> None:
 def test_many_small_answers_that_nobody_takes() -> None:
     """Of pipelined requests no more are answered than the client takes: the answers do not pile up here."""
     application = Answering()
-    with serving(application, taking_seconds=3.0) as port, small_reader(port) as client:
+    with serving(application, read_seconds=3.0) as port, small_reader(port) as client:
         sending = threading.Thread(target=_send_until_reset, args=(client, get("/small") * 100_000))
         sending.start()
         held = 0
@@ -153,7 +153,7 @@ def test_who_is_slow_but_steady_gets_all_of_it() -> None:
     """A client that takes some kilobytes a second goes on, while one beside it that takes nothing is broken off."""
     application = Answering()
     with (
-        serving(application, taking_seconds=4.0) as port,
+        serving(application, read_seconds=4.0) as port,
         small_reader(port) as slow,
         small_reader(port) as silent,
     ):
@@ -171,7 +171,7 @@ def test_who_is_slow_but_steady_gets_all_of_it() -> None:
 def test_a_silent_stream_goes_on() -> None:
     """A client that has taken all there is waits for the next event for as long as that takes."""
     application = Answering()
-    with serving(application, taking_seconds=0.5) as port, connected(port) as client:
+    with serving(application, read_seconds=0.5) as port, connected(port) as client:
         client.sendall(get("/events"))
         read_through(client, b"event 0.")
         for number in (1, 2):
@@ -185,7 +185,7 @@ def test_a_silent_stream_goes_on() -> None:
 def test_an_answer_that_was_not_taken_is_not_held_for_as_long_as_a_connection_may_be_idle() -> None:
     """A kept connection whose client never takes its answer is not an idle one."""
     application = Answering()
-    with serving(application, idle_seconds=10_000, taking_seconds=0.5) as port, small_reader(port) as client:
+    with serving(application, idle_seconds=10_000, read_seconds=0.5) as port, small_reader(port) as client:
         client.sendall(get("/whole"))
         wait_until("it is broken off", lambda: application.left == ["/whole"])
 
@@ -196,9 +196,8 @@ def test_what_a_client_has_taken_is_counted_by_its_system() -> None:
     with serving(application) as port, small_reader(port) as client:
         client.sendall(get("/whole"))
         wait_until("it has begun", lambda: len(application.connections) == 1)
-        transport = application.connections[0]._protocol.transport
-        taken, received = transport.taken_bytes(), 0
-        assert taken < 100_000
+        reader, received = application.connections[0]._protocol._reader, 0
+        assert reader.taken_bytes() < 100_000
         while received < 200_000:
             received += len(client.recv(65536))
-        wait_until("it is counted", lambda: received <= transport.taken_bytes() <= received + 100_000)
+        wait_until("it is counted", lambda: received <= reader.taken_bytes() <= received + 100_000)

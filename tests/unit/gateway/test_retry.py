@@ -7,10 +7,10 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from starlette.types import Message
 
 from fast_priority.errors import GatewayError, TargetClosed, TargetRefused
 from fast_priority.gateway import Gateway
-from fast_priority.http.asgi import Message
 from fast_priority.http.deployment import Deployment
 from fast_priority.http.message import Bytes
 from fast_priority.http.trusted_proxies import TrustedProxies
