@@ -81,5 +81,8 @@ TRANSITIONS: dict[Event, dict[Reading, Reading]] = {
 }
 """The state after each event, by the state before it. An event in another state is an error of this program."""
 
-WAITS_FOR_HEAD = frozenset({Reading.NEW, Reading.HEAD, Reading.HEAD_AGAIN, Reading.BODY})
+NEW, IDLE, HEAD, HEAD_AGAIN, BODY, REFUSED, TAKEN_OVER, CLOSED = Reading
+"""The members by themselves: Python 3.11 looks them up slowly in their class."""
+
+WAITS_FOR_HEAD = frozenset({NEW, HEAD, HEAD_AGAIN, BODY})
 """The states with the timeout `head`."""

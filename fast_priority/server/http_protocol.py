@@ -12,7 +12,7 @@ from typing import Any
 from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
 from fast_priority.errors import GatewayError, GatewayNotReady, HeadTimeout
-from fast_priority.server.connection_state import WAITS_FOR_HEAD, Event, Lifetime, Reading
+from fast_priority.server.connection_state import BODY, IDLE, NEW, REFUSED, WAITS_FOR_HEAD, Event, Lifetime
 from fast_priority.server.refusals import ErrorResponse, cycle_for_refusal, log_refusal
 from fast_priority.server.request_connection import disconnect
 from fast_priority.server.request_reader import RequestReader
@@ -114,7 +114,7 @@ class HttpProtocol(RequestReader):
         queue, self._waits_in = self._waits_in, None
         if queue is None or self.transport.is_closing():
             return self.transport.is_closing()
-        if self._reading not in (Reading.NEW, Reading.IDLE):
+        if self._reading not in (NEW, IDLE):
             self._refuse(HeadTimeout(f"it was not whole after {queue.seconds:g} s"))
         elif self.transport.has_more_to_read():
             self._wait_in(queue)  # a request is about to be read
@@ -178,14 +178,14 @@ class HttpProtocol(RequestReader):
 
     def may_still_send(self) -> bool:
         """Return whether the client may be in the middle of sending: closing now could cost it the response."""
-        return self._reading is Reading.REFUSED or (self._answering is not None and self._answering.more_body)
+        return self._reading is REFUSED or (self._answering is not None and self._answering.more_body)
 
     def _is_answering(self) -> bool:
         return self._answering is not None and not self._answering.response_complete
 
     def _refuse(self, error: GatewayError) -> None:
         """Send an error, in turn, for what cannot be read, and close the connection."""
-        has_cycle = self._reading is Reading.BODY
+        has_cycle = self._reading is BODY
         self._change_state(Event.REFUSAL)
         log_refusal(error)
         if not has_cycle:

@@ -18,7 +18,17 @@ from fast_priority.http.limits import HeadLimits
 from fast_priority.http.message import Bytes
 from fast_priority.http.request_bounds import RequestBounds
 from fast_priority.http.request_target import read_request_target
-from fast_priority.server.connection_state import TRANSITIONS, Event, Lifetime, Reading
+from fast_priority.server.connection_state import (
+    BODY,
+    HEAD,
+    HEAD_AGAIN,
+    IDLE,
+    NEW,
+    REFUSED,
+    TRANSITIONS,
+    Event,
+    Lifetime,
+)
 from fast_priority.server.extension import EXTENSION, Leaving
 from fast_priority.server.refusals import refusal_of
 from fast_priority.server.request_connection import RequestConnection
@@ -26,6 +36,9 @@ from fast_priority.server.small_reads import LITTLE_BYTES, BodyReads, declared_b
 from fast_priority.server.transport import ClientTransport, WatchedFlow
 from fast_priority.support.byte_stream import ByteStream
 
+_ON_REQUEST = TRANSITIONS[Event.REQUEST]
+_ON_HEAD_END = TRANSITIONS[Event.HEAD_END]
+_ON_REQUEST_END = TRANSITIONS[Event.REQUEST_END]
 _VERSIONS = ("1.1", "1.0")
 _MOST_BODY_AHEAD_BYTES = 512 * 1024  # uvicorn stops at an eighth of it, and so gives a body that flows in small pieces
 
@@ -40,7 +53,7 @@ class RequestReader(HttpToolsProtocol):
         super().__init__(*args, **kwargs)
         self.left = Leaving()
         """Set when the client has left."""
-        self._reading = Reading.NEW
+        self._reading = NEW
         self._lifetime = Lifetime.LAST_REQUEST if is_last else Lifetime.KEEP_ALIVE
         self._limits = HeadLimits()
         self._bounds = RequestBounds()
@@ -76,13 +89,13 @@ class RequestReader(HttpToolsProtocol):
     @property
     def most_read_bytes(self) -> int:
         """Return how many bytes the next read may bring."""
-        return self._body_reads.most_bytes if self._reading is Reading.BODY else LITTLE_BYTES
+        return self._body_reads.most_bytes if self._reading is BODY else LITTLE_BYTES
 
     def data_received(self, data: bytes) -> None:
         """Read what the client sends, or hold it until the requests before it are answered."""
-        if self._reading is Reading.REFUSED or self.transport.lingers:
+        if self._reading is REFUSED or self.transport.lingers:
             return
-        if self._reading is Reading.NEW:
+        if self._reading is NEW:
             self._change_state(Event.BYTES)
         if self.pipeline or self._held:
             self._hold(data)
@@ -116,7 +129,7 @@ class RequestReader(HttpToolsProtocol):
             self.parser.feed_data(data[:count])
         except httptools.HttpParserUpgrade as upgrade:
             rest = data[upgrade.args[0] :]
-            if self._reading is Reading.HEAD_AGAIN:
+            if self._reading is HEAD_AGAIN:
                 self._bounds.begin()
                 return self._head_without_upgrade() + bytes(rest)
             if self._latest is None or not self._latest.wants_websocket:
@@ -136,7 +149,7 @@ class RequestReader(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         """Begin a request."""
         self._bounds.check_is_given()
-        self._change_state(Event.REQUEST)
+        self._reading = _ON_REQUEST[self._reading]
         super().on_message_begin()
         self._limits.begin()
 
@@ -152,7 +165,7 @@ class RequestReader(HttpToolsProtocol):
         for a field that only a trusted proxy may set.
         """
         self._limits.count_field(name, value)
-        if self._reading is Reading.HEAD:
+        if self._reading is HEAD:
             super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
@@ -172,14 +185,14 @@ class RequestReader(HttpToolsProtocol):
         self.url = target.raw
         self.scope["headers"] = self.headers = target.with_its_host(self.headers)
         may_switch = asks_for_upgrade and method == b"GET" and version == "1.1" and not self._is_answering()
-        self._body_reads = BodyReads(declared_body_bytes(self.headers))
+        self._body_reads.begin(declared_body_bytes(self.headers))
         super().on_headers_complete()
         wants_websocket = may_switch and asks_for_websocket(self.headers)
         self._latest = RequestConnection(self, self.cycle, target.raw, wants_websocket=wants_websocket)
         self.scope["extensions"] = {EXTENSION: {"connection": self._latest}}  # nothing has looked at the scope yet
         if self._lifetime is not Lifetime.KEEP_ALIVE:
             self.cycle.keep_alive = False
-        self._change_state(Event.HEAD_END)
+        self._reading = _ON_HEAD_END[self._reading]
         self._limits.progress()
 
     def on_body(self, body: bytes) -> None:
@@ -198,8 +211,8 @@ class RequestReader(HttpToolsProtocol):
     def on_message_complete(self) -> None:
         """Take the end of a request."""
         self._limits.progress()
-        self._change_state(Event.REQUEST_END)
-        if self._reading is Reading.IDLE:
+        self._reading = _ON_REQUEST_END[self._reading]
+        if self._reading is IDLE:
             super().on_message_complete()
             self._bounds.begin()
 

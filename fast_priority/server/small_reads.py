@@ -34,13 +34,19 @@ def declared_body_bytes(fields: Fields) -> int | None:
 
 
 class BodyReads:
-    """The sizes of the reads of one request's body. `declared_bytes` is its length; None: it comes in chunks."""
+    """The sizes of the reads of a connection's latest request body."""
 
-    def __init__(self, declared_bytes: int | None = 0) -> None:
+    def __init__(self) -> None:
+        self._declared_bytes: int | None = 0
+        self._rest_bytes = 0
+        self.is_held = False
+        """Whether reading is to stop after the first piece of the body."""
+
+    def begin(self, declared_bytes: int | None) -> None:
+        """Begin with another body, of this length; None: it comes in chunks."""
         self._declared_bytes = declared_bytes
         self._rest_bytes = declared_bytes or 0
         self.is_held = False
-        """Whether reading is to stop after the first piece of the body."""
 
     @property
     def most_bytes(self) -> int:

@@ -22,7 +22,7 @@ class ReadFirstTimer:
     `expire` is called with the time of the loop, in seconds. A timer belongs to the loop on which it is first used.
     """
 
-    __slots__ = ("_due", "_expire", "_handle", "_loop", "_postponements")
+    __slots__ = ("_due", "_expire", "_handle", "_loop", "_postponements", "is_running")
 
     def __init__(self, expire: Callable[[float], None]) -> None:
         self._expire = expire
@@ -30,11 +30,8 @@ class ReadFirstTimer:
         self._handle: asyncio.TimerHandle | None = None
         self._due = 0.0
         self._postponements = 0
-
-    @property
-    def is_running(self) -> bool:
-        """Return whether it will still call."""
-        return self._handle is not None
+        self.is_running = False
+        """Whether it will still call."""
 
     def now(self) -> float:
         """Return the time of the loop, in seconds. Must be called on the loop."""
@@ -53,9 +50,11 @@ class ReadFirstTimer:
         if self._handle is not None:
             self._handle.cancel()
             self._handle = None
+            self.is_running = False
 
     def _schedule(self, due: float) -> None:
         self._due = due
+        self.is_running = True
         self._handle = (self._loop or asyncio.get_running_loop()).call_at(due, self._fire)
 
     def _fire(self) -> None:
@@ -65,6 +64,7 @@ class ReadFirstTimer:
             self._schedule(now + _READING_SECONDS)
             return
         self._handle = None
+        self.is_running = False
         self._expire(now)
 
 

@@ -42,7 +42,8 @@ def fill(reads: SmallReads, data: bytes) -> int:
 
 def in_body(declared_bytes: int | None, come_bytes: int = 0) -> BodyReads:
     """Return the reads of a body of which so many bytes have come."""
-    reads = BodyReads(declared_bytes)
+    reads = BodyReads()
+    reads.begin(declared_bytes)
     reads.count(come_bytes)
     return reads
 
@@ -100,10 +101,12 @@ def test_reads_of_a_body(reads: BodyReads, most_bytes: int) -> None:
 
 
 def test_reads_of_a_held_body() -> None:
-    """While only the first piece of a body is wanted, a read brings 8 KiB."""
+    """While only the first piece of a body is wanted, a read brings 8 KiB; the next body has larger reads."""
     reads = in_body(10_000_000)
     reads.is_held = True
     assert reads.most_bytes == LITTLE
+    reads.begin(10_000_000)
+    assert reads.most_bytes > LITTLE
 
 
 @pytest.mark.parametrize(
