@@ -6,10 +6,9 @@ Such a client may take its response slowly. So what one process holds of all suc
 from collections.abc import Iterator
 
 from fast_priority.errors import ResponseBodyTooLarge
+from fast_priority.http.limits import MOST_BUFFERED_BODIES_BYTES, MOST_BUFFERED_BODY_BYTES
 from fast_priority.http.message import Bytes
 
-MOST_BYTES = 16 * 1024 * 1024
-MOST_OF_ALL_BYTES = 256 * 1024 * 1024
 _PIECE_BYTES = 64 * 1024
 
 
@@ -33,9 +32,9 @@ class WholeBody:
 
     def add(self, data: Bytes) -> None:
         """Hold one piece more. Raises ResponseBodyTooLarge over 16 MiB, or over 256 MiB of all such bodies together."""
-        if len(self._data) + len(data) > MOST_BYTES:
-            raise ResponseBodyTooLarge(f"over {MOST_BYTES} bytes of unknown length need HTTP/1.1")
-        if WholeBody._of_all_bytes + len(data) > MOST_OF_ALL_BYTES:
+        if len(self._data) + len(data) > MOST_BUFFERED_BODY_BYTES:
+            raise ResponseBodyTooLarge(f"over {MOST_BUFFERED_BODY_BYTES} bytes of unknown length need HTTP/1.1")
+        if WholeBody._of_all_bytes + len(data) > MOST_BUFFERED_BODIES_BYTES:
             raise ResponseBodyTooLarge("too many bodies of unknown length are held; with HTTP/1.1, none has to be")
         self._data += data
         WholeBody._of_all_bytes += len(data)

@@ -15,7 +15,6 @@ from fast_priority.errors import ClientLeft, GatewayError, GatewayNotReady, Requ
 from fast_priority.gateway.request_body import RequestBody
 from fast_priority.gateway.response import ClientResponse, Response
 from fast_priority.gateway.websockets import Handshake, WebSocketProxy
-from fast_priority.http.deployment import Deployment
 from fast_priority.http.fields import (
     check_request_framing,
     content_length,
@@ -29,6 +28,7 @@ from fast_priority.http.max_forwards import answer_as_last, counted_down, ends_h
 from fast_priority.http.memo import memoized
 from fast_priority.http.message import Bytes, Fields, Reply, Request
 from fast_priority.http.trusted_proxies import TrustedProxies
+from fast_priority.http.via import Deployment
 from fast_priority.protocol.frames import ForwardCall, encode
 from fast_priority.protocol.retry import IDEMPOTENT_METHODS, Attempt, is_retryable
 from fast_priority.scheduling.priority import Priority

@@ -8,7 +8,7 @@ from time import monotonic
 from starlette.types import Message, Receive
 
 from fast_priority.errors import ClientLeft, MalformedRequest, RequestBodyTooLarge, RequestTimeout
-from fast_priority.http.limits import MOST_WHOLE_BYTES
+from fast_priority.http.limits import MOST_WHOLE_BODY_BYTES
 from fast_priority.http.message import Bytes
 from fast_priority.server import ClientConnection
 from fast_priority.support.rate_timeout import RateTimeout
@@ -43,7 +43,7 @@ class RequestBody:
         if declared_bytes is not None and declared_bytes > self._most_bytes:
             raise self._too_large()
         self._is_empty = declared_bytes == 0
-        self._is_small = declared_bytes is not None and declared_bytes <= MOST_WHOLE_BYTES
+        self._is_small = declared_bytes is not None and declared_bytes <= MOST_WHOLE_BODY_BYTES
         self._begun = b""
         self._size_bytes = 0
         self.was_handed_on = False

@@ -9,13 +9,13 @@ from starlette.types import Message, Scope, Send
 
 from fast_priority.errors import GatewayError, RequestTimeout, ResponseIncomplete
 from fast_priority.gateway.buffered_body import WholeBody
-from fast_priority.http.deployment import PSEUDONYM
 from fast_priority.http.fields import check_relayed_response, content_length
 from fast_priority.http.forwarding import onward_response_fields
-from fast_priority.http.limits import LARGEST_FIELDS_BYTES, LEAST_BYTES_PER_SECOND
+from fast_priority.http.limits import LEAST_BYTES_PER_SECOND, MOST_RESPONSE_FIELDS_BYTES
 from fast_priority.http.memo import memoized
 from fast_priority.http.message import Bytes, Fields, HttpVersion, Reply
 from fast_priority.http.problem import problem_reply
+from fast_priority.http.via import PSEUDONYM
 from fast_priority.protocol.frames import MOST_CHUNK_BYTES
 from fast_priority.server import connection_of
 from fast_priority.support.byte_stream import ByteStream
@@ -184,7 +184,7 @@ class ClientResponse:
 @memoized
 def _read_relayed(fields: Fields, status: int, http_version: HttpVersion, name: bytes) -> tuple[Fields, int | None]:
     """Give what the client is told, and the declared length of the body. Raises TargetError for what nobody is told."""
-    check_relayed_response(status, fields, LARGEST_FIELDS_BYTES)
+    check_relayed_response(status, fields, MOST_RESPONSE_FIELDS_BYTES)
     return onward_response_fields(fields, http_version, name), content_length(fields)
 
 

@@ -8,6 +8,7 @@ RFC 9112, section 6: a message whose length can be read two ways is never forwar
 import re
 
 from fast_priority.errors import MalformedRequest, TargetError
+from fast_priority.http.limits import MOST_LENGTH_DIGITS
 from fast_priority.http.memo import memoized
 from fast_priority.http.message import Fields, Request
 
@@ -29,7 +30,6 @@ _NOT_FOR_THE_TARGET = HOP_BY_HOP | {
     b"expect",  # the gateway has answered it: it asked for the body
 }
 _BLANKS = b" \t"  # the only white space there is around a value (RFC 9110, section 5.6.3)
-_LONGEST_LENGTH_DIGITS = 18
 _TOKEN = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _IN_NO_TOKEN = re.compile(rb"[^!#$%&'*+\-.^_`|~0-9A-Za-z\n]")  # of several tokens, one a line
 # uri-host [ ":" port ] (RFC 9110, section 7.2; RFC 3986, section 3.2.2), or nothing.
@@ -73,7 +73,7 @@ def check_request_framing(method: str, fields: Fields, *, http_version: str) -> 
         raise MalformedRequest("Transfer-Encoding together with Content-Length, or in HTTP/1.0, is ambiguous")
     if codings and [coding.strip(_BLANKS).lower() for coding in codings] != [b"chunked"]:
         raise MalformedRequest("the only transfer coding taken is one 'chunked'")
-    if len(lengths) > 1 or any(not length.isdigit() or len(length) > _LONGEST_LENGTH_DIGITS for length in lengths):
+    if len(lengths) > 1 or any(not length.isdigit() or len(length) > MOST_LENGTH_DIGITS for length in lengths):
         raise MalformedRequest("a request carries at most one Content-Length, and it is a whole number")
     if method == "CONNECT":
         raise MalformedRequest("CONNECT asks for a tunnel; this gateway forwards requests")
@@ -193,7 +193,7 @@ def _names_if_sendable(fields: Fields) -> list[bytes] | None:
 
 def _has_one_length_at_most(fields: Fields) -> bool:
     lengths = [value for name, value in fields if name.lower() == b"content-length"]
-    return len(lengths) < 2 and all(value.isdigit() and len(value) <= _LONGEST_LENGTH_DIGITS for value in lengths)
+    return len(lengths) < 2 and all(value.isdigit() and len(value) <= MOST_LENGTH_DIGITS for value in lengths)
 
 
 def has_body(fields: Fields) -> bool:

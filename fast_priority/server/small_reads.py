@@ -9,7 +9,7 @@ before their turn (`http/request_bounds.py`): parsed, they would take a hundred 
 import asyncio
 from typing import Protocol
 
-from fast_priority.http.limits import MOST_WHOLE_BYTES
+from fast_priority.http.limits import MOST_WHOLE_BODY_BYTES
 from fast_priority.http.message import Fields
 
 LITTLE_BYTES = 8 * 1024
@@ -60,7 +60,7 @@ class BodyReads:
     @property
     def is_large(self) -> bool:
         """Return whether the body is one that is not read before the application receives it."""
-        return self._declared_bytes is None or self._declared_bytes > MOST_WHOLE_BYTES
+        return self._declared_bytes is None or self._declared_bytes > MOST_WHOLE_BODY_BYTES
 
     def count(self, size_bytes: int) -> None:
         """Count a piece of the body that was read."""

@@ -31,8 +31,8 @@ from fast_priority.errors import (
     error_for,
     without_traces,
 )
-from fast_priority.http.deployment import Deployment
 from fast_priority.http.message import Bytes, Reply
+from fast_priority.http.via import Deployment
 from fast_priority.protocol.conversation import Conversation
 from fast_priority.protocol.frames import GRACE_SECONDS, MOST_CHUNK_BYTES, SLOWEST_BYTES_PER_SECOND, Failure, Go, Head
 from fast_priority.protocol.retry import Attempt, error_of_both, is_retryable

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from fast_priority.http.limits import MOST_WHOLE_BYTES
+from fast_priority.http.limits import MOST_WHOLE_BODY_BYTES
 from fast_priority.server.small_reads import BodyReads, SmallReads, declared_body_bytes
 
 LITTLE = 8 * 1024
@@ -110,7 +110,8 @@ def test_reads_of_a_held_body() -> None:
 
 
 @pytest.mark.parametrize(
-    ("declared_bytes", "is_large"), [(0, False), (MOST_WHOLE_BYTES, False), (MOST_WHOLE_BYTES + 1, True), (None, True)]
+    ("declared_bytes", "is_large"),
+    [(0, False), (MOST_WHOLE_BODY_BYTES, False), (MOST_WHOLE_BODY_BYTES + 1, True), (None, True)],
 )
 def test_large_bodies(declared_bytes: int | None, is_large: bool) -> None:
     """A body that is too large to travel in one piece, or of unknown length, is large."""
