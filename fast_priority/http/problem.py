@@ -11,7 +11,7 @@ from fast_priority.http.message import Fields, Reply
 
 
 def problem_reply(error: GatewayError) -> Reply:
-    """Say in a response of our own what went wrong. It has its Content-Length, and `Connection: close` if need be."""
+    """Return the response for an error, with its Content-Length, and with `Connection: close` if the error needs it."""
     problem = {
         "type": f"urn:fast-priority:{error.slug}",
         "title": error.title,
@@ -41,14 +41,14 @@ def closing_problem(error: GatewayError) -> bytes:
 
 
 async def answer_problem(send: Callable[[MutableMapping[str, Any]], Awaitable[None]], error: GatewayError) -> None:
-    """Answer an ASGI request so."""
+    """Send the response for an error to an ASGI request."""
     reply = problem_reply(error)
     await send({"type": "http.response.start", "status": reply.status, "headers": reply.fields})
     await send({"type": "http.response.body", "body": reply.body})
 
 
 def _proxy_status(error: GatewayError) -> bytes:
-    """The field of RFC 9209: who speaks, what went wrong, in words (a structured-field string is printable ASCII)."""
+    """Return the field of RFC 9209: who reports it, the error token, and the detail as a string of printable ASCII."""
     words = error.detail.encode("ascii", "replace").decode().replace("\\", "\\\\").replace('"', '\\"')
     words = "".join(character if character.isprintable() else " " for character in words)
     return f'fast-priority; error={error.proxy_error}; details="{words}"'.encode()

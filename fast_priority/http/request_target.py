@@ -17,19 +17,19 @@ _ABSOLUTE = re.compile(rb"(?i)https?://([^/?#]*)(.*)")
 
 @dataclass(frozen=True, slots=True)
 class RequestTarget:
-    """What a request asks for, in origin form, and the host that its request line names, if it names one."""
+    """The target in origin form, and the host in the request line, if there is one."""
 
     raw: bytes
-    """Path, and `?` with the query even if that is empty, as they stood there; `*` for the server as a whole."""
+    """Path, and `?` with the query even if that is empty, as they were sent; `*` for the server as a whole."""
     authority: bytes | None = None
 
     @property
     def raw_path(self) -> bytes:
-        """The path as it stood there."""
+        """Return the path as it was sent."""
         return self.raw.partition(b"?")[0]
 
     def with_its_host(self, fields: Fields) -> Fields:
-        """Give the request's fields with the host that the request line names, where it names one."""
+        """Return the request's fields with the host of the request line, if there is one, in Host."""
         authority = self.authority
         if authority is None:
             return fields
@@ -37,7 +37,7 @@ class RequestTarget:
 
 
 def read_request_target(method: bytes, written: bytes) -> RequestTarget:
-    """Read it from a request line. Raises MalformedRequest for what is no target of a resource here."""
+    """Return the target that was written in a request line. Raises MalformedRequest if it names no resource here."""
     if b"#" in written:
         raise MalformedRequest("a request's target has no fragment")
     if written.startswith(b"/"):
@@ -61,7 +61,7 @@ class TargetPath:
         self._base = _quoted(base_path.encode()).rstrip(b"/") + b"/"
 
     def check(self, raw_target: bytes) -> None:
-        """Raise MalformedRequest for a target that some server takes for one above the base path.
+        """Raise MalformedRequest for a target that some servers read as one above the base path.
 
         Without a base path there is nothing above it.
         """
@@ -72,10 +72,10 @@ class TargetPath:
             raise MalformedRequest("its path may lead above the path of the target's base URL")
 
     def below(self, raw_target: bytes) -> bytes:
-        """Return the target of a request line: the base path, one slash, and the rest as the client wrote it.
+        """Return the target for the request line: the base path, one slash, and the rest as the client wrote it.
 
-        A request line is ASCII (RFC 9112, section 3.2), so what is not goes percent-encoded. `*` stays alone.
-        Raises MalformedRequest as `check` does: a request that comes by way of Redis may be forged.
+        A request line is ASCII (RFC 9112, section 3.2), so other bytes are percent-encoded. `*` stays as it is.
+        Raises MalformedRequest as `check` does: a request from Redis may be forged.
         """
         if raw_target == b"*":
             return raw_target
