@@ -72,7 +72,7 @@ def check_request_framing(method: str, fields: Fields, *, http_version: str) -> 
     if codings and (lengths or http_version == "1.0"):
         raise MalformedRequest("Transfer-Encoding together with Content-Length, or in HTTP/1.0, is ambiguous")
     if codings and [coding.strip(_BLANKS).lower() for coding in codings] != [b"chunked"]:
-        raise MalformedRequest("the only transfer coding taken is one 'chunked'")
+        raise MalformedRequest("the only accepted transfer coding is 'chunked', once")
     if len(lengths) > 1 or any(not length.isdigit() or len(length) > MOST_LENGTH_DIGITS for length in lengths):
         raise MalformedRequest("a request carries at most one Content-Length, and it is a whole number")
     if method == "CONNECT":
@@ -85,7 +85,7 @@ def check_sendable(fields: Fields) -> None:
         return  # the usual case; otherwise find the field to be named
     for name, value in fields:
         if not is_token(name) or _FORBIDDEN_IN_VALUE.search(value):
-            raise MalformedRequest(f"the field {name[:40]!r} has a character that fields may not have")
+            raise MalformedRequest(f"the field {name[:40]!r} has a character that is not allowed in fields")
 
 
 def check_response_framing(fields: Fields, most_bytes: int) -> None:
@@ -98,7 +98,7 @@ def check_response_framing(fields: Fields, most_bytes: int) -> None:
         raise TargetError(f"its fields have more than {most_bytes} bytes")
     codings = [value for name, value in fields if name.lower() == b"transfer-encoding"]
     if codings and [coding.strip(_BLANKS).lower() for coding in codings] != [b"chunked"]:
-        raise TargetError("its body has a transfer coding that nobody asked for")
+        raise TargetError("its body has a transfer coding that was not requested")
 
 
 def check_response_head(status: int, fields: Fields) -> None:
@@ -112,7 +112,7 @@ def check_response_fields(fields: Fields) -> None:
     """Raise TargetError for a field that no client can be sent: its name is no token, or its value has controls."""
     for name, value in fields:
         if not is_token(name) or _FORBIDDEN_IN_VALUE.search(value):
-            raise TargetError(f"its field {name[:40]!r} has a character that fields may not have")
+            raise TargetError(f"its field {name[:40]!r} has a character that is not allowed in fields")
 
 
 def check_relayed_response(status: int, fields: Fields, most_bytes: int) -> None:
@@ -138,9 +138,9 @@ def check_queued_request(request: Request) -> None:
     It could end earlier or later for the target than for us, so that another client's request became its body.
     """
     if not is_token(request.method.encode()) or request.method == "CONNECT":
-        raise MalformedRequest("its method is none that is forwarded")
+        raise MalformedRequest("its method is not valid")
     if not _REQUEST_TARGET.fullmatch(request.raw_target):
-        raise MalformedRequest("its target has a character that a request line may not have")
+        raise MalformedRequest("its target has a character that is not allowed in a request line")
     length = _length_in_queued(request.fields)
     if length is not None and request.body is not None and length != len(request.body):
         raise MalformedRequest("its body is not as long as its Content-Length")

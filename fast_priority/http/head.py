@@ -1,7 +1,7 @@
 """The one serializer of heads: a start line and field lines as bytes (RFC 9112, sections 3 to 5).
 
 `request_head` writes what goes to the target, and refuses what would end a line early or begin another one. The other
-functions write what has been checked before, or what the gateway itself says.
+functions write what has been checked before, or the gateway's own fields.
 """
 
 from http import HTTPStatus

@@ -14,7 +14,7 @@ from fast_priority.http.message import Fields, Reply
 _MAX_FORWARDS = b"max-forwards"
 _COUNTED = frozenset({"OPTIONS", "TRACE"})
 _MOST_DIGITS = 9
-_MOST_FORWARDS = 10**_MOST_DIGITS - 1  # more are lowered to it, as the RFC says of a largest supported value
+_MOST_FORWARDS = 10**_MOST_DIGITS - 1  # larger values are lowered to it, as the RFC allows
 # A reflected request must not show scripts what their browser keeps from them (RFC 9110, section 9.3.8).
 _SECRET = re.compile(rb"(?i)auth|cookie|credential|key|pass|secret|session|signature|token")
 

@@ -24,8 +24,8 @@ _MOST_FIELDS_BYTES = 4096  # of larger fields no result is kept
 def memoized(read: Callable[Concatenate[F, P], T]) -> Callable[Concatenate[F, P], T]:
     """Return a function that returns the result of `read` for the same fields and arguments without calling it again.
 
-    The arguments have to be hashable, and nobody may change a result. An error is not kept. The last 256 results are
-    kept, of fields of up to 4 KiB.
+    The arguments have to be hashable, and callers must not change a result. An error is not kept. The last 256 results
+    are kept, of fields of up to 4 KiB.
     """
     results: dict[Any, T] = {}
 

@@ -19,7 +19,7 @@ still sends is dropped. In TAKEN_OVER the bytes are no HTTP any more. In CLOSED 
 The client has to act within a timeout unless the gateway is answering. Which timeout that is follows from the state:
 `head` in NEW, HEAD, HEAD_AGAIN and BODY, `idle` in IDLE.
 
-`Lifetime` says how many requests the connection may still bring.
+`Lifetime` is how many requests the connection may still bring.
 """
 
 from enum import Enum

@@ -18,17 +18,17 @@ from fast_priority.server.request_connection import disconnect
 from fast_priority.server.request_reader import RequestReader
 from fast_priority.server.timeouts import ConnectionQueue, ConnectionTimeouts
 from fast_priority.server.transport import ClientTransport, TakenOver, WatchedFlow
-from fast_priority.support.slow_readers import Reader
+from fast_priority.support.slow_readers import Peer
 
 
 class HttpProtocol(RequestReader):
-    """One client's connection. `is_last` says that it is for one request and no more."""
+    """One client's connection. `is_last`: it is for one request and no more."""
 
     def __init__(self, *args: Any, timeouts: ConnectionTimeouts, is_last: bool = False, **kwargs: Any) -> None:
         super().__init__(*args, is_last=is_last, **kwargs)
         self._timeouts = timeouts
         self._waits_in: ConnectionQueue | None = None
-        self._reader: Reader
+        self._peer: Peer
         self._answering: RequestResponseCycle | None = None
         """The request whose turn it is, or was last; uvicorn's `cycle` is the latest that was read."""
 
@@ -44,7 +44,7 @@ class HttpProtocol(RequestReader):
         super().connection_made(transport)
         self.flow = WatchedFlow(transport)
         self.transport = ClientTransport(transport, self.flow, weakref.proxy(self))
-        self._reader = self._timeouts.reader_of(self.transport)
+        self._peer = self._timeouts.peer_of(self.transport)
         self._wait_for_client()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -78,7 +78,7 @@ class HttpProtocol(RequestReader):
         self._change_state(Event.REFUSAL)
         self.pipeline.clear()
         self.scope = answering.scope
-        self._replace_answer(answering, GatewayNotReady("it ends, and the request's turn did not come"))
+        self._replace_answer(answering, GatewayNotReady("it shut down before the request was answered"))
 
     def hand_over(self, cycle: RequestResponseCycle, end: Callable[[], None]) -> TakenOver:
         """Return the connection, which is no longer HTTP's. Raises ConnectionResetError if the client has left."""
@@ -102,12 +102,12 @@ class HttpProtocol(RequestReader):
     def pause_writing(self) -> None:
         """Watch how the client reads: some of what it was sent is in this process."""
         super().pause_writing()
-        self._timeouts.slow_readers.begin(self._reader)
+        self._timeouts.slow_readers.begin(self._peer)
 
     def resume_writing(self) -> None:
         """Watch no longer: all that the client was sent has left this process."""
         super().resume_writing()
-        self._timeouts.slow_readers.end(self._reader)
+        self._timeouts.slow_readers.end(self._peer)
 
     def time_out(self) -> bool:
         """End the wait for the client, whose timeout has expired; return whether the connection is being closed."""
@@ -115,7 +115,7 @@ class HttpProtocol(RequestReader):
         if queue is None or self.transport.is_closing():
             return self.transport.is_closing()
         if self._reading not in (NEW, IDLE):
-            self._refuse(HeadTimeout(f"it was not whole after {queue.seconds:g} s"))
+            self._refuse(HeadTimeout(f"it was not complete after {queue.seconds:g} s"))
         elif self.transport.has_more_to_read():
             self._wait_in(queue)  # a request is about to be read
         else:
@@ -128,7 +128,7 @@ class HttpProtocol(RequestReader):
 
     def _stop_timeouts(self) -> None:
         self._wait_in(None)
-        self._timeouts.slow_readers.end(self._reader)
+        self._timeouts.slow_readers.end(self._peer)
 
     def _wait_for_client(self) -> None:
         """Let the timeout run that belongs to the state; none while a request is answered."""

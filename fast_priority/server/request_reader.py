@@ -172,7 +172,7 @@ class RequestReader(HttpToolsProtocol):
         """Take the end of a head: the request can be answered."""
         method, version = self.parser.get_method(), self.parser.get_http_version()
         if version not in _VERSIONS:
-            raise MalformedRequest("HTTP/1.1 and HTTP/1.0 are spoken here")
+            raise MalformedRequest("only HTTP/1.1 and HTTP/1.0 are supported")
         self._bounds.check_line()
         asks_for_upgrade = self.parser.should_upgrade()
         if asks_for_upgrade and method != b"CONNECT" and has_body(self.headers):

@@ -68,7 +68,7 @@ class BodyReads:
 
 
 class ReadsByItsOwnSize(Protocol):
-    """The protocol of a client's connection: an asyncio.Protocol that says how much it takes."""
+    """The protocol of a client's connection: an asyncio.Protocol that limits each read."""
 
     @property
     def most_read_bytes(self) -> int:

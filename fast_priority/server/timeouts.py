@@ -9,7 +9,7 @@ from typing import Protocol, TypeAlias
 from fast_priority.http.limits import LEAST_BYTES_PER_SECOND
 from fast_priority.server.transport import ClientTransport
 from fast_priority.support.rate_timeout import RateTimeout
-from fast_priority.support.slow_readers import Reader, SlowReaders
+from fast_priority.support.slow_readers import Peer, SlowReaders
 from fast_priority.support.timeout_queue import TimeoutQueue
 
 
@@ -39,10 +39,10 @@ class ConnectionTimeouts:
         """For reading a response, as long as some of it is in this process."""
         self._read_seconds = read_seconds
 
-    def reader_of(self, transport: ClientTransport) -> Reader:
+    def peer_of(self, transport: ClientTransport) -> Peer:
         """Return the client of a connection as `slow_readers` watches it; a client that is too slow is reset."""
         timeout = RateTimeout(self._read_seconds, LEAST_BYTES_PER_SECOND)
-        return Reader(transport.underlying, timeout, transport.reset_slow_reader)
+        return Peer(transport.underlying, timeout, transport.reset_slow_reader)
 
     def make_room(self) -> bool:
         """Close the connection that has been idle for longest. Return False if there is none, or it is idle no more."""

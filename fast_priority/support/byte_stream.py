@@ -10,7 +10,7 @@ from typing import cast
 from fast_priority.errors import without_traces
 from fast_priority.support.close_watcher import close_watcher_of
 from fast_priority.support.rate_timeout import RateTimeout
-from fast_priority.support.slow_readers import Reader, SlowReaders
+from fast_priority.support.slow_readers import Peer, SlowReaders
 
 PIECE_BYTES = 64 * 1024
 _FLUSH_SECONDS = 5.0
@@ -33,7 +33,7 @@ class ByteStream(asyncio.StreamReaderProtocol):
         self._is_lost = asyncio.Event()
         self._fd = -1
         self._slow_readers: SlowReaders | None = None
-        self._peer: Reader
+        self._peer: Peer
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Take the transport of a connection that is open."""
@@ -65,7 +65,7 @@ class ByteStream(asyncio.StreamReaderProtocol):
     def time_out_reader(self, slow_readers: SlowReaders, timeout: RateTimeout, expire: Callable[[], object]) -> None:
         """Call `expire` when the peer reads too slowly for this timeout, from now on."""
         self._slow_readers = slow_readers
-        self._peer = Reader(self.writer.transport, timeout, lambda _: expire())
+        self._peer = Peer(self.writer.transport, timeout, lambda _: expire())
         if self.unsent_bytes:
             slow_readers.begin(self._peer)
 

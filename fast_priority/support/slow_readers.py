@@ -22,7 +22,7 @@ _IS_LINUX = sys.platform == "linux"
 _BYTES_ACKED = struct.Struct("=120xQ")  # where struct tcp_info of linux/tcp.h has tcpi_bytes_acked
 
 
-class Reader:
+class Peer:
     """The peer of one connection. `expire` is called when it reads too slowly for its timeout."""
 
     def __init__(
@@ -76,41 +76,41 @@ class Reader:
 
 
 class SlowReaders:
-    """Watches the readers with unsent bytes. `shortest_timeout_seconds` is that of the least patient of them."""
+    """Watches the peers with unsent bytes. `shortest_timeout_seconds` is that of the least patient of them."""
 
     def __init__(self, shortest_timeout_seconds: float) -> None:
         self._look_seconds = look_seconds(shortest_timeout_seconds)
-        self._counted_until: dict[Reader, float] = {}
+        self._counted_until: dict[Peer, float] = {}
         self._timer = ReadFirstTimer(self._look)
 
     def __len__(self) -> int:
         return len(self._counted_until)
 
-    def begin(self, reader: Reader) -> None:
-        """Watch a reader that has unsent bytes; if it is watched already, do nothing. Must be called on the loop."""
-        if reader not in self._counted_until:
-            self._counted_until[reader] = self._timer.now()
+    def begin(self, peer: Peer) -> None:
+        """Watch a peer that has unsent bytes; if it is watched already, do nothing. Must be called on the loop."""
+        if peer not in self._counted_until:
+            self._counted_until[peer] = self._timer.now()
             if not self._timer.is_running:
                 self._timer.start(self._timer.now() + self._look_seconds)
 
-    def end(self, reader: Reader) -> None:
-        """Do not watch a reader: it has taken all, or its connection has ended. If it is not watched, do nothing."""
-        self._counted_until.pop(reader, None)
+    def end(self, peer: Peer) -> None:
+        """Do not watch a peer: it has taken all, or its connection has ended. If it is not watched, do nothing."""
+        self._counted_until.pop(peer, None)
 
     def _look(self, now: float) -> None:
         # If this process stood still, it has not sent what the peers could have read: that time does not count.
         most_seconds = _MOST_LOOKS_COUNTED * self._look_seconds
         too_slow = []
-        for reader, counted_until in list(self._counted_until.items()):
-            if not reader.unsent_bytes:
-                del self._counted_until[reader]
-            elif reader.is_too_slow(min(now - counted_until, most_seconds)):
-                too_slow.append(reader)
+        for peer, counted_until in list(self._counted_until.items()):
+            if not peer.unsent_bytes:
+                del self._counted_until[peer]
+            elif peer.is_too_slow(min(now - counted_until, most_seconds)):
+                too_slow.append(peer)
             else:
-                self._counted_until[reader] = now
-        for reader in too_slow:
-            self.end(reader)
-            reader.expire()
+                self._counted_until[peer] = now
+        for peer in too_slow:
+            self.end(peer)
+            peer.expire()
         if self._counted_until and not self._timer.is_running:
             self._timer.start(now + self._look_seconds)
 

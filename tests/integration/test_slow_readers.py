@@ -196,8 +196,8 @@ def test_what_a_client_has_taken_is_counted_by_its_system() -> None:
     with serving(application) as port, small_reader(port) as client:
         client.sendall(get("/whole"))
         wait_until("it has begun", lambda: len(application.connections) == 1)
-        reader, received = application.connections[0]._protocol._reader, 0
-        assert reader.taken_bytes() < 100_000
+        peer, received = application.connections[0]._protocol._peer, 0
+        assert peer.taken_bytes() < 100_000
         while received < 200_000:
             received += len(client.recv(65536))
-        wait_until("it is counted", lambda: received <= reader.taken_bytes() <= received + 100_000)
+        wait_until("it is counted", lambda: received <= peer.taken_bytes() <= received + 100_000)

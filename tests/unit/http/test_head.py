@@ -1,15 +1,15 @@
-"""The bytes of a request's head."""
+"""Heads as bytes."""
 
 import pytest
 
 from fast_priority.errors import MalformedRequest
-from fast_priority.http.head import request_head
+from fast_priority.http.head import head, request_head, response_head
 from fast_priority.http.message import Fields
 
 HOST = b"api.example:8000"
 
 
-def test_a_head_is_its_line_the_targets_host_and_the_fields() -> None:
+def test_the_head_of_a_request() -> None:
     """Nothing is added besides Host, and fields keep their order, repetition, spelling and bytes."""
     fields = [(b"x-a", b"1"), (b"X-B", b"\xff\t Zo\xc3\xab"), (b"x-a", b""), (b"cookie", b"a=1; b=2")]
     assert request_head("PURGE", b"/a%2Fb?q=&&", HOST, fields) == (
@@ -20,7 +20,7 @@ def test_a_head_is_its_line_the_targets_host_and_the_fields() -> None:
 
 @pytest.mark.parametrize("control", [*range(0x09), *range(0x0A, 0x20), 0x7F])
 def test_controls_are_refused(control: int) -> None:
-    """No control but the tab gets into a head, be it in a value, a name, the target or the method."""
+    """No control but the tab gets into a head: not in a value, a name, the target or the method."""
     octet = bytes([control])
     fields: list[Fields] = [[(b"x-a", b"1" + octet + b"2")], [(b"x" + octet + b"a", b"1")]]
     for one in fields:
@@ -45,3 +45,20 @@ def test_names_are_ascii() -> None:
     """A name with other bytes than ASCII is refused; a value may have them."""
     with pytest.raises(MalformedRequest):
         request_head("GET", b"/", HOST, [(b"x-\xc3\xa4", b"1")])
+
+
+@pytest.mark.parametrize(
+    ("status", "line"),
+    [(200, b"HTTP/1.1 200 OK"), (404, b"HTTP/1.1 404 Not Found"), (101, b"HTTP/1.1 101 Switching Protocols"),
+     (299, b"HTTP/1.1 299 "), (599, b"HTTP/1.1 599 ")],
+)  # fmt: skip
+def test_the_head_of_a_response(status: int, line: bytes) -> None:
+    """A response has the phrase of its status, or an empty one, and its fields in order, with names in lower case."""
+    fields = [(b"Set-Cookie", b"a=1"), (b"x-a", b"\xff\t"), (b"set-cookie", b"")]
+    assert response_head(status, fields) == line + b"\r\nset-cookie: a=1\r\nx-a: \xff\t\r\nset-cookie: \r\n\r\n"
+
+
+def test_any_head() -> None:
+    """A head has its start line and its fields as they are."""
+    assert head(b"GET / HTTP/1.0", [(b"X-A", b"1")]) == b"GET / HTTP/1.0\r\nX-A: 1\r\n\r\n"
+    assert head(b"GET / HTTP/1.0", []) == b"GET / HTTP/1.0\r\n\r\n"

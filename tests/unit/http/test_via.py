@@ -77,7 +77,7 @@ def test_the_name_of_the_field_is_compared_without_case() -> None:
     ],
 )
 def test_other_names_are_not_taken_for_ours(values: list[bytes]) -> None:
-    """Another name, a part of ours, and ours in a comment or where no name stands, are not ours."""
+    """Another name, a part of our name, and our name in a comment or in another place do not count."""
     assert not passed_by_one_of(NAMES, via(*values))
 
 
@@ -88,13 +88,13 @@ def test_other_fields_are_not_read() -> None:
 
 @given(st.lists(st.sampled_from([b"(", b")", b",", b"\\", b" ", b"1.1", US, b"x", b"\xff", b":"]), max_size=30))
 def test_no_value_fails(pieces: list[bytes]) -> None:
-    """Whatever a client writes is read without an error."""
+    """No value raises an error."""
     passed_by_one_of(NAMES, via(b"".join(pieces)))
 
 
 @given(st.lists(st.sampled_from([b"(", b")", b"\\", b" ", b"1.1 x", b"\xff", b":"]), max_size=30))
-def test_no_comment_hides_our_name_that_a_proxy_adds_behind_it(pieces: list[bytes]) -> None:
-    """A client cannot hide a loop: what the gateway adds counts, also where a proxy joins all in one line."""
+def test_no_comment_hides_our_name_behind_it(pieces: list[bytes]) -> None:
+    """A client cannot hide a loop: the gateway's name counts, also if a proxy joins all values in one line."""
     assert passed_by_one_of(NAMES, via(b"".join(pieces) + b", 1.1 " + US))
 
 
@@ -120,7 +120,7 @@ def test_adopting_an_identity() -> None:
     assert deployment.names == (b"fast-priority-0000000000000007", before)
 
 
-def test_adopting_what_it_has() -> None:
+def test_adopting_the_same_identity() -> None:
     """Adopting the same identity again changes nothing: what was memoized with the names stays valid."""
     deployment = Deployment()
     names = deployment.names
@@ -128,7 +128,7 @@ def test_adopting_what_it_has() -> None:
     assert deployment.names is names
 
 
-def test_going_back() -> None:
+def test_adopting_a_former_identity() -> None:
     """A former name that is adopted again is listed once, as the first."""
     deployment = Deployment()
     for number in (1, 2, 1):

@@ -6,13 +6,13 @@ from collections.abc import Callable
 import pytest
 
 from fast_priority.support.rate_timeout import RateTimeout
-from fast_priority.support.slow_readers import Reader, SlowReaders, look_seconds
+from fast_priority.support.slow_readers import Peer, SlowReaders, look_seconds
 
 TIMEOUT_SECONDS = 15.0
 LEAST_BYTES_PER_SECOND = 500
 
 
-class Peer(Reader):
+class FakePeer(Peer):
     """A peer that takes as many bytes as the test lets it, and has unsent bytes until the test changes that."""
 
     unsent_bytes = 1
@@ -40,7 +40,7 @@ class Watch:
         monkeypatch.setattr(loop, "time", lambda: self._now)
         monkeypatch.setattr(loop, "call_at", self._call_at)
         self.readers = SlowReaders(TIMEOUT_SECONDS)
-        self.peer = Peer()
+        self.peer = FakePeer()
         self.readers.begin(self.peer)
 
     @property
@@ -157,7 +157,7 @@ async def test_a_process_that_stood_still(watch: Watch) -> None:
 
 async def test_each_peer_has_a_timeout_of_its_own(watch: Watch) -> None:
     """A peer that takes nothing expires beside one that goes on."""
-    silent = Peer()
+    silent = FakePeer()
     watch.readers.begin(silent)
     watch.pass_seconds(20, bytes_a_second=1_000)
     assert (watch.peer.has_expired(), silent.has_expired(), len(watch.readers)) == (False, True, 1)
@@ -181,11 +181,11 @@ class Transport(asyncio.WriteTransport):
 def test_without_a_count_of_the_kernel() -> None:
     """Where the kernel does not count, bytes count as taken when they leave this process; the count never falls."""
     transport = Transport()
-    reader = Reader(transport, RateTimeout(1, 1), lambda _: None)
+    peer = Peer(transport, RateTimeout(1, 1), lambda _: None)
     counts = []
     for waiting_bytes in (0, 100, 40, 40, 0):
         transport.waiting_bytes = waiting_bytes
-        counts.append(reader.taken_bytes())
+        counts.append(peer.taken_bytes())
     assert counts == sorted(counts)
     assert counts[2] - counts[1] == 60
     assert counts[3] == counts[2]
