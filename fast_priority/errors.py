@@ -14,6 +14,10 @@ class ConfigurationError(Exception):
     """The program cannot run as configured. Its text has one line for each problem: the setting, and what to do."""
 
 
+class ClientLeft(Exception):
+    """The client has closed its connection, so no response can be sent."""
+
+
 class GatewayError(Exception):
     """A failure that should not happen; the root of all errors of single requests.
 

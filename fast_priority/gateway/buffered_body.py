@@ -6,10 +6,9 @@ Such a client may read its response slowly, so there is a second limit for all b
 from collections.abc import Iterator
 
 from fast_priority.errors import ResponseBodyTooLarge
+from fast_priority.http.limits import MOST_BUFFERED_BODIES_BYTES, MOST_BUFFERED_BODY_BYTES
 from fast_priority.http.message import Bytes
 
-MOST_BYTES = 16 * 1024 * 1024
-MOST_OF_ALL_BYTES = 256 * 1024 * 1024
 _PIECE_BYTES = 64 * 1024
 
 
@@ -33,9 +32,9 @@ class BufferedBody:
 
     def add(self, data: Bytes) -> None:
         """Add a piece. Raises ResponseBodyTooLarge over 16 MiB, or over 256 MiB of all buffered bodies together."""
-        if len(self._data) + len(data) > MOST_BYTES:
-            raise ResponseBodyTooLarge(f"over {MOST_BYTES} bytes of unknown length need HTTP/1.1")
-        if BufferedBody._of_all_bytes + len(data) > MOST_OF_ALL_BYTES:
+        if len(self._data) + len(data) > MOST_BUFFERED_BODY_BYTES:
+            raise ResponseBodyTooLarge(f"over {MOST_BUFFERED_BODY_BYTES} bytes of unknown length need HTTP/1.1")
+        if BufferedBody._of_all_bytes + len(data) > MOST_BUFFERED_BODIES_BYTES:
             raise ResponseBodyTooLarge("too many bodies of unknown length are buffered; HTTP/1.1 needs no buffer")
         self._data += data
         BufferedBody._of_all_bytes += len(data)

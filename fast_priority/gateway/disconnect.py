@@ -4,8 +4,8 @@ import asyncio
 from collections.abc import Callable, Coroutine
 from typing import Any, Protocol
 
+from fast_priority.errors import ClientLeft
 from fast_priority.gateway.response import ClientResponse
-from fast_priority.http.asgi import ClientLeft
 
 
 class Disconnect(Protocol):

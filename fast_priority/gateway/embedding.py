@@ -7,8 +7,8 @@ request may begin with a prefix that the target does not know.
 from collections.abc import Callable, Iterable
 
 from starlette.routing import BaseRoute, Match
+from starlette.types import Message, Scope, Send
 
-from fast_priority.http.asgi import Message, Scope, Send
 from fast_priority.http.root_path import path_below, raw_path_below, request_target
 from fast_priority.server import EXTENSION, ClientConnection, connection_of
 from fast_priority.support.byte_stream import ByteStream

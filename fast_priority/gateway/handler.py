@@ -9,9 +9,10 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from email.utils import formatdate
 
 import msgspec
+from starlette.types import Receive, Scope, Send
 
 from fast_priority.broker.producer import Attempt, Permit
-from fast_priority.errors import GatewayError, RequestLost, without_traces
+from fast_priority.errors import ClientLeft, GatewayError, RequestLost, without_traces
 from fast_priority.events import Answered, Events, Failed, Left, Queued, Received, Retried, publish, publish_error
 from fast_priority.gateway.disconnect import AwaitedDisconnect, until_disconnect
 from fast_priority.gateway.queues import Outcome, Queues
@@ -20,17 +21,17 @@ from fast_priority.gateway.request_head import head_reader
 from fast_priority.gateway.response import ClientResponse
 from fast_priority.gateway.retry import IDEMPOTENT_METHODS, in_two_attempts
 from fast_priority.gateway.websockets import WebSocketProxy
-from fast_priority.http.asgi import ClientLeft, Receive, Scope, Send
-from fast_priority.http.client_patience import ClientTimeout
-from fast_priority.http.deployment import Deployment
 from fast_priority.http.fields import without_websocket_fields
+from fast_priority.http.limits import LEAST_BYTES_PER_SECOND
 from fast_priority.http.max_forwards import answer_as_last
 from fast_priority.http.message import Bytes, Fields, Reply, Request
 from fast_priority.http.trusted_proxies import TrustedProxies
+from fast_priority.http.via import Deployment
 from fast_priority.protocol.frames import ForwardCall, encode
 from fast_priority.scheduling.priority import Priority
 from fast_priority.scheduling.rules import HANDSHAKE, Rules
 from fast_priority.server import connection_of
+from fast_priority.support.rate_timeout import RateTimeout
 from fast_priority.target import Accepted, Target
 
 _DESCRIPTION_CHARACTERS = 120
@@ -136,7 +137,7 @@ class Gateway:
             head.declared_bytes,
             receive,
             self._target.policy.max_body_bytes,
-            ClientTimeout(self._client_timeout_seconds),
+            RateTimeout(self._client_timeout_seconds, LEAST_BYTES_PER_SECOND),
             connection,
             comes_when_asked_for=head.expects_continue,
         )

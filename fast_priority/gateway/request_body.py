@@ -5,12 +5,13 @@ import math
 from collections.abc import AsyncIterator
 from time import monotonic
 
-from fast_priority.errors import MalformedRequest, RequestBodyTooLarge, RequestTimeout
-from fast_priority.http.asgi import ClientLeft, Message, Receive
-from fast_priority.http.client_patience import ClientTimeout
-from fast_priority.http.limits import MOST_WHOLE_BYTES
+from starlette.types import Message, Receive
+
+from fast_priority.errors import ClientLeft, MalformedRequest, RequestBodyTooLarge, RequestTimeout
+from fast_priority.http.limits import MOST_WHOLE_BODY_BYTES
 from fast_priority.http.message import Bytes
 from fast_priority.server import ClientConnection
+from fast_priority.support.rate_timeout import RateTimeout
 from fast_priority.support.stalls import Timeout
 
 
@@ -26,7 +27,7 @@ class RequestBody:
         declared_bytes: int | None,
         receive: Receive,
         most_bytes: int,
-        timeout: ClientTimeout,
+        timeout: RateTimeout,
         connection: ClientConnection | None = None,
         *,
         comes_when_asked_for: bool = False,
@@ -42,7 +43,7 @@ class RequestBody:
         if declared_bytes is not None and declared_bytes > self._most_bytes:
             raise self._too_large()
         self._is_empty = declared_bytes == 0
-        self._is_small = declared_bytes is not None and declared_bytes <= MOST_WHOLE_BYTES
+        self._is_small = declared_bytes is not None and declared_bytes <= MOST_WHOLE_BODY_BYTES
         self._is_held_whole = False
         self._begun = b""
         self._size_bytes = 0

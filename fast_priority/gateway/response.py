@@ -5,17 +5,17 @@ from collections.abc import AsyncIterator, Callable
 from http import HTTPStatus
 from typing import Protocol
 
+from starlette.types import Message, Scope, Send
+
 from fast_priority.errors import GatewayError, RequestTimeout, ResponseIncomplete
 from fast_priority.gateway.buffered_body import BufferedBody
-from fast_priority.http.asgi import Message, Scope, Send
-from fast_priority.http.client_patience import LEAST_BYTES_PER_SECOND
-from fast_priority.http.deployment import PSEUDONYM
 from fast_priority.http.fields import check_relayed_response, content_length
 from fast_priority.http.forwarding import onward_response_fields
-from fast_priority.http.limits import LARGEST_FIELDS_BYTES
+from fast_priority.http.limits import LEAST_BYTES_PER_SECOND, MOST_RESPONSE_FIELDS_BYTES
 from fast_priority.http.memo import memoized
 from fast_priority.http.message import Bytes, Fields, HttpVersion, Reply
 from fast_priority.http.problem import problem_reply
+from fast_priority.http.via import PSEUDONYM
 from fast_priority.protocol.frames import MOST_CHUNK_BYTES
 from fast_priority.server import connection_of
 from fast_priority.support.byte_stream import ByteStream
@@ -187,7 +187,7 @@ class ClientResponse:
 @memoized
 def _read_relayed(fields: Fields, status: int, http_version: HttpVersion, name: bytes) -> tuple[Fields, int | None]:
     """Return the fields for the client, and the declared length of the body. Raises TargetError for a bad head."""
-    check_relayed_response(status, fields, LARGEST_FIELDS_BYTES)
+    check_relayed_response(status, fields, MOST_RESPONSE_FIELDS_BYTES)
     return onward_response_fields(fields, http_version, name), content_length(fields)
 
 

@@ -8,26 +8,28 @@ not read what passes: messages, pings and close codes are bytes to it, and go no
 import asyncio
 import contextlib
 import logging
-import math
 from collections.abc import Iterator
+from http import HTTPStatus
 from typing import Any
+
+from starlette.types import Scope, Send
 
 from fast_priority.errors import TooManyTunnels, WebSocketsNotCarried
 from fast_priority.gateway.response import ClientResponse
-from fast_priority.http.asgi import Scope, Send
 from fast_priority.http.forwarding import onward_response_fields
+from fast_priority.http.head import response_head
+from fast_priority.http.limits import LEAST_BYTES_PER_SECOND
 from fast_priority.http.message import Fields, TargetPolicy
 from fast_priority.http.problem import problem_reply
 from fast_priority.support.byte_stream import ByteStream, pump
 from fast_priority.support.outage_log import OutageLog
-from fast_priority.support.unsent import Unsent
+from fast_priority.support.rate_timeout import RateTimeout
+from fast_priority.support.slow_readers import SlowReaders
 from fast_priority.target import Accepted, Declined, ask_for_websocket
 
 logger = logging.getLogger(__name__)
 
 _DRAIN_SECONDS = 5.0
-_LEAST_BYTES_PER_SECOND = 500
-"""A client that reads more slowly counts as one that does not read."""
 
 
 class WebSocketProxy:
@@ -41,6 +43,7 @@ class WebSocketProxy:
         self._policy = policy
         self._most = most
         self._client_timeout_seconds = client_timeout_seconds
+        self._slow_readers = SlowReaders(min(policy.timeout_seconds, client_timeout_seconds))
         self._count = 0
         self._slow = OutageLog("broke off a WebSocket: one side did not read", logger)
 
@@ -92,11 +95,12 @@ class WebSocketProxy:
 
     async def _carry(self, client: ByteStream, target: ByteStream, over: asyncio.Event) -> bool:
         """Carry both directions. Return False if one side broke off; True if both ended, or the server shuts down."""
-        slow, timeout_seconds = asyncio.Event(), self._client_timeout_seconds
-        least_bytes = math.ceil(_LEAST_BYTES_PER_SECOND * timeout_seconds)
-        to_client = Unsent(lambda: client.unsent_bytes, timeout_seconds, least_bytes, slow.set)
-        to_target = Unsent(lambda: target.unsent_bytes, self._policy.timeout_seconds, 1, slow.set)
-        both = asyncio.gather(pump(client, target, to_target), pump(target, client, to_client))
+        slow, timeout_seconds = asyncio.Event(), self._policy.timeout_seconds
+        for_client = RateTimeout(self._client_timeout_seconds, LEAST_BYTES_PER_SECOND)
+        for_target = RateTimeout(timeout_seconds, 1 / timeout_seconds)  # with each byte it has the whole time again
+        client.time_out_reader(self._slow_readers, for_client, slow.set)
+        target.time_out_reader(self._slow_readers, for_target, slow.set)
+        both = asyncio.gather(pump(client, target), pump(target, client))
         events = [asyncio.ensure_future(event.wait()) for event in (client.was_reset, target.was_reset, slow, over)]
         ends: list[asyncio.Future[Any]] = [both, *events]
         try:
@@ -105,8 +109,6 @@ class WebSocketProxy:
                 self._slow.failure("the limits are FAST_PRIORITY_CLIENT_TIMEOUT and FAST_PRIORITY_TIMEOUT")
             return both.exception() is None if both.done() else over.is_set() and not slow.is_set()
         finally:
-            to_client.close()
-            to_target.close()
             for end in ends:
                 end.cancel()
             with contextlib.suppress(OSError, asyncio.CancelledError):
@@ -126,8 +128,7 @@ async def _relay(answer: Declined, reply: ClientResponse) -> None:
 def _switching_head(fields: Fields, name: bytes) -> bytes:
     own: Fields = [(b"connection", b"Upgrade"), (b"upgrade", b"websocket")]
     onward = onward_response_fields(fields, "1.1", name)
-    lines = [b"HTTP/1.1 101 Switching Protocols", *(name + b": " + value for name, value in [*own, *onward])]
-    return b"\r\n".join(lines) + b"\r\n\r\n"
+    return response_head(HTTPStatus.SWITCHING_PROTOCOLS, [*own, *onward])
 
 
 async def decline_websocket(scope: Scope, send: Send) -> None:

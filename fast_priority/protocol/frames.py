@@ -21,7 +21,7 @@ from typing import Annotated, TypeAlias
 import msgspec
 from msgspec import Meta
 
-from fast_priority.http.client_patience import LEAST_BYTES_PER_SECOND
+from fast_priority.http.limits import LEAST_BYTES_PER_SECOND
 from fast_priority.http.message import Bytes, Fields, FinalStatus, HttpVersion, Reply, Request, TargetPolicy
 
 MOST_CHUNK_BYTES = 512 * 1024
@@ -61,7 +61,7 @@ class ForwardCall(msgspec.Struct, array_like=True, frozen=True, gc=False):
     is_permit: bool = False
     """Whether it asks for a permit: the worker holds the slot while the gateway itself talks to the target."""
     client_timeout_seconds: float = 15.0
-    """The gateway's patience with the client; see `client_patience.py`."""
+    """The gateway's patience with the client; see `rate_timeout.py`."""
 
     @property
     def most_sending_silence_seconds(self) -> float:

@@ -1,4 +1,4 @@
-"""SIGTERM and SIGINT wait while a process is between two states that it could not be ended in cleanly."""
+"""Delays SIGTERM and SIGINT while a process is between two states in which it could not end in order."""
 
 import signal
 from collections.abc import Iterator
@@ -9,12 +9,12 @@ TO_END = (signal.SIGTERM, signal.SIGINT)
 
 
 def held_back() -> AbstractContextManager[None]:
-    """Let what asks this thread to end wait while the block lasts; it is delivered after it."""
+    """Return a context manager: while its block lasts, these signals wait for this thread; then they are delivered."""
     return _masked(signal.SIG_BLOCK)
 
 
 def let_through() -> AbstractContextManager[None]:
-    """Deliver what asks this thread to end, in the midst of `held_back`, while the block lasts."""
+    """Return a context manager that delivers these signals while its block lasts, inside a block of `held_back`."""
     return _masked(signal.SIG_UNBLOCK)
 
 

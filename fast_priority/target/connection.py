@@ -14,13 +14,12 @@ from aiohttp.http import RawResponseMessage
 from aiohttp.http_exceptions import HttpProcessingError
 from aiohttp.streams import StreamReader
 
-from fast_priority.http.limits import LARGEST_FIELDS_BYTES
+from fast_priority.http.limits import MOST_FIELDS, MOST_RESPONSE_FIELDS_BYTES
 from fast_priority.support.socket_look import SocketLook
 from fast_priority.target.tls import ReadableTls
 
 CLIENT_FAILURES = (aiohttp.ClientError, HttpProcessingError, OSError, ValueError)
 """What comes out of aiohttp when something goes wrong; `http_client.target_error` says what it means."""
-_MOST_FIELDS = 512
 _INTERIM = range(100, 200)
 _SWITCHES = 101
 _READ_BUFFER_BYTES = 256 * 1024  # twice as many are read ahead at most; what is read at once is one piece of a body
@@ -83,9 +82,9 @@ class TargetConnection(ResponseHandler):
             read_until_eof=True,
             auto_decompress=False,
             read_bufsize=_READ_BUFFER_BYTES,
-            max_line_size=LARGEST_FIELDS_BYTES,
-            max_field_size=LARGEST_FIELDS_BYTES,
-            max_headers=_MOST_FIELDS,
+            max_line_size=MOST_RESPONSE_FIELDS_BYTES,
+            max_field_size=MOST_RESPONSE_FIELDS_BYTES,
+            max_headers=MOST_FIELDS,
         )
 
     def write(self, head: bytes, body: bytes = b"") -> bool:

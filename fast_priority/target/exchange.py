@@ -16,7 +16,7 @@ from fast_priority.http.fields import (
     end_to_end_response_fields,
 )
 from fast_priority.http.keep_alive import idle_seconds
-from fast_priority.http.limits import LARGEST_FIELDS_BYTES, MOST_WHOLE_BYTES
+from fast_priority.http.limits import MOST_RESPONSE_FIELDS_BYTES, MOST_WHOLE_BODY_BYTES
 from fast_priority.http.memo import memoized
 from fast_priority.http.message import Bytes, Field, Fields, HttpVersion
 from fast_priority.support.timeout_queue import TimeoutQueue
@@ -56,7 +56,7 @@ class Response:
     @property
     def is_small(self) -> bool:
         """Whether the body is small, as far as one can tell."""
-        return max(self._declared or 0, self._content.total_bytes) <= MOST_WHOLE_BYTES
+        return max(self._declared or 0, self._content.total_bytes) <= MOST_WHOLE_BODY_BYTES
 
     @property
     def quick_seconds(self) -> float:
@@ -100,10 +100,10 @@ class Response:
             return None
 
     async def _whole_if_small(self) -> bytes | None:
-        while self._size <= MOST_WHOLE_BYTES:
+        while self._size <= MOST_WHOLE_BODY_BYTES:
             is_last = self._content.is_eof()
             piece = await self._next_piece()
-            if is_last and not self._begun and len(piece) <= MOST_WHOLE_BYTES:
+            if is_last and not self._begun and len(piece) <= MOST_WHOLE_BODY_BYTES:
                 return piece
             if not piece:
                 return b"".join(self._begun)
@@ -124,7 +124,7 @@ class Response:
 def _read_fields(fields: Sequence[Field], status: int) -> tuple[Fields, int | None, float]:
     """Give the fields for the client, the declared length of the body, and how long the connection may be idle."""
     received = list(fields)
-    check_response_framing(received, LARGEST_FIELDS_BYTES)
+    check_response_framing(received, MOST_RESPONSE_FIELDS_BYTES)
     end_to_end = end_to_end_response_fields(received)
     check_response_head(status, end_to_end)
     return end_to_end, content_length(received), idle_seconds(received)

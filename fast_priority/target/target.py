@@ -8,8 +8,9 @@ from yarl import URL
 
 from fast_priority.errors import MalformedRequest
 from fast_priority.http.fields import content_length
-from fast_priority.http.head import TargetPath, request_head
+from fast_priority.http.head import request_head
 from fast_priority.http.message import Fields, TargetPolicy
+from fast_priority.http.request_target import TargetPath
 from fast_priority.support.timeout_queue import TimeoutQueue
 from fast_priority.target.exchange import Body, Exchange
 from fast_priority.target.inactivity import InactivityTimer

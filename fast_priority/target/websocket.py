@@ -33,9 +33,9 @@ from fast_priority.http.fields import (
     content_length,
     end_to_end_response_fields,
 )
-from fast_priority.http.head import TargetPath
-from fast_priority.http.limits import LARGEST_FIELDS_BYTES
+from fast_priority.http.limits import MOST_RESPONSE_FIELDS_BYTES
 from fast_priority.http.message import Fields, HttpVersion, TargetPolicy
+from fast_priority.http.request_target import TargetPath
 from fast_priority.support.byte_stream import PIECE_BYTES, ByteStream
 
 _SWITCHES = 101
@@ -123,7 +123,7 @@ async def ask_for_websocket(
     request = _request(base, raw_target, fields)
     stream = await _connect(base, policy.connect_timeout_seconds)
     try:
-        http = h11.Connection(h11.CLIENT, max_incomplete_event_size=LARGEST_FIELDS_BYTES)
+        http = h11.Connection(h11.CLIENT, max_incomplete_event_size=MOST_RESPONSE_FIELDS_BYTES)
         stream.writer.write(http.send(request) or b"")
         http.send(h11.EndOfMessage())
         response = await _answer(stream, http, policy.timeout_seconds)

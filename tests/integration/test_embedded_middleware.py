@@ -18,7 +18,7 @@ from starlette.responses import PlainTextResponse, Response
 
 from fast_priority.gateway import GatewayApp
 from fast_priority.local.child_processes import wait_until
-from fast_priority.server.http_protocol import Connection
+from fast_priority.server.request_connection import RequestConnection
 from tests.harness import exchange_bytes, scripted_target
 from tests.integration.embedding_rig import FORWARDED, OWN_PAGES, Behind, served
 from tests.integration.test_embedded_websockets import HANDSHAKE
@@ -379,13 +379,13 @@ def test_a_handler_of_exceptions(behind: Behind, server: str, monkeypatch: pytes
 
 def count_short_cuts(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     taken: list[int] = []
-    send_whole = Connection.send_whole
+    send_whole = RequestConnection.send_whole
 
-    def counting(self: Connection, status: int, fields: Any, body: bytes) -> None:
+    def counting(self: RequestConnection, status: int, fields: Any, body: bytes) -> None:
         taken.append(status)
         send_whole(self, status, fields, body)
 
-    monkeypatch.setattr(Connection, "send_whole", counting)
+    monkeypatch.setattr(RequestConnection, "send_whole", counting)
     return taken
 
 

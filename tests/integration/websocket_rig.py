@@ -14,9 +14,9 @@ from websockets.sync.server import ServerConnection, serve
 from fast_priority.broker.producer import Attempt, Permit
 from fast_priority.errors import GatewayError
 from fast_priority.gateway import Gateway, WebSocketProxy
-from fast_priority.http.deployment import Deployment
 from fast_priority.http.message import Bytes, TargetPolicy
 from fast_priority.http.trusted_proxies import TrustedProxies
+from fast_priority.http.via import Deployment
 from fast_priority.protocol.conversation import Conversation
 from fast_priority.protocol.frames import decode_call
 from fast_priority.scheduling.priority import Priority

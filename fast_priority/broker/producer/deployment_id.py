@@ -4,7 +4,7 @@ from redis.asyncio import Redis
 
 from fast_priority.broker import keys
 from fast_priority.broker.connection import Command, send_together
-from fast_priority.http.deployment import IDENTITY_CHARACTERS, Deployment
+from fast_priority.http.via import IDENTITY_CHARACTERS, Deployment
 
 
 async def agree_on_identity(redis: Redis, deployment: Deployment) -> None:

@@ -8,7 +8,7 @@ from redis.asyncio import Redis
 from fast_priority.broker import keys, scripts
 from fast_priority.broker.connection import Command, RedisHealth
 from fast_priority.broker.producer.deployment_id import agree_on_identity
-from fast_priority.http.deployment import Deployment
+from fast_priority.http.via import Deployment
 
 _SECONDS = 3.0
 

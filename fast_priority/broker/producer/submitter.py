@@ -29,8 +29,8 @@ from fast_priority.errors import (
     WaitedTooLong,
     error_for,
 )
-from fast_priority.http.deployment import Deployment
 from fast_priority.http.message import Bytes, Reply
+from fast_priority.http.via import Deployment
 from fast_priority.protocol.conversation import Conversation
 from fast_priority.protocol.frames import GRACE_SECONDS, MOST_CHUNK_BYTES, SLOWEST_BYTES_PER_SECOND, Failure, Go, Head
 from fast_priority.scheduling.priority import Priority

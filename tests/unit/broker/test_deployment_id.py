@@ -5,7 +5,7 @@ import pytest
 from fast_priority.broker import keys
 from fast_priority.broker.producer import Submitter
 from fast_priority.broker.producer.deployment_id import agree_on_identity
-from fast_priority.http.deployment import Deployment
+from fast_priority.http.via import Deployment
 from fast_priority.settings import Settings
 from tests.unit.broker_rig import Rig, until
 

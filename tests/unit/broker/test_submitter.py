@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
+from starlette.types import Message
 
 from fast_priority.broker import keys, scripts
 from fast_priority.broker.consumer import Consumer, OutgoingPart
@@ -13,12 +14,12 @@ from fast_priority.broker.producer import Submitter, submit_outbox
 from fast_priority.broker.producer.submit_outbox import Submission
 from fast_priority.errors import BrokerUnavailable, NotSent, QueueFull, RequestBodyTooLarge, RequestLost, WaitedTooLong
 from fast_priority.gateway.request_body import RequestBody
-from fast_priority.http.asgi import Message
-from fast_priority.http.client_patience import ClientTimeout
+from fast_priority.http.limits import LEAST_BYTES_PER_SECOND
 from fast_priority.protocol.conversation import Conversation
 from fast_priority.protocol.frames import Cancel, Chunk, Credit, End, Failure, Frame, decode_frame, encode
 from fast_priority.scheduling.priority import Priority
 from fast_priority.settings import Settings
+from fast_priority.support.rate_timeout import RateTimeout
 from tests.attempts import ask_in_two_attempts
 from tests.unit.broker_rig import HELLO, PATIENCE_SECONDS, Rig, until
 
@@ -317,7 +318,7 @@ async def test_a_body_that_no_worker_wanted_goes_with_the_second_attempt(
         data, more = next(messages)
         return {"type": "http.request", "body": data, "more_body": more}
 
-    body = RequestBody(None, receive, 0, ClientTimeout(PATIENCE_SECONDS))
+    body = RequestBody(None, receive, 0, RateTimeout(PATIENCE_SECONDS, LEAST_BYTES_PER_SECOND))
     assert await body.read_ahead() is None
     asking = asyncio.create_task(ask_in_two_attempts(submitter, Priority.HIGH, body=body.chunks))
     await until("it is queued", lambda: rig.waiting(Priority.HIGH) == 1)

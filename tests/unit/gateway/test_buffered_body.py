@@ -12,8 +12,8 @@ from fast_priority.gateway.buffered_body import BufferedBody
 
 @pytest.fixture(autouse=True)
 def small_limits(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setattr(whole_body, "MOST_BYTES", 200_000)
-    monkeypatch.setattr(whole_body, "MOST_OF_ALL_BYTES", 500_000)
+    monkeypatch.setattr(whole_body, "MOST_BUFFERED_BODY_BYTES", 200_000)
+    monkeypatch.setattr(whole_body, "MOST_BUFFERED_BODIES_BYTES", 500_000)
     yield
     assert BufferedBody._of_all_bytes == 0
 

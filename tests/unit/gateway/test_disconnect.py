@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
+from fast_priority.errors import ClientLeft
 from fast_priority.gateway.disconnect import AwaitedDisconnect, Disconnect, until_disconnect
-from fast_priority.http.asgi import ClientLeft
 from fast_priority.server import Leaving
 
 PATIENCE_SECONDS = 30

@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager, contextmanager
 from typing import Any
 
 import pytest
+from starlette.types import Message
 
 from fast_priority import events as events_module
 from fast_priority.broker.producer import Permit
@@ -23,10 +24,9 @@ from fast_priority.events import (
     Retried,
 )
 from fast_priority.gateway import Gateway
-from fast_priority.http.asgi import Message
-from fast_priority.http.deployment import Deployment
 from fast_priority.http.message import Bytes, Reply
 from fast_priority.http.trusted_proxies import TrustedProxies
+from fast_priority.http.via import Deployment
 from fast_priority.protocol.conversation import Conversation
 from fast_priority.scheduling.priority import Priority
 from fast_priority.scheduling.rules import Rules

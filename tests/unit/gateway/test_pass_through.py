@@ -7,13 +7,13 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from starlette.types import Message
 
 from fast_priority.errors import GatewayError, TargetClosed, TargetRefused
 from fast_priority.gateway import Gateway
-from fast_priority.http.asgi import Message
-from fast_priority.http.deployment import Deployment
 from fast_priority.http.message import Bytes
 from fast_priority.http.trusted_proxies import TrustedProxies
+from fast_priority.http.via import Deployment
 from fast_priority.scheduling.rules import Listing, Rules
 
 

@@ -6,11 +6,12 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from starlette.types import Message
 
-from fast_priority.errors import RequestBodyTooLarge, RequestTimeout
+from fast_priority.errors import ClientLeft, RequestBodyTooLarge, RequestTimeout
 from fast_priority.gateway.request_body import RequestBody
-from fast_priority.http.asgi import ClientLeft, Message
-from fast_priority.http.client_patience import ClientTimeout
+from fast_priority.http.limits import LEAST_BYTES_PER_SECOND
+from fast_priority.support.rate_timeout import RateTimeout
 
 LEFT: Message = {"type": "http.disconnect"}
 LARGE_BYTES = 1_000_000
@@ -37,13 +38,17 @@ class Client:
         self.flows = True
 
 
+def timeout_of(seconds: float) -> RateTimeout:
+    return RateTimeout(seconds, LEAST_BYTES_PER_SECOND)
+
+
 def piece(data: bytes, *, more: bool = True) -> Message:
     return {"type": "http.request", "body": data, "more_body": more}
 
 
 def body_of(client: Client, declared_bytes: int | None = None, *, timeout_seconds: float = 30.0, **more: Any) -> Any:
     connection: Any = client
-    timeout = ClientTimeout(timeout_seconds)
+    timeout = timeout_of(timeout_seconds)
     return RequestBody(declared_bytes, client.receive, more.pop("most_bytes", 0), timeout, connection, **more)
 
 
@@ -151,7 +156,7 @@ async def test_only_time_in_which_the_body_is_waited_for_counts(monkeypatch: pyt
     """A worker may take a day for each piece: in that time the gateway does not wait for the client."""
     now = SimpleNamespace(seconds=0.0)
     monkeypatch.setattr("fast_priority.gateway.request_body.monotonic", lambda: now.seconds)
-    timeout = ClientTimeout(0.5)
+    timeout = timeout_of(0.5)
     body = RequestBody(None, Client(*[piece(b"a")] * 9, piece(b"", more=False)).receive, 0, timeout)
     await body.read_ahead()
     async for _ in body.chunks():
@@ -168,7 +173,7 @@ async def test_each_piece_refills_the_timeout(monkeypatch: pytest.MonkeyPatch) -
         now.seconds += 4
         return piece(b"x" * 1000)
 
-    timeout = ClientTimeout(15)
+    timeout = timeout_of(15)
     body = RequestBody(None, receive, 0, timeout)
     await body.read_ahead()
     assert timeout.left_seconds == 13
@@ -186,7 +191,7 @@ async def test_what_came_while_the_process_stood_still_is_read() -> None:
     async def receive() -> Message:
         return await came
 
-    reading = asyncio.create_task(RequestBody(3, receive, 0, ClientTimeout(0.05)).read_ahead())
+    reading = asyncio.create_task(RequestBody(3, receive, 0, timeout_of(0.05)).read_ahead())
     await asyncio.sleep(0)
     loop.call_later(0.1, came.set_result, piece(b"abc", more=False))
     time.sleep(0.5)  # noqa: ASYNC251 - as a frozen process
@@ -195,7 +200,7 @@ async def test_what_came_while_the_process_stood_still_is_read() -> None:
 
 async def test_a_process_that_stood_still_waits_no_longer_for_nothing() -> None:
     """Where nothing has come, the client was silent all the same."""
-    reading = asyncio.create_task(RequestBody(3, Client().receive, 0, ClientTimeout(0.05)).read_ahead())
+    reading = asyncio.create_task(RequestBody(3, Client().receive, 0, timeout_of(0.05)).read_ahead())
     await asyncio.sleep(0)
     time.sleep(0.5)  # noqa: ASYNC251 - as a frozen process
     with pytest.raises(RequestTimeout):

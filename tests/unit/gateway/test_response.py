@@ -5,11 +5,11 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
+from starlette.types import Message
 
 from fast_priority.errors import RequestTimeout
 from fast_priority.gateway import response as answering
 from fast_priority.gateway.response import ClientResponse
-from fast_priority.http.asgi import Message
 from fast_priority.http.message import Bytes, Fields, HttpVersion
 
 

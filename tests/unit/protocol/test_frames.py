@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fast_priority.http.client_patience import LEAST_BYTES_PER_SECOND
+from fast_priority.http.limits import LEAST_BYTES_PER_SECOND
 from fast_priority.http.message import Reply, Request, TargetPolicy
 from fast_priority.protocol.conversation import CreditWindow
 from fast_priority.protocol.frames import (
