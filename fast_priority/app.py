@@ -93,7 +93,7 @@ async def _service(settings: Settings, policy: TargetPolicy) -> AsyncIterator[Se
             forecast.retry_after_seconds,
             settings.client_timeout,
             submitter.deployment,
-            WebSocketProxy(policy, settings.max_tunnels, settings.client_timeout) if settings.websockets else None,
+            WebSocketProxy(target, settings.max_tunnels, settings.client_timeout) if settings.websockets else None,
         )
         yield Service(gateway, forecast, HealthChecks(policy.base_url, observer))
 

@@ -17,20 +17,19 @@ from fast_priority.broker.producer import Permit
 from fast_priority.errors import GatewayError, TooManyTunnels, WebSocketsNotCarried, without_traces
 from fast_priority.gateway.response import ClientResponse
 from fast_priority.http.asgi import Scope, Send
+from fast_priority.http.client_patience import LEAST_BYTES_PER_SECOND
 from fast_priority.http.forwarding import onward_response_fields
-from fast_priority.http.message import Fields, TargetPolicy
+from fast_priority.http.message import Fields
 from fast_priority.http.problem import problem_reply
 from fast_priority.protocol.retry import Attempt, error_of_both, is_retryable
 from fast_priority.support.byte_stream import ByteStream, pump
 from fast_priority.support.outage_log import OutageLog
 from fast_priority.support.unsent import Unsent
-from fast_priority.target import Accepted, Declined, ask_for_websocket
+from fast_priority.target import Accepted, Declined, Target, ask_for_websocket
 
 logger = logging.getLogger(__name__)
 
 _DRAIN_SECONDS = 5.0
-_LEAST_BYTES_PER_SECOND = 500
-"""A client that takes less is taken for one that takes nothing."""
 
 Permits = Callable[[Attempt], Awaitable[Permit | None]]
 """Returns the permit for an attempt; None if the client has been answered in another way."""
@@ -57,8 +56,8 @@ class WebSocketProxy:
     for `client_patience_seconds`, is reset, and so is a target that takes nothing for its timeout.
     """
 
-    def __init__(self, policy: TargetPolicy, most: int, client_patience_seconds: float) -> None:
-        self._policy = policy
+    def __init__(self, target: Target, most: int, client_patience_seconds: float) -> None:
+        self._target = target
         self._most = most
         self._client_patience_seconds = client_patience_seconds
         self._count = 0
@@ -111,7 +110,7 @@ class WebSocketProxy:
 
     async def _ask_target(self, handshake: Handshake, reply: ClientResponse) -> Accepted | None:
         answer = await ask_for_websocket(
-            self._policy,
+            self._target,
             handshake.raw_target,
             handshake.fields,
             most_response_bytes=handshake.most_response_bytes,
@@ -146,9 +145,9 @@ class WebSocketProxy:
     async def _carry(self, client: ByteStream, target: ByteStream, over: asyncio.Event) -> bool:
         """Carry both directions. Return False if either side broke off, True if both ended, or when it has to end."""
         slow, patience_seconds = asyncio.Event(), self._client_patience_seconds
-        least_bytes = math.ceil(_LEAST_BYTES_PER_SECOND * patience_seconds)
+        least_bytes = math.ceil(LEAST_BYTES_PER_SECOND * patience_seconds)
         to_client = Unsent(lambda: client.unsent_bytes, patience_seconds, least_bytes, slow.set)
-        to_target = Unsent(lambda: target.unsent_bytes, self._policy.timeout_seconds, 1, slow.set)
+        to_target = Unsent(lambda: target.unsent_bytes, self._target.policy.timeout_seconds, 1, slow.set)
         both = asyncio.gather(pump(client, target, to_target), pump(target, client, to_client))
         events = [asyncio.ensure_future(event.wait()) for event in (client.was_reset, target.was_reset, slow, over)]
         ends: list[asyncio.Future[Any]] = [both, *events]

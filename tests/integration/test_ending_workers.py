@@ -31,7 +31,7 @@ WORKER = """
 POOL = """
     import os, signal
     from fast_priority.settings import Settings
-    from fast_priority.worker_pool import PriorityWorkerPool
+    from fast_priority.worker import PriorityWorkerPool
 
     class Told(PriorityWorkerPool):
         def start_worker(self, *args, **options):

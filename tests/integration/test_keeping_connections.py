@@ -60,8 +60,7 @@ def test_an_old_connection_is_closed(run_on_loop: Run, age_seconds: float, is_ke
         async with target_at(port) as target:
             async with target.exchange("GET", b"/x", [], b"") as response:
                 first = await response.whole_if_quick()
-                assert target._connections is not None
-                for protocol in target._connections._connector._acquired:
+                for protocol in target.pool._connector._acquired:
                     assert isinstance(protocol, TargetConnection)
                     protocol.made_at_seconds -= age_seconds
             return (await ask(target))[1] == first
@@ -97,9 +96,8 @@ def test_a_name_that_moved_is_followed(run_on_loop: Run, monkeypatch: pytest.Mon
 
             async def ask_both() -> list[tuple[int, bytes]]:
                 async with Target(TargetPolicy(f"http://moved.example:{port}", 10.0, 20.0, 1024)) as target:
-                    assert target._connections is not None
                     names = MovedName()
-                    target._connections._connector._resolver = names  # type: ignore[assignment]
+                    target.pool._connector._resolver = names  # type: ignore[assignment]
                     answers = [await ask(target)]
                     names.address = "127.0.0.2"
                     return [*answers, await ask(target)]

@@ -87,8 +87,7 @@ class TlsTarget:
 
 async def ask_after(tls: TlsTarget, port: int, method: str, body: Body) -> tuple[int, bytes]:
     async with target_at(port, "https") as target:
-        assert target._connections is not None
-        target._connections._connector._ssl = tls.client_context
+        target.pool._connector._ssl = tls.client_context
         await ask(target)
         tls.act()
         return await ask(target, method, body)
@@ -113,13 +112,12 @@ def test_a_connection_is_used_again(run_on_loop: Run) -> None:
 
     async def ask_three_times() -> int:
         async with target_at(port, "https") as target:
-            assert target._connections is not None
-            target._connections._connector._ssl = tls.client_context
+            target.pool._connector._ssl = tls.client_context
             tls._may_act.set()
             await ask(target)
             await ask(target)
             await ask(target)
-            return len(target._connections._idle)
+            return len(target.pool.idle)
 
     tls = TlsTarget(note)
     with tls.running() as port:
@@ -129,8 +127,7 @@ def test_a_connection_is_used_again(run_on_loop: Run) -> None:
 
 async def upload_to(tls: TlsTarget, port: int, body: AsyncIterator[bytes]) -> tuple[int, bytes]:
     async with target_at(port, "https") as target:
-        assert target._connections is not None
-        target._connections._connector._ssl = tls.client_context
+        target.pool._connector._ssl = tls.client_context
         return await ask(target, "POST", body)
 
 
@@ -187,9 +184,8 @@ def test_a_target_that_nobody_vouches_for_gets_nothing(run_on_loop: Run, name: s
 
     async def post() -> None:
         async with target_at(port, "https") as target:
-            assert target._connections is not None
             if name != "127.0.0.1":
-                target._connections._connector._ssl = tls.client_context
+                target.pool._connector._ssl = tls.client_context
             with pytest.raises(TargetUnreachable):
                 await ask(target, "POST", b"body")
 

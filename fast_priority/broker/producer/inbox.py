@@ -111,7 +111,7 @@ class Inbox:
             return
         if isinstance(frame.part, Reply | Failure | End):
             self.forget(frame.request_id)  # its job is gone with that, and need not be looked after
-        conversation.hear(frame.part)
+        conversation.receive(frame.part)
 
     async def _watch_once(self) -> None:
         again_seconds = _AGAIN_SECONDS if self._lookout.is_in_a_hurry else self._poll_interval_seconds

@@ -61,8 +61,8 @@ async def inbox_was_read(marker: Conversation) -> bool:
     """Return once all that lay in the inbox when Redis was asked has been read; False if that takes over 2 s."""
     try:
         async with Timeout(_INBOX_SECONDS):
-            while not marker.has_news:
-                await marker.news()
+            while not marker.is_ready:
+                await marker.wait_until_ready()
     except TimeoutError:
         return False
     return True

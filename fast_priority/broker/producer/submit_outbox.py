@@ -264,7 +264,7 @@ class SubmitOutbox:
     async def _settle(self, missing: Sequence[Submission], absent: Outcome, marker: Conversation) -> None:
         was_read = await inbox_was_read(marker)
         for submission in missing:
-            if submission.conversation.was_heard_of:  # its answer was on the way
+            if submission.conversation.has_received:  # its answer was on the way
                 self._note(submission, "queued")
             else:
                 self._note(submission, absent if was_read else "lost")

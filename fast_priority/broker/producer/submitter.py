@@ -70,7 +70,7 @@ class Submitter:
         self._redis = connect(options)
         self._repeated = OutageLog("a request came to nothing, and is queued again, in front", logger)
         self._is_closing = False
-        self._untaken: TimeoutQueue[Conversation] = TimeoutQueue(settings.ttl, Conversation.stir)
+        self._untaken: TimeoutQueue[Conversation] = TimeoutQueue(settings.ttl, Conversation.wake)
         health = RedisHealth()
         self._inbox = Inbox(self.gateway_id, options, settings.poll_interval, health, self._end_unknown)
         self._submits = SubmitOutbox(options, settings, self.gateway_id, health, self._inbox, self._note_submitted)
@@ -133,7 +133,7 @@ class Submitter:
         try:
             return await self._ask_until_queued(first, body)
         except GatewayError as error:
-            body_was_read = first.conversation.chunks_said > 0
+            body_was_read = first.conversation.chunks_sent > 0
             if self._is_closing or not is_retryable(error, is_idempotent=is_idempotent, body_was_read=body_was_read):
                 raise
             self._repeated.failure(error)
@@ -199,8 +199,8 @@ class Submitter:
     def _note_submitted(self, submission: Submission, outcome: SubmitOutcome) -> None:
         """Take the outcome of a submit. No client waits for that by itself: its answer may come first."""
         conversation = submission.conversation
-        if outcome == "queued" or conversation.was_heard_of:  # a worker has it: only the answer to the submit was lost
-            if self._inbox.look_after(submission.job_id) and not conversation.was_heard_of:
+        if outcome == "queued" or conversation.has_received:  # a worker has it: only the answer to the submit was lost
+            if self._inbox.look_after(submission.job_id) and not conversation.has_received:
                 self._untaken.begin(conversation)
         else:
             conversation.fail(_not_queued(outcome, submission))
@@ -216,8 +216,8 @@ class Submitter:
 
     async def _first_part(self, submission: Submission, *, uploads: bool) -> Reply | Failure | Head | Go:
         conversation = submission.conversation
-        await conversation.news()  # or its TTL is over
-        if not conversation.has_news:
+        await conversation.wait_until_ready()  # or its TTL is over
+        if not conversation.is_ready:
             await self._wait_for_news(submission, uploads=uploads)
         first = conversation.take()
         if isinstance(first, Reply | Failure | Head | Go):
@@ -226,21 +226,21 @@ class Submitter:
 
     async def _wait_for_news(self, submission: Submission, *, uploads: bool) -> None:
         conversation = submission.conversation
-        if not conversation.was_heard_of:
+        if not conversation.has_received:
             if await self._withdrawals.withdraw_unstarted(submission.job_id, submission.priority):
                 raise WaitedTooLong(f"no worker took the request within {self._settings.ttl} s")
-            conversation.progress()
+            conversation.note_progress()
         # A worker has it, and answers within the target's timeout or loses its lease. This bound is for neither. While
         # a body goes up, the client may be slow to send it, and the target to take it, without a word of the worker.
         taking_seconds = self._settings.frames_in_flight * MOST_CHUNK_BYTES / SLOWEST_BYTES_PER_SECOND
         uploading_seconds = self._settings.client_timeout + taking_seconds if uploads else 0
         most_silence_seconds = self._settings.timeout + GRACE_SECONDS + uploading_seconds
-        while not conversation.has_news:
+        while not conversation.is_ready:
             silent_seconds = time.monotonic() - conversation.progressed_at
             patience_seconds = most_silence_seconds - silent_seconds
             if patience_seconds <= 0:
                 raise TargetTimeout("no answer came from the worker")
-            await _at_most(patience_seconds, conversation.news())
+            await _at_most(patience_seconds, conversation.wait_until_ready())
 
     def _say_to(self, submission: Submission) -> Say:
         return partial(self._frames.publish, submission.job_id, submission.conversation)

@@ -19,9 +19,9 @@ from fast_priority.protocol.conversation import Conversation
 from fast_priority.protocol.frames import Cancel, Chunk, Failure, ForwardCall, Frame, Go, Part, decode_frame, encode
 from fast_priority.scheduling.priority import Priority
 from fast_priority.settings import Settings
-from fast_priority.slots import dispatcher as carrier_module
+from fast_priority.slots import dispatcher as dispatcher_module
 from fast_priority.slots.dispatcher import Dispatcher
-from fast_priority.slots.forward import GatewayChannel
+from fast_priority.slots.gateway_channel import GatewayChannel
 from fast_priority.slots.in_flight import InFlight
 from fast_priority.support.background import end_all
 from fast_priority.support.elapsed import Moment
@@ -37,22 +37,27 @@ CLAIM = Claim("job-1", "execution-1", "high", "gateway-1", JobTemplate.data(CALL
 
 
 class Worker:
-    """A carrier, what it sends, and how many slots it has freed."""
+    """A dispatcher, what it publishes, and how many slots it has freed."""
 
     def __init__(self) -> None:
-        async def say(part: Part) -> None:
-            pytest.fail("nothing is sent on a line")
+        async def publish(part: Part) -> None:
+            pytest.fail("nothing is published but by the dispatcher")
 
-        self.said: list[OutgoingPart] = []
+        self.published: list[OutgoingPart] = []
         self.freed = 0
-        self.in_flight = InFlight(lambda claim: GatewayChannel("worker-1", say))
-        self.carrier = Dispatcher(
-            "worker-1", Settings.load(), StockRq(Redis()), self.in_flight, say=self.said.append, freed=self._note_freed
+        self.in_flight = InFlight(lambda claim: GatewayChannel("worker-1", publish))
+        self.dispatcher = Dispatcher(
+            "worker-1",
+            Settings.load(),
+            StockRq(Redis()),
+            self.in_flight,
+            publish=self.published.append,
+            on_freed=self._note_freed,
         )
 
     @property
     def parts(self) -> list[Part | None]:
-        return [saying.part for saying in self.said]
+        return [published.part for published in self.published]
 
     def _note_freed(self, seconds: float) -> None:
         self.freed += 1
@@ -62,81 +67,81 @@ class Worker:
 async def worker() -> AsyncIterator[Worker]:
     worker = Worker()
     yield worker
-    await worker.carrier.close()
+    await worker.dispatcher.close()
 
 
 async def test_a_worker_lets_the_gateway_go(worker: Worker) -> None:
     """It sends Go at once, in the same step, sends nothing to the target, and has no task for it."""
     before = asyncio.all_tasks()
-    worker.carrier.start(CLAIM, LONG)
-    assert worker.said == [OutgoingPart(CLAIM, Go(), is_last=False)]
+    worker.dispatcher.start(CLAIM, LONG)
+    assert worker.published == [OutgoingPart(CLAIM, Go(), is_last=False)]
     assert (len(worker.in_flight), worker.freed) == (1, 0)
     assert asyncio.all_tasks() == before
 
 
 async def test_a_leave_frees_the_slot(worker: Worker) -> None:
     """A Leave frees the slot, once, and settles the request without a frame to the gateway."""
-    worker.carrier.start(CLAIM, LONG)
+    worker.dispatcher.start(CLAIM, LONG)
     for _ in range(2):
-        worker.in_flight.hear(Frame("job-1", Cancel()))
-    assert worker.said[1:] == [OutgoingPart(CLAIM, None)]
+        worker.in_flight.receive(Frame("job-1", Cancel()))
+    assert worker.published[1:] == [OutgoingPart(CLAIM, None)]
     assert (len(worker.in_flight), worker.freed) == (0, 1)
 
 
 async def test_a_permit_that_is_over(worker: Worker) -> None:
     """One that its gateway has given up frees the slot; it is settled, so nothing is sent."""
-    worker.carrier.start(CLAIM, LONG)
-    (carried,) = worker.in_flight
-    carried.give_up()
+    worker.dispatcher.start(CLAIM, LONG)
+    (request,) = worker.in_flight
+    request.cancel()
     assert (worker.parts, len(worker.in_flight), worker.freed) == ([Go()], 0, 1)
 
 
 async def test_a_worker_that_was_away(worker: Worker) -> None:
     """One whose lease has run out lets no gateway go: the slot may be another's."""
-    worker.carrier.start(CLAIM, Moment(0.0, 0.0, 0.0))
-    (said,) = worker.said
-    assert isinstance(said.part, Failure)
-    assert (said.part.slug, said.is_last) == (NotSent.slug, True)
+    worker.dispatcher.start(CLAIM, Moment(0.0, 0.0, 0.0))
+    (published,) = worker.published
+    assert isinstance(published.part, Failure)
+    assert (published.part.slug, published.is_last) == (NotSent.slug, True)
     assert (len(worker.in_flight), worker.freed) == (0, 1)
 
 
 async def test_a_client_that_left_before_the_worker_knew(worker: Worker) -> None:
     """A Leave that overtakes the claim ends it, and the gateway is not let go."""
-    worker.in_flight.hear(Frame("job-1", Cancel()))
-    worker.carrier.start(CLAIM, LONG)
+    worker.in_flight.receive(Frame("job-1", Cancel()))
+    worker.dispatcher.start(CLAIM, LONG)
     assert worker.parts == [None]
 
 
 async def test_a_worker_repeats_itself(monkeypatch: pytest.MonkeyPatch) -> None:
     """As long as it holds the slot it lets the gateway go again and again, and then no more."""
-    monkeypatch.setattr(carrier_module, "GO_AGAIN_SECONDS", 0.01)
+    monkeypatch.setattr(dispatcher_module, "GO_AGAIN_SECONDS", 0.01)
     worker = Worker()
-    worker.carrier.start(CLAIM, LONG)
+    worker.dispatcher.start(CLAIM, LONG)
     async with asyncio.timeout(PATIENCE_SECONDS):
-        while len(worker.said) < 4:
+        while len(worker.published) < 4:
             await asyncio.sleep(0.01)
-    worker.in_flight.hear(Frame("job-1", Cancel()))
-    assert len(worker.carrier._permits) == 0
+    worker.in_flight.receive(Frame("job-1", Cancel()))
+    assert len(worker.dispatcher._permits) == 0
     assert set(worker.parts[:-1]) == {Go()}
     assert worker.parts[-1] is None
-    await worker.carrier.close()
+    await worker.dispatcher.close()
 
 
 async def test_a_worker_that_ends_holds_no_slot(worker: Worker) -> None:
     """One that leaves at once sends nothing more about its permits: their leases run out."""
-    worker.carrier.start(CLAIM, LONG)
-    await worker.carrier.close()
+    worker.dispatcher.start(CLAIM, LONG)
+    await worker.dispatcher.close()
     assert (worker.parts, len(worker.in_flight)) == ([Go()], 0)
 
 
 async def test_a_permit_leaves_no_cycle(worker: Worker) -> None:
     """What a worker has held is gone with its end."""
     with without_collector():
-        worker.carrier.start(CLAIM, LONG)
-        (carried,) = worker.in_flight
-        kept = weakref.ref(carried)
-        del carried
-        worker.in_flight.hear(Frame("job-1", Cancel()))
+        worker.dispatcher.start(CLAIM, LONG)
+        (request,) = worker.in_flight
+        kept = weakref.ref(request)
+        del request
+        worker.in_flight.receive(Frame("job-1", Cancel()))
         assert kept() is None
 
 
@@ -203,7 +208,7 @@ async def use_until_lost(conversation: Conversation, lose: Part | Exception) -> 
     """Use a permit until it is lost in this way, and return what it is closed with."""
     closed: list[bool] = []
     permit = Permit(conversation, closed.append)
-    conversation.hear(Go())
+    conversation.receive(Go())
     assert conversation.take() == Go()
 
     async def use() -> None:
@@ -211,14 +216,14 @@ async def use_until_lost(conversation: Conversation, lose: Part | Exception) -> 
             if isinstance(lose, Exception):
                 conversation.fail(lose)
             else:
-                conversation.hear(lose)
+                conversation.receive(lose)
             await asyncio.Event().wait()
 
     try:
         async with asyncio.timeout(PATIENCE_SECONDS):
             await use()
     finally:
-        conversation.stir()
+        conversation.wake()
         gone = asyncio.current_task()
         assert gone is not None
         assert not gone.cancelling()
@@ -244,13 +249,13 @@ async def test_why_a_permit_was_lost(lose: Part | Exception, error: type[Excepti
 async def test_what_loses_no_permit(part: Part | None) -> None:
     """A worker that repeats itself, and a look whether there is something, change nothing."""
     conversation = Conversation()
-    conversation.hear(Go())
+    conversation.receive(Go())
     conversation.take()
     async with Permit(conversation, lambda has_ended: None):
         if part is None:
-            conversation.stir()
+            conversation.wake()
         else:
-            conversation.hear(part)
+            conversation.receive(part)
         for _ in range(10):
             await asyncio.sleep(0)
 

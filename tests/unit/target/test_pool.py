@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import pytest
 
-from fast_priority.target.idle_connections import IdleConnections
+from fast_priority.target.pool import IdleConnections
 
 
 class FakeClock:
@@ -35,14 +35,10 @@ class FakeClock:
 
 
 class FakeConnection:
-    """A connection that is idle until the test says otherwise."""
+    """A connection that only knows whether it was closed."""
 
-    def __init__(self, *, is_idle: bool = True) -> None:
-        self.is_idle = is_idle
+    def __init__(self) -> None:
         self.has_ended = False
-
-    def is_still_idle(self) -> bool:
-        return self.is_idle
 
     def end(self) -> None:
         self.has_ended = True
@@ -64,15 +60,6 @@ def test_the_last_one_is_used_first(clock: FakeClock, idle: IdleConnections[Fake
     idle.put(first, clock.now + 4)
     idle.put(second, clock.now + 4)
     assert [idle.take(), idle.take(), idle.take()] == [second, first, None]
-
-
-def test_what_is_not_idle_any_more_is_closed(clock: FakeClock, idle: IdleConnections[FakeConnection]) -> None:
-    """A connection on which something has arrived is closed, and the next one is taken."""
-    good, bad = FakeConnection(), FakeConnection(is_idle=False)
-    idle.put(good, clock.now + 4)
-    idle.put(bad, clock.now + 4)
-    assert idle.take() is good
-    assert (bad.has_ended, good.has_ended, len(idle)) == (True, False, 0)
 
 
 def test_each_is_closed_at_its_own_time(clock: FakeClock, idle: IdleConnections[FakeConnection]) -> None:

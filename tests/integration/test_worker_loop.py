@@ -17,8 +17,11 @@ from fast_priority.http.message import Reply, Request, TargetPolicy
 from fast_priority.protocol.frames import ForwardCall, encode
 from fast_priority.scheduling.priority import Priority
 from fast_priority.settings import Settings
-from fast_priority.slots import dispatcher as carrier
-from fast_priority.slots import loop as serving_module
+from fast_priority.slots import dispatcher as dispatcher_module
+from fast_priority.slots import loop as loop_module
+from fast_priority.slots.draining import DrainState
+from fast_priority.slots.forward import FinalPart
+from fast_priority.slots.in_flight import InFlightRequest
 from fast_priority.slots.loop import WorkerLoop
 from fast_priority.support.elapsed import Moment
 from tests.harness import scripted_target
@@ -30,13 +33,17 @@ SAID = OutgoingPart(Claim("job", "execution", "low", "gateway", b""), Reply(204,
 FOREVER = Moment(float("inf"), float("inf"), float("inf"))
 
 
+def ignore(request: InFlightRequest, final: FinalPart | None) -> None:
+    """Take the end of a request."""
+
+
 class Served:
     """A gateway's end of the queues, in front of one worker with three slots that looks by itself only once an hour."""
 
-    def __init__(self, submitter: Submitter, serving: WorkerLoop, target_port: int) -> None:
+    def __init__(self, submitter: Submitter, worker: WorkerLoop, target_port: int) -> None:
         self.submitter = submitter
-        self.serving = serving
-        self.running = asyncio.create_task(serving.run())
+        self.worker = worker
+        self.running = asyncio.create_task(worker.run())
         self._policy = TargetPolicy(f"http://127.0.0.1:{target_port}", 5, 5, 0)
 
     async def ask(self, *, is_idempotent: bool) -> int:
@@ -64,7 +71,7 @@ class Served:
             raise AssertionError(f"waited in vain until {what}") from None
 
     async def end(self) -> None:
-        self.serving._on_signal()
+        self.worker.drain.on_stop_signal()
         async with asyncio.timeout(PATIENCE_SECONDS):
             await self.running
 
@@ -74,19 +81,19 @@ async def served(redis: Redis, redis_port: int, monkeypatch: pytest.MonkeyPatch)
     """All of it, running."""
     monkeypatch.setattr(claiming, "_WAKE_UP_SECONDS", 3600)
     settings = Settings.load(redis_host="127.0.0.1", redis_port=redis_port, target_base_url=None)
-    serving = WorkerLoop(
+    worker = WorkerLoop(
         name="w", slots=SLOTS, settings=settings, stock_rq=StockRq(redis), record=lambda: {}, burst=False
     )
     with scripted_target(lambda connection, _: connection.sendall(b"HTTP/1.1 204 No\r\n\r\n")) as (port, _):
         async with Submitter(settings) as submitter:
-            served = Served(submitter, serving, port)
+            served = Served(submitter, worker, port)
             yield served
             if not served.running.done():
                 await served.end()
 
 
 @pytest.fixture
-def serving(redis: Redis) -> WorkerLoop:
+def worker(redis: Redis) -> WorkerLoop:
     """A worker that does not run."""
     return WorkerLoop(
         name="w", slots=SLOTS, settings=Settings.load(), stock_rq=StockRq(redis), record=lambda: {}, burst=False
@@ -107,22 +114,22 @@ async def test_all_at_once(served: Served) -> None:
 
 @pytest.mark.parametrize(("taken_seconds", "together"), [(0.001, 2), (1.0, 1)])
 async def test_what_a_quick_target_is_about_to_answer(
-    serving: WorkerLoop, monkeypatch: pytest.MonkeyPatch, taken_seconds: float, together: int
+    worker: WorkerLoop, monkeypatch: pytest.MonkeyPatch, taken_seconds: float, together: int
 ) -> None:
     """A turn lets more answers come from a target that answers at once, and waits for nothing at any other."""
     turns = []
 
-    async def publish_and_claim(sayings: Sequence[OutgoingPart], free_slots: int) -> ClaimResult:
-        turns.append(len(sayings))
-        serving._leaving = True
+    async def publish_and_claim(parts: Sequence[OutgoingPart], free_slots: int) -> ClaimResult:
+        turns.append(len(parts))
+        worker.drain.state = DrainState.LEAVING
         return ClaimResult([], suspended=False)
 
-    monkeypatch.setattr(serving._claimer, "publish_and_claim", publish_and_claim)
-    serving._in_flight.start(Claim("another", "execution", "low", "gateway", b""), FOREVER)
-    serving._note_freed(taken_seconds)
-    serving._say(SAID)
-    filling = asyncio.create_task(serving._fill_slots())
-    asyncio.get_running_loop().call_soon(serving._say, SAID)  # comes when the turn is about to begin
+    monkeypatch.setattr(worker._consumer, "publish_and_claim", publish_and_claim)
+    worker._in_flight.start(Claim("another", "execution", "low", "gateway", b""), FOREVER, ignore)
+    worker._note_freed(taken_seconds)
+    worker._outbox.put(SAID)
+    filling = asyncio.create_task(worker._serve())
+    asyncio.get_running_loop().call_soon(worker._outbox.put, SAID)  # comes when the turn is about to begin
     await filling
     assert turns == [together]
 
@@ -139,47 +146,49 @@ async def test_what_a_quick_target_is_about_to_answer(
     ids=["several", "one", "quick target", "nothing waits", "no slot is free"],
 )
 async def test_slots_that_several_answers_freed_are_filled_first(
-    serving: WorkerLoop, monkeypatch: pytest.MonkeyPatch, answers: int, taken_seconds: float, more_was_there: bool,
+    worker: WorkerLoop, monkeypatch: pytest.MonkeyPatch, answers: int, taken_seconds: float, more_was_there: bool,
     in_flight: int, turns: list[int],
 ) -> None:  # fmt: skip
     """What several answers freed is filled before they are said, if work waits; one is said in the same round trip."""
     taken: list[int] = []
 
-    async def publish_and_claim(sayings: Sequence[OutgoingPart], free_slots: int) -> ClaimResult:
-        taken.append(len(sayings))
+    async def publish_and_claim(parts: Sequence[OutgoingPart], free_slots: int) -> ClaimResult:
+        taken.append(len(parts))
         if len(taken) == 1:
             for _ in range(answers):
-                serving._note_freed(taken_seconds)
-                serving._say(SAID)
+                worker._note_freed(taken_seconds)
+                worker._outbox.put(SAID)
             for number in range(in_flight):
-                serving._in_flight.start(Claim(f"{number}", "execution", "low", "gateway", b""), FOREVER)
-        serving._leaving = bool(sayings)
+                worker._in_flight.start(Claim(f"{number}", "execution", "low", "gateway", b""), FOREVER, ignore)
+        if parts:
+            worker.drain.state = DrainState.LEAVING
         return ClaimResult([], suspended=False, work_is_left=more_was_there)
 
-    monkeypatch.setattr(serving._claimer, "publish_and_claim", publish_and_claim)
+    monkeypatch.setattr(worker._consumer, "publish_and_claim", publish_and_claim)
     async with asyncio.timeout(PATIENCE_SECONDS):
-        await serving._fill_slots()
+        await worker._serve()
     assert taken == turns
 
 
-async def test_a_suspension_holds_no_answers_back(serving: WorkerLoop, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_suspension_holds_no_answers_back(worker: WorkerLoop, monkeypatch: pytest.MonkeyPatch) -> None:
     """Answers are said at once when the claim that went ahead of them finds that rq's tools hold the workers back."""
-    monkeypatch.setattr(serving_module, "_SUSPENDED_SECONDS", 3600)
+    monkeypatch.setattr(loop_module, "_SUSPENDED_SECONDS", 3600)
     taken: list[int] = []
 
-    async def publish_and_claim(sayings: Sequence[OutgoingPart], free_slots: int) -> ClaimResult:
-        taken.append(len(sayings))
+    async def publish_and_claim(parts: Sequence[OutgoingPart], free_slots: int) -> ClaimResult:
+        taken.append(len(parts))
         if len(taken) == 1:
             for _ in range(2):
-                serving._note_freed(1.0)
-                serving._say(SAID)
-        serving._leaving = bool(sayings)
+                worker._note_freed(1.0)
+                worker._outbox.put(SAID)
+        if parts:
+            worker.drain.state = DrainState.LEAVING
         is_first = len(taken) == 1
-        return ClaimResult([], suspended=not is_first and not sayings, work_is_left=is_first)
+        return ClaimResult([], suspended=not is_first and not parts, work_is_left=is_first)
 
-    monkeypatch.setattr(serving._claimer, "publish_and_claim", publish_and_claim)
+    monkeypatch.setattr(worker._consumer, "publish_and_claim", publish_and_claim)
     async with asyncio.timeout(PATIENCE_SECONDS):
-        await serving._fill_slots()
+        await worker._serve()
     assert taken == [0, 0, 2]
 
 
@@ -199,7 +208,7 @@ async def test_what_nobody_thought_of_ends_one_request(served: Served, monkeypat
         raise ZeroDivisionError
 
     with monkeypatch.context() as patch:
-        patch.setattr(carrier, "_call_in", spoilt)
+        patch.setattr(dispatcher_module, "_call_in", spoilt)
         with pytest.raises(GatewayError, match="its log says how"):
             await served.ask(is_idempotent=False)
     assert await served.ask(is_idempotent=True) == 204
@@ -216,15 +225,15 @@ async def test_permits_take_slots(served: Served, caplog: pytest.LogCaptureFixtu
     assert await served.ask(is_idempotent=True) == 204
     for permit in permits:
         permit.close()
-    await served.until("all are served", lambda: served.serving.served == SLOTS + 1)
-    assert len(served.serving._in_flight) == 0
+    await served.until("all are served", lambda: served.worker.served == SLOTS + 1)
+    assert len(served.worker._in_flight) == 0
     assert caplog.records == []
 
 
 async def test_a_worker_that_ends_waits_for_its_permits(served: Served) -> None:
     """Told to end, it takes nothing more, and holds what it has until that is closed."""
     permit = await served.ask_for_permit()
-    served.serving._on_signal()
+    served.worker.drain.on_stop_signal()
     with pytest.raises(TimeoutError):
         async with asyncio.timeout(0.2):
             await asyncio.shield(served.running)
@@ -236,12 +245,12 @@ async def test_a_worker_that_ends_waits_for_its_permits(served: Served) -> None:
 async def test_a_worker_that_ends_without_redis(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
     """With Redis away it waits for no permit longer than a lease: no Leave can come."""
 
-    async def publish_and_claim(sayings: Sequence[OutgoingPart], free_slots: int) -> ClaimResult:
+    async def publish_and_claim(parts: Sequence[OutgoingPart], free_slots: int) -> ClaimResult:
         raise ConnectionError
 
-    served.serving._carrier._permits.seconds = 0.05
+    served.worker._dispatcher._permits.seconds = 0.05
     await served.ask_for_permit()
     monkeypatch.setattr(keys, "LEASE_SECONDS", 0.1)
-    monkeypatch.setattr(served.serving._claimer, "publish_and_claim", publish_and_claim)
+    monkeypatch.setattr(served.worker._consumer, "publish_and_claim", publish_and_claim)
     await served.end()
-    assert len(served.serving._in_flight) == 0
+    assert len(served.worker._in_flight) == 0
