@@ -6,6 +6,7 @@ from typing import NoReturn, TypeAlias
 
 from fast_priority.errors import GatewayError
 from fast_priority.http.message import Reply
+from fast_priority.protocol import silence
 from fast_priority.protocol.frames import GO_AGAIN_SECONDS, Chunk, End, Failure, ForwardCall, Go, Head, pieces_of
 from fast_priority.slots.gateway_channel import GatewayChannel
 from fast_priority.target import Exchange
@@ -31,7 +32,7 @@ async def forward(call: ForwardCall, channel: GatewayChannel, exchange: Exchange
             await channel.publish(Head(response.status, response.fields, channel.mailbox, response.http_version))
             async for data in response.chunks():
                 for piece in pieces_of(data):
-                    number = await channel.conversation.acquire_credit(call.most_taking_silence_seconds)
+                    number = await channel.conversation.acquire_credit(silence.of_gateway_with_response(call))
                     await channel.publish(Chunk(number, piece))
         return End(channel.conversation.chunks_sent)
     except Exception as error:

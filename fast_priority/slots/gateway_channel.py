@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from fast_priority.errors import RequestLost
 from fast_priority.http.fields import content_length
 from fast_priority.http.message import Bytes
+from fast_priority.protocol import silence
 from fast_priority.protocol.conversation import Conversation, CreditWindow
 from fast_priority.protocol.frames import Chunk, Credit, End, ForwardCall, Part
 
@@ -36,7 +37,7 @@ class GatewayChannel:
         declared, size = content_length(call.request.fields), 0
         await self.publish(Credit(window.granted, self.mailbox))
         while True:
-            match await self.conversation.next(call.most_sending_silence_seconds):
+            match await self.conversation.next(silence.of_gateway_with_request(call)):
                 case Chunk(data=data):
                     size += len(data)
                     if declared is not None and size > declared:

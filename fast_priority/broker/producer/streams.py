@@ -5,8 +5,9 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 
 from fast_priority.errors import RequestLost, error_for
 from fast_priority.http.message import Bytes
+from fast_priority.protocol import silence
 from fast_priority.protocol.conversation import Conversation, CreditWindow
-from fast_priority.protocol.frames import GRACE_SECONDS, Chunk, Credit, End, Failure, Head, Part, in_pieces
+from fast_priority.protocol.frames import Chunk, Credit, End, Failure, Head, Part, in_pieces
 from fast_priority.settings import Settings
 
 Say = Callable[[Part], Awaitable[None]]
@@ -36,8 +37,9 @@ class Stream:
         self._conversation = conversation
         self._wanting = CreditWindow(settings.frames_in_flight)
         conversation.limit_unread(settings.frames_in_flight)
-        # The target may wait for more of the request's body, and that for the client.
-        self._most_silence_seconds = settings.timeout + GRACE_SECONDS + (settings.client_timeout if uploads else 0)
+        self._most_silence_seconds = silence.of_worker_within_response(
+            settings.timeout, settings.client_timeout, uploads=uploads
+        )
         self._say = say
         self._close = close
         self._has_ended = False

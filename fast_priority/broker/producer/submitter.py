@@ -33,8 +33,9 @@ from fast_priority.errors import (
 )
 from fast_priority.http.deployment import Deployment
 from fast_priority.http.message import Bytes, Reply
+from fast_priority.protocol import silence
 from fast_priority.protocol.conversation import Conversation
-from fast_priority.protocol.frames import GRACE_SECONDS, MOST_CHUNK_BYTES, SLOWEST_BYTES_PER_SECOND, Failure, Go, Head
+from fast_priority.protocol.frames import Failure, Go, Head
 from fast_priority.protocol.retry import Attempt, error_of_both, is_retryable
 from fast_priority.scheduling.priority import Priority
 from fast_priority.settings import Settings
@@ -230,11 +231,10 @@ class Submitter:
             if await self._withdrawals.withdraw_unstarted(submission.job_id, submission.priority):
                 raise WaitedTooLong(f"no worker took the request within {self._settings.ttl} s")
             conversation.note_progress()
-        # A worker has it, and answers within the target's timeout or loses its lease. This bound is for neither. While
-        # a body goes up, the client may be slow to send it, and the target to take it, without a word of the worker.
-        taking_seconds = self._settings.frames_in_flight * MOST_CHUNK_BYTES / SLOWEST_BYTES_PER_SECOND
-        uploading_seconds = self._settings.client_timeout + taking_seconds if uploads else 0
-        most_silence_seconds = self._settings.timeout + GRACE_SECONDS + uploading_seconds
+        # A worker has it, and answers within the target's timeout or loses its lease. This bound is for neither.
+        most_silence_seconds = silence.of_worker_before_response(
+            self._settings.timeout, self._settings.client_timeout, self._settings.frames_in_flight, uploads=uploads
+        )
         while not conversation.is_ready:
             silent_seconds = time.monotonic() - conversation.progressed_at
             patience_seconds = most_silence_seconds - silent_seconds

@@ -7,9 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fast_priority.http.client_patience import LEAST_BYTES_PER_SECOND
 from fast_priority.http.message import Reply, Request, TargetPolicy
-from fast_priority.protocol.conversation import CreditWindow
 from fast_priority.protocol.frames import (
     MOST_CHUNK_BYTES,
     Cancel,
@@ -65,24 +63,6 @@ def test_a_call_of_an_earlier_release() -> None:
     earlier = msgspec.msgpack.encode(msgspec.msgpack.decode(encode(CALL))[:-2])
     assert decode_call(earlier) == CALL
     assert not decode_call(earlier).is_permit
-
-
-@pytest.mark.parametrize("timeout_seconds", [0.1, 180.0])
-@pytest.mark.parametrize("client_timeout_seconds", [0.1, 15.0, 86_400.0])
-@pytest.mark.parametrize("frames_in_flight", [1, 6, 1024])
-def test_a_worker_is_more_patient_than_the_gateway(
-    timeout_seconds: float, client_timeout_seconds: float, frames_in_flight: int
-) -> None:
-    """It waits for longer than a client may be silent, and than one may take all that is under way to it."""
-    policy = TargetPolicy("http://api", 1.0, timeout_seconds, 0)
-    request = Request("GET", b"/", [], b"")
-    call = ForwardCall(request, policy, frames_in_flight, client_timeout_seconds=client_timeout_seconds)
-    wanting, taken = CreditWindow(frames_in_flight), 1
-    while wanting.take() is None:
-        taken += 1
-    taking_seconds = client_timeout_seconds + (taken * MOST_CHUNK_BYTES + 4 * 1024 * 1024) / LEAST_BYTES_PER_SECOND
-    assert call.most_sending_silence_seconds > client_timeout_seconds + 10
-    assert call.most_taking_silence_seconds > taking_seconds + 10
 
 
 @given(frames)
