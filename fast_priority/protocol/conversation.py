@@ -7,7 +7,7 @@ Theory of operation. Gateway and worker each hold a `Conversation` for a request
   whole. The same goes for a head or a Go that comes twice.
 - Credit. The receiver of a body grants credit: a number below which it takes chunks. The sender calls
   `acquire_credit` before each chunk, and waits while all granted credit is used. A credit that comes late, or twice,
-  takes nothing back: the highest one counts. The receiver keeps a `CreditWindow`, which says when to grant more.
+  takes nothing back: the highest one counts. The receiver keeps a `CreditWindow`, which shows when to grant more.
 - Bounds. A receiver never keeps more unread chunks than it granted credit for, plus a head and an end.
 - Failure. `fail` ends the conversation, for instance when the worker is lost. Parts that came before it can still be
   read; after them every wait raises the error.
@@ -91,7 +91,7 @@ class Conversation:
                 self._has_begun = True
                 self.mailbox = mailbox
             case Chunk(number) | End(number) if number != self._chunks_received:
-                self.fail(RequestLost("a part of what it carried was lost on the way"))
+                self.fail(RequestLost("a part of it was lost on the way"))
                 return
         if len(self._unread) >= self._most_unread:
             self.fail(RequestLost("the other side sent more than it was asked for"))

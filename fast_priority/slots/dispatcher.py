@@ -1,4 +1,4 @@
-"""The dispatcher gives each claimed request its way: the fast path, a task, a permit, or a refusal."""
+"""The dispatcher chooses the way of each claimed request: the fast path, a task, a permit, or a refusal."""
 
 import asyncio
 import contextlib

@@ -170,7 +170,7 @@ class WorkerLoop:
         """Return whether to claim before publishing: the slots that several responses freed would stay empty meanwhile.
 
         At a service of 10 ms, one worker process then keeps its slots 2 % busier. Where the claim might find nothing,
-        the responses would wait for it in vain.
+        the responses would wait for nothing.
         """
         brings_work = self._work is Work.LEFT and self._free_slots > 0
         return brings_work and not self._target_is_quick and len(self._outbox) > 1

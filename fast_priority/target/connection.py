@@ -1,4 +1,4 @@
-"""One connection to the target: aiohttp parses what arrives on it, and stops reading while nobody takes the response.
+"""One connection to the target: aiohttp parses what arrives, and stops reading while the response is not taken.
 
 aiohttp has no public switch for what is changed here; tests/integration/test_target.py fails when one of these changes
 stops working.
@@ -33,8 +33,8 @@ _ONE_WRITE_BYTES = 64 * 1024  # so much is copied to save a system call
 class TargetConnection(ResponseHandler):
     """A connection that is closed when the target sends anything that was not asked for.
 
-    aiohttp would keep such bytes and give them to the next user of the connection: another client's request would be
-    answered with them (RFC 9112, section 9.2: unsolicited responses).
+    aiohttp would keep such bytes for the next user of the connection: another client's request would be answered with
+    them (RFC 9112, section 9.2: unsolicited responses).
     """
 
     connection: Connection
@@ -260,7 +260,7 @@ class TargetConnection(ResponseHandler):
 
 
 class InactivityTimer:
-    """The inactivity timeout of one request: it runs only while we wait for the target, and the target for nobody.
+    """The inactivity timeout of one request. It runs while we wait for the target, and the target does not wait for us.
 
     `on_timeout` is called when it expires. All timers of a target share `timeouts`, which is made with `expire`.
     """

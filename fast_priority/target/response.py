@@ -92,7 +92,7 @@ class Response:
     async def whole_if_quick(self) -> bytes | None:
         """Return the body if it is small and arrives at once. Return None if not: then `chunks` yields all of it.
 
-        Most responses are so, and are cheaper to carry in one piece. Raises as `chunks` does.
+        Most responses are so, and cost less in one piece. Raises as `chunks` does.
         """
         if self._content.is_eof():  # what has arrived already needs no timer, and comes in one piece
             return await self._whole_if_small()

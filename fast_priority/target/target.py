@@ -156,14 +156,14 @@ class TargetRegistry:
 
 
 def _framed(fields: Fields, body: Body) -> tuple[Fields, int | None]:
-    """Return the fields, with those that tell where the body ends, and its length.
+    """Return the fields, with one that shows where the body ends, and the body's length.
 
     A request without a body gets no such field.
     """
     if not body:
         return fields, None
     if any(name.lower() == b"transfer-encoding" for name, _ in fields):
-        raise MalformedRequest("its body would be told apart from the next request in two ways")
+        raise MalformedRequest("the end of its body would be declared in two ways")
     try:
         declared = content_length(fields)
     except ValueError as error:

@@ -1,4 +1,4 @@
-"""A worker's slots on a real Redis: nothing waits beside a free one, and the end comes when it is asked for."""
+"""The worker loop on a real Redis: no request waits beside a free slot, and stop signals end it."""
 
 import asyncio
 import logging
@@ -22,13 +22,13 @@ from fast_priority.slots import loop as loop_module
 from fast_priority.slots.draining import DrainState
 from fast_priority.slots.forward import FinalPart
 from fast_priority.slots.in_flight import InFlightRequest
-from fast_priority.slots.loop import WorkerLoop
+from fast_priority.slots.loop import Work, WorkerLoop
 from fast_priority.support.elapsed import Moment
 from tests.harness import scripted_target
 
 PATIENCE_SECONDS = 30
 SLOTS = 3
-SAID = OutgoingPart(Claim("job", "execution", "low", "gateway", b""), Reply(204, [], b""))
+PART = OutgoingPart(Claim("job", "execution", "low", "gateway", b""), Reply(204, [], b""))
 
 FOREVER = Moment(float("inf"), float("inf"), float("inf"))
 
@@ -38,7 +38,7 @@ def ignore(request: InFlightRequest, final: FinalPart | None) -> None:
 
 
 class Served:
-    """A gateway's end of the queues, in front of one worker with three slots that looks by itself only once an hour."""
+    """A gateway's side of the queues, and one worker with three slots whose blocking claim lasts an hour."""
 
     def __init__(self, submitter: Submitter, worker: WorkerLoop, target_port: int) -> None:
         self.submitter = submitter
@@ -68,7 +68,7 @@ class Served:
                 while not condition():
                     await asyncio.sleep(0.01)
         except TimeoutError:
-            raise AssertionError(f"waited in vain until {what}") from None
+            raise AssertionError(f"waited too long until {what}") from None
 
     async def end(self) -> None:
         self.worker.drain.on_stop_signal()
@@ -78,7 +78,7 @@ class Served:
 
 @pytest.fixture
 async def served(redis: Redis, redis_port: int, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Served]:
-    """All of it, running."""
+    """A gateway's side, a worker and a target, running."""
     monkeypatch.setattr(claiming, "_WAKE_UP_SECONDS", 3600)
     settings = Settings.load(redis_host="127.0.0.1", redis_port=redis_port, target_base_url=None)
     worker = WorkerLoop(
@@ -94,48 +94,48 @@ async def served(redis: Redis, redis_port: int, monkeypatch: pytest.MonkeyPatch)
 
 @pytest.fixture
 def worker(redis: Redis) -> WorkerLoop:
-    """A worker that does not run."""
+    """A worker loop that does not run."""
     return WorkerLoop(
         name="w", slots=SLOTS, settings=Settings.load(), stock_rq=StockRq(redis), record=lambda: {}, burst=False
     )
 
 
 async def test_one_after_the_other(served: Served) -> None:
-    """Each request is served at once, whether a claim that was sent ahead may take it or not."""
+    """Each request is served at once, whether a blocking claim may take it or not."""
     asked = [True, False, True, True, False, False, True, False]
     assert [await served.ask(is_idempotent=each) for each in asked] == [204] * len(asked)
 
 
 async def test_all_at_once(served: Served) -> None:
-    """More requests than there are slots, of both kinds, are all served, without anybody looking by himself."""
+    """More requests than there are slots, of both kinds, are all served, without a timer."""
     asking = [served.ask(is_idempotent=number % 3 > 0) for number in range(100)]
     assert await asyncio.gather(*asking) == [204] * 100
 
 
 @pytest.mark.parametrize(("taken_seconds", "together"), [(0.001, 2), (1.0, 1)])
-async def test_what_a_quick_target_is_about_to_answer(
+async def test_responses_of_a_quick_target_go_together(
     worker: WorkerLoop, monkeypatch: pytest.MonkeyPatch, taken_seconds: float, together: int
 ) -> None:
-    """A turn lets more answers come from a target that answers at once, and waits for nothing at any other."""
-    turns = []
+    """A round trip waits for more responses of a target that answers at once, and not for any other."""
+    published: list[int] = []
 
     async def publish_and_claim(parts: Sequence[OutgoingPart], free_slots: int) -> ClaimResult:
-        turns.append(len(parts))
+        published.append(len(parts))
         worker.drain.state = DrainState.LEAVING
         return ClaimResult([], suspended=False)
 
     monkeypatch.setattr(worker._consumer, "publish_and_claim", publish_and_claim)
     worker._in_flight.start(Claim("another", "execution", "low", "gateway", b""), FOREVER, ignore)
     worker._note_freed(taken_seconds)
-    worker._outbox.put(SAID)
+    worker._outbox.put(PART)
     filling = asyncio.create_task(worker._serve())
-    asyncio.get_running_loop().call_soon(worker._outbox.put, SAID)  # comes when the turn is about to begin
+    asyncio.get_running_loop().call_soon(worker._outbox.put, PART)  # comes when the round trip is about to begin
     await filling
-    assert turns == [together]
+    assert published == [together]
 
 
 @pytest.mark.parametrize(
-    ("answers", "taken_seconds", "more_was_there", "in_flight", "turns"),
+    ("responses", "taken_seconds", "is_left", "in_flight", "published"),
     [
         (2, 1.0, True, 0, [0, 0, 2]),
         (1, 1.0, True, 0, [0, 1]),
@@ -145,33 +145,53 @@ async def test_what_a_quick_target_is_about_to_answer(
     ],
     ids=["several", "one", "quick target", "nothing waits", "no slot is free"],
 )
-async def test_slots_that_several_answers_freed_are_filled_first(
-    worker: WorkerLoop, monkeypatch: pytest.MonkeyPatch, answers: int, taken_seconds: float, more_was_there: bool,
-    in_flight: int, turns: list[int],
+async def test_slots_that_several_responses_freed_are_filled_first(
+    worker: WorkerLoop, monkeypatch: pytest.MonkeyPatch, responses: int, taken_seconds: float, is_left: bool,
+    in_flight: int, published: list[int],
 ) -> None:  # fmt: skip
-    """What several answers freed is filled before they are said, if work waits; one is said in the same round trip."""
+    """If work waits, slots that several responses freed are filled before these are published; one goes along."""
     taken: list[int] = []
 
     async def publish_and_claim(parts: Sequence[OutgoingPart], free_slots: int) -> ClaimResult:
         taken.append(len(parts))
         if len(taken) == 1:
-            for _ in range(answers):
+            for _ in range(responses):
                 worker._note_freed(taken_seconds)
-                worker._outbox.put(SAID)
+                worker._outbox.put(PART)
             for number in range(in_flight):
                 worker._in_flight.start(Claim(f"{number}", "execution", "low", "gateway", b""), FOREVER, ignore)
         if parts:
             worker.drain.state = DrainState.LEAVING
-        return ClaimResult([], suspended=False, work_is_left=more_was_there)
+        return ClaimResult([], suspended=False, work_is_left=is_left)
 
     monkeypatch.setattr(worker._consumer, "publish_and_claim", publish_and_claim)
     async with asyncio.timeout(PATIENCE_SECONDS):
         await worker._serve()
-    assert taken == turns
+    assert taken == published
 
 
-async def test_a_suspension_holds_no_answers_back(worker: WorkerLoop, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Answers are said at once when the claim that went ahead of them finds that rq's tools hold the workers back."""
+async def test_a_loop_shows_its_state(worker: WorkerLoop) -> None:
+    """The representation of a loop shows whether it drains, its slots, what it knows of work, and its outbox."""
+    worker._in_flight.start(Claim("another", "execution", "low", "gateway", b""), FOREVER, ignore)
+    worker._outbox.put(PART)
+    assert repr(worker) == "<WorkerLoop w: serving, 1 of 3 slots taken, work possible, 1 parts to publish>"
+    worker.drain.on_stop_signal()
+    assert "w: draining" in repr(worker)
+
+
+@pytest.mark.parametrize("work", Work)
+def test_each_event_has_an_effect_in_each_state(work: Work) -> None:
+    """The table of transitions has no gap, and work that is left behind is never forgotten but by a claim."""
+    after = {event: states[work] for event, states in loop_module._AFTER.items()}
+    assert set(after) == set(loop_module._Event)
+    assert [event.name for event, state in after.items() if state is Work.NONE and work is not Work.NONE] in (
+        [],
+        ["CLAIM_SENT"],
+    )
+
+
+async def test_a_suspension_delays_no_responses(worker: WorkerLoop, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Responses are published at once when the claim before them finds that rq's tools suspend the workers."""
     monkeypatch.setattr(loop_module, "_SUSPENDED_SECONDS", 3600)
     taken: list[int] = []
 
@@ -180,7 +200,7 @@ async def test_a_suspension_holds_no_answers_back(worker: WorkerLoop, monkeypatc
         if len(taken) == 1:
             for _ in range(2):
                 worker._note_freed(1.0)
-                worker._outbox.put(SAID)
+                worker._outbox.put(PART)
         if parts:
             worker.drain.state = DrainState.LEAVING
         is_first = len(taken) == 1
@@ -192,8 +212,8 @@ async def test_a_suspension_holds_no_answers_back(worker: WorkerLoop, monkeypatc
     assert taken == [0, 0, 2]
 
 
-async def test_it_ends_while_it_waits(served: Served) -> None:
-    """A worker that waits for work ends when it is told to, and takes nothing more."""
+async def test_a_waiting_worker_ends(served: Served) -> None:
+    """A worker that waits for work ends at a stop signal, and claims nothing more."""
     assert await served.ask(is_idempotent=True) == 204
     await served.end()
     with pytest.raises(TimeoutError):
@@ -201,21 +221,21 @@ async def test_it_ends_while_it_waits(served: Served) -> None:
             await served.submitter.ask(Priority.LOW, b"", "GET /", is_idempotent=True)
 
 
-async def test_what_nobody_thought_of_ends_one_request(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A request that cannot be begun, whatever the reason, is answered so, and the next one is carried."""
+async def test_a_bug_ends_one_request(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A bug in starting a request is answered with an internal error, and the next request is forwarded."""
 
-    def spoilt(*_: object) -> ForwardCall:
+    def fail(*_: object) -> ForwardCall:
         raise ZeroDivisionError
 
     with monkeypatch.context() as patch:
-        patch.setattr(dispatcher_module, "_call_in", spoilt)
+        patch.setattr(dispatcher_module, "_call_in", fail)
         with pytest.raises(GatewayError, match="its log says how"):
             await served.ask(is_idempotent=False)
     assert await served.ask(is_idempotent=True) == 204
 
 
 async def test_permits_take_slots(served: Served, caplog: pytest.LogCaptureFixture) -> None:
-    """Each takes one until it is closed; then it counts as served, and the log of a worker has no warning."""
+    """Each permit takes a slot until it is closed; then it counts as served, and the worker logs no warning."""
     caplog.set_level(logging.WARNING)
     permits = [await served.ask_for_permit() for _ in range(SLOTS)]
     with pytest.raises(TimeoutError):
@@ -230,8 +250,8 @@ async def test_permits_take_slots(served: Served, caplog: pytest.LogCaptureFixtu
     assert caplog.records == []
 
 
-async def test_a_worker_that_ends_waits_for_its_permits(served: Served) -> None:
-    """Told to end, it takes nothing more, and holds what it has until that is closed."""
+async def test_a_draining_worker_waits_for_its_permits(served: Served) -> None:
+    """A draining worker claims nothing more, and holds its permits until they are closed."""
     permit = await served.ask_for_permit()
     served.worker.drain.on_stop_signal()
     with pytest.raises(TimeoutError):
@@ -242,8 +262,8 @@ async def test_a_worker_that_ends_waits_for_its_permits(served: Served) -> None:
     await served.end()
 
 
-async def test_a_worker_that_ends_without_redis(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
-    """With Redis away it waits for no permit longer than a lease: no Leave can come."""
+async def test_a_worker_that_drains_without_redis(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With Redis away, a draining worker waits for no permit longer than a lease: no Cancel can come."""
 
     async def publish_and_claim(parts: Sequence[OutgoingPart], free_slots: int) -> ClaimResult:
         raise ConnectionError

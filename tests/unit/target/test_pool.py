@@ -1,4 +1,4 @@
-"""Which idle connections may still be used, and when they are closed, by a clock that only the test moves."""
+"""Which idle connections are used again, and when they are closed, by a clock that only the test moves."""
 
 import asyncio
 from collections.abc import Callable
@@ -9,7 +9,7 @@ from fast_priority.target.pool import IdleConnections
 
 
 class FakeClock:
-    """A clock with timers that go off when the test moves it."""
+    """A clock whose timers run when the test moves it."""
 
     def __init__(self) -> None:
         self.now = 1000.0
@@ -75,8 +75,8 @@ def test_each_is_closed_at_its_own_time(clock: FakeClock, idle: IdleConnections[
     assert len(idle) == 0
 
 
-def test_a_late_timer_gives_nobody_more_time(clock: FakeClock, idle: IdleConnections[FakeConnection]) -> None:
-    """A connection whose time is over is not taken, also if the timer has not gone off yet."""
+def test_a_late_timer_gives_no_more_time(clock: FakeClock, idle: IdleConnections[FakeConnection]) -> None:
+    """A connection whose time is over is not taken, also if its timer has not run yet."""
     overdue = FakeConnection()
     idle.put(overdue, clock.now + 4)
     clock.now += 4
@@ -84,8 +84,8 @@ def test_a_late_timer_gives_nobody_more_time(clock: FakeClock, idle: IdleConnect
     assert overdue.has_ended
 
 
-def test_what_has_no_time_is_not_kept(clock: FakeClock, idle: IdleConnections[FakeConnection]) -> None:
-    """A connection that may not be idle at all is closed at once."""
+def test_a_connection_without_time_is_not_kept(clock: FakeClock, idle: IdleConnections[FakeConnection]) -> None:
+    """A connection whose time is over already is closed at once."""
     connection = FakeConnection()
     idle.put(connection, clock.now)
     assert (connection.has_ended, len(idle)) == (True, 0)
