@@ -92,7 +92,7 @@ async def _service(settings: Settings, policy: TargetPolicy, events: Events) -> 
             monitor.retry_after_seconds,
             settings.client_timeout,
             submitter.deployment,
-            WebSocketProxy(policy, settings.max_tunnels, settings.client_timeout) if settings.websockets else None,
+            WebSocketProxy(target, settings.max_tunnels, settings.client_timeout) if settings.websockets else None,
             events,
         )
         yield Service(gateway, monitor, HealthChecks(policy.base_url, monitor))

@@ -19,13 +19,13 @@ from fast_priority.gateway.response import ClientResponse
 from fast_priority.http.forwarding import onward_response_fields
 from fast_priority.http.head import response_head
 from fast_priority.http.limits import LEAST_BYTES_PER_SECOND
-from fast_priority.http.message import Fields, TargetPolicy
+from fast_priority.http.message import Fields
 from fast_priority.http.problem import problem_reply
 from fast_priority.support.byte_stream import ByteStream, pump
 from fast_priority.support.outage_log import OutageLog
 from fast_priority.support.rate_timeout import RateTimeout
 from fast_priority.support.slow_readers import SlowReaders
-from fast_priority.target import Accepted, Declined, ask_for_websocket
+from fast_priority.target import Accepted, Declined, Target, ask_for_websocket
 
 logger = logging.getLogger(__name__)
 
@@ -39,11 +39,11 @@ class WebSocketProxy:
     so is a target that reads nothing for its timeout.
     """
 
-    def __init__(self, policy: TargetPolicy, most: int, client_timeout_seconds: float) -> None:
-        self._policy = policy
+    def __init__(self, target: Target, most: int, client_timeout_seconds: float) -> None:
+        self._target = target
         self._most = most
         self._client_timeout_seconds = client_timeout_seconds
-        self._slow_readers = SlowReaders(min(policy.timeout_seconds, client_timeout_seconds))
+        self._slow_readers = SlowReaders(min(target.policy.timeout_seconds, client_timeout_seconds))
         self._count = 0
         self._slow = OutageLog("broke off a WebSocket: one side did not read", logger)
 
@@ -65,7 +65,7 @@ class WebSocketProxy:
 
         `most_response_bytes` bounds the body of a response that declines; 0 is no limit. Raises GatewayError.
         """
-        answer = await ask_for_websocket(self._policy, raw_target, fields, most_response_bytes=most_response_bytes)
+        answer = await ask_for_websocket(self._target, raw_target, fields, most_response_bytes=most_response_bytes)
         if isinstance(answer, Declined):
             await _relay(answer, reply)
             return None
@@ -95,7 +95,7 @@ class WebSocketProxy:
 
     async def _carry(self, client: ByteStream, target: ByteStream, over: asyncio.Event) -> bool:
         """Carry both directions. Return False if one side broke off; True if both ended, or the server shuts down."""
-        slow, timeout_seconds = asyncio.Event(), self._policy.timeout_seconds
+        slow, timeout_seconds = asyncio.Event(), self._target.policy.timeout_seconds
         for_client = RateTimeout(self._client_timeout_seconds, LEAST_BYTES_PER_SECOND)
         for_target = RateTimeout(timeout_seconds, 1 / timeout_seconds)  # with each byte it has the whole time again
         client.time_out_reader(self._slow_readers, for_client, slow.set)

@@ -14,7 +14,8 @@ from fast_priority.support.slow_readers import Peer, SlowReaders
 
 PIECE_BYTES = 64 * 1024
 _FLUSH_SECONDS = 5.0
-_RESET_ON_CLOSE = struct.pack("ii", 1, 0)
+RESET_ON_CLOSE = struct.pack("ii", 1, 0)
+"""The value of SO_LINGER with which closing a connection resets it."""
 
 
 class ByteStream(asyncio.StreamReaderProtocol):
@@ -81,7 +82,7 @@ class ByteStream(asyncio.StreamReaderProtocol):
             without_traces(failure)  # they refer to the reader: a reference cycle (gc_tuning.py)
         if not self._is_lost.is_set():
             connection = self.writer.get_extra_info("socket")
-            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET_ON_CLOSE)
             self.writer.transport.abort()
 
     @property

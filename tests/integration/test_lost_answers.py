@@ -332,7 +332,7 @@ async def test_frames_to_a_worker_whose_answer_is_lost(rig: Rig) -> None:
     found = rig.redis.lrange(keys.inbox("worker-1"), 0, -1)
     for data in found:
         assert isinstance(data, bytes)
-        received.hear(decode_frame(data).part)
+        received.receive(decode_frame(data).part)
     parts = [await received.next() for _ in range(61)]
     assert parts == [*(Chunk(number, memoryview(b"%d" % number)) for number in range(60)), End(60)]
 
@@ -347,4 +347,4 @@ async def test_frames_wait_for_a_redis_that_does_not_answer(rig: Rig) -> None:
     rig.link.heal()
     async with asyncio.timeout(PATIENCE_SECONDS):
         await published
-    assert not conversation.has_news
+    assert not conversation.is_ready

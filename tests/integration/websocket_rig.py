@@ -63,7 +63,7 @@ class Slots:
     def lose(self, error: GatewayError) -> None:
         """Take all slots away. To be called on any thread."""
         for conversation in self.held.values():
-            loop = conversation.coming_news().get_loop()
+            loop = conversation.becoming_ready().get_loop()
             loop.call_soon_threadsafe(conversation.fail, error)
 
 
@@ -82,13 +82,14 @@ def tunnelled(
     """Yield the port of a gateway that carries WebSockets, and nothing else."""
     base_url = f"http://127.0.0.1:{target_port}{base_path}"
     policy = TargetPolicy(base_url, PATIENCE_SECONDS, timeout_seconds, most_body_bytes)
-    tunnels = WebSocketProxy(policy, most, client_timeout_seconds)
+    target = Target(policy)
+    tunnels = WebSocketProxy(target, most, client_timeout_seconds)
     rules = Rules.of(pass_through=[pass_through] if pass_through else [])
     gateway = Gateway(
         rules,
         TrustedProxies.of([]),
         slots or Slots(),
-        Target(policy),
+        target,
         6,
         lambda priority: 1,
         client_timeout_seconds,

@@ -112,7 +112,7 @@ class Inbox:
             return
         if isinstance(frame.part, Reply | Failure | End):
             self.forget(frame.request_id)  # its job was removed in the same step
-        conversation.hear(frame.part)
+        conversation.receive(frame.part)
 
     async def _watch_once(self) -> None:
         again_seconds = _AGAIN_SECONDS if self._detector.is_urgent else self._poll_interval_seconds

@@ -62,8 +62,8 @@ async def inbox_was_read(marker: Conversation) -> bool:
     """Return True once the gateway has read all frames that came before the marker; False if that takes over 2 s."""
     try:
         async with Timeout(_INBOX_SECONDS):
-            while not marker.has_news:
-                await marker.news()
+            while not marker.is_ready:
+                await marker.wait_until_ready()
     except TimeoutError:
         return False
     return True

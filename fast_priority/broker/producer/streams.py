@@ -5,8 +5,9 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 
 from fast_priority.errors import RequestLost, error_for
 from fast_priority.http.message import Bytes
+from fast_priority.protocol import silence
 from fast_priority.protocol.conversation import Conversation, CreditWindow
-from fast_priority.protocol.frames import GRACE_SECONDS, Chunk, Credit, End, Failure, Head, Part, in_pieces
+from fast_priority.protocol.frames import Chunk, Credit, End, Failure, Head, Part, in_pieces
 from fast_priority.settings import Settings
 
 Publish = Callable[[Part], Awaitable[None]]
@@ -34,9 +35,10 @@ class Stream:
         self.http_version = head.http_version
         self._conversation = conversation
         self._credit = CreditWindow(settings.frames_in_flight)
-        conversation.expect_at_most(settings.frames_in_flight)
-        # The target may wait for more of the request's body, and that for the client.
-        self._most_silence_seconds = settings.timeout + GRACE_SECONDS + (settings.client_timeout if uploads else 0)
+        conversation.limit_unread(settings.frames_in_flight)
+        self._most_silence_seconds = silence.of_worker_within_response(
+            settings.timeout, settings.client_timeout, uploads=uploads
+        )
         self._publish = publish
         self._close = close
         self._has_ended = False
@@ -104,15 +106,15 @@ class Permit:
             raise lost from None
 
     def _watch(self) -> None:
-        self._coming = self._conversation.coming_news()
-        if self._conversation.has_news:  # which came before the permit was entered
-            self._conversation.stir()
+        self._coming = self._conversation.becoming_ready()
+        if self._conversation.is_ready:  # which came before the permit was entered
+            self._conversation.wake()
         self._coming.add_done_callback(self._look)
 
     def _look(self, _: object) -> None:
         if self._task is None:
             return
-        if not self._conversation.has_news:  # it was only stirred
+        if not self._conversation.is_ready:  # it was only stirred
             self._watch()
             return
         try:
@@ -133,9 +135,9 @@ async def upload(body: AsyncIterator[Bytes], conversation: Conversation, publish
     try:
         pieces = in_pieces(body)
         while True:
-            number = await conversation.turn()
+            number = await conversation.acquire_credit()
             piece = await anext(pieces, None)
-            conversation.progress()
+            conversation.note_progress()
             if piece is None:
                 publish(End(number))
                 return

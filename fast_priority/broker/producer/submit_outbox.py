@@ -296,7 +296,7 @@ class SubmitOutbox:
     async def _settle(self, missing: Sequence[Submission], absent: SubmitOutcome, marker: Conversation) -> None:
         was_read = await inbox_was_read(marker)
         for submission in missing:
-            if submission.conversation.was_heard_of:  # its answer was in the inbox
+            if submission.conversation.has_received:  # its answer was in the inbox
                 self._note(submission, "queued")
             else:
                 self._note(submission, absent if was_read else "lost")

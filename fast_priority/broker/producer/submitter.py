@@ -31,8 +31,9 @@ from fast_priority.errors import (
 )
 from fast_priority.http.message import Bytes, Reply
 from fast_priority.http.via import Deployment
+from fast_priority.protocol import silence
 from fast_priority.protocol.conversation import Conversation
-from fast_priority.protocol.frames import GRACE_SECONDS, MOST_CHUNK_BYTES, SLOWEST_BYTES_PER_SECOND, Failure, Go, Head
+from fast_priority.protocol.frames import Failure, Go, Head
 from fast_priority.scheduling.priority import Priority
 from fast_priority.settings import Settings
 from fast_priority.support.background import end_all, keep_doing
@@ -69,7 +70,7 @@ class Submitter:
         self._redis = connect(options)
         self.is_closing = False
         """Whether it queues no more requests."""
-        self._unclaimed: TimeoutQueue[Conversation] = TimeoutQueue(settings.ttl, Conversation.stir)
+        self._unclaimed: TimeoutQueue[Conversation] = TimeoutQueue(settings.ttl, Conversation.wake)
         health = RedisHealth()
         self._inbox = Inbox(self.gateway_id, options, settings.poll_interval, health, self._end_unknown)
         self._submits = SubmitOutbox(options, settings, self.gateway_id, health, self._inbox, self._note_submitted)
@@ -177,8 +178,8 @@ class Submitter:
     def _note_submitted(self, submission: Submission, outcome: SubmitOutcome) -> None:
         """Act on the outcome of a submit. The response may have come before it."""
         conversation = submission.conversation
-        if outcome == "queued" or conversation.was_heard_of:  # a worker has it; only the answer to the submit was lost
-            if self._inbox.watch(submission.job_id) and not conversation.was_heard_of:
+        if outcome == "queued" or conversation.has_received:  # a worker has it; only the answer to the submit was lost
+            if self._inbox.watch(submission.job_id) and not conversation.has_received:
                 self._unclaimed.begin(conversation)
         else:
             conversation.fail(_not_queued(outcome, submission))
@@ -194,8 +195,8 @@ class Submitter:
 
     async def _first_part(self, submission: Submission, *, uploads: bool) -> Reply | Failure | Head | Go:
         conversation = submission.conversation
-        await conversation.news()  # or until its TTL is over
-        if not conversation.has_news:
+        await conversation.wait_until_ready()  # or until its TTL is over
+        if not conversation.is_ready:
             await self._wait_for_news(submission, uploads=uploads)
         first = conversation.take()
         if isinstance(first, Reply | Failure | Head | Go):
@@ -204,22 +205,21 @@ class Submitter:
 
     async def _wait_for_news(self, submission: Submission, *, uploads: bool) -> None:
         conversation = submission.conversation
-        if not conversation.was_heard_of:
+        if not conversation.has_received:
             if await self._withdrawals.withdraw_unstarted(submission.job_id, submission.priority):
                 raise WaitedTooLong(f"no worker took the request within {self._settings.ttl} s")
-            conversation.progress()
+            conversation.note_progress()
         # A worker has it. It answers within the target's timeout, or loses its lease; this limit is for a worker that
-        # does neither. During an upload the worker may publish nothing while the client sends, or the target takes, the
-        # body slowly.
-        taking_seconds = self._settings.frames_in_flight * MOST_CHUNK_BYTES / SLOWEST_BYTES_PER_SECOND
-        uploading_seconds = self._settings.client_timeout + taking_seconds if uploads else 0
-        most_silence_seconds = self._settings.timeout + GRACE_SECONDS + uploading_seconds
-        while not conversation.has_news:
+        # does neither.
+        most_silence_seconds = silence.of_worker_before_response(
+            self._settings.timeout, self._settings.client_timeout, self._settings.frames_in_flight, uploads=uploads
+        )
+        while not conversation.is_ready:
             silent_seconds = time.monotonic() - conversation.progressed_at
             patience_seconds = most_silence_seconds - silent_seconds
             if patience_seconds <= 0:
                 raise TargetTimeout("no answer came from the worker")
-            await _within(patience_seconds, conversation.news())
+            await _within(patience_seconds, conversation.wait_until_ready())
 
     def _publisher(self, submission: Submission) -> Publish:
         return partial(self._frames.publish, submission.job_id, submission.conversation)

@@ -46,7 +46,7 @@ def hello_to(request_id: str) -> bytes:
 
 
 def waits(answer: Conversation) -> bool:
-    return not answer.has_news
+    return not answer.is_ready
 
 
 def watched(inbox: Inbox, request_id: str) -> Conversation:
@@ -75,7 +75,7 @@ async def test_many_at_once(rig: Rig, inbox: Inbox) -> None:
     """More answers than one read takes all reach their requests."""
     waiting = [inbox.expect(str(number)) for number in range(1000)]
     put(rig, *(hello_to(str(number)) for number in range(1000)))
-    await until("all are answered", lambda: all(answer.has_news for answer in waiting))
+    await until("all are answered", lambda: all(answer.is_ready for answer in waiting))
     assert inbox._waiting == {}
 
 
@@ -132,7 +132,7 @@ async def test_gone_job_fails_by_itself(rig: Rig) -> None:
     inbox = Inbox(GATEWAY, {}, 0.001)
     inbox.open()
     answer = watched(inbox, "mine")
-    await until("the request has failed", lambda: answer.has_news)
+    await until("the request has failed", lambda: answer.is_ready)
     assert await fails(answer)
     await inbox.close()
 
@@ -214,7 +214,7 @@ async def test_one_lost_request_fails_alone(rig: Rig, unread: Inbox) -> None:
     rig.redis.hset(keys.job("fine"), mapping={"status": "queued", "server": ""})
     for _ in range(2):
         await unread._watch(["lost", "fine"])
-    assert lost.has_news
+    assert lost.is_ready
     assert waits(fine)
 
 

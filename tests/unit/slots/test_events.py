@@ -11,7 +11,7 @@ from fast_priority.http.message import Request, TargetPolicy
 from fast_priority.protocol.frames import Cancel, ForwardCall, Frame, Part, encode
 from fast_priority.settings import Settings
 from fast_priority.slots.dispatcher import Dispatcher
-from fast_priority.slots.forward import GatewayChannel
+from fast_priority.slots.gateway_channel import GatewayChannel
 from fast_priority.slots.in_flight import InFlight
 from fast_priority.support.elapsed import Moment
 
@@ -28,13 +28,18 @@ async def dispatched(listeners: list[object] | None) -> None:
 
     in_flight = InFlight(lambda claim: GatewayChannel("worker-1", publish_nothing))
     dispatcher = Dispatcher(
-        "worker-1", Settings.load(), StockRq(Redis()), in_flight, say=lambda part: None, freed=lambda seconds: None
+        "worker-1",
+        Settings.load(),
+        StockRq(Redis()),
+        in_flight,
+        publish=lambda part: None,
+        on_freed=lambda seconds: None,
     )
     if listeners is not None:
         dispatcher.events.subscribe(Started, listeners.append)
         dispatcher.events.subscribe(Forwarded, listeners.append)
     dispatcher.start(CLAIM, FOREVER)
-    in_flight.hear(Frame("job-1", Cancel()))
+    in_flight.receive(Frame("job-1", Cancel()))
     await dispatcher.close()
 
 

@@ -1,13 +1,16 @@
-"""Requests that need no task: what becomes of them, and what is handed over because it turns out otherwise."""
+"""Requests on the fast path: how they end there, and which of them are handed over to a task."""
 
 import asyncio
 import socket
 import threading
 import weakref
 from collections.abc import AsyncIterator, Callable
+from functools import partial
+from typing import Any
 
 import pytest
 
+from fast_priority.broker.consumer import Claim
 from fast_priority.errors import (
     NotSent,
     ResponseBodyTooLarge,
@@ -17,33 +20,41 @@ from fast_priority.errors import (
     TargetTimeout,
 )
 from fast_priority.http.message import Reply, TargetPolicy
+from fast_priority.protocol.frames import Failure
 from fast_priority.slots.fast_path import FastPath
+from fast_priority.slots.gateway_channel import GatewayChannel
+from fast_priority.slots.in_flight import InFlightRequest, State
+from fast_priority.support.elapsed import Moment
 from fast_priority.target import Body, Exchange, Target
 from tests.harness import scripted_target, without_collector
 
 PATIENCE_SECONDS = 10
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 Answer = Callable[[socket.socket], None]
+CLAIM = Claim("job", "execution", "high", "gateway", b"")
+FOREVER = Moment(float("inf"), float("inf"), float("inf"))
 
 
-class Told:
-    """A sender: what came of its errand."""
+class Sent:
+    """A request that was sent on the fast path, if it could be, and how it ended there."""
 
     def __init__(self) -> None:
-        self.outcome: asyncio.Future[Reply | Exception | Exchange | None] = asyncio.get_running_loop().create_future()
-        self.take_reply = self.take_failure = self.take_over = self.outcome.set_result
+        self.outcome: asyncio.Future[object] = asyncio.get_running_loop().create_future()
+        outcome = self.outcome
+        self.request = InFlightRequest(CLAIM, no_channel, FOREVER, lambda request, final: outcome.set_result(final))
 
-    def take_nothing(self) -> None:
-        self.outcome.set_result(None)
+    @property
+    def is_on_fast_path(self) -> bool:
+        return self.request.state is not State.CLAIMED
 
     async def reply(self) -> Reply:
         outcome = await self._outcome()
         assert isinstance(outcome, Reply)
         return outcome
 
-    async def failure(self) -> Exception:
+    async def failure(self) -> Failure:
         outcome = await self._outcome()
-        assert isinstance(outcome, Exception)
+        assert isinstance(outcome, Failure)
         return outcome
 
     async def handed_over(self) -> Exchange:
@@ -56,31 +67,45 @@ class Told:
             return await asyncio.shield(self.outcome)
 
 
+def no_channel(claim: Claim) -> GatewayChannel:
+    pytest.fail("the fast path needs no channel")
+
+
 class Rig:
     """A target that answers each request, but the first, with `answer`, and has one idle connection."""
 
     def __init__(self, target: Target, heads: list[bytes]) -> None:
         self.target = target
         self.heads = heads
-        self.errands = FastPath()
+        self.fast_path = FastPath(self._hand_over)
+        self._sent: list[Sent] = []
 
-    def begin(self, method: str = "GET", body: Body = b"", *, may_be_sent: bool = True, most_bytes: int = 0) -> "Told":
-        told = Told()
+    def send(self, method: str = "GET", body: Body = b"", *, may_be_sent: bool = True, most_bytes: int = 0) -> Sent:
+        sent = Sent()
         exchange = self.target.exchange(
             method, b"/x", [], body, most_response_bytes=most_bytes, may_be_sent=lambda: may_be_sent
         )
-        self.errand = self.errands.begin(exchange, told)
-        return told
+        if exchange.begin_now(partial(self.fast_path.look, sent.request, exchange)):
+            sent.request.exchange = exchange
+            sent.request.move_to(State.ON_FAST_PATH)
+            self._sent.append(sent)
+        return sent
+
+    def forget(self) -> None:
+        self._sent.clear()
 
     @property
     def idle(self) -> int:
-        assert self.target._connections is not None
-        return len(self.target._connections._idle)
+        return len(self.target.pool.idle)
+
+    def _hand_over(self, request: InFlightRequest) -> None:
+        (sent,) = [each for each in self._sent if each.request is request]
+        sent.outcome.set_result(request.exchange)
 
 
 @pytest.fixture
 async def rig(request: pytest.FixtureRequest) -> AsyncIterator[Rig]:
-    """It, with the answer that the test is parametrized with, or OK."""
+    """A target that answers as the test is parametrized, or with OK."""
     answer: Answer = getattr(request, "param", lambda connection: connection.sendall(OK))
     been_asked = threading.Event()
 
@@ -97,7 +122,7 @@ async def rig(request: pytest.FixtureRequest) -> AsyncIterator[Rig]:
                 assert await response.whole_if_quick() == b"ok"
             rig = Rig(target, heads)
             yield rig
-            rig.errands.close()
+            rig.fast_path.close()
 
 
 def answering(*pieces: bytes) -> Answer:
@@ -118,9 +143,9 @@ def answers(*answers: Answer) -> pytest.MarkDecorator:
 
 
 async def test_a_whole_response(rig: Rig) -> None:
-    """What comes whole is the reply, and the connection is kept for the next."""
+    """A response that comes whole is the reply, and the connection is kept for the next request."""
     for _ in range(3):
-        assert await rig.begin().reply() == Reply(200, [(b"Content-Length", b"2")], b"ok")
+        assert await rig.send().reply() == Reply(200, [(b"Content-Length", b"2")], b"ok")
         assert rig.idle == 1
     assert len(rig.heads) == 4
 
@@ -132,29 +157,27 @@ async def test_a_whole_response(rig: Rig) -> None:
     answering(b"HTTP/1.1 100 Continue\r\n\r\n" + OK[:9], OK[9:]),
 )
 async def test_a_response_in_pieces(rig: Rig) -> None:
-    """What comes in pieces, one soon after the other, is the reply as well."""
-    assert (await rig.begin().reply()).body == b"ok"
+    """A response whose pieces come soon after each other is the reply as well."""
+    assert (await rig.send().reply()).body == b"ok"
     assert rig.idle == 1
 
 
 @answers(answering(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n"))
-async def test_no_body_follows_head(rig: Rig) -> None:
-    """The answer to HEAD is whole with its fields, whatever length they tell."""
-    assert (await rig.begin("HEAD").reply()).body == b""
+async def test_a_response_to_head(rig: Rig) -> None:
+    """The response to HEAD is whole with its fields, whatever length they declare."""
+    assert (await rig.send("HEAD").reply()).body == b""
     assert rig.idle == 1
 
 
-async def test_what_needs_waiting_is_no_errand(rig: Rig) -> None:
-    """Without an idle connection, or with a body that comes in pieces, nothing is begun."""
+async def test_what_has_to_wait_takes_another_way(rig: Rig) -> None:
+    """Without an idle connection, or with a body that comes in pieces, nothing is sent."""
 
     async def pieces() -> AsyncIterator[bytes]:
         yield b"a"
 
-    rig.begin("POST", pieces())
-    assert rig.errand is None
-    first = rig.begin()
-    rig.begin()
-    assert rig.errand is None
+    assert not rig.send("POST", pieces()).is_on_fast_path
+    first = rig.send()
+    assert not rig.send().is_on_fast_path
     await first.reply()
     assert (rig.idle, len(rig.heads)) == (1, 2)
 
@@ -162,7 +185,7 @@ async def test_what_needs_waiting_is_no_errand(rig: Rig) -> None:
 async def test_what_may_not_be_sent(rig: Rig) -> None:
     """A request whose lease may be over is not sent."""
     with pytest.raises(NotSent):
-        rig.begin(may_be_sent=False)
+        rig.send(may_be_sent=False)
     assert len(rig.heads) == 1
 
 
@@ -176,15 +199,15 @@ LARGE = b"x" * 100_000
     answering(b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n", LARGE, b""),
 )
 async def test_what_is_large_is_handed_over(rig: Rig) -> None:
-    """A large response is handed over, and nothing of it is lost by that."""
-    async with await rig.begin().handed_over() as response:
+    """A large response is handed over, and no byte of it is lost."""
+    async with await rig.send().handed_over() as response:
         assert await response.whole_if_quick() is None
         assert b"".join([piece async for piece in response.chunks()]) == LARGE
 
 
 @pytest.mark.parametrize("head", [b"Content-Length: 4", b"Transfer-Encoding: chunked"])
 async def test_what_is_slow_is_handed_over(head: bytes) -> None:
-    """A response that is not whole soon is handed over as it is, and what comes later is had from it."""
+    """A response that is not whole soon is handed over as it is, and the rest is read from it."""
     goes_on = threading.Event()
 
     def answer(connection: socket.socket, _: bytes) -> None:
@@ -201,7 +224,7 @@ async def test_what_is_slow_is_handed_over(head: bytes) -> None:
         async with Target(TargetPolicy(f"http://127.0.0.1:{port}", 2.0, 5.0, 0)) as target:
             async with target.exchange("GET", b"/", [], b"") as response:
                 assert await response.whole_if_quick() == b"ok"
-            async with await Rig(target, heads).begin().handed_over() as response:
+            async with await Rig(target, heads).send().handed_over() as response:
                 assert await response.whole_if_quick() is None
                 goes_on.set()
                 assert b"".join([piece async for piece in response.chunks()]) == b"late"
@@ -211,74 +234,73 @@ async def test_what_is_slow_is_handed_over(head: bytes) -> None:
 async def test_a_response_that_breaks_off(rig: Rig) -> None:
     """A body that ends before it is whole is an error, never a reply."""
     with pytest.raises(ResponseIncomplete):
-        async with await rig.begin().handed_over() as response:
+        async with await rig.send().handed_over() as response:
             await response.whole_if_quick()
     assert rig.idle == 0
 
 
 @answers(answering(b""))
 async def test_a_target_that_closes(rig: Rig) -> None:
-    """A target that closes the connection before it answers is told of as that."""
+    """A target that closes the connection before it answers is a TargetClosed."""
     with pytest.raises(TargetClosed):
-        async with await rig.begin().handed_over():
+        async with await rig.send().handed_over():
             pass
 
 
 @answers(lambda connection: connection.recv(1))  # type: ignore[arg-type]
 async def test_a_silent_target(rig: Rig) -> None:
-    """A target that says nothing for its timeout is given up."""
+    """A target that is silent for its timeout is a TargetTimeout."""
     with pytest.raises(TargetTimeout):
-        async with await rig.begin().handed_over():
+        async with await rig.send().handed_over():
             pass
     assert rig.idle == 0
 
 
 @answers(answering(b"this is no HTTP\r\n\r\n"))
-async def test_nonsense(rig: Rig) -> None:
-    """What is no HTTP is told of as that."""
+async def test_what_is_not_http(rig: Rig) -> None:
+    """A response that is not HTTP is handed over, and is a TargetError."""
     with pytest.raises(TargetError):
-        async with await rig.begin().handed_over():
+        async with await rig.send().handed_over():
             pass
     assert rig.idle == 0
 
 
 @answers(answering(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nX-A: a\x01b\r\n\r\nok"))
 async def test_a_head_that_cannot_be_sent_on(rig: Rig) -> None:
-    """A response that no client may see is a failure, and its connection is closed."""
-    assert isinstance(await rig.begin().failure(), TargetError)
+    """A response that cannot be sent on is a failure, and its connection is closed."""
+    assert (await rig.send().failure()).slug == TargetError.slug
     assert rig.idle == 0
 
 
 @answers(answering(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n"))
 async def test_a_response_over_the_limit(rig: Rig) -> None:
-    """A body with more bytes than are taken is a failure."""
-    assert isinstance(await rig.begin(most_bytes=1).failure(), ResponseBodyTooLarge)
+    """A body with more bytes than the limit is a failure."""
+    assert (await rig.send(most_bytes=1).failure()).slug == ResponseBodyTooLarge.slug
 
 
 @answers(lambda connection: connection.recv(1))  # type: ignore[arg-type]
-async def test_broken_off(rig: Rig) -> None:
-    """One that is broken off closes its connection, and nothing comes of it."""
-    told = rig.begin()
-    assert rig.errand is not None
-    rig.errand.break_off()
-    assert told.outcome.result() is None
+async def test_a_cancelled_request(rig: Rig) -> None:
+    """A request that is cancelled ends without a part, and its connection is closed."""
+    sent = rig.send()
+    sent.request.cancel()
+    assert sent.outcome.result() is None
     assert rig.idle == 0
 
 
 async def test_nothing_is_left_to_the_collector(rig: Rig) -> None:
-    """What is over is gone, by no circle kept."""
+    """What has ended is freed: no reference cycle keeps it."""
     with without_collector():
-        told = rig.begin()
-        await told.reply()
-        assert rig.errand is not None
-        sender = weakref.ref(told)
-        exchange = weakref.ref(rig.errand._exchange)
-        del told, rig.errand
-        assert [sender(), exchange()] == [None, None]
+        sent = rig.send()
+        assert sent.request.exchange is not None
+        kept: list[weakref.ref[Any]] = [weakref.ref(sent.request), weakref.ref(sent.request.exchange)]
+        await sent.reply()
+        rig.forget()
+        del sent
+        assert [each() for each in kept] == [None, None]
 
 
 @answers(answering(OK + OK))
-async def test_an_answer_that_nobody_asked_for(rig: Rig) -> None:
-    """What comes behind the response is nobody's, and the connection is not used again."""
-    assert (await rig.begin().reply()).body == b"ok"
+async def test_an_unsolicited_response(rig: Rig) -> None:
+    """When more comes behind the response, it is dropped, and the connection is not used again."""
+    assert (await rig.send().reply()).body == b"ok"
     assert rig.idle == 0

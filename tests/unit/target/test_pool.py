@@ -1,15 +1,15 @@
-"""Which idle connections may still be used, and when they are closed, by a clock that only the test moves."""
+"""Which idle connections are used again, and when they are closed, by a clock that only the test moves."""
 
 import asyncio
 from collections.abc import Callable
 
 import pytest
 
-from fast_priority.target.idle_connections import IdleConnections
+from fast_priority.target.pool import IdleConnections
 
 
 class FakeClock:
-    """A clock with timers that go off when the test moves it."""
+    """A clock whose timers run when the test moves it."""
 
     def __init__(self) -> None:
         self.now = 1000.0
@@ -35,14 +35,10 @@ class FakeClock:
 
 
 class FakeConnection:
-    """A connection that is idle until the test says otherwise."""
+    """A connection that only knows whether it was closed."""
 
-    def __init__(self, *, is_idle: bool = True) -> None:
-        self.is_idle = is_idle
+    def __init__(self) -> None:
         self.has_ended = False
-
-    def is_still_idle(self) -> bool:
-        return self.is_idle
 
     def end(self) -> None:
         self.has_ended = True
@@ -66,15 +62,6 @@ def test_the_last_one_is_used_first(clock: FakeClock, idle: IdleConnections[Fake
     assert [idle.take(), idle.take(), idle.take()] == [second, first, None]
 
 
-def test_what_is_not_idle_any_more_is_closed(clock: FakeClock, idle: IdleConnections[FakeConnection]) -> None:
-    """A connection on which something has arrived is closed, and the next one is taken."""
-    good, bad = FakeConnection(), FakeConnection(is_idle=False)
-    idle.put(good, clock.now + 4)
-    idle.put(bad, clock.now + 4)
-    assert idle.take() is good
-    assert (bad.has_ended, good.has_ended, len(idle)) == (True, False, 0)
-
-
 def test_each_is_closed_at_its_own_time(clock: FakeClock, idle: IdleConnections[FakeConnection]) -> None:
     """Connections are closed when their times are over, in whatever order they came."""
     long, short, middle = FakeConnection(), FakeConnection(), FakeConnection()
@@ -88,8 +75,8 @@ def test_each_is_closed_at_its_own_time(clock: FakeClock, idle: IdleConnections[
     assert len(idle) == 0
 
 
-def test_a_late_timer_gives_nobody_more_time(clock: FakeClock, idle: IdleConnections[FakeConnection]) -> None:
-    """A connection whose time is over is not taken, also if the timer has not gone off yet."""
+def test_a_late_timer_gives_no_more_time(clock: FakeClock, idle: IdleConnections[FakeConnection]) -> None:
+    """A connection whose time is over is not taken, also if its timer has not run yet."""
     overdue = FakeConnection()
     idle.put(overdue, clock.now + 4)
     clock.now += 4
@@ -97,8 +84,8 @@ def test_a_late_timer_gives_nobody_more_time(clock: FakeClock, idle: IdleConnect
     assert overdue.has_ended
 
 
-def test_what_has_no_time_is_not_kept(clock: FakeClock, idle: IdleConnections[FakeConnection]) -> None:
-    """A connection that may not be idle at all is closed at once."""
+def test_a_connection_without_time_is_not_kept(clock: FakeClock, idle: IdleConnections[FakeConnection]) -> None:
+    """A connection whose time is over already is closed at once."""
     connection = FakeConnection()
     idle.put(connection, clock.now)
     assert (connection.has_ended, len(idle)) == (True, 0)
