@@ -25,6 +25,7 @@ logger = logging.getLogger(__name__)
 
 _MOST_AT_ONCE = 32
 _MOST_LOOK_EVERY = 8
+_PLACEHOLDER = b""  # no frame is empty
 _BLOCK_SECONDS = 2
 _WITHOUT_MEMORY_SECONDS = 0.2
 _PATIENCE_SECONDS = 3.0  # a server that was replaced may never close the connection to it
@@ -58,15 +59,17 @@ class Mailbox:
 
     async def read_once(self) -> None:
         """Wait for frames, and receive those that are there. Raises what redis-py raises."""
-        frames = await self._read()
-        for data in frames:
+        entries = await self._read()
+        for data in entries:
+            if data == _PLACEHOLDER:
+                continue
             try:
                 frame = decode_frame(data)
             except UnreadableMessage as error:
                 self._unreadable.failure(error)
             else:
                 self._receive(frame)
-        self._received = len(frames)
+        self._received = len(entries)
         await asyncio.sleep(0)  # the tasks that wait for these frames run before the next read
 
     async def close(self) -> None:
@@ -103,9 +106,11 @@ class Mailbox:
         """Wait until a frame comes, but no longer than it takes to notice a dead connection."""
         self._more_is_processing = True
         move: Command = ("BLMOVE", self._key, self._processing, "LEFT", "RIGHT", _BLOCK_SECONDS)
-        # BLMOVE makes a new list, without a TTL. A list that is renamed keeps its TTL.
+        # BLMOVE makes a new list, without a TTL, and this process may be killed before it could set one. So the list is
+        # there before, with a placeholder and a TTL.
+        hold: Command = ("RPUSH", self._processing, _PLACEHOLDER)
         expire: Command = ("EXPIRE", self._processing, keys.INBOX_TTL_SECONDS)
-        *_, moved, _ = await send_together(self._redis, [*remove, move, expire])
+        *_, held, _, moved = await send_together(self._redis, [*remove, hold, expire, move])
         if isinstance(moved, ResponseError):
             if not scripts.is_out_of_memory(moved):
                 raise moved
@@ -117,4 +122,5 @@ class Mailbox:
         self._more_may_be_there = moved is None or self._single_in_a_row >= self._look_every
         if self._more_may_be_there:
             self._single_in_a_row = 0
-        return [] if moved is None else [moved]
+        entries = [] if isinstance(held, ResponseError) else [_PLACEHOLDER]
+        return entries if moved is None else [*entries, moved]

@@ -27,6 +27,12 @@ class Reader:
     def receive(self, frame: Frame) -> None:
         self.received.append(frame.request_id)
 
+    async def mailbox_waits(self, redis: Redis) -> None:
+        """Return once the reader is blocked in Redis."""
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            while not redis.info("clients")["blocked_clients"]:
+                await asyncio.sleep(0.005)
+
     async def read_until(self, what: str, condition: Callable[[], bool]) -> None:
         """Read until the condition holds. After a broken connection, read again."""
         try:
@@ -83,6 +89,16 @@ async def test_the_processing_list_expires(redis: Redis, reader: Reader) -> None
     put(redis, "waited for")
     await reader.read_until("both are received", lambda: len(reader.received) == 2)
     assert redis.ttl(PROCESSING) > 0
+
+
+async def test_the_processing_list_expires_before_a_frame_comes(redis: Redis, reader: Reader) -> None:
+    """A reader that is killed while it waits leaves no list without a TTL: the list has one before a frame is in it."""
+    reading = asyncio.create_task(reader.read_until("it is received", lambda: reader.received == ["late"]))
+    await reader.mailbox_waits(redis)
+    assert 0 < redis.ttl(PROCESSING) <= keys.INBOX_TTL_SECONDS
+    put(redis, "late")
+    await reading
+    assert 0 < redis.ttl(PROCESSING) <= keys.INBOX_TTL_SECONDS
 
 
 async def test_connection_lost_before_the_answer(redis: Redis, reader: Reader, monkeypatch: pytest.MonkeyPatch) -> None:

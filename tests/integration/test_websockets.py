@@ -193,7 +193,7 @@ def test_the_handshake_is_the_clients_own() -> None:
         b"via: 1.1 " + DEPLOYMENT.name,
     ]
     assert answer == (
-        b"HTTP/1.1 101 Switching Protocols\r\nconnection: Upgrade\r\nupgrade: websocket\r\nX-Of-Target: 1\r\n"
+        b"HTTP/1.1 101 Switching Protocols\r\nconnection: Upgrade\r\nupgrade: websocket\r\nx-of-target: 1\r\n"
         b"via: 1.1 " + DEPLOYMENT.name + b"\r\n\r\n"
     )
 

@@ -106,8 +106,12 @@ class Rig:
         return [payload_of(found, max_bytes=1024) for found in data if found is not None]
 
     def all_keys(self, pattern: str = "*") -> list[str]:
-        """Return all keys that match a pattern."""
-        return sorted(key.decode() for key in self.redis.keys(pattern))
+        """Return all keys that match a pattern, except the processing lists of readers that wait."""
+        found = sorted(key.decode() for key in self.redis.keys(pattern))
+        return [key for key in found if not self._is_of_waiting_reader(key)]
+
+    def _is_of_waiting_reader(self, key: str) -> bool:
+        return key.startswith(keys.processing_list("")) and self.redis.lrange(key, 0, -1) == [b""]
 
     def jobs(self) -> list[str]:
         """Return the keys of all jobs."""

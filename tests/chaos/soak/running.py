@@ -31,8 +31,8 @@ _STALL_SECONDS = 0.5
 _STALL_SETTLES_SECONDS = 3.0
 _STALL_LOOK_SECONDS = 0.1
 _REGISTERS = {b"rq:queues", b"rq:workers", b"rq:workers:high", b"rq:workers:low"}
-KEYS_AT_REST = len(_REGISTERS) + GATEWAYS + WORKERS + 1
-"""rq's registers, a sign of life of each gateway and each worker process, and the name of the deployment."""
+KEYS_AT_REST = len(_REGISTERS) + 2 * (GATEWAYS + WORKERS) + 1
+"""rq's registers, a sign of life and a processing list of each gateway and worker process, the deployment's name."""
 
 
 @dataclass(slots=True)
