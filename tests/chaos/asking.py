@@ -1,4 +1,4 @@
-"""One request of a client that tells what came of it: when, what, and whether it was whole."""
+"""One client request in a thread of its own, and its result: status, duration, and whether it was complete."""
 
 import http.client
 import json
@@ -20,7 +20,7 @@ _SLUGS = "urn:fast-priority:"
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What came of a request. `status` is None if the connection ended without a response."""
+    """The result of a request. `status` is None if the connection ended without a response."""
 
     status: int | None
     seconds: float
@@ -36,7 +36,7 @@ class Answer:
 
 
 class Asked:
-    """A request that is under way in a thread of its own, on a connection of its own."""
+    """A request in flight, in a thread and on a connection of its own."""
 
     def __init__(
         self,
@@ -53,18 +53,21 @@ class Asked:
         self._body = body
         self._fields = {"X-Request-ID": self.request_id, "Connection": "close", **fields}
         self._connection = http.client.HTTPConnection("127.0.0.1", port, timeout=_PATIENCE_SECONDS)
-        self._socket: socket.socket | None = None  # the connection itself lets go of it once it has a response
+        self._socket: socket.socket | None = None  # http.client drops its reference once it has a response
         self._outcome: Future[Answer] = Future()
         self._sent_at = time.monotonic()
         threading.Thread(target=self._run, daemon=True).start()
 
     @property
     def is_answered(self) -> bool:
-        """Whether it is over."""
+        """Return whether the request has ended."""
         return self._outcome.done()
 
     def answer(self, within_seconds: float = _PATIENCE_SECONDS) -> Answer:
-        """Wait for what comes of it within so many seconds from its sending. Raises TimeoutError if nothing does."""
+        """Wait until the request ends, and return its result.
+
+        `within_seconds` counts from sending. Raises TimeoutError if the request has not ended by then.
+        """
         left_seconds = self._sent_at + within_seconds - time.monotonic()
         try:
             return self._outcome.result(max(0.0, left_seconds))
@@ -72,7 +75,7 @@ class Asked:
             raise TimeoutError(f"no answer to {self.method} {self._target} in {within_seconds:g} s") from None
 
     def leave(self) -> None:
-        """Close the connection, as a client does that does not want to wait."""
+        """Close the connection, as a client does that no longer waits."""
         with suppress(OSError):
             if self._socket is not None:
                 self._socket.shutdown(socket.SHUT_RDWR)
@@ -96,7 +99,7 @@ class Asked:
             while piece := response.read1(_READ_BYTES):
                 body += piece
                 self.received_bytes = len(body)
-            # read1() takes an early end for the end.
+            # read1() does not report an early end.
             whole = not response.length
         except (OSError, http.client.HTTPException):
             whole = False

@@ -1,4 +1,4 @@
-"""A rig for each test process, mended before each scenario, and seen to have recovered after it."""
+"""One rig per test process: restored before each scenario, and checked to have recovered after it."""
 
 import inspect
 from collections.abc import Callable, Iterator
@@ -14,18 +14,18 @@ from tests.chaos.redis_clock import RedisClock, why_no_clock
 from tests.chaos.rig import Rig
 
 See = Callable[..., str]
-"""Records what came of requests at a stage, and gives it in words; `within_seconds` is how long it is waited for."""
+"""Records the result of a request at a stage and returns it as text; `within_seconds` is the time limit."""
 
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "failure(fault): the scenario is a row of the failure table for this fault")
-    config.addinivalue_line("markers", "gateway(**environment): settings of the gateway that the scenario wants")
-    config.addinivalue_line("markers", "without_load: nothing but the scenario itself sends requests")
-    config.addinivalue_line("markers", "allows(**what): what may happen to requests of the load, as Allowed has it")
+    config.addinivalue_line("markers", "gateway(**environment): settings of the gateway in this scenario")
+    config.addinivalue_line("markers", "without_load: only the scenario itself sends requests")
+    config.addinivalue_line("markers", "allows(**what): what may happen to requests of the load; the fields of Allowed")
 
 
 class Rigs:
-    """The rig of this test process; one that did not recover is replaced."""
+    """The rig of this test process; a rig that did not recover is replaced."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -52,9 +52,9 @@ def rigs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rigs]:
 
 @pytest.fixture
 def rig(rigs: Rigs, request: pytest.FixtureRequest) -> Iterator[Rig]:
-    """A rig where all is well, under load. Behind every scenario stands more than its own promise.
+    """Return a rig without faults, under load. Three checks apply to every scenario.
 
-    Each request of the load is judged, nothing of the scenario stays in Redis, and every slot carries again.
+    Each request of the load is judged, no key of the scenario stays in Redis, and every slot works again.
     """
     settings, allows = (request.node.get_closest_marker(name) for name in ("gateway", "allows"))
     try:
@@ -76,7 +76,7 @@ def rig(rigs: Rigs, request: pytest.FixtureRequest) -> Iterator[Rig]:
 def judge_load(
     request: pytest.FixtureRequest, seen: list[Seen], allowed: Allowed, stalls: list[tuple[float, float]]
 ) -> None:
-    """Record the load of a scenario, and fail where a request of it shows that a promise was broken."""
+    """Record the load of a scenario, and fail if one of its requests breaks a promise."""
     if fault := _fault_of(request):
         record(LoadObservation(fault, _scenario_of(request), len(seen), count(seen)))
     broken = find_broken(seen, allowed, stalls)
@@ -85,7 +85,7 @@ def judge_load(
 
 
 def _fault_of(request: pytest.FixtureRequest) -> str:
-    """Return the fault that the scenario is a row of the table for; empty for one that is none."""
+    """Return the fault that the scenario is a table row for; empty if it is not in the table."""
     marker = request.node.get_closest_marker("failure")
     parameters = request.node.callspec.params if hasattr(request.node, "callspec") else {}
     return str(marker.args[0] if marker else parameters.get("fault", ""))
@@ -97,12 +97,12 @@ def _scenario_of(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture
 def see(rig: Rig, request: pytest.FixtureRequest) -> See:
-    """Looks at what came of a request: "200, 1 attempt" or "502 request-lost, 0 attempts"; and records it."""
+    """Return a function that waits for a request, records it, and returns "200, 1 attempt" or the like."""
     return seeing(request, rig.attempts)
 
 
 def seeing(request: pytest.FixtureRequest, attempts_of: Callable[[Asked], int]) -> See:
-    """Give what looks for the test that asks for it; `attempts_of` tells how often a request reached the target."""
+    """Return the recorder for this test; `attempts_of` returns how often a request reached the target."""
     fault = _fault_of(request)
     promise = " ".join((inspect.getdoc(request.function) or "").split())
 

@@ -1,4 +1,4 @@
-"""docs/evidence/failures.md, made of what the scenarios have seen."""
+"""Renders docs/evidence/failures.md from what the scenarios recorded."""
 
 from collections.abc import Iterable, Sequence
 
@@ -49,7 +49,7 @@ _STOCK_HEAD = ("fault", "at the moment of the fault", "GET, ours", "GET, rq's", 
 
 
 def render(observations: Sequence[Observation], loads: Sequence[LoadObservation]) -> str:
-    """Return the page: our own rows, the load, and rq's beside those of ours that have the same fault and stage."""
+    """Return the page: rows of our worker, the load, and rq's worker beside our rows of the same fault and stage."""
     ours = [one for one in observations if one.worker == "ours"]
     stock = [one for one in observations if one.worker == "stock"]
     rows = [_row(*_our_row(group)) for group in _grouped(ours, by_scenario=True)]

@@ -1,6 +1,6 @@
-"""TCP proxies on loopback that a test can make fail: each stands in front of one port.
+"""TCP proxies on loopback into which a test injects faults; each stands in front of one port.
 
-They run on an event loop in a thread of their own, so that a test can block and change them meanwhile.
+They run on an event loop in a thread of their own, so that a test can block and change them at the same time.
 """
 
 import asyncio
@@ -23,7 +23,7 @@ _WELL = Fault()
 
 
 class Proxies:
-    """The thread in which proxies run while the block lasts."""
+    """The thread in which the proxies run while the block lasts."""
 
     def __init__(self) -> None:
         self._loop = asyncio.new_event_loop()
@@ -44,19 +44,19 @@ class Proxies:
         self._loop.close()
 
     def before(self, port: int) -> "Proxy":
-        """Give a proxy that stands in front of this port, and passes all bytes."""
+        """Return a proxy in front of this port, without a fault."""
         proxy = Proxy(port, self.run)
         self._made.append(proxy)
         proxy.accept()
         return proxy
 
     def run(self, doing: Coroutine[Any, Any, None]) -> None:
-        """Do something on the proxies' loop, and return when it is done."""
+        """Run a coroutine on the loop of the proxies, and return when it is done."""
         asyncio.run_coroutine_threadsafe(doing, self._loop).result(_PATIENCE_SECONDS)
 
 
 class Proxy:
-    """Passes connections on to a port. `upstream` is what happens to bytes towards it, `downstream` to the others."""
+    """Forwards connections to a port. `upstream` is the fault towards that port, `downstream` the one from it."""
 
     def __init__(self, to_port: int, run: Callable[[Coroutine[Any, Any, None]], None]) -> None:
         self.port = free_port()
@@ -69,28 +69,28 @@ class Proxy:
         self._connections: set[_Connection] = set()
 
     def strike(self, fault: Fault) -> None:
-        """Let this happen in both directions."""
+        """Inject this fault in both directions."""
         self.upstream = self.downstream = fault
 
     def heal(self) -> None:
-        """Let bytes and new connections pass again. What a blackhole has taken from is reset."""
+        """Remove all faults and accept connections. A connection that lost bytes is reset."""
         self.strike(_WELL)
         self.accept()
 
     def refuse(self) -> None:
-        """Refuse new connections; those there go on."""
+        """Refuse new connections; existing ones stay open."""
         self._run(self._close())
 
     def accept(self) -> None:
-        """Take new connections, if they are refused."""
+        """Accept new connections again."""
         self._run(self._listen())
 
     def reset(self) -> None:
-        """Break all connections off, with a reset to both ends."""
+        """Reset all connections, at both ends."""
         self._run(self._reset_all())
 
     async def _listen(self) -> None:
-        # Not asyncio's server: closed in the wrong moment, it leaves a connection that it has just taken to nobody.
+        # Not asyncio's server: closed at the wrong moment, it leaks a connection that it has just accepted.
         if self._listener is None:
             self._listener = socket.create_server(("127.0.0.1", self.port))
             self._listener.setblocking(False)
@@ -118,7 +118,7 @@ class Proxy:
         try:
             server = await asyncio.open_connection("127.0.0.1", self.to_port, limit=_PIECE_BYTES)
         except OSError:
-            _reset(client[1])  # a proxy cannot refuse any more; this is the nearest to it
+            _reset(client[1])  # the connection is accepted already, so a reset is the nearest thing to a refusal
             return
         except asyncio.CancelledError:
             client[1].close()
@@ -198,12 +198,12 @@ def _reset(writer: asyncio.StreamWriter) -> None:
 
 
 async def _cancel_all() -> None:
-    await _some_turns()  # a task that is cancelled before its first step never closes what it was given
+    await _some_turns()  # a task that is cancelled before its first step never closes its socket
     others = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
     for task in others:
         task.cancel()
     await asyncio.gather(*others, return_exceptions=True)
-    await _some_turns()  # a transport that was closed lets go of its socket a turn or two later
+    await _some_turns()  # a closed transport closes its socket an iteration or two later
 
 
 async def _some_turns() -> None:

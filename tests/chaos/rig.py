@@ -1,7 +1,7 @@
-"""A stack that may be tormented: every link goes through a proxy, every process may be killed or frozen, and be mended.
+"""A stack to inject faults into: a proxy on every link, and processes that tests kill or freeze.
 
-One rig serves many scenarios: `mend` brings it back to where it began, starting again only what is broken. While a
-scenario runs, `load` sends requests of its own; what is counted here is the scenario's, and not the load's.
+One rig serves many scenarios: `restore` brings it back to its first state and restarts only what is broken. During a
+scenario, `load` sends requests of its own; the counts here are of the scenario's requests only.
 """
 
 import os
@@ -26,7 +26,7 @@ from tests.chaos.redis_server import RedisServer
 from tests.harness import Stack, running_stack, wait_until
 
 SLOTS = 6
-"""So many slots are a scenario's; the load's long transfers have their own."""
+"""Slots for the scenario; the long transfers of the load have slots of their own."""
 _ALL_SLOTS = SLOTS + STANDING
 _START_SECONDS = 60  # a busy machine starts several at once
 REGISTERS = {"rq:queues", "rq:workers", "rq:workers:high", "rq:workers:low"}
@@ -35,7 +35,7 @@ REGISTERS = {"rq:queues", "rq:workers", "rq:workers:high", "rq:workers:low"}
 class Rig:
     """Gateway, one worker process, mock target and Redis, with a proxy on every link between them.
 
-    With a `clock`, it is the wall clock of Redis.
+    `clock`, if given, is the wall clock of Redis.
     """
 
     def __init__(self, folder: Path, clock: RedisClock | None = None) -> None:
@@ -73,13 +73,13 @@ class Rig:
     def __exit__(self, *_: object) -> None:
         if self._load is not None:
             self._load.abandon()
-        self._thaw()  # a frozen process does not end when it is told to
+        self._thaw()  # a frozen process does not handle SIGTERM
         self._parts.close()
 
-    # What it is made of.
+    # Its parts.
 
     def heal(self) -> None:
-        """End whatever fault there is, but for processes that have ended; Redis alone is started again."""
+        """Remove every fault and resume frozen processes. Of processes that ended, only Redis is restarted."""
         for link in self.links:
             link.heal()
         if not self.redis_server.runs:
@@ -88,7 +88,7 @@ class Rig:
         self.stack.redis.config_set("maxmemory", 0)
 
     def mend(self, **gateway_environment: str) -> None:
-        """Bring everything back to how it was at the beginning; the gateway has these settings more."""
+        """Bring everything back to its first state; `gateway_environment` adds settings of the gateway."""
         self.heal()
         for asked in self._asked:
             asked.leave()
@@ -105,7 +105,7 @@ class Rig:
         _signal_all([self.redis_server.pid, *gateways, *self.worker_pids()], signal.SIGCONT)
 
     def have_gateway(self, **environment: str) -> None:
-        """Have a gateway with these settings; one that has them already stays."""
+        """Ensure that a gateway with these settings runs; one that has them already is kept."""
         running = self.stack.processes.get("gateway")
         if running is not None and running.poll() is None:
             if environment == self._gateway_environment:
@@ -114,7 +114,7 @@ class Rig:
         self.start_gateway(**environment)
 
     def start_gateway(self, **environment: str) -> None:
-        """Start the gateway, in the place of the one that ended."""
+        """Start the gateway, in place of the one that ended."""
         self._gateway_environment = environment
         given = {
             "FAST_PRIORITY_REDIS_PORT": str(self.gateway_to_redis.port),
@@ -124,7 +124,7 @@ class Rig:
         self.stack.start_gateway(**{**given, **environment})
 
     def have_workers(self) -> None:
-        """Have one pool of workers of ours, and no other worker."""
+        """Ensure that one pool of our workers runs, and no other worker."""
         kept = [pool for pool in self.pools if pool.poll() is None][:1]
         for pool in self.pools:
             if pool not in kept:
@@ -167,21 +167,24 @@ class Rig:
         return self.stack.processes["gateway"]
 
     def worker_pids(self) -> list[int]:
-        """Give the processes that serve requests: a pool's, not the pool; of rq's own workers, all they consist of."""
+        """Return the pids of the processes that serve requests.
+
+        Of our pools: the worker processes, not the pool. Of rq's workers: the worker and its children.
+        """
         pools = [psutil.Process(pool.pid) for pool in self.pools if pool.poll() is None]
         of_ours = [worker.pid for pool in pools for worker in pool.children() if pool.pid not in self._stock]
         return of_ours + [
             process.pid for pool in pools if pool.pid in self._stock for process in (pool, *pool.children())
         ]
 
-    # What is done to it.
+    # Faults.
 
     def kill_worker(self) -> None:
-        """Kill the worker process of each pool, which starts another in its place."""
+        """Kill the worker process of each pool; the pool starts another one."""
         _signal_all(self.worker_pids(), signal.SIGKILL)
 
     def kill_stock_workers(self) -> None:
-        """Kill rq's workers, with the processes that they have forked."""
+        """Kill rq's workers and their child processes."""
         self.kill_worker()
         for worker in self.pools:
             worker.wait()
@@ -189,9 +192,9 @@ class Rig:
 
     @contextmanager
     def workers_frozen(self, *, while_they_wait: bool = False) -> Iterator[None]:
-        """The workers there are now do nothing at all while the block lasts.
+        """Freeze the current workers while the block lasts.
 
-        What they had asked Redis for before has been carried out when it begins, unless `while_they_wait`.
+        Waits first until Redis has carried out what they requested, unless `while_they_wait`.
         """
         pids = self.worker_pids()
         _signal_all(pids, signal.SIGSTOP)
@@ -204,7 +207,7 @@ class Rig:
 
     @contextmanager
     def gateway_frozen(self) -> Iterator[None]:
-        """The gateway does nothing at all while the block lasts; the system takes connections and bytes for it."""
+        """Freeze the gateway while the block lasts; the system still accepts connections and bytes for it."""
         frozen = self.gateway
         frozen.send_signal(signal.SIGSTOP)
         try:
@@ -214,7 +217,7 @@ class Rig:
 
     @contextmanager
     def workers_suspended(self) -> Iterator[None]:
-        """No worker takes anything, as after `rq suspend`, while the block lasts."""
+        """Suspend all workers while the block lasts, as `rq suspend` does: they claim nothing."""
         self.stack.redis.set("rq:suspended", "1")
         try:
             yield
@@ -225,19 +228,19 @@ class Rig:
         return any(client["cmd"] == "blpop" and "b" in client["flags"] for client in self.stack.redis.client_list())
 
     def target_takes(self, seconds: float) -> None:
-        """Let requests that reach the target from now on take so long there."""
+        """Set how long the target takes for requests that reach it from now on."""
         self.stack.mock.patch("/__admin/settings", json={"latency": seconds}).raise_for_status()
 
     # The load.
 
     @property
     def load(self) -> Load:
-        """The load that runs now."""
+        """Return the load that runs now."""
         assert self._load is not None
         return self._load
 
     def begin_load(self) -> None:
-        """Send a load from now on, and return once it flows: both long transfers are at the target, and others were."""
+        """Start a load, and return once both of its long transfers are at the target."""
         self._load = Load(self.stack.gateway_port, self.redis_server.port)
         with ExitStack() as undone:
             undone.enter_context(self._load)
@@ -245,12 +248,12 @@ class Rig:
             undone.pop_all()
 
     def pause_load(self) -> None:
-        """Send no more short requests of the load, and return once Redis has all that it sent: none is on its way."""
+        """Stop sending short requests of the load, and return once all that were sent are in Redis."""
         self.load.pause()
         wait_until("Redis has all of the load", lambda: self.load.under_way <= count_of_load(self.stack.redis))
 
     def end_load(self) -> list[Seen]:
-        """End the load with no fault left, and return what became of each request of it, once nothing is under way."""
+        """Remove all faults, end the load, and return how each of its requests ended, once none is in flight."""
         self.heal()
         done, self.stalls = self.load.end(), self.load.stalls
         self._load = None
@@ -261,10 +264,10 @@ class Rig:
         ids = {row["request_id"] for row in self.stack.arrivals()}
         return self.load.standing_ids < ids
 
-    # What clients do, and what can be seen.
+    # Clients, and what can be observed.
 
     def ask(self, method: str, target: str = "/high", body: bytes | None = None) -> Asked:
-        """Send a request, and go on."""
+        """Send a request in the background."""
         body = b"body" if body is None and method in ("POST", "PUT", "PATCH") else body
         return self._keep(Asked(self.stack.gateway_port, method, target, body))
 
@@ -273,12 +276,12 @@ class Rig:
         return [self.ask(method, target) for method in methods]
 
     def shake_hands(self, target: str = "/high") -> Asked:
-        """Ask for a WebSocket where the target has none: it answers with a whole response, as to a GET."""
+        """Send a WebSocket handshake to a path without WebSockets: the target answers it as a plain GET."""
         fields = {"Connection": "Upgrade", "Upgrade": "websocket", "Sec-WebSocket-Version": "13"}
         return self._keep(Asked(self.stack.gateway_port, "GET", target, None, fields))
 
     def upload(self, pieces: Callable[[], Iterator[bytes]]) -> Asked:
-        """Send a request whose body comes bit by bit, of unknown length."""
+        """Send a request whose body comes piece by piece, of unknown length."""
         return self._keep(Asked(self.stack.gateway_port, "POST", "/high", pieces()))
 
     def _keep(self, asked: Asked) -> Asked:
@@ -290,38 +293,38 @@ class Rig:
         wait_until("they are at the target", lambda: all(self.attempts(one) > 0 for one in asked))
 
     def until_queued(self, count: int) -> None:
-        """Return once so many wait."""
+        """Return once `count` requests of the scenario are queued."""
         wait_until(f"{count} are queued", lambda: self.queued() == count)
 
     def arrivals_of(self, asked: Asked) -> list[dict[str, Any]]:
-        """Give the times that a request has reached the target."""
+        """Return the arrivals of a request at the target."""
         return [row for row in self.stack.arrivals() if row["request_id"] == asked.request_id]
 
     def attempts(self, asked: Asked) -> int:
-        """Count the times that a request has reached the target."""
+        """Return how many times a request has reached the target."""
         return len(self.arrivals_of(asked))
 
     def in_flight(self) -> int:
-        """Count the scenario's requests that are at the target now."""
+        """Return how many requests of the scenario are at the target now."""
         return sum(map(is_in_flight, self.stack.arrivals()))
 
     def queued(self) -> int:
-        """Count the scenario's requests on both queues, by Redis itself."""
+        """Return how many requests of the scenario are on both queues, counted in Redis."""
         return count_queued(self.stack.redis)
 
     def until_seconds_have_passed(self, seconds: float) -> None:
-        """Return once a fault has lasted so long: its length is what the scenario is about."""
+        """Return once a fault has lasted `seconds`: its duration is what the scenario is about."""
         until = time.monotonic() + seconds
         wait_until(f"{seconds:g} s have passed", lambda: time.monotonic() >= until, 2 * seconds + 10)
 
     def started(self) -> int:
-        """Count the scenario's requests that a worker has taken and not settled, by Redis itself."""
+        """Return how many requests of the scenario are claimed and not finished, counted in Redis."""
         return count_started(self.stack.redis)
 
-    # What every scenario ends with.
+    # The end of every scenario.
 
     def until_recovered(self) -> None:
-        """Return once nothing of what was is left and every slot carries again. Raises TimeoutError, saying what."""
+        """Return once Redis and target hold nothing of the scenario and every slot works. Raises TimeoutError."""
         self._until_at_rest()
         wait_until("no request is left in Redis", lambda: not is_any_left(self.stack.redis))
         try:
@@ -333,9 +336,9 @@ class Rig:
         assert [one.answer().status for one in self.ask_each(("GET", "POST"))] == [200] * 2
 
     def _fill_all_slots(self) -> None:
-        """Have every slot carry a request that the target does not answer, and then its client leave."""
+        """Fill every slot with a request that the target does not answer; then disconnect all clients."""
         asked: list[Asked] = []
-        for filled in range(2, _ALL_SLOTS + 1, 2):  # two at a time, so that the shortest queue takes them
+        for filled in range(2, _ALL_SLOTS + 1, 2):  # two at a time, so that even the shortest queue accepts them
             asked += self.ask_each(("GET", "POST"), "/high?mock_fault=hang")
             wait_until(f"{filled} slots are filled", lambda: self.in_flight() == filled)  # noqa: B023 - waits here
         for one in asked:

@@ -1,6 +1,7 @@
-"""The same faults with `rq worker high low` behind the same gateway, for the failure table: what one gets from rq.
+"""The same faults with `rq worker high low` behind the same gateway, for comparison in the failure table.
 
-They promise nothing and so judge nothing. `python -m tests.chaos.table` runs them; pytest by itself does not find them.
+These scenarios promise nothing and judge nothing. `python -m tests.chaos.table` runs them; pytest alone does not
+collect them.
 """
 
 import signal
@@ -36,7 +37,7 @@ _SERVICE_SECONDS = 3
 
 @pytest.fixture
 def rig(rigs: Rigs) -> Iterator[Rig]:
-    """A rig whose workers are two of rq's: one slot each. It is thrown away afterwards, as it may not recover."""
+    """Return a rig with two of rq's workers, one slot each. It is discarded afterwards, as it may not recover."""
     found = rigs.get()
     try:
         found.mend()
@@ -50,7 +51,7 @@ def rig(rigs: Rigs) -> Iterator[Rig]:
 
 @pytest.mark.failure(WORKER_KILLED)
 def test_killed(rig: Rig, see: See) -> None:
-    """All of rq's worker is killed, and another started."""
+    """The whole rq worker is killed, and another one started."""
     under_way = _fill_slots_and_queue(rig)
     rig.kill_stock_workers()
     for _ in _BOTH:
@@ -60,7 +61,7 @@ def test_killed(rig: Rig, see: See) -> None:
 
 @pytest.mark.failure(WORKER_FROZEN)
 def test_frozen(rig: Rig, see: See) -> None:
-    """All of rq's worker is frozen for 10 s, with another beside it."""
+    """The whole rq worker is frozen for 10 s, with another one beside it."""
     under_way = _fill_slots_and_queue(rig)
     with rig.workers_frozen():
         rig.start_stock_worker()
@@ -70,7 +71,7 @@ def test_frozen(rig: Rig, see: See) -> None:
 
 @pytest.mark.failure(WORKER_TOLD_TO_END)
 def test_told_to_end(rig: Rig, see: See) -> None:
-    """It is told to end once, and another started."""
+    """The worker gets one SIGTERM, and another one is started."""
     under_way = _fill_slots_and_queue(rig)
     for worker in rig.pools:
         worker.send_signal(signal.SIGTERM)
@@ -80,7 +81,7 @@ def test_told_to_end(rig: Rig, see: See) -> None:
 
 @pytest.mark.parametrize("fault", [REDIS_RESTARTED_EMPTY, REDIS_RESTARTED_WITH_DATA])
 def test_redis_restarted(rig: Rig, see: See, fault: str) -> None:
-    """Redis is away for 2 s."""
+    """Redis is down for 2 s."""
     under_way = _fill_slots_and_queue(rig)
     rig.redis_server.kill()
     if fault is REDIS_RESTARTED_EMPTY:
@@ -101,7 +102,7 @@ def test_redis_frozen(rig: Rig, see: See, fault: str, seconds: int) -> None:
 
 @pytest.mark.failure(REDIS_PAUSED)
 def test_redis_paused(rig: Rig, see: See) -> None:
-    """Redis takes commands and answers late."""
+    """Redis accepts commands and replies late."""
     under_way = _fill_slots_and_queue(rig)
     rig.stack.redis.client_pause(4000)
     _see_all(see, *under_way)
@@ -119,7 +120,7 @@ def test_redis_connections_killed(rig: Rig, see: See) -> None:
 
 @pytest.mark.failure(REDIS_FULL)
 def test_redis_out_of_memory(rig: Rig, see: See) -> None:
-    """Redis takes nothing new until what was at the target has ended there."""
+    """Redis accepts no writes until the requests at the target have ended there."""
     under_way = _fill_slots_and_queue(rig)
     rig.stack.redis.config_set("maxmemory", 1)
     rig.until_seconds_have_passed(_SERVICE_SECONDS + 1)
@@ -129,7 +130,7 @@ def test_redis_out_of_memory(rig: Rig, see: See) -> None:
 
 @pytest.mark.failure(WORKER_CUT_OFF)
 def test_cut_off_from_redis(rig: Rig, see: See) -> None:
-    """Nothing passes between the workers and Redis for 8 s."""
+    """The link between workers and Redis is down for 8 s."""
     under_way = _fill_slots_and_queue(rig)
     rig.worker_to_redis.strike(Swallow())
     rig.until_seconds_have_passed(8)

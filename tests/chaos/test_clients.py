@@ -1,4 +1,4 @@
-"""Clients that leave: nothing is done for them any more, and their place is free for others."""
+"""Clients that disconnect: their work is cancelled, and their place is free for others."""
 
 import itertools
 import threading
@@ -12,13 +12,13 @@ from tests.chaos.rig import Rig
 from tests.harness import wait_until
 
 _BOTH = ("GET", "POST")
-# Promised is a second; a busy machine adds to it.
+# The promise is one second; a busy machine takes longer.
 _FREED_SECONDS = 4
 
 
 @pytest.mark.failure(CLIENT_LEAVES)
 def test_leaves_while_queued(rig: Rig, see: See) -> None:
-    """A request whose client has left while it waited is taken off the queue and never sent."""
+    """A queued request whose client disconnects is removed from the queue and never sent."""
     with rig.workers_frozen():
         asked = rig.ask_each(_BOTH)
         rig.until_queued(2)
@@ -30,7 +30,7 @@ def test_leaves_while_queued(rig: Rig, see: See) -> None:
 
 @pytest.mark.failure(CLIENT_LEAVES)
 def test_leaves_before_a_response(rig: Rig, see: See) -> None:
-    """A call whose client has left is aborted at the target, and its slot is free, within a second."""
+    """When the client disconnects, the call to the target is aborted and its slot freed, within a second."""
     asked = rig.ask_each(_BOTH, "/high?mock_latency=60")
     rig.until_at_target(*asked)
     for one in asked:
@@ -41,7 +41,7 @@ def test_leaves_before_a_response(rig: Rig, see: See) -> None:
 
 @pytest.mark.failure(CLIENT_LEAVES)
 def test_leaves_in_the_midst_of_a_response(rig: Rig, see: See) -> None:
-    """A response whose client has left is not taken from the target any more."""
+    """When the client disconnects during the response, the gateway stops reading it from the target."""
     asked = rig.ask_each(_BOTH, "/high?mock_size=10000000&mock_bandwidth=200000")
     wait_until("responses have begun", lambda: all(one.received_bytes for one in asked))
     for one in asked:
@@ -52,7 +52,7 @@ def test_leaves_in_the_midst_of_a_response(rig: Rig, see: See) -> None:
 
 @pytest.mark.failure(CLIENT_LEAVES)
 def test_leaves_in_the_midst_of_an_upload(rig: Rig, see: See) -> None:
-    """An upload whose client has left is broken off at the target, so that it cannot pass for whole."""
+    """When the client disconnects during an upload, the target sees it aborted, never as complete."""
     left = threading.Event()
     asked = rig.upload(lambda: _pieces_until(left))
     rig.until_at_target(asked)

@@ -1,4 +1,4 @@
-"""A Redis whose wall clock is set while it works: keys with an end may end early or late, and nobody may notice."""
+"""A Redis whose wall clock is set while it runs: keys may expire early or late, and no client may notice."""
 
 import pytest
 
@@ -24,7 +24,7 @@ _JUMPS = [
 
 @pytest.mark.parametrize(("fault", "seconds"), _JUMPS)
 def test_jumps(rig: Rig, see: See, fault: str, seconds: int) -> None:
-    """A jump of Redis's clock is noticed by nobody: what is under way is answered, and so is what comes after it."""
+    """A jump of Redis's clock changes nothing for clients: requests before and after it are answered."""
     assert rig.clock is not None
     at_target, queued = _fill_slots_and_queue(rig)
     rig.clock.jump(seconds)
@@ -37,9 +37,9 @@ def test_jumps(rig: Rig, see: See, fault: str, seconds: int) -> None:
 @pytest.mark.allows(lost=True, broken=True)
 @pytest.mark.parametrize(("fault", "seconds"), [(CLOCK_FAR_FORWARD, 61), (CLOCK_FAR_FORWARD, 3600)])
 def test_jumps_past_the_end_of_keys(rig: Rig, see: See, fault: str, seconds: int) -> None:
-    """What is at the target, and what comes next, is answered; of what lies in Redis, what has ended by then is lost.
+    """Requests at the target and new ones are answered; those whose data in Redis has expired are lost.
 
-    Parts of bodies end after 60 s, and a request that waits after FAST_PRIORITY_TTL: if idempotent, it goes again.
+    Parts of bodies expire after 60 s, a queued request after FAST_PRIORITY_TTL. Idempotent requests are retried.
     """
     assert rig.clock is not None
     at_target, queued = _fill_slots_and_queue(rig)
@@ -53,7 +53,7 @@ def test_jumps_past_the_end_of_keys(rig: Rig, see: See, fault: str, seconds: int
 
 @pytest.mark.parametrize(("fault", "seconds"), [(CLOCK_FORWARD, 5)])
 def test_jumps_again_and_again(rig: Rig, see: See, fault: str, seconds: int) -> None:
-    """The same for a clock that goes forward each second, and then back to where it was."""
+    """A clock that jumps forward each second, and then back, changes nothing for clients."""
     assert rig.clock is not None
     at_target = rig.ask_each(_BOTH, f"/high?mock_latency={_SERVICE_SECONDS}")
     rig.until_at_target(*at_target)

@@ -1,4 +1,4 @@
-"""A replica that takes its master's place: it may have missed the last that the master did."""
+"""A failover: the replica may lack the last writes of its master."""
 
 from contextlib import ExitStack
 from pathlib import Path
@@ -14,12 +14,12 @@ from tests.harness import Stack, running_stack, wait_until
 from tests.sentinels import watched_redis
 
 _BOTH = ("GET", "POST")
-_REFUSED_SECONDS = 4.0  # 2 s are promised
+_REFUSED_SECONDS = 4.0  # the promise is 2 s
 
 
 @pytest.mark.failure(REDIS_FAILED_OVER)
 def test_failed_over(tmp_path: Path, request: pytest.FixtureRequest) -> None:
-    """What is at the target is answered all the same; what waited goes again if idempotent, else it is 502."""
+    """Requests at the target are answered; queued ones are retried if idempotent, else answered 502."""
     (tmp_path / "logs").mkdir()
     with (
         watched_redis(tmp_path) as watched,
@@ -39,7 +39,7 @@ def test_failed_over(tmp_path: Path, request: pytest.FixtureRequest) -> None:
 
         watched.master.kill()
         new = _ask_each(stack, "/high")
-        # A failover that takes less than 2 s is over before they are given up.
+        # A failover in less than 2 s ends before these are refused.
         assert {see(NEW, one) for one in new} <= {"503 broker-unavailable, 0 attempts", "200, 1 attempt"}
         assert all(one.answer().seconds < _REFUSED_SECONDS for one in new if one.answer().status == 503)
         assert [see(AT_TARGET, one) for one in at_target] == ["200, 1 attempt"] * 2

@@ -1,4 +1,4 @@
-"""Gateways that die or end: nobody's work is done for them, and none of it is lost in an orderly end."""
+"""Gateways that are killed, frozen or stopped: no work for clients that are gone, no loss in a graceful stop."""
 
 import signal
 from contextlib import ExitStack
@@ -27,7 +27,7 @@ _ONCE = "200, 1 attempt"
 @pytest.mark.allows(closed=True)
 @pytest.mark.failure(GATEWAY_KILLED)
 def test_killed_with_requests_under_way(rig: Rig, see: See) -> None:
-    """Within 16 s what a dead gateway had at the target is aborted, and what it had queued is skipped, never sent."""
+    """Within 16 s, calls of a dead gateway are aborted at the target, and its queued requests dropped unsent."""
     at_target = rig.ask_each(("GET", "POST") * (SLOTS // 2), "/high?mock_latency=60")
     rig.until_at_target(*at_target)
     queued = rig.ask_each(("GET", "POST"))
@@ -43,7 +43,7 @@ def test_killed_with_requests_under_way(rig: Rig, see: See) -> None:
 @pytest.mark.allows(closed=True)
 @pytest.mark.failure(GATEWAY_TOLD_TO_END)
 def test_told_to_end(rig: Rig, see: See) -> None:
-    """A gateway that is told to end answers all that it took, the queued as well, and then leaves."""
+    """On SIGTERM, a gateway answers all requests that it has accepted, also the queued ones, and then exits."""
     at_target = rig.ask_each(("GET", "POST") * (SLOTS // 2), "/high?mock_latency=1.5")
     rig.until_at_target(*at_target)
     queued = rig.ask_each(("GET", "POST"))
@@ -60,16 +60,16 @@ def test_told_to_end(rig: Rig, see: See) -> None:
 @pytest.mark.parametrize(
     ("fault", "seconds"),
     [
-        # What it had read and not yet written is refused when it goes on: it is too late for that.
+        # It refuses what it had read and not yet queued: the deadline for that has passed.
         pytest.param(GATEWAY_FROZEN, 2.5, marks=pytest.mark.allows(refused=True)),
-        # Its sign of life ends after 15 s, and what it had at the target with it.
+        # Its heartbeat expires after 15 s, and then its calls at the target are aborted.
         pytest.param(
             GATEWAY_FROZEN_LONG, 20, marks=pytest.mark.allows(refused=True, lost=True, broken=True, unsure=True)
         ),
     ],
 )
 def test_frozen(rig: Rig, see: See, fault: str, seconds: float) -> None:
-    """Nothing is refused or lost: who had asked, and who asks meanwhile, is answered when the gateway goes on."""
+    """No request is refused or lost: those sent before and during the freeze are answered after it."""
     at_target = rig.ask_each(_BOTH * (SLOTS // 2), "/high?mock_latency=1.5")
     rig.until_at_target(*at_target)
     queued = rig.ask_each(_BOTH)
@@ -85,7 +85,7 @@ def test_frozen(rig: Rig, see: See, fault: str, seconds: float) -> None:
 @pytest.mark.allows(refused=True, lost=True, broken=True, unsure=True)
 @pytest.mark.failure(GATEWAY_FROZEN_LONG)
 def test_frozen_for_longer_than_its_sign_of_life(rig: Rig, see: See) -> None:
-    """What was still at the target after 15 s is aborted there: then a GET goes again, and a POST is 502."""
+    """A call still at the target after 15 s is aborted there; then a GET is retried, and a POST answered 502."""
     rig.target_takes(60)
     asked = rig.ask_each(_BOTH)
     rig.until_at_target(*asked)
@@ -98,7 +98,7 @@ def test_frozen_for_longer_than_its_sign_of_life(rig: Rig, see: See) -> None:
 @pytest.mark.allows(refused=True)
 @pytest.mark.parametrize(("fault", "seconds"), [(GATEWAY_FROZEN, 2.5)])
 def test_frozen_with_answers_unread(rig: Rig, see: See, fault: str, seconds: float) -> None:
-    """A POST that the target has is answered, though its gateway reads late that it was queued."""
+    """A POST at the target is answered, although the frozen gateway reads late that it was queued."""
     rig.pause_load()
     with ExitStack() as frozen:
         with rig.workers_suspended():

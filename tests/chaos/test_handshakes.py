@@ -1,6 +1,6 @@
-"""Handshakes of WebSockets under every fault of a worker, a gateway and Redis: what is true of a GET is true of them.
+"""WebSocket handshakes under every fault of worker, gateway and Redis: the promises of a GET hold for them.
 
-The rig behind each scenario sees that every slot carries again: that none is held for a handshake that is over.
+The rig checks after each scenario that every slot works: none is held for a handshake that has ended.
 """
 
 import os
@@ -16,12 +16,12 @@ from tests.harness import wait_until
 
 
 def outcome(rig: Rig, asked: Asked) -> tuple[str, int]:
-    """Return how it was answered, and how often the target has seen it."""
+    """Return how the handshake was answered, and how often it reached the target."""
     return str(asked.answer(60)), rig.attempts(asked)
 
 
 def claimed_but_unheard(rig: Rig) -> Asked:
-    """Let a worker take a handshake in an answer that is held up on its way to the worker, so that it sends no Go."""
+    """Let a worker claim a handshake while Redis's reply to it is held back, so that it sends no Go."""
     with rig.workers_suspended():
         asked = rig.shake_hands()
         rig.until_queued(1)
@@ -31,7 +31,7 @@ def claimed_but_unheard(rig: Rig) -> Asked:
 
 
 def at_target(rig: Rig, seconds: float = 60) -> Asked:
-    """Have a handshake at a target that takes so long for it, and at once for what comes after it."""
+    """Return a handshake at the target, which takes `seconds` for it and no time for later requests."""
     rig.target_takes(seconds)
     asked = rig.shake_hands()
     rig.until_at_target(asked)
@@ -41,7 +41,7 @@ def at_target(rig: Rig, seconds: float = 60) -> Asked:
 
 @pytest.mark.allows(lost=True, broken=True)
 def test_a_worker_is_killed_before_it_sends_go(rig: Rig) -> None:
-    """The target sees the handshake once."""
+    """The target receives the handshake once."""
     asked = claimed_but_unheard(rig)
     rig.kill_worker()
     rig.worker_to_redis.heal()
@@ -50,7 +50,7 @@ def test_a_worker_is_killed_before_it_sends_go(rig: Rig) -> None:
 
 @pytest.mark.allows(lost=True, broken=True)
 def test_a_worker_is_killed_at_the_target(rig: Rig) -> None:
-    """The handshake goes to the target once more."""
+    """The handshake is sent to the target once more."""
     asked = at_target(rig)
     rig.kill_worker()
     assert outcome(rig, asked) == ("200", 2)
@@ -72,7 +72,7 @@ def test_a_worker_is_killed_again(rig: Rig) -> None:
 @pytest.mark.allows(lost=True, broken=True)
 @pytest.mark.parametrize(("begin", "attempts"), [(claimed_but_unheard, 1), (at_target, 2)])
 def test_a_worker_is_frozen(rig: Rig, begin: Callable[[Rig], Asked], attempts: int) -> None:
-    """Another worker takes the handshake, and the one that wakes up sends no Go that is used."""
+    """Another worker takes the handshake, and a Go of the resumed worker is ignored."""
     asked = begin(rig)
     with rig.workers_frozen():
         rig.worker_to_redis.heal()
@@ -86,7 +86,7 @@ def test_a_worker_is_frozen(rig: Rig, begin: Callable[[Rig], Asked], attempts: i
 
 
 def test_a_worker_is_told_to_end(rig: Rig) -> None:
-    """It holds its slots until the target has answered."""
+    """A worker that is stopping holds its slots until the target has answered."""
     asked = at_target(rig, 2)
     (pool,) = rig.pools
     pool.send_signal(signal.SIGTERM)
@@ -99,7 +99,7 @@ def test_a_worker_is_told_to_end(rig: Rig) -> None:
 @pytest.mark.allows(lost=True, broken=True)
 @pytest.mark.parametrize("begin", [claimed_but_unheard, at_target])
 def test_a_client_leaves(rig: Rig, begin: Callable[[Rig], Asked]) -> None:
-    """Whether or not the target has the handshake, it is over, and the slot is free."""
+    """When the client disconnects, the handshake ends and the slot is free, whether or not the target has it."""
     asked = begin(rig)
     before = rig.attempts(asked)
     asked.leave()
@@ -111,7 +111,7 @@ def test_a_client_leaves(rig: Rig, begin: Callable[[Rig], Asked]) -> None:
 
 @pytest.mark.allows(closed=True)
 def test_a_gateway_is_killed(rig: Rig) -> None:
-    """Its client's connection ends, and the slot is free soon."""
+    """The client's connection closes, and the slot is free soon."""
     asked = at_target(rig)
     rig.gateway.kill()
     rig.gateway.wait()
@@ -122,11 +122,11 @@ def test_a_gateway_is_killed(rig: Rig) -> None:
 
 @pytest.mark.allows(refused=True, lost=True, broken=True, unsure=True)
 def test_a_gateway_is_frozen_with_a_go_that_it_has_not_read(rig: Rig) -> None:
-    """Workers have given its slot to others meanwhile: it asks for another one before it asks the target."""
+    """Its slot was freed in the meantime: the gateway requests another one before it connects to the target."""
     with rig.workers_suspended():
         asked = rig.shake_hands()
         rig.until_queued(1)
-        rig.stack.health()  # by then the gateway has read that it is queued
+        rig.stack.health()  # the gateway has read by then that it is queued
         os.kill(rig.gateway.pid, signal.SIGSTOP)
     try:
         wait_until("a worker holds a slot for it", lambda: rig.started() == 1)
@@ -138,7 +138,7 @@ def test_a_gateway_is_frozen_with_a_go_that_it_has_not_read(rig: Rig) -> None:
 
 @pytest.mark.allows(refused=True, lost=True, broken=True, unsure=True)
 def test_redis_comes_back_empty(rig: Rig) -> None:
-    """What is at the target is answered from there, and the slot is free."""
+    """A handshake at the target is answered, and the slot is free."""
     asked = at_target(rig, 3)
     rig.redis_server.kill()
     rig.redis_server.start()
@@ -147,7 +147,7 @@ def test_redis_comes_back_empty(rig: Rig) -> None:
 
 @pytest.mark.allows(refused=True, lost=True, unsure=True)
 def test_redis_hangs_as_it_ends(rig: Rig) -> None:
-    """A handshake that ends while Redis hangs is answered, and the slot is free when Redis goes on."""
+    """A handshake that ends while Redis hangs is answered, and the slot is free when Redis resumes."""
     asked = at_target(rig, 1)
     os.kill(rig.redis_server.pid, signal.SIGSTOP)
     try:
@@ -158,16 +158,16 @@ def test_redis_hangs_as_it_ends(rig: Rig) -> None:
 
 @pytest.mark.allows(lost=True, broken=True)
 def test_redis_loses_the_leave(rig: Rig) -> None:
-    """A worker that never gets the Leave, and whose Redis has forgotten the request, frees the slot by itself."""
+    """A worker that never receives the Cancel, and whose Redis lost the request, frees the slot by itself."""
     asked = at_target(rig, 1)
     with rig.workers_frozen():
         assert outcome(rig, asked) == ("200", 1)
         rig.stack.redis.flushall()
 
 
-@pytest.mark.without_load  # it has one slot, and forks for each request
+@pytest.mark.without_load  # a stock worker has one slot, and forks for each request
 def test_a_stock_worker(rig: Rig) -> None:
-    """rq's own worker holds its one slot in the same way, until the target has answered or the client has left."""
+    """rq's own worker holds its one slot in the same way, until the target answers or the client disconnects."""
     rig.end_workers()
     rig.start_stock_worker()
     left = at_target(rig)

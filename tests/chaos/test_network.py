@@ -1,4 +1,4 @@
-"""Links that fail while both of their ends live."""
+"""Links that fail while the processes at both ends live."""
 
 import pytest
 
@@ -26,7 +26,7 @@ _REFUSED_SECONDS = 4
 @pytest.mark.allows(lost=True, broken=True)
 @pytest.mark.failure(WORKER_CUT_OFF)
 def test_workers_cut_off_from_redis(rig: Rig, see: See) -> None:
-    """Who lost its worker is settled as after a death; late answers go to nobody; what waits waits for the link."""
+    """Requests of cut-off workers are resolved as after a death, late responses dropped; queued ones wait."""
     at_target = rig.ask_each(_BOTH, "/high?mock_latency=2")
     rig.until_at_target(*at_target)
     rig.worker_to_redis.strike(Swallow())
@@ -40,7 +40,7 @@ def test_workers_cut_off_from_redis(rig: Rig, see: See) -> None:
 @pytest.mark.allows(refused=True, lost=True, unsure=True)
 @pytest.mark.failure(GATEWAY_CUT_OFF)
 def test_gateway_cut_off_from_redis(rig: Rig, see: See) -> None:
-    """A POST on its way is 502 in 2 s, who comes next 503; neither is sent. Who waited is answered afterwards."""
+    """A POST being queued is 502 in 2 s, new ones 503; none is sent. Queued requests are answered afterwards."""
     at_target = rig.ask_each(_BOTH * (SLOTS // 2), "/high?mock_latency=2")
     rig.until_at_target(*at_target)
     queued = rig.ask_each(_BOTH)
@@ -61,7 +61,7 @@ def test_gateway_cut_off_from_redis(rig: Rig, see: See) -> None:
 
 @pytest.mark.failure(SLOW_NETWORK)
 def test_slow_network(rig: Rig, see: See) -> None:
-    """Late packets make late answers, and nothing else."""
+    """Delayed packets delay responses, and have no other effect."""
     for link in (rig.gateway_to_redis, rig.worker_to_redis):
         link.strike(Delay(0.05))
     asked = rig.ask_each(_BOTH * 5)
@@ -75,7 +75,7 @@ def test_slow_network(rig: Rig, see: See) -> None:
 )
 @pytest.mark.allows(refused=True, lost=True, unsure=True)
 def test_gateway_hears_nothing_from_redis(rig: Rig, see: See, fault: str, loss: Fault) -> None:
-    """A POST that the target has, but whose gateway cannot know, is 502 and not 503; who comes next is 503."""
+    """A POST at the target whose gateway gets no replies is 502 and not 503; new requests are 503."""
     at_target = rig.ask_each(_BOTH, "/high?mock_latency=2")
     rig.until_at_target(*at_target)
     rig.pause_load()
@@ -97,7 +97,7 @@ def test_gateway_hears_nothing_from_redis(rig: Rig, see: See, fault: str, loss: 
 )
 @pytest.mark.allows(lost=True, broken=True)
 def test_workers_hear_nothing_from_redis(rig: Rig, see: See, fault: str, loss: Fault) -> None:
-    """A POST reaches the target once at most, a GET twice, and each is answered; what waits waits for the link."""
+    """A POST reaches the target at most once, a GET twice; each is answered. Queued requests wait for the link."""
     at_target = rig.ask_each(_BOTH, "/high?mock_latency=2")
     rig.until_at_target(*at_target)
     rig.worker_to_redis.downstream = loss
@@ -105,7 +105,7 @@ def test_workers_hear_nothing_from_redis(rig: Rig, see: See, fault: str, loss: F
     rig.until_seconds_have_passed(8)
     rig.worker_to_redis.heal()
     get, post = (see(AT_TARGET, one) for one in at_target)
-    # The worker that takes a request again may be the one that then finds that its lease has ended.
+    # The worker that claims a retry may be the one that then finds its lease expired.
     assert get in ("200, 1 attempt", "200, 2 attempts", "502 request-lost, 1 attempt")
     assert post in ("200, 1 attempt", "502 request-lost, 1 attempt")
     get, post = (see(NEW, one) for one in new)

@@ -1,4 +1,4 @@
-"""More than can be done: who cannot be served is told so, with a time to come back."""
+"""Overload: requests that cannot be served are refused with Retry-After."""
 
 import pytest
 
@@ -17,7 +17,7 @@ _SMALL = {
 @pytest.mark.gateway(**_SMALL)
 @pytest.mark.failure(QUEUE_FULL)
 def test_queue_full(rig: Rig, see: See) -> None:
-    """When as many wait as may, the next is 503 at once with Retry-After, and those that wait are served."""
+    """When the queue is full, a new request is 503 at once with Retry-After; queued ones are served."""
     with rig.workers_frozen():
         queued = rig.ask_each(_BOTH)
         rig.until_queued(2)
@@ -31,7 +31,7 @@ def test_queue_full(rig: Rig, see: See) -> None:
 @pytest.mark.gateway(**_SMALL)
 @pytest.mark.failure(NO_WORKER)
 def test_no_worker(rig: Rig, see: See) -> None:
-    """Without a worker, requests wait for one for FAST_PRIORITY_TTL (3 s here), and are then 503 with Retry-After."""
+    """Without a worker, requests wait for FAST_PRIORITY_TTL (3 s here) and are then 503 with Retry-After."""
     rig.load.end_transfers()
     rig.end_workers()
     queued = rig.ask_each(_BOTH)

@@ -1,4 +1,4 @@
-"""Redis that goes away, hangs, forgets or is full: nobody waits in vain for it, and nobody is served twice."""
+"""Redis that goes away, hangs, loses data or is full: each request is answered, and no POST is served twice."""
 
 from collections.abc import Callable
 
@@ -25,7 +25,7 @@ from tests.chaos.rig import SLOTS, Rig
 from tests.harness import wait_until
 
 _BOTH = ("GET", "POST")
-# Promised are 2 s; a busy machine adds to it.
+# The promise is 2 s; a busy machine takes longer.
 _REFUSED_SECONDS = 4
 _ONCE = "200, 1 attempt"
 _PRESSING_CLIENTS = 16
@@ -36,7 +36,7 @@ _REFUSED = "503 broker-unavailable, 0 attempts"
 @pytest.mark.allows(refused=True, lost=True, broken=True, unsure=True)
 @pytest.mark.parametrize("fault", [REDIS_RESTARTED_EMPTY, REDIS_RESTARTED_WITH_DATA])
 def test_restarted(rig: Rig, see: See, fault: str) -> None:
-    """What is at the target is answered all the same; what waited goes again if idempotent, else it is 502."""
+    """Requests at the target are answered; queued ones are retried if idempotent, else answered 502."""
     at_target, queued = _fill_slots_and_queue(rig, seconds=4)
     rig.redis_server.kill()
     if fault is REDIS_RESTARTED_EMPTY:
@@ -50,7 +50,7 @@ def test_restarted(rig: Rig, see: See, fault: str) -> None:
 @pytest.mark.allows(refused=True, lost=True, unsure=True)
 @pytest.mark.parametrize(("fault", "seconds"), [(REDIS_FROZEN_6, 6), (REDIS_FROZEN_20, 20)])
 def test_frozen(rig: Rig, see: See, fault: str, seconds: int) -> None:
-    """A Redis that hangs delays who waits and loses nobody; a POST on its way is 502 in 2 s, who comes next 503."""
+    """While Redis hangs, queued requests wait, none is lost; a POST being queued is 502 in 2 s, new ones 503."""
     at_target, queued = _fill_slots_and_queue(rig, seconds=3)
     rig.pause_load()
     with rig.redis_server.frozen():
@@ -63,7 +63,7 @@ def test_frozen(rig: Rig, see: See, fault: str, seconds: int) -> None:
 
 @pytest.mark.failure(REDIS_FROZEN_1)
 def test_frozen_for_a_moment(rig: Rig, see: See) -> None:
-    """A Redis that hangs for a second is noticed by nobody: everybody is answered, who comes meanwhile as well."""
+    """When Redis hangs for one second, all requests are answered, also those sent during it."""
     at_target, queued = _fill_slots_and_queue(rig, seconds=2)
     with rig.redis_server.frozen():
         new = rig.ask_each(_BOTH)
@@ -76,7 +76,7 @@ def test_frozen_for_a_moment(rig: Rig, see: See) -> None:
 @pytest.mark.allows(refused=True, lost=True, unsure=True)
 @pytest.mark.failure(REDIS_PAUSED)
 def test_paused(rig: Rig, see: See) -> None:
-    """A Redis that takes commands and answers late is the same as one that hangs: what was given up is never sent."""
+    """A Redis that replies late counts as one that hangs: a request that was given up is never sent."""
     at_target, queued = _fill_slots_and_queue(rig, seconds=2)
     rig.pause_load()
     rig.stack.redis.client_pause(4000)
@@ -88,21 +88,22 @@ def test_paused(rig: Rig, see: See) -> None:
 
 @pytest.mark.failure(REDIS_CONNECTIONS_KILLED)
 def test_connections_killed(rig: Rig, see: See) -> None:
-    """Connections that Redis closes, again and again, are made anew: nothing under way is lost, nothing new refused."""
+    """Connections that Redis closes repeatedly are reopened: no request is lost, no new one refused."""
     at_target, queued = _fill_slots_and_queue(rig, seconds=2)
     for _ in range(10):
         rig.stack.redis.client_kill_filter(_type="normal", skipme=True)
         rig.until_seconds_have_passed(0.1)
     assert [see(AT_TARGET, one) for one in at_target] == [_ONCE] * SLOTS
     assert [see(QUEUED, one) for one in queued] == [_ONCE] * 2
-    rig.stack.redis.client_kill_filter(_type="normal", skipme=True)  # now they are idle, and nobody has noticed
+    # These connections are idle now: their close is found when they are used next.
+    rig.stack.redis.client_kill_filter(_type="normal", skipme=True)
     rig.until_seconds_have_passed(0.1)
     assert [see(NEW, one) for one in rig.ask_each(_BOTH)] == [_ONCE] * 2
 
 
 @pytest.mark.failure(REDIS_CONNECTIONS_KILLED)
 def test_connections_killed_while_many_ask(rig: Rig, see: See) -> None:
-    """Nobody of many who ask at once meanwhile is refused or lost, and no transfer breaks off."""
+    """With many clients during the kills, no request is refused or lost, and no transfer is broken off."""
     with rig.load.pressed(_PRESSING_CLIENTS):
         seen = _see_both_while(rig, see, lambda: rig.stack.redis.client_kill_filter(_type="normal", skipme=True))
     assert seen == [_ONCE] * 2
@@ -110,7 +111,7 @@ def test_connections_killed_while_many_ask(rig: Rig, see: See) -> None:
 
 @pytest.mark.failure(REDIS_LINKS_RESET)
 def test_links_reset_while_many_ask(rig: Rig, see: See) -> None:
-    """The same where what travels is lost with the connection, on its way to Redis or back."""
+    """With many clients during resets that lose bytes, no request is refused or lost, no transfer broken off."""
 
     def reset() -> None:
         rig.gateway_to_redis.reset()
@@ -124,7 +125,7 @@ def test_links_reset_while_many_ask(rig: Rig, see: See) -> None:
 @pytest.mark.allows(refused=True)
 @pytest.mark.failure(REDIS_FULL)
 def test_out_of_memory(rig: Rig, see: See) -> None:
-    """A Redis without memory takes nothing new, so new requests are 503; all that it had is carried and answered."""
+    """A full Redis accepts no new requests (503); all earlier ones are answered."""
     at_target, queued = _fill_slots_and_queue(rig, seconds=2)
     rig.stack.redis.config_set("maxmemory", 1)
     _see_new_ones_refused(rig, see)
@@ -143,7 +144,7 @@ def _fill_slots_and_queue(rig: Rig, seconds: float) -> tuple[list[Asked], list[A
 
 
 def _see_first_one_lost(rig: Rig, see: See) -> None:
-    """The submit of this one is written, and Redis cannot be asked whether it was carried out."""
+    """The gateway has sent this one to Redis, and cannot ask whether it was queued."""
     first = rig.ask("POST")
     assert see(FIRST_NEW, first) == "502 request-lost, 0 attempts"
     rig.load.resume()
@@ -159,9 +160,9 @@ def _see_new_ones_refused(rig: Rig, see: See) -> None:
 
 
 def _see_both_while(rig: Rig, see: See, cut: Callable[[], object]) -> list[str]:
-    """Cut connections each 0.1 s, or less often where a busy machine answers nobody in between.
+    """Cut connections every 0.1 s, or less often where a busy machine answers no request in between.
 
-    Returns what became of a GET and a POST that were sent in the midst of it.
+    Return the results of a GET and a POST that were sent half way through.
     """
     asked: list[Asked] = []
     for number in range(_CUTS):

@@ -1,4 +1,4 @@
-"""Workers that die, freeze or end: what they had is run again where that is safe, and else answered 502."""
+"""Workers that are killed, frozen or stopped: their requests are retried if idempotent, else answered 502."""
 
 import signal
 
@@ -19,7 +19,7 @@ from tests.chaos.link_faults import Hold
 from tests.chaos.rig import Rig
 from tests.harness import wait_until
 
-# 5 s from the death, and room for a busy machine.
+# 5 s after the death, with a margin for a busy machine.
 _SETTLED_SECONDS = 20
 _METHODS = ("GET", "PUT", "DELETE", "POST", "PATCH")
 _STREAMED = "/high?mock_size=2000000&mock_bandwidth=100000"
@@ -28,7 +28,7 @@ _STREAMED = "/high?mock_size=2000000&mock_bandwidth=100000"
 @pytest.mark.allows(lost=True, broken=True)
 @pytest.mark.failure(WORKER_KILLED)
 def test_killed_while_requests_are_queued(rig: Rig, see: See) -> None:
-    """What waits is served by the next worker, whatever its method, as if nothing had been."""
+    """Queued requests of any method are served by the next worker."""
     with rig.workers_frozen():
         asked = rig.ask_each(("GET", "POST"))
         rig.until_queued(2)
@@ -39,7 +39,7 @@ def test_killed_while_requests_are_queued(rig: Rig, see: See) -> None:
 @pytest.mark.allows(lost=True, broken=True)
 @pytest.mark.failure(WORKER_KILLED)
 def test_killed_with_requests_that_it_has_not_sent(rig: Rig, see: See) -> None:
-    """Requests that a worker took and did not send are settled in 5 s: idempotent ones go again, others are 502."""
+    """Claimed requests that were not sent are resolved in 5 s: retried if idempotent, else answered 502."""
     asked = _claimed_but_unheard(rig)
     rig.kill_worker()
     rig.worker_to_redis.heal()
@@ -50,7 +50,7 @@ def test_killed_with_requests_that_it_has_not_sent(rig: Rig, see: See) -> None:
 @pytest.mark.allows(lost=True, broken=True)
 @pytest.mark.failure(WORKER_KILLED)
 def test_killed_with_requests_at_the_target(rig: Rig, see: See) -> None:
-    """Within 5 s of the death idempotent requests go to the target once more, and others are answered 502."""
+    """Within 5 s of the death, idempotent requests are retried once, and others answered 502."""
     rig.target_takes(60)
     asked = rig.ask_each(_METHODS)
     rig.until_at_target(*asked)
@@ -64,7 +64,7 @@ def test_killed_with_requests_at_the_target(rig: Rig, see: See) -> None:
 @pytest.mark.allows(lost=True, broken=True)
 @pytest.mark.failure(WORKER_KILLED)
 def test_killed_again_in_the_second_attempt(rig: Rig, see: See) -> None:
-    """An idempotent request whose second worker dies as well is answered 502: there is no third attempt."""
+    """An idempotent request whose second worker dies too is answered 502: there is no third attempt."""
     rig.target_takes(60)
     asked = rig.ask("GET")
     rig.until_at_target(asked)
@@ -78,7 +78,7 @@ def test_killed_again_in_the_second_attempt(rig: Rig, see: See) -> None:
 @pytest.mark.allows(lost=True, broken=True)
 @pytest.mark.failure(WORKER_KILLED)
 def test_killed_with_responses_half_way(rig: Rig, see: See) -> None:
-    """A response that has begun is broken off at the client, never repeated and never passed as whole."""
+    """A response that has started is broken off at the client; it is never repeated, never passed as complete."""
     asked = rig.ask_each(("GET", "POST"), _STREAMED)
     wait_until("responses have begun", lambda: all(one.received_bytes for one in asked))
     rig.kill_worker()
@@ -88,7 +88,7 @@ def test_killed_with_responses_half_way(rig: Rig, see: See) -> None:
 @pytest.mark.allows(lost=True, broken=True)
 @pytest.mark.failure(WORKER_FROZEN)
 def test_frozen_with_requests_that_it_has_not_sent(rig: Rig, see: See) -> None:
-    """A worker that wakes up late sends nothing of what it had not sent: others have settled it meanwhile."""
+    """A resumed worker sends none of its unsent requests: other workers have resolved them."""
     asked = _claimed_but_unheard(rig)
     with rig.workers_frozen():
         rig.worker_to_redis.heal()
@@ -102,7 +102,7 @@ def test_frozen_with_requests_that_it_has_not_sent(rig: Rig, see: See) -> None:
 @pytest.mark.allows(lost=True, broken=True)
 @pytest.mark.failure(WORKER_FROZEN)
 def test_frozen_while_it_waits_for_work(rig: Rig, see: See) -> None:
-    """What Redis gives a worker that has frozen while it waited is what may be sent again; others serve all of it."""
+    """When a worker freezes while it waits for work, other workers serve what Redis hands to it, also a POST."""
     with rig.workers_frozen(while_they_wait=True):
         asked = rig.ask_each(("GET", "POST"))
         rig.start_workers()
@@ -116,7 +116,7 @@ def test_frozen_while_it_waits_for_work(rig: Rig, see: See) -> None:
 @pytest.mark.allows(lost=True, broken=True)
 @pytest.mark.failure(WORKER_FROZEN)
 def test_frozen_with_requests_at_the_target(rig: Rig, see: See) -> None:
-    """What a frozen worker had at the target is settled like a dead one's, and its late answer goes to nobody."""
+    """A frozen worker's requests at the target are resolved as a dead one's; its late responses are dropped."""
     asked = rig.ask_each(("GET", "POST"), "/high?mock_latency=2")
     rig.until_at_target(*asked)
     with rig.workers_frozen():
@@ -129,7 +129,7 @@ def test_frozen_with_requests_at_the_target(rig: Rig, see: See) -> None:
 
 @pytest.mark.failure(WORKER_TOLD_TO_END)
 def test_told_to_end(rig: Rig, see: See) -> None:
-    """A worker that is told to end answers what it has, takes no more, and leaves; what waits waits for the next."""
+    """On SIGTERM, a worker answers its requests, claims no more, and exits; queued ones wait for the next worker."""
     at_target = rig.ask_each(("GET", "POST") * 3, "/high?mock_latency=2")
     rig.until_at_target(*at_target)
     queued = rig.ask_each(("GET", "POST"))
@@ -145,7 +145,7 @@ def test_told_to_end(rig: Rig, see: See) -> None:
 
 
 def _claimed_but_unheard(rig: Rig) -> list[Asked]:
-    """Let a worker take a GET and a POST at once, in an answer that is held up on its way to the worker."""
+    """Let a worker claim a GET and a POST while Redis's reply to it is held back."""
     with rig.workers_suspended():
         asked = rig.ask_each(("GET", "POST"))
         rig.until_queued(2)
@@ -155,7 +155,7 @@ def _claimed_but_unheard(rig: Rig) -> list[Asked]:
 
 
 def _see_the_thawed_worker_carry(rig: Rig) -> None:
-    """Leave the thawed worker alone with a request: that is carried, so what it did late it has done by then."""
+    """Leave only the resumed worker, and send a request: its answer shows that the late work is done."""
     thawed, *others = rig.pools
     for other in others:
         other.terminate()

@@ -1,4 +1,4 @@
-"""Cases: bytes that a client could send, made of the seeds, of changed seeds, and of paths and heads put together.
+"""Makes cases: bytes that a client could send, from the corpus, mutated cases, and random paths and heads.
 
 Pure: the same Random gives the same cases.
 """
@@ -10,7 +10,7 @@ from tests.path_spellings import random_path
 
 _MOST_CHANGES = 3
 _DIRECT = 0.1
-"""How many requests are for what skips the queue, of those that are put together."""
+"""The share of generated requests for a path that skips the queue."""
 _METHODS = [b"GET", b"GET", b"GET", b"POST", b"PUT", b"HEAD", b"DELETE", b"OPTIONS", b"PROPFIND", b"get", b"SOURCE"]
 _VERSIONS = [b"HTTP/1.1"] * 12 + [
     b"HTTP/1.0",

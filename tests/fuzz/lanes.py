@@ -1,4 +1,4 @@
-"""Who gets each case: the gateway with its queue and a worker, and uvicorn, nginx and HAProxy for comparison."""
+"""The systems that receive each case: the gateway with queue and worker; uvicorn, nginx and HAProxy to compare."""
 
 import contextlib
 import re
@@ -37,22 +37,22 @@ _FINAL = re.compile(rb"HTTP/1\.[01] (?!1)\d{3} ")
 _IS_SYNC = re.compile(rb"GET (/%s)?/sync " % INSIDE.encode())
 _SYNC = b"GET /sync HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
 _PATIENCE_SECONDS = 30.0
-"""For the gateway: only one that hangs takes so long."""
+"""For the gateway: only a hanging one takes so long."""
 _OTHERS_PATIENCE_SECONDS = 0.2
-"""For others, who may wait for more than was sent: then less is compared."""
+"""For the others, which may wait for more bytes; then less is compared."""
 
 
 class Other(Protocol):
-    """Somebody who reads requests as well."""
+    """A server that reads requests, to compare with the gateway."""
 
     def read(self, sent: bytes, finals: int) -> list[ReadRequest]:
-        """Return the requests that it reads in what a client sends."""
+        """Return the requests that the server reads in what a client sends."""
         ...
 
 
 @dataclass
 class Gateway:
-    """The gateway that is tried."""
+    """The tested gateway."""
 
     port: int
     target: RecordingTarget
@@ -60,18 +60,18 @@ class Gateway:
     decisions: list[Decision] = field(default_factory=list)
 
     def carry(self, sent: bytes, finals: int) -> bool:
-        """Send a case that has so many whole requests; return whether the gateway was silent about it.
+        """Send a case with `finals` complete requests; return whether the gateway stayed silent.
 
-        Afterwards all is over that came of it: the slot is free again.
+        On return the case is over: the slot is free again.
         """
         self.target.begin()
         self.decisions.clear()
-        # Of such a request it is not known how long it is: uvicorn's parser takes no body for it, and the gateway does.
+        # The length of such a request is ambiguous: uvicorn's parser reads no body for it, the gateway does.
         is_counted = not _asks_for_another_protocol(sent)
         exchange = _exchange(self.port, sent, finals, _PATIENCE_SECONDS if is_counted else _OTHERS_PATIENCE_SECONDS)
         decisions, arrived = list(self.decisions), self.target.received()
         if not exchange.has_settled:
-            # What was broken off may still be under way; the one slot is free for this once it has ended.
+            # A broken-off request may still be in flight; the only slot is free for this one once it has ended.
             _exchange(self.port, _SYNC, 1, _PATIENCE_SECONDS)
             decisions = [one for one in self.decisions if one.path != b"/sync"]
             arrived = [data for data in self.target.received() if not _IS_SYNC.match(data)]
@@ -79,7 +79,7 @@ class Gateway:
         return exchange.is_silent and is_counted
 
     last: tuple[list[Decision], list[bytes]] = field(default_factory=lambda: ([], []))
-    """What came of the case before: the decisions, and what arrived."""
+    """The result of the last case: the decisions, and what arrived."""
 
 
 @dataclass
@@ -94,7 +94,7 @@ class _Proxy:
 
 
 class _WithTarget(HttpToolsProtocol):
-    """uvicorn's protocol, which also notes the request target: ASGI has no place for a bare `?` at its end."""
+    """uvicorn's protocol, which also records the request target: ASGI has no place for a bare `?` at its end."""
 
     def on_headers_complete(self) -> None:
         super().on_headers_complete()
@@ -102,7 +102,7 @@ class _WithTarget(HttpToolsProtocol):
 
 
 class _Uvicorn:
-    """An ASGI application that records what uvicorn tells it of each request."""
+    """An ASGI application that records each request that uvicorn passes to it."""
 
     def __init__(self) -> None:
         self.port = 0
@@ -129,7 +129,7 @@ class _Uvicorn:
 
 @contextmanager
 def gateway_lane(folder: Path, shape: Shape) -> Iterator[Gateway]:
-    """Run a gateway of this shape in this process, with what its rules decide noted down, and a worker of one slot."""
+    """Run a gateway of this shape in this process, which records its decisions, and a worker with one slot."""
     with ExitStack() as parts:
         target = parts.enter_context(RecordingTarget())
         redis_socket = parts.enter_context(embedded_redis())
@@ -162,7 +162,7 @@ def _noting(decisions: list[Decision]) -> Iterator[None]:
 
     def noted(self: Rules, raw_path: str, method: str) -> Priority | None:
         level = decide(self, raw_path, method)
-        # The rules name a handshake apart; on the wire it is a GET.
+        # The rules treat a handshake as a method; on the wire it is a GET.
         decisions.append(Decision(raw_path.encode("latin-1"), "GET" if method == HANDSHAKE else method, level))
         return level
 
@@ -188,7 +188,7 @@ def _serving(settings: Settings) -> Iterator[None]:
 
 @contextmanager
 def other_lanes(folder: Path) -> Iterator[dict[str, Other]]:
-    """Run all with whom the gateway is compared. Raises NotInstalled."""
+    """Run the servers that the gateway is compared with. Raises NotInstalled."""
     with ExitStack() as parts:
         recording = _Uvicorn()
         recording.port = parts.enter_context(uvicorn_serving(recording, _WithTarget))
@@ -207,12 +207,12 @@ def other_lanes(folder: Path) -> Iterator[dict[str, Other]]:
 @dataclass(frozen=True, slots=True)
 class _Exchanged:
     has_settled: bool
-    """Whether as many answers came as were asked for, or the connection was closed by the other side."""
+    """Whether all expected answers came."""
     is_silent: bool
 
 
 def _exchange(port: int, sent: bytes, finals: int, patience_seconds: float) -> _Exchanged:
-    """Send bytes on a connection of their own, and wait for so many final responses, or for its end."""
+    """Send bytes on a new connection, and wait for `finals` final responses or its end."""
     received, deadline = b"", time.monotonic() + patience_seconds
     with socket.create_connection(("127.0.0.1", port), timeout=_PATIENCE_SECONDS) as client:
         with contextlib.suppress(OSError):

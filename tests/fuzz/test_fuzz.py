@@ -1,4 +1,4 @@
-"""The fuzz itself: its seeds hold, its verdict sees what is wrong, and its cases come again."""
+"""The fuzzer itself: its corpus passes, its judge finds what is wrong, and its cases are repeatable."""
 
 from collections.abc import Mapping
 from contextlib import ExitStack
@@ -25,7 +25,7 @@ READ = ReadRequest(b"GET", b"/x", b"")
 
 
 def test_the_seeds_hold(tmp_path: Path) -> None:
-    """Of all seeds none gets a higher level, skips the queue, or is read in two ways; and most arrive."""
+    """No case of the corpus gets a higher priority, skips the queue, or is read in two ways; most arrive."""
     seeds = read_corpus()
     with ExitStack() as parts:
         try:
@@ -70,7 +70,7 @@ def seen(
     ],
 )
 def test_what_is_right_is_no_finding(fine: Seen) -> None:
-    """A request that was decided on, arrived as it was sent, and is read alike by all, is right; so is a refusal."""
+    """A request with a decision that arrived as it was sent, and is read alike by all, is right; so is a refusal."""
     assert findings(fine) == []
 
 
@@ -89,24 +89,24 @@ def test_what_is_right_is_no_finding(fine: Seen) -> None:
         (seen(HIGH, arrived=(GET, GET)), "no decision"),
         (seen(Decision(b"/y", "GET", Priority.HIGH)), "no decision"),
         (seen(Decision(b"/x", "HEAD", Priority.HIGH)), "no decision"),
-        (seen(HIGH, HIGH, sent=GET + GET, arrived=(GET + GET,)), "not one request"),
-        (seen(HIGH, arrived=(GET.replace(b"\r\n", b"\n"),)), "not one request"),
-        (seen(HIGH, arrived=(GET[:-2],)), "not one request"),
-        (seen(HIGH, arrived=(GET + b"G",)), "not one request"),
-        (seen(HIGH, sent=GET.replace(b"HTTP/1.1", b"RTSP/1.0")), "no line of HTTP/1"),
-        (seen(HIGH, sent=GET.replace(b"/x", b"/X")), "no line of HTTP/1"),
+        (seen(HIGH, HIGH, sent=GET + GET, arrived=(GET + GET,)), "the parsers disagree"),
+        (seen(HIGH, arrived=(GET.replace(b"\r\n", b"\n"),)), "the parsers disagree"),
+        (seen(HIGH, arrived=(GET[:-2],)), "the parsers disagree"),
+        (seen(HIGH, arrived=(GET + b"G",)), "the parsers disagree"),
+        (seen(HIGH, sent=GET.replace(b"HTTP/1.1", b"RTSP/1.0")), "no HTTP/1 request line"),
+        (seen(HIGH, sent=GET.replace(b"/x", b"/X")), "no HTTP/1 request line"),
         (seen(HIGH, others={"nginx": [READ._replace(body=b"a")]}), "nginx read"),
         (seen(HIGH, others={"nginx": [READ._replace(target=b"/y"), READ._replace(method=b"PUT")]}), "nginx read"),
         (seen(arrived=(), is_silent=True), "neither answered nor closed"),
     ],
 )
 def test_what_is_wrong_is_a_finding(wrong: Seen, words: str) -> None:
-    """A higher level, a way past the queue, and a request that was not decided on or has two readings, are found."""
+    """A higher priority, a skipped queue, a request without a decision, and a second reading are found."""
     assert any(words in finding for finding in findings(wrong))
 
 
 def test_the_same_seed_makes_the_same_cases() -> None:
-    """A run can be repeated, and another seed is another run."""
+    """The same seed repeats a run, and another seed gives another run."""
     runs = []
     for seed in (1, 1, 2):
         random = Random(seed)
@@ -117,7 +117,7 @@ def test_the_same_seed_makes_the_same_cases() -> None:
 
 @pytest.mark.parametrize("read", [read_by_h11, read_by_httptools])
 def test_requests_are_read(read: object) -> None:
-    """Both readers find whole requests, the beginning of one, and what is none."""
+    """Both readers find complete requests, the start of one, and bytes that are not a request."""
     assert callable(read)
     reading = read(GET + POST + b"GET /y HT")
     assert reading.requests == [READ, ReadRequest(b"POST", b"/x", b"a")]

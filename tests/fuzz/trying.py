@@ -1,4 +1,4 @@
-"""One case after the other: sent to all, judged, and tried once more if something is wrong."""
+"""Runs one case after another: sends it to all systems, judges it, and repeats it if something is wrong."""
 
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -15,12 +15,12 @@ from tests.path_servers import INSIDE, Ask, Label, nginx_locations, python_files
 
 _SECONDS_BETWEEN_LINES = 10.0
 _SHAPES = [Shape.UNLISTED, Shape.UNLISTED, Shape.LISTED, Shape.BELOW]
-"""Drawn from for a case that is made at random; a seed is tried on each."""
+"""The shapes to choose from for a random case; a case of the corpus is tried on each."""
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """A case after which something was wrong, twice."""
+    """A case for which something was wrong, twice."""
 
     sent: bytes
     shape: Shape
@@ -29,23 +29,23 @@ class Finding:
 
 @dataclass(slots=True)
 class Record:
-    """What came of a run."""
+    """The counts and findings of a run."""
 
     cases: int = 0
     arrived: int = 0
     """Requests that reached the target."""
     compared: int = 0
-    """Requests that others read in the same bytes."""
+    """Requests that the other servers read in the same bytes."""
     by_level: dict[str, int] = field(default_factory=dict)
-    """How many requests were decided to be of each level."""
+    """The number of decisions, by priority."""
     once: int = 0
-    """Cases after which something was wrong that was not so in a second try."""
+    """Cases for which something was wrong the first time only."""
     found: list[Finding] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """All that a case is sent to."""
+    """The systems that a case is sent to."""
 
     gateways: Mapping[Shape, Gateway]
     others: Mapping[str, Other]
@@ -53,7 +53,7 @@ class Field:
 
     @classmethod
     def start(cls, parts: ExitStack, folder: Path) -> "Field":
-        """Start everything; the stack ends it. Raises NotInstalled."""
+        """Start all systems; `parts` ends them. Raises NotInstalled."""
         for name in (*(shape.name for shape in Shape), "others", "nginx", "files", "python"):
             (folder / name).mkdir()
         return cls(
@@ -68,7 +68,7 @@ class Field:
         )
 
     def see(self, sent: bytes, shape: Shape) -> Seen:
-        """Send one case to all, the gateway of this shape among them, and return what came of it."""
+        """Send one case to all systems, to the gateway of this shape, and return what was observed."""
         gateway = self.gateways[shape]
         reading = read_by_httptools(sent)
         finals = len(reading.requests) + reading.is_refused
@@ -85,7 +85,7 @@ class Field:
 
 
 def fuzz(field_: Field, seeds: Sequence[bytes], seed: int, seconds: float, say: Callable[[str], None]) -> Record:
-    """Try all seeds, and then cases made at random until the time is over. `say` gets a line now and then."""
+    """Try the whole corpus, then random cases for `seconds`. `print_line` gets a line every 10 s."""
     record, random = Record(), Random(seed)
     begin = last_line = time.monotonic()
     waiting = [(seed, shape) for seed in reversed(seeds) for shape in Shape]
@@ -99,7 +99,7 @@ def fuzz(field_: Field, seeds: Sequence[bytes], seed: int, seconds: float, say: 
 
 
 def summary(record: Record) -> str:
-    """Return the record in a line."""
+    """Return the record as one line."""
     levels = ", ".join(f"{count} {level}" for level, count in sorted(record.by_level.items()))
     return (
         f"{record.cases} cases, {record.arrived} requests arrived, {record.compared} others' readings compared, "
@@ -117,7 +117,7 @@ def _try(field_: Field, sent: bytes, shape: Shape, record: Record, say: Callable
         record.by_level[level] = record.by_level.get(level, 0) + 1
     if not findings(seen):
         return
-    # A machine that is busy can be too slow for a comparison, and is not so twice for the same case.
+    # On a busy machine a comparison can time out, but not twice for the same case.
     words = findings(field_.see(sent, shape))
     if not words:
         record.once += 1

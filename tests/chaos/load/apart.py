@@ -1,4 +1,4 @@
-"""Tells a scenario's requests from those of the load, at the target and in Redis."""
+"""Counts a scenario's requests apart from those of the load, at the target and in Redis."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -6,32 +6,35 @@ from typing import Any
 from redis import Redis
 
 MARK = "/load-"
-"""Stands in the path of each request of a load, and in no other."""
+"""Part of the path of each request of a load, and of no other request."""
 
 
 def is_in_flight(row: dict[str, Any]) -> bool:
-    """Tell whether an arrival at the mock target is a scenario's, and is not finished."""
+    """Return whether an arrival at the mock target is a scenario's and unfinished."""
     return row["finished_at"] is None and MARK not in row["path"]
 
 
 def count_queued(redis: Redis) -> int:
-    """Count the scenario's requests on both queues."""
+    """Return how many requests of the scenario are on both queues."""
     ids: list[Any] = [each for name in ("high", "low") for each in redis.lrange(f"rq:queue:{name}", 0, -1)]
     return _count(redis, [f"rq:job:{each.decode()}" for each in ids], lambda status, is_of_load: not is_of_load)
 
 
 def count_started(redis: Redis) -> int:
-    """Count the scenario's requests that a worker has taken and not settled."""
+    """Return how many requests of the scenario are claimed and not finished."""
     return _count(redis, _jobs(redis), lambda status, is_of_load: status == b"started" and not is_of_load)
 
 
 def count_of_load(redis: Redis) -> int:
-    """Count the requests of the load that Redis knows."""
+    """Return how many requests of the load Redis holds."""
     return _count(redis, _jobs(redis), lambda status, is_of_load: is_of_load)
 
 
 def is_any_left(redis: Redis) -> bool:
-    """Tell whether Redis knows any request, the load's or not. That one was recalled is no request, and has an end."""
+    """Return whether Redis holds any request, of scenario or load.
+
+    The tombstone of a withdrawn request (status "recalled") does not count: it expires.
+    """
     return _count(redis, _jobs(redis), lambda status, is_of_load: status not in (None, b"recalled")) > 0
 
 

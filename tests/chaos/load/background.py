@@ -1,4 +1,4 @@
-"""A bounded load on one gateway, in a thread of its own, so that a fault comes while requests are on every leg."""
+"""A bounded load on one gateway, in a thread of its own, so that requests are in every stage when a fault comes."""
 
 import asyncio
 import itertools
@@ -19,22 +19,22 @@ from tests.chaos.load.sending import open_session, send
 
 REQUESTS_PER_SECOND = 20.0
 STANDING = 2
-"""So many slots are held, as long as the load lasts, by an upload and a download."""
+"""Slots that an upload and a download hold as long as the load lasts."""
 _SMALL_TRANSFER_SHARE = 0.1
 _SMALL_TRANSFER_BYTES, _SMALL_TRANSFER_BYTES_PER_SECOND = 200_000, 1_000_000
-# More than any scenario takes; the upload ends when it is told to, and the client of the download leaves.
+# Longer than any scenario; on request the upload ends and the client of the download disconnects.
 _STANDING_TRANSFER_BYTES, _STANDING_TRANSFER_BYTES_PER_SECOND = 60_000_000, 128 * 1024
 _PATIENCE_SECONDS = 60.0
-# A gateway gives up what Redis has not answered within 1.8 s.
+# A gateway refuses a request that Redis has not accepted within 1.8 s.
 _STALL_SECONDS = 0.6
 _STALL_SETTLES_SECONDS = 2.0
 _STALL_LOOK_SECONDS = 0.1
 
 
 class Load:
-    """Short GETs and POSTs and small transfers, low; a long upload and a long download, high, for as long as it lasts.
+    """Short GETs and POSTs and small transfers, low; one long upload and one long download, high.
 
-    The short ones are low, so they wait where a scenario fills all slots: what the scenario itself sends is high.
+    The short requests are low, so they wait while a scenario fills all slots: the scenario's own requests are high.
     """
 
     def __init__(self, port: int, redis_port: int) -> None:
@@ -65,12 +65,12 @@ class Load:
 
     @property
     def standing_ids(self) -> set[str]:
-        """The request ids of the long upload and the long download."""
+        """Return the request ids of the long upload and the long download."""
         return {f"{self._name}-upload", f"{self._name}-download"}
 
     @property
     def under_way(self) -> int:
-        """How many of its requests have no answer."""
+        """Return how many of its requests have no answer yet."""
         return len(self._under_way)
 
     def pause(self) -> None:
@@ -82,11 +82,11 @@ class Load:
         self._loop.call_soon_threadsafe(self._goes_on.set)
 
     def end_transfers(self) -> None:
-        """Have the long upload complete, and the client of the long download leave."""
+        """Complete the long upload, and disconnect the client of the long download."""
         self._loop.call_soon_threadsafe(self._transfers_end.set)
 
     def end(self) -> list[Done]:
-        """Send no more, wait for all answers, and return how each request ended; some may never have been answered."""
+        """End the load and return how each request ended; those without an answer are "never answered"."""
         if self._thread.is_alive():
             self.resume()
             self.end_transfers()
@@ -100,13 +100,13 @@ class Load:
         return self.done
 
     def abandon(self) -> None:
-        """Stop at once, with no interest in the answers."""
+        """Stop at once, without waiting for answers."""
         self._patience_seconds = 0.0
         self.end()
 
     @contextmanager
     def pressed(self, clients: int) -> Iterator[None]:
-        """In addition, so many clients send POSTs while the block lasts, each the next one as soon as it may."""
+        """Add `clients` clients while the block lasts; each sends POST after POST."""
         self._is_pressed = True
         for _ in range(clients):
             self._loop.call_soon_threadsafe(lambda: self._keep(self._press()))
@@ -116,7 +116,7 @@ class Load:
             self._is_pressed = False
 
     def _look_for_stalls(self) -> None:
-        """Note when Redis, asked past all proxies, is slow, or this process: unix seconds, from and to."""
+        """Record when Redis, without any proxy, or this process is slow: unix seconds, from and to."""
         with Redis(port=self._redis_port) as redis:
             while not self._over.is_set():
                 asked_at = time.time()

@@ -1,4 +1,4 @@
-"""Every fault at random, under load, for as long as you like: `python -m tests.chaos.soak --minutes 30 --seed 1`."""
+"""Injects every fault at random, under load: `python -m tests.chaos.soak --minutes 30 --seed 1`."""
 
 import asyncio
 import tempfile
@@ -15,12 +15,12 @@ from tests.chaos.soak.yard import SLOTS, Yard
 
 
 def main(
-    minutes: Annotated[float, typer.Option("--minutes", min=0.5, help="How long faults are done.")] = 30.0,
-    seed: Annotated[int, typer.Option("--seed", help="The same faults and requests in every run.")] = 1,
-    out: Annotated[Path | None, typer.Option("--json", dir_okay=False, help="Write the result here as well.")] = None,
-    logs: Annotated[Path | None, typer.Option("--logs", file_okay=False, help="Keep the processes' logs here.")] = None,
+    minutes: Annotated[float, typer.Option("--minutes", min=0.5, help="How long to inject faults.")] = 30.0,
+    seed: Annotated[int, typer.Option("--seed", help="The same seed gives the same faults and requests.")] = 1,
+    out: Annotated[Path | None, typer.Option("--json", dir_okay=False, help="Write the result as JSON to this file.")] = None,
+    logs: Annotated[Path | None, typer.Option("--logs", file_okay=False, help="Keep the logs of all processes in this folder.")] = None,
 ) -> None:
-    """Torment a whole stack under load: the exit code is 0 if every promise was kept, else 1."""
+    """Inject faults into a whole stack under load. The exit code is 0 if every promise was kept, else 1."""
     console = Console(highlight=False, width=None if Console().is_terminal else 160)
     with tempfile.TemporaryDirectory(prefix="chaos-") as folder:
         kept_in = logs or Path(folder)

@@ -1,4 +1,4 @@
-"""The clients of a soak: an open loop, where nobody waits for anybody else's answer."""
+"""The clients of a soak: an open loop, in which no request waits for the answer to another."""
 
 import asyncio
 import itertools
@@ -11,27 +11,27 @@ from tests.chaos.load.plan import Done, Plan
 from tests.chaos.load.sending import open_session, send
 
 _PATIENCE_SECONDS = 120.0
-# More than wait for a gateway that is frozen for 20 s. A machine that is busy with other things would pile up more, and
-# what is queued for longer than FAST_PRIORITY_TTL is refused.
+# More than wait for a gateway frozen for 20 s. A busy machine would queue up more, and the gateway refuses
+# requests that are queued for longer than FAST_PRIORITY_TTL.
 _MOST_UNDER_WAY = 600
 _LOOK_SECONDS = 0.05
 
 
 class Clients:
-    """Send what is planned, each in its time, and keep what came of it."""
+    """Sends each planned request at its time, and keeps the results."""
 
     def __init__(self, urls: Sequence[str]) -> None:
         self.done: list[Done] = []
         self.under_way = 0
         self.latest_seconds = (
-            0.0  # how late a request was sent at most: more than a little says that we lack a processor
+            0.0  # the largest delay of a request, in seconds; a large value means that the processor was busy
         )
         self.held_back_seconds = 0.0
         self._urls = urls
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def run(self, plans: Iterable[Plan], ended: asyncio.Event) -> None:
-        """Send until that has ended, and wait for what is under way."""
+        """Send until `ended` is set, then wait for the requests in flight."""
         async with open_session() as session:
             began = time.monotonic()
             for plan in itertools.takewhile(lambda _: not ended.is_set(), plans):
@@ -44,7 +44,7 @@ class Clients:
             await asyncio.gather(*self._tasks)
 
     async def _wait_while_too_many(self) -> float:
-        """Return once no more than may be are under way, and how many seconds later than planned all that comes is."""
+        """Return once fewer than the maximum are in flight: the delay of all later requests, in seconds."""
         waited_from = time.monotonic()
         while self.under_way >= _MOST_UNDER_WAY:
             await asyncio.sleep(_LOOK_SECONDS)

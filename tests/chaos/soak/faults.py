@@ -1,4 +1,4 @@
-"""Everything that is done to the stack in a soak, and how each round of it is drawn from the seed."""
+"""All faults of a soak, and the order in which a seed draws them."""
 
 import os
 import random
@@ -15,18 +15,18 @@ from tests.chaos.soak.windows import Harm
 from tests.chaos.soak.yard import GATEWAYS, POOLS, Yard
 
 Deed = Callable[[Yard, random.Random], None]
-# A lease of 3.5 s, its second attempt, and the backlog of both.
+# A lease of 3.5 s, the second attempt, and the backlog of both.
 _SETTLE_SECONDS = 12.0
-# A dead gateway's sign of life alone lasts 15 s.
+# The heartbeat of a dead gateway alone lasts 15 s.
 _SETTLE_AFTER_A_GATEWAY_SECONDS = 20.0
 _CUTS = 30
 
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """One kind of fault; `strike` does it, and returns when it is over.
+    """One kind of fault; `inject` injects it and returns when it is over.
 
-    `harm` is the most that it may do to requests, and what it did has settled `settle_seconds` later.
+    `harm` is the most that it may do to requests; its effects end `settle_seconds` after it.
     """
 
     name: str
@@ -37,9 +37,9 @@ class Kind:
 
 
 def draw_faults(seed: int, *, with_clock: bool = True) -> Iterator[Kind]:
-    """Yield faults without end: every kind once in each round, in an order that the seed decides.
+    """Yield faults for ever: every kind once per round, in an order that the seed decides.
 
-    Without a clock, those that set it are left out.
+    Without a clock, the kinds that set it are left out.
     """
     chance = random.Random(seed)
     while True:
@@ -118,7 +118,7 @@ def _reset_links(yard: Yard, chance: random.Random) -> None:
 
 
 def _let_them_reconnect(yard: Yard) -> None:
-    """Wait for 0.1 s, and on a busy machine until each gateway has asked Redis something on a new connection."""
+    """Wait for 0.1 s, and until each gateway has used a new connection to Redis."""
     time.sleep(0.1)
     for url in yard.urls:
         answers(f"{url}/gateway_health")
@@ -148,7 +148,7 @@ def _on_link(link: Callable[[Yard], Proxy], fault: Fault, seconds: float) -> Dee
 
 
 def _lose_answers(link: Callable[[Yard], Proxy], fault: Fault, seconds: float) -> Deed:
-    """What goes to Redis passes, and what Redis answers does not: it comes late, or is lost with its connection."""
+    """Return a fault that holds or loses the replies of Redis, while requests to Redis pass."""
 
     def strike(yard: Yard, chance: random.Random) -> None:
         link(yard).downstream = fault
@@ -184,9 +184,9 @@ def _to_target(yard: Yard) -> Proxy:
 KINDS = (
     Kind("worker killed", _kill_worker, Harm.BREAKS),
     Kind("worker frozen for 8 s", _freeze_worker, Harm.BREAKS),
-    Kind("workers told to end", _end_pool, Harm.NOTHING),
+    Kind("workers stopped gracefully", _end_pool, Harm.NOTHING),
     Kind("gateway killed", _kill_gateway, Harm.BREAKS, _SETTLE_AFTER_A_GATEWAY_SECONDS),
-    Kind("gateway told to end", _end_gateway, Harm.REFUSALS),
+    Kind("gateway stopped gracefully", _end_gateway, Harm.REFUSALS),
     Kind("gateway frozen for 2.5 s", _freeze_gateway(2.5), Harm.REFUSALS),
     Kind("gateway frozen for 20 s", _freeze_gateway(20), Harm.BREAKS, _SETTLE_AFTER_A_GATEWAY_SECONDS),
     Kind("Redis restarted, empty", _restart_redis(empty=True), Harm.BREAKS),
@@ -201,9 +201,9 @@ KINDS = (
     Kind("Redis's clock set forward by an hour", _set_clock(3600), Harm.BREAKS, sets_clock=True),
     Kind("workers cut off from Redis for 8 s", _on_link(_workers_to_redis, Swallow(), 8), Harm.BREAKS),
     Kind("gateways cut off from Redis for 4 s", _on_link(_gateways_to_redis, Swallow(), 4), Harm.REFUSALS),
-    Kind("answers to gateways late for 4 s", _lose_answers(_gateways_to_redis, Hold(), 4), Harm.REFUSALS),
-    Kind("answers to gateways lost for 4 s", _lose_answers(_gateways_to_redis, Swallow(), 4), Harm.REFUSALS),
-    Kind("answers to workers lost for 4 s", _lose_answers(_workers_to_redis, Swallow(), 4), Harm.BREAKS),
+    Kind("replies to gateways held for 4 s", _lose_answers(_gateways_to_redis, Hold(), 4), Harm.REFUSALS),
+    Kind("replies to gateways lost for 4 s", _lose_answers(_gateways_to_redis, Swallow(), 4), Harm.REFUSALS),
+    Kind("replies to workers lost for 4 s", _lose_answers(_workers_to_redis, Swallow(), 4), Harm.BREAKS),
     Kind("slow link to Redis for 3 s", _on_link(_workers_to_redis, Delay(0.02), 3), Harm.NOTHING),
     Kind("target refuses for 2 s", _refuse_at_target, Harm.BREAKS),
     Kind("target resets its connections", _reset_at_target, Harm.BREAKS),

@@ -1,4 +1,4 @@
-"""What a soak has shown: each promise, from what clients sent, what reached the target, and when faults were. Pure."""
+"""Judges each promise from what clients sent, what reached the target, and when faults were. Pure."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -17,14 +17,14 @@ from tests.chaos.load.plan import Done, Kind, Outcome
 from tests.chaos.soak.windows import Harm, Window
 from tests.chaos.soak.yard import Death
 
-# Twice that of a check: both halves of the load, all proxies and the whole stack share the processors here.
+# Twice that of a check: load, proxies and the whole stack share the processors here.
 TOLERANCE_SECONDS = 0.2
 _NOTICED_SECONDS = 1.0  # two clocks are read around each event, on a busy machine
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One promise: what was counted, and the first few cases that break it."""
+    """One promise: whether it was kept, what was counted, and the first cases that break it."""
 
     promise: str
     kept: bool
@@ -35,27 +35,27 @@ class Finding:
 def judge(
     done: Sequence[Done], arrivals: Sequence[Arrival], windows: Sequence[Window], deaths: Sequence[Death]
 ) -> list[Finding]:
-    """Judge every promise that can be judged from records."""
+    """Return a finding for each promise that can be judged from records."""
     traces = join_records((one.as_sent() for one in done), arrivals)
     seen = join_attempts(done, (arrival.request_id for arrival in arrivals))
     calm = [one for one in seen if _most_harm(one.done, windows) is Harm.NOTHING]
     unbroken = [one for one in seen if one.done.plan.kind.is_transfer and _most_harm(one.done, windows) < Harm.BREAKS]
     return [
         _none("every request is answered exactly once", _unanswered(done, deaths), len(done)),
-        _none("an answer is that of its own request", [one for one in done if one.outcome is Outcome.WRONG], len(done)),
+        _none("every answer belongs to its own request", [one for one in done if one.outcome is Outcome.WRONG], len(done)),
         _none("no POST reaches the target twice", _attempted(seen, is_idempotent=False), len(seen)),
-        _none("no idempotent request reaches it thrice", _attempted(seen, is_idempotent=True), len(seen)),
-        _none("no 503 for what the target has, if not idempotent", list(filter(is_refused_but_sent, seen)), len(seen)),
-        _none("no Retry-After with 502 request-lost", list(filter(is_lost_but_told_to_retry, seen)), len(seen)),
-        _none("no 5xx that no fault explains", [one for one in calm if (one.done.status or 0) >= 500], len(calm)),
-        _none("nothing broken off that no fault explains", [one for one in calm if _broke(one.done)], len(calm)),
-        _none("transfers are whole where no process died", list(filter(_is_torn, unbroken)), len(unbroken)),
+        _none("no idempotent request reaches the target three times", _attempted(seen, is_idempotent=True), len(seen)),
+        _none("no POST that was refused with 503 reaches the target", list(filter(is_refused_but_sent, seen)), len(seen)),
+        _none("no 502 request-lost has a Retry-After", list(filter(is_lost_but_told_to_retry, seen)), len(seen)),
+        _none("no 5xx without a fault that explains it", [one for one in calm if (one.done.status or 0) >= 500], len(calm)),
+        _none("no broken connection without a fault that explains it", [one for one in calm if _broke(one.done)], len(calm)),
+        _none("every transfer is complete unless a process died", list(filter(_is_torn, unbroken)), len(unbroken)),
         _order(traces, windows),
     ]
 
 
 def _unanswered(done: Sequence[Done], deaths: Sequence[Death]) -> list[Done]:
-    """Find who got neither a response nor a connection that its own gateway closed by dying, nor left by itself."""
+    """Return the requests without a response whose gateway did not die and whose client did not disconnect."""
     return [
         one
         for one in done
@@ -69,7 +69,7 @@ def _its_gateway_died(one: Done, deaths: Sequence[Death]) -> bool:
         death.gateway == one.plan.gateway
         and death.began_at - _NOTICED_SECONDS <= one.ended_at
         and one.sent_at <= death.over_at
-        # One that is told to end answers whatever it has taken; a connection that it had not yet taken is closed.
+        # A gateway that is stopping answers all it has accepted; connections not yet accepted are closed.
         and (death.killed or one.outcome is Outcome.REFUSED or one.sent_at >= death.began_at - _NOTICED_SECONDS / 10)
         for death in deaths
     )
@@ -80,7 +80,7 @@ def _broke(one: Done) -> bool:
 
 
 def _is_torn(one: Seen) -> bool:
-    """Tell whether a transfer has begun, and is not whole."""
+    """Return whether a transfer started and is incomplete."""
     done = one.done
     is_refused_upload = done.plan.kind is Kind.UPLOAD and (done.status or 0) >= 500 and one.attempts > 0
     return done.outcome is Outcome.BROKEN_OFF or is_refused_upload
@@ -91,7 +91,7 @@ def _attempted(seen: Sequence[Seen], *, is_idempotent: bool) -> list[Seen]:
 
 
 def _most_harm(done: Done, windows: Sequence[Window]) -> Harm:
-    """Return the most that the faults explain that were there while this request was under way."""
+    """Return the most harm that the faults explain which overlap this request."""
     touching = (window.harm for window in windows if window.touches(done.sent_at, done.ended_at))
     return max(touching, default=Harm.NOTHING)
 
@@ -104,7 +104,7 @@ def _order(traces: Sequence[RequestTrace], windows: Sequence[Window]) -> Finding
     seen = f"{len(inversions)} inversions, {tested} high requests that waited long enough to tell"
     broken = tuple(str(one) for one in inversions[:5])
     return Finding(
-        "no low request goes ahead of a waiting high one, outside fault windows", not inversions, seen, broken
+        "outside fault windows, no low request overtakes a waiting high one", not inversions, seen, broken
     )
 
 
@@ -117,5 +117,5 @@ def _none(promise: str, broken: Sequence[Done] | Sequence[Seen], of: int) -> Fin
 
 
 def count_outcomes(done: Sequence[Done]) -> Counter[str]:
-    """Count how requests ended, in words."""
+    """Return how many requests ended in each way."""
     return Counter(one.answer for one in done)

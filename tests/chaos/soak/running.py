@@ -1,4 +1,4 @@
-"""One soak: traffic all the time, fault after fault with time to settle between, and what was seen of both."""
+"""One soak: constant traffic, one fault after another with time to settle, and a record of both."""
 
 import asyncio
 import json
@@ -21,23 +21,23 @@ from tests.chaos.soak.traffic import SERVICE_SECONDS, plan_traffic
 from tests.chaos.soak.windows import Harm, Window
 from tests.chaos.soak.yard import GATEWAYS, SLOTS, WORKERS, Yard
 
-# Enough that high requests have somebody to overtake, and little enough that a backlog goes away again.
+# Enough that high requests overtake low ones, and little enough that a backlog shrinks again.
 REQUESTS_PER_SECOND = 0.6 * SLOTS / SERVICE_SECONDS
 _CALM_SECONDS = 6.0
 _LOOK_SECONDS = 2.0
 _EMPTY_SECONDS = 90.0
-# A gateway refuses what Redis has not taken within 1.8 s.
+# A gateway refuses a request that Redis has not accepted within 1.8 s.
 _STALL_SECONDS = 0.5
 _STALL_SETTLES_SECONDS = 3.0
 _STALL_LOOK_SECONDS = 0.1
 _REGISTERS = {b"rq:queues", b"rq:workers", b"rq:workers:high", b"rq:workers:low"}
 KEYS_AT_REST = len(_REGISTERS) + GATEWAYS + WORKERS + 1
-"""rq's registers, a sign of life of each gateway and each worker process, and the name of the deployment."""
+"""rq's registries, a heartbeat of each gateway and each worker process, and the name of the deployment."""
 
 
 @dataclass(slots=True)
 class Record:
-    """All that was seen."""
+    """Everything that a soak observed."""
 
     done: list[Done] = field(default_factory=list)
     arrivals: list[Arrival] = field(default_factory=list)
@@ -52,7 +52,7 @@ class Record:
 
 
 async def soak(yard: Yard, seed: int, seconds: float, say: Callable[[str], None]) -> Record:
-    """Torment the stack for so long, and give what was seen."""
+    """Inject faults into the stack for `seconds`, and return what was observed."""
     record, ended = Record(), asyncio.Event()
     clients = Clients(yard.urls)
     watching = [
@@ -111,9 +111,9 @@ async def _look_at_memory(yard: Yard, memory: Memory) -> None:
 
 
 async def _look_for_stalls(yard: Yard, record: Record) -> None:
-    """Note when an answer of Redis is slow to come here: on a busy machine all proxies, which run here, are slow then.
+    """Record when a reply of Redis is slow: on a busy machine the proxies, which run in this process, are slow too.
 
-    A gateway may refuse requests at such a time, whatever fault there is.
+    A gateway may refuse requests at such a time, without any fault.
     """
     while True:
         asked_at = time.time()
@@ -127,7 +127,7 @@ async def _look_for_stalls(yard: Yard, record: Record) -> None:
 
 
 def _look_at_what_stays(yard: Yard, record: Record, say: Callable[[str], None]) -> None:
-    """Wait until Redis holds no more than at rest; note what is left if it never does."""
+    """Wait until Redis holds no more than at rest; record what is left if it never does."""
     yard.heal()
     say("waiting until Redis is at rest")
     with suppress(TimeoutError):
