@@ -62,15 +62,15 @@ http {{
 def starlette_routes() -> Iterator[Ask]:
     """Run uvicorn with Starlette's router, which is FastAPI's too."""
 
-    def saying(label: Label) -> Any:
+    def answering(label: Label) -> Any:
         async def endpoint(request: Request) -> PlainTextResponse:
             return PlainTextResponse(label)
 
         return endpoint
 
     low = ["/reports", "/reports{rest:path}", "/reports/{number}", "/exact"]
-    routes = [*(Route(path, saying("low")) for path in low), Route("/health", saying("direct"))]
-    routes += [Route("/inside/{rest:path}", saying("inside")), Route("/{rest:path}", saying("other"))]
+    routes = [*(Route(path, answering("low")) for path in low), Route("/health", answering("direct"))]
+    routes += [Route("/inside/{rest:path}", answering("inside")), Route("/{rest:path}", answering("other"))]
     with uvicorn_serving(Starlette(routes=routes)) as port:
         yield _asking(port)
 

@@ -27,7 +27,7 @@ class Watched:
     def settings(self) -> dict[str, str]:
         """Return the settings for gateway and workers; the first Sentinel that they name does not exist."""
         ports = [free_port(), *self.sentinels]
-        said = {
+        values = {
             "SENTINELS": ",".join(f"127.0.0.1:{port}" for port in ports),
             "SENTINEL_MASTER": "mymaster",
             "SENTINEL_PASSWORD": SENTINEL_SECRET,
@@ -35,7 +35,7 @@ class Watched:
             "HOST": "",
             "PORT": "",
         }
-        return {f"FAST_PRIORITY_REDIS_{name}": value for name, value in said.items()}
+        return {f"FAST_PRIORITY_REDIS_{name}": value for name, value in values.items()}
 
 
 @contextmanager

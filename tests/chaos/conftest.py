@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.chaos.asking import Asked
-from tests.chaos.load.judging import Allowed, Seen, count, find_broken
+from tests.chaos.client_request import ClientRequest
+from tests.chaos.load.judging import Allowed, RequestRecord, count, find_broken
 from tests.chaos.recording import LoadObservation, Observation, record
-from tests.chaos.redis_clock import RedisClock, why_no_clock
+from tests.chaos.redis_clock import RedisClock, clock_unavailable_reason
 from tests.chaos.rig import Rig
 
-See = Callable[..., str]
+Observe = Callable[..., str]
 """Records the result of a request at a stage and returns it as text; `within_seconds` is the time limit."""
 
 
@@ -34,7 +34,7 @@ class Rigs:
 
     def get(self) -> Rig:
         if self._rig is None:
-            clock = None if why_no_clock() else RedisClock(self._folder)
+            clock = None if clock_unavailable_reason() else RedisClock(self._folder)
             self._rig = self._parts.enter_context(Rig(self._folder, clock))
         return self._rig
 
@@ -59,7 +59,7 @@ def rig(rigs: Rigs, request: pytest.FixtureRequest) -> Iterator[Rig]:
     settings, allows = (request.node.get_closest_marker(name) for name in ("gateway", "allows"))
     try:
         rig = rigs.get()
-        rig.mend(**(settings.kwargs if settings else {}))
+        rig.restore(**(settings.kwargs if settings else {}))
         if request.node.get_closest_marker("without_load"):
             yield rig
         else:
@@ -67,21 +67,21 @@ def rig(rigs: Rigs, request: pytest.FixtureRequest) -> Iterator[Rig]:
             yield rig
             seen = rig.end_load()
             judge_load(request, seen, Allowed(**allows.kwargs) if allows else Allowed(), rig.stalls)
-        rig.until_recovered()
+        rig.wait_until_recovered()
     except BaseException:
         rigs.discard()
         raise
 
 
 def judge_load(
-    request: pytest.FixtureRequest, seen: list[Seen], allowed: Allowed, stalls: list[tuple[float, float]]
+    request: pytest.FixtureRequest, seen: list[RequestRecord], allowed: Allowed, stalls: list[tuple[float, float]]
 ) -> None:
     """Record the load of a scenario, and fail if one of its requests breaks a promise."""
     if fault := _fault_of(request):
         record(LoadObservation(fault, _scenario_of(request), len(seen), count(seen)))
     broken = find_broken(seen, allowed, stalls)
-    told = [f"{promise}:\n  " + "\n  ".join(map(str, ones[:5])) for promise, ones in broken.items()]
-    assert not broken, "\n".join([f"of the load ({count(seen)}), these break a promise:", *told])
+    lines = [f"{promise}:\n  " + "\n  ".join(map(str, ones[:5])) for promise, ones in broken.items()]
+    assert not broken, "\n".join([f"of the load ({count(seen)}), these break a promise:", *lines])
 
 
 def _fault_of(request: pytest.FixtureRequest) -> str:
@@ -96,27 +96,27 @@ def _scenario_of(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture
-def see(rig: Rig, request: pytest.FixtureRequest) -> See:
+def observe(rig: Rig, request: pytest.FixtureRequest) -> Observe:
     """Return a function that waits for a request, records it, and returns "200, 1 attempt" or the like."""
-    return seeing(request, rig.attempts)
+    return observing(request, rig.attempts)
 
 
-def seeing(request: pytest.FixtureRequest, attempts_of: Callable[[Asked], int]) -> See:
+def observing(request: pytest.FixtureRequest, attempts_of: Callable[[ClientRequest], int]) -> Observe:
     """Return the recorder for this test; `attempts_of` returns how often a request reached the target."""
     fault = _fault_of(request)
     promise = " ".join((inspect.getdoc(request.function) or "").split())
 
-    def look(stage: str, asked: Asked, within_seconds: float = 30.0) -> str:
+    def observe_request(stage: str, sent: ClientRequest, within_seconds: float = 30.0) -> str:
         try:
-            answer = asked.answer(within_seconds)
+            answer = sent.result(within_seconds)
             outcome, seconds = str(answer), answer.seconds
         except TimeoutError:
             outcome, seconds = f"no answer in {within_seconds:g} s", within_seconds
-        attempts = attempts_of(asked)
+        attempts = attempts_of(sent)
         worker = "stock" if "stock" in request.path.name else "ours"
         record(
-            Observation(fault, stage, _scenario_of(request), promise, worker, asked.method, outcome, seconds, attempts)
+            Observation(fault, stage, _scenario_of(request), promise, worker, sent.method, outcome, seconds, attempts)
         )
         return f"{outcome}, {attempts} attempt{'' if attempts == 1 else 's'}"
 
-    return look
+    return observe_request

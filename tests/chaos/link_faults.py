@@ -5,10 +5,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
-_LOOK_SECONDS = 0.01
+_POLL_SECONDS = 0.01
 
 
-class Way(Protocol):
+class Direction(Protocol):
     """One direction of one connection, as a fault uses it."""
 
     @property
@@ -21,7 +21,7 @@ class Way(Protocol):
         """Return how many bytes have been forwarded since the fault began."""
         ...
 
-    async def pass_on(self, piece: bytes) -> None:
+    async def forward(self, piece: bytes) -> None:
         """Forward bytes to the other end."""
         ...
 
@@ -37,9 +37,9 @@ class Way(Protocol):
 class Fault:
     """No fault: bytes pass. The subclasses do something else with them."""
 
-    async def carry(self, piece: bytes, way: Way) -> None:
+    async def apply(self, piece: bytes, direction: Direction) -> None:
         """Apply this fault to one piece of bytes."""
-        await way.pass_on(piece)
+        await direction.forward(piece)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,9 +48,9 @@ class Delay(Fault):
 
     seconds: float
 
-    async def carry(self, piece: bytes, way: Way) -> None:
+    async def apply(self, piece: bytes, direction: Direction) -> None:
         await asyncio.sleep(self.seconds)
-        await way.pass_on(piece)
+        await direction.forward(piece)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,18 +59,18 @@ class Throttle(Fault):
 
     bytes_per_second: float
 
-    async def carry(self, piece: bytes, way: Way) -> None:
+    async def apply(self, piece: bytes, direction: Direction) -> None:
         await asyncio.sleep(len(piece) / self.bytes_per_second)
-        await way.pass_on(piece)
+        await direction.forward(piece)
 
 
 @dataclass(frozen=True, slots=True)
 class Swallow(Fault):
     """A blackhole: bytes are read and dropped. A connection that lost bytes is reset when the fault ends."""
 
-    async def carry(self, piece: bytes, way: Way) -> None:
-        await _until_over(self, way)
-        way.reset()
+    async def apply(self, piece: bytes, direction: Direction) -> None:
+        await _wait_until_over(self, direction)
+        direction.reset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,24 +82,24 @@ class Hold(Fault):
 
     where: Callable[[bytes], bool] = lambda piece: True
 
-    async def carry(self, piece: bytes, way: Way) -> None:
+    async def apply(self, piece: bytes, direction: Direction) -> None:
         if self.where(piece):
-            await _until_over(self, way)
-        await way.pass_on(piece)
+            await _wait_until_over(self, direction)
+        await direction.forward(piece)
 
 
 @dataclass(frozen=True, slots=True)
 class _CutAfter(Fault):
-    most_bytes: int
+    max_bytes: int
 
-    async def carry(self, piece: bytes, way: Way) -> None:
-        left = self.most_bytes - way.passed_bytes
+    async def apply(self, piece: bytes, direction: Direction) -> None:
+        left = self.max_bytes - direction.passed_bytes
         if left > 0:
-            await way.pass_on(piece[:left])
+            await direction.forward(piece[:left])
         if len(piece) >= left:
-            self.cut(way)
+            self.cut(direction)
 
-    def cut(self, way: Way) -> None:
+    def cut(self, direction: Direction) -> None:
         raise NotImplementedError
 
 
@@ -107,18 +107,18 @@ class _CutAfter(Fault):
 class ResetAfter(_CutAfter):
     """The connection is reset after `most_bytes` bytes."""
 
-    def cut(self, way: Way) -> None:
-        way.reset()
+    def cut(self, direction: Direction) -> None:
+        direction.reset()
 
 
 @dataclass(frozen=True, slots=True)
 class HalfCloseAfter(_CutAfter):
     """This direction is closed in an orderly way after `most_bytes` bytes; the other stays open."""
 
-    def cut(self, way: Way) -> None:
-        way.half_close()
+    def cut(self, direction: Direction) -> None:
+        direction.half_close()
 
 
-async def _until_over(fault: Fault, way: Way) -> None:
-    while way.fault is fault:
-        await asyncio.sleep(_LOOK_SECONDS)
+async def _wait_until_over(fault: Fault, direction: Direction) -> None:
+    while direction.fault is fault:
+        await asyncio.sleep(_POLL_SECONDS)

@@ -17,9 +17,9 @@ from tests.chaos.link_faults import Fault
 
 _PIECE_BYTES = 64 * 1024
 _RESET_ON_CLOSE = struct.pack("ii", 1, 0)
-_PATIENCE_SECONDS = 10.0
-_TURNS = 5
-_WELL = Fault()
+_TIMEOUT_SECONDS = 10.0
+_LOOP_ITERATIONS = 5
+_NO_FAULT = Fault()
 
 
 class Proxies:
@@ -40,7 +40,7 @@ class Proxies:
             proxy.reset()
         self.run(_cancel_all())
         self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join(_PATIENCE_SECONDS)
+        self._thread.join(_TIMEOUT_SECONDS)
         self._loop.close()
 
     def before(self, port: int) -> "Proxy":
@@ -52,7 +52,7 @@ class Proxies:
 
     def run(self, doing: Coroutine[Any, Any, None]) -> None:
         """Run a coroutine on the loop of the proxies, and return when it is done."""
-        asyncio.run_coroutine_threadsafe(doing, self._loop).result(_PATIENCE_SECONDS)
+        asyncio.run_coroutine_threadsafe(doing, self._loop).result(_TIMEOUT_SECONDS)
 
 
 class Proxy:
@@ -61,20 +61,20 @@ class Proxy:
     def __init__(self, to_port: int, run: Callable[[Coroutine[Any, Any, None]], None]) -> None:
         self.port = free_port()
         self.to_port = to_port
-        self.upstream: Fault = _WELL
-        self.downstream: Fault = _WELL
+        self.upstream: Fault = _NO_FAULT
+        self.downstream: Fault = _NO_FAULT
         self._run = run
         self._listener: socket.socket | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._connections: set[_Connection] = set()
 
-    def strike(self, fault: Fault) -> None:
+    def inject(self, fault: Fault) -> None:
         """Inject this fault in both directions."""
         self.upstream = self.downstream = fault
 
     def heal(self) -> None:
         """Remove all faults and accept connections. A connection that lost bytes is reset."""
-        self.strike(_WELL)
+        self.inject(_NO_FAULT)
         self.accept()
 
     def refuse(self) -> None:
@@ -94,7 +94,7 @@ class Proxy:
         if self._listener is None:
             self._listener = socket.create_server(("127.0.0.1", self.port))
             self._listener.setblocking(False)
-            asyncio.get_running_loop().add_reader(self._listener, self._take_one, self._listener)
+            asyncio.get_running_loop().add_reader(self._listener, self._accept_one, self._listener)
 
     async def _close(self) -> None:
         if self._listener is not None:
@@ -102,7 +102,7 @@ class Proxy:
             self._listener.close()
             self._listener = None
 
-    def _take_one(self, listener: socket.socket) -> None:
+    def _accept_one(self, listener: socket.socket) -> None:
         with suppress(BlockingIOError, ConnectionAbortedError):
             accepted, _ = listener.accept()
             task = asyncio.create_task(self._serve(accepted))
@@ -126,7 +126,7 @@ class Proxy:
         connection = _Connection(self, client, server)
         self._connections.add(connection)
         try:
-            await connection.carry()
+            await connection.forward()
         finally:
             self._connections.discard(connection)
 
@@ -137,13 +137,13 @@ _End = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 class _Connection:
     def __init__(self, proxy: Proxy, client: _End, server: _End) -> None:
         self._writers = (client[1], server[1])
-        self._ways = (
-            _Way(lambda: proxy.upstream, client[0], server[1], self.reset),
-            _Way(lambda: proxy.downstream, server[0], client[1], self.reset),
+        self._directions = (
+            _Direction(lambda: proxy.upstream, client[0], server[1], self.reset),
+            _Direction(lambda: proxy.downstream, server[0], client[1], self.reset),
         )
 
-    async def carry(self) -> None:
-        pumps = [asyncio.ensure_future(way.carry_all()) for way in self._ways]
+    async def forward(self) -> None:
+        pumps = [asyncio.ensure_future(direction.forward_all()) for direction in self._directions]
         try:
             await asyncio.wait(pumps)
         finally:
@@ -158,29 +158,29 @@ class _Connection:
 
 
 @dataclass
-class _Way:
+class _Direction:
     fault_now: Callable[[], Fault]
     reader: asyncio.StreamReader
     writer: asyncio.StreamWriter
     reset: Callable[[], None]
     passed_bytes: int = 0
-    _seen: Fault = field(default_factory=lambda: _WELL)
+    _seen: Fault = field(default_factory=lambda: _NO_FAULT)
 
     @property
     def fault(self) -> Fault:
         return self.fault_now()
 
-    async def carry_all(self) -> None:
+    async def forward_all(self) -> None:
         with suppress(OSError):
             while piece := await self.reader.read(_PIECE_BYTES):
                 if self._seen is not self.fault:
                     self._seen, self.passed_bytes = self.fault, 0
-                await self._seen.carry(piece, self)
+                await self._seen.apply(piece, self)
             self.half_close()
             return
         self.reset()
 
-    async def pass_on(self, piece: bytes) -> None:
+    async def forward(self, piece: bytes) -> None:
         self.passed_bytes += len(piece)
         self.writer.write(piece)
         await self.writer.drain()
@@ -198,14 +198,14 @@ def _reset(writer: asyncio.StreamWriter) -> None:
 
 
 async def _cancel_all() -> None:
-    await _some_turns()  # a task that is cancelled before its first step never closes its socket
+    await _run_loop_iterations()  # a task that is cancelled before its first step never closes its socket
     others = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
     for task in others:
         task.cancel()
     await asyncio.gather(*others, return_exceptions=True)
-    await _some_turns()  # a closed transport closes its socket an iteration or two later
+    await _run_loop_iterations()  # a closed transport closes its socket an iteration or two later
 
 
-async def _some_turns() -> None:
-    for _ in range(_TURNS):
+async def _run_loop_iterations() -> None:
+    for _ in range(_LOOP_ITERATIONS):
         await asyncio.sleep(0)

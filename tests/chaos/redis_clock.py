@@ -42,17 +42,17 @@ class RedisClock:
 
 
 @functools.cache
-def why_no_clock() -> str:
+def clock_unavailable_reason() -> str:
     """Return why no server here can have a clock of its own; empty if one can."""
     try:
-        find_server_for_a_clock()
+        find_server_with_clock_support()
     except LookupError as error:
         return str(error)
     return ""
 
 
 @functools.cache
-def find_server_for_a_clock() -> str:
+def find_server_with_clock_support() -> str:
     """Return the path of a Redis server that starts with libfaketime. Raises LookupError that names what to install.
 
     Debian's server does not: it uses jemalloc, whose start and libfaketime's deadlock.

@@ -14,7 +14,7 @@ from redis.exceptions import RedisError
 from fast_priority.local.child_processes import wait_until
 from fast_priority.local.free_ports import free_port
 from fast_priority.local.redis_server import find_redis_server
-from tests.chaos.redis_clock import RedisClock, find_server_for_a_clock
+from tests.chaos.redis_clock import RedisClock, find_server_with_clock_support
 
 _KILLED_SECONDS = 5.0
 
@@ -45,7 +45,7 @@ class RedisServer:
     def start(self) -> None:
         """Start the server with the data on its disk, and return when it replies."""
         self._folder.mkdir(exist_ok=True)
-        program = find_server_for_a_clock() if self.clock else find_redis_server()
+        program = find_server_with_clock_support() if self.clock else find_redis_server()
         command = [
             program, "--port", str(self.port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "yes",
             "--appendfsync", "always", "--dir", str(self._folder), "--loglevel", "warning",
@@ -67,7 +67,7 @@ class RedisServer:
             self._process.kill()
             self._process.wait(_KILLED_SECONDS)
 
-    def forget(self) -> None:
+    def delete_data(self) -> None:
         """Delete the data on disk, so that the server starts empty. Only while it does not run."""
         shutil.rmtree(self._folder)
 

@@ -63,7 +63,7 @@ def test_held_bytes_come_later(proxy: Proxy, client: socket.socket) -> None:
     assert client.recv(100) == b"held"
 
 
-def test_only_what_is_meant_is_held(proxy: Proxy, client: socket.socket) -> None:
+def test_only_the_matching_piece_is_held(proxy: Proxy, client: socket.socket) -> None:
     """A fault that holds one piece lets the pieces before it pass."""
     proxy.upstream = Hold(where=lambda piece: b"this" in piece)
     client.sendall(b"that")
@@ -74,9 +74,9 @@ def test_only_what_is_meant_is_held(proxy: Proxy, client: socket.socket) -> None
         client.recv(100)
 
 
-def test_what_a_blackhole_took_from_is_reset(proxy: Proxy, client: socket.socket) -> None:
+def test_a_connection_that_lost_bytes_is_reset(proxy: Proxy, client: socket.socket) -> None:
     """A connection that lost bytes is reset when the fault ends; it never goes on without them."""
-    proxy.strike(Swallow())
+    proxy.inject(Swallow())
     client.sendall(b"lost")
     client.settimeout(0.2)
     with pytest.raises(TimeoutError):
@@ -109,7 +109,7 @@ def test_a_direction_is_closed(proxy: Proxy, client: socket.socket) -> None:
     assert received == b"hel"
 
 
-def test_connections_are_refused_and_taken_again(proxy: Proxy, client: socket.socket) -> None:
+def test_connections_are_refused_and_accepted_again(proxy: Proxy, client: socket.socket) -> None:
     """A proxy that refuses is like a port without a listener, until it accepts again."""
     proxy.refuse()
     with pytest.raises(ConnectionRefusedError):

@@ -93,10 +93,10 @@ def main() -> None:
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--target", required=True)
     parser.add_argument("--slots", type=int, required=True)
-    given = parser.parse_args()
-    app = make_gateway(given.target, Waiting(given.order, given.slots))
+    options = parser.parse_args()
+    app = make_gateway(options.target, Waiting(options.order, options.slots))
     # A client that disconnects cancels its request: otherwise the request would keep its place.
-    web.run_app(app, host="127.0.0.1", port=given.port, print=None, handler_cancellation=True)
+    web.run_app(app, host="127.0.0.1", port=options.port, print=None, handler_cancellation=True)
 
 
 if __name__ == "__main__":

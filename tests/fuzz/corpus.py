@@ -8,7 +8,7 @@ from tests.path_spellings import CHOSEN
 _FILE = Path(__file__).with_name("corpus.txt")
 
 
-def written(data: bytes) -> str:
+def to_line(data: bytes) -> str:
     """Return the line of corpus.txt for these bytes."""
     return repr(data)
 

@@ -31,11 +31,11 @@ class Upload:
 
     async def pieces(self) -> AsyncIterator[bytes]:
         """Yield the body in pieces, at the planned rate."""
-        chance = random.Random(self._plan.request_id)
+        rng = random.Random(self._plan.request_id)
         began = asyncio.get_running_loop().time()
-        most_bytes = max(1, self._plan.bytes_per_second // _PIECES_PER_SECOND)
+        max_bytes = max(1, self._plan.bytes_per_second // _PIECES_PER_SECOND)
         while self.sent_bytes < self._plan.size_bytes and not (self._ending and self._ending.is_set()):
-            piece = chance.randbytes(min(most_bytes, self._plan.size_bytes - self.sent_bytes))
+            piece = rng.randbytes(min(max_bytes, self._plan.size_bytes - self.sent_bytes))
             self.sent_bytes += len(piece)
             self._hash.update(piece)
             yield piece

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from tests.chaos.load.plan import Done, Kind, Outcome
 
-_MOST_ATTEMPTS = 2
+_MAX_ATTEMPTS = 2
 _LOST = "request-lost"
 _NOT_SENT = "request-not-sent"
 
@@ -30,7 +30,7 @@ class Allowed:
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class RequestRecord:
     """One request of a load: how it ended for its client, and how often it reached the target."""
 
     done: Done
@@ -40,41 +40,43 @@ class Seen:
         return f"{self.done}, {self.attempts} attempts, Retry-After {self.done.retry_after}"
 
 
-def join_attempts(done: Iterable[Done], arrived_ids: Iterable[str | None]) -> list[Seen]:
+def join_attempts(done: Iterable[Done], arrived_ids: Iterable[str | None]) -> list[RequestRecord]:
     """Return each request with its attempts, given the request ids of all arrivals at the target."""
     counts = Counter(arrived_ids)
-    return [Seen(one, counts[one.plan.request_id]) for one in done]
+    return [RequestRecord(one, counts[one.plan.request_id]) for one in done]
 
 
 def find_broken(
-    seen: Sequence[Seen], allowed: Allowed, stalls: Sequence[tuple[float, float]] = ()
-) -> dict[str, list[Seen]]:
+    seen: Sequence[RequestRecord], allowed: Allowed, stalls: Sequence[tuple[float, float]] = ()
+) -> dict[str, list[RequestRecord]]:
     """Return the broken promises, each with the requests that break it; empty if all were kept.
 
     During `stalls` (from and to, in unix seconds) the machine was too slow to judge: a request in flight then may
     have any answer that a fault explains. The promises in `ALWAYS` hold during stalls too.
     """
-    calm = [one for one in seen if not any(_is_touched(one.done, *stall) for stall in stalls)]
-    by_fault = {promise: [one for one in calm if is_broken(one)] for promise, is_broken in _by(allowed).items()}
+    calm = [one for one in seen if not any(_overlaps(one.done, *stall) for stall in stalls)]
+    by_fault = {
+        promise: [one for one in calm if is_broken(one)] for promise, is_broken in _promises_of(allowed).items()
+    }
     found = by_fault | {promise: [one for one in seen if is_broken(one)] for promise, is_broken in ALWAYS.items()}
     return {promise: broken for promise, broken in found.items() if broken}
 
 
-def _is_touched(done: Done, began_at: float, ended_at: float) -> bool:
+def _overlaps(done: Done, began_at: float, ended_at: float) -> bool:
     return done.ended_at >= began_at and done.sent_at <= ended_at
 
 
-def is_sent_too_often(one: Seen) -> bool:
+def is_sent_too_often(one: RequestRecord) -> bool:
     """Return whether a request reached the target too often: an idempotent one three times, another twice."""
-    return one.attempts > (_MOST_ATTEMPTS if one.done.plan.is_idempotent else 1)
+    return one.attempts > (_MAX_ATTEMPTS if one.done.plan.is_idempotent else 1)
 
 
-def is_refused_but_sent(one: Seen) -> bool:
+def is_refused_but_sent(one: RequestRecord) -> bool:
     """Return whether a request that is not idempotent was refused although the target has it."""
     return is_refused(one.done) and one.attempts > 0 and not one.done.plan.is_idempotent
 
 
-def is_lost_but_told_to_retry(one: Seen) -> bool:
+def is_lost_with_retry_after(one: RequestRecord) -> bool:
     """Return whether 502 request-lost came with Retry-After."""
     return one.done.slug == _LOST and one.done.retry_after is not None
 
@@ -84,18 +86,18 @@ def is_refused(done: Done) -> bool:
     return done.status == 503 and done.retry_after is not None
 
 
-ALWAYS: Mapping[str, Callable[[Seen], bool]] = {
+ALWAYS: Mapping[str, Callable[[RequestRecord], bool]] = {
     "each request is answered once": lambda one: one.done.outcome is Outcome.UNANSWERED,
     "each answer belongs to its request, and its content is right": lambda one: one.done.outcome is Outcome.WRONG,
     "a POST reaches the target at most once, a GET at most twice": is_sent_too_often,
     "a POST refused with 503 and Retry-After never reaches the target": is_refused_but_sent,
-    "502 request-lost has no Retry-After": is_lost_but_told_to_retry,
+    "502 request-lost has no Retry-After": is_lost_with_retry_after,
     "a request answered 200 has reached the target": lambda one: one.done.answer == "200" and one.attempts == 0,
 }
 """The promises that hold under every fault, each with a function that returns whether a request breaks it."""
 
 
-def count(seen: Iterable[Seen]) -> str:
+def count(seen: Iterable[RequestRecord]) -> str:
     """Return how the requests ended, as text: transfers after the others."""
     groups: dict[bool, Counter[str]] = {False: Counter(), True: Counter()}
     for one in seen:
@@ -106,7 +108,7 @@ def count(seen: Iterable[Seen]) -> str:
     return ", ".join(f"{outcome}: {number}" for group in groups.values() for outcome, number in group.most_common())
 
 
-def _by(allowed: Allowed) -> dict[str, Callable[[Seen], bool]]:
+def _promises_of(allowed: Allowed) -> dict[str, Callable[[RequestRecord], bool]]:
     return {
         "an idempotent request refused with 503 has not reached the target": lambda one: (
             is_refused(one.done) and one.attempts > 0 and one.done.plan.is_idempotent and not allowed.unsure
@@ -115,7 +117,7 @@ def _by(allowed: Allowed) -> dict[str, Callable[[Seen], bool]]:
     }
 
 
-def _is_allowed(one: Seen, allowed: Allowed) -> bool:
+def _is_allowed(one: RequestRecord, allowed: Allowed) -> bool:
     done = one.done
     match done.outcome:
         case Outcome.CLOSED | Outcome.REFUSED:
@@ -128,7 +130,7 @@ def _is_allowed(one: Seen, allowed: Allowed) -> bool:
             return True  # judged in ALWAYS
 
 
-def _is_allowed_answer(one: Seen, allowed: Allowed) -> bool:
+def _is_allowed_answer(one: RequestRecord, allowed: Allowed) -> bool:
     done = one.done
     if done.answer == "200" or done.answer in allowed.also:
         return True

@@ -94,8 +94,8 @@ class Done:
     @property
     def answer(self) -> str:
         """Return status and error type, such as "502 request-lost", and the outcome unless it is ANSWERED."""
-        told = f"{self.status or ''} {self.slug}".strip()
-        return told if self.outcome is Outcome.ANSWERED else f"{told} {self.outcome}".strip()
+        text = f"{self.status or ''} {self.slug}".strip()
+        return text if self.outcome is Outcome.ANSWERED else f"{text} {self.outcome}".strip()
 
     def as_sent(self) -> SentRequest:
         """Return the record for the oracle of ordering."""

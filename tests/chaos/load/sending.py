@@ -43,7 +43,7 @@ async def send(
     session: aiohttp.ClientSession,
     base_url: str,
     plan: Plan,
-    patience_seconds: float,
+    timeout_seconds: float,
     ending: asyncio.Event | None = None,
 ) -> Done:
     """Send one request and return how it ended.
@@ -52,9 +52,9 @@ async def send(
     """
     sent_at = time.time()
     try:
-        async with asyncio.timeout(plan.leaves_after_seconds or patience_seconds):
+        async with asyncio.timeout(plan.leaves_after_seconds or timeout_seconds):
             if plan.kind is Kind.SOCKET:
-                end = await _talk(session, base_url, plan)
+                end = await _use_websocket(session, base_url, plan)
             else:
                 end = await _exchange(session, base_url, plan, ending)
     except TimeoutError:
@@ -77,7 +77,7 @@ async def _exchange(session: aiohttp.ClientSession, base_url: str, plan: Plan, e
         ) as response:
             status = response.status
             if plan.kind is Kind.DOWNLOAD and status == 200:
-                return _End(await _take(response, plan, ending), status)
+                return _End(await _download(response, plan, ending), status)
             return _judge(plan, upload, response, await response.read())
     except aiohttp.ClientConnectorError:
         return _End(Outcome.REFUSED)
@@ -85,7 +85,7 @@ async def _exchange(session: aiohttp.ClientSession, base_url: str, plan: Plan, e
         return _End(Outcome.CLOSED if status is None else Outcome.BROKEN_OFF, status)
 
 
-async def _take(response: aiohttp.ClientResponse, plan: Plan, ending: asyncio.Event | None) -> Outcome:
+async def _download(response: aiohttp.ClientResponse, plan: Plan, ending: asyncio.Event | None) -> Outcome:
     """Read a download and compare each byte; disconnect at the next piece once `ending` is set."""
     received_bytes = 0
     async for piece in response.content.iter_any():
@@ -113,7 +113,7 @@ def _judge(plan: Plan, upload: Upload, response: aiohttp.ClientResponse, body: b
     return _End(Outcome.ANSWERED if right else Outcome.WRONG, 200)
 
 
-async def _talk(session: aiohttp.ClientSession, base_url: str, plan: Plan) -> _End:
+async def _use_websocket(session: aiohttp.ClientSession, base_url: str, plan: Plan) -> _End:
     """Open a WebSocket, send messages, check that they come back, and receive the target's close."""
     accepted = None
     try:

@@ -11,13 +11,13 @@ WARM_UP_SECONDS = 60.0
 # In a shorter life a leak cannot be told from the warm-up.
 _LONG_SECONDS = 300.0
 _MIB = 1024 * 1024
-_MOST_GROWTH = 1.2
-_MOST_MORE_MIB = 10.0
+_MAX_GROWTH = 1.2
+_MAX_EXTRA_MIB = 10.0
 _JUDGED = ("gateway", "worker")
 
 
 @dataclass(slots=True)
-class Life:
+class ProcessMemory:
     """The resident memory of one process, in MiB, over the time that it was sampled."""
 
     role: str
@@ -39,22 +39,22 @@ class Life:
     @property
     def is_flat(self) -> bool:
         """Return whether it has hardly grown since its warm-up."""
-        return self.last_mib <= self.warm_mib * _MOST_GROWTH + _MOST_MORE_MIB
+        return self.last_mib <= self.warm_mib * _MAX_GROWTH + _MAX_EXTRA_MIB
 
 
 class Memory:
     """Samples the memory of processes."""
 
     def __init__(self) -> None:
-        self.lives: dict[int, Life] = {}
+        self.lives: dict[int, ProcessMemory] = {}
 
-    def look(self, roles: Mapping[int, str]) -> None:
+    def sample(self, roles: Mapping[int, str]) -> None:
         """Sample all processes that live now."""
         now = time.monotonic()
         for pid, role in roles.items():
             with suppress(psutil.NoSuchProcess):
                 mib = psutil.Process(pid).memory_info().rss / _MIB
-                life = self.lives.setdefault(pid, Life(role, now, mib, mib, now))
+                life = self.lives.setdefault(pid, ProcessMemory(role, now, mib, mib, now))
                 life.last_mib, life.last_seen = mib, now
                 if life.seconds <= WARM_UP_SECONDS:
                     life.warm_mib = mib

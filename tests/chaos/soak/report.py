@@ -12,21 +12,23 @@ from rich.table import Table
 from tests.chaos.load.plan import Done
 from tests.chaos.soak.judging import Finding, count_outcomes, judge
 from tests.chaos.soak.running import KEYS_AT_REST, Record
+from tests.chaos.soak.stack import SoakStack
 from tests.chaos.soak.windows import Window
-from tests.chaos.soak.yard import Yard
 
 
-def find_all(record: Record, yard: Yard) -> list[Finding]:
+def find_all(record: Record, stack: SoakStack) -> list[Finding]:
     """Return a finding for each promise: from the records, from Redis at the end, and from memory."""
     judged = [life for life in record.memory.lives.values() if life.is_judged]
     grown = [f"{life.role}: {life.warm_mib:.0f} to {life.last_mib:.0f} MiB" for life in judged if not life.is_flat]
     left = record.keys_after if len(record.keys_after) > KEYS_AT_REST else []
     without_end = record.keys_without_end
     return [
-        *judge(record.done, record.arrivals, [*record.windows, *record.stalls], yard.deaths),
+        *judge(record.done, record.arrivals, [*record.windows, *record.stalls], stack.deaths),
         Finding("the log of arrivals is complete", not record.lost_arrivals, f"{record.lost_arrivals} lost"),
         Finding("Redis holds no more keys than at rest", not left, _keys_seen(record), tuple(left)),
-        Finding("no key is left that would never expire", not without_end, f"{len(without_end)} keys", tuple(without_end)),
+        Finding(
+            "no key is left that would never expire", not without_end, f"{len(without_end)} keys", tuple(without_end)
+        ),
         Finding("memory is flat", not grown, f"{len(judged)} processes of 5 minutes or more", tuple(grown)),
     ]
 
@@ -46,7 +48,7 @@ def show(console: Console, record: Record, findings: list[Finding]) -> None:
 def write_json(path: Path, seed: int, record: Record, findings: list[Finding]) -> None:
     """Write the results as JSON."""
     windows = [asdict(window) | {"outcomes": count_outcomes(_inside(record, window))} for window in record.windows]
-    told: dict[str, Any] = {
+    document: dict[str, Any] = {
         "seed": seed,
         "requests": len(record.done),
         "sent_at_most_later_seconds": record.latest_seconds,
@@ -55,7 +57,7 @@ def write_json(path: Path, seed: int, record: Record, findings: list[Finding]) -
         "memory": [asdict(life) for life in record.memory.lives.values()],
         "findings": [asdict(finding) for finding in findings],
     }
-    path.write_text(json.dumps(told, indent=2) + "\n")
+    path.write_text(json.dumps(document, indent=2) + "\n")
 
 
 def _keys_seen(record: Record) -> str:
@@ -68,9 +70,9 @@ def _by_window(record: Record) -> Table:
         table.add_column(column, no_wrap=True)
     table.add_column("requests in flight until the fault had settled, and how they ended")
     for window in record.windows:
-        table.add_row(window.name, f"{window.over_at - window.began_at:.1f} s", _told(_inside(record, window)))
+        table.add_row(window.name, f"{window.over_at - window.began_at:.1f} s", _describe(_inside(record, window)))
     inside = {one.plan.request_id for window in record.windows for one in _inside(record, window)}
-    table.add_row("none", "", _told([one for one in record.done if one.plan.request_id not in inside]))
+    table.add_row("none", "", _describe([one for one in record.done if one.plan.request_id not in inside]))
     return table
 
 
@@ -78,7 +80,7 @@ def _inside(record: Record, window: Window) -> list[Done]:
     return [one for one in record.done if window.touches(one.sent_at, one.ended_at)]
 
 
-def _told(done: list[Done]) -> str:
+def _describe(done: list[Done]) -> str:
     counts: Counter[str] = count_outcomes(done)
     return ", ".join(f"{outcome}: {count:,}" for outcome, count in counts.most_common())
 

@@ -15,8 +15,8 @@ _SLOW_SHARE = 0.004
 _SLOW_BYTES, _SLOW_BYTES_PER_SECOND = 1_200, 600
 _SOCKET_SHARE = 0.02
 _DECLINED_SOCKET_SHARE = 0.01
-_LEAVER_SHARE = 0.03
-_LONGEST_STAY_SECONDS = 0.5
+_DISCONNECTING_SHARE = 0.03
+_LONGEST_WAIT_SECONDS = 0.5
 # Sometimes many high requests come at once: the last of them wait long enough to show an inversion.
 _BURST_EVERY = 300
 _BURST = 60
@@ -24,22 +24,22 @@ _BURST = 60
 
 def plan_traffic(seed: int, requests_per_second: float, gateways: int) -> Iterator[Plan]:
     """Yield requests for ever, at random times of that rate, and bursts; the same ones for the same seed."""
-    chance = random.Random(seed)
+    rng = random.Random(seed)
     after_seconds, number = 0.0, 0
     while True:
-        after_seconds += chance.expovariate(requests_per_second)
-        if chance.random() < 1 / _BURST_EVERY:
+        after_seconds += rng.expovariate(requests_per_second)
+        if rng.random() < 1 / _BURST_EVERY:
             for _ in range(_BURST):
                 number += 1
-                gateway = chance.randrange(gateways)
+                gateway = rng.randrange(gateways)
                 yield _plan(f"{seed}-{number}", after_seconds, "GET", "high", gateway)
         number += 1
-        method = chance.choices(list(_METHODS), list(_METHODS.values()))[0]
-        priority: Priority = "high" if chance.random() < _HIGH_SHARE else "low"
-        plan = _plan(f"{seed}-{number}", after_seconds, method, priority, chance.randrange(gateways))
-        plan = _with_kind(plan, chance.random())
-        if plan.kind not in (Kind.SOCKET, Kind.DECLINED_SOCKET) and chance.random() < _LEAVER_SHARE:
-            plan = replace(plan, leaves_after_seconds=chance.uniform(0.0, _LONGEST_STAY_SECONDS))
+        method = rng.choices(list(_METHODS), list(_METHODS.values()))[0]
+        priority: Priority = "high" if rng.random() < _HIGH_SHARE else "low"
+        plan = _plan(f"{seed}-{number}", after_seconds, method, priority, rng.randrange(gateways))
+        plan = _with_kind(plan, rng.random())
+        if plan.kind not in (Kind.SOCKET, Kind.DECLINED_SOCKET) and rng.random() < _DISCONNECTING_SHARE:
+            plan = replace(plan, leaves_after_seconds=rng.uniform(0.0, _LONGEST_WAIT_SECONDS))
         yield plan
 
 

@@ -5,13 +5,13 @@ from typing import Any
 
 from redis import Redis
 
-MARK = "/load-"
+LOAD_MARKER = "/load-"
 """Part of the path of each request of a load, and of no other request."""
 
 
 def is_in_flight(row: dict[str, Any]) -> bool:
     """Return whether an arrival at the mock target is a scenario's and unfinished."""
-    return row["finished_at"] is None and MARK not in row["path"]
+    return row["finished_at"] is None and LOAD_MARKER not in row["path"]
 
 
 def count_queued(redis: Redis) -> int:
@@ -30,7 +30,7 @@ def count_of_load(redis: Redis) -> int:
     return _count(redis, _jobs(redis), lambda status, is_of_load: is_of_load)
 
 
-def is_any_left(redis: Redis) -> bool:
+def is_any_request_left(redis: Redis) -> bool:
     """Return whether Redis holds any request, of scenario or load.
 
     The tombstone of a withdrawn request (status "recalled") does not count: it expires.
@@ -43,9 +43,9 @@ def _jobs(redis: Redis) -> list[str]:
     return [key.decode() for key in found]
 
 
-def _count(redis: Redis, jobs: Sequence[str], is_meant: Callable[[bytes | None, bool], bool]) -> int:
-    asked = redis.pipeline(transaction=False)
+def _count(redis: Redis, jobs: Sequence[str], is_counted: Callable[[bytes | None, bool], bool]) -> int:
+    pipeline = redis.pipeline(transaction=False)
     for job in jobs:
-        asked.hmget(job, "status", "data")
-    found: list[list[bytes | None]] = asked.execute()
-    return sum(is_meant(status, MARK.encode() in (data or b"")) for status, data in found)
+        pipeline.hmget(job, "status", "data")
+    found: list[list[bytes | None]] = pipeline.execute()
+    return sum(is_counted(status, LOAD_MARKER.encode() in (data or b"")) for status, data in found)

@@ -23,7 +23,7 @@ from fast_priority.local.child_processes import (
 )
 from fast_priority.local.free_ports import free_port
 from tests.chaos.proxy import Proxies
-from tests.chaos.redis_clock import RedisClock, why_no_clock
+from tests.chaos.redis_clock import RedisClock, clock_unavailable_reason
 from tests.chaos.redis_server import RedisServer
 
 GATEWAYS = POOLS = 2
@@ -45,7 +45,7 @@ class Death:
     killed: bool
 
 
-class Yard:
+class SoakStack:
     """All processes of a soak. A fault that ends a process also restarts it."""
 
     def __init__(self, folder: Path) -> None:
@@ -67,7 +67,7 @@ class Yard:
 
     def _start_all(self) -> None:
         proxies = self._parts.enter_context(Proxies())
-        self.redis_server = RedisServer(self._folder, None if why_no_clock() else RedisClock(self._folder))
+        self.redis_server = RedisServer(self._folder, None if clock_unavailable_reason() else RedisClock(self._folder))
         self._parts.callback(self.redis_server.kill)
         self.redis_server.start()
         self.redis = self._parts.enter_context(Redis(port=self.redis_server.port))
