@@ -54,7 +54,7 @@ def result(
 
 
 @pytest.mark.parametrize(
-    "fine",
+    "right",
     [
         result(HIGH),
         result(LOW, label="low"),
@@ -75,7 +75,7 @@ def test_a_right_result_has_no_problem(right: CaseResult) -> None:
 
 
 @pytest.mark.parametrize(
-    ("wrong", "words"),
+    ("wrong", "expected"),
     [
         (result(HIGH, label="low"), "serves it as low"),
         (result(HIGH, label="other", shape=Shape.LISTED), "serves it as other"),
