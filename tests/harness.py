@@ -1,4 +1,4 @@
-"""The whole stack as processes, with what tests want to know of it."""
+"""The whole stack as processes, and what tests measure on it."""
 
 import gc
 import json
@@ -53,7 +53,7 @@ class Stack:
         self.redis = self.parts.enter_context(Redis(port=self.redis_port))
 
     def start(self, part: ChildProcess) -> "Popen[bytes]":
-        """Start one more part; its output goes to a file that `log_of` reads."""
+        """Start one more process; its output goes to a file of its own in `logs`."""
         log = self.parts.enter_context((self.logs / f"{part.name}-{uuid.uuid4().hex}.log").open("wb"))
         process = self.parts.enter_context(running(part, output=log))
         self.processes[part.name] = process
@@ -73,7 +73,7 @@ class Stack:
         wait_until_answers(process, "gateway", f"{self.url}/gateway_health/live", _START_SECONDS)
 
     def start_workers(self, processes: int = 1, concurrency: int = 4, **environment: str) -> "Popen[bytes]":
-        """Start PriorityWorkers and wait until they are there."""
+        """Start PriorityWorkers and wait until the gateway counts them."""
         before = self.health()["workers"]
         started = self.start(worker_process(processes, concurrency, self.redis_port, **environment))
         wait_until("the workers are there", lambda: self.health()["workers"] == before + processes)
@@ -88,21 +88,21 @@ class Stack:
         return started
 
     def health(self) -> dict[str, Any]:
-        """What the gateway says of itself."""
+        """Return the gateway's health."""
         found: dict[str, Any] = self.client.get("/gateway_health").json()
         return found
 
     def queued(self) -> int:
-        """How many requests wait."""
+        """Return how many requests are queued."""
         return sum(self.health()["queue"].values())
 
     def in_flight(self) -> int:
-        """How many requests the target works on."""
+        """Return how many requests are at the target."""
         count: int = self.mock.get("/__admin/arrivals").json()["in_flight"]
         return count
 
     def arrivals(self) -> list[dict[str, Any]]:
-        """The mock target's arrival log, in order."""
+        """Return the mock target's arrival log, in order."""
         found: list[dict[str, Any]] = self.mock.get("/__admin/arrivals").json()["arrivals"]
         return found
 
@@ -111,7 +111,7 @@ class Stack:
         self.mock.delete("/__admin/arrivals")
 
     def keys_without_end(self) -> set[str]:
-        """The keys in Redis that would stay for ever."""
+        """Return the keys in Redis that never expire."""
         return {key.decode() for key in self.redis.keys("*") if self.redis.ttl(key) == -1}
 
 
@@ -125,13 +125,13 @@ CLIENT_OPTIONS: dict[str, Any] = {
 
 @contextmanager
 def running_stack(redis_port: int, logs: Path) -> Iterator[Stack]:
-    """Give a stack of which nothing runs yet, and end what was started of it."""
+    """Yield a stack of which nothing runs yet; end what was started of it."""
     with ExitStack() as parts:
         yield Stack(redis_port, free_port(), free_port(), logs, parts)
 
 
 class Background:
-    """Requests under way in threads, so that a test can look at what happens meanwhile."""
+    """Sends requests in threads, so that a test can look at the stack while they are in flight."""
 
     def __init__(self, most: int) -> None:
         self._threads = ThreadPoolExecutor(max_workers=most)
@@ -143,12 +143,12 @@ class Background:
         self._threads.shutdown(wait=True, cancel_futures=True)
 
     def send(self, request: Callable[[], httpx.Response]) -> "Future[httpx.Response]":
-        """Send a request and go on."""
+        """Send a request in the background."""
         return self._threads.submit(request)
 
 
 def exchange_bytes(port: int, sent: bytes, *, host: str = "127.0.0.1") -> bytes:
-    """Send bytes on a fresh connection and give everything that comes back until it is closed."""
+    """Send bytes on a new connection, and return all that is received until it closes."""
     with socket.create_connection((host, port), timeout=_CLIENT_TIMEOUT_SECONDS) as connection:
         connection.sendall(sent)
         received = b""
@@ -159,7 +159,7 @@ def exchange_bytes(port: int, sent: bytes, *, host: str = "127.0.0.1") -> bytes:
 
 @contextmanager
 def without_collector() -> Iterator[None]:
-    """Leave to the collector of garbage what only it would find: what is kept by circles stays."""
+    """Turn the garbage collector off while the block lasts: objects in reference cycles stay alive."""
     gc.collect()
     gc.disable()
     try:
@@ -170,9 +170,9 @@ def without_collector() -> Iterator[None]:
 
 @contextmanager
 def scripted_target(answer: Callable[[socket.socket, bytes], None]) -> Iterator[tuple[int, list[bytes]]]:
-    """A target that does with each connection what `answer` does, given the socket and the request's head.
+    """Run a target that calls `answer` with socket and head for each request.
 
-    Gives its port and the list of heads received, which grows.
+    Yield its port and the list of received heads, which grows.
     """
     listener = socket.create_server(("127.0.0.1", 0))
     heads: list[bytes] = []
@@ -217,17 +217,17 @@ def _read_head(connection: socket.socket) -> bytes:
 
 
 def sent_fields(response: httpx.Response) -> list[tuple[str, str]]:
-    """The fields that the target received, from the mock's echo."""
+    """Return the fields that the target received, from the mock target's echo."""
     return [(name, value) for name, value in response.json()["fields"]]
 
 
 def without_identity(text: str) -> str:
-    """The same with the gateway's name in Via as it is in all deployments."""
+    """Return the text with the deployment's part of the gateway's name in Via removed."""
     return re.sub(r"fast-priority-[0-9a-f]{16}", "fast-priority", text)
 
 
 def problem_of(response: httpx.Response) -> Mapping[str, Any]:
-    """The gateway's own error in a response."""
+    """Return the gateway's own error in a response."""
     assert response.headers["content-type"] == "application/problem+json", response.text
     assert "fast-priority; error=" in response.headers["proxy-status"]
     found: Mapping[str, Any] = json.loads(response.content)

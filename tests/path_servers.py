@@ -1,7 +1,7 @@
-"""Real servers that return which path they took a request's path for: each with its own decoder and router.
+"""Real servers that return which path they read in a request, each with its own decoder and router.
 
-All have the same tree: what begins with `/reports`, and `/exact`, is low; `/health` is direct; what is below `/inside`
-is inside; all else is other.
+All have the same tree: `/reports...` and `/exact` are low, `/health` is direct, below `/inside` is inside, the rest is
+other.
 """
 
 import contextlib
@@ -25,9 +25,9 @@ from fast_priority.local.free_ports import free_port
 from tests.acceptance.fidelity.contenders import NGINX_ARGUMENTS, start_program
 
 Label = Literal["low", "direct", "inside", "other", "nothing"]
-"""What a server served a path as; `other` is whatever has no name, and `nothing` is an error or a redirection."""
+"""The label that a server returns for a path; `other` is the rest, `nothing` an error or a redirection."""
 Ask = Callable[[bytes], Label]
-"""Send a request for a path as it stands, and return what it was served as."""
+"""Sends a request with exactly this path, and returns its label."""
 
 _SECONDS = 30
 BASE, EXACT, DIRECT, INSIDE = "reports", "exact", "health", "inside"
@@ -60,24 +60,24 @@ http {{
 
 @contextmanager
 def starlette_routes() -> Iterator[Ask]:
-    """Uvicorn, with the router of Starlette, which FastAPI's is."""
+    """Run uvicorn with Starlette's router, which is FastAPI's too."""
 
-    def saying(label: Label) -> Any:
+    def answering(label: Label) -> Any:
         async def endpoint(request: Request) -> PlainTextResponse:
             return PlainTextResponse(label)
 
         return endpoint
 
     low = ["/reports", "/reports{rest:path}", "/reports/{number}", "/exact"]
-    routes = [*(Route(path, saying("low")) for path in low), Route("/health", saying("direct"))]
-    routes += [Route("/inside/{rest:path}", saying("inside")), Route("/{rest:path}", saying("other"))]
+    routes = [*(Route(path, answering("low")) for path in low), Route("/health", answering("direct"))]
+    routes += [Route("/inside/{rest:path}", answering("inside")), Route("/{rest:path}", answering("other"))]
     with uvicorn_serving(Starlette(routes=routes)) as port:
         yield _asking(port)
 
 
 @contextmanager
 def starlette_files(folder: Path) -> Iterator[Ask]:
-    """Uvicorn, with Starlette's way from a path to a file."""
+    """Run uvicorn with Starlette's static files."""
     for name, text in {
         "reports/1": "low",
         "reports/x/1": "low",
@@ -95,7 +95,7 @@ def starlette_files(folder: Path) -> Iterator[Ask]:
 
 @contextmanager
 def uvicorn_serving(application: Any, http: Any = "httptools") -> Iterator[int]:
-    """Serve an application by uvicorn, with its own protocol or one that stands on it, and return the port."""
+    """Run uvicorn with its own HTTP protocol or a subclass of it, and yield the port."""
     listener = socket.create_server(("127.0.0.1", 0), backlog=256)
     config = uvicorn.Config(application, http=http, ws="none", lifespan="off", log_config=None, access_log=False)
     server = uvicorn.Server(config)
@@ -111,7 +111,7 @@ def uvicorn_serving(application: Any, http: Any = "httptools") -> Iterator[int]:
 
 @contextmanager
 def python_files(folder: Path) -> Iterator[Ask]:
-    """`python -m http.server`: its way from a path to a file, of which the name is the answer."""
+    """Run `python -m http.server`; its answer is the label of the file that it finds for the path."""
 
     class Handler(SimpleHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
@@ -139,7 +139,7 @@ def python_files(folder: Path) -> Iterator[Ask]:
 
 @contextmanager
 def nginx_locations(folder: Path) -> Iterator[Ask]:
-    """nginx, by its locations. Raises NotInstalled."""
+    """Run nginx with its locations. Raises NotInstalled."""
     port = free_port()
     with ExitStack() as parts:
         start_program(parts, folder, "nginx", NGINX_LOCATIONS.format(port=port), NGINX_ARGUMENTS, port)

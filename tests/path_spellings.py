@@ -1,8 +1,8 @@
-"""Spellings of paths: some that people have thought of, and as many as wanted that are put together at random."""
+"""Spellings of paths: a chosen list, and as many random ones as a caller wants."""
 
 from random import Random
 
-# Written with `reports`, `exact` and `health`, the names of tests/path_servers.py.
+# They use `reports`, `exact` and `health`, the names in tests/path_servers.py.
 CHOSEN = [
     "/reports/1", "/reports", "/exact", "/health", "/x/1", "/", "//", "/x//1", "/%72eports/1", "/./reports/1",
     "/x/../reports/1", "/orders/..%2freports/1", "/x/%2e%2e/reports/1", "/%2e/reports/1", "/..%2freports/1",
@@ -31,7 +31,7 @@ _MOST_PIECES = 9
 
 
 def random_path(random: Random) -> str:
-    """Return a path: one that somebody has thought of, changed in a few places, or one that is put together."""
+    """Return a random path: a chosen one with a few changes, or random pieces."""
     if random.random() < 0.5:
         return "/" + "".join(random.choices(_PIECES, k=random.randint(1, _MOST_PIECES)))
     path = random.choice(CHOSEN)

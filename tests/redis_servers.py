@@ -1,4 +1,4 @@
-"""Redis servers other than the usual one: with passwords, by unix socket, by TLS, replicas, Sentinels."""
+"""Redis servers other than the usual one: with passwords, over a unix socket or TLS, replicas, Sentinels."""
 
 import subprocess
 import tempfile
@@ -21,7 +21,7 @@ Server = subprocess.Popen[bytes]
 
 @contextmanager
 def redis_server(directory: Path, *options: str, look: Redis, config: Path | None = None) -> Iterator[Server]:
-    """Run a server that keeps nothing, with these options, and give its process once `look` gets an answer."""
+    """Run a server without persistence, with these options, and yield its process once `look` gets a reply."""
     directory.mkdir(exist_ok=True, parents=True)
     keeps_nothing = (
         () if config else ("--save", "", "--appendonly", "no", "--bind", "127.0.0.1", "--dir", str(directory))
@@ -45,7 +45,7 @@ def redis_server(directory: Path, *options: str, look: Redis, config: Path | Non
 
 @contextmanager
 def loopback_redis(port: int | None = None) -> Iterator[int]:
-    """Run a server on loopback, and give its port; without `port`, a free one."""
+    """Run a server on loopback and yield its port; without `port`, a free one."""
     port = port or free_port()
     with (
         tempfile.TemporaryDirectory(prefix="fast-priority-") as directory,
@@ -56,7 +56,7 @@ def loopback_redis(port: int | None = None) -> Iterator[int]:
 
 
 def answers(redis: Redis) -> bool:
-    """Whether a server answers at all, be it that it wants a password."""
+    """Return whether a server replies at all, even if it requires a password."""
     try:
         redis.ping()
     except RedisError as error:
@@ -65,8 +65,8 @@ def answers(redis: Redis) -> bool:
 
 
 def speaks_tls() -> bool:
-    """Whether the server that is found was built with TLS; the one that the tests bring along is not."""
-    refused = [find_redis_server(), "--port", "0", "--tls-port", "0"]  # it would listen nowhere, and says so
+    """Return whether the installed server supports TLS; the one that comes with the tests does not."""
+    refused = [find_redis_server(), "--port", "0", "--tls-port", "0"]  # it would listen nowhere, and reports that
     ended = subprocess.run(refused, capture_output=True, text=True, check=False, timeout=20)
     return "Bad directive" not in ended.stdout + ended.stderr
 
@@ -75,7 +75,7 @@ def speaks_tls() -> bool:
 def sentinel(
     directory: Path, master_port: int, quorum: int, master_password: str, password: str
 ) -> Iterator[tuple[int, Server]]:
-    """Run a Sentinel that watches a master on loopback as `mymaster`; give its port and process."""
+    """Run a Sentinel that watches a master on loopback as `mymaster`; yield its port and process."""
     directory.mkdir(parents=True)
     port, config = free_port(), directory / "sentinel.conf"
     lines = (
@@ -95,7 +95,7 @@ def sentinel(
 
 
 class Certificates:
-    """An authority of the test's own, with a certificate for 127.0.0.1 and one for a client, as PEM files."""
+    """An own certificate authority, with certificates for 127.0.0.1 and for another host, as PEM files."""
 
     def __init__(self, directory: Path) -> None:
         authority = trustme.CA()
@@ -112,7 +112,7 @@ def _write(certificate: trustme.LeafCert, cert: Path, key: Path) -> None:
 
 
 def arguments_of(pid: int) -> str:
-    """What stands in the process list of a process and all that it started."""
+    """Return the command lines of a process and all its descendants, as the process list shows them."""
     found = ""
     with suppress(FileNotFoundError, ProcessLookupError):
         found = Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")

@@ -1,4 +1,4 @@
-"""A Redis that Sentinels watch: when its master is killed, its replica takes the place."""
+"""A Redis under Sentinels: when its master is killed, its replica takes over."""
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -25,9 +25,9 @@ class Watched:
     directory: Path
 
     def settings(self) -> dict[str, str]:
-        """What gateway and workers are told; one of the Sentinels they are told of is not there."""
+        """Return the settings for gateway and workers; the first Sentinel that they name does not exist."""
         ports = [free_port(), *self.sentinels]
-        said = {
+        values = {
             "SENTINELS": ",".join(f"127.0.0.1:{port}" for port in ports),
             "SENTINEL_MASTER": "mymaster",
             "SENTINEL_PASSWORD": SENTINEL_SECRET,
@@ -35,12 +35,12 @@ class Watched:
             "HOST": "",
             "PORT": "",
         }
-        return {f"FAST_PRIORITY_REDIS_{name}": value for name, value in said.items()}
+        return {f"FAST_PRIORITY_REDIS_{name}": value for name, value in values.items()}
 
 
 @contextmanager
 def watched_redis(tmp_path: Path) -> Iterator[Watched]:
-    """A master, its replica and three Sentinels who know each other, for as long as the block lasts."""
+    """Run a master, its replica and three Sentinels that know each other, while the block lasts."""
     with ExitStack() as parts:
         ports = free_port(), free_port()
         own = "--requirepass", SECRET, "--masterauth", SECRET

@@ -1,4 +1,4 @@
-"""TLS in front of a server that has none of its own."""
+"""TLS in front of a server without TLS."""
 
 import asyncio
 import ssl
@@ -10,7 +10,7 @@ from pathlib import Path
 
 @contextmanager
 def tls_in_front_of(port: int, tls_port: int, *, ca: Path, cert: Path, key: Path) -> Iterator[None]:
-    """Carry to `port` what comes on `tls_port` from clients whose certificate `ca` has signed; all on loopback."""
+    """Forward to `port` the connections on `tls_port` of clients with a certificate of `ca`; all on loopback."""
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=str(ca))
     context.verify_mode = ssl.CERT_REQUIRED
     context.load_cert_chain(cert, key)
@@ -27,7 +27,7 @@ def tls_in_front_of(port: int, tls_port: int, *, ca: Path, cert: Path, key: Path
             await server.serve_forever()
 
     task = loop.create_task(serve())
-    loop.set_exception_handler(lambda *_: None)  # clients that are refused are what some tests are about
+    loop.set_exception_handler(lambda *_: None)  # some tests are about refused clients
     thread = threading.Thread(target=loop.run_until_complete, args=(task,))
     thread.start()
     assert listens.wait(10)

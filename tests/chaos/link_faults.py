@@ -1,124 +1,124 @@
-"""What can happen to the bytes that go one way through a proxy's connection. Each fault is one small class."""
+"""Faults for the bytes in one direction of a proxied connection. Each fault is one small class."""
 
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
-_LOOK_SECONDS = 0.01
+_POLL_SECONDS = 0.01
 
 
-class Way(Protocol):
-    """One direction of one connection, as a fault sees it."""
+class Direction(Protocol):
+    """One direction of one connection, as a fault uses it."""
 
     @property
     def fault(self) -> "Fault":
-        """What happens on it now; this changes under way."""
+        """Return the current fault; it may change while a piece is held."""
         ...
 
     @property
     def passed_bytes(self) -> int:
-        """How many bytes have been passed on since the fault began."""
+        """Return how many bytes have been forwarded since the fault began."""
         ...
 
-    async def pass_on(self, piece: bytes) -> None:
-        """Send bytes on to where they were going."""
+    async def forward(self, piece: bytes) -> None:
+        """Forward bytes to the other end."""
         ...
 
     def half_close(self) -> None:
-        """Say in this direction that no more comes; the other goes on."""
+        """Send an end of file in this direction; the other direction stays open."""
         ...
 
     def reset(self) -> None:
-        """Break the whole connection off with a reset."""
+        """Reset the whole connection."""
         ...
 
 
 class Fault:
-    """None: bytes pass. What stands below does something to them instead."""
+    """No fault: bytes pass. The subclasses do something else with them."""
 
-    async def carry(self, piece: bytes, way: Way) -> None:
-        """Do to one piece of the bytes what this fault does."""
-        await way.pass_on(piece)
+    async def apply(self, piece: bytes, direction: Direction) -> None:
+        """Apply this fault to one piece of bytes."""
+        await direction.forward(piece)
 
 
 @dataclass(frozen=True, slots=True)
 class Delay(Fault):
-    """Every piece comes so many seconds later, and those behind it wait for it."""
+    """Every piece is delayed by `seconds`, and the pieces behind it wait for it."""
 
     seconds: float
 
-    async def carry(self, piece: bytes, way: Way) -> None:
+    async def apply(self, piece: bytes, direction: Direction) -> None:
         await asyncio.sleep(self.seconds)
-        await way.pass_on(piece)
+        await direction.forward(piece)
 
 
 @dataclass(frozen=True, slots=True)
 class Throttle(Fault):
-    """No more than so many bytes pass in a second."""
+    """At most `bytes_per_second` pass."""
 
     bytes_per_second: float
 
-    async def carry(self, piece: bytes, way: Way) -> None:
+    async def apply(self, piece: bytes, direction: Direction) -> None:
         await asyncio.sleep(len(piece) / self.bytes_per_second)
-        await way.pass_on(piece)
+        await direction.forward(piece)
 
 
 @dataclass(frozen=True, slots=True)
 class Swallow(Fault):
-    """A blackhole: bytes are taken and come out nowhere. A connection that has lost some is reset when it heals."""
+    """A blackhole: bytes are read and dropped. A connection that lost bytes is reset when the fault ends."""
 
-    async def carry(self, piece: bytes, way: Way) -> None:
-        await _until_over(self, way)
-        way.reset()
+    async def apply(self, piece: bytes, direction: Direction) -> None:
+        await _wait_until_over(self, direction)
+        direction.reset()
 
 
 @dataclass(frozen=True, slots=True)
 class Hold(Fault):
-    """Bytes stop, and go on when this is over, as on a link that was down for a while.
+    """Bytes are held until the fault ends, as on a link that is down for a while.
 
-    With `where`, only from the first piece on that it is true of.
+    With `where`, only from the first piece on for which it returns true.
     """
 
     where: Callable[[bytes], bool] = lambda piece: True
 
-    async def carry(self, piece: bytes, way: Way) -> None:
+    async def apply(self, piece: bytes, direction: Direction) -> None:
         if self.where(piece):
-            await _until_over(self, way)
-        await way.pass_on(piece)
+            await _wait_until_over(self, direction)
+        await direction.forward(piece)
 
 
 @dataclass(frozen=True, slots=True)
 class _CutAfter(Fault):
-    most_bytes: int
+    max_bytes: int
 
-    async def carry(self, piece: bytes, way: Way) -> None:
-        left = self.most_bytes - way.passed_bytes
+    async def apply(self, piece: bytes, direction: Direction) -> None:
+        left = self.max_bytes - direction.passed_bytes
         if left > 0:
-            await way.pass_on(piece[:left])
+            await direction.forward(piece[:left])
         if len(piece) >= left:
-            self.cut(way)
+            self.cut(direction)
 
-    def cut(self, way: Way) -> None:
+    def cut(self, direction: Direction) -> None:
         raise NotImplementedError
 
 
 @dataclass(frozen=True, slots=True)
 class ResetAfter(_CutAfter):
-    """The connection is reset when so many bytes have passed."""
+    """The connection is reset after `most_bytes` bytes."""
 
-    def cut(self, way: Way) -> None:
-        way.reset()
+    def cut(self, direction: Direction) -> None:
+        direction.reset()
 
 
 @dataclass(frozen=True, slots=True)
 class HalfCloseAfter(_CutAfter):
-    """This direction ends in an orderly way when so many bytes have passed; the other goes on."""
+    """This direction is closed in an orderly way after `most_bytes` bytes; the other stays open."""
 
-    def cut(self, way: Way) -> None:
-        way.half_close()
+    def cut(self, direction: Direction) -> None:
+        direction.half_close()
 
 
-async def _until_over(fault: Fault, way: Way) -> None:
-    while way.fault is fault:
-        await asyncio.sleep(_LOOK_SECONDS)
+async def _wait_until_over(fault: Fault, direction: Direction) -> None:
+    while direction.fault is fault:
+        await asyncio.sleep(_POLL_SECONDS)

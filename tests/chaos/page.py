@@ -1,4 +1,4 @@
-"""docs/evidence/failures.md, made of what the scenarios have seen."""
+"""Renders docs/evidence/failures.md from what the scenarios recorded."""
 
 from collections.abc import Iterable, Sequence
 
@@ -9,47 +9,47 @@ _INTRODUCTION = """\
 # Failures
 
 Each row is a fault that was injected for real into a running system (processes killed and frozen, Redis restarted and
-hung, connections cut by a proxy, clocks set), with requests under way at the stage that the row names. `make failures`
+hung, connections cut by a proxy, clocks set), with requests in flight at the stage that the row names. `make failures`
 runs all of them and writes this page; `make test` runs those of our own worker and fails where a promise is not kept.
 Each scenario also checks that nothing of it stays in Redis, and that every slot works afterwards.
 
-Each fault comes under load: 20 short requests and small transfers a second, with a long upload and a long download.
+Each fault is injected under load: 20 short requests and small transfers a second, and a long upload and download.
 Each request of the load is judged, whatever the fault:
 
-- it is answered once, and its content is right: of an upload by its checksum, of a download byte by byte;
-- a POST reaches the target once at most, a GET twice at most;
+- it is answered once, and its content is right: the checksum of an upload, each byte of a download;
+- a POST reaches the target at most once, a GET at most twice;
 - a POST that is answered 503 with `Retry-After` has not reached the target, and does not reach it later;
 - a 502 `request-lost` has no `Retry-After`.
 
-Apart from that, the load is answered 200 and complete, unless the promise of the scenario allows something else. Its
-answers are in [the second table](#the-load-meanwhile).
+Otherwise each request of the load is answered 200 and complete, unless the promise of the scenario allows something
+else. The answers are in [the second table](#the-load-meanwhile).
 
 GET and POST stand for all methods: PUT, DELETE, HEAD, OPTIONS and TRACE are idempotent as GET is; PATCH is not.
-"Seconds" are from sending the request to the end of its response, with the time at the target (0 to 4 s).
-"Attempts" is how many times the request reached the target. Several values are those of several requests.
-The times are those of one run on one machine, and promise nothing beyond what the promise says.
+"Seconds" are from sending the request to the end of its response, including the time at the target (0 to 4 s).
+"Attempts" is how many times the request reached the target. A cell with several values stands for several requests.
+The times are those of one run on one machine; only the column "promise" is promised.
 """
 
 _LOAD = """\
 ## The load meanwhile
 
-How the requests of the load ended that was there in each scenario.
+How the requests of the load ended, for each scenario.
 """
 
 _STOCK = """\
 ## The same with rq's own worker
 
-The same gateway without the load, with two `rq worker high low` behind it and one request in each when the fault comes.
-Two requests of each kind, one at the target and one queued; each was waited for 40 s.
+The same gateway without the load, with two `rq worker high low` processes; each has one request when the fault comes.
+One GET and one POST are at the target, one GET and one POST are queued. The client waits 40 s for each.
 """
 
-_OURS_HEAD = ("fault", "at the moment of the fault", "promise", "GET", "POST", "seconds", "attempts", "scenario")
+_OURS_HEAD = ("fault", "stage", "promise", "GET", "POST", "seconds", "attempts", "scenario")
 _LOAD_HEAD = ("fault", "requests", "answers", "scenario")
-_STOCK_HEAD = ("fault", "at the moment of the fault", "GET, ours", "GET, rq's", "POST, ours", "POST, rq's")
+_STOCK_HEAD = ("fault", "stage", "GET, ours", "GET, rq's", "POST, ours", "POST, rq's")
 
 
 def render(observations: Sequence[Observation], loads: Sequence[LoadObservation]) -> str:
-    """Return the page: our own rows, the load, and rq's beside those of ours that have the same fault and stage."""
+    """Return the page: rows of our worker, the load, and rq's worker beside our rows of the same fault and stage."""
     ours = [one for one in observations if one.worker == "ours"]
     stock = [one for one in observations if one.worker == "stock"]
     rows = [_row(*_our_row(group)) for group in _grouped(ours, by_scenario=True)]
@@ -85,11 +85,11 @@ def _our_row(group: Sequence[Observation]) -> tuple[str, ...]:
 def _stock_row(group: Sequence[Observation], ours: Iterable[Observation]) -> tuple[str, ...]:
     fault, stage = group[0].fault, group[0].stage
     same = [one for one in ours if (one.fault, one.stage) == (fault, stage)]
-    sides = [_told(side, method) for method in ("GET", "POST") for side in (same, group)]
+    sides = [_describe(side, method) for method in ("GET", "POST") for side in (same, group)]
     return (fault, stage, *sides)
 
 
-def _told(group: Sequence[Observation], method: str) -> str:
+def _describe(group: Sequence[Observation], method: str) -> str:
     own = [one for one in group if one.method == method]
     if not own:
         return ""
@@ -111,10 +111,10 @@ def _attempts(group: Sequence[Observation]) -> str:
         method: _range(sorted({str(one.attempts) for one in group if one.method == method}))
         for method in ("GET", "POST")
     }
-    told = {method: attempts for method, attempts in by_method.items() if attempts}
-    if len(set(told.values())) == 1:
-        return next(iter(told.values()))
-    return ", ".join(f"{method} {attempts}" for method, attempts in told.items())
+    attempts_of = {method: attempts for method, attempts in by_method.items() if attempts}
+    if len(set(attempts_of.values())) == 1:
+        return next(iter(attempts_of.values()))
+    return ", ".join(f"{method} {attempts}" for method, attempts in attempts_of.items())
 
 
 def _range(ordered: Sequence[str]) -> str:

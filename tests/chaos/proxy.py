@@ -1,6 +1,6 @@
-"""TCP proxies on loopback that a test can make fail: each stands in front of one port.
+"""TCP proxies on loopback into which a test injects faults; each stands in front of one port.
 
-They run on an event loop in a thread of their own, so that a test can block and change them meanwhile.
+They run on an event loop in a thread of their own, so that a test can block and change them at the same time.
 """
 
 import asyncio
@@ -17,13 +17,13 @@ from tests.chaos.link_faults import Fault
 
 _PIECE_BYTES = 64 * 1024
 _RESET_ON_CLOSE = struct.pack("ii", 1, 0)
-_PATIENCE_SECONDS = 10.0
-_TURNS = 5
-_WELL = Fault()
+_TIMEOUT_SECONDS = 10.0
+_LOOP_ITERATIONS = 5
+_NO_FAULT = Fault()
 
 
 class Proxies:
-    """The thread in which proxies run while the block lasts."""
+    """The thread in which the proxies run while the block lasts."""
 
     def __init__(self) -> None:
         self._loop = asyncio.new_event_loop()
@@ -40,61 +40,61 @@ class Proxies:
             proxy.reset()
         self.run(_cancel_all())
         self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join(_PATIENCE_SECONDS)
+        self._thread.join(_TIMEOUT_SECONDS)
         self._loop.close()
 
     def before(self, port: int) -> "Proxy":
-        """Give a proxy that stands in front of this port, and passes all bytes."""
+        """Return a proxy in front of this port, without a fault."""
         proxy = Proxy(port, self.run)
         self._made.append(proxy)
         proxy.accept()
         return proxy
 
     def run(self, doing: Coroutine[Any, Any, None]) -> None:
-        """Do something on the proxies' loop, and return when it is done."""
-        asyncio.run_coroutine_threadsafe(doing, self._loop).result(_PATIENCE_SECONDS)
+        """Run a coroutine on the loop of the proxies, and return when it is done."""
+        asyncio.run_coroutine_threadsafe(doing, self._loop).result(_TIMEOUT_SECONDS)
 
 
 class Proxy:
-    """Passes connections on to a port. `upstream` is what happens to bytes towards it, `downstream` to the others."""
+    """Forwards connections to a port. `upstream` is the fault towards that port, `downstream` the one from it."""
 
     def __init__(self, to_port: int, run: Callable[[Coroutine[Any, Any, None]], None]) -> None:
         self.port = free_port()
         self.to_port = to_port
-        self.upstream: Fault = _WELL
-        self.downstream: Fault = _WELL
+        self.upstream: Fault = _NO_FAULT
+        self.downstream: Fault = _NO_FAULT
         self._run = run
         self._listener: socket.socket | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._connections: set[_Connection] = set()
 
-    def strike(self, fault: Fault) -> None:
-        """Let this happen in both directions."""
+    def inject(self, fault: Fault) -> None:
+        """Inject this fault in both directions."""
         self.upstream = self.downstream = fault
 
     def heal(self) -> None:
-        """Let bytes and new connections pass again. What a blackhole has taken from is reset."""
-        self.strike(_WELL)
+        """Remove all faults and accept connections. A connection that lost bytes is reset."""
+        self.inject(_NO_FAULT)
         self.accept()
 
     def refuse(self) -> None:
-        """Refuse new connections; those there go on."""
+        """Refuse new connections; existing ones stay open."""
         self._run(self._close())
 
     def accept(self) -> None:
-        """Take new connections, if they are refused."""
+        """Accept new connections again."""
         self._run(self._listen())
 
     def reset(self) -> None:
-        """Break all connections off, with a reset to both ends."""
+        """Reset all connections, at both ends."""
         self._run(self._reset_all())
 
     async def _listen(self) -> None:
-        # Not asyncio's server: closed in the wrong moment, it leaves a connection that it has just taken to nobody.
+        # Not asyncio's server: closed at the wrong moment, it leaks a connection that it has just accepted.
         if self._listener is None:
             self._listener = socket.create_server(("127.0.0.1", self.port))
             self._listener.setblocking(False)
-            asyncio.get_running_loop().add_reader(self._listener, self._take_one, self._listener)
+            asyncio.get_running_loop().add_reader(self._listener, self._accept_one, self._listener)
 
     async def _close(self) -> None:
         if self._listener is not None:
@@ -102,7 +102,7 @@ class Proxy:
             self._listener.close()
             self._listener = None
 
-    def _take_one(self, listener: socket.socket) -> None:
+    def _accept_one(self, listener: socket.socket) -> None:
         with suppress(BlockingIOError, ConnectionAbortedError):
             accepted, _ = listener.accept()
             task = asyncio.create_task(self._serve(accepted))
@@ -118,7 +118,7 @@ class Proxy:
         try:
             server = await asyncio.open_connection("127.0.0.1", self.to_port, limit=_PIECE_BYTES)
         except OSError:
-            _reset(client[1])  # a proxy cannot refuse any more; this is the nearest to it
+            _reset(client[1])  # the connection is accepted already, so a reset is the nearest thing to a refusal
             return
         except asyncio.CancelledError:
             client[1].close()
@@ -126,7 +126,7 @@ class Proxy:
         connection = _Connection(self, client, server)
         self._connections.add(connection)
         try:
-            await connection.carry()
+            await connection.forward()
         finally:
             self._connections.discard(connection)
 
@@ -137,13 +137,13 @@ _End = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 class _Connection:
     def __init__(self, proxy: Proxy, client: _End, server: _End) -> None:
         self._writers = (client[1], server[1])
-        self._ways = (
-            _Way(lambda: proxy.upstream, client[0], server[1], self.reset),
-            _Way(lambda: proxy.downstream, server[0], client[1], self.reset),
+        self._directions = (
+            _Direction(lambda: proxy.upstream, client[0], server[1], self.reset),
+            _Direction(lambda: proxy.downstream, server[0], client[1], self.reset),
         )
 
-    async def carry(self) -> None:
-        pumps = [asyncio.ensure_future(way.carry_all()) for way in self._ways]
+    async def forward(self) -> None:
+        pumps = [asyncio.ensure_future(direction.forward_all()) for direction in self._directions]
         try:
             await asyncio.wait(pumps)
         finally:
@@ -158,29 +158,29 @@ class _Connection:
 
 
 @dataclass
-class _Way:
+class _Direction:
     fault_now: Callable[[], Fault]
     reader: asyncio.StreamReader
     writer: asyncio.StreamWriter
     reset: Callable[[], None]
     passed_bytes: int = 0
-    _seen: Fault = field(default_factory=lambda: _WELL)
+    _seen: Fault = field(default_factory=lambda: _NO_FAULT)
 
     @property
     def fault(self) -> Fault:
         return self.fault_now()
 
-    async def carry_all(self) -> None:
+    async def forward_all(self) -> None:
         with suppress(OSError):
             while piece := await self.reader.read(_PIECE_BYTES):
                 if self._seen is not self.fault:
                     self._seen, self.passed_bytes = self.fault, 0
-                await self._seen.carry(piece, self)
+                await self._seen.apply(piece, self)
             self.half_close()
             return
         self.reset()
 
-    async def pass_on(self, piece: bytes) -> None:
+    async def forward(self, piece: bytes) -> None:
         self.passed_bytes += len(piece)
         self.writer.write(piece)
         await self.writer.drain()
@@ -198,14 +198,14 @@ def _reset(writer: asyncio.StreamWriter) -> None:
 
 
 async def _cancel_all() -> None:
-    await _some_turns()  # a task that is cancelled before its first step never closes what it was given
+    await _run_loop_iterations()  # a task that is cancelled before its first step never closes its socket
     others = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
     for task in others:
         task.cancel()
     await asyncio.gather(*others, return_exceptions=True)
-    await _some_turns()  # a transport that was closed lets go of its socket a turn or two later
+    await _run_loop_iterations()  # a closed transport closes its socket an iteration or two later
 
 
-async def _some_turns() -> None:
-    for _ in range(_TURNS):
+async def _run_loop_iterations() -> None:
+    for _ in range(_LOOP_ITERATIONS):
         await asyncio.sleep(0)

@@ -1,4 +1,4 @@
-"""What a scenario has seen, a line each, for the failure table."""
+"""What scenarios observed, one JSON object a line, for the failure table."""
 
 import json
 import os
@@ -7,12 +7,15 @@ from pathlib import Path
 from typing import Any
 
 FILE_VARIABLE = "CHAOS_OBSERVATIONS"
-"""Names the file that observations are added to, if anybody wants them."""
+"""The environment variable that names the file for observations. Unset: nothing is recorded."""
 
 
 @dataclass(frozen=True, slots=True)
 class Observation:
-    """One request in one scenario. `seconds` to its answer; `attempts` at the target; `worker` is ours or stock."""
+    """One request in one scenario.
+
+    `seconds` from sending to the end of the response; `attempts` at the target; `worker` is "ours" or "stock".
+    """
 
     fault: str
     stage: str
@@ -26,13 +29,13 @@ class Observation:
 
     @classmethod
     def from_dict(cls, record: dict[str, Any]) -> "Observation":
-        """Read it back."""
+        """Return the observation that this JSON object holds."""
         return cls(**record)
 
 
 @dataclass(frozen=True, slots=True)
 class LoadObservation:
-    """The load beside one scenario: how many requests, and how they ended."""
+    """The load during one scenario: how many requests, and how they ended."""
 
     fault: str
     scenario: str
@@ -41,11 +44,11 @@ class LoadObservation:
 
 
 def record(observation: Observation | LoadObservation) -> None:
-    """Add it to the file that the environment names; without one, nobody wants it."""
+    """Append an observation to the file that the environment names, if it names one."""
     wanted = os.environ.get(FILE_VARIABLE)
     if wanted:
         line = json.dumps(asdict(observation)) + "\n"
-        # One write at the end of the file: test processes side by side do not mix their lines.
+        # One write in append mode: test processes that run at once do not mix their lines.
         with Path(wanted).open("ab", buffering=0) as file:
             file.write(line.encode())
 

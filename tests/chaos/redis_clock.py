@@ -1,7 +1,7 @@
-"""A wall clock for one Redis server that a test can set: forward, as after a lost time server, or backward.
+"""A wall clock for one Redis server that a test can set forward or backward, as a time service may do.
 
-It stands on libfaketime, a library that is loaded before the server's own and answers what the server asks of the
-system's clock. The monotonic clock stays as it is, as on a real machine whose time is set.
+It uses libfaketime, a library that is loaded before the server's own and intercepts its calls for the time. The
+monotonic clock does not change, as on a real machine whose time is set.
 """
 
 import functools
@@ -16,7 +16,7 @@ _PROBE_SECONDS = 10.0
 
 
 class RedisClock:
-    """The wall clock of the server that runs with `environment`. It starts as this machine's."""
+    """The wall clock of a server that runs with `environment`. At first it shows this machine's time."""
 
     def __init__(self, folder: Path) -> None:
         self.ahead_seconds = 0
@@ -25,37 +25,37 @@ class RedisClock:
 
     @property
     def environment(self) -> dict[str, str]:
-        """The environment variables of a server whose clock this is. Raises LookupError if there is no library."""
-        # Without a cache each look at the clock reads the file, so a jump is there with the next command.
+        """Return the environment variables for the server. Raises LookupError if libfaketime is missing."""
+        # Without a cache every call reads the file, so a jump takes effect with the next command.
         return _preload() | {"FAKETIME_TIMESTAMP_FILE": str(self._file), "FAKETIME_NO_CACHE": "1"}
 
     def jump(self, seconds: int) -> None:
-        """Set the clock forward by so many seconds, or backward if they are below 0."""
+        """Set the clock forward by `seconds`, or backward if negative."""
         self.ahead_seconds += seconds
         self._write()
 
     def _write(self) -> None:
-        # In one step: the server must never read a half of it.
+        # Atomically: the server must never read half of it.
         new = self._file.with_suffix(".new")
         new.write_text(f"{self.ahead_seconds:+d}\n")
         new.replace(self._file)
 
 
 @functools.cache
-def why_no_clock() -> str:
-    """Return why no server can have a clock of its own here; empty if one can."""
+def clock_unavailable_reason() -> str:
+    """Return why no server here can have a clock of its own; empty if one can."""
     try:
-        find_server_for_a_clock()
+        find_server_with_clock_support()
     except LookupError as error:
         return str(error)
     return ""
 
 
 @functools.cache
-def find_server_for_a_clock() -> str:
-    """Return the path of a Redis server that starts with libfaketime. Raises LookupError, saying what to install.
+def find_server_with_clock_support() -> str:
+    """Return the path of a Redis server that starts with libfaketime. Raises LookupError that names what to install.
 
-    Not every one does: Debian's own brings jemalloc, whose start and libfaketime's wait for each other for ever.
+    Debian's server does not: it uses jemalloc, whose start and libfaketime's deadlock.
     """
     preload = _preload()
     candidates = [path for path in (_bundled_server(), shutil.which("redis-server")) if path]
@@ -79,7 +79,7 @@ def find_server_for_a_clock() -> str:
 def _preload() -> dict[str, str]:
     for pattern in _LIBRARIES:
         for library in sorted(Path("/").glob(pattern.removeprefix("/"))):
-            # Both names: the one of this version and the one of older versions.
+            # One name for this version, one for older versions.
             return {"LD_PRELOAD": str(library), "FAKETIME_DONT_FAKE_MONOTONIC": "1", "DONT_FAKE_MONOTONIC": "1"}
     raise LookupError("libfaketime is missing; on Debian: apt install libfaketime")
 

@@ -1,4 +1,4 @@
-"""A Redis server that may be tormented: killed, frozen, started again with what it had or with nothing."""
+"""A Redis server to inject faults into: killed, frozen, restarted with its data or empty."""
 
 import contextlib
 import os
@@ -14,15 +14,15 @@ from redis.exceptions import RedisError
 from fast_priority.local.child_processes import wait_until
 from fast_priority.local.free_ports import free_port
 from fast_priority.local.redis_server import find_redis_server
-from tests.chaos.redis_clock import RedisClock, find_server_for_a_clock
+from tests.chaos.redis_clock import RedisClock, find_server_with_clock_support
 
 _KILLED_SECONDS = 5.0
 
 
 class RedisServer:
-    """One server on loopback, always on the same port; it writes each change to disk before it answers.
+    """One server on loopback, always on the same port; it writes each change to disk before it replies.
 
-    With a `clock`, its wall clock is that one.
+    `clock`, if given, is its wall clock.
     """
 
     def __init__(self, folder: Path, clock: RedisClock | None = None) -> None:
@@ -33,19 +33,19 @@ class RedisServer:
 
     @property
     def pid(self) -> int:
-        """The process that runs now."""
+        """Return the process id of the running server."""
         assert self._process is not None
         return self._process.pid
 
     @property
     def runs(self) -> bool:
-        """Whether it does."""
+        """Return whether the server runs."""
         return self._process is not None and self._process.poll() is None
 
     def start(self) -> None:
-        """Start it with the data that it had, and return when it answers."""
+        """Start the server with the data on its disk, and return when it replies."""
         self._folder.mkdir(exist_ok=True)
-        program = find_server_for_a_clock() if self.clock else find_redis_server()
+        program = find_server_with_clock_support() if self.clock else find_redis_server()
         command = [
             program, "--port", str(self.port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "yes",
             "--appendfsync", "always", "--dir", str(self._folder), "--loglevel", "warning",
@@ -62,18 +62,18 @@ class RedisServer:
         wait_until("Redis answers", self.answers)
 
     def kill(self) -> None:
-        """End it at once (SIGKILL)."""
+        """Kill the server (SIGKILL)."""
         if self._process is not None:
             self._process.kill()
             self._process.wait(_KILLED_SECONDS)
 
-    def forget(self) -> None:
-        """Remove what it has on disk, so that it starts empty; while it does not run."""
+    def delete_data(self) -> None:
+        """Delete the data on disk, so that the server starts empty. Only while it does not run."""
         shutil.rmtree(self._folder)
 
     @contextlib.contextmanager
     def frozen(self) -> Iterator[None]:
-        """It neither answers nor refuses while the block lasts (SIGSTOP, SIGCONT)."""
+        """Freeze the server while the block lasts: it neither replies nor refuses (SIGSTOP, SIGCONT)."""
         assert self._process is not None
         self._process.send_signal(signal.SIGSTOP)
         try:
@@ -82,7 +82,7 @@ class RedisServer:
             self._process.send_signal(signal.SIGCONT)
 
     def answers(self) -> bool:
-        """Tell whether it answers now."""
+        """Return whether the server replies now."""
         with Redis(port=self.port, socket_timeout=1) as client, contextlib.suppress(RedisError, OSError):
             return bool(client.ping())
         return False

@@ -1,6 +1,7 @@
-"""The same faults with `rq worker high low` behind the same gateway, for the failure table: what one gets from rq.
+"""The same faults with `rq worker high low` behind the same gateway, for comparison in the failure table.
 
-They promise nothing and so judge nothing. `python -m tests.chaos.table` runs them; pytest by itself does not find them.
+These scenarios promise nothing and judge nothing. `python -m tests.chaos.table` runs them; pytest alone does not
+collect them.
 """
 
 import signal
@@ -8,8 +9,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.chaos.asking import Asked
-from tests.chaos.conftest import Rigs, See
+from tests.chaos.client_request import ClientRequest
+from tests.chaos.conftest import Observe, Rigs
 from tests.chaos.failures import (
     AT_TARGET,
     QUEUED,
@@ -24,22 +25,22 @@ from tests.chaos.failures import (
     WORKER_CUT_OFF,
     WORKER_FROZEN,
     WORKER_KILLED,
-    WORKER_TOLD_TO_END,
+    WORKER_STOPPED,
 )
 from tests.chaos.link_faults import Swallow
 from tests.chaos.rig import Rig
 
 _BOTH = ("GET", "POST")
-_PATIENCE_SECONDS = 40
+_TIMEOUT_SECONDS = 40
 _SERVICE_SECONDS = 3
 
 
 @pytest.fixture
 def rig(rigs: Rigs) -> Iterator[Rig]:
-    """A rig whose workers are two of rq's: one slot each. It is thrown away afterwards, as it may not recover."""
+    """Return a rig with two of rq's workers, one slot each. It is discarded afterwards, as it may not recover."""
     found = rigs.get()
     try:
-        found.mend()
+        found.restore()
         found.end_workers()
         for _ in _BOTH:
             found.start_stock_worker()
@@ -49,103 +50,103 @@ def rig(rigs: Rigs) -> Iterator[Rig]:
 
 
 @pytest.mark.failure(WORKER_KILLED)
-def test_killed(rig: Rig, see: See) -> None:
-    """All of rq's worker is killed, and another started."""
-    under_way = _fill_slots_and_queue(rig)
+def test_killed(rig: Rig, observe: Observe) -> None:
+    """The whole rq worker is killed, and another one started."""
+    in_flight = _fill_slots_and_queue(rig)
     rig.kill_stock_workers()
     for _ in _BOTH:
         rig.start_stock_worker()
-    _see_all(see, *under_way)
+    _observe_all(observe, *in_flight)
 
 
 @pytest.mark.failure(WORKER_FROZEN)
-def test_frozen(rig: Rig, see: See) -> None:
-    """All of rq's worker is frozen for 10 s, with another beside it."""
-    under_way = _fill_slots_and_queue(rig)
+def test_frozen(rig: Rig, observe: Observe) -> None:
+    """The whole rq worker is frozen for 10 s, with another one beside it."""
+    in_flight = _fill_slots_and_queue(rig)
     with rig.workers_frozen():
         rig.start_stock_worker()
-        rig.until_seconds_have_passed(10)
-    _see_all(see, *under_way)
+        rig.wait_seconds(10)
+    _observe_all(observe, *in_flight)
 
 
-@pytest.mark.failure(WORKER_TOLD_TO_END)
-def test_told_to_end(rig: Rig, see: See) -> None:
-    """It is told to end once, and another started."""
-    under_way = _fill_slots_and_queue(rig)
+@pytest.mark.failure(WORKER_STOPPED)
+def test_stopped(rig: Rig, observe: Observe) -> None:
+    """The worker gets one SIGTERM, and another one is started."""
+    in_flight = _fill_slots_and_queue(rig)
     for worker in rig.pools:
         worker.send_signal(signal.SIGTERM)
     rig.start_stock_worker()
-    _see_all(see, *under_way)
+    _observe_all(observe, *in_flight)
 
 
 @pytest.mark.parametrize("fault", [REDIS_RESTARTED_EMPTY, REDIS_RESTARTED_WITH_DATA])
-def test_redis_restarted(rig: Rig, see: See, fault: str) -> None:
-    """Redis is away for 2 s."""
-    under_way = _fill_slots_and_queue(rig)
+def test_redis_restarted(rig: Rig, observe: Observe, fault: str) -> None:
+    """Redis is down for 2 s."""
+    in_flight = _fill_slots_and_queue(rig)
     rig.redis_server.kill()
     if fault is REDIS_RESTARTED_EMPTY:
-        rig.redis_server.forget()
-    rig.until_seconds_have_passed(2)
+        rig.redis_server.delete_data()
+    rig.wait_seconds(2)
     rig.redis_server.start()
-    _see_all(see, *under_way)
+    _observe_all(observe, *in_flight)
 
 
 @pytest.mark.parametrize(("fault", "seconds"), [(REDIS_FROZEN_1, 1), (REDIS_FROZEN_6, 6), (REDIS_FROZEN_20, 20)])
-def test_redis_frozen(rig: Rig, see: See, fault: str, seconds: int) -> None:
+def test_redis_frozen(rig: Rig, observe: Observe, fault: str, seconds: int) -> None:
     """Redis hangs."""
-    under_way = _fill_slots_and_queue(rig)
+    in_flight = _fill_slots_and_queue(rig)
     with rig.redis_server.frozen():
-        rig.until_seconds_have_passed(seconds)
-    _see_all(see, *under_way)
+        rig.wait_seconds(seconds)
+    _observe_all(observe, *in_flight)
 
 
 @pytest.mark.failure(REDIS_PAUSED)
-def test_redis_paused(rig: Rig, see: See) -> None:
-    """Redis takes commands and answers late."""
-    under_way = _fill_slots_and_queue(rig)
+def test_redis_paused(rig: Rig, observe: Observe) -> None:
+    """Redis accepts commands and replies late."""
+    in_flight = _fill_slots_and_queue(rig)
     rig.stack.redis.client_pause(4000)
-    _see_all(see, *under_way)
+    _observe_all(observe, *in_flight)
 
 
 @pytest.mark.failure(REDIS_CONNECTIONS_KILLED)
-def test_redis_connections_killed(rig: Rig, see: See) -> None:
+def test_redis_connections_killed(rig: Rig, observe: Observe) -> None:
     """Redis closes all connections, ten times in a second."""
-    under_way = _fill_slots_and_queue(rig)
+    in_flight = _fill_slots_and_queue(rig)
     for _ in range(10):
         rig.stack.redis.client_kill_filter(_type="normal", skipme=True)
-        rig.until_seconds_have_passed(0.1)
-    _see_all(see, *under_way)
+        rig.wait_seconds(0.1)
+    _observe_all(observe, *in_flight)
 
 
 @pytest.mark.failure(REDIS_FULL)
-def test_redis_out_of_memory(rig: Rig, see: See) -> None:
-    """Redis takes nothing new until what was at the target has ended there."""
-    under_way = _fill_slots_and_queue(rig)
+def test_redis_out_of_memory(rig: Rig, observe: Observe) -> None:
+    """Redis accepts no writes until the requests at the target have ended there."""
+    in_flight = _fill_slots_and_queue(rig)
     rig.stack.redis.config_set("maxmemory", 1)
-    rig.until_seconds_have_passed(_SERVICE_SECONDS + 1)
+    rig.wait_seconds(_SERVICE_SECONDS + 1)
     rig.stack.redis.config_set("maxmemory", 0)
-    _see_all(see, *under_way)
+    _observe_all(observe, *in_flight)
 
 
 @pytest.mark.failure(WORKER_CUT_OFF)
-def test_cut_off_from_redis(rig: Rig, see: See) -> None:
-    """Nothing passes between the workers and Redis for 8 s."""
-    under_way = _fill_slots_and_queue(rig)
-    rig.worker_to_redis.strike(Swallow())
-    rig.until_seconds_have_passed(8)
+def test_cut_off_from_redis(rig: Rig, observe: Observe) -> None:
+    """The link between workers and Redis is down for 8 s."""
+    in_flight = _fill_slots_and_queue(rig)
+    rig.worker_to_redis.inject(Swallow())
+    rig.wait_seconds(8)
     rig.worker_to_redis.heal()
-    _see_all(see, *under_way)
+    _observe_all(observe, *in_flight)
 
 
-def _fill_slots_and_queue(rig: Rig) -> tuple[list[Asked], list[Asked]]:
-    at_target = rig.ask_each(_BOTH, f"/high?mock_latency={_SERVICE_SECONDS}")
-    rig.until_at_target(*at_target)
-    queued = rig.ask_each(_BOTH)
-    rig.until_queued(2)
+def _fill_slots_and_queue(rig: Rig) -> tuple[list[ClientRequest], list[ClientRequest]]:
+    at_target = rig.send_each(_BOTH, f"/high?mock_latency={_SERVICE_SECONDS}")
+    rig.wait_until_at_target(*at_target)
+    queued = rig.send_each(_BOTH)
+    rig.wait_until_queued(2)
     return at_target, queued
 
 
-def _see_all(see: See, at_target: list[Asked], queued: list[Asked]) -> None:
-    for stage, asked in ((AT_TARGET, at_target), (QUEUED, queued)):
-        for one in asked:
-            see(stage, one, _PATIENCE_SECONDS)
+def _observe_all(observe: Observe, at_target: list[ClientRequest], queued: list[ClientRequest]) -> None:
+    for stage, sent in ((AT_TARGET, at_target), (QUEUED, queued)):
+        for one in sent:
+            observe(stage, one, _TIMEOUT_SECONDS)

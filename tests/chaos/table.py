@@ -16,7 +16,7 @@ _STOCK = _HERE / "stock_rq_worker.py"
 
 
 def main() -> int:
-    """Write the page; give 1 where a promise was not kept."""
+    """Write the page; return 1 if a promise was broken."""
     with tempfile.TemporaryDirectory(prefix="failures-") as folder:
         ours, stock = Path(folder) / "ours.ndjson", Path(folder) / "stock.ndjson"
         kept = _observe(_HERE, ours)
@@ -27,7 +27,7 @@ def main() -> int:
 
 
 def _observe(tests: Path, file: Path) -> bool:
-    """Run scenarios that record what they see in this file, and tell whether all promises were kept."""
+    """Run scenarios that record observations in this file, and return whether all promises were kept."""
     file.touch()
     command = [sys.executable, "-m", "pytest", str(tests), "-q", "--numprocesses", "2"]
     result = subprocess.run(command, cwd=_REPOSITORY, env={**os.environ, FILE_VARIABLE: str(file)}, check=False)

@@ -1,14 +1,14 @@
-"""A Redis whose wall clock is set while it works: keys with an end may end early or late, and nobody may notice."""
+"""A Redis whose wall clock is set while it runs: keys may expire early or late, and no client may notice."""
 
 import pytest
 
-from tests.chaos.asking import Asked
-from tests.chaos.conftest import See
+from tests.chaos.client_request import ClientRequest
+from tests.chaos.conftest import Observe
 from tests.chaos.failures import AT_TARGET, CLOCK_BACKWARD, CLOCK_FAR_FORWARD, CLOCK_FORWARD, NEW, QUEUED
-from tests.chaos.redis_clock import why_no_clock
+from tests.chaos.redis_clock import clock_unavailable_reason
 from tests.chaos.rig import SLOTS, Rig
 
-pytestmark = pytest.mark.skipif(bool(why_no_clock()), reason=why_no_clock())
+pytestmark = pytest.mark.skipif(bool(clock_unavailable_reason()), reason=clock_unavailable_reason())
 
 _BOTH = ("GET", "POST")
 _ONCE = "200, 1 attempt"
@@ -23,54 +23,54 @@ _JUMPS = [
 
 
 @pytest.mark.parametrize(("fault", "seconds"), _JUMPS)
-def test_jumps(rig: Rig, see: See, fault: str, seconds: int) -> None:
-    """A jump of Redis's clock is noticed by nobody: what is under way is answered, and so is what comes after it."""
+def test_jumps(rig: Rig, observe: Observe, fault: str, seconds: int) -> None:
+    """A jump of Redis's clock changes nothing for clients: requests before and after it are answered."""
     assert rig.clock is not None
     at_target, queued = _fill_slots_and_queue(rig)
     rig.clock.jump(seconds)
-    new = rig.ask_each(_BOTH)
-    assert [see(AT_TARGET, one) for one in at_target] == [_ONCE] * SLOTS
-    assert [see(QUEUED, one) for one in queued] == [_ONCE] * 2
-    assert [see(NEW, one) for one in new] == [_ONCE] * 2
+    new = rig.send_each(_BOTH)
+    assert [observe(AT_TARGET, one) for one in at_target] == [_ONCE] * SLOTS
+    assert [observe(QUEUED, one) for one in queued] == [_ONCE] * 2
+    assert [observe(NEW, one) for one in new] == [_ONCE] * 2
 
 
 @pytest.mark.allows(lost=True, broken=True)
 @pytest.mark.parametrize(("fault", "seconds"), [(CLOCK_FAR_FORWARD, 61), (CLOCK_FAR_FORWARD, 3600)])
-def test_jumps_past_the_end_of_keys(rig: Rig, see: See, fault: str, seconds: int) -> None:
-    """What is at the target, and what comes next, is answered; of what lies in Redis, what has ended by then is lost.
+def test_jumps_past_the_expiry_of_keys(rig: Rig, observe: Observe, fault: str, seconds: int) -> None:
+    """Requests at the target and new ones are answered; those whose data in Redis has expired are lost.
 
-    Parts of bodies end after 60 s, and a request that waits after FAST_PRIORITY_TTL: if idempotent, it goes again.
+    Parts of bodies expire after 60 s, a queued request after FAST_PRIORITY_TTL. Idempotent requests are retried.
     """
     assert rig.clock is not None
     at_target, queued = _fill_slots_and_queue(rig)
     rig.clock.jump(seconds)
-    new = rig.ask_each(_BOTH)
-    assert [see(AT_TARGET, one) for one in at_target] == [_ONCE] * SLOTS
+    new = rig.send_each(_BOTH)
+    assert [observe(AT_TARGET, one) for one in at_target] == [_ONCE] * SLOTS
     ended = seconds > _TTL_SECONDS
-    assert [see(QUEUED, one) for one in queued] == [_ONCE, "502 request-lost, 0 attempts" if ended else _ONCE]
-    assert [see(NEW, one) for one in new] == [_ONCE] * 2
+    assert [observe(QUEUED, one) for one in queued] == [_ONCE, "502 request-lost, 0 attempts" if ended else _ONCE]
+    assert [observe(NEW, one) for one in new] == [_ONCE] * 2
 
 
 @pytest.mark.parametrize(("fault", "seconds"), [(CLOCK_FORWARD, 5)])
-def test_jumps_again_and_again(rig: Rig, see: See, fault: str, seconds: int) -> None:
-    """The same for a clock that goes forward each second, and then back to where it was."""
+def test_jumps_repeatedly(rig: Rig, observe: Observe, fault: str, seconds: int) -> None:
+    """A clock that jumps forward each second, and then back, changes nothing for clients."""
     assert rig.clock is not None
-    at_target = rig.ask_each(_BOTH, f"/high?mock_latency={_SERVICE_SECONDS}")
-    rig.until_at_target(*at_target)
+    at_target = rig.send_each(_BOTH, f"/high?mock_latency={_SERVICE_SECONDS}")
+    rig.wait_until_at_target(*at_target)
     new = []
     for _ in range(3):
         rig.clock.jump(seconds)
-        new += rig.ask_each(_BOTH)
-        rig.until_seconds_have_passed(1)
+        new += rig.send_each(_BOTH)
+        rig.wait_seconds(1)
     rig.clock.jump(-3 * seconds)
-    new += rig.ask_each(_BOTH)
-    assert [see(AT_TARGET, one) for one in at_target] == [_ONCE] * 2
-    assert [see(NEW, one) for one in new] == [_ONCE] * len(new)
+    new += rig.send_each(_BOTH)
+    assert [observe(AT_TARGET, one) for one in at_target] == [_ONCE] * 2
+    assert [observe(NEW, one) for one in new] == [_ONCE] * len(new)
 
 
-def _fill_slots_and_queue(rig: Rig) -> tuple[list[Asked], list[Asked]]:
-    at_target = rig.ask_each(_BOTH * (SLOTS // 2), f"/high?mock_latency={_SERVICE_SECONDS}")
-    rig.until_at_target(*at_target)
-    queued = rig.ask_each(_BOTH)
-    rig.until_queued(2)
+def _fill_slots_and_queue(rig: Rig) -> tuple[list[ClientRequest], list[ClientRequest]]:
+    at_target = rig.send_each(_BOTH * (SLOTS // 2), f"/high?mock_latency={_SERVICE_SECONDS}")
+    rig.wait_until_at_target(*at_target)
+    queued = rig.send_each(_BOTH)
+    rig.wait_until_queued(2)
     return at_target, queued

@@ -1,49 +1,49 @@
-"""A replica that takes its master's place: it may have missed the last that the master did."""
+"""A failover: the replica may lack the last writes of its master."""
 
 from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
-from tests.chaos.asking import Asked
-from tests.chaos.conftest import judge_load, seeing
+from tests.chaos.client_request import ClientRequest
+from tests.chaos.conftest import judge_load, observing
 from tests.chaos.failures import AT_TARGET, NEW, QUEUED, REDIS_FAILED_OVER
-from tests.chaos.load.background import STANDING, Load
+from tests.chaos.load.background import LONG_TRANSFERS, Load
 from tests.chaos.load.judging import Allowed, join_attempts
 from tests.harness import Stack, running_stack, wait_until
 from tests.sentinels import watched_redis
 
 _BOTH = ("GET", "POST")
-_REFUSED_SECONDS = 4.0  # 2 s are promised
+_REFUSED_SECONDS = 4.0  # the promise is 2 s
 
 
 @pytest.mark.failure(REDIS_FAILED_OVER)
 def test_failed_over(tmp_path: Path, request: pytest.FixtureRequest) -> None:
-    """What is at the target is answered all the same; what waited goes again if idempotent, else it is 502."""
+    """Requests at the target are answered; queued ones are retried if idempotent, else answered 502."""
     (tmp_path / "logs").mkdir()
     with (
         watched_redis(tmp_path) as watched,
         running_stack(watched.replica_port, tmp_path / "logs") as stack,
         ExitStack() as parts,
     ):
-        see = seeing(request, lambda asked: len(_arrivals(stack, asked)))
+        observe = observing(request, lambda sent: len(_arrivals(stack, sent)))
         stack.start_mock()
         stack.start_gateway(FAST_PRIORITY_POLL_INTERVAL="0.5", **watched.settings())
-        stack.start_workers(processes=1, concurrency=2 + STANDING, **watched.settings())
+        stack.start_workers(processes=1, concurrency=2 + LONG_TRANSFERS, **watched.settings())
         load = parts.enter_context(Load(stack.gateway_port, watched.replica_port))
-        wait_until("the load flows", lambda: load.standing_ids < _arrived(stack))
-        at_target = _ask_each(stack, "/high?mock_latency=8")
+        wait_until("the long transfers of the load are at the target", lambda: load.long_transfer_ids < _arrived(stack))
+        at_target = _send_each(stack, "/high?mock_latency=8")
         wait_until("both are at the target", lambda: {one.request_id for one in at_target} < _arrived(stack))
-        queued = _ask_each(stack, "/high")
-        wait_until("two wait", lambda: stack.health()["queue"]["high"] == 2)
+        queued = _send_each(stack, "/high")
+        wait_until("two requests are queued", lambda: stack.health()["queue"]["high"] == 2)
 
         watched.master.kill()
-        new = _ask_each(stack, "/high")
-        # A failover that takes less than 2 s is over before they are given up.
-        assert {see(NEW, one) for one in new} <= {"503 broker-unavailable, 0 attempts", "200, 1 attempt"}
-        assert all(one.answer().seconds < _REFUSED_SECONDS for one in new if one.answer().status == 503)
-        assert [see(AT_TARGET, one) for one in at_target] == ["200, 1 attempt"] * 2
-        assert [see(QUEUED, one) for one in queued] == ["200, 1 attempt", "502 request-lost, 0 attempts"]
+        new = _send_each(stack, "/high")
+        # A failover in less than 2 s ends before these are refused.
+        assert {observe(NEW, one) for one in new} <= {"503 broker-unavailable, 0 attempts", "200, 1 attempt"}
+        assert all(one.result().seconds < _REFUSED_SECONDS for one in new if one.result().status == 503)
+        assert [observe(AT_TARGET, one) for one in at_target] == ["200, 1 attempt"] * 2
+        assert [observe(QUEUED, one) for one in queued] == ["200, 1 attempt", "502 request-lost, 0 attempts"]
         assert all(process.poll() is None for process in stack.processes.values())
         assert stack.client.post("/high").status_code == 200
 
@@ -51,13 +51,15 @@ def test_failed_over(tmp_path: Path, request: pytest.FixtureRequest) -> None:
         judge_load(request, seen, Allowed(refused=True, lost=True, broken=True, unsure=True), load.stalls)
 
 
-def _ask_each(stack: Stack, target: str) -> list[Asked]:
-    return [Asked(stack.gateway_port, method, target, b"body" if method == "POST" else None) for method in _BOTH]
+def _send_each(stack: Stack, target: str) -> list[ClientRequest]:
+    return [
+        ClientRequest(stack.gateway_port, method, target, b"body" if method == "POST" else None) for method in _BOTH
+    ]
 
 
 def _arrived(stack: Stack) -> set[str]:
     return {row["request_id"] for row in stack.arrivals()}
 
 
-def _arrivals(stack: Stack, asked: Asked) -> list[object]:
-    return [row for row in stack.arrivals() if row["request_id"] == asked.request_id]
+def _arrivals(stack: Stack, sent: ClientRequest) -> list[object]:
+    return [row for row in stack.arrivals() if row["request_id"] == sent.request_id]

@@ -1,18 +1,18 @@
-"""Gateways that die or end: nobody's work is done for them, and none of it is lost in an orderly end."""
+"""Gateways that are killed, frozen or stopped: no work for clients that are gone, no loss in a graceful stop."""
 
 import signal
 from contextlib import ExitStack
 
 import pytest
 
-from tests.chaos.conftest import See
+from tests.chaos.conftest import Observe
 from tests.chaos.failures import (
     AT_TARGET,
-    FIRST_NEW,
+    BEING_QUEUED,
     GATEWAY_FROZEN,
     GATEWAY_FROZEN_LONG,
     GATEWAY_KILLED,
-    GATEWAY_TOLD_TO_END,
+    GATEWAY_STOPPED,
     NEW,
     QUEUED,
 )
@@ -26,33 +26,33 @@ _ONCE = "200, 1 attempt"
 
 @pytest.mark.allows(closed=True)
 @pytest.mark.failure(GATEWAY_KILLED)
-def test_killed_with_requests_under_way(rig: Rig, see: See) -> None:
-    """Within 16 s what a dead gateway had at the target is aborted, and what it had queued is skipped, never sent."""
-    at_target = rig.ask_each(("GET", "POST") * (SLOTS // 2), "/high?mock_latency=60")
-    rig.until_at_target(*at_target)
-    queued = rig.ask_each(("GET", "POST"))
-    rig.until_queued(2)
+def test_killed_with_requests_in_flight(rig: Rig, observe: Observe) -> None:
+    """Within 16 s, calls of a dead gateway are aborted at the target, and its queued requests dropped unsent."""
+    at_target = rig.send_each(("GET", "POST") * (SLOTS // 2), "/high?mock_latency=60")
+    rig.wait_until_at_target(*at_target)
+    queued = rig.send_each(("GET", "POST"))
+    rig.wait_until_queued(2)
     rig.gateway.kill()
     wait_until("its calls to the target are aborted", lambda: rig.in_flight() == 0, 25)
-    wait_until("its queued requests are skipped", lambda: rig.queued() == 0)
+    wait_until("its queued requests are dropped", lambda: rig.queued() == 0)
     rig.start_gateway()
-    assert [see(AT_TARGET, one) for one in at_target] == ["connection closed, 1 attempt"] * SLOTS
-    assert [see(QUEUED, one) for one in queued] == ["connection closed, 0 attempts"] * 2
+    assert [observe(AT_TARGET, one) for one in at_target] == ["connection closed, 1 attempt"] * SLOTS
+    assert [observe(QUEUED, one) for one in queued] == ["connection closed, 0 attempts"] * 2
 
 
 @pytest.mark.allows(closed=True)
-@pytest.mark.failure(GATEWAY_TOLD_TO_END)
-def test_told_to_end(rig: Rig, see: See) -> None:
-    """A gateway that is told to end answers all that it took, the queued as well, and then leaves."""
-    at_target = rig.ask_each(("GET", "POST") * (SLOTS // 2), "/high?mock_latency=1.5")
-    rig.until_at_target(*at_target)
-    queued = rig.ask_each(("GET", "POST"))
-    rig.until_queued(2)
+@pytest.mark.failure(GATEWAY_STOPPED)
+def test_stopped(rig: Rig, observe: Observe) -> None:
+    """On SIGTERM, a gateway answers all requests that it has accepted, also the queued ones, and then exits."""
+    at_target = rig.send_each(("GET", "POST") * (SLOTS // 2), "/high?mock_latency=1.5")
+    rig.wait_until_at_target(*at_target)
+    queued = rig.send_each(("GET", "POST"))
+    rig.wait_until_queued(2)
     ending = rig.gateway
     ending.send_signal(signal.SIGTERM)
     rig.load.end_transfers()
-    assert [see(AT_TARGET, one) for one in at_target] == ["200, 1 attempt"] * SLOTS
-    assert [see(QUEUED, one) for one in queued] == ["200, 1 attempt"] * 2
+    assert [observe(AT_TARGET, one) for one in at_target] == ["200, 1 attempt"] * SLOTS
+    assert [observe(QUEUED, one) for one in queued] == ["200, 1 attempt"] * 2
     ending.wait(20)
     rig.start_gateway()
 
@@ -60,54 +60,54 @@ def test_told_to_end(rig: Rig, see: See) -> None:
 @pytest.mark.parametrize(
     ("fault", "seconds"),
     [
-        # What it had read and not yet written is refused when it goes on: it is too late for that.
+        # It refuses what it had read and not yet queued: the deadline for that has passed.
         pytest.param(GATEWAY_FROZEN, 2.5, marks=pytest.mark.allows(refused=True)),
-        # Its sign of life ends after 15 s, and what it had at the target with it.
+        # Its heartbeat expires after 15 s, and then its calls at the target are aborted.
         pytest.param(
             GATEWAY_FROZEN_LONG, 20, marks=pytest.mark.allows(refused=True, lost=True, broken=True, unsure=True)
         ),
     ],
 )
-def test_frozen(rig: Rig, see: See, fault: str, seconds: float) -> None:
-    """Nothing is refused or lost: who had asked, and who asks meanwhile, is answered when the gateway goes on."""
-    at_target = rig.ask_each(_BOTH * (SLOTS // 2), "/high?mock_latency=1.5")
-    rig.until_at_target(*at_target)
-    queued = rig.ask_each(_BOTH)
-    rig.until_queued(2)
+def test_frozen(rig: Rig, observe: Observe, fault: str, seconds: float) -> None:
+    """No request is refused or lost: those sent before and during the freeze are answered after it."""
+    at_target = rig.send_each(_BOTH * (SLOTS // 2), "/high?mock_latency=1.5")
+    rig.wait_until_at_target(*at_target)
+    queued = rig.send_each(_BOTH)
+    rig.wait_until_queued(2)
     with rig.gateway_frozen():
-        new = rig.ask_each(_BOTH)
-        rig.until_seconds_have_passed(seconds)
-    assert [see(AT_TARGET, one) for one in at_target] == [_ONCE] * SLOTS
-    assert [see(QUEUED, one) for one in queued] == [_ONCE] * 2
-    assert [see(NEW, one) for one in new] == [_ONCE] * 2
+        new = rig.send_each(_BOTH)
+        rig.wait_seconds(seconds)
+    assert [observe(AT_TARGET, one) for one in at_target] == [_ONCE] * SLOTS
+    assert [observe(QUEUED, one) for one in queued] == [_ONCE] * 2
+    assert [observe(NEW, one) for one in new] == [_ONCE] * 2
 
 
 @pytest.mark.allows(refused=True, lost=True, broken=True, unsure=True)
 @pytest.mark.failure(GATEWAY_FROZEN_LONG)
-def test_frozen_for_longer_than_its_sign_of_life(rig: Rig, see: See) -> None:
-    """What was still at the target after 15 s is aborted there: then a GET goes again, and a POST is 502."""
-    rig.target_takes(60)
-    asked = rig.ask_each(_BOTH)
-    rig.until_at_target(*asked)
-    rig.target_takes(0)
+def test_frozen_for_longer_than_its_heartbeat(rig: Rig, observe: Observe) -> None:
+    """A call still at the target after 15 s is aborted there; then a GET is retried, and a POST answered 502."""
+    rig.set_target_latency(60)
+    sent = rig.send_each(_BOTH)
+    rig.wait_until_at_target(*sent)
+    rig.set_target_latency(0)
     with rig.gateway_frozen():
         wait_until("its calls to the target are aborted", lambda: rig.in_flight() == 0, 40)
-    assert [see(AT_TARGET, one) for one in asked] == ["200, 2 attempts", "502 request-lost, 1 attempt"]
+    assert [observe(AT_TARGET, one) for one in sent] == ["200, 2 attempts", "502 request-lost, 1 attempt"]
 
 
 @pytest.mark.allows(refused=True)
 @pytest.mark.parametrize(("fault", "seconds"), [(GATEWAY_FROZEN, 2.5)])
-def test_frozen_with_answers_unread(rig: Rig, see: See, fault: str, seconds: float) -> None:
-    """A POST that the target has is answered, though its gateway reads late that it was queued."""
+def test_frozen_with_unread_replies(rig: Rig, observe: Observe, fault: str, seconds: float) -> None:
+    """A POST at the target is answered, although the frozen gateway reads late that it was queued."""
     rig.pause_load()
     with ExitStack() as frozen:
         with rig.workers_suspended():
             rig.gateway_to_redis.downstream = Hold()
-            asked = rig.ask("POST")
-            rig.until_queued(1)
+            sent = rig.send("POST")
+            rig.wait_until_queued(1)
             frozen.enter_context(rig.gateway_frozen())
-        rig.until_at_target(asked)
+        rig.wait_until_at_target(sent)
         rig.gateway_to_redis.heal()
         rig.load.resume()
-        rig.until_seconds_have_passed(seconds)
-    assert see(FIRST_NEW, asked) == _ONCE
+        rig.wait_seconds(seconds)
+    assert observe(BEING_QUEUED, sent) == _ONCE

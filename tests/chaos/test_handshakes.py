@@ -1,6 +1,6 @@
-"""Handshakes of WebSockets under every fault of a worker, a gateway and Redis: what is true of a GET is true of them.
+"""WebSocket handshakes under every fault of worker, gateway and Redis: the promises of a GET hold for them.
 
-The rig behind each scenario sees that every slot carries again: that none is held for a handshake that is over.
+The rig checks after each scenario that every slot works: none is held for a handshake that has ended.
 """
 
 import os
@@ -9,171 +9,171 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.chaos.asking import Asked
+from tests.chaos.client_request import ClientRequest
 from tests.chaos.link_faults import Hold
 from tests.chaos.rig import Rig
 from tests.harness import wait_until
 
 
-def outcome(rig: Rig, asked: Asked) -> tuple[str, int]:
-    """Return how it was answered, and how often the target has seen it."""
-    return str(asked.answer(60)), rig.attempts(asked)
+def outcome(rig: Rig, sent: ClientRequest) -> tuple[str, int]:
+    """Return how the handshake was answered, and how often it reached the target."""
+    return str(sent.result(60)), rig.attempts(sent)
 
 
-def claimed_but_unheard(rig: Rig) -> Asked:
-    """Let a worker take a handshake in an answer that is held up on its way to the worker, so that it sends no Go."""
+def claimed_but_not_received(rig: Rig) -> ClientRequest:
+    """Let a worker claim a handshake while Redis's reply to it is held back, so that it sends no Go."""
     with rig.workers_suspended():
-        asked = rig.shake_hands()
-        rig.until_queued(1)
+        sent = rig.send_handshake()
+        rig.wait_until_queued(1)
         rig.worker_to_redis.downstream = Hold(where=lambda piece: b"fast_priority.job.forward" in piece)
-    wait_until("it is taken", lambda: rig.started() == 1)
-    return asked
+    wait_until("the handshake is claimed", lambda: rig.started() == 1)
+    return sent
 
 
-def at_target(rig: Rig, seconds: float = 60) -> Asked:
-    """Have a handshake at a target that takes so long for it, and at once for what comes after it."""
-    rig.target_takes(seconds)
-    asked = rig.shake_hands()
-    rig.until_at_target(asked)
-    rig.target_takes(0)
-    return asked
+def at_target(rig: Rig, seconds: float = 60) -> ClientRequest:
+    """Return a handshake at the target, which takes `seconds` for it and no time for later requests."""
+    rig.set_target_latency(seconds)
+    sent = rig.send_handshake()
+    rig.wait_until_at_target(sent)
+    rig.set_target_latency(0)
+    return sent
 
 
 @pytest.mark.allows(lost=True, broken=True)
 def test_a_worker_is_killed_before_it_sends_go(rig: Rig) -> None:
-    """The target sees the handshake once."""
-    asked = claimed_but_unheard(rig)
+    """The target receives the handshake once."""
+    sent = claimed_but_not_received(rig)
     rig.kill_worker()
     rig.worker_to_redis.heal()
-    assert outcome(rig, asked) == ("200", 1)
+    assert outcome(rig, sent) == ("200", 1)
 
 
 @pytest.mark.allows(lost=True, broken=True)
 def test_a_worker_is_killed_at_the_target(rig: Rig) -> None:
-    """The handshake goes to the target once more."""
-    asked = at_target(rig)
+    """The handshake is sent to the target once more."""
+    sent = at_target(rig)
     rig.kill_worker()
-    assert outcome(rig, asked) == ("200", 2)
+    assert outcome(rig, sent) == ("200", 2)
 
 
 @pytest.mark.allows(lost=True, broken=True)
 def test_a_worker_is_killed_again(rig: Rig) -> None:
     """There is no third attempt."""
-    rig.target_takes(60)
-    asked = rig.shake_hands()
-    rig.until_at_target(asked)
+    rig.set_target_latency(60)
+    sent = rig.send_handshake()
+    rig.wait_until_at_target(sent)
     rig.kill_worker()
-    wait_until("it is at the target again", lambda: rig.attempts(asked) == 2)
-    rig.target_takes(0)
+    wait_until("it is at the target again", lambda: rig.attempts(sent) == 2)
+    rig.set_target_latency(0)
     rig.kill_worker()
-    assert outcome(rig, asked) == ("502 request-lost", 2)
+    assert outcome(rig, sent) == ("502 request-lost", 2)
 
 
 @pytest.mark.allows(lost=True, broken=True)
-@pytest.mark.parametrize(("begin", "attempts"), [(claimed_but_unheard, 1), (at_target, 2)])
-def test_a_worker_is_frozen(rig: Rig, begin: Callable[[Rig], Asked], attempts: int) -> None:
-    """Another worker takes the handshake, and the one that wakes up sends no Go that is used."""
-    asked = begin(rig)
+@pytest.mark.parametrize(("begin", "attempts"), [(claimed_but_not_received, 1), (at_target, 2)])
+def test_a_worker_is_frozen(rig: Rig, begin: Callable[[Rig], ClientRequest], attempts: int) -> None:
+    """Another worker takes the handshake, and a Go of the resumed worker is ignored."""
+    sent = begin(rig)
     with rig.workers_frozen():
         rig.worker_to_redis.heal()
         rig.start_workers()
-        assert outcome(rig, asked) == ("200", attempts)
+        assert outcome(rig, sent) == ("200", attempts)
     for other in rig.pools[1:]:
         other.terminate()
         other.wait(20)
-    assert rig.ask("GET").answer().status == 200
-    assert rig.attempts(asked) == attempts
+    assert rig.send("GET").result().status == 200
+    assert rig.attempts(sent) == attempts
 
 
-def test_a_worker_is_told_to_end(rig: Rig) -> None:
-    """It holds its slots until the target has answered."""
-    asked = at_target(rig, 2)
+def test_a_worker_is_stopped(rig: Rig) -> None:
+    """A worker that is stopping holds its slots until the target has answered."""
+    sent = at_target(rig, 2)
     (pool,) = rig.pools
     pool.send_signal(signal.SIGTERM)
     rig.load.end_transfers()
-    assert outcome(rig, asked) == ("200", 1)
+    assert outcome(rig, sent) == ("200", 1)
     pool.wait(20)
-    rig.have_workers()
+    rig.ensure_workers()
 
 
 @pytest.mark.allows(lost=True, broken=True)
-@pytest.mark.parametrize("begin", [claimed_but_unheard, at_target])
-def test_a_client_leaves(rig: Rig, begin: Callable[[Rig], Asked]) -> None:
-    """Whether or not the target has the handshake, it is over, and the slot is free."""
-    asked = begin(rig)
-    before = rig.attempts(asked)
-    asked.leave()
-    asked.answer()
+@pytest.mark.parametrize("begin", [claimed_but_not_received, at_target])
+def test_a_client_disconnects(rig: Rig, begin: Callable[[Rig], ClientRequest]) -> None:
+    """When the client disconnects, the handshake ends and the slot is free, whether or not the target has it."""
+    sent = begin(rig)
+    before = rig.attempts(sent)
+    sent.disconnect()
+    sent.result()
     rig.worker_to_redis.heal()
-    wait_until("it is over", lambda: rig.started() == 0)
-    assert rig.attempts(asked) == before
+    wait_until("the handshake has ended", lambda: rig.started() == 0)
+    assert rig.attempts(sent) == before
 
 
 @pytest.mark.allows(closed=True)
 def test_a_gateway_is_killed(rig: Rig) -> None:
-    """Its client's connection ends, and the slot is free soon."""
-    asked = at_target(rig)
+    """The client's connection closes, and the slot is free soon."""
+    sent = at_target(rig)
     rig.gateway.kill()
     rig.gateway.wait()
-    assert outcome(rig, asked) == ("connection closed", 1)
+    assert outcome(rig, sent) == ("connection closed", 1)
     wait_until("the slot is free", lambda: rig.started() == 0, 60)
-    rig.have_gateway()
+    rig.ensure_gateway()
 
 
 @pytest.mark.allows(refused=True, lost=True, broken=True, unsure=True)
-def test_a_gateway_is_frozen_with_a_go_that_it_has_not_read(rig: Rig) -> None:
-    """Workers have given its slot to others meanwhile: it asks for another one before it asks the target."""
+def test_a_gateway_is_frozen_with_an_unread_go(rig: Rig) -> None:
+    """Its slot was freed in the meantime: the gateway requests another one before it connects to the target."""
     with rig.workers_suspended():
-        asked = rig.shake_hands()
-        rig.until_queued(1)
-        rig.stack.health()  # by then the gateway has read that it is queued
+        sent = rig.send_handshake()
+        rig.wait_until_queued(1)
+        rig.stack.health()  # the gateway has read by then that it is queued
         os.kill(rig.gateway.pid, signal.SIGSTOP)
     try:
         wait_until("a worker holds a slot for it", lambda: rig.started() == 1)
         wait_until("the worker has freed it", lambda: rig.started() == 0, 60)
     finally:
         os.kill(rig.gateway.pid, signal.SIGCONT)
-    assert outcome(rig, asked) == ("200", 1)
+    assert outcome(rig, sent) == ("200", 1)
 
 
 @pytest.mark.allows(refused=True, lost=True, broken=True, unsure=True)
-def test_redis_comes_back_empty(rig: Rig) -> None:
-    """What is at the target is answered from there, and the slot is free."""
-    asked = at_target(rig, 3)
+def test_redis_is_restarted(rig: Rig) -> None:
+    """A handshake at the target is answered, and the slot is free."""
+    sent = at_target(rig, 3)
     rig.redis_server.kill()
     rig.redis_server.start()
-    assert outcome(rig, asked) == ("200", 1)
+    assert outcome(rig, sent) == ("200", 1)
 
 
 @pytest.mark.allows(refused=True, lost=True, unsure=True)
-def test_redis_hangs_as_it_ends(rig: Rig) -> None:
-    """A handshake that ends while Redis hangs is answered, and the slot is free when Redis goes on."""
-    asked = at_target(rig, 1)
+def test_redis_hangs_when_the_handshake_ends(rig: Rig) -> None:
+    """A handshake that ends while Redis hangs is answered, and the slot is free when Redis resumes."""
+    sent = at_target(rig, 1)
     os.kill(rig.redis_server.pid, signal.SIGSTOP)
     try:
-        assert outcome(rig, asked) == ("200", 1)
+        assert outcome(rig, sent) == ("200", 1)
     finally:
         os.kill(rig.redis_server.pid, signal.SIGCONT)
 
 
 @pytest.mark.allows(lost=True, broken=True)
-def test_redis_loses_the_leave(rig: Rig) -> None:
-    """A worker that never gets the Leave, and whose Redis has forgotten the request, frees the slot by itself."""
-    asked = at_target(rig, 1)
+def test_redis_loses_the_cancel(rig: Rig) -> None:
+    """A worker that never receives the Cancel, and whose Redis lost the request, frees the slot by itself."""
+    sent = at_target(rig, 1)
     with rig.workers_frozen():
-        assert outcome(rig, asked) == ("200", 1)
+        assert outcome(rig, sent) == ("200", 1)
         rig.stack.redis.flushall()
 
 
-@pytest.mark.without_load  # it has one slot, and forks for each request
+@pytest.mark.without_load  # a stock worker has one slot, and forks for each request
 def test_a_stock_worker(rig: Rig) -> None:
-    """rq's own worker holds its one slot in the same way, until the target has answered or the client has left."""
+    """rq's own worker holds its one slot in the same way, until the target answers or the client disconnects."""
     rig.end_workers()
     rig.start_stock_worker()
     left = at_target(rig)
-    left.leave()
-    left.answer()
-    answered = rig.shake_hands()
+    left.disconnect()
+    left.result()
+    answered = rig.send_handshake()
     assert outcome(rig, answered) == ("200", 1)
     rig.end_workers()
-    rig.have_workers()
+    rig.ensure_workers()

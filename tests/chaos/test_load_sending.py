@@ -1,4 +1,4 @@
-"""What a load sends, against the mock target itself: each kind is answered, and a wrong answer is seen."""
+"""Requests of a load against the mock target itself: each kind is answered, and wrong content is detected."""
 
 import asyncio
 from collections.abc import Iterator
@@ -17,7 +17,7 @@ from tests.chaos.load.sending import open_session, send
 from tests.chaos.proxy import Proxies, Proxy
 
 _PLAN = Plan("some-id", 0.0, "GET", "high", size_bytes=100_000, bytes_per_second=1_000_000)
-_PATIENCE_SECONDS = 30.0
+_TIMEOUT_SECONDS = 30.0
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +40,7 @@ def _send(port: int, plan: Plan, *, has_ended: bool = False) -> Done:
         if has_ended:
             ending.set()
         async with open_session() as session:
-            return await send(session, f"http://127.0.0.1:{port}", plan, _PATIENCE_SECONDS, ending)
+            return await send(session, f"http://127.0.0.1:{port}", plan, _TIMEOUT_SECONDS, ending)
 
     return asyncio.run(send_it())
 
@@ -53,66 +53,66 @@ def _send(port: int, plan: Plan, *, has_ended: bool = False) -> Done:
         (Kind.UPLOAD, "POST", 200),
         (Kind.DOWNLOAD, "GET", 200),
         (Kind.SOCKET, "GET", 101),
-        (Kind.DECLINED_SOCKET, "GET", 200),  # the mock knows WebSockets on one path alone
+        (Kind.DECLINED_SOCKET, "GET", 200),  # the mock target has WebSockets on one path only
     ],
 )
-def test_each_kind_is_answered(mock_port: int, kind: Kind, method: str, status: int) -> None:
-    """Each kind of request ends well, with the status that tells of it."""
+def test_each_kind_has_ended(mock_port: int, kind: Kind, method: str, status: int) -> None:
+    """Each kind of request is answered with its expected status."""
     done = _send(mock_port, replace(_PLAN, kind=kind, method=method))
     assert (done.outcome, done.status) == (Outcome.ANSWERED, status)
 
 
-def test_a_refusal_is_told_with_its_time(mock_port: int) -> None:
-    """Of another status than 200, the status and Retry-After are kept."""
+def test_a_refusal_is_recorded_with_retry_after(mock_port: int) -> None:
+    """For a status other than 200, the status and Retry-After are kept."""
     plan = replace(_PLAN, latency="0&mock_status=503&mock_fields=Retry-After:%207")
     done = _send(mock_port, plan)
     assert (done.outcome, done.status, done.retry_after) == (Outcome.ANSWERED, 503, "7")
 
 
-def test_an_answer_to_another_request_is_seen(mock_port: int) -> None:
-    """An answer that is not the echo of this request is taken for another's."""
+def test_an_answer_to_another_request_is_detected(mock_port: int) -> None:
+    """A response that does not echo this request counts as wrong."""
     plan = replace(_PLAN, latency="0&mock_body=somebody%20else")
     assert _send(mock_port, plan).outcome is Outcome.WRONG
 
 
-def test_a_download_of_other_bytes_is_seen(mock_port: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A download with one wrong byte is wrong, and one that is too short is broken off."""
+def test_a_download_of_other_bytes_is_detected(mock_port: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A download with a wrong byte is wrong, and one that is too short is broken off."""
     download = replace(_PLAN, kind=Kind.DOWNLOAD)
     assert _send(mock_port, replace(download, latency="0&mock_size=99999")).outcome is Outcome.BROKEN_OFF
     monkeypatch.setattr(sending, "downloaded", lambda start, length: bytes(length))
     assert _send(mock_port, download).outcome is Outcome.WRONG
 
 
-def test_an_upload_of_other_bytes_is_seen(mock_port: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An upload whose checksum at the target is another than here did not arrive as it was sent."""
+def test_an_upload_of_other_bytes_is_detected(mock_port: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An upload whose checksum at the target differs from the sent one is wrong."""
     monkeypatch.setattr(Upload, "checksum", property(lambda upload: "0" * 64))
     assert _send(mock_port, replace(_PLAN, kind=Kind.UPLOAD, method="POST")).outcome is Outcome.WRONG
 
 
 @pytest.mark.parametrize("fault", [ResetAfter(20_000), HalfCloseAfter(20_000)])
 def test_a_download_that_ends_early_is_broken_off(proxy: Proxy, fault: ResetAfter | HalfCloseAfter) -> None:
-    """Half a download is no download, however its connection ends."""
+    """A download that ends early is broken off, however its connection ends."""
     proxy.downstream = fault
     done = _send(proxy.port, replace(_PLAN, kind=Kind.DOWNLOAD))
     assert (done.outcome, done.status) == (Outcome.BROKEN_OFF, 200)
 
 
 def test_a_connection_without_a_response_is_closed(proxy: Proxy) -> None:
-    """Where the connection ends before a response began, the request was closed; where none is made, refused."""
+    """A connection that closes before a response is "closed"; one that cannot be opened is "refused"."""
     proxy.downstream = ResetAfter(0)
     assert _send(proxy.port, _PLAN).outcome is Outcome.CLOSED
     proxy.refuse()
     assert _send(proxy.port, _PLAN).outcome is Outcome.REFUSED
 
 
-def test_a_client_leaves(mock_port: int) -> None:
-    """A client that does not wait for long has left, and no answer is missed."""
+def test_a_client_disconnects(mock_port: int) -> None:
+    """A client that disconnects early has "left", and no answer is missing."""
     plan = replace(_PLAN, latency="20", leaves_after_seconds=0.1)
     assert _send(mock_port, plan).outcome is Outcome.LEFT
 
 
-def test_long_transfers_end_when_they_are_told_to(mock_port: int) -> None:
-    """An upload completes with what it has sent, and the client of a download leaves, once they are to end."""
+def test_long_transfers_end_on_request(mock_port: int) -> None:
+    """On request, an upload completes with the bytes sent so far, and the client of a download disconnects."""
     endless = replace(_PLAN, size_bytes=60_000_000)
     upload = _send(mock_port, replace(endless, kind=Kind.UPLOAD, method="POST"), has_ended=True)
     assert (upload.outcome, upload.status) == (Outcome.ANSWERED, 200)
@@ -121,19 +121,19 @@ def test_long_transfers_end_when_they_are_told_to(mock_port: int) -> None:
 
 @pytest.mark.parametrize(("start", "length"), [(0, 10), (250, 20), (1_000_000, 70_000)])
 def test_the_bytes_of_a_download_are_known(start: int, length: int) -> None:
-    """Byte n of a download is n modulo 256, wherever a piece of it begins."""
+    """Byte n of a download is n modulo 256, wherever a piece begins."""
     assert downloaded(start, length) == bytes(n % 256 for n in range(start, start + length))
 
 
-def test_a_load_is_answered_until_it_ends(proxy: Proxy, redis_port: int) -> None:
-    """All requests of a load end well where nothing fails, and its long transfers go on until it ends."""
-    proxy.strike(Throttle(10_000_000))
+def test_a_load_has_ended_until_it_ends(proxy: Proxy, redis_port: int) -> None:
+    """Without a fault all requests of a load are answered, and its long transfers last until it ends."""
+    proxy.inject(Throttle(10_000_000))
     with Load(proxy.port, redis_port) as load:
         wait_until("some are answered", lambda: len(load.done) >= 5)
-        assert load.standing_ids.isdisjoint(one.plan.request_id for one in load.done)
+        assert load.long_transfer_ids.isdisjoint(one.plan.request_id for one in load.done)
         load.pause()
-        wait_until("only the long ones are under way", lambda: load.under_way == 2)
+        wait_until("only the long transfers are in flight", lambda: load.in_flight == 2)
         done = load.end()
-    assert {one.outcome for one in done if one.plan.request_id not in load.standing_ids} == {Outcome.ANSWERED}
-    standing = {one.plan.kind: one.outcome for one in done if one.plan.request_id in load.standing_ids}
+    assert {one.outcome for one in done if one.plan.request_id not in load.long_transfer_ids} == {Outcome.ANSWERED}
+    standing = {one.plan.kind: one.outcome for one in done if one.plan.request_id in load.long_transfer_ids}
     assert standing == {Kind.UPLOAD: Outcome.ANSWERED, Kind.DOWNLOAD: Outcome.LEFT}

@@ -1,20 +1,20 @@
-"""Links that fail while both of their ends live."""
+"""Links that fail while the processes at both ends live."""
 
 import pytest
 
-from tests.chaos.conftest import See
+from tests.chaos.conftest import Observe
 from tests.chaos.failures import (
     AT_TARGET,
-    FIRST_NEW,
-    GATEWAY_ANSWERS_LATE,
-    GATEWAY_ANSWERS_LOST,
+    BEING_QUEUED,
     GATEWAY_CUT_OFF,
+    GATEWAY_REPLIES_LATE,
+    GATEWAY_REPLIES_LOST,
     NEW,
     QUEUED,
     SLOW_NETWORK,
-    WORKER_ANSWERS_LATE,
-    WORKER_ANSWERS_LOST,
     WORKER_CUT_OFF,
+    WORKER_REPLIES_LATE,
+    WORKER_REPLIES_LOST,
 )
 from tests.chaos.link_faults import Delay, Fault, Hold, Swallow
 from tests.chaos.rig import SLOTS, Rig
@@ -25,90 +25,90 @@ _REFUSED_SECONDS = 4
 
 @pytest.mark.allows(lost=True, broken=True)
 @pytest.mark.failure(WORKER_CUT_OFF)
-def test_workers_cut_off_from_redis(rig: Rig, see: See) -> None:
-    """Who lost its worker is settled as after a death; late answers go to nobody; what waits waits for the link."""
-    at_target = rig.ask_each(_BOTH, "/high?mock_latency=2")
-    rig.until_at_target(*at_target)
-    rig.worker_to_redis.strike(Swallow())
-    queued = rig.ask_each(_BOTH)
-    rig.until_seconds_have_passed(8)
+def test_workers_cut_off_from_redis(rig: Rig, observe: Observe) -> None:
+    """Requests of cut-off workers are retried once or answered 502; late responses are dropped. Queued ones wait."""
+    at_target = rig.send_each(_BOTH, "/high?mock_latency=2")
+    rig.wait_until_at_target(*at_target)
+    rig.worker_to_redis.inject(Swallow())
+    queued = rig.send_each(_BOTH)
+    rig.wait_seconds(8)
     rig.worker_to_redis.heal()
-    assert [see(AT_TARGET, one) for one in at_target] == ["200, 2 attempts", "502 request-lost, 1 attempt"]
-    assert [see(QUEUED, one) for one in queued] == ["200, 1 attempt"] * 2
+    assert [observe(AT_TARGET, one) for one in at_target] == ["200, 2 attempts", "502 request-lost, 1 attempt"]
+    assert [observe(QUEUED, one) for one in queued] == ["200, 1 attempt"] * 2
 
 
 @pytest.mark.allows(refused=True, lost=True, unsure=True)
 @pytest.mark.failure(GATEWAY_CUT_OFF)
-def test_gateway_cut_off_from_redis(rig: Rig, see: See) -> None:
-    """A POST on its way is 502 in 2 s, who comes next 503; neither is sent. Who waited is answered afterwards."""
-    at_target = rig.ask_each(_BOTH * (SLOTS // 2), "/high?mock_latency=2")
-    rig.until_at_target(*at_target)
-    queued = rig.ask_each(_BOTH)
-    rig.until_queued(2)
+def test_gateway_cut_off_from_redis(rig: Rig, observe: Observe) -> None:
+    """A POST being queued is 502 within 2 s, new requests are 503; none is sent. Queued ones are answered later."""
+    at_target = rig.send_each(_BOTH * (SLOTS // 2), "/high?mock_latency=2")
+    rig.wait_until_at_target(*at_target)
+    queued = rig.send_each(_BOTH)
+    rig.wait_until_queued(2)
     rig.pause_load()
-    rig.gateway_to_redis.strike(Swallow())
-    first = rig.ask("POST")
-    assert see(FIRST_NEW, first) == "502 request-lost, 0 attempts"
+    rig.gateway_to_redis.inject(Swallow())
+    first = rig.send("POST")
+    assert observe(BEING_QUEUED, first) == "502 request-lost, 0 attempts"
     rig.load.resume()
-    new = rig.ask_each(_BOTH)
-    assert [see(NEW, one) for one in new] == ["503 broker-unavailable, 0 attempts"] * 2
-    assert all(one.answer().seconds < _REFUSED_SECONDS for one in (first, *new))
-    rig.until_seconds_have_passed(2)
+    new = rig.send_each(_BOTH)
+    assert [observe(NEW, one) for one in new] == ["503 broker-unavailable, 0 attempts"] * 2
+    assert all(one.result().seconds < _REFUSED_SECONDS for one in (first, *new))
+    rig.wait_seconds(2)
     rig.gateway_to_redis.heal()
-    assert [see(AT_TARGET, one) for one in at_target] == ["200, 1 attempt"] * SLOTS
-    assert [see(QUEUED, one) for one in queued] == ["200, 1 attempt"] * 2
+    assert [observe(AT_TARGET, one) for one in at_target] == ["200, 1 attempt"] * SLOTS
+    assert [observe(QUEUED, one) for one in queued] == ["200, 1 attempt"] * 2
 
 
 @pytest.mark.failure(SLOW_NETWORK)
-def test_slow_network(rig: Rig, see: See) -> None:
-    """Late packets make late answers, and nothing else."""
+def test_slow_network(rig: Rig, observe: Observe) -> None:
+    """Delayed packets delay responses, and have no other effect."""
     for link in (rig.gateway_to_redis, rig.worker_to_redis):
-        link.strike(Delay(0.05))
-    asked = rig.ask_each(_BOTH * 5)
-    assert [see(NEW, one) for one in asked] == ["200, 1 attempt"] * 10
+        link.inject(Delay(0.05))
+    sent = rig.send_each(_BOTH * 5)
+    assert [observe(NEW, one) for one in sent] == ["200, 1 attempt"] * 10
     for link in (rig.gateway_to_redis, rig.worker_to_redis):
         link.heal()
 
 
 @pytest.mark.parametrize(
-    ("fault", "loss"), [(GATEWAY_ANSWERS_LATE, Hold()), (GATEWAY_ANSWERS_LOST, Swallow())], ids=["late", "lost"]
+    ("fault", "loss"), [(GATEWAY_REPLIES_LATE, Hold()), (GATEWAY_REPLIES_LOST, Swallow())], ids=["late", "lost"]
 )
 @pytest.mark.allows(refused=True, lost=True, unsure=True)
-def test_gateway_hears_nothing_from_redis(rig: Rig, see: See, fault: str, loss: Fault) -> None:
-    """A POST that the target has, but whose gateway cannot know, is 502 and not 503; who comes next is 503."""
-    at_target = rig.ask_each(_BOTH, "/high?mock_latency=2")
-    rig.until_at_target(*at_target)
+def test_gateway_receives_nothing_from_redis(rig: Rig, observe: Observe, fault: str, loss: Fault) -> None:
+    """A POST that the target has, but whose gateway gets no reply, is 502, not 503; new requests are 503."""
+    at_target = rig.send_each(_BOTH, "/high?mock_latency=2")
+    rig.wait_until_at_target(*at_target)
     rig.pause_load()
     rig.gateway_to_redis.downstream = loss
-    first = rig.ask("POST")
-    assert see(FIRST_NEW, first) == "502 request-lost, 1 attempt"
-    assert first.answer().retry_after is None
+    first = rig.send("POST")
+    assert observe(BEING_QUEUED, first) == "502 request-lost, 1 attempt"
+    assert first.result().retry_after is None
     rig.load.resume()
-    new = rig.ask_each(_BOTH)
-    assert [see(NEW, one) for one in new] == ["503 broker-unavailable, 0 attempts"] * 2
-    assert all(one.answer().seconds < _REFUSED_SECONDS and one.answer().retry_after for one in new)
-    rig.until_seconds_have_passed(2)
+    new = rig.send_each(_BOTH)
+    assert [observe(NEW, one) for one in new] == ["503 broker-unavailable, 0 attempts"] * 2
+    assert all(one.result().seconds < _REFUSED_SECONDS and one.result().retry_after for one in new)
+    rig.wait_seconds(2)
     rig.gateway_to_redis.heal()
-    assert [see(AT_TARGET, one) for one in at_target] == ["200, 1 attempt"] * 2
+    assert [observe(AT_TARGET, one) for one in at_target] == ["200, 1 attempt"] * 2
 
 
 @pytest.mark.parametrize(
-    ("fault", "loss"), [(WORKER_ANSWERS_LATE, Hold()), (WORKER_ANSWERS_LOST, Swallow())], ids=["late", "lost"]
+    ("fault", "loss"), [(WORKER_REPLIES_LATE, Hold()), (WORKER_REPLIES_LOST, Swallow())], ids=["late", "lost"]
 )
 @pytest.mark.allows(lost=True, broken=True)
-def test_workers_hear_nothing_from_redis(rig: Rig, see: See, fault: str, loss: Fault) -> None:
-    """A POST reaches the target once at most, a GET twice, and each is answered; what waits waits for the link."""
-    at_target = rig.ask_each(_BOTH, "/high?mock_latency=2")
-    rig.until_at_target(*at_target)
+def test_workers_receive_nothing_from_redis(rig: Rig, observe: Observe, fault: str, loss: Fault) -> None:
+    """A POST reaches the target at most once, a GET twice; each is answered. Queued requests wait for the link."""
+    at_target = rig.send_each(_BOTH, "/high?mock_latency=2")
+    rig.wait_until_at_target(*at_target)
     rig.worker_to_redis.downstream = loss
-    new = rig.ask_each(_BOTH)
-    rig.until_seconds_have_passed(8)
+    new = rig.send_each(_BOTH)
+    rig.wait_seconds(8)
     rig.worker_to_redis.heal()
-    get, post = (see(AT_TARGET, one) for one in at_target)
-    # The worker that takes a request again may be the one that then finds that its lease has ended.
+    get, post = (observe(AT_TARGET, one) for one in at_target)
+    # The worker that claims a retry may be the one that then finds its lease expired.
     assert get in ("200, 1 attempt", "200, 2 attempts", "502 request-lost, 1 attempt")
     assert post in ("200, 1 attempt", "502 request-lost, 1 attempt")
-    get, post = (see(NEW, one) for one in new)
+    get, post = (observe(NEW, one) for one in new)
     assert get in (
         "200, 1 attempt",
         "200, 2 attempts",

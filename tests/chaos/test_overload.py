@@ -1,8 +1,8 @@
-"""More than can be done: who cannot be served is told so, with a time to come back."""
+"""Overload: requests that cannot be served are refused with Retry-After."""
 
 import pytest
 
-from tests.chaos.conftest import See
+from tests.chaos.conftest import Observe
 from tests.chaos.failures import NEW, NO_WORKER, QUEUE_FULL, QUEUED
 from tests.chaos.rig import Rig
 
@@ -16,25 +16,25 @@ _SMALL = {
 @pytest.mark.allows(refused=True)
 @pytest.mark.gateway(**_SMALL)
 @pytest.mark.failure(QUEUE_FULL)
-def test_queue_full(rig: Rig, see: See) -> None:
-    """When as many wait as may, the next is 503 at once with Retry-After, and those that wait are served."""
+def test_queue_full(rig: Rig, observe: Observe) -> None:
+    """When the queue is full, a new request is 503 at once with Retry-After; queued ones are served."""
     with rig.workers_frozen():
-        queued = rig.ask_each(_BOTH)
-        rig.until_queued(2)
-        new = rig.ask_each(_BOTH)
-        assert [see(NEW, one) for one in new] == ["503 queue-full, 0 attempts"] * 2
-        assert all(one.answer().retry_after for one in new)
-    assert [see(QUEUED, one) for one in queued] == ["200, 1 attempt"] * 2
+        queued = rig.send_each(_BOTH)
+        rig.wait_until_queued(2)
+        new = rig.send_each(_BOTH)
+        assert [observe(NEW, one) for one in new] == ["503 queue-full, 0 attempts"] * 2
+        assert all(one.result().retry_after for one in new)
+    assert [observe(QUEUED, one) for one in queued] == ["200, 1 attempt"] * 2
 
 
 @pytest.mark.allows(refused=True)
 @pytest.mark.gateway(**_SMALL)
 @pytest.mark.failure(NO_WORKER)
-def test_no_worker(rig: Rig, see: See) -> None:
-    """Without a worker, requests wait for one for FAST_PRIORITY_TTL (3 s here), and are then 503 with Retry-After."""
+def test_no_worker(rig: Rig, observe: Observe) -> None:
+    """Without a worker, requests wait for FAST_PRIORITY_TTL (3 s here) and are then 503 with Retry-After."""
     rig.load.end_transfers()
     rig.end_workers()
-    queued = rig.ask_each(_BOTH)
-    assert [see(QUEUED, one) for one in queued] == ["503 waited-too-long, 0 attempts"] * 2
-    assert all(one.answer().retry_after for one in queued)
+    queued = rig.send_each(_BOTH)
+    assert [observe(QUEUED, one) for one in queued] == ["503 waited-too-long, 0 attempts"] * 2
+    assert all(one.result().retry_after for one in queued)
     rig.start_workers()

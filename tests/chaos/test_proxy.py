@@ -1,4 +1,4 @@
-"""The proxy itself: each fault does what it says, so that a scenario proves what it means to."""
+"""The proxy itself: each fault does what its name says, so that scenarios prove what they claim."""
 
 import socket
 import threading
@@ -14,7 +14,7 @@ from tests.chaos.proxy import Proxies, Proxy
 
 @pytest.fixture
 def echo_port() -> Iterator[int]:
-    """The port of a server that sends everything back."""
+    """Return the port of a server that echoes everything."""
     listener = socket.create_server(("127.0.0.1", 0))
 
     def serve() -> None:
@@ -46,13 +46,13 @@ def client(proxy: Proxy) -> Iterator[socket.socket]:
 
 
 def test_bytes_pass(client: socket.socket) -> None:
-    """Without a fault everything passes, both ways."""
+    """Without a fault all bytes pass, both ways."""
     client.sendall(b"hello")
     assert client.recv(100) == b"hello"
 
 
 def test_held_bytes_come_later(proxy: Proxy, client: socket.socket) -> None:
-    """A link that holds loses nothing: when it goes on, all arrives."""
+    """Held bytes are not lost: all arrive when the fault ends."""
     proxy.upstream = Hold()
     client.sendall(b"held")
     client.settimeout(0.2)
@@ -63,8 +63,8 @@ def test_held_bytes_come_later(proxy: Proxy, client: socket.socket) -> None:
     assert client.recv(100) == b"held"
 
 
-def test_only_what_is_meant_is_held(proxy: Proxy, client: socket.socket) -> None:
-    """A fault that holds one piece lets those before it pass."""
+def test_only_the_matching_piece_is_held(proxy: Proxy, client: socket.socket) -> None:
+    """A fault that holds one piece lets the pieces before it pass."""
     proxy.upstream = Hold(where=lambda piece: b"this" in piece)
     client.sendall(b"that")
     assert client.recv(100) == b"that"
@@ -74,9 +74,9 @@ def test_only_what_is_meant_is_held(proxy: Proxy, client: socket.socket) -> None
         client.recv(100)
 
 
-def test_what_a_blackhole_took_from_is_reset(proxy: Proxy, client: socket.socket) -> None:
-    """A connection that lost bytes does not go on without them: it is reset when the link heals."""
-    proxy.strike(Swallow())
+def test_a_connection_that_lost_bytes_is_reset(proxy: Proxy, client: socket.socket) -> None:
+    """A connection that lost bytes is reset when the fault ends; it never goes on without them."""
+    proxy.inject(Swallow())
     client.sendall(b"lost")
     client.settimeout(0.2)
     with pytest.raises(TimeoutError):
@@ -88,7 +88,7 @@ def test_what_a_blackhole_took_from_is_reset(proxy: Proxy, client: socket.socket
 
 
 def test_a_response_is_cut_off(proxy: Proxy, client: socket.socket) -> None:
-    """After so many bytes the connection is reset, and those before it were passed or lost, never more."""
+    """The connection is reset after so many bytes; what arrives is a prefix of them."""
     proxy.downstream = ResetAfter(3)
     client.sendall(b"hello")
     received = b""
@@ -100,7 +100,7 @@ def test_a_response_is_cut_off(proxy: Proxy, client: socket.socket) -> None:
 
 
 def test_a_direction_is_closed(proxy: Proxy, client: socket.socket) -> None:
-    """After so many bytes one direction ends as if all had been said."""
+    """After so many bytes one direction ends with a normal end of file."""
     proxy.downstream = HalfCloseAfter(3)
     client.sendall(b"hello")
     received = b""
@@ -109,8 +109,8 @@ def test_a_direction_is_closed(proxy: Proxy, client: socket.socket) -> None:
     assert received == b"hel"
 
 
-def test_connections_are_refused_and_taken_again(proxy: Proxy, client: socket.socket) -> None:
-    """A proxy that refuses is a port where nothing listens, until it takes connections again."""
+def test_connections_are_refused_and_accepted_again(proxy: Proxy, client: socket.socket) -> None:
+    """A proxy that refuses is like a port without a listener, until it accepts again."""
     proxy.refuse()
     with pytest.raises(ConnectionRefusedError):
         socket.create_connection(("127.0.0.1", proxy.port), timeout=10)
@@ -119,7 +119,7 @@ def test_connections_are_refused_and_taken_again(proxy: Proxy, client: socket.so
 
 
 def test_all_connections_are_reset(proxy: Proxy, client: socket.socket) -> None:
-    """A reset reaches both ends at once, though nothing is being sent."""
+    """A reset reaches both ends at once, although nothing is being sent."""
     client.sendall(b"hello")
     wait_until("it is connected", lambda: client.recv(100) == b"hello")
     proxy.reset()

@@ -1,25 +1,25 @@
-"""Workers that die, freeze or end: what they had is run again where that is safe, and else answered 502."""
+"""Workers that are killed, frozen or stopped: their requests are retried if idempotent, else answered 502."""
 
 import signal
 
 import pytest
 
-from tests.chaos.asking import Asked
-from tests.chaos.conftest import See
+from tests.chaos.client_request import ClientRequest
+from tests.chaos.conftest import Observe
 from tests.chaos.failures import (
     AT_TARGET,
     CLAIMED,
-    HALF_WAY,
+    DURING_RESPONSE,
     QUEUED,
     WORKER_FROZEN,
     WORKER_KILLED,
-    WORKER_TOLD_TO_END,
+    WORKER_STOPPED,
 )
 from tests.chaos.link_faults import Hold
 from tests.chaos.rig import Rig
 from tests.harness import wait_until
 
-# 5 s from the death, and room for a busy machine.
+# 5 s after the death, with a margin for a busy machine.
 _SETTLED_SECONDS = 20
 _METHODS = ("GET", "PUT", "DELETE", "POST", "PATCH")
 _STREAMED = "/high?mock_size=2000000&mock_bandwidth=100000"
@@ -27,138 +27,138 @@ _STREAMED = "/high?mock_size=2000000&mock_bandwidth=100000"
 
 @pytest.mark.allows(lost=True, broken=True)
 @pytest.mark.failure(WORKER_KILLED)
-def test_killed_while_requests_are_queued(rig: Rig, see: See) -> None:
-    """What waits is served by the next worker, whatever its method, as if nothing had been."""
+def test_killed_while_requests_are_queued(rig: Rig, observe: Observe) -> None:
+    """Queued requests of any method are served by the next worker."""
     with rig.workers_frozen():
-        asked = rig.ask_each(("GET", "POST"))
-        rig.until_queued(2)
+        sent = rig.send_each(("GET", "POST"))
+        rig.wait_until_queued(2)
         rig.kill_worker()
-    assert [see(QUEUED, one) for one in asked] == ["200, 1 attempt"] * 2
+    assert [observe(QUEUED, one) for one in sent] == ["200, 1 attempt"] * 2
 
 
 @pytest.mark.allows(lost=True, broken=True)
 @pytest.mark.failure(WORKER_KILLED)
-def test_killed_with_requests_that_it_has_not_sent(rig: Rig, see: See) -> None:
-    """Requests that a worker took and did not send are settled in 5 s: idempotent ones go again, others are 502."""
-    asked = _claimed_but_unheard(rig)
+def test_killed_with_unsent_requests(rig: Rig, observe: Observe) -> None:
+    """Claimed but unsent requests are retried within 5 s if idempotent, else answered 502."""
+    sent = _claimed_but_not_received(rig)
     rig.kill_worker()
     rig.worker_to_redis.heal()
-    assert [see(CLAIMED, one) for one in asked] == ["200, 1 attempt", "502 request-lost, 0 attempts"]
-    assert all(one.answer().seconds < _SETTLED_SECONDS for one in asked)
+    assert [observe(CLAIMED, one) for one in sent] == ["200, 1 attempt", "502 request-lost, 0 attempts"]
+    assert all(one.result().seconds < _SETTLED_SECONDS for one in sent)
 
 
 @pytest.mark.allows(lost=True, broken=True)
 @pytest.mark.failure(WORKER_KILLED)
-def test_killed_with_requests_at_the_target(rig: Rig, see: See) -> None:
-    """Within 5 s of the death idempotent requests go to the target once more, and others are answered 502."""
-    rig.target_takes(60)
-    asked = rig.ask_each(_METHODS)
-    rig.until_at_target(*asked)
-    rig.target_takes(0)
+def test_killed_with_requests_at_the_target(rig: Rig, observe: Observe) -> None:
+    """Within 5 s of the death, idempotent requests are retried once, and others answered 502."""
+    rig.set_target_latency(60)
+    sent = rig.send_each(_METHODS)
+    rig.wait_until_at_target(*sent)
+    rig.set_target_latency(0)
     rig.kill_worker()
     again, lost = "200, 2 attempts", "502 request-lost, 1 attempt"
-    assert [see(AT_TARGET, one) for one in asked] == [again, again, again, lost, lost]
-    assert all(one.answer().seconds < _SETTLED_SECONDS for one in asked)
+    assert [observe(AT_TARGET, one) for one in sent] == [again, again, again, lost, lost]
+    assert all(one.result().seconds < _SETTLED_SECONDS for one in sent)
 
 
 @pytest.mark.allows(lost=True, broken=True)
 @pytest.mark.failure(WORKER_KILLED)
-def test_killed_again_in_the_second_attempt(rig: Rig, see: See) -> None:
-    """An idempotent request whose second worker dies as well is answered 502: there is no third attempt."""
-    rig.target_takes(60)
-    asked = rig.ask("GET")
-    rig.until_at_target(asked)
+def test_killed_again_in_the_second_attempt(rig: Rig, observe: Observe) -> None:
+    """An idempotent request whose second worker dies too is answered 502: there is no third attempt."""
+    rig.set_target_latency(60)
+    sent = rig.send("GET")
+    rig.wait_until_at_target(sent)
     rig.kill_worker()
-    wait_until("it is at the target again", lambda: rig.attempts(asked) == 2)
-    rig.target_takes(0)
+    wait_until("it is at the target again", lambda: rig.attempts(sent) == 2)
+    rig.set_target_latency(0)
     rig.kill_worker()
-    assert see(AT_TARGET, asked) == "502 request-lost, 2 attempts"
+    assert observe(AT_TARGET, sent) == "502 request-lost, 2 attempts"
 
 
 @pytest.mark.allows(lost=True, broken=True)
 @pytest.mark.failure(WORKER_KILLED)
-def test_killed_with_responses_half_way(rig: Rig, see: See) -> None:
-    """A response that has begun is broken off at the client, never repeated and never passed as whole."""
-    asked = rig.ask_each(("GET", "POST"), _STREAMED)
-    wait_until("responses have begun", lambda: all(one.received_bytes for one in asked))
+def test_killed_during_responses(rig: Rig, observe: Observe) -> None:
+    """A response that has started is broken off at the client; it is never repeated, never passed as complete."""
+    sent = rig.send_each(("GET", "POST"), _STREAMED)
+    wait_until("responses have begun", lambda: all(one.received_bytes for one in sent))
     rig.kill_worker()
-    assert [see(HALF_WAY, one) for one in asked] == ["200, broken off, 1 attempt"] * 2
+    assert [observe(DURING_RESPONSE, one) for one in sent] == ["200, broken off, 1 attempt"] * 2
 
 
 @pytest.mark.allows(lost=True, broken=True)
 @pytest.mark.failure(WORKER_FROZEN)
-def test_frozen_with_requests_that_it_has_not_sent(rig: Rig, see: See) -> None:
-    """A worker that wakes up late sends nothing of what it had not sent: others have settled it meanwhile."""
-    asked = _claimed_but_unheard(rig)
+def test_frozen_with_unsent_requests(rig: Rig, observe: Observe) -> None:
+    """A resumed worker sends none of its unsent requests: they were retried elsewhere or answered 502."""
+    sent = _claimed_but_not_received(rig)
     with rig.workers_frozen():
         rig.worker_to_redis.heal()
         rig.start_workers()
-        seen = [see(CLAIMED, one) for one in asked]
+        seen = [observe(CLAIMED, one) for one in sent]
     assert seen == ["200, 1 attempt", "502 request-lost, 0 attempts"]
-    _see_the_thawed_worker_carry(rig)
-    assert [rig.attempts(one) for one in asked] == [1, 0]
+    _finish_with_the_resumed_worker(rig)
+    assert [rig.attempts(one) for one in sent] == [1, 0]
 
 
 @pytest.mark.allows(lost=True, broken=True)
 @pytest.mark.failure(WORKER_FROZEN)
-def test_frozen_while_it_waits_for_work(rig: Rig, see: See) -> None:
-    """What Redis gives a worker that has frozen while it waited is what may be sent again; others serve all of it."""
+def test_frozen_while_it_waits_for_work(rig: Rig, observe: Observe) -> None:
+    """When a worker freezes while it waits for work, other workers serve what Redis hands to it, also a POST."""
     with rig.workers_frozen(while_they_wait=True):
-        asked = rig.ask_each(("GET", "POST"))
+        sent = rig.send_each(("GET", "POST"))
         rig.start_workers()
-        seen = [see(QUEUED, one) for one in asked]
-        assert all(one.answer().seconds < _SETTLED_SECONDS for one in asked)
+        seen = [observe(QUEUED, one) for one in sent]
+        assert all(one.result().seconds < _SETTLED_SECONDS for one in sent)
     assert seen == ["200, 1 attempt"] * 2
-    _see_the_thawed_worker_carry(rig)
-    assert [rig.attempts(one) for one in asked] == [1, 1]
+    _finish_with_the_resumed_worker(rig)
+    assert [rig.attempts(one) for one in sent] == [1, 1]
 
 
 @pytest.mark.allows(lost=True, broken=True)
 @pytest.mark.failure(WORKER_FROZEN)
-def test_frozen_with_requests_at_the_target(rig: Rig, see: See) -> None:
-    """What a frozen worker had at the target is settled like a dead one's, and its late answer goes to nobody."""
-    asked = rig.ask_each(("GET", "POST"), "/high?mock_latency=2")
-    rig.until_at_target(*asked)
+def test_frozen_with_requests_at_the_target(rig: Rig, observe: Observe) -> None:
+    """A frozen worker's requests at the target are retried once or answered 502; its late responses are dropped."""
+    sent = rig.send_each(("GET", "POST"), "/high?mock_latency=2")
+    rig.wait_until_at_target(*sent)
     with rig.workers_frozen():
         rig.start_workers()
-        seen = [see(AT_TARGET, one) for one in asked]
+        seen = [observe(AT_TARGET, one) for one in sent]
     assert seen == ["200, 2 attempts", "502 request-lost, 1 attempt"]
-    _see_the_thawed_worker_carry(rig)
-    assert [rig.attempts(one) for one in asked] == [2, 1]
+    _finish_with_the_resumed_worker(rig)
+    assert [rig.attempts(one) for one in sent] == [2, 1]
 
 
-@pytest.mark.failure(WORKER_TOLD_TO_END)
-def test_told_to_end(rig: Rig, see: See) -> None:
-    """A worker that is told to end answers what it has, takes no more, and leaves; what waits waits for the next."""
-    at_target = rig.ask_each(("GET", "POST") * 3, "/high?mock_latency=2")
-    rig.until_at_target(*at_target)
-    queued = rig.ask_each(("GET", "POST"))
-    rig.until_queued(2)
+@pytest.mark.failure(WORKER_STOPPED)
+def test_stopped(rig: Rig, observe: Observe) -> None:
+    """On SIGTERM, a worker answers its requests, claims no more, and exits; queued ones wait for the next worker."""
+    at_target = rig.send_each(("GET", "POST") * 3, "/high?mock_latency=2")
+    rig.wait_until_at_target(*at_target)
+    queued = rig.send_each(("GET", "POST"))
+    rig.wait_until_queued(2)
     (pool,) = rig.pools
     pool.send_signal(signal.SIGTERM)
     rig.load.end_transfers()
-    assert [see(AT_TARGET, one) for one in at_target] == ["200, 1 attempt"] * 6
+    assert [observe(AT_TARGET, one) for one in at_target] == ["200, 1 attempt"] * 6
     pool.wait(20)
     assert rig.queued() == 2
     rig.start_workers()
-    assert [see(QUEUED, one) for one in queued] == ["200, 1 attempt"] * 2
+    assert [observe(QUEUED, one) for one in queued] == ["200, 1 attempt"] * 2
 
 
-def _claimed_but_unheard(rig: Rig) -> list[Asked]:
-    """Let a worker take a GET and a POST at once, in an answer that is held up on its way to the worker."""
+def _claimed_but_not_received(rig: Rig) -> list[ClientRequest]:
+    """Let a worker claim a GET and a POST while Redis's reply to it is held back."""
     with rig.workers_suspended():
-        asked = rig.ask_each(("GET", "POST"))
-        rig.until_queued(2)
+        sent = rig.send_each(("GET", "POST"))
+        rig.wait_until_queued(2)
         rig.worker_to_redis.downstream = Hold(where=lambda piece: b"fast_priority.job.forward" in piece)
-    wait_until("both are taken", lambda: rig.started() == 2)
-    return asked
+    wait_until("both requests are claimed", lambda: rig.started() == 2)
+    return sent
 
 
-def _see_the_thawed_worker_carry(rig: Rig) -> None:
-    """Leave the thawed worker alone with a request: that is carried, so what it did late it has done by then."""
-    thawed, *others = rig.pools
+def _finish_with_the_resumed_worker(rig: Rig) -> None:
+    """Leave only the resumed worker, and send a request: its answer shows that the late work is done."""
+    resumed, *others = rig.pools
     for other in others:
         other.terminate()
         other.wait(20)
-    assert rig.ask("GET").answer().status == 200
-    assert thawed.poll() is None
+    assert rig.send("GET").result().status == 200
+    assert resumed.poll() is None

@@ -1,4 +1,4 @@
-"""A small gateway that orders as it is told to: what the oracle has to tell from one with priorities.
+"""A small gateway with a chosen order, from which the oracle must tell a gateway with priorities.
 
 python tests/doubles/gateway.py --order fifo --port 8080 --target http://127.0.0.1:9000 --slots 4
 """
@@ -17,7 +17,7 @@ _WRONG_EVERY = 10
 
 @dataclass
 class Waiting:
-    """Who waits for a slot, and the rule by which the next one is taken."""
+    """The requests that wait for a slot, and the rule by which the next one is chosen."""
 
     order: str
     free_slots: int
@@ -93,10 +93,10 @@ def main() -> None:
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--target", required=True)
     parser.add_argument("--slots", type=int, required=True)
-    given = parser.parse_args()
-    app = make_gateway(given.target, Waiting(given.order, given.slots))
-    # A client that leaves ends its request: otherwise it would keep its place.
-    web.run_app(app, host="127.0.0.1", port=given.port, print=None, handler_cancellation=True)
+    options = parser.parse_args()
+    app = make_gateway(options.target, Waiting(options.order, options.slots))
+    # A client that disconnects cancels its request: otherwise the request would keep its place.
+    web.run_app(app, host="127.0.0.1", port=options.port, print=None, handler_cancellation=True)
 
 
 if __name__ == "__main__":

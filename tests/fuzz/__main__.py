@@ -1,7 +1,7 @@
-"""Heads and paths that nobody has thought of: `python -m tests.fuzz --minutes 60 --seed 1`.
+"""Sends random request heads and paths: `python -m tests.fuzz --minutes 60 --seed 1`.
 
-Each case goes to the gateway, and to uvicorn, nginx and HAProxy. No request may get a higher level than the path that a
-server takes it for, skip the queue, or be read in two ways. The exit code is the verdict.
+Each case goes to the gateway, and to uvicorn, nginx and HAProxy. No request may get a higher priority than that of the
+path as a server reads it, skip the queue, or be read in two ways. The exit code is 0 if nothing was found.
 """
 
 import logging
@@ -15,33 +15,35 @@ import typer
 
 from tests.acceptance.fidelity.contenders import NotInstalled
 from tests.fuzz.corpus import read_corpus
-from tests.fuzz.trying import Field, fuzz, summary
+from tests.fuzz.run import Systems, fuzz, summary
 
 _FOUND, _COULD_NOT_RUN = 1, 2
-_FEWEST_ARRIVED = 0.1
+_MIN_ARRIVED_SHARE = 0.1
 
 
 def main(
-    minutes: Annotated[float, typer.Option("--minutes", min=0.0, help="How long, after the seeds.")] = 10.0,
-    seed: Annotated[int, typer.Option("--seed", help="The same cases in every run.")] = 1,
+    minutes: Annotated[
+        float, typer.Option("--minutes", min=0.0, help="How long to try random cases, after the corpus.")
+    ] = 10.0,
+    seed: Annotated[int, typer.Option("--seed", help="The same seed gives the same cases.")] = 1,
 ) -> None:
-    """Try heads and paths: exit code 0 if nothing was found, 1 if something was, 2 if it could not run."""
-    logging.disable(logging.CRITICAL)  # each case that is refused would be a line
+    """Send random heads and paths: exit code 0 if nothing was found, 1 if something was, 2 if it could not run."""
+    logging.disable(logging.CRITICAL)  # the gateway would log a line for each refused case
     with tempfile.TemporaryDirectory(prefix="fuzz-") as folder, ExitStack() as parts:
         try:
-            field = Field.start(parts, Path(folder))
+            systems = Systems.start(parts, Path(folder))
         except NotInstalled as why:
-            _say(f"could not run: {why}")
+            _print_line(f"could not run: {why}")
             raise typer.Exit(_COULD_NOT_RUN) from None
-        record = fuzz(field, read_corpus(), seed, minutes * 60, _say)
-    _say(f"seed {seed}: {summary(record)}")
-    if record.arrived < record.cases * _FEWEST_ARRIVED:
-        _say("could not run: hardly a request arrived, so nothing was compared")
+        record = fuzz(systems, read_corpus(), seed, minutes * 60, _print_line)
+    _print_line(f"seed {seed}: {summary(record)}")
+    if record.arrived < record.cases * _MIN_ARRIVED_SHARE:
+        _print_line("could not run: too few requests arrived to compare anything")
         raise typer.Exit(_COULD_NOT_RUN)
     raise typer.Exit(_FOUND if record.found else 0)
 
 
-def _say(line: str) -> None:
+def _print_line(line: str) -> None:
     sys.stdout.write(line + "\n")
     sys.stdout.flush()
 

@@ -1,4 +1,4 @@
-"""The seeds: bytes that clients have sent, or might, each on a line of corpus.txt as Python writes bytes."""
+"""The corpus: bytes that clients have sent, or might, one case a line of corpus.txt, as a Python bytes literal."""
 
 import ast
 from pathlib import Path
@@ -8,13 +8,13 @@ from tests.path_spellings import CHOSEN
 _FILE = Path(__file__).with_name("corpus.txt")
 
 
-def written(data: bytes) -> str:
-    """Return the line of the corpus for these bytes."""
+def to_line(data: bytes) -> str:
+    """Return the line of corpus.txt for these bytes."""
     return repr(data)
 
 
 def read_corpus() -> list[bytes]:
-    """Return all seeds: the lines of the file, and a request for each spelling of a path that is known."""
+    """Return the whole corpus: the lines of the file, and one request for each known spelling of a path."""
     lines = [line.strip() for line in _FILE.read_text(encoding="ascii").splitlines()]
     heads = [_bytes_of(line) for line in lines if line and not line.startswith("#")]
     return [*heads, *(f"GET {path} HTTP/1.1\r\nHost: x\r\n\r\n".encode() for path in CHOSEN)]

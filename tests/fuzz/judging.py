@@ -1,4 +1,4 @@
-"""The verdict on one case: what the gateway decided and sent, beside what others made of the same bytes. Pure."""
+"""Judges one case: what the gateway decided and sent, compared with what other servers read. Pure."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -16,15 +16,15 @@ _INSIDE = b"/" + INSIDE.encode()
 
 
 class Shape(StrEnum):
-    """How the gateway that is tried is set up."""
+    """How the tested gateway is configured."""
 
-    UNLISTED = "the named paths are low"
-    LISTED = "the named paths are high"
-    BELOW = "the target is below a path"
+    UNLISTED = "the listed paths are low"
+    LISTED = "the listed paths are high"
+    BELOW = "the target's base URL has a path"
 
 
 class Decision(NamedTuple):
-    """What the gateway's rules said of one request."""
+    """The decision of the gateway's rules about one request; `level` None is direct, without the queue."""
 
     path: bytes
     method: str
@@ -32,54 +32,61 @@ class Decision(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
-    """All that came of one case."""
+class CaseResult:
+    """Everything observed about one case."""
 
     sent: bytes
     decisions: Sequence[Decision]
     arrived: Sequence[bytes]
-    """What the gateway sent to the target, in order: the bytes of one request each."""
+    """The bytes that the gateway sent to the target, one item a request, in order."""
     is_silent: bool = False
-    """Whether the gateway neither answered nor closed."""
+    """Whether the gateway neither answered nor closed the connection."""
     others: Mapping[str, Sequence[ReadRequest]] = field(default_factory=dict)
-    """The requests that others read in the same bytes, or sent on for them, in order."""
+    """The requests that the other servers read in the same bytes, or forwarded, in order."""
     labels: Mapping[bytes, Mapping[str, Label]] = field(default_factory=dict)
-    """For each path that was decided on: what real servers serve it as."""
+    """For each path with a decision: the label of what each real server serves for it."""
     shape: Shape = Shape.UNLISTED
     labels_below: Mapping[bytes, Mapping[str, Label]] = field(default_factory=dict)
-    """The same for each path behind the path of the base URL, if the target is below one."""
+    """The same for each path appended to the path of the base URL, if it has one."""
 
 
-def findings(seen: Seen) -> list[str]:
-    """Return what is wrong, in a few words each; nothing if all is as promised."""
-    wrong = ["the gateway neither answered nor closed"] if seen.is_silent else []
+def find_problems(result: CaseResult) -> list[str]:
+    """Return what is wrong, a short text each; empty if every promise is kept."""
+    wrong = ["the gateway neither answered nor closed the connection"] if result.is_silent else []
     read = []
-    for data in seen.arrived:
+    for data in result.arrived:
         by_h11, by_httptools = read_by_h11(data), read_by_httptools(data)
         if by_h11 != by_httptools or len(by_h11.requests) != 1 or by_h11.is_refused or by_h11.is_open:
-            wrong.append(f"what the target received is not one request for everybody: {data!r:.300}")
+            wrong.append(f"the parsers do not read exactly one request in what the target received: {data!r:.300}")
         read.append(by_h11.requests)
     arrived = [request for requests in read for request in requests]
-    if seen.shape is Shape.BELOW:
-        wrong += _outside(seen, arrived)
+    if result.shape is Shape.BELOW:
+        wrong += _find_outside_base_path(result, arrived)
         arrived = [one._replace(target=one.target.removeprefix(_INSIDE)) for one in arrived]
     wrong += [
-        f"no line of HTTP/1 asks for what arrived: {one!r:.200}" for one in arrived if not _is_asked(seen.sent, one)
+        f"no HTTP/1 request line of the client matches what arrived: {one!r:.200}"
+        for one in arrived
+        if not _has_request_line(result.sent, one)
     ]
-    return [*wrong, *_undecided(seen, arrived), *_raised(seen), *_read_otherwise(seen, arrived)]
+    return [
+        *wrong,
+        *_find_undecided(result, arrived),
+        *_find_raised_priorities(result),
+        *_find_other_readings(result, arrived),
+    ]
 
 
-def _is_asked(sent: bytes, request: ReadRequest) -> bool:
-    """Whether a request line of HTTP/1.1 or 1.0 in these bytes is the request's (RFC 9112, section 3)."""
+def _has_request_line(sent: bytes, request: ReadRequest) -> bool:
+    """Return whether these bytes contain the request's line, as HTTP/1.1 or 1.0 (RFC 9112, section 3)."""
     target = re.escape(request.target)
     as_url = b"(?i:https?)://[^/?# ]+(?:%s|%s)" % (target, re.escape(request.target.removeprefix(b"/")))
     line = b"%s (?:%s|%s) HTTP/1\\.[01]\r\n" % (re.escape(request.method), target, as_url)
     return re.search(line, sent) is not None
 
 
-def _undecided(seen: Seen, arrived: list[ReadRequest]) -> list[str]:
-    """Each request at the target is one that was decided on, by the same method and path, and once."""
-    decided = [(decision.path, decision.method.encode()) for decision in seen.decisions]
+def _find_undecided(result: CaseResult, arrived: list[ReadRequest]) -> list[str]:
+    """Return the requests at the target without a decision of their own for the same method and path."""
+    decided = [(decision.path, decision.method.encode()) for decision in result.decisions]
     wrong = []
     for request in arrived:
         if (request.path, request.method) in decided:
@@ -89,13 +96,13 @@ def _undecided(seen: Seen, arrived: list[ReadRequest]) -> list[str]:
     return wrong
 
 
-def _raised(seen: Seen) -> list[str]:
-    """No path has a higher level than what a server takes it for, and none skips the queue that is not direct there."""
+def _find_raised_priorities(result: CaseResult) -> list[str]:
+    """Return the paths with a higher priority than a server's reading allows, and those that skip the queue wrongly."""
     wrong = []
-    for decision in seen.decisions:
-        for server, label in seen.labels.get(decision.path, {}).items():
+    for decision in result.decisions:
+        for server, label in result.labels.get(decision.path, {}).items():
             is_low = label == "low"
-            if seen.shape is Shape.LISTED:
+            if result.shape is Shape.LISTED:
                 is_low = label in ("other", "inside") and not _is_named_high(decision.path)
             if is_low and decision.level is Priority.HIGH:
                 wrong.append(f"{decision.path!r} is high, and {server} serves it as {label}")
@@ -106,8 +113,8 @@ def _raised(seen: Seen) -> list[str]:
     return wrong
 
 
-def _outside(seen: Seen, arrived: list[ReadRequest]) -> list[str]:
-    """No request leaves the path of the base URL, in the reading of any server."""
+def _find_outside_base_path(result: CaseResult, arrived: list[ReadRequest]) -> list[str]:
+    """Return the requests that a server reads as outside the path of the base URL."""
     wrong = [
         f"the target received what is not below the base path: {request!r:.200}"
         for request in arrived
@@ -117,12 +124,12 @@ def _outside(seen: Seen, arrived: list[ReadRequest]) -> list[str]:
     return wrong + [
         f"{path!r} arrived, and {server} serves it as {label}"
         for path in paths
-        for server, label in seen.labels_below.get(path, {}).items()
+        for server, label in result.labels_below.get(path, {}).items()
         if label not in ("inside", "nothing")
     ]
 
 
-# Slashes at either end mean nothing to the rules, and something to some servers.
+# Slashes at both ends do not matter to the rules; they do to some servers.
 def _is_named_high(path: bytes) -> bool:
     name = unquote_to_bytes(path).strip(b"/")
     return name == EXACT.encode() or name.startswith(BASE.encode())
@@ -132,12 +139,12 @@ def _is_named_direct(path: bytes) -> bool:
     return path.strip(b"/").decode("latin-1") in {DIRECT, *(known.strip("/") for known in TARGET_DOCUMENTATION_PATHS)}
 
 
-def _read_otherwise(seen: Seen, arrived: list[ReadRequest]) -> list[str]:
-    """All who read requests in the same bytes read the same ones, less those that they refuse or answer themselves."""
-    in_all = [in_origin_form(request) for request in read_by_httptools(seen.sent).requests]
+def _find_other_readings(result: CaseResult, arrived: list[ReadRequest]) -> list[str]:
+    """Return the servers that read other requests; those that a server refuses or answers itself may be missing."""
+    in_all = [in_origin_form(request) for request in read_by_httptools(result.sent).requests]
     return [
         f"{name} read {list(requests)!r:.300}, and the gateway {arrived!r:.300}"
-        for name, requests in seen.others.items()
+        for name, requests in result.others.items()
         if not _is_part_of(arrived, requests)
         and not _is_part_of(requests, arrived)
         and not (_is_part_of(arrived, in_all) and _is_part_of(requests, in_all))

@@ -1,4 +1,4 @@
-"""What is read in bytes: the requests in them, by two parsers that know nothing of each other. Pure."""
+"""Reads the requests in bytes, with two independent parsers. Pure."""
 
 import re
 from dataclasses import dataclass, field
@@ -11,7 +11,7 @@ _LARGEST_HEAD_BYTES = 1 << 20
 
 
 class ReadRequest(NamedTuple):
-    """What tells one request from another."""
+    """The parts that distinguish one request from another."""
 
     method: bytes
     target: bytes
@@ -19,19 +19,19 @@ class ReadRequest(NamedTuple):
 
     @property
     def path(self) -> bytes:
-        """The target without its query."""
+        """Return the target without its query."""
         return self.target.partition(b"?")[0]
 
 
 @dataclass(slots=True)
 class Reading:
-    """The whole requests at the start of some bytes, and why no more was read."""
+    """The complete requests at the start of some bytes, and why reading stopped."""
 
     requests: list[ReadRequest] = field(default_factory=list)
     is_refused: bool = False
-    """Whether what follows them is no request."""
+    """Whether the bytes after them are not a request."""
     is_open: bool = False
-    """Whether what follows them is the beginning of one."""
+    """Whether the bytes after them are the start of a request."""
 
 
 class _Parsing:
@@ -56,7 +56,7 @@ class _Parsing:
 
 
 def read_by_httptools(data: bytes) -> Reading:
-    """Return what the parser of uvicorn reads in the bytes that a client sends."""
+    """Return what uvicorn's parser reads in the bytes that a client sends."""
     parsing = _Parsing()
     try:
         while data:
@@ -71,7 +71,7 @@ def read_by_httptools(data: bytes) -> Reading:
 
 
 def read_by_h11(data: bytes) -> Reading:
-    """Return what h11, which is strict, reads in the bytes that a target receives."""
+    """Return what h11, a strict parser, reads in the bytes that a target receives."""
     reading, connection = Reading(), h11.Connection(h11.SERVER, max_incomplete_event_size=_LARGEST_HEAD_BYTES)
     connection.receive_data(data)
     method = target = body = b""
@@ -93,14 +93,14 @@ def read_by_h11(data: bytes) -> Reading:
 
 
 def _next(connection: h11.Connection) -> h11.Connection:
-    """Return a connection for what follows: the request before it was read, and needs no answer here."""
+    """Return a connection for the bytes that follow; the request before them needs no answer here."""
     following = h11.Connection(h11.SERVER, max_incomplete_event_size=_LARGEST_HEAD_BYTES)
     following.receive_data(connection.trailing_data[0])
     return following
 
 
 def in_origin_form(request: ReadRequest) -> ReadRequest:
-    """Return the request with its target as a path, if it was written as a URL (RFC 9112, section 3.2.2)."""
+    """Return the request with its target as a path, also if it was a URL (RFC 9112, section 3.2.2)."""
     found = re.match(rb"(?i)https?://[^/?#]*", request.target)
     if found is None:
         return request

@@ -1,4 +1,4 @@
-"""The recording target: keeps the bytes of each request as they come, and answers it once it is whole."""
+"""A target that records the bytes of each request, and answers once the request is complete."""
 
 import contextlib
 import socket
@@ -13,7 +13,7 @@ _END_SECONDS = 5
 
 @dataclass(slots=True)
 class _Answering:
-    """A parser's protocol that notes how many requests have ended, and of which the answer has no body."""
+    """A parser's protocol that makes one answer for each complete request, without a body for HEAD."""
 
     answers: list[bytes] = field(default_factory=list)
     parser: httptools.HttpRequestParser | None = None
@@ -24,7 +24,7 @@ class _Answering:
 
 
 class RecordingTarget:
-    """A server on loopback. Use it as a context manager; it serves one case at a time."""
+    """A server on loopback, used as a context manager; it serves one case at a time."""
 
     def __init__(self) -> None:
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=64)
@@ -49,12 +49,12 @@ class RecordingTarget:
         self._accepting.join(_END_SECONDS)
 
     def begin(self) -> None:
-        """Forget what was received."""
+        """Drop what was received before."""
         with self._lock:
             self._received = []
 
     def received(self) -> list[bytes]:
-        """Return what has come since `begin`, in order: the bytes of one request each, if nobody sends two at once."""
+        """Return what came since `begin`, one item a request, in order, if requests come one at a time."""
         with self._lock:
             return list(self._received)
 

@@ -277,7 +277,7 @@ async def test_a_clock_that_was_set_forward(rig: Rig, seconds: float) -> None:
 
 async def test_a_slow_link_loses_nothing(rig: Rig) -> None:
     """A late answer is not a lost one."""
-    rig.link.strike(Delay(0.2))
+    rig.link.inject(Delay(0.2))
     asking = rig.ask()
     await rig.until_queued(b"call")
     await rig.answer(await rig.claim())
@@ -341,7 +341,7 @@ async def test_frames_wait_for_a_redis_that_does_not_answer(rig: Rig) -> None:
     """A Redis that is away for a moment breaks no transfer: frames are sent when it is back."""
     conversation = Conversation()
     conversation.mailbox = "worker-1"
-    rig.link.strike(Swallow())
+    rig.link.inject(Swallow())
     published = rig.submitter._frames.publish("job-1", conversation, Chunk(0, memoryview(b"0")))
     await until("a connection has lost it", lambda: rig.submitter._frames._batches._sending is not None)
     rig.link.heal()

@@ -1,4 +1,4 @@
-"""A bounded load on one gateway, in a thread of its own, so that a fault comes while requests are on every leg."""
+"""A bounded load on one gateway, in a thread of its own, so that requests are in every stage when a fault comes."""
 
 import asyncio
 import itertools
@@ -13,28 +13,28 @@ from typing import Any, Self
 from redis import Redis
 from redis.exceptions import RedisError
 
-from tests.chaos.load.apart import MARK
 from tests.chaos.load.plan import Done, Kind, Outcome, Plan
+from tests.chaos.load.request_counts import LOAD_MARKER
 from tests.chaos.load.sending import open_session, send
 
 REQUESTS_PER_SECOND = 20.0
-STANDING = 2
-"""So many slots are held, as long as the load lasts, by an upload and a download."""
+LONG_TRANSFERS = 2
+"""Slots that an upload and a download hold as long as the load lasts."""
 _SMALL_TRANSFER_SHARE = 0.1
 _SMALL_TRANSFER_BYTES, _SMALL_TRANSFER_BYTES_PER_SECOND = 200_000, 1_000_000
-# More than any scenario takes; the upload ends when it is told to, and the client of the download leaves.
-_STANDING_TRANSFER_BYTES, _STANDING_TRANSFER_BYTES_PER_SECOND = 60_000_000, 128 * 1024
-_PATIENCE_SECONDS = 60.0
-# A gateway gives up what Redis has not answered within 1.8 s.
+# Longer than any scenario; on request the upload ends and the client of the download disconnects.
+_LONG_TRANSFER_BYTES, _LONG_TRANSFER_BYTES_PER_SECOND = 60_000_000, 128 * 1024
+_TIMEOUT_SECONDS = 60.0
+# A gateway refuses a request that Redis has not accepted within 1.8 s.
 _STALL_SECONDS = 0.6
 _STALL_SETTLES_SECONDS = 2.0
-_STALL_LOOK_SECONDS = 0.1
+_STALL_POLL_SECONDS = 0.1
 
 
 class Load:
-    """Short GETs and POSTs and small transfers, low; a long upload and a long download, high, for as long as it lasts.
+    """Short GETs and POSTs and small transfers, low; one long upload and one long download, high.
 
-    The short ones are low, so they wait where a scenario fills all slots: what the scenario itself sends is high.
+    The short requests are low, so they wait while a scenario fills all slots: the scenario's own requests are high.
     """
 
     def __init__(self, port: int, redis_port: int) -> None:
@@ -42,21 +42,21 @@ class Load:
         self.stalls: list[tuple[float, float]] = []
         self._redis_port = redis_port
         self._url = f"http://127.0.0.1:{port}"
-        self._name = f"{MARK.removeprefix('/')}{uuid.uuid4().hex[:8]}"
+        self._name = f"{LOAD_MARKER.removeprefix('/')}{uuid.uuid4().hex[:8]}"
         self._numbers = itertools.count(1)
-        self._under_way: dict[str, tuple[Plan, float]] = {}
+        self._in_flight: dict[str, tuple[Plan, float]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
-        self._is_pressed = False
-        self._patience_seconds = _PATIENCE_SECONDS
+        self._has_extra_clients = False
+        self._timeout_seconds = _TIMEOUT_SECONDS
         self._ready = threading.Event()
         self._over = threading.Event()
-        self._watch = threading.Thread(target=self._look_for_stalls, daemon=True, name="stalls")
+        self._watch = threading.Thread(target=self._watch_for_stalls, daemon=True, name="stalls")
         self._thread = threading.Thread(target=lambda: asyncio.run(self._run()), daemon=True, name="load")
 
     def __enter__(self) -> Self:
         self._thread.start()
         self._watch.start()
-        if not self._ready.wait(_PATIENCE_SECONDS):
+        if not self._ready.wait(_TIMEOUT_SECONDS):
             raise TimeoutError("the load did not begin")
         return self
 
@@ -64,126 +64,126 @@ class Load:
         self.end()
 
     @property
-    def standing_ids(self) -> set[str]:
-        """The request ids of the long upload and the long download."""
+    def long_transfer_ids(self) -> set[str]:
+        """Return the request ids of the long upload and the long download."""
         return {f"{self._name}-upload", f"{self._name}-download"}
 
     @property
-    def under_way(self) -> int:
-        """How many of its requests have no answer."""
-        return len(self._under_way)
+    def in_flight(self) -> int:
+        """Return how many of its requests have no answer yet."""
+        return len(self._in_flight)
 
     def pause(self) -> None:
         """Send no more short requests until `resume`."""
-        self._goes_on.clear()
+        self._resumed.clear()
 
     def resume(self) -> None:
         """Send short requests again."""
-        self._loop.call_soon_threadsafe(self._goes_on.set)
+        self._loop.call_soon_threadsafe(self._resumed.set)
 
     def end_transfers(self) -> None:
-        """Have the long upload complete, and the client of the long download leave."""
+        """Complete the long upload, and disconnect the client of the long download."""
         self._loop.call_soon_threadsafe(self._transfers_end.set)
 
     def end(self) -> list[Done]:
-        """Send no more, wait for all answers, and return how each request ended; some may never have been answered."""
+        """End the load and return how each request ended; those without an answer are "never answered"."""
         if self._thread.is_alive():
             self.resume()
             self.end_transfers()
             self._loop.call_soon_threadsafe(self._ended.set)
-            self._thread.join(self._patience_seconds + _PATIENCE_SECONDS)
+            self._thread.join(self._timeout_seconds + _TIMEOUT_SECONDS)
         self._over.set()
-        self._watch.join(_PATIENCE_SECONDS)
-        left = list(self._under_way.values())
-        self._under_way.clear()
+        self._watch.join(_TIMEOUT_SECONDS)
+        left = list(self._in_flight.values())
+        self._in_flight.clear()
         self.done += [Done(plan, sent_at, time.time(), Outcome.UNANSWERED) for plan, sent_at in left]
         return self.done
 
     def abandon(self) -> None:
-        """Stop at once, with no interest in the answers."""
-        self._patience_seconds = 0.0
+        """Stop at once, without waiting for answers."""
+        self._timeout_seconds = 0.0
         self.end()
 
     @contextmanager
-    def pressed(self, clients: int) -> Iterator[None]:
-        """In addition, so many clients send POSTs while the block lasts, each the next one as soon as it may."""
-        self._is_pressed = True
+    def extra_clients(self, clients: int) -> Iterator[None]:
+        """Add `clients` clients while the block lasts; each sends POST after POST."""
+        self._has_extra_clients = True
         for _ in range(clients):
-            self._loop.call_soon_threadsafe(lambda: self._keep(self._press()))
+            self._loop.call_soon_threadsafe(lambda: self._start(self._send_posts()))
         try:
             yield
         finally:
-            self._is_pressed = False
+            self._has_extra_clients = False
 
-    def _look_for_stalls(self) -> None:
-        """Note when Redis, asked past all proxies, is slow, or this process: unix seconds, from and to."""
+    def _watch_for_stalls(self) -> None:
+        """Record when Redis, without any proxy, or this process is slow: unix seconds, from and to."""
         with Redis(port=self._redis_port) as redis:
             while not self._over.is_set():
-                asked_at = time.time()
+                sent_at = time.time()
                 with suppress(RedisError, OSError):
                     redis.ping()
-                self._over.wait(_STALL_LOOK_SECONDS)
+                self._over.wait(_STALL_POLL_SECONDS)
                 answered_at = time.time()
-                if answered_at - asked_at > _STALL_SECONDS:
-                    self.stalls.append((asked_at, answered_at + _STALL_SETTLES_SECONDS))
+                if answered_at - sent_at > _STALL_SECONDS:
+                    self.stalls.append((sent_at, answered_at + _STALL_SETTLES_SECONDS))
 
     async def _run(self) -> None:
         self._loop = asyncio.get_running_loop()
         self._ended, self._transfers_end = asyncio.Event(), asyncio.Event()
-        self._goes_on = asyncio.Event()
-        self._goes_on.set()
+        self._resumed = asyncio.Event()
+        self._resumed.set()
         async with open_session() as self._session:
-            self._keep(self._send(self._standing("POST", Kind.UPLOAD)))
-            self._keep(self._send(self._standing("GET", Kind.DOWNLOAD)))
+            self._start(self._send(self._long_transfer("POST", Kind.UPLOAD)))
+            self._start(self._send(self._long_transfer("GET", Kind.DOWNLOAD)))
             self._ready.set()
-            await self._send_short_ones()
+            await self._send_short_requests()
             if self._tasks:
-                await asyncio.wait(self._tasks, timeout=self._patience_seconds)
+                await asyncio.wait(self._tasks, timeout=self._timeout_seconds)
             for task in self._tasks:
                 task.cancel()
             await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    async def _send_short_ones(self) -> None:
-        chance = random.Random(self._name)
+    async def _send_short_requests(self) -> None:
+        rng = random.Random(self._name)
         due = self._loop.time()
         while not self._ended.is_set():
-            await self._goes_on.wait()
-            self._keep(self._send(self._short(chance)))
-            due = max(due + chance.expovariate(REQUESTS_PER_SECOND), self._loop.time())
+            await self._resumed.wait()
+            self._start(self._send(self._short(rng)))
+            due = max(due + rng.expovariate(REQUESTS_PER_SECOND), self._loop.time())
             await asyncio.sleep(due - self._loop.time())
 
-    async def _press(self) -> None:
-        while self._is_pressed and not self._ended.is_set():
+    async def _send_posts(self) -> None:
+        while self._has_extra_clients and not self._ended.is_set():
             await self._send(self._plan("POST"))
             await asyncio.sleep(0)
 
     async def _send(self, plan: Plan) -> None:
-        self._under_way[plan.request_id] = plan, time.time()
-        ending = self._transfers_end if plan.request_id in self.standing_ids else None
-        done = await send(self._session, self._url, plan, 10 * _PATIENCE_SECONDS, ending)
+        self._in_flight[plan.request_id] = plan, time.time()
+        ending = self._transfers_end if plan.request_id in self.long_transfer_ids else None
+        done = await send(self._session, self._url, plan, 10 * _TIMEOUT_SECONDS, ending)
         self.done.append(done)
-        del self._under_way[plan.request_id]
+        del self._in_flight[plan.request_id]
 
-    def _keep(self, doing: Coroutine[Any, Any, None]) -> None:
+    def _start(self, doing: Coroutine[Any, Any, None]) -> None:
         task = self._loop.create_task(doing)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    def _standing(self, method: str, kind: Kind) -> Plan:
+    def _long_transfer(self, method: str, kind: Kind) -> Plan:
         return Plan(
             request_id=f"{self._name}-{kind}",
             after_seconds=0.0,
             method=method,
             priority="high",
             kind=kind,
-            size_bytes=_STANDING_TRANSFER_BYTES,
-            bytes_per_second=_STANDING_TRANSFER_BYTES_PER_SECOND,
+            size_bytes=_LONG_TRANSFER_BYTES,
+            bytes_per_second=_LONG_TRANSFER_BYTES_PER_SECOND,
         )
 
-    def _short(self, chance: random.Random) -> Plan:
-        if chance.random() >= _SMALL_TRANSFER_SHARE:
-            return self._plan(chance.choice(("GET", "POST")))
-        method, kind = chance.choice((("POST", Kind.UPLOAD), ("GET", Kind.DOWNLOAD)))
+    def _short(self, rng: random.Random) -> Plan:
+        if rng.random() >= _SMALL_TRANSFER_SHARE:
+            return self._plan(rng.choice(("GET", "POST")))
+        method, kind = rng.choice((("POST", Kind.UPLOAD), ("GET", Kind.DOWNLOAD)))
         return self._plan(method, kind)
 
     def _plan(self, method: str, kind: Kind = Kind.SHORT) -> Plan:

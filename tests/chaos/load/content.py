@@ -1,4 +1,4 @@
-"""The bodies of transfers, which can be checked: an upload's by its checksum, a download's byte by byte."""
+"""Bodies of transfers that can be verified: an upload by its checksum, a download byte by byte."""
 
 import asyncio
 import hashlib
@@ -7,15 +7,15 @@ from collections.abc import AsyncIterator
 
 from tests.chaos.load.plan import Plan
 
-# Often enough to be many frames, seldom enough to cost little.
+# Enough pieces to be many frames, few enough to cost little.
 _PIECES_PER_SECOND = 20
 _PATTERN = bytes(range(256))
 
 
 class Upload:
-    """The body of one upload: bytes that follow from the request's id, at the planned rate, until they are enough.
+    """The body of one upload: bytes derived from the request's id, at the planned rate.
 
-    `ending` ends it before that. `checksum` is the SHA-256 of all that was handed out, in hexadecimal.
+    `ending`, once set, ends it early.
     """
 
     def __init__(self, plan: Plan, ending: asyncio.Event | None = None) -> None:
@@ -26,16 +26,16 @@ class Upload:
 
     @property
     def checksum(self) -> str:
-        """The SHA-256 of all bytes so far."""
+        """Return the SHA-256 of all bytes sent so far, in hexadecimal."""
         return self._hash.hexdigest()
 
     async def pieces(self) -> AsyncIterator[bytes]:
-        """Yield the body, piece by piece, each in its time."""
-        chance = random.Random(self._plan.request_id)
+        """Yield the body in pieces, at the planned rate."""
+        rng = random.Random(self._plan.request_id)
         began = asyncio.get_running_loop().time()
-        most_bytes = max(1, self._plan.bytes_per_second // _PIECES_PER_SECOND)
+        max_bytes = max(1, self._plan.bytes_per_second // _PIECES_PER_SECOND)
         while self.sent_bytes < self._plan.size_bytes and not (self._ending and self._ending.is_set()):
-            piece = chance.randbytes(min(most_bytes, self._plan.size_bytes - self.sent_bytes))
+            piece = rng.randbytes(min(max_bytes, self._plan.size_bytes - self.sent_bytes))
             self.sent_bytes += len(piece)
             self._hash.update(piece)
             yield piece
@@ -44,6 +44,6 @@ class Upload:
 
 
 def downloaded(start: int, length: int) -> bytes:
-    """Return what a download of the mock target has from byte `start` on: byte n is n modulo 256."""
+    """Return `length` bytes of the mock target's download from byte `start` on: byte n is n modulo 256."""
     shift = start % len(_PATTERN)
     return (_PATTERN * (length // len(_PATTERN) + 2))[shift : shift + length]

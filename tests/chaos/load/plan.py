@@ -13,7 +13,7 @@ SOCKET_MESSAGES = 3
 
 
 class Kind(StrEnum):
-    """What a request carries."""
+    """What a request transfers."""
 
     SHORT = "short"
     UPLOAD = "upload"
@@ -23,7 +23,7 @@ class Kind(StrEnum):
 
     @property
     def is_transfer(self) -> bool:
-        """Whether it carries a body that takes its time."""
+        """Return whether a body is transferred at a limited rate."""
         return self in (Kind.UPLOAD, Kind.DOWNLOAD)
 
 
@@ -43,8 +43,8 @@ class Outcome(StrEnum):
 class Plan:
     """One request to be sent.
 
-    `leaves_after_seconds` is for a client that does not wait. `latency` is how long the target takes, as the mock
-    target reads it. A transfer has `size_bytes` at `bytes_per_second`; a WebSocket has neither.
+    `leaves_after_seconds` is when the client disconnects, None for one that waits. `latency` is the time at the target,
+    in the mock target's notation. A transfer has `size_bytes` at `bytes_per_second`; a WebSocket has neither.
     """
 
     request_id: str
@@ -61,7 +61,7 @@ class Plan:
     @property
     def target(self) -> str:
         """Return path and query."""
-        if self.kind is Kind.SOCKET:  # the mock target has one path for all of them
+        if self.kind is Kind.SOCKET:  # the mock target has one path for all WebSockets
             return f"/mock/websocket?close_after={SOCKET_MESSAGES}"
         path = f"/{self.priority}/{self.request_id}?mock_latency={self.latency}"
         sized = f"&mock_size={self.size_bytes}&mock_bandwidth={self.bytes_per_second}"
@@ -69,7 +69,7 @@ class Plan:
 
     @property
     def is_idempotent(self) -> bool:
-        """Whether the request may reach the target twice."""
+        """Return whether the request may reach the target twice."""
         return self.method in IDEMPOTENT
 
 
@@ -93,12 +93,12 @@ class Done:
 
     @property
     def answer(self) -> str:
-        """Return the status and the kind of error, such as "502 request-lost"; how it ended where that says more."""
-        told = f"{self.status or ''} {self.slug}".strip()
-        return told if self.outcome is Outcome.ANSWERED else f"{told} {self.outcome}".strip()
+        """Return status and error type, such as "502 request-lost", and the outcome unless it is ANSWERED."""
+        text = f"{self.status or ''} {self.slug}".strip()
+        return text if self.outcome is Outcome.ANSWERED else f"{text} {self.outcome}".strip()
 
     def as_sent(self) -> SentRequest:
-        """Return it as the oracle for ordering wants it."""
+        """Return the record for the oracle of ordering."""
         outcome: Literal["answered", "left", "failed"] = "failed"
         if self.outcome is Outcome.LEFT:
             outcome = "left"

@@ -1,4 +1,4 @@
-"""Sends one request of a load, and tells how it ended."""
+"""Sends one request of a load and returns how it ended."""
 
 import asyncio
 import base64
@@ -14,7 +14,7 @@ from tests.chaos.load.plan import SOCKET_MESSAGES, WITH_BODY, Done, Kind, Outcom
 _PROBLEM = "application/problem+json"
 _SLUGS = "urn:fast-priority:"
 _BODY = b"a body"
-# A handshake by hand: of one that is declined, aiohttp's WebSocket client keeps the status alone.
+# The fields of a handshake: for a declined one, aiohttp's WebSocket client keeps only the status.
 _HANDSHAKE = {
     "Connection": "Upgrade",
     "Upgrade": "websocket",
@@ -33,7 +33,7 @@ class _End(NamedTuple):
 def open_session() -> aiohttp.ClientSession:
     """Return a session in which no connection is used twice.
 
-    On a kept one, a gateway that is gone could not be told from one that closes it.
+    On a reused connection, a dead gateway could not be told from a gateway that closes an idle connection.
     """
     connector = aiohttp.TCPConnector(limit=0, force_close=True)
     return aiohttp.ClientSession(connector=connector, timeout=aiohttp.ClientTimeout(total=None), trust_env=False)
@@ -43,15 +43,18 @@ async def send(
     session: aiohttp.ClientSession,
     base_url: str,
     plan: Plan,
-    patience_seconds: float,
+    timeout_seconds: float,
     ending: asyncio.Event | None = None,
 ) -> Done:
-    """Send one request and return how it ended. `ending`, once set, has an upload complete and a download left."""
+    """Send one request and return how it ended.
+
+    `ending`, once set, completes an upload and disconnects the client of a download.
+    """
     sent_at = time.time()
     try:
-        async with asyncio.timeout(plan.leaves_after_seconds or patience_seconds):
+        async with asyncio.timeout(plan.leaves_after_seconds or timeout_seconds):
             if plan.kind is Kind.SOCKET:
-                end = await _talk(session, base_url, plan)
+                end = await _use_websocket(session, base_url, plan)
             else:
                 end = await _exchange(session, base_url, plan, ending)
     except TimeoutError:
@@ -74,7 +77,7 @@ async def _exchange(session: aiohttp.ClientSession, base_url: str, plan: Plan, e
         ) as response:
             status = response.status
             if plan.kind is Kind.DOWNLOAD and status == 200:
-                return _End(await _take(response, plan, ending), status)
+                return _End(await _download(response, plan, ending), status)
             return _judge(plan, upload, response, await response.read())
     except aiohttp.ClientConnectorError:
         return _End(Outcome.REFUSED)
@@ -82,8 +85,8 @@ async def _exchange(session: aiohttp.ClientSession, base_url: str, plan: Plan, e
         return _End(Outcome.CLOSED if status is None else Outcome.BROKEN_OFF, status)
 
 
-async def _take(response: aiohttp.ClientResponse, plan: Plan, ending: asyncio.Event | None) -> Outcome:
-    """Read a download and compare each byte; once `ending` is set, leave with the next piece that comes."""
+async def _download(response: aiohttp.ClientResponse, plan: Plan, ending: asyncio.Event | None) -> Outcome:
+    """Read a download and compare each byte; disconnect at the next piece once `ending` is set."""
     received_bytes = 0
     async for piece in response.content.iter_any():
         if piece != downloaded(received_bytes, len(piece)):
@@ -102,7 +105,7 @@ def _judge(plan: Plan, upload: Upload, response: aiohttp.ClientResponse, body: b
         return _End(Outcome.ANSWERED, response.status, slug.removeprefix(_SLUGS), retry_after)
     if response.status != 200:
         return _End(Outcome.ANSWERED, response.status, "", retry_after)
-    # The target echoes the path, in which the request's id stands, and of the body the length and the checksum.
+    # The target echoes the path, which contains the request's id, and length and checksum of the body.
     right = plan.request_id.encode() + b'"' in body
     if plan.kind is Kind.UPLOAD:
         echo = json.loads(body)
@@ -110,8 +113,8 @@ def _judge(plan: Plan, upload: Upload, response: aiohttp.ClientResponse, body: b
     return _End(Outcome.ANSWERED if right else Outcome.WRONG, 200)
 
 
-async def _talk(session: aiohttp.ClientSession, base_url: str, plan: Plan) -> _End:
-    """Open a WebSocket, send messages that come back, and take the target's close."""
+async def _use_websocket(session: aiohttp.ClientSession, base_url: str, plan: Plan) -> _End:
+    """Open a WebSocket, send messages, check that they come back, and receive the target's close."""
     accepted = None
     try:
         async with session.ws_connect(base_url + plan.target, headers={"X-Request-ID": plan.request_id}) as socket:

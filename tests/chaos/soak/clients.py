@@ -1,4 +1,4 @@
-"""The clients of a soak: an open loop, where nobody waits for anybody else's answer."""
+"""The clients of a soak: an open loop, in which no request waits for the answer to another."""
 
 import asyncio
 import itertools
@@ -10,50 +10,50 @@ import aiohttp
 from tests.chaos.load.plan import Done, Plan
 from tests.chaos.load.sending import open_session, send
 
-_PATIENCE_SECONDS = 120.0
-# More than wait for a gateway that is frozen for 20 s. A machine that is busy with other things would pile up more, and
-# what is queued for longer than FAST_PRIORITY_TTL is refused.
-_MOST_UNDER_WAY = 600
-_LOOK_SECONDS = 0.05
+_TIMEOUT_SECONDS = 120.0
+# More than wait for a gateway frozen for 20 s. A busy machine would queue up more, and the gateway refuses
+# requests that are queued for longer than FAST_PRIORITY_TTL.
+_MAX_IN_FLIGHT = 600
+_POLL_SECONDS = 0.05
 
 
 class Clients:
-    """Send what is planned, each in its time, and keep what came of it."""
+    """Sends each planned request at its time, and keeps the results."""
 
     def __init__(self, urls: Sequence[str]) -> None:
         self.done: list[Done] = []
-        self.under_way = 0
+        self.in_flight = 0
         self.latest_seconds = (
-            0.0  # how late a request was sent at most: more than a little says that we lack a processor
+            0.0  # the largest delay of a request, in seconds; a large value means that the processor was busy
         )
         self.held_back_seconds = 0.0
         self._urls = urls
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def run(self, plans: Iterable[Plan], ended: asyncio.Event) -> None:
-        """Send until that has ended, and wait for what is under way."""
+        """Send until `ended` is set, then wait for the requests in flight."""
         async with open_session() as session:
             began = time.monotonic()
             for plan in itertools.takewhile(lambda _: not ended.is_set(), plans):
                 await asyncio.sleep(began + plan.after_seconds - time.monotonic())
-                began += await self._wait_while_too_many()
+                began += await self._wait_below_maximum()
                 self.latest_seconds = max(self.latest_seconds, time.monotonic() - began - plan.after_seconds)
                 task = asyncio.create_task(self._send(session, plan))
                 self._tasks.add(task)
                 task.add_done_callback(self._tasks.discard)
             await asyncio.gather(*self._tasks)
 
-    async def _wait_while_too_many(self) -> float:
-        """Return once no more than may be are under way, and how many seconds later than planned all that comes is."""
+    async def _wait_below_maximum(self) -> float:
+        """Return once fewer than the maximum are in flight: the delay of all later requests, in seconds."""
         waited_from = time.monotonic()
-        while self.under_way >= _MOST_UNDER_WAY:
-            await asyncio.sleep(_LOOK_SECONDS)
-            self.held_back_seconds += _LOOK_SECONDS
+        while self.in_flight >= _MAX_IN_FLIGHT:
+            await asyncio.sleep(_POLL_SECONDS)
+            self.held_back_seconds += _POLL_SECONDS
         return time.monotonic() - waited_from
 
     async def _send(self, session: aiohttp.ClientSession, plan: Plan) -> None:
-        self.under_way += 1
+        self.in_flight += 1
         try:
-            self.done.append(await send(session, self._urls[plan.gateway], plan, _PATIENCE_SECONDS))
+            self.done.append(await send(session, self._urls[plan.gateway], plan, _TIMEOUT_SECONDS))
         finally:
-            self.under_way -= 1
+            self.in_flight -= 1

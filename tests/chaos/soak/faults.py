@@ -1,4 +1,4 @@
-"""Everything that is done to the stack in a soak, and how each round of it is drawn from the seed."""
+"""All faults of a soak, and the order in which a seed draws them."""
 
 import os
 import random
@@ -11,182 +11,182 @@ from dataclasses import dataclass
 from fast_priority.local.child_processes import answers
 from tests.chaos.link_faults import Delay, Fault, Hold, Swallow, Throttle
 from tests.chaos.proxy import Proxy
+from tests.chaos.soak.stack import GATEWAYS, POOLS, SoakStack
 from tests.chaos.soak.windows import Harm
-from tests.chaos.soak.yard import GATEWAYS, POOLS, Yard
 
-Deed = Callable[[Yard, random.Random], None]
-# A lease of 3.5 s, its second attempt, and the backlog of both.
+Injection = Callable[[SoakStack, random.Random], None]
+# A lease of 3.5 s, the second attempt, and the backlog of both.
 _SETTLE_SECONDS = 12.0
-# A dead gateway's sign of life alone lasts 15 s.
+# The heartbeat of a dead gateway alone lasts 15 s.
 _SETTLE_AFTER_A_GATEWAY_SECONDS = 20.0
 _CUTS = 30
 
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """One kind of fault; `strike` does it, and returns when it is over.
+    """One kind of fault; `inject` injects it and returns when it is over.
 
-    `harm` is the most that it may do to requests, and what it did has settled `settle_seconds` later.
+    `harm` is the most that it may do to requests; its effects end `settle_seconds` after it.
     """
 
     name: str
-    strike: Deed
+    inject: Injection
     harm: Harm
     settle_seconds: float = _SETTLE_SECONDS
     sets_clock: bool = False
 
 
 def draw_faults(seed: int, *, with_clock: bool = True) -> Iterator[Kind]:
-    """Yield faults without end: every kind once in each round, in an order that the seed decides.
+    """Yield faults for ever: every kind once per round, in an order that the seed decides.
 
-    Without a clock, those that set it are left out.
+    Without a clock, the kinds that set it are left out.
     """
-    chance = random.Random(seed)
+    rng = random.Random(seed)
     while True:
-        yield from (kind for kind in chance.sample(KINDS, len(KINDS)) if with_clock or not kind.sets_clock)
+        yield from (kind for kind in rng.sample(KINDS, len(KINDS)) if with_clock or not kind.sets_clock)
 
 
-def _kill_worker(yard: Yard, chance: random.Random) -> None:
+def _kill_worker(stack: SoakStack, rng: random.Random) -> None:
     with suppress(ProcessLookupError):
-        os.kill(chance.choice(yard.worker_pids()), signal.SIGKILL)
+        os.kill(rng.choice(stack.worker_pids()), signal.SIGKILL)
 
 
-def _freeze_worker(yard: Yard, chance: random.Random) -> None:
-    pid = chance.choice(yard.worker_pids())
+def _freeze_worker(stack: SoakStack, rng: random.Random) -> None:
+    pid = rng.choice(stack.worker_pids())
     os.kill(pid, signal.SIGSTOP)
     time.sleep(8)
     os.kill(pid, signal.SIGCONT)
 
 
-def _kill_gateway(yard: Yard, chance: random.Random) -> None:
-    yard.end_gateway(chance.randrange(GATEWAYS), signal.SIGKILL)
+def _kill_gateway(stack: SoakStack, rng: random.Random) -> None:
+    stack.end_gateway(rng.randrange(GATEWAYS), signal.SIGKILL)
 
 
-def _end_gateway(yard: Yard, chance: random.Random) -> None:
-    yard.end_gateway(chance.randrange(GATEWAYS), signal.SIGTERM)
+def _end_gateway(stack: SoakStack, rng: random.Random) -> None:
+    stack.end_gateway(rng.randrange(GATEWAYS), signal.SIGTERM)
 
 
-def _freeze_gateway(seconds: float) -> Deed:
-    def strike(yard: Yard, chance: random.Random) -> None:
-        frozen = chance.choice(yard.gateways)
+def _freeze_gateway(seconds: float) -> Injection:
+    def inject(stack: SoakStack, rng: random.Random) -> None:
+        frozen = rng.choice(stack.gateways)
         frozen.send_signal(signal.SIGSTOP)
         time.sleep(seconds)
         frozen.send_signal(signal.SIGCONT)
 
-    return strike
+    return inject
 
 
-def _end_pool(yard: Yard, chance: random.Random) -> None:
-    yard.end_pool(chance.randrange(POOLS))
+def _end_pool(stack: SoakStack, rng: random.Random) -> None:
+    stack.end_pool(rng.randrange(POOLS))
 
 
-def _restart_redis(*, empty: bool) -> Deed:
-    def strike(yard: Yard, chance: random.Random) -> None:
-        yard.redis_server.kill()
+def _restart_redis(*, empty: bool) -> Injection:
+    def inject(stack: SoakStack, rng: random.Random) -> None:
+        stack.redis_server.kill()
         if empty:
-            yard.redis_server.forget()
-        time.sleep(chance.uniform(0.0, 2.0))
-        yard.redis_server.start()
+            stack.redis_server.delete_data()
+        time.sleep(rng.uniform(0.0, 2.0))
+        stack.redis_server.start()
 
-    return strike
+    return inject
 
 
-def _freeze_redis(seconds: float) -> Deed:
-    def strike(yard: Yard, chance: random.Random) -> None:
-        with yard.redis_server.frozen():
+def _freeze_redis(seconds: float) -> Injection:
+    def inject(stack: SoakStack, rng: random.Random) -> None:
+        with stack.redis_server.frozen():
             time.sleep(seconds)
 
-    return strike
+    return inject
 
 
-def _pause_redis(yard: Yard, chance: random.Random) -> None:
-    yard.redis.client_pause(3000)
+def _pause_redis(stack: SoakStack, rng: random.Random) -> None:
+    stack.redis.client_pause(3000)
     time.sleep(3)
 
 
-def _kill_connections(yard: Yard, chance: random.Random) -> None:
+def _kill_connections(stack: SoakStack, rng: random.Random) -> None:
     for _ in range(_CUTS):
-        yard.redis.client_kill_filter(_type="normal", skipme=True)
-        _let_them_reconnect(yard)
+        stack.redis.client_kill_filter(_type="normal", skipme=True)
+        _wait_until_reconnected(stack)
 
 
-def _reset_links(yard: Yard, chance: random.Random) -> None:
+def _reset_links(stack: SoakStack, rng: random.Random) -> None:
     for _ in range(_CUTS):
-        yard.gateways_to_redis.reset()
-        yard.workers_to_redis.reset()
-        _let_them_reconnect(yard)
+        stack.gateways_to_redis.reset()
+        stack.workers_to_redis.reset()
+        _wait_until_reconnected(stack)
 
 
-def _let_them_reconnect(yard: Yard) -> None:
-    """Wait for 0.1 s, and on a busy machine until each gateway has asked Redis something on a new connection."""
+def _wait_until_reconnected(stack: SoakStack) -> None:
+    """Wait for 0.1 s, and until each gateway has used a new connection to Redis."""
     time.sleep(0.1)
-    for url in yard.urls:
+    for url in stack.urls:
         answers(f"{url}/gateway_health")
 
 
-def _set_clock(*choices: int) -> Deed:
-    def strike(yard: Yard, chance: random.Random) -> None:
-        assert yard.redis_server.clock is not None
-        yard.redis_server.clock.jump(chance.choice(choices))
+def _set_clock(*choices: int) -> Injection:
+    def inject(stack: SoakStack, rng: random.Random) -> None:
+        assert stack.redis_server.clock is not None
+        stack.redis_server.clock.jump(rng.choice(choices))
 
-    return strike
+    return inject
 
 
-def _fill_redis(yard: Yard, chance: random.Random) -> None:
-    yard.redis.config_set("maxmemory", 1)
+def _fill_redis(stack: SoakStack, rng: random.Random) -> None:
+    stack.redis.config_set("maxmemory", 1)
     time.sleep(3)
-    yard.redis.config_set("maxmemory", 0)
+    stack.redis.config_set("maxmemory", 0)
 
 
-def _on_link(link: Callable[[Yard], Proxy], fault: Fault, seconds: float) -> Deed:
-    def strike(yard: Yard, chance: random.Random) -> None:
-        link(yard).strike(fault)
+def _on_link(link: Callable[[SoakStack], Proxy], fault: Fault, seconds: float) -> Injection:
+    def inject(stack: SoakStack, rng: random.Random) -> None:
+        link(stack).inject(fault)
         time.sleep(seconds)
-        link(yard).heal()
+        link(stack).heal()
 
-    return strike
+    return inject
 
 
-def _lose_answers(link: Callable[[Yard], Proxy], fault: Fault, seconds: float) -> Deed:
-    """What goes to Redis passes, and what Redis answers does not: it comes late, or is lost with its connection."""
+def _lose_replies(link: Callable[[SoakStack], Proxy], fault: Fault, seconds: float) -> Injection:
+    """Return a fault that holds or loses the replies of Redis, while requests to Redis pass."""
 
-    def strike(yard: Yard, chance: random.Random) -> None:
-        link(yard).downstream = fault
+    def inject(stack: SoakStack, rng: random.Random) -> None:
+        link(stack).downstream = fault
         time.sleep(seconds)
-        link(yard).heal()
+        link(stack).heal()
 
-    return strike
+    return inject
 
 
-def _refuse_at_target(yard: Yard, chance: random.Random) -> None:
-    yard.to_target.refuse()
-    yard.to_target.reset()
+def _refuse_at_target(stack: SoakStack, rng: random.Random) -> None:
+    stack.to_target.refuse()
+    stack.to_target.reset()
     time.sleep(2)
-    yard.to_target.accept()
+    stack.to_target.accept()
 
 
-def _reset_at_target(yard: Yard, chance: random.Random) -> None:
-    yard.to_target.reset()
+def _reset_at_target(stack: SoakStack, rng: random.Random) -> None:
+    stack.to_target.reset()
 
 
-def _gateways_to_redis(yard: Yard) -> Proxy:
-    return yard.gateways_to_redis
+def _gateways_to_redis(stack: SoakStack) -> Proxy:
+    return stack.gateways_to_redis
 
 
-def _workers_to_redis(yard: Yard) -> Proxy:
-    return yard.workers_to_redis
+def _workers_to_redis(stack: SoakStack) -> Proxy:
+    return stack.workers_to_redis
 
 
-def _to_target(yard: Yard) -> Proxy:
-    return yard.to_target
+def _to_target(stack: SoakStack) -> Proxy:
+    return stack.to_target
 
 
 KINDS = (
     Kind("worker killed", _kill_worker, Harm.BREAKS),
     Kind("worker frozen for 8 s", _freeze_worker, Harm.BREAKS),
-    Kind("workers told to end", _end_pool, Harm.NOTHING),
+    Kind("workers stopped gracefully", _end_pool, Harm.NOTHING),
     Kind("gateway killed", _kill_gateway, Harm.BREAKS, _SETTLE_AFTER_A_GATEWAY_SECONDS),
-    Kind("gateway told to end", _end_gateway, Harm.REFUSALS),
+    Kind("gateway stopped gracefully", _end_gateway, Harm.REFUSALS),
     Kind("gateway frozen for 2.5 s", _freeze_gateway(2.5), Harm.REFUSALS),
     Kind("gateway frozen for 20 s", _freeze_gateway(20), Harm.BREAKS, _SETTLE_AFTER_A_GATEWAY_SECONDS),
     Kind("Redis restarted, empty", _restart_redis(empty=True), Harm.BREAKS),
@@ -201,9 +201,9 @@ KINDS = (
     Kind("Redis's clock set forward by an hour", _set_clock(3600), Harm.BREAKS, sets_clock=True),
     Kind("workers cut off from Redis for 8 s", _on_link(_workers_to_redis, Swallow(), 8), Harm.BREAKS),
     Kind("gateways cut off from Redis for 4 s", _on_link(_gateways_to_redis, Swallow(), 4), Harm.REFUSALS),
-    Kind("answers to gateways late for 4 s", _lose_answers(_gateways_to_redis, Hold(), 4), Harm.REFUSALS),
-    Kind("answers to gateways lost for 4 s", _lose_answers(_gateways_to_redis, Swallow(), 4), Harm.REFUSALS),
-    Kind("answers to workers lost for 4 s", _lose_answers(_workers_to_redis, Swallow(), 4), Harm.BREAKS),
+    Kind("replies to gateways held for 4 s", _lose_replies(_gateways_to_redis, Hold(), 4), Harm.REFUSALS),
+    Kind("replies to gateways lost for 4 s", _lose_replies(_gateways_to_redis, Swallow(), 4), Harm.REFUSALS),
+    Kind("replies to workers lost for 4 s", _lose_replies(_workers_to_redis, Swallow(), 4), Harm.BREAKS),
     Kind("slow link to Redis for 3 s", _on_link(_workers_to_redis, Delay(0.02), 3), Harm.NOTHING),
     Kind("target refuses for 2 s", _refuse_at_target, Harm.BREAKS),
     Kind("target resets its connections", _reset_at_target, Harm.BREAKS),

@@ -1,4 +1,4 @@
-"""How much memory each process has, from its warm-up to its end."""
+"""The memory of each process, from its warm-up to its end."""
 
 import time
 from collections.abc import Mapping
@@ -8,17 +8,17 @@ from dataclasses import dataclass
 import psutil
 
 WARM_UP_SECONDS = 60.0
-# Of shorter lives nobody can tell a leak from a warm-up.
+# In a shorter life a leak cannot be told from the warm-up.
 _LONG_SECONDS = 300.0
 _MIB = 1024 * 1024
-_MOST_GROWTH = 1.2
-_MOST_MORE_MIB = 10.0
+_MAX_GROWTH = 1.2
+_MAX_EXTRA_MIB = 10.0
 _JUDGED = ("gateway", "worker")
 
 
 @dataclass(slots=True)
-class Life:
-    """The resident memory of one process, in MiB, over the time that it was looked at."""
+class ProcessMemory:
+    """The resident memory of one process, in MiB, over the time that it was sampled."""
 
     role: str
     began: float
@@ -28,33 +28,33 @@ class Life:
 
     @property
     def seconds(self) -> float:
-        """For how long it was looked at."""
+        """Return for how many seconds the process was sampled."""
         return self.last_seen - self.began
 
     @property
     def is_judged(self) -> bool:
-        """Whether it is one of ours, and lived for long enough to tell."""
+        """Return whether it is one of our processes, and lived long enough to judge."""
         return self.role.startswith(_JUDGED) and self.seconds >= _LONG_SECONDS
 
     @property
     def is_flat(self) -> bool:
-        """Whether it has hardly grown since its warm-up."""
-        return self.last_mib <= self.warm_mib * _MOST_GROWTH + _MOST_MORE_MIB
+        """Return whether it has hardly grown since its warm-up."""
+        return self.last_mib <= self.warm_mib * _MAX_GROWTH + _MAX_EXTRA_MIB
 
 
 class Memory:
-    """Looks now and then at processes."""
+    """Samples the memory of processes."""
 
     def __init__(self) -> None:
-        self.lives: dict[int, Life] = {}
+        self.lives: dict[int, ProcessMemory] = {}
 
-    def look(self, roles: Mapping[int, str]) -> None:
-        """Look at all that live now."""
+    def sample(self, roles: Mapping[int, str]) -> None:
+        """Sample all processes that live now."""
         now = time.monotonic()
         for pid, role in roles.items():
             with suppress(psutil.NoSuchProcess):
                 mib = psutil.Process(pid).memory_info().rss / _MIB
-                life = self.lives.setdefault(pid, Life(role, now, mib, mib, now))
+                life = self.lives.setdefault(pid, ProcessMemory(role, now, mib, mib, now))
                 life.last_mib, life.last_seen = mib, now
                 if life.seconds <= WARM_UP_SECONDS:
                     life.warm_mib = mib

@@ -10,36 +10,36 @@ SERVICE_SECONDS = 0.1
 _METHODS = {"GET": 50, "POST": 30, "PUT": 10, "DELETE": 10}
 _HIGH_SHARE = 0.4
 _STREAMED_SHARE = 0.05
-# Uploads of clients that are slow, but faster than the 500 bytes a second that are asked of them. Each takes 2 s.
+# Uploads of slow clients, just above the minimum of 500 bytes a second. Each takes 2 s.
 _SLOW_SHARE = 0.004
 _SLOW_BYTES, _SLOW_BYTES_PER_SECOND = 1_200, 600
 _SOCKET_SHARE = 0.02
 _DECLINED_SOCKET_SHARE = 0.01
-_LEAVER_SHARE = 0.03
-_LONGEST_STAY_SECONDS = 0.5
-# Now and then many high requests come at once: the last of them wait for so long that an inversion would be seen.
+_DISCONNECTING_SHARE = 0.03
+_LONGEST_WAIT_SECONDS = 0.5
+# Sometimes many high requests come at once: the last of them wait long enough to show an inversion.
 _BURST_EVERY = 300
 _BURST = 60
 
 
 def plan_traffic(seed: int, requests_per_second: float, gateways: int) -> Iterator[Plan]:
-    """Yield requests without end, at random times of that rate, and bursts beside; always the same ones for a seed."""
-    chance = random.Random(seed)
+    """Yield requests for ever, at random times of that rate, and bursts; the same ones for the same seed."""
+    rng = random.Random(seed)
     after_seconds, number = 0.0, 0
     while True:
-        after_seconds += chance.expovariate(requests_per_second)
-        if chance.random() < 1 / _BURST_EVERY:
+        after_seconds += rng.expovariate(requests_per_second)
+        if rng.random() < 1 / _BURST_EVERY:
             for _ in range(_BURST):
                 number += 1
-                gateway = chance.randrange(gateways)
+                gateway = rng.randrange(gateways)
                 yield _plan(f"{seed}-{number}", after_seconds, "GET", "high", gateway)
         number += 1
-        method = chance.choices(list(_METHODS), list(_METHODS.values()))[0]
-        priority: Priority = "high" if chance.random() < _HIGH_SHARE else "low"
-        plan = _plan(f"{seed}-{number}", after_seconds, method, priority, chance.randrange(gateways))
-        plan = _with_kind(plan, chance.random())
-        if plan.kind not in (Kind.SOCKET, Kind.DECLINED_SOCKET) and chance.random() < _LEAVER_SHARE:
-            plan = replace(plan, leaves_after_seconds=chance.uniform(0.0, _LONGEST_STAY_SECONDS))
+        method = rng.choices(list(_METHODS), list(_METHODS.values()))[0]
+        priority: Priority = "high" if rng.random() < _HIGH_SHARE else "low"
+        plan = _plan(f"{seed}-{number}", after_seconds, method, priority, rng.randrange(gateways))
+        plan = _with_kind(plan, rng.random())
+        if plan.kind not in (Kind.SOCKET, Kind.DECLINED_SOCKET) and rng.random() < _DISCONNECTING_SHARE:
+            plan = replace(plan, leaves_after_seconds=rng.uniform(0.0, _LONGEST_WAIT_SECONDS))
         yield plan
 
 
@@ -49,7 +49,7 @@ def _plan(request_id: str, after_seconds: float, method: str, priority: Priority
 
 
 def _with_kind(plan: Plan, drawn: float) -> Plan:
-    """Return the plan as what `drawn`, from 0 to 1, makes of it: most stay short requests."""
+    """Return the plan with the kind that `drawn`, from 0 to 1, selects: most stay short requests."""
     if drawn < _STREAMED_SHARE:
         kinds = {"GET": Kind.DOWNLOAD} | dict.fromkeys(WITH_BODY, Kind.UPLOAD)
         return replace(plan, kind=kinds.get(plan.method, Kind.SHORT))

@@ -1,4 +1,4 @@
-"""One request of a client that tells what came of it: when, what, and whether it was whole."""
+"""One client request in a thread of its own, and its result: status, duration, and whether it was complete."""
 
 import http.client
 import json
@@ -13,14 +13,14 @@ from contextlib import suppress
 from dataclasses import dataclass
 from types import MappingProxyType
 
-_PATIENCE_SECONDS = 90.0
+_TIMEOUT_SECONDS = 90.0
 _READ_BYTES = 16 * 1024
 _SLUGS = "urn:fast-priority:"
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
-    """What came of a request. `status` is None if the connection ended without a response."""
+class Result:
+    """The result of a request. `status` is None if the connection ended without a response."""
 
     status: int | None
     seconds: float
@@ -35,8 +35,8 @@ class Answer:
         return f"{self.status} {self.slug}".strip() + ("" if self.whole else ", broken off")
 
 
-class Asked:
-    """A request that is under way in a thread of its own, on a connection of its own."""
+class ClientRequest:
+    """A request in flight, in a thread and on a connection of its own."""
 
     def __init__(
         self,
@@ -52,27 +52,30 @@ class Asked:
         self._target = target
         self._body = body
         self._fields = {"X-Request-ID": self.request_id, "Connection": "close", **fields}
-        self._connection = http.client.HTTPConnection("127.0.0.1", port, timeout=_PATIENCE_SECONDS)
-        self._socket: socket.socket | None = None  # the connection itself lets go of it once it has a response
-        self._outcome: Future[Answer] = Future()
+        self._connection = http.client.HTTPConnection("127.0.0.1", port, timeout=_TIMEOUT_SECONDS)
+        self._socket: socket.socket | None = None  # http.client drops its reference once it has a response
+        self._outcome: Future[Result] = Future()
         self._sent_at = time.monotonic()
         threading.Thread(target=self._run, daemon=True).start()
 
     @property
-    def is_answered(self) -> bool:
-        """Whether it is over."""
+    def has_ended(self) -> bool:
+        """Return whether the request has ended."""
         return self._outcome.done()
 
-    def answer(self, within_seconds: float = _PATIENCE_SECONDS) -> Answer:
-        """Wait for what comes of it within so many seconds from its sending. Raises TimeoutError if nothing does."""
+    def result(self, within_seconds: float = _TIMEOUT_SECONDS) -> Result:
+        """Wait until the request ends, and return its result.
+
+        `within_seconds` counts from sending. Raises TimeoutError if the request has not ended by then.
+        """
         left_seconds = self._sent_at + within_seconds - time.monotonic()
         try:
             return self._outcome.result(max(0.0, left_seconds))
         except FutureTimeout:
-            raise TimeoutError(f"no answer to {self.method} {self._target} in {within_seconds:g} s") from None
+            raise TimeoutError(f"no response to {self.method} {self._target} in {within_seconds:g} s") from None
 
-    def leave(self) -> None:
-        """Close the connection, as a client does that does not want to wait."""
+    def disconnect(self) -> None:
+        """Close the connection, as a client does that no longer waits."""
         with suppress(OSError):
             if self._socket is not None:
                 self._socket.shutdown(socket.SHUT_RDWR)
@@ -81,12 +84,12 @@ class Asked:
         try:
             answer = self._exchange()
         except (OSError, http.client.HTTPException):
-            answer = Answer(None, time.monotonic() - self._sent_at)
+            answer = Result(None, time.monotonic() - self._sent_at)
         finally:
             self._connection.close()
         self._outcome.set_result(answer)
 
-    def _exchange(self) -> Answer:
+    def _exchange(self) -> Result:
         self._connection.connect()
         self._socket = self._connection.sock
         self._connection.request(self.method, self._target, self._body, self._fields)
@@ -96,12 +99,12 @@ class Asked:
             while piece := response.read1(_READ_BYTES):
                 body += piece
                 self.received_bytes = len(body)
-            # read1() takes an early end for the end.
+            # read1() does not report an early end.
             whole = not response.length
         except (OSError, http.client.HTTPException):
             whole = False
         seconds = time.monotonic() - self._sent_at
-        return Answer(response.status, seconds, _slug(response, body), whole, response.getheader("Retry-After"), body)
+        return Result(response.status, seconds, _slug(response, body), whole, response.getheader("Retry-After"), body)
 
 
 def _slug(response: http.client.HTTPResponse, body: bytes) -> str:

@@ -1,4 +1,4 @@
-"""Who gets each case: the gateway with its queue and a worker, and uvicorn, nginx and HAProxy for comparison."""
+"""The systems that receive each case: the gateway with queue and worker; uvicorn, nginx and HAProxy to compare."""
 
 import contextlib
 import re
@@ -36,50 +36,50 @@ from tests.path_servers import BASE, DIRECT, EXACT, INSIDE, uvicorn_serving
 _FINAL = re.compile(rb"HTTP/1\.[01] (?!1)\d{3} ")
 _IS_SYNC = re.compile(rb"GET (/%s)?/sync " % INSIDE.encode())
 _SYNC = b"GET /sync HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
-_PATIENCE_SECONDS = 30.0
-"""For the gateway: only one that hangs takes so long."""
-_OTHERS_PATIENCE_SECONDS = 0.2
-"""For others, who may wait for more than was sent: then less is compared."""
+_TIMEOUT_SECONDS = 30.0
+"""For the gateway: only a hanging one takes so long."""
+_REFERENCE_TIMEOUT_SECONDS = 0.2
+"""For the others, which may wait for more bytes; then less is compared."""
 
 
-class Other(Protocol):
-    """Somebody who reads requests as well."""
+class RequestReader(Protocol):
+    """A server that reads requests, to compare with the gateway."""
 
     def read(self, sent: bytes, finals: int) -> list[ReadRequest]:
-        """Return the requests that it reads in what a client sends."""
+        """Return the requests that the server reads in what a client sends."""
         ...
 
 
 @dataclass
-class Gateway:
-    """The gateway that is tried."""
+class TestedGateway:
+    """The tested gateway."""
 
     port: int
     target: RecordingTarget
     shape: Shape = Shape.UNLISTED
     decisions: list[Decision] = field(default_factory=list)
 
-    def carry(self, sent: bytes, finals: int) -> bool:
-        """Send a case that has so many whole requests; return whether the gateway was silent about it.
+    def send(self, sent: bytes, finals: int) -> bool:
+        """Send a case with `finals` complete requests; return whether the gateway stayed silent.
 
-        Afterwards all is over that came of it: the slot is free again.
+        On return the case is over: the slot is free again.
         """
         self.target.begin()
         self.decisions.clear()
-        # Of such a request it is not known how long it is: uvicorn's parser takes no body for it, and the gateway does.
+        # The length of such a request is ambiguous: uvicorn's parser reads no body for it, the gateway does.
         is_counted = not _asks_for_another_protocol(sent)
-        exchange = _exchange(self.port, sent, finals, _PATIENCE_SECONDS if is_counted else _OTHERS_PATIENCE_SECONDS)
+        exchange = _exchange(self.port, sent, finals, _TIMEOUT_SECONDS if is_counted else _REFERENCE_TIMEOUT_SECONDS)
         decisions, arrived = list(self.decisions), self.target.received()
         if not exchange.has_settled:
-            # What was broken off may still be under way; the one slot is free for this once it has ended.
-            _exchange(self.port, _SYNC, 1, _PATIENCE_SECONDS)
+            # A broken-off request may still be in flight; the only slot is free for this one once it has ended.
+            _exchange(self.port, _SYNC, 1, _TIMEOUT_SECONDS)
             decisions = [one for one in self.decisions if one.path != b"/sync"]
             arrived = [data for data in self.target.received() if not _IS_SYNC.match(data)]
         self.last = decisions, arrived
         return exchange.is_silent and is_counted
 
     last: tuple[list[Decision], list[bytes]] = field(default_factory=lambda: ([], []))
-    """What came of the case before: the decisions, and what arrived."""
+    """The result of the last case: the decisions, and what arrived."""
 
 
 @dataclass
@@ -89,12 +89,12 @@ class _Proxy:
 
     def read(self, sent: bytes, finals: int) -> list[ReadRequest]:
         self.target.begin()
-        _exchange(self.port, sent, finals, _OTHERS_PATIENCE_SECONDS)
+        _exchange(self.port, sent, finals, _REFERENCE_TIMEOUT_SECONDS)
         return [in_origin_form(request) for data in self.target.received() for request in read_by_h11(data).requests]
 
 
-class _WithTarget(HttpToolsProtocol):
-    """uvicorn's protocol, which also notes the request target: ASGI has no place for a bare `?` at its end."""
+class _RecordsTarget(HttpToolsProtocol):
+    """uvicorn's protocol, which also records the request target: ASGI has no place for a bare `?` at its end."""
 
     def on_headers_complete(self) -> None:
         super().on_headers_complete()
@@ -102,7 +102,7 @@ class _WithTarget(HttpToolsProtocol):
 
 
 class _Uvicorn:
-    """An ASGI application that records what uvicorn tells it of each request."""
+    """An ASGI application that records each request that uvicorn passes to it."""
 
     def __init__(self) -> None:
         self.port = 0
@@ -123,18 +123,18 @@ class _Uvicorn:
         if _asks_for_another_protocol(sent):
             return []
         self._read = []
-        _exchange(self.port, sent, finals, _OTHERS_PATIENCE_SECONDS)
+        _exchange(self.port, sent, finals, _REFERENCE_TIMEOUT_SECONDS)
         return [in_origin_form(request) for request in self._read]
 
 
 @contextmanager
-def gateway_lane(folder: Path, shape: Shape) -> Iterator[Gateway]:
-    """Run a gateway of this shape in this process, with what its rules decide noted down, and a worker of one slot."""
+def running_gateway(folder: Path, shape: Shape) -> Iterator[TestedGateway]:
+    """Run a gateway of this shape in this process, which records its decisions, and a worker with one slot."""
     with ExitStack() as parts:
         target = parts.enter_context(RecordingTarget())
         redis_socket = parts.enter_context(embedded_redis())
-        gateway = Gateway(free_port(), target, shape)
-        parts.enter_context(_noting(gateway.decisions))
+        gateway = TestedGateway(free_port(), target, shape)
+        parts.enter_context(_recording(gateway.decisions))
         parts.enter_context(_serving(_settings(gateway, redis_socket)))
         output = parts.enter_context((folder / "worker.log").open("wb"))
         worker = parts.enter_context(running(isolated(worker_process(1, 1, redis_socket)), output))
@@ -142,7 +142,7 @@ def gateway_lane(folder: Path, shape: Shape) -> Iterator[Gateway]:
         yield gateway
 
 
-def _settings(gateway: Gateway, redis_socket: str) -> Settings:
+def _settings(gateway: TestedGateway, redis_socket: str) -> Settings:
     return Settings.load(
         target_base_url=f"http://127.0.0.1:{gateway.target.port}" + f"/{INSIDE}" * (gateway.shape is Shape.BELOW),
         high_prio_paths=Listing.LISTED if gateway.shape is Shape.LISTED else Listing.UNLISTED,
@@ -157,16 +157,16 @@ def _settings(gateway: Gateway, redis_socket: str) -> Settings:
 
 
 @contextmanager
-def _noting(decisions: list[Decision]) -> Iterator[None]:
+def _recording(decisions: list[Decision]) -> Iterator[None]:
     decide = Rules.priority_of
 
-    def noted(self: Rules, raw_path: str, method: str) -> Priority | None:
+    def recorded(self: Rules, raw_path: str, method: str) -> Priority | None:
         level = decide(self, raw_path, method)
-        # The rules name a handshake apart; on the wire it is a GET.
+        # The rules treat a handshake as a method; on the wire it is a GET.
         decisions.append(Decision(raw_path.encode("latin-1"), "GET" if method == HANDSHAKE else method, level))
         return level
 
-    Rules.priority_of = noted  # type: ignore[method-assign]
+    Rules.priority_of = recorded  # type: ignore[method-assign]
     try:
         yield
     finally:
@@ -183,16 +183,16 @@ def _serving(settings: Settings) -> Iterator[None]:
         yield
     finally:
         server.should_exit = True
-        thread.join(_PATIENCE_SECONDS)
+        thread.join(_TIMEOUT_SECONDS)
 
 
 @contextmanager
-def other_lanes(folder: Path) -> Iterator[dict[str, Other]]:
-    """Run all with whom the gateway is compared. Raises NotInstalled."""
+def running_references(folder: Path) -> Iterator[dict[str, RequestReader]]:
+    """Run the servers that the gateway is compared with. Raises NotInstalled."""
     with ExitStack() as parts:
-        recording = _Uvicorn()
-        recording.port = parts.enter_context(uvicorn_serving(recording, _WithTarget))
-        lanes: dict[str, Other] = {"uvicorn": recording}
+        application = _Uvicorn()
+        application.port = parts.enter_context(uvicorn_serving(application, _RecordsTarget))
+        readers: dict[str, RequestReader] = {"uvicorn": application}
         for program, template, arguments in (
             ("nginx", NGINX_CONFIGURATION, NGINX_ARGUMENTS),
             ("haproxy", HAPROXY_CONFIGURATION, HAPROXY_ARGUMENTS),
@@ -200,21 +200,21 @@ def other_lanes(folder: Path) -> Iterator[dict[str, Other]]:
             target, port = parts.enter_context(RecordingTarget()), free_port()
             text = template.format(port=port, target=target.port)
             start_program(parts, folder, program, text, arguments, port)
-            lanes[program] = _Proxy(port, target)
-        yield lanes
+            readers[program] = _Proxy(port, target)
+        yield readers
 
 
 @dataclass(frozen=True, slots=True)
 class _Exchanged:
     has_settled: bool
-    """Whether as many answers came as were asked for, or the connection was closed by the other side."""
+    """Whether all expected answers came."""
     is_silent: bool
 
 
-def _exchange(port: int, sent: bytes, finals: int, patience_seconds: float) -> _Exchanged:
-    """Send bytes on a connection of their own, and wait for so many final responses, or for its end."""
-    received, deadline = b"", time.monotonic() + patience_seconds
-    with socket.create_connection(("127.0.0.1", port), timeout=_PATIENCE_SECONDS) as client:
+def _exchange(port: int, sent: bytes, finals: int, timeout_seconds: float) -> _Exchanged:
+    """Send bytes on a new connection, and wait for `finals` final responses or its end."""
+    received, deadline = b"", time.monotonic() + timeout_seconds
+    with socket.create_connection(("127.0.0.1", port), timeout=_TIMEOUT_SECONDS) as client:
         with contextlib.suppress(OSError):
             client.sendall(sent)
         while len(_FINAL.findall(received)) < finals:

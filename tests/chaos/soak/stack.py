@@ -23,7 +23,7 @@ from fast_priority.local.child_processes import (
 )
 from fast_priority.local.free_ports import free_port
 from tests.chaos.proxy import Proxies
-from tests.chaos.redis_clock import RedisClock, why_no_clock
+from tests.chaos.redis_clock import RedisClock, clock_unavailable_reason
 from tests.chaos.redis_server import RedisServer
 
 GATEWAYS = POOLS = 2
@@ -37,7 +37,7 @@ _LOG_SIZE = "20000"
 
 @dataclass(frozen=True, slots=True)
 class Death:
-    """A gateway that was killed or told to end, until another stood in its place; unix seconds."""
+    """A gateway that was killed or stopped, until its replacement ran; unix seconds."""
 
     gateway: int
     began_at: float
@@ -45,8 +45,8 @@ class Death:
     killed: bool
 
 
-class Yard:
-    """All processes of a soak. What is ended here is started again by whoever ended it."""
+class SoakStack:
+    """All processes of a soak. A fault that ends a process also restarts it."""
 
     def __init__(self, folder: Path) -> None:
         self.deaths: list[Death] = []
@@ -67,7 +67,7 @@ class Yard:
 
     def _start_all(self) -> None:
         proxies = self._parts.enter_context(Proxies())
-        self.redis_server = RedisServer(self._folder, None if why_no_clock() else RedisClock(self._folder))
+        self.redis_server = RedisServer(self._folder, None if clock_unavailable_reason() else RedisClock(self._folder))
         self._parts.callback(self.redis_server.kill)
         self.redis_server.start()
         self.redis = self._parts.enter_context(Redis(port=self.redis_server.port))
@@ -86,7 +86,7 @@ class Yard:
         wait_until_slots(self.pools, self.urls[0], SLOTS)
 
     def end_gateway(self, number: int, how: signal.Signals) -> None:
-        """End a gateway, and start another in its place when it has gone."""
+        """End a gateway with this signal, and start another in its place."""
         began_at = time.time()
         self.gateways[number].send_signal(how)
         self.gateways[number].wait(60)
@@ -94,7 +94,7 @@ class Yard:
         self.deaths.append(Death(number, began_at, time.time(), how is signal.SIGKILL))
 
     def end_pool(self, number: int) -> None:
-        """End a pool of workers in an orderly way, and start another in its place."""
+        """Stop a pool of workers gracefully, and start another in its place."""
         self.pools[number].terminate()
         self.pools[number].wait(60)
         self.pools[number] = self.start_pool()
@@ -104,7 +104,7 @@ class Yard:
         return self._run(worker_process(_PROCESSES_OF_A_POOL, _SLOTS_OF_A_PROCESS, self.workers_to_redis.port))
 
     def worker_pids(self) -> list[int]:
-        """Give the worker processes, in the order of their pools."""
+        """Return the pids of the worker processes, in the order of their pools."""
         found = []
         for pool in self.pools:
             with suppress(psutil.NoSuchProcess):
@@ -112,13 +112,13 @@ class Yard:
         return found
 
     def roles(self) -> dict[int, str]:
-        """Give what each process is that lives now, by its pid."""
+        """Return the role of each running process, by pid."""
         named = {self.redis_server.pid: "redis", self.mock.pid: "mock target", os.getpid(): "this program"}
         named |= {gateway.pid: f"gateway {number}" for number, gateway in enumerate(self.gateways)}
         return named | dict.fromkeys(self.worker_pids(), "worker")
 
     def heal(self) -> None:
-        """Let all links pass, Redis live and have memory, and nothing be frozen."""
+        """Remove all faults of the links, and ensure that Redis runs and has memory."""
         for link in (self.gateways_to_redis, self.workers_to_redis, self.to_target):
             link.heal()
         if not self.redis_server.runs:

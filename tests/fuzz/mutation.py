@@ -1,4 +1,4 @@
-"""Cases: bytes that a client could send, made of the seeds, of changed seeds, and of paths and heads put together.
+"""Makes cases: bytes that a client could send, from the corpus, mutated cases, and random paths and heads.
 
 Pure: the same Random gives the same cases.
 """
@@ -8,9 +8,9 @@ from random import Random
 
 from tests.path_spellings import random_path
 
-_MOST_CHANGES = 3
-_DIRECT = 0.1
-"""How many requests are for what skips the queue, of those that are put together."""
+_MAX_CHANGES = 3
+_DIRECT_SHARE = 0.1
+"""The share of generated requests for a path that skips the queue."""
 _METHODS = [b"GET", b"GET", b"GET", b"POST", b"PUT", b"HEAD", b"DELETE", b"OPTIONS", b"PROPFIND", b"get", b"SOURCE"]
 _VERSIONS = [b"HTTP/1.1"] * 12 + [
     b"HTTP/1.0",
@@ -43,7 +43,7 @@ _LINES = [
 ]  # fmt: skip
 
 
-def case_of(random: Random, seeds: Sequence[bytes]) -> bytes:
+def make_case(random: Random, seeds: Sequence[bytes]) -> bytes:
     """Return the next case."""
     kind = random.random()
     if kind < 0.4:
@@ -53,13 +53,13 @@ def case_of(random: Random, seeds: Sequence[bytes]) -> bytes:
     data = random.choice(seeds) if kind < 0.85 else _request(random)
     if kind > 0.95:
         data += random.choice(seeds)
-    for _ in range(random.randint(1, _MOST_CHANGES)):
+    for _ in range(random.randint(1, _MAX_CHANGES)):
         data = random.choice(_CHANGES)(random, data)
     return data
 
 
 def _request(random: Random) -> bytes:
-    target = b"/health" if random.random() < _DIRECT else random_path(random).encode()
+    target = b"/health" if random.random() < _DIRECT_SHARE else random_path(random).encode()
     if random.random() < 0.15:
         target += b"?" + random.choice([b"", b"a=1", b"/../reports", b"a?b", b"%2e%2e/"])
     if random.random() < 0.05:
@@ -106,24 +106,24 @@ def _repeat_line(random: Random, data: bytes) -> bytes:
     return b"\r\n".join(lines)
 
 
-def _end_a_line_otherwise(random: Random, data: bytes) -> bytes:
+def _change_line_end(random: Random, data: bytes) -> bytes:
     lines = data.split(b"\r\n")
     at = random.randrange(len(lines))
     end = random.choice([b"\n", b"\r", b"\r\r\n", b" \r\n", b"\n\r"])
     return b"\r\n".join(lines[: at + 1]) + end + b"\r\n".join(lines[at + 1 :])
 
 
-def _change_the_path(random: Random, data: bytes) -> bytes:
+def _change_path(random: Random, data: bytes) -> bytes:
     method, blank, rest = data.partition(b" ")
     _, other_blank, rest = rest.partition(b" ")
     return method + blank + random_path(random).encode() + other_blank + rest
 
 
-def _change_capitals(random: Random, data: bytes) -> bytes:
+def _change_case(random: Random, data: bytes) -> bytes:
     at = random.randrange(len(data) + 1)
     return data[:at] + data[at : at + 12].swapcase() + data[at + 12 :]
 
 
 _CHANGES: list[Callable[[Random, bytes], bytes]] = [
-    _insert, _drop, _replace, _insert_line, _repeat_line, _end_a_line_otherwise, _change_the_path, _change_capitals,
+    _insert, _drop, _replace, _insert_line, _repeat_line, _change_line_end, _change_path, _change_case,
 ]  # fmt: skip
