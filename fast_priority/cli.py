@@ -14,6 +14,7 @@ from rich.text import Text
 
 from fast_priority.errors import ConfigurationError
 from fast_priority.settings import Settings, origins, warnings_about_environment
+from fast_priority.support.installed_versions import check_installed_versions
 
 app = typer.Typer(
     add_completion=False,
@@ -84,9 +85,10 @@ def run_by_environment(
     ] = False,
 ) -> None:
     """Run what the environment asks for, unless a command was given."""
-    if context.invoked_subcommand is not None:
-        return
     with _errors_in_one_line():
+        check_installed_versions()  # for each command: this runs before it
+        if context.invoked_subcommand is not None:
+            return
         settings = _load()
         if settings.runs_as_worker:
             _run_workers(settings)
