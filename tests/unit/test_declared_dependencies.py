@@ -26,6 +26,7 @@ USED_WITHOUT_IMPORT = {
     "codespell": "a command",
     "import-linter": "a command, and a test in a process of its own",
     "mypy": "a command",
+    "nox": "a command, and noxfile.py",
     "pre-commit": "a command",
     "pytest-asyncio": "a plugin of pytest",
     "pytest-cov": "a plugin of pytest",
