@@ -8,7 +8,7 @@ COMPOSE ?= docker compose
 NONE_CHOSEN := 5
 # They tell by when requests arrive and leave, so nothing else may keep the processors busy meanwhile.
 ALONE := tests/acceptance/test_ordering.py
-ALONE_TOO := tests/integration/test_locust_scenarios.py
+ALONE_TOO := tests/integration/loadtests/test_locust_scenarios.py
 BIN := $(VENV)/bin
 UV := $(shell command -v uv 2>/dev/null)
 CHECKED := fast_priority mock_target loadtests benchmarks tests tools examples noxfile.py

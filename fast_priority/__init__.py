@@ -1,35 +1,36 @@
-"""Fast Priority: a priority-queuing gateway for an API that can only do so much at once.
+"""Fast Priority: a priority-queuing gateway for an API that can do only a limited amount of work at the same time.
 
-The nouns:
+The nouns, and where they are:
 
-- **Request / Reply**: what the client sent, and what comes back (`message`).
-- **Priority**, **Rules**: high or low, and how a path decides it (`priority`).
 - **Target**: the API behind the gateway (`target`).
-- **Broker**: the rq queues in Redis, with everything that travels through them (`broker`).
-- **Gateway**: takes requests from clients and waits for their answers (`gateway`).
-- **Worker**: takes requests off the queues and forwards them (`worker`, `serving`).
-- **Slot**: the right to have one request in flight at the target; slots = worker processes x concurrency.
-- **Lease**: a worker's renewed claim on a request that it has started.
+- **Priority**: high or low; the **Rules** return it for the path of a request (`scheduling`).
+- **Gateway**: receives requests from clients (`server`), queues them, and sends the responses (`gateway`).
+- **Queue**: an rq queue in Redis for each priority (`broker`).
+- **Worker**: claims requests from the queues, high first, and forwards them to the target (`worker`, `slots`).
+- **Slot**: one request in flight at the target; there are as many slots as worker processes times concurrency.
+- **Lease**: a claim that a worker renews while it has the request.
+- **Frame**: a part of a request or response on its way through Redis (`protocol`).
+- **Event**: what happens to a request, for metrics and logs (`events`, `observability`).
 """
 
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from fast_priority.app import create_app
-    from fast_priority.scheduling.priority import Priority
-    from fast_priority.settings.model import Settings
+    from fast_priority.scheduling import Priority
+    from fast_priority.settings import Settings
 
 __all__ = ["Priority", "Settings", "create_app"]
 
 _HOMES = {
     "create_app": "fast_priority.app",
-    "Priority": "fast_priority.scheduling.priority",
-    "Settings": "fast_priority.settings.model",
+    "Priority": "fast_priority.scheduling",
+    "Settings": "fast_priority.settings",
 }
 
 
 def __getattr__(name: str) -> Any:
-    # Loaded when asked for: a stock rq worker imports this package anew for every job, and needs no web framework.
+    # Loaded when it is used: a stock rq worker imports this package again for every job, and needs no web framework.
     if name in _HOMES:
         import importlib
 

@@ -1,11 +1,8 @@
-"""The gateway as a FastAPI application.
-
-FastAPI serves the gateway's own endpoints, and what users add to the application; as long as nobody has added anything,
-everything else goes straight to the Gateway, past FastAPI's machinery.
+"""Builds the gateway as a FastAPI application.
 
     fastapi run fast_priority/app.py --host 0.0.0.0 --port 8001
 
-builds `app` from the environment. Everybody else calls `create_app` with settings of their own.
+builds `app` from the environment. Other programs call `create_app` with settings of their own.
 """
 
 import logging
@@ -17,10 +14,10 @@ from typing import Any
 
 from fastapi import Request, Response
 
-from fast_priority.broker.forecast import Forecast
-from fast_priority.broker.monitor import Observer
+from fast_priority.broker.monitor import QueueMonitor
 from fast_priority.broker.producer import Submitter
 from fast_priority.errors import ConfigurationError, GatewayError, GatewayNotReady
+from fast_priority.events import Events
 from fast_priority.gateway import (
     Gateway,
     GatewayApp,
@@ -33,6 +30,7 @@ from fast_priority.gateway import (
 )
 from fast_priority.http.message import TargetPolicy
 from fast_priority.http.problem import problem_reply
+from fast_priority.observability import RequestLog
 from fast_priority.settings import GATEWAY_OPENAPI_PATH, Settings, warnings_about_environment
 from fast_priority.support.installed_versions import check_installed_versions
 from fast_priority.target import Target
@@ -48,15 +46,15 @@ whose documentation is at [/docs]({docs}) and [/redoc]({redoc}).
 def create_app(settings: Settings) -> GatewayApp:
     """Build the gateway. Raises ConfigurationError without a target.
 
-    It connects to Redis and to the target when its lifespan starts, or with the first request where no lifespan runs.
-    Neither need be there.
+    It connects to Redis and to the target after its lifespan has started, or with the first request where no lifespan
+    runs. It starts even if neither is reachable.
     """
     policy = settings.target_policy()
 
     @asynccontextmanager
     async def lifespan(app: GatewayApp) -> AsyncIterator[None]:
-        logger.info("in front of %s, on the queues of Redis at %s", policy.base_url, settings.redis_address)
-        async with _service(settings, policy) as service:
+        logger.info("gateway for %s, with the queues of Redis at %s", policy.base_url, settings.redis_address)
+        async with _service(settings, policy, app.events) as service:
             with app.services.holding(service):
                 yield
 
@@ -71,19 +69,20 @@ def create_app(settings: Settings) -> GatewayApp:
         exception_handlers={GatewayError: _answer_error},
     )
     _add_health_endpoints(app, settings.health_path)
+    app.events = Events()
+    RequestLog().listen(app.events)
     app.carries_websockets = settings.websockets
     app.own({*settings.own_paths, f"{settings.doc_path}/oauth2-redirect"})
     return app
 
 
 @asynccontextmanager
-async def _service(settings: Settings, policy: TargetPolicy) -> AsyncIterator[Service]:
-    # Where no lifespan runs, all of it ends with an exception: a cancellation.
+async def _service(settings: Settings, policy: TargetPolicy, events: Events) -> AsyncIterator[Service]:
+    # Where no lifespan runs, a cancellation ends it all.
     async with (
-        Observer(settings) as observer,
         Target(policy) as target,
         Submitter(settings) as submitter,
-        Forecast(settings) as forecast,
+        QueueMonitor(settings) as monitor,
     ):
         gateway = Gateway(
             settings.rules,
@@ -91,16 +90,17 @@ async def _service(settings: Settings, policy: TargetPolicy) -> AsyncIterator[Se
             submitter,
             target,
             settings.frames_in_flight,
-            forecast.retry_after_seconds,
+            monitor.retry_after_seconds,
             settings.client_timeout,
             submitter.deployment,
-            WebSocketProxy(policy, settings.max_tunnels, settings.client_timeout) if settings.websockets else None,
+            WebSocketProxy(target, settings.max_tunnels, settings.client_timeout) if settings.websockets else None,
+            events,
         )
-        yield Service(gateway, forecast, HealthChecks(policy.base_url, observer))
+        yield Service(gateway, monitor, HealthChecks(policy.base_url, monitor))
 
 
 def _description(doc_path: str) -> str:
-    """Return what the documentation page says of the gateway. Its links stay below a prefix, for they are relative."""
+    """Return the text of the documentation page. Its links are relative, so they stay below a prefix."""
     above = "../" * (doc_path.count("/") - 1)
     return _DESCRIPTION.format(docs=f"{above}docs", redoc=f"{above}redoc")
 
@@ -111,17 +111,17 @@ async def _answer_error(request: Request, error: Exception) -> Response:
 
 
 def _add_health_endpoints(app: GatewayApp, path: str) -> None:
-    @app.get(path, summary="What is reachable, what waits, who works")
+    @app.get(path, summary="What is reachable, how many requests wait, and how many workers there are")
     async def health() -> Health:
         return await _checks(app).health()
 
-    @app.get(f"{path}/live", summary="Whether this process runs; restart it if not")
+    @app.get(f"{path}/live", summary="Whether this process runs; restart it if it does not answer")
     async def live() -> Liveness:
         return Liveness(status="alive")
 
     @app.get(
         f"{path}/ready",
-        summary="Whether requests are carried; send none here if not",
+        summary="Whether requests are forwarded; send none here if not",
         responses={503: {"model": Readiness, "description": "Not ready, and why"}},
     )
     async def ready(response: Response) -> Readiness:
@@ -143,7 +143,7 @@ def _from_environment() -> GatewayApp:
         check_installed_versions()
         return create_app(Settings.load())
     except ConfigurationError as error:
-        # `fastapi run` and uvicorn import this module to find `app`; a traceback would bury the one line that helps.
+        # `fastapi run` and uvicorn import this module to find `app`; a traceback would hide the one line that helps.
         sys.exit(f"error: {error}")
 
 
@@ -155,4 +155,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return [*globals(), "app"]  # `fastapi run` looks for a name before it asks for it
+    return [*globals(), "app"]  # `fastapi run` looks here before it gets the name

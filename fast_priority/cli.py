@@ -1,4 +1,4 @@
-"""One program under two names, `run-fast-priority` and `fast-priority`."""
+"""The command line: one program with two names, `run-fast-priority` and `fast-priority`."""
 
 import logging
 import sys
@@ -30,49 +30,65 @@ _TABLE_COLUMNS = 110
 Target = Annotated[
     str | None,
     typer.Option(
-        "--target", metavar="URL", help="Base URL of the API behind the gateway. FAST_PRIORITY_TARGET_BASE_URL"
+        "--target", metavar="URL", help="Base URL of the API behind the gateway. [FAST_PRIORITY_TARGET_BASE_URL]"
     ),
 ]
-Host = Annotated[str | None, typer.Option("--host", help="Address to listen on. FAST_PRIORITY_HOST (0.0.0.0)")]
-Port = Annotated[int | None, typer.Option("--port", help="Port to listen on. FAST_PRIORITY_PORT (8000)")]
-RedisHost = Annotated[
-    str | None, typer.Option("--redis-host", help="Host of Redis. FAST_PRIORITY_REDIS_HOST (localhost)")
+Host = Annotated[
+    str | None,
+    typer.Option("--host", help="Address that the gateway listens on. [FAST_PRIORITY_HOST, default 0.0.0.0]"),
 ]
-RedisPort = Annotated[int | None, typer.Option("--redis-port", help="Port of Redis. FAST_PRIORITY_REDIS_PORT (6379)")]
+Port = Annotated[
+    int | None, typer.Option("--port", help="Port that the gateway listens on. [FAST_PRIORITY_PORT, default 8000]")
+]
+RedisHost = Annotated[
+    str | None, typer.Option("--redis-host", help="Redis host. [FAST_PRIORITY_REDIS_HOST, default localhost]")
+]
+RedisPort = Annotated[
+    int | None, typer.Option("--redis-port", help="Redis port. [FAST_PRIORITY_REDIS_PORT, default 6379]")
+]
 Workers = Annotated[
-    str | None, typer.Option("--workers", metavar="N", help="Worker processes. FAST_PRIORITY_WORKERS (1)")
+    str | None,
+    typer.Option("--workers", metavar="N", help="Number of worker processes. [FAST_PRIORITY_WORKERS, default 1]"),
 ]
 Concurrency = Annotated[
     int | None,
-    typer.Option("--concurrency", metavar="N", help="Slots of each. FAST_PRIORITY_WORKER_CONCURRENCY (1)"),
+    typer.Option(
+        "--concurrency",
+        metavar="N",
+        help="Slots of each worker process: requests that it forwards at the same time. "
+        "[FAST_PRIORITY_WORKER_CONCURRENCY, default 1]",
+    ),
 ]
 
 
 _HELP = """
-[bold]A priority-queuing gateway[/] for an API that can only do so much at once.
+[bold]A priority-queuing gateway[/] for an API that can do only a limited amount of work at the same time.
 
-Requests go on the queue [green]high[/] or [yellow]low[/] by their path; workers forward them to the target, high \
-first; the client just waits for its answer.
+The path of a request decides whether it waits in the queue [green]high[/] or [yellow]low[/]. Workers forward waiting \
+requests to the API, high ones first, and only as many at the same time as they have slots. The client waits for its \
+response as usual.
 
-Without a command the environment decides: with [cyan]FAST_PRIORITY_WORKERS[/] set, a worker runs, otherwise the \
-gateway. That is how the container image is started.
+Without a command, the environment decides what runs: workers if [cyan]FAST_PRIORITY_WORKERS[/] is set, else a \
+gateway. The container image starts this way.
 
-See it, everything included: [cyan]fast-priority demo[/]
+See it work (starts all that it needs): [cyan]fast-priority demo[/]
 
-Prove it, and see how close it comes to theory: [cyan]fast-priority loadtest check[/]
+Run all of it on one machine, with a Redis: \
+[cyan]fast-priority standalone --target http://localhost:9000 --workers 4[/]
 
-On one machine, Redis included: [cyan]fast-priority standalone --target http://localhost:9000 --workers 4[/]
+Run a gateway in production, with a Redis on localhost: \
+[cyan]FAST_PRIORITY_TARGET_BASE_URL=http://api run-fast-priority[/]
 
-In production, a gateway: [cyan]FAST_PRIORITY_TARGET_BASE_URL=http://api run-fast-priority[/]
+... and four workers, wherever that Redis is reachable: [cyan]FAST_PRIORITY_WORKERS=4 run-fast-priority[/]
 
-... and, elsewhere, four workers: [cyan]FAST_PRIORITY_WORKERS=4 run-fast-priority[/]
+Show every setting and its present value: [cyan]fast-priority config[/]
 
-What is in force, and where from: [cyan]fast-priority config[/]
+Measure that high requests overtake low ones: [cyan]fast-priority loadtest check[/]
 """
 
 
-def _say_version(asked: bool) -> None:
-    if asked:
+def _show_version(is_asked_for: bool) -> None:
+    if is_asked_for:
         typer.echo(f"fast-priority {version('fast-priority')}")
         raise typer.Exit
 
@@ -81,10 +97,10 @@ def _say_version(asked: bool) -> None:
 def run_by_environment(
     context: typer.Context,
     _version: Annotated[
-        bool, typer.Option("--version", help="Show the version.", callback=_say_version, is_eager=True)
+        bool, typer.Option("--version", help="Show the version.", callback=_show_version, is_eager=True)
     ] = False,
 ) -> None:
-    """Run what the environment asks for, unless a command was given."""
+    """Run workers or a gateway, as the environment decides, if there is no command."""
     with _errors_in_one_line():
         check_installed_versions()  # for each command: this runs before it
         if context.invoked_subcommand is not None:
@@ -104,7 +120,7 @@ def gateway(
     redis_host: RedisHost = None,
     redis_port: RedisPort = None,
 ) -> None:
-    """Run the gateway: take requests, queue them by priority, answer as the target does.
+    """Run the gateway: receive requests, queue them by priority, and return the responses of the target.
 
     Example: fast-priority gateway --target http://localhost:9000 --port 8000
     """
@@ -120,10 +136,11 @@ def worker(
     redis_host: RedisHost = None,
     redis_port: RedisPort = None,
 ) -> None:
-    """Run workers: take requests off the queues, high first, and forward them.
+    """Run workers: take requests from the queues, high ones first, and forward them to the target.
 
-    The target sees at most processes x slots requests at once. Without --target a worker sends each request where the
-    gateway that queued it says.
+    The target gets at most processes x slots queued requests at the same time.
+
+    Without --target, a worker sends each request to the target of the gateway that has queued it.
 
     Example: fast-priority worker --workers 2 --concurrency 8
     """
@@ -147,9 +164,9 @@ def standalone(
     workers: Workers = None,
     concurrency: Concurrency = None,
 ) -> None:
-    """Run gateway, workers and a Redis of their own in one command, for one machine.
+    """Run gateway, workers and a Redis together on one machine.
 
-    With FAST_PRIORITY_REDIS_HOST or any other FAST_PRIORITY_REDIS_* set, that Redis is used and none is started.
+    If FAST_PRIORITY_REDIS_HOST or another FAST_PRIORITY_REDIS_* variable is set, no Redis is started.
 
     Example: fast-priority standalone --target http://localhost:9000 --workers 4
     """
@@ -162,16 +179,20 @@ def standalone(
 
 @app.command()
 def demo(
-    seconds: Annotated[float, typer.Option("--seconds", min=2, max=3600, help="How long the traffic lasts.")] = 15,
-    slots: Annotated[int, typer.Option("--slots", min=1, max=64, help="Requests the target sees at once.")] = 4,
+    seconds: Annotated[
+        float, typer.Option("--seconds", min=2, max=3600, help="Duration of the traffic in seconds.")
+    ] = 15,
+    slots: Annotated[
+        int, typer.Option("--slots", min=1, max=64, help="Requests that the target gets at the same time.")
+    ] = 4,
 ) -> None:
-    """See high overtake low: everything is started here, under live traffic, and gone afterwards.
+    """Watch high requests overtake low ones, under live traffic. All that it needs is started, and stopped at the end.
 
-    Exits 1 if a low request was started while a high one was waiting.
+    Exit status 1 if a low request was started while a high one waited.
 
     Example: fast-priority demo --seconds 10
     """
-    from fast_priority.demo import run_demo
+    from loadtests.demo import run_demo
 
     with _errors_in_one_line():
         raise typer.Exit(run_demo(seconds=seconds, slots=slots))
@@ -181,7 +202,7 @@ def demo(
     "mock-target", context_settings={"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []}
 )
 def mock_target(context: typer.Context) -> None:
-    """Run a mock target API with configurable latency; the same as `python -m mock_target`."""
+    """Run a mock of a target API with a latency of your choice; the same as `python -m mock_target`."""
     from mock_target.cli import app as mock_app
 
     mock_app(context.args, prog_name="fast-priority mock-target")
@@ -191,7 +212,7 @@ def mock_target(context: typer.Context) -> None:
     "loadtest", context_settings={"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []}
 )
 def loadtest(context: typer.Context) -> None:
-    """Prove that high requests overtake low ones, through this gateway or another; plan how many slots it takes."""
+    """Measure whether high requests overtake low ones, in this gateway or another one, and plan the number of slots."""
     from loadtests.cli import app as loadtest_app
 
     loadtest_app(context.args, prog_name="fast-priority loadtest")
@@ -199,17 +220,17 @@ def loadtest(context: typer.Context) -> None:
 
 @app.command()
 def config() -> None:
-    """Show every setting: the value in force, where it came from, what it means. Secrets are masked."""
+    """Show every setting: its value, where it came from, and what it means. Secrets are masked."""
     with _errors_in_one_line():
         settings = _load()
         console = Console()
         if console.width >= _TABLE_COLUMNS:
             console.print(_settings_table(settings))
-        else:  # narrow, or piped to a search: a line each, whole
+        else:  # narrow, or piped to a search: one line for each setting, however long
             for origin in origins(settings):
                 typer.echo(f"{origin.variable}={origin.value}  # {origin.source}: {origin.meaning}")
         role = f"{settings.worker_processes} worker processes" if settings.runs_as_worker else "a gateway"
-        typer.echo(f"By this environment, `run-fast-priority` runs {role}.")
+        typer.echo(f"With these settings, `run-fast-priority` runs {role}.")
         if settings.target_base_url is None:
             typer.echo("A gateway needs FAST_PRIORITY_TARGET_BASE_URL; a worker does not.")
 
@@ -217,14 +238,14 @@ def config() -> None:
 def _settings_table(settings: Settings) -> Table:
     table = Table(Column("setting", no_wrap=True), Column("value", overflow="fold"), "from", "meaning")
     for origin in origins(settings):
-        # As Text: what stands in brackets in a value is no markup.
+        # As Text: brackets in a value are not markup.
         cells = map(Text, (origin.variable, origin.value, origin.source, origin.meaning))
         table.add_row(*cells, style=None if origin.source == "default" else "bold")
     return table
 
 
 def main() -> None:
-    """Run the program; the console script's entry point."""
+    """Run the program: the entry point of the console scripts."""
     app()
 
 

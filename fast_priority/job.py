@@ -1,7 +1,7 @@
-"""What a stock `rq worker high low` runs.
+"""The function that a stock `rq worker high low` runs for each job.
 
-The same request, the same target code, the same frames in the same mailboxes; what it lacks is what rq's worker lacks:
-slots, leases, and speed. Both kinds of worker can serve the same queues side by side.
+It sends the same request to the same target, and the same frames through the same mailboxes. It lacks what rq's own
+worker lacks: slots, leases, and speed. Both kinds of worker can serve the same queues side by side.
 """
 
 import asyncio
@@ -16,25 +16,27 @@ from fast_priority.broker.consumer import StockRq
 from fast_priority.broker.mailbox import Mailbox
 from fast_priority.errors import RequestLost
 from fast_priority.http.fields import check_queued_request
+from fast_priority.http.message import TargetPolicy
 from fast_priority.protocol.frames import Cancel, ForwardCall, Frame, Part, decode_call
 from fast_priority.settings import Settings
-from fast_priority.slots.forward import FinalPart, GatewayChannel, carry, hold_slot
+from fast_priority.slots.forward import FinalPart, failure_of, hold_slot
+from fast_priority.slots.forward import forward as forward_exchange
+from fast_priority.slots.gateway_channel import GatewayChannel
 from fast_priority.support.background import end_all, keep_doing
 from fast_priority.target import Target
 
 logger = logging.getLogger("rq.worker")
 
-_AGAIN_SECONDS = 0.2
-_LOOK_SECONDS = 1.0
+_RETRY_SECONDS = 0.2
+_GATEWAY_CHECK_SECONDS = 1.0
 
 
 def forward(payload: bytes) -> None:
-    """Forward the request in `payload`, the wire form of a ForwardCall, and answer the gateway that asked.
+    """Forward the request in `payload`, the wire form of a ForwardCall, and answer the gateway that submitted it.
 
-    Runs inside an rq job. A request whose gateway is gone is not sent; one whose client leaves is broken off. Of a
-    permit nothing is sent here: the job lasts until the gateway ends it. Raises
-    UnreadableMessage for other payloads, and MalformedRequest for requests that no gateway has queued; either leaves
-    the job in rq's failed registry.
+    Runs inside an rq job. If the gateway is gone, the request is not sent; if the client leaves, it is broken off. For
+    a permit nothing is sent here: the job lasts until the gateway ends it. Raises UnreadableMessage for other payloads,
+    and MalformedRequest for requests that no gateway has queued; either leaves the job in rq's failed registry.
     """
     job = get_current_job()
     if job is None:
@@ -46,47 +48,56 @@ def forward(payload: bytes) -> None:
     if not stock_rq.gateway_lives(gateway_id):
         logger.warning("job %s: its gateway is gone, so its request is not sent", job.id)
         return
-    asyncio.run(_forward(call, job, gateway_id, stock_rq))
+    asyncio.run(_run(call, job, gateway_id, stock_rq))
 
 
-async def _forward(call: ForwardCall, job: Job, gateway_id: str, stock_rq: StockRq) -> None:
+async def _run(call: ForwardCall, job: Job, gateway_id: str, stock_rq: StockRq) -> None:
     own = Settings.load()
     policy = own.target_policy() if own.target_base_url else call.policy
 
-    async def say(part: Part) -> None:
+    async def publish(part: Part) -> None:
         if not await asyncio.to_thread(stock_rq.publish, gateway_id, job.id, part):
             raise RequestLost("its gateway is gone")
 
-    def hear(frame: Frame) -> None:
+    def receive(frame: Frame) -> None:
         if frame.request_id == job.id and isinstance(frame.part, Cancel):
-            carrying.cancel()
+            running.cancel()
         elif frame.request_id == job.id:
-            line.conversation.hear(frame.part)
+            channel.receive(frame.part)
 
     # A worker has one job at a time, so frames for the worker are frames for this job.
-    line = GatewayChannel(job.worker_name or job.id, say)
-    mailbox = Mailbox(line.mailbox, stock_rq.options, hear)
-    held_or_carried = hold_slot(line) if call.is_permit else carry(call, line, Target(policy))
-    carrying: asyncio.Task[FinalPart] = asyncio.create_task(held_or_carried)
+    channel = GatewayChannel(job.worker_name or job.id, publish)
+    mailbox = Mailbox(channel.mailbox, stock_rq.options, receive)
+    work = hold_slot(channel) if call.is_permit else _forward(call, channel, policy)
+    running: asyncio.Task[FinalPart] = asyncio.create_task(work)
 
-    async def look_after_gateway() -> None:
-        await asyncio.sleep(_LOOK_SECONDS)
+    async def check_gateway() -> None:
+        await asyncio.sleep(_GATEWAY_CHECK_SECONDS)
         if not await asyncio.to_thread(stock_rq.gateway_lives, gateway_id):
-            carrying.cancel()
+            running.cancel()
 
-    what = f"job {job.id} cannot hear its gateway"
+    what = f"job {job.id} cannot reach its gateway"
     helpers = [
         asyncio.create_task(
-            keep_doing(what, step, expected=CONNECTION_ERRORS, again_seconds=_AGAIN_SECONDS, logger=logger)
+            keep_doing(what, step, expected=CONNECTION_ERRORS, again_seconds=_RETRY_SECONDS, logger=logger)
         )
-        for step in (mailbox.read_once, look_after_gateway)
+        for step in (mailbox.read_once, check_gateway)
     ]
     try:
         with contextlib.suppress(RequestLost, asyncio.CancelledError):
-            await say(await carrying)
+            await publish(await running)
     finally:
         await end_all(helpers)
         await mailbox.close()
+
+
+async def _forward(call: ForwardCall, channel: GatewayChannel, policy: TargetPolicy) -> FinalPart:
+    body = channel.request_body(call) if call.request.body is None else call.request.body
+    try:
+        async with Target(policy) as target:
+            return await forward_exchange(call, channel, target.exchange_of(call.request, body))
+    except Exception as error:
+        return failure_of(error)
 
 
 def _gateway_of(job: Job) -> str:

@@ -1,13 +1,14 @@
-"""Proves that a gateway lets high-priority requests overtake low ones, and shows how close it comes to theory.
+"""Load tests that prove that a gateway lets high-priority requests overtake low ones, and how close it is to theory.
 
-- `passages`, `verdict`, `results`: the nouns: what was sent and arrived, what a check says, all of it together
-- `arriving`, `streams`, `scenarios`: what is sent, and when (pure)
-- `ordering`, `limits`: the oracle: what the records prove (pure)
-- `theory`, `perfect`, `planning`: queueing theory: formulas, the queue without flaws, how many slots it takes (pure)
-- `overheads`, `ratio`, `waits`, `comparing`: measurements beside it (pure)
-- `judging`: all that one scenario promises, judged (pure)
-- `users`, `options`, `locustfile`: locust, which sends; `recording`, `mock`: files, and the mock target's log
-- `check`: runs scenarios against a gateway, or a whole stack of its own; `report`: what is shown of it
+- `records`: what was sent and what arrived
+- `scenarios`: what is sent, and when (pure)
+- `queueing`: queueing theory (pure)
+- `oracle`: what the records prove (pure)
+- `clients`: base URLs, and the mock target's log
+- `generator`, `locustfile.py`: locust, which sends the requests
+- `metrics`, `report`: numbers, and what is shown of a check
+- `check`: runs scenarios against a gateway, also against a stack that it starts
+- `demo`: a load test with a picture in the terminal
 - `cli`: the command line
 """
 
@@ -15,5 +16,5 @@ from pathlib import Path
 
 
 def locustfile_path() -> Path:
-    """Give where the locustfile is: `locust -f` wants to know."""
+    """Return the path of the locustfile, for `locust -f`."""
     return Path(__file__).with_name("locustfile.py")

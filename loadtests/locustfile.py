@@ -1,12 +1,12 @@
-"""The load scenarios as locust runs them: against any gateway that stands before the mock target.
+"""The load scenarios for locust: against any gateway in front of the mock target.
 
     locust -f loadtests/locustfile.py                                          then http://localhost:8089
     locust -f loadtests/locustfile.py --headless --only-summary --scenario burst --slots 4 --seconds 20
 
-The scenario decides how many users there are and what they send; nobody has to. Locust's statistics have a line for
-each priority. When a test stops, what was sent is judged by what arrived at the target, and the verdict is the exit
-code: 0 proved, 1 violated, 2 could not run, 3 this run proves nothing. With --sent-file nothing is judged, nor is the
-mock target asked for anything: the file is for somebody else to judge. Then 0 says that it holds all that was sent.
+The scenario sets the number of users and what they send. Locust's statistics have a line for each priority. When a
+test stops, the sent requests are compared with the arrivals at the target, and the verdict is the exit code: 0 proved,
+1 violated, 2 could not run, 3 this run proves nothing. With --sent-file nothing is judged and the mock target is not
+contacted: the file can be judged later. Then 0 means that the file has all requests.
 """
 
 import logging
@@ -19,46 +19,42 @@ from locust.argument_parser import LocustArgumentParser
 from locust.env import Environment
 from locust.runners import LocalRunner
 
-from loadtests.addresses import Address
-from loadtests.judging import judge_run
-from loadtests.mock import MockError, read_settled_arrivals, reset_arrivals, wait_for_answer
-from loadtests.options import GATEWAY_URL, add_options, gateway_urls, make_traffic, options_of
-from loadtests.passages import RecordError, join
-from loadtests.recording import Recording
-from loadtests.users import Source, Traffic
-from loadtests.verdict import Verdict, worst
+from loadtests.clients import BaseUrl, MockTargetError, read_settled_arrivals, reset_arrivals, wait_until_ready
+from loadtests.generator import GATEWAY_URL, Source, Traffic, add_options, gateway_urls, make_traffic, options_of
+from loadtests.oracle import Verdict, judge_run, worst_verdict
+from loadtests.records import RecordError, RecordWriter, join_records
 
 __all__ = ["ScenarioShape", "Source"]
 
 _COULD_NOT_RUN = 2
 _EVIDENCE_SHOWN = 5
-# With more, locust warns of its own troubles.
+# With more, locust logs warnings.
 _MOST_SOURCES_STARTED_PER_SECOND = 100
 
 logger = logging.getLogger(__name__)
 
 
 class ScenarioShape(LoadTestShape):
-    """Starts all sources of a scenario, and ends the test when each has its answers."""
+    """Starts all sources of a scenario, and ends the test when all requests are finished."""
 
-    # While locust reads its options, so that it does not say that --run-time counts for nothing.
+    # True while locust parses its options: else it warns that --run-time is ignored.
     use_common_options = True
     traffic: Traffic | None = None
 
     def reset_time(self) -> None:
-        """Begin a test: with the options as they are then."""
+        """Start a test with the current options."""
         super().reset_time()  # type: ignore[no-untyped-call]
         self.traffic = None
 
     def tick(self) -> tuple[int, float] | None:
-        """Give how many users there are to be, and how many are started in a second; None ends the test."""
+        """Return the number of users, and how many to start per second; None ends the test."""
         if self.runner is None:
             return None
         if self.traffic is None:
             try:
                 self.traffic = make_traffic(self.runner.environment)
             except ValueError as error:
-                _give_up(self.runner.environment, str(error))
+                _abort(self.runner.environment, str(error))
                 return None
         if self.traffic.is_over:
             return None
@@ -73,28 +69,28 @@ def _add_options(parser: LocustArgumentParser) -> None:
 
 @events.init.add_listener  # type: ignore[untyped-decorator]
 def _prepare(environment: Environment, **_: Any) -> None:
-    # Here and not at the start of the test, so that it does not use up the time that the test has.
+    # Here and not at the start of the test, so that it does not use the time of the test.
     options = options_of(environment)
-    # From here on the page reads it: it shall not ask for a number of users.
+    # From here on locust's page reads it: it must not ask for a number of users.
     ScenarioShape.use_common_options = False
     environment.host = environment.host or GATEWAY_URL
     options.seconds = float(options.run_time or options.seconds)
     try:
         _refuse_several_processes(environment)
         make_traffic(environment)
-        Address.of(options.target_url)
+        BaseUrl.parse(options.target_url)
         if options.sent_file:
-            Recording(Path(options.sent_file)).close()
+            RecordWriter(Path(options.sent_file)).close()
         if options.headless:
             _wait_until_all_answer(environment)
-    except (ValueError, MockError) as error:
+    except (ValueError, MockTargetError) as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(_COULD_NOT_RUN)
 
 
 def _refuse_several_processes(environment: Environment) -> None:
     if not isinstance(environment.runner, LocalRunner):
-        raise ValueError("run locust in one process: of several, none knows all that was sent")  # noqa: TRY004
+        raise ValueError("run locust in one process: with several, none has all sent requests")  # noqa: TRY004
 
 
 def _wait_until_all_answer(environment: Environment) -> None:
@@ -103,84 +99,85 @@ def _wait_until_all_answer(environment: Environment) -> None:
     if not options.sent_file:
         urls.append(options.target_url.rstrip("/") + "/health")
     for url in urls:
-        logger.info("waiting until %s answers", url)
-        wait_for_answer(url)
+        logger.info("waiting until %s responds", url)
+        wait_until_ready(url)
 
 
 @events.test_start.add_listener  # type: ignore[untyped-decorator]
-def _begin(environment: Environment, **_: Any) -> None:
-    # Until it is judged, and also if that should fail: locust goes on after an exception in a listener.
+def _start_test(environment: Environment, **_: Any) -> None:
+    # Until the run is judged, and also if judging fails: locust continues after an exception in a listener.
     environment.process_exit_code = _COULD_NOT_RUN
     options, traffic = options_of(environment), _traffic(environment)
     try:
         if options.sent_file:
-            traffic.recording = Recording(Path(options.sent_file))
+            traffic.record_writer = RecordWriter(Path(options.sent_file))
         else:
             reset_arrivals(options.target_url)
-    except (MockError, RecordError) as error:
-        traffic.trouble = str(error)
+    except (MockTargetError, RecordError) as error:
+        traffic.abort_reason = str(error)
     traffic.start()
 
 
 @events.test_stopping.add_listener  # type: ignore[untyped-decorator]
-def _interrupt(environment: Environment, **_: Any) -> None:
+def _mark_interrupted(environment: Environment, **_: Any) -> None:
     traffic = _traffic(environment)
     if traffic is not None:
-        # What is over has ended by itself; all else that ends a test is the person.
+        # Over means that it ended by itself; otherwise the user has ended it.
         traffic.is_interrupted = not traffic.is_over
 
 
 @events.test_stop.add_listener  # type: ignore[untyped-decorator]
-def _end(environment: Environment, **_: Any) -> None:
+def _finish_test(environment: Environment, **_: Any) -> None:
     traffic = _traffic(environment)
     if traffic is None:
         return
     try:
-        if traffic.recording is not None:
-            traffic.recording.close()
-        if traffic.trouble is not None:
-            _give_up(environment, traffic.trouble)
-        elif traffic.recording is not None:
+        if traffic.record_writer is not None:
+            traffic.record_writer.close()
+        if traffic.abort_reason is not None:
+            _abort(environment, traffic.abort_reason)
+        elif traffic.record_writer is not None:
             environment.process_exit_code = 0
         else:
             _judge(environment, traffic)
-    except (MockError, RecordError) as error:
-        _give_up(environment, str(error))
+    except (MockTargetError, RecordError) as error:
+        _abort(environment, str(error))
 
 
 def _judge(environment: Environment, traffic: Traffic) -> None:
     log = read_settled_arrivals(options_of(environment).target_url)
     sizing = traffic.sizing
-    passages = join(traffic.sent, log.arrivals)
-    findings = judge_run(traffic.scenario, passages, slots=sizing.slots, dropped=log.dropped).findings
+    traces = join_records(traffic.sent, log.arrivals)
+    findings = judge_run(traffic.scenario, traces, slots=sizing.slots, dropped=log.dropped).findings
     for finding in findings:
-        _say(environment, f"{finding.verdict.name:<9} {finding.check:<10} {finding.reason}")
+        _print(environment, f"{finding.verdict.name:<9} {finding.check:<10} {finding.reason}")
         for line in finding.evidence[:_EVIDENCE_SHOWN]:
-            _say(environment, f"{'':<21}{line}")
-    verdict = worst(finding.verdict for finding in findings)
-    _say(environment, f"{verdict.name}: {traffic.scenario.name}, {len(traffic.sent)} requests")
+            _print(environment, f"{'':<21}{line}")
+    verdict = worst_verdict(finding.verdict for finding in findings)
+    _print(environment, f"{verdict.name}: {traffic.scenario.name}, {len(traffic.sent)} requests")
     if verdict is Verdict.VIOLATED:
-        _say(
-            environment, f"If that surprises: is {sizing.low_path} low, {sizing.high_path} high, {sizing.slots} slots?"
+        _print(
+            environment,
+            f"Check the configuration: is {sizing.low_path} low, {sizing.high_path} high, {sizing.slots} slots?",
         )
     environment.process_exit_code = verdict.exit_code
 
 
 @events.quitting.add_listener  # type: ignore[untyped-decorator]
 def _judge_when_interrupted(environment: Environment, **_: Any) -> None:
-    # Ctrl-C and SIGTERM: locust takes the exit code before it stops the users; stopping them here judges first.
+    # On Ctrl-C and SIGTERM locust reads the exit code before it stops the users. Stop them here, to judge before that.
     if environment.runner is not None:
         environment.runner.stop()
 
 
-def _give_up(environment: Environment, reason: str) -> None:
-    """Say why this run says nothing of the gateway."""
-    _say(environment, f"error: {reason}")
+def _abort(environment: Environment, reason: str) -> None:
+    """Print why this run shows nothing about the gateway."""
+    _print(environment, f"error: {reason}")
     environment.process_exit_code = _COULD_NOT_RUN
 
 
-def _say(environment: Environment, line: str) -> None:
-    # On locust's page the log is one of the tabs.
+def _print(environment: Environment, line: str) -> None:
+    # Locust's page shows the log in a tab.
     if environment.web_ui is None:
         print(line, flush=True)
     else:
@@ -188,5 +185,5 @@ def _say(environment: Environment, line: str) -> None:
 
 
 def _traffic(environment: Environment) -> Any:
-    """Give the traffic of the test that runs or ran last; None if there is none."""
+    """Return the traffic of the current or last test, or None."""
     return environment.shape_class.traffic if isinstance(environment.shape_class, ScenarioShape) else None

@@ -1,12 +1,13 @@
-"""A mock REST API to stand behind a gateway in tests, demos and load tests: a target that can do anything on a bad day.
+"""A mock REST API to put behind a gateway in tests, demos and load tests.
 
-It echoes any request to any path as JSON, as late, as slowly and as wrongly as you choose, works on as many at once as
-you allow, and keeps a log of what arrived in which order. docs/reference/mock-target.md tells how.
+It echoes any request to any path as JSON, with the latency, the bandwidth and the failures that you set, limits how
+many requests it handles at once, and keeps a log of the requests in their order of arrival: see docs/mock-target.md.
 
-The nouns: a `Knob` is one thing that can be set, a `Behaviour` a value for each; `Settings` are the default behaviour
-and the `Route`s that overrule it. `decide` makes a `Plan` of a behaviour and an arrival's `Draws`. An `Exchange`
-carries it out: a turn from the `Limiter`, an `Answer` in `Piece`s, or a `Fault` on the `Wire`. An `Arrival` is one
-request in the `ArrivalLog`. `create_app` puts them together.
+The nouns: a `Knob` is one thing that can be set, a `Behaviour` holds a value for each; `Settings` are the default
+behaviour and the `Route`s that override it. `plan_response` makes a `ResponsePlan` from a behaviour and the random
+`Draws` of an arrival. An `Exchange` executes the plan: it waits for a permit of the `Limiter` and sends a
+`MockResponse` in `Piece`s, or applies a `Fault` to the `RawConnection`. An `Arrival` is one request in the
+`ArrivalLog`. `create_app` puts them together.
 """
 
 from mock_target.app import create_app

@@ -1,36 +1,33 @@
-"""Puts the mock target together.
+"""The mock target as an ASGI application.
 
-Any method on any path is echoed as JSON (see `mock_target.echo`), as the settings, the first route that applies and the
-request itself want it (see `mock_target.knobs`), but for these:
+Any method on any path is echoed as JSON (see `responses/echo.py`). The settings, the first route that applies and the
+request itself decide how (see `settings/knob_table.py`). The exceptions:
 
-    /                                   a page to look at, for a browser only
-    /mock/...                           special pages, SSE and a WebSocket (`special_pages`, `server_sent_events`,
-                                        `websocket`)
+    /                                   a web page, for browsers only
+    /mock/...                           special pages, SSE and a WebSocket (`responses/special_pages.py`,
+                                        `responses/server_sent_events.py`, `handler/websocket.py`)
     /health, /health/                   {"status": "ok"}
-    /__admin/settings                   GET, PATCH, PUT, DELETE: what the mock does
-    /__admin/latency                    GET, PUT: its default latency
-    /__admin/knobs                      GET: all that can be set
-    /__admin/arrivals                   GET, DELETE: what arrived
+    /__admin/settings                   GET, PATCH, PUT, DELETE: the settings
+    /__admin/latency                    GET, PUT: the default latency
+    /__admin/knobs                      GET: everything that can be set
+    /__admin/arrivals                   GET, DELETE: the arrival log
     /__admin/arrivals.ndjson            GET: the same, one arrival a line, also live
-    /__admin/reset                      POST: all as at the start
+    /__admin/reset                      POST: the initial state
     /docs, /redoc, /openapi.json        FastAPI's documentation of the mock
 
-All but /mock/... are the mock's own pages: they answer at once and are not in the arrival log.
+All of these except /mock/... are the mock's own pages: they respond at once and are not in the arrival log.
 """
 
 from fastapi import FastAPI
 
-from mock_target.admin_arrivals import make_arrivals_router
-from mock_target.admin_settings import make_settings_router
-from mock_target.endpoint import MockEndpoint
-from mock_target.page import make_page_router
-from mock_target.problems import tell_problems
+from mock_target.admin import add_problem_handlers, make_arrivals_router, make_page_router, make_settings_router
+from mock_target.handler import MockEndpoint
 from mock_target.settings import MockSettings
 from mock_target.state import MockState
 
 
 def create_app(started_with: MockSettings | None = None) -> MockEndpoint:
-    """Make a mock target, an ASGI application with its own state; None means the default settings.
+    """Return a mock target, an ASGI application with its own state; None means the default settings.
 
     Raises ValueError for a log size below 1.
     """
@@ -39,5 +36,5 @@ def create_app(started_with: MockSettings | None = None) -> MockEndpoint:
     own_pages.include_router(make_page_router())
     own_pages.include_router(make_settings_router(state))
     own_pages.include_router(make_arrivals_router(state))
-    tell_problems(own_pages)
+    add_problem_handlers(own_pages)
     return MockEndpoint(own_pages, state)

@@ -18,13 +18,13 @@ import httpx
 from redis import Redis
 
 from fast_priority.local.child_processes import (
-    Part,
-    gateway_part,
-    mock_target_part,
+    ChildProcess,
+    gateway_process,
+    mock_target_process,
     running,
     wait_until,
     wait_until_answers,
-    worker_part,
+    worker_process,
 )
 from fast_priority.local.free_ports import free_port
 
@@ -52,7 +52,7 @@ class Stack:
         self.mock = self.parts.enter_context(httpx.Client(base_url=self.mock_url, **CLIENT_OPTIONS))
         self.redis = self.parts.enter_context(Redis(port=self.redis_port))
 
-    def start(self, part: Part) -> "Popen[bytes]":
+    def start(self, part: ChildProcess) -> "Popen[bytes]":
         """Start one more part; its output goes to a file that `log_of` reads."""
         log = self.parts.enter_context((self.logs / f"{part.name}-{uuid.uuid4().hex}.log").open("wb"))
         process = self.parts.enter_context(running(part, output=log))
@@ -61,21 +61,21 @@ class Stack:
 
     def start_mock(self, latency: str = "0") -> None:
         """Start the mock target."""
-        process = self.start(mock_target_part(self.mock_port, latency))
+        process = self.start(mock_target_process(self.mock_port, latency))
         wait_until_answers(process, "mock target", f"{self.mock_url}/health", _START_SECONDS)
 
     def start_gateway(self, **environment: str) -> None:
         """Start the gateway; paths under /low are low, all others high."""
         environment = {"FAST_PRIORITY_PRIO_BASE_PATHS": "low", **environment}
         process = self.start(
-            gateway_part(self.mock_url, "127.0.0.1", self.gateway_port, self.redis_port, **environment)
+            gateway_process(self.mock_url, "127.0.0.1", self.gateway_port, self.redis_port, **environment)
         )
         wait_until_answers(process, "gateway", f"{self.url}/gateway_health/live", _START_SECONDS)
 
     def start_workers(self, processes: int = 1, concurrency: int = 4, **environment: str) -> "Popen[bytes]":
         """Start PriorityWorkers and wait until they are there."""
         before = self.health()["workers"]
-        started = self.start(worker_part(processes, concurrency, self.redis_port, **environment))
+        started = self.start(worker_process(processes, concurrency, self.redis_port, **environment))
         wait_until("the workers are there", lambda: self.health()["workers"] == before + processes)
         return started
 
@@ -83,7 +83,7 @@ class Stack:
         """Start `rq worker high low`."""
         before = self.health()["workers"]
         environment = {"RQ_REDIS_URL": f"redis://127.0.0.1:{self.redis_port}"}
-        started = self.start(Part("stock worker", ("-m", "rq.cli", "worker", "high", "low"), environment))
+        started = self.start(ChildProcess("stock worker", ("-m", "rq.cli", "worker", "high", "low"), environment))
         wait_until("the stock worker is there", lambda: self.health()["workers"] == before + 1)
         return started
 

@@ -13,6 +13,8 @@ from typing import Any, NamedTuple
 LIBRARIES = ("aiohttp", "fastapi", "redis", "rq", "starlette", "uvicorn")
 """Those whose classes we derive from."""
 
+_OF_NAMED_TUPLES = {"_asdict", "_fields", "_make", "_replace"}
+
 
 class Taken(NamedTuple):
     """One name that a class of ours takes from a class of a library."""
@@ -35,6 +37,20 @@ def all_taken(*packages: ModuleType) -> Iterator[Taken]:
 def has_name(owner: Any, name: str) -> bool:
     """Return whether a module, a class or an instance of the class has an attribute of this name."""
     return hasattr(owner, name) or (inspect.isclass(owner) and any(name in _set_by(base) for base in owner.__mro__))
+
+
+def foreign_private_names(*packages: ModuleType) -> Iterator[tuple[str, str]]:
+    """Yield module and name of each `other._name` whose name no source of these packages defines."""
+    trees = {module.__name__: ast.parse(inspect.getsource(module)) for module in _modules_of(*packages)}
+    nodes = [(name, node) for name, tree in trees.items() for node in ast.walk(tree)]
+    own = {node.name for _, node in nodes if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)}
+    own |= {node.id for _, node in nodes if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
+    attributes = [(name, node) for name, node in nodes if isinstance(node, ast.Attribute)]
+    own |= {node.attr for _, node in attributes if isinstance(node.ctx, ast.Store) and _is_own(node.value)}
+    for name, node in attributes:
+        is_private = node.attr.startswith("_") and not node.attr.startswith("__")
+        if is_private and node.attr not in own | _OF_NAMED_TUPLES and not _is_own(node.value):
+            yield name, node.attr
 
 
 def nearest_library_class(ours: type) -> type | None:

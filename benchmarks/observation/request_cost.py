@@ -103,7 +103,4 @@ def script_name(words: Sequence[bytes]) -> str | None:
     """Return the name of the script that a command runs by its digest; None if it runs none of our scripts."""
     if len(words) < 2 or words[0].upper() != b"EVALSHA":
         return None
-    return _NAMES.get(words[1].decode(errors="replace"))
-
-
-_NAMES = {value.digest: name.lower() for name, value in vars(scripts).items() if isinstance(value, scripts.Script)}
+    return scripts.NAMES.get(words[1].decode(errors="replace"))

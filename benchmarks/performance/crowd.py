@@ -13,9 +13,8 @@ from benchmarks.results import Finding, Spread, at_most, format_milliseconds, in
 from benchmarks.support import captured_output, log_progress
 from benchmarks.systems import QUEUE_PREFIX, GatewayStack, path_of, running_gateway_stack, running_nginx_target
 from fast_priority.local.child_processes import wait_until
-from loadtests.ordering import Order, judge_order
-from loadtests.passages import Arrival, Passage, Sent
-from loadtests.verdict import Verdict
+from loadtests.oracle import OrderResult, Verdict, judge_order
+from loadtests.records import Arrival, RequestTrace, SentRequest
 
 _SLOTS, _SERVICE_MS = 16, 200
 # Four times the slots: most of a burst waits long enough for an inversion to be seen.
@@ -51,21 +50,21 @@ def measure_crowd(size: RunSize) -> Report:
             address = urlsplit(stack.urls[0])
             high_path = path_of(QUEUE_PREFIX, "high", _SERVICE_MS)
             high = send_bursts(address.hostname or "", address.port or 80, high_path, _PER_BURST, _BURSTS)
-            order = judge_order(passages_of(high, target.read_log(), began))
+            order = judge_order(traces_of(high, target.read_log(), began))
     kibibytes = {name: (after[name] - before[name]) / _KIBIBYTE / waiting for name in after}
     _fill(report, kibibytes, waiting, high, order)
     return report
 
 
-def passages_of(high: list[Sent], served: list[ServedRequest], began: float) -> list[Passage]:
+def traces_of(high: list[SentRequest], served: list[ServedRequest], began: float) -> list[RequestTrace]:
     """Join sent requests with their arrival at the target; all low ones count as sent when the load began."""
     by_uri = {request.uri: request for request in served}
-    passages = [Passage(one, _arrivals(by_uri.get(one.request_id))) for one in high]
+    traces = [RequestTrace(one, _arrivals(by_uri.get(one.request_id))) for one in high]
     for number, request in enumerate(served):
         if "/low/" in request.uri:
-            sent = Sent(f"low {number}", "low", began, request.finished_at, "answered", request.status)
-            passages.append(Passage(sent, _arrivals(request)))
-    return passages
+            sent = SentRequest(f"low {number}", "low", began, request.finished_at, "answered", request.status)
+            traces.append(RequestTrace(sent, _arrivals(request)))
+    return traces
 
 
 def _arrivals(request: ServedRequest | None) -> tuple[Arrival, ...]:
@@ -80,7 +79,9 @@ def _memory_bytes(stack: GatewayStack) -> dict[str, int]:
         return resident | {REDIS_DATA: redis.info("memory")["used_memory"]}
 
 
-def _fill(report: Report, kibibytes: dict[str, float], waiting: int, high: list[Sent], order: Order) -> None:
+def _fill(
+    report: Report, kibibytes: dict[str, float], waiting: int, high: list[SentRequest], order: OrderResult
+) -> None:
     failed = sum(one.status != _OK for one in high)
     if failed:
         report.errors.append(f"crowd: {failed} high requests failed")

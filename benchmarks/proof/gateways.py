@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 
 from benchmarks.support import REPOSITORY, running_program
-from fast_priority.local.child_processes import Part, mock_target_part, running, wait_until_answers
+from fast_priority.local.child_processes import ChildProcess, mock_target_process, running, wait_until_answers
 from fast_priority.local.free_ports import free_port
 
 FAST_PRIORITY, HAPROXY_PRIORITY, HAPROXY_FIFO = "fast-priority", "haproxy priority", "haproxy fifo"
@@ -21,7 +21,7 @@ def running_gateway(name: str, slots: int = 4) -> Iterator[list[str]]:
     target, gateway = free_port(), free_port()
     target_url, url = f"http://127.0.0.1:{target}", f"http://127.0.0.1:{gateway}"
     with ExitStack() as processes:
-        mock = processes.enter_context(running(mock_target_part(target, "0")))
+        mock = processes.enter_context(running(mock_target_process(target, "0")))
         wait_until_answers(mock, "mock target", f"{target_url}/health", _START_SECONDS)
         if name in (HAPROXY_PRIORITY, HAPROXY_FIFO):
             config = REPOSITORY / "examples" / "haproxy" / f"{name.removeprefix('haproxy ')}.cfg"
@@ -31,5 +31,5 @@ def running_gateway(name: str, slots: int = 4) -> Iterator[list[str]]:
         else:
             double = str(REPOSITORY / "tests" / "doubles" / "gateway.py")
             options = ("--order", name, "--port", str(gateway), "--target", target_url, "--slots", str(slots))
-            processes.enter_context(running(Part(name, (double, *options), {})))
+            processes.enter_context(running(ChildProcess(name, (double, *options), {})))
         yield ["--url", url, "--target-url", target_url]

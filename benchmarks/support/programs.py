@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
-from fast_priority.local.child_processes import Part, stop
+from fast_priority.local.child_processes import ChildProcess, stop
 
 REPOSITORY = Path(__file__).parents[2]
 _TAIL_BYTES = 3000
@@ -45,9 +45,9 @@ def running_program(
         stop(process)
 
 
-def benchmark_process(name: str, command: str, *arguments: str) -> Part:
+def benchmark_process(name: str, command: str, *arguments: str) -> ChildProcess:
     """Return how to start `python -m benchmarks COMMAND ARGUMENTS`; `name` stands in error messages."""
-    return Part(name, ("-m", "benchmarks", command, *arguments), {})
+    return ChildProcess(name, ("-m", "benchmarks", command, *arguments), {})
 
 
 @contextmanager

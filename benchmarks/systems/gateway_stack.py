@@ -11,14 +11,14 @@ from rq import Worker
 from benchmarks.support import fetch_json
 from benchmarks.systems.paths import PASS_THROUGH_PREFIX, QUEUE_PREFIX, all_paths
 from fast_priority.local.child_processes import (
-    Part,
-    gateway_part,
+    ChildProcess,
+    gateway_process,
     isolated,
     running,
     wait_until,
     wait_until_answers,
     wait_until_slots,
-    worker_part,
+    worker_process,
 )
 from fast_priority.local.free_ports import free_port
 from fast_priority.local.redis_server import embedded_redis
@@ -80,7 +80,7 @@ def running_gateway_stack(
     """
     with _running_gateways(target_url, output, gateways, settings) as (stack, processes):
         if slots:
-            part = worker_part(workers, slots // workers, stack.redis_socket)
+            part = worker_process(workers, slots // workers, stack.redis_socket)
             worker = processes.enter_context(running(isolated(part), output))
             wait_until_slots([worker], stack.urls[0], slots)
             stack.processes["worker"] = [worker.pid]
@@ -92,7 +92,7 @@ def running_stack_of_stock_workers(target_url: str, output: IO[bytes], slots: in
     """Run a stack with one stock `rq worker high low` for each slot, started as rq's documentation does."""
     with _running_gateways(target_url, output, 1, SETTINGS) as (stack, processes):
         url = f"unix://{stack.redis_socket}"
-        part = Part("rq worker", ("-m", "rq.cli", "worker", "-q", "-u", url, "high", "low"), {})
+        part = ChildProcess("rq worker", ("-m", "rq.cli", "worker", "-q", "-u", url, "high", "low"), {})
         workers = [processes.enter_context(running(isolated(part), output)) for _ in range(slots)]
         with Redis(unix_socket_path=stack.redis_socket) as redis:
             wait_until(
@@ -127,7 +127,7 @@ def start_gateway(
 ) -> tuple[str, int]:
     """Start a gateway that ends with `processes`; return its URL and process id when it answers."""
     port = free_port()
-    part = isolated(gateway_part(target_url, "127.0.0.1", port, redis_socket), **settings)
+    part = isolated(gateway_process(target_url, "127.0.0.1", port, redis_socket), **settings)
     process = processes.enter_context(running(part, output))
     url = f"http://127.0.0.1:{port}"
     wait_until_answers(process, part.name, f"{url}/gateway_health/live")

@@ -1,10 +1,11 @@
-"""The rq queues in Redis, with everything that travels through them; the only package that speaks to Redis.
+"""The rq queues in Redis, and everything that is sent through them. Only this package uses Redis for requests.
 
-- `keys`: the key table. `scripts`: one Lua file for each atomic step. `jobs`: requests as rq jobs, and back.
-- `submitting`, `inbox`, `withdrawing` and `streaming`: the gateway's side. `claiming` and `leasing`: the worker's side.
-- `mailbox`: what each hears of the other. `observing` and `forecasting`: what health shows, and when to try again.
-- `connecting`, `connection` and `discovering`: how Redis is reached. `round_trip` and `batching`: in few round trips.
-- `submit_outbox` and `recall`: how a submit is written, and what became of one whose answer was lost.
-- `frame_outbox`: what goes to workers. `heartbeat`: a gateway's sign of life.
-- `redis_health`: what is known of the Redis that answers.
+- `producer`: the gateway's side: submit requests, receive responses, take requests back.
+- `consumer`: the worker's side: claim requests, publish responses, renew leases.
+- `monitor`: the state of the queues, for health and Retry-After.
+- `mailbox`: the frames for one process.
+- `scripts`: the atomic steps, one Lua file each.
+- `jobs`: requests as rq jobs, and rq jobs as requests.
+- `keys`: every key in Redis, and the lanes: the levels with the keys of each.
+- `connection`: clients, round trips, and the state of the server.
 """

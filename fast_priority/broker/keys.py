@@ -1,10 +1,14 @@
-"""The key table: every key in Redis that the gateway and the workers use, who writes it and when it goes.
+"""The key table: every key in Redis that gateways and workers use, who writes it, and when it is removed.
 
-All keys are under rq's own prefix (RQ_KEY_PREFIX, `rq` unless told otherwise), so one hash tag in it keeps them in one
-slot. rq's own keys have rq's names, so that rq's tools see queues, jobs and workers; ours have `fast-priority` in them.
+All keys begin with rq's prefix (RQ_KEY_PREFIX, by default `rq`), so a hash tag in the prefix keeps them in one slot.
+rq's keys have rq's names, so that rq's tools see queues, jobs and workers. Our own keys have `fast-priority` in them.
+
+The keys that each level has are derived from `Priority`, once, in `LANES`.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from rq.command import PUBSUB_CHANNEL_TEMPLATE
 from rq.defaults import RQ_KEY_PREFIX
@@ -19,7 +23,7 @@ OURS = f"{RQ_KEY_PREFIX}:fast-priority"
 JOB_PREFIX = f"{RQ_KEY_PREFIX}:job:"
 GATEWAY_PREFIX = f"{OURS}:gateway:"
 INBOX_PREFIX = f"{OURS}:inbox:"
-MARK_PREFIX = f"{OURS}:over:"
+CANCELLED_PREFIX = f"{OURS}:over:"
 WORKER_PREFIX = f"{RQ_KEY_PREFIX}:worker:"
 WAKE_UP = f"{OURS}:wake-up"
 DEPLOYMENT = f"{OURS}:deployment"
@@ -28,32 +32,32 @@ SUSPENDED = WORKERS_SUSPENDED
 WORKERS = REDIS_WORKER_KEYS
 
 LEASE_SECONDS = 3.5
-"""How long a started request stays its worker's without a sign of life; renewed every second."""
+"""How long a started request belongs to its worker without a renewal. Workers renew every second."""
 LEASE_MILLISECONDS = int(LEASE_SECONDS * 1000)
-MARK_TTL_SECONDS = 60
-"""How long it is known of a request that was given up that it is over."""
+CANCELLED_TTL_SECONDS = 60
+"""How long Redis remembers that a gateway has cancelled a request."""
 GATEWAY_TTL_SECONDS = 15
-"""How long a gateway counts as alive after its last sign of life; renewed every 3 s and by every submit."""
+"""How long a gateway counts as alive after its last sign of life. It renews that every 3 s and with each submit."""
 DEPLOYMENT_TTL_SECONDS = 60
-"""How long the identity of the deployment outlives its last gateway; renewed every 3 s by each."""
+"""How long the identity of the deployment outlives its last gateway. Each gateway renews it every 3 s."""
 MOST_BYTES_WITHOUT_MEMORY = 64 * 1024
-"""Most bytes that are pushed on a mailbox of a Redis that is out of memory."""
+"""The most bytes that are pushed on a mailbox while Redis is out of memory."""
 INBOX_TTL_SECONDS = 60
-"""How long frames wait for a process that has stopped reading."""
+"""How long frames are kept for a process that has stopped reading."""
 WAKE_UP_TTL_SECONDS = 60
-"""How long a wake-up token lives; idle workers look by themselves long before."""
-END_OF_WAITING_TTL_SECONDS = 5
-"""How long a worker that no longer waits for work is told so; it waits for 2 s at most."""
+"""How long a wake-up token lives. Idle workers look at the queues every 2 s without one."""
+STOP_SIGNAL_TTL_SECONDS = 5
+"""How long a stop signal lives. A worker waits for work, and so for the signal, for at most 2 s."""
 MOST_WAKE_UPS = 64
-"""Most wake-up tokens kept: as many idle workers are woken at once; each then wakes the next while work remains."""
+"""The most wake-up tokens, and so the most idle workers that wake at once. Each wakes the next while work remains."""
 WORKER_TTL_SECONDS = 15
-"""How long a PriorityWorker counts as alive after its last sign of life; renewed every second."""
+"""How long a PriorityWorker counts as alive after its last sign of life. It renews that every second."""
 FAILED_TTL_SECONDS = 86_400
-"""How long a refused job stays in rq's failed registry, with its reason, for somebody to look at."""
+"""How long a refused job stays in rq's failed registry, with the reason."""
 TOMBSTONE_TTL_SECONDS = 10
-"""How long a submit that was found absent is kept from being queued: longer than its bytes can be under way."""
+"""How long a tombstone prevents a late submit from queuing its job: longer than its bytes can be on the way."""
 QUEUE_GRACE_SECONDS = 60
-"""How much longer than the jobs in it a queue is kept after the last submit."""
+"""How much longer a queue lives than the last job that was put on it."""
 
 
 def queue(priority: Priority) -> str:
@@ -61,27 +65,44 @@ def queue(priority: Priority) -> str:
     return f"{RQ_KEY_PREFIX}:queue:{priority.value}"
 
 
-LANES = [queue(Priority.HIGH), queue(Priority.LOW)]
-"""Both of them, high first."""
-
-
 def started(queue_name: str) -> str:
-    """The rq registry of started jobs: `job id:execution id`, scored by when the lease runs out."""
+    """The rq registry of started jobs: members `job id:execution id`, scored by the end of the lease."""
     return StartedJobRegistry.key_template.format(queue_name)
 
 
-LEASES = [started(Priority.HIGH.value), started(Priority.LOW.value)]
-"""Both of them, high first."""
-
-
 def failed(queue_name: str) -> str:
-    """The rq registry of failed jobs, scored by when they may be forgotten."""
+    """The rq registry of failed jobs, scored by the end of their TTL."""
     return FailedJobRegistry.key_template.format(queue_name)
 
 
 def workers_of(queue_name: str) -> str:
     """The rq set of the keys of the workers that serve a queue."""
     return WORKERS_BY_QUEUE_KEY % queue_name
+
+
+class Lanes(NamedTuple):
+    """The levels in order of precedence, and the keys that each level has. All fields have the same order."""
+
+    priorities: tuple[Priority, ...]
+    names: tuple[str, ...]
+    """The names of the rq queues."""
+    queues: tuple[str, ...]
+    started: tuple[str, ...]
+    """The registries of started jobs, which hold the leases."""
+    workers: tuple[str, ...]
+    """The sets of workers."""
+
+
+def lanes_of(priorities: Iterable[Priority]) -> Lanes:
+    """Return the lanes for these levels, the first of which takes precedence."""
+    levels = tuple(priorities)
+    names = tuple(priority.value for priority in levels)
+    queues = tuple(queue(priority) for priority in levels)
+    return Lanes(levels, names, queues, tuple(map(started, names)), tuple(map(workers_of, names)))
+
+
+LANES = lanes_of(Priority)
+"""All levels that there are. Look it up when it is used: a test puts another list in its place."""
 
 
 def job(job_id: str) -> str:
@@ -95,33 +116,33 @@ def gateway(gateway_id: str) -> str:
 
 
 def inbox(name: str) -> str:
-    """The mailbox of one process: frames for a gateway, by its id, or for a worker, by its name."""
+    """The mailbox of one process: of a gateway by its id, or of a worker by its name."""
     return INBOX_PREFIX + name
 
 
-def set_aside(name: str) -> str:
-    """What a process has taken out of its mailbox and may not have handed over yet."""
+def processing_list(name: str) -> str:
+    """The frames that a process has taken from its mailbox and may not have handled yet."""
     return f"{OURS}:aside:{name}"
 
 
-def last_claim(worker_name: str, way: str) -> str:
-    """What a worker claimed last in one way, should the answer to that claim be lost."""
-    return f"{OURS}:claim:{worker_name}:{way}"
+def last_claim(worker_name: str, kind: str) -> str:
+    """The ids that a worker claimed last with one kind of claim, in case the answer to that claim was lost."""
+    return f"{OURS}:claim:{worker_name}:{kind}"
 
 
-def end_of_waiting(worker_name: str) -> str:
-    """The list that a worker waits on beside the wake-ups, to be told that it shall wait no more."""
+def stop_signal(worker_name: str) -> str:
+    """The list on which a worker that waits for work receives the signal to stop waiting."""
     return f"{OURS}:no-more:{worker_name}"
 
 
-def mark(job_id: str) -> str:
-    """The mark that a request which was given up is over."""
-    return MARK_PREFIX + job_id
+def cancelled(job_id: str) -> str:
+    """The string that exists while Redis remembers that a gateway has cancelled a request."""
+    return CANCELLED_PREFIX + job_id
 
 
 @dataclass(frozen=True, slots=True)
 class KeyRow:
-    """One row of the key table, as docs/architecture.md shows it."""
+    """One row of the key table, as the architecture document shows it."""
 
     pattern: str
     kind: str
@@ -131,9 +152,11 @@ class KeyRow:
 
 
 KEY_TABLE = (
-    KeyRow(QUEUES, "set", "names of rq's queues", "gateway", "never: two members, rq's register"),
-    KeyRow(queue(Priority.HIGH), "list", "ids of waiting requests", "gateway", "empty, or TTL + 60 s after the last"),
-    KeyRow(queue(Priority.LOW), "list", "ids of waiting requests", "gateway", "empty, or TTL + 60 s after the last"),
+    KeyRow(QUEUES, "set", "names of rq's queues", "gateway", "never: one member for each level, rq's register"),
+    *(
+        KeyRow(key, "list", "ids of waiting requests", "gateway", "empty, or TTL + 60 s after the last")
+        for key in LANES.queues
+    ),
     KeyRow(
         f"{JOB_PREFIX}<id>", "hash", "one request as an rq job", "gateway; worker",
         "when answered; TTL while queued; 3.5 s after its worker's last sign of life; a tombstone after 10 s",
@@ -149,13 +172,15 @@ KEY_TABLE = (
     KeyRow(
         f"{INBOX_PREFIX}<name>", "list", "frames for one gateway or worker", "worker; gateway", "read, or after 60 s"
     ),
-    KeyRow(set_aside("<name>"), "list", "frames being read", "gateway; worker", "with the next read, or after 60 s"),
-    KeyRow(f"{MARK_PREFIX}<id>", "string", "a request that was given up is over", "gateway", "after 60 s"),
+    KeyRow(
+        processing_list("<name>"), "list", "frames being read", "gateway; worker", "with the next read, or after 60 s"
+    ),
+    KeyRow(f"{CANCELLED_PREFIX}<id>", "string", "a gateway has cancelled the request", "gateway", "after 60 s"),
     KeyRow(f"{WORKER_PREFIX}<name>", "hash", "rq's record of a worker, and its slots", "worker", "15 s after the last"),
     KeyRow(last_claim("<name>", "<way>"), "string", "ids a worker claimed last", "worker", "3.5 s after the claim"),
-    KeyRow(end_of_waiting("<name>"), "list", "that a worker shall take no more", "worker", "read, or after 5 s"),
+    KeyRow(stop_signal("<name>"), "list", "the signal to stop waiting for work", "worker", "read, or after 5 s"),
     KeyRow(WORKERS, "set", "keys of rq's workers", "worker", "when the last worker leaves"),
     KeyRow(workers_of("<queue>"), "set", "keys of the queue's workers", "worker", "when the last worker leaves"),
     KeyRow(PUBSUB_CHANNEL_TEMPLATE % "<name>", "channel", "rq's commands to a worker", "rq", "not stored"),
 )  # fmt: skip
-"""Every key there is. A test holds a used Redis against it."""
+"""All keys. A test compares the keys of a used Redis with it."""

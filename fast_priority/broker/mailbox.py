@@ -1,4 +1,11 @@
-"""Frames for one process, gateway or worker: a list in Redis, read by that process alone and never polled."""
+"""The frames for one process, a gateway or a worker: a list in Redis that this process alone reads, without polling.
+
+Theory of operation. A reader first moves frames from its mailbox to its processing list, which no other process writes,
+and reads them there. They leave the list with the next read. So a connection that breaks loses no frame, but the reader
+may receive a frame twice. There are two ways to move frames. `_wait` blocks until one comes, and moves that one.
+`_look` moves the whole mailbox at once, without blocking: it renames the mailbox to the processing list. A look costs a
+round trip, so a reader looks only where it expects more than one frame.
+"""
 
 import asyncio
 import logging
@@ -20,16 +27,13 @@ _MOST_AT_ONCE = 32
 _MOST_LOOK_EVERY = 8
 _BLOCK_SECONDS = 2
 _WITHOUT_MEMORY_SECONDS = 0.2
-_PATIENCE_SECONDS = 3.0  # a server that was replaced may leave the connection to it silent for ever
+_PATIENCE_SECONDS = 3.0  # a server that was replaced may never close the connection to it
 
 
 class Mailbox:
-    """Reads what others say to this process, and hands each frame to `hear`: in order, at least once.
+    """Reads the frames for this process, and calls `receive` with each frame: in order, at least once.
 
-    What is read is first moved aside, to a list that only this process writes, and leaves it with the next read: a
-    connection that breaks loses nothing. A frame then may come twice, which whoever hears it has to bear.
-
-    `expects_much` tells whether frames are likely to be there already: then they are read many at a time, without
+    `expects_many` returns whether several frames are likely to be there. Then they are read many at a time, without
     blocking first.
     """
 
@@ -37,82 +41,80 @@ class Mailbox:
         self,
         name: str,
         options: dict[str, Any],
-        hear: Callable[[Frame], None],
-        expects_much: Callable[[], bool] = lambda: True,
+        receive: Callable[[Frame], None],
+        expects_many: Callable[[], bool] = lambda: True,
     ) -> None:
         self._key = keys.inbox(name)
-        self._aside = keys.set_aside(name)
+        self._processing = keys.processing_list(name)
         self._redis: Redis = connect(options, _BLOCK_SECONDS + _PATIENCE_SECONDS)
-        self._hear = hear
-        self._expects_much = expects_much
-        self._rubbish = OutageLog("dropped what was no frame", logger)
-        self._handed_over = 0  # how many at the head of the list aside have been heard
-        self._more_is_aside = True
+        self._receive = receive
+        self._expects_many = expects_many
+        self._unreadable = OutageLog("dropped an unreadable frame", logger)
+        self._received = 0  # how many frames at the head of the processing list were received
+        self._more_is_processing = True
         self._more_may_be_there = True
-        self._alone_in_a_row = 0
+        self._single_in_a_row = 0
         self._look_every = 1
 
     async def read_once(self) -> None:
-        """Wait for frames, and hand over what is there. Raises what redis-py raises."""
+        """Wait for frames, and receive those that are there. Raises what redis-py raises."""
         frames = await self._read()
         for data in frames:
             try:
                 frame = decode_frame(data)
             except UnreadableMessage as error:
-                self._rubbish.failure(error)
+                self._unreadable.failure(error)
             else:
-                self._hear(frame)
-        self._handed_over = len(frames)
-        await asyncio.sleep(0)  # those who waited go on first, and then the next read
+                self._receive(frame)
+        self._received = len(frames)
+        await asyncio.sleep(0)  # the tasks that wait for these frames run before the next read
 
     async def close(self) -> None:
-        """Remove the mailbox, with what is in it, and close the connection."""
-        with suppress(*CONNECTION_ERRORS):  # it expires by itself
-            await self._redis.delete(self._key, self._aside)
+        """Remove the mailbox with its frames, and close the connection."""
+        with suppress(*CONNECTION_ERRORS):  # it also expires
+            await self._redis.delete(self._key, self._processing)
         await self._redis.aclose()
 
     async def _read(self) -> list[bytes]:
-        # Should this fail, nobody knows whether they have left the list: then they are heard once more.
-        handed_over, self._handed_over = self._handed_over, 0
-        left: list[Command] = [("LTRIM", self._aside, handed_over, -1)] if handed_over else []
-        if self._more_is_aside or (self._more_may_be_there and self._expects_much()):
-            return await self._look(left)
-        return await self._wait(left)
+        # If this fails, it is unknown whether the frames have left the list. Then they are received again.
+        received, self._received = self._received, 0
+        remove: list[Command] = [("LTRIM", self._processing, received, -1)] if received else []
+        if self._more_is_processing or (self._more_may_be_there and self._expects_many()):
+            return await self._look(remove)
+        return await self._wait(remove)
 
-    async def _look(self, left: list[Command]) -> list[bytes]:
-        """Take what is there, if anything."""
-        self._more_is_aside = True  # unless we hear that it is not
-        # All that has come is moved at once, without a copy; while some of it is unread, what comes later waits.
-        # A mailbox may be renamed before its writer's EXPIRE has come: then nothing else would end it with its reader.
-        expire: Command = ("EXPIRE", self._aside, keys.INBOX_TTL_SECONDS)
-        answers = await send_together(
-            self._redis,
-            [*left, ("RENAMENX", self._key, self._aside), expire, ("LRANGE", self._aside, 0, _MOST_AT_ONCE - 1)],
-        )
-        frames = answers[-1]
+    async def _look(self, remove: list[Command]) -> list[bytes]:
+        """Read the frames that are there, if any."""
+        self._more_is_processing = True  # until an answer shows that there is no more
+        # RENAMENX moves all frames at once, without a copy. While some of them are unread, later frames stay in the
+        # mailbox. The mailbox may be renamed before its writer's EXPIRE arrives, so the list needs a TTL of its own.
+        expire: Command = ("EXPIRE", self._processing, keys.INBOX_TTL_SECONDS)
+        move: Command = ("RENAMENX", self._key, self._processing)
+        read: Command = ("LRANGE", self._processing, 0, _MOST_AT_ONCE - 1)
+        *_, frames = await send_together(self._redis, [*remove, move, expire, read])
         if isinstance(frames, ResponseError):
             raise frames
-        self._more_is_aside = len(frames) == _MOST_AT_ONCE
+        self._more_is_processing = len(frames) == _MOST_AT_ONCE
         self._more_may_be_there = len(frames) > 1
         self._look_every = 1 if frames else min(2 * self._look_every, _MOST_LOOK_EVERY)
         return frames  # type: ignore[no-any-return]
 
-    async def _wait(self, left: list[Command]) -> list[bytes]:
-        """Block until a frame comes; for so long at most that a dead connection is noticed."""
-        self._more_is_aside = True
-        move: Command = ("BLMOVE", self._key, self._aside, "LEFT", "RIGHT", _BLOCK_SECONDS)
-        # A list that is moved to is a new one, without an end; one that is renamed keeps its own.
-        expire: Command = ("EXPIRE", self._aside, keys.INBOX_TTL_SECONDS)
-        *_, moved, _ = await send_together(self._redis, [*left, move, expire])
+    async def _wait(self, remove: list[Command]) -> list[bytes]:
+        """Wait until a frame comes, but no longer than it takes to notice a dead connection."""
+        self._more_is_processing = True
+        move: Command = ("BLMOVE", self._key, self._processing, "LEFT", "RIGHT", _BLOCK_SECONDS)
+        # BLMOVE makes a new list, without a TTL. A list that is renamed keeps its TTL.
+        expire: Command = ("EXPIRE", self._processing, keys.INBOX_TTL_SECONDS)
+        *_, moved, _ = await send_together(self._redis, [*remove, move, expire])
         if isinstance(moved, ResponseError):
             if not scripts.is_out_of_memory(moved):
                 raise moved
-            await asyncio.sleep(_WITHOUT_MEMORY_SECONDS)  # and then look, which needs none
+            await asyncio.sleep(_WITHOUT_MEMORY_SECONDS)  # and then look, which needs no memory
             return []
-        self._more_is_aside = False
-        # Where frames come one by one, a look for more behind each is a round trip for nothing.
-        self._alone_in_a_row += 1
-        self._more_may_be_there = moved is None or self._alone_in_a_row >= self._look_every
+        self._more_is_processing = False
+        # Where frames come one by one, a look after each of them would find nothing.
+        self._single_in_a_row += 1
+        self._more_may_be_there = moved is None or self._single_in_a_row >= self._look_every
         if self._more_may_be_there:
-            self._alone_in_a_row = 0
+            self._single_in_a_row = 0
         return [] if moved is None else [moved]

@@ -1,77 +1,158 @@
-"""What can be seen of the queues from outside: how much waits, who works."""
+"""The state of the queues: how much waits, who works, and when a refused client should try again.
 
-from typing import NamedTuple
+One look at Redis serves all of that. A task looks every 2 s, and from those looks the monitor knows how fast all
+workers together empty the queues. So `retry_after_seconds` needs no look of its own. A caller that needs a newer view,
+such as a health check, waits for another look.
+"""
+
+import asyncio
+import logging
+import random
+import time
+from typing import Any, NamedTuple
 
 from redis.asyncio import Redis
 
 from fast_priority.broker import keys
-from fast_priority.broker.connection import CONNECTION_ERRORS, connect, redis_options
+from fast_priority.broker.connection import CONNECTION_ERRORS, Command, connect, redis_options, send_together
+from fast_priority.scheduling.drain_rate import DrainRate, retry_after_seconds
 from fast_priority.scheduling.priority import Priority
 from fast_priority.settings import Settings
+from fast_priority.support.background import end_all, keep_doing
+
+logger = logging.getLogger(__name__)
+
+_LOOK_SECONDS = 2.0
+_JITTER = 0.2
+_WORKER_FIELDS = ("birth", "death", "slots", "successful_job_count", "failed_job_count")
 
 
 class QueueView(NamedTuple):
-    """One look at the queues."""
+    """The state of the queues at one moment."""
 
     waiting: dict[Priority, int]
     """Requests that wait, by priority."""
     started: int
-    """Requests that a worker has in flight."""
+    """Requests that workers have in flight."""
     workers: int
     """Live worker processes, stock rq workers included."""
     slots: int
-    """The most requests that the target sees at once: one for each stock worker, its concurrency for each of ours."""
+    """The most queued requests that the target receives at once: one per stock worker, its slots per PriorityWorker."""
     suspended: bool
     """Whether `rq suspend` holds the workers back."""
 
 
-class Observer:
-    """Looks at the queues when asked. May be used as an async context manager."""
+class _Look(NamedTuple):
+    """What one look at Redis has found."""
+
+    began_at: float
+    view: QueueView
+    ended: dict[str, int]
+    """How many requests each worker has ended in its life, by the worker's key."""
+
+
+class QueueMonitor:
+    """Looks at the queues for one gateway. Use it as an async context manager: inside the block it looks every 2 s."""
 
     def __init__(self, settings: Settings) -> None:
         self._redis: Redis = connect(redis_options(settings))
+        self._rate = DrainRate()
+        self._last: _Look | None = None
+        self._one_at_a_time = asyncio.Lock()
+        self._looking: asyncio.Task[None] | None = None
 
-    async def __aenter__(self) -> "Observer":
+    async def __aenter__(self) -> "QueueMonitor":
+        self._looking = asyncio.create_task(
+            keep_doing(
+                "cannot look at the queues",
+                self._look_and_wait,
+                expected=CONNECTION_ERRORS,
+                again_seconds=_LOOK_SECONDS,
+                logger=logger,
+            )
+        )
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        await self.close()
-
-    async def close(self) -> None:
-        """Close the connection."""
+        if self._looking is not None:
+            await end_all([self._looking])
         await self._redis.aclose()
 
-    async def look(self) -> QueueView | None:
-        """Give what there is to see, or None when Redis does not answer."""
+    async def view(self, max_age_seconds: float = 0.0) -> QueueView | None:
+        """Return the state of the queues, at most so old when this is called; None if Redis does not answer.
+
+        Callers that wait at the same time share a look.
+        """
         try:
-            return await self._look()
+            return (await self._look_since(time.monotonic() - max_age_seconds)).view
         except CONNECTION_ERRORS:
             return None
 
-    async def _look(self) -> QueueView:
-        async with self._redis.pipeline(transaction=False) as pipeline:
-            for priority in Priority:
-                pipeline.llen(keys.queue(priority))
-                pipeline.zcard(keys.started(priority.value))
-                pipeline.smembers(keys.workers_of(priority.value))
-            pipeline.exists(keys.SUSPENDED)
-            *answers, suspended = await pipeline.execute()
-        per_queue = {priority: answers[3 * index : 3 * index + 3] for index, priority in enumerate(Priority)}
-        worker_keys = sorted(set().union(*(row[2] for row in per_queue.values())))
-        slots = await self._slots(worker_keys)
-        return QueueView(
-            waiting={priority: row[0] for priority, row in per_queue.items()},
-            started=sum(row[1] for row in per_queue.values()),
+    def retry_after_seconds(self, priority: Priority | None = None) -> int:
+        """Return the seconds, 1 to 60, until the requests that wait now ahead of a new one have likely been served.
+
+        `priority` is that of the new request; None is the last level. Each call adds or subtracts up to a fifth at
+        random, so that clients that were refused together come back apart.
+        """
+        ahead = 0
+        for level in keys.LANES.priorities:
+            ahead += self._last.view.waiting[level] if self._last is not None else 0
+            if level is priority:
+                break
+        jitter = random.uniform(1 - _JITTER, 1 + _JITTER)  # noqa: S311 - to guess it is of no use to anyone
+        return retry_after_seconds(ahead, self._rate.per_second(), jitter)
+
+    async def _look_and_wait(self) -> None:
+        await self._look_and_note()
+        await asyncio.sleep(_LOOK_SECONDS)
+
+    async def _look_and_note(self) -> None:
+        """Look at the queues, and note for the drain rate how many requests have ended."""
+        look = await self._look_since(time.monotonic())
+        self._rate.note(look.ended, look.began_at)
+
+    async def _look_since(self, earliest: float) -> _Look:
+        """Return a look that began at this time, by `time.monotonic`, or later."""
+        async with self._one_at_a_time:
+            if self._last is None or self._last.began_at < earliest:
+                self._last = await self._look()
+            return self._last
+
+    async def _look(self) -> _Look:
+        began_at, lanes = time.monotonic(), keys.LANES
+        count = len(lanes.names)
+        answers = await self._ask(
+            [
+                *(("LLEN", key) for key in lanes.queues),
+                *(("ZCARD", key) for key in lanes.started),
+                *(("SMEMBERS", key) for key in lanes.workers),
+                ("EXISTS", keys.SUSPENDED),
+            ]
+        )
+        waiting, started, registers = answers[:count], answers[count : 2 * count], answers[2 * count : -1]
+        workers = sorted(set().union(*registers))
+        records = await self._ask([("HMGET", worker, *_WORKER_FIELDS) for worker in workers]) if workers else []
+        slots = [_number(slots) or 1 for birth, death, slots, *_ in records if birth and not death]
+        view = QueueView(
+            waiting=dict(zip(lanes.priorities, waiting, strict=True)),
+            started=sum(started),
             workers=len(slots),
             slots=sum(slots),
-            suspended=bool(suspended),
+            suspended=bool(answers[-1]),
         )
+        ended = {
+            worker.decode(errors="replace"): sum(map(_number, counts))
+            for worker, (_, _, _, *counts) in zip(workers, records, strict=True)
+        }
+        return _Look(began_at, view, ended)
 
-    async def _slots(self, worker_keys: list[bytes]) -> list[int]:
-        if not worker_keys:
-            return []
-        async with self._redis.pipeline(transaction=False) as pipeline:
-            for key in worker_keys:
-                pipeline.hmget(key, "birth", "death", "slots")
-            rows = await pipeline.execute()
-        return [int(slots) if slots and slots.isdigit() else 1 for birth, death, slots in rows if birth and not death]
+    async def _ask(self, commands: list[Command]) -> list[Any]:
+        answers = await send_together(self._redis, commands)
+        for answer in answers:
+            if isinstance(answer, Exception):
+                raise answer
+        return answers
+
+
+def _number(written: bytes | None) -> int:
+    return int(written) if written is not None and written.isdigit() else 0

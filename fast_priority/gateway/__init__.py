@@ -1,7 +1,12 @@
-"""Between a client and the queues: one request, from its head to the last byte of its response.
+"""Between clients and queues: one request, from its head to the last byte of its response.
 
-- `application`: the FastAPI application, with what users add to it; `embedding` is what that takes, `startup` when.
-- `handler`: what happens to one request. `request_body` and `response` are its two ends, `websockets` a third way.
+- `application`: the FastAPI application: the gateway's own pages, what users add, and the way to the target.
+- `embedding`: the gateway behind middleware, beside routes of others, and below a prefix.
+- `startup`: what runs once for each event loop.
+- `handler`: what happens to one request; `queues` is what it needs of the broker.
+- `request_head`, `request_body`, `response`, `buffered_body`: the two messages of a request.
+- `retry`: decides about a second attempt. `disconnect`: ends the work for a client that has left.
+- `websockets`: handshakes at the target, and the tunnels that follow them.
 - `health`: what the health endpoints return.
 """
 

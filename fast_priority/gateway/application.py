@@ -1,4 +1,4 @@
-"""The FastAPI application that the gateway is: its own pages, what users add to it, and the way to the target."""
+"""The gateway as a FastAPI application: its own pages, what users add, and the way to the target."""
 
 from collections.abc import Iterable
 from typing import NamedTuple
@@ -7,11 +7,13 @@ from fastapi import APIRouter, FastAPI
 from starlette.routing import BaseRoute
 from starlette.types import Receive, Scope, Send
 
-from fast_priority.broker.forecast import Forecast
-from fast_priority.errors import MalformedRequest
+from fast_priority.broker.monitor import QueueMonitor
+from fast_priority.errors import GatewayNotReady, MalformedRequest
+from fast_priority.events import Events, Received, publish, publish_error
 from fast_priority.gateway.embedding import Messages, is_direct, method_of_route, relayed, scope_below
-from fast_priority.gateway.handler import Gateway, answer_unavailable
+from fast_priority.gateway.handler import Gateway
 from fast_priority.gateway.health import HealthChecks
+from fast_priority.gateway.response import ClientResponse
 from fast_priority.gateway.startup import OncePerLoop
 from fast_priority.gateway.websockets import decline_websocket
 from fast_priority.http.problem import answer_problem
@@ -20,29 +22,31 @@ from fast_priority.server import connection_of
 
 
 class Service(NamedTuple):
-    """What carries requests on one event loop."""
+    """The gateway that runs on one event loop, and what it needs."""
 
     gateway: Gateway
-    forecast: Forecast
+    monitor: QueueMonitor
     checks: HealthChecks
 
 
 class GatewayApp(FastAPI):
-    """A FastAPI application that answers its own pages, then the routes that users add; all else is the target's.
+    """A FastAPI application that answers its own pages and the routes that users add, and forwards all other requests.
 
-    Middleware, routes and handlers may be added as to any other. Without any, a request for the target goes past
-    FastAPI. `own_paths` are those of the pages, which are the routes that the application has when `own` is called.
+    Users may add middleware, routes and handlers as to any FastAPI application. If there are none, requests for the
+    target bypass FastAPI.
     """
 
     services: OncePerLoop[Service]
-    """Requests are carried where it runs."""
+    """Requests are forwarded on the event loops that have one."""
+    events: Events
+    """What happens to requests: subscribe here."""
     is_ending: bool = False
-    """Whether the server takes no more connections."""
+    """Whether the server accepts no more connections."""
     carries_websockets: bool = True
-    """Whether a client that asks for a WebSocket can have one; if not, its request is one like any other."""
+    """Whether a client can have a WebSocket; if not, its request is forwarded as a plain GET."""
 
     def own(self, own_paths: Iterable[str]) -> None:
-        """Let the routes that there are now be the pages at these paths, and no addition."""
+        """Declare the present routes to be the gateway's own pages, at these paths; later routes are additions."""
         self.services = OncePerLoop(lambda: self.router.lifespan_context(self))
         self._own_paths = frozenset(own_paths)
         self._own_pages = APIRouter(routes=list(self.router.routes), redirect_slashes=False)
@@ -50,13 +54,13 @@ class GatewayApp(FastAPI):
         self._own_routes, self._own_handlers = len(self.router.routes), len(self.exception_handlers)
 
     def begin_to_end(self) -> None:
-        """Say of oneself that one is not ready: the server has begun to end."""
+        """Note that the server has begun to end: the gateway is not ready any more."""
         self.is_ending = True
 
     def retry_after_seconds(self) -> int:
-        """Give the seconds after which a client that was refused unheard should come back."""
+        """Return the seconds after which a client whose connection was refused should come back."""
         service = self.services.here()
-        return service.forecast.retry_after_seconds() if service else 1
+        return service.monitor.retry_after_seconds() if service else 1
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request, or run the lifespan."""
@@ -70,7 +74,7 @@ class GatewayApp(FastAPI):
         await super().__call__(scope, receive, send)
 
     def _has_additions(self) -> bool:
-        """Return whether a user has added what has to run for each request; that may happen at any time."""
+        """Return whether a user has added anything that must run for each request; this may change at any time."""
         return (
             bool(self.user_middleware)
             or len(self.router.routes) != self._own_routes
@@ -106,14 +110,14 @@ class GatewayApp(FastAPI):
     async def _answer_own(self, scope: Scope, receive: Receive, send: Send) -> None:
         connection = connection_of(scope)
         if self.carries_websockets and connection is not None and connection.wants_websocket:
-            await answer_problem(send, MalformedRequest("this path is the gateway's own; no WebSocket is there"))
+            await answer_problem(send, MalformedRequest("this path is the gateway's own and has no WebSocket"))
             return
-        # HEAD is asked as GET; the server, which knows better, leaves the body out.
+        # HEAD is answered as GET: the server leaves the body out.
         method = "GET" if scope["method"] == "HEAD" else scope["method"]
         await self._own_pages({**scope, "path": scope["path"].rstrip("/"), "method": method}, receive, send)
 
     async def _forward(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer a request as the target does."""
+        """Answer a request with the target's response."""
         service = self.services.here()
         if service is not None and is_direct(scope, send):
             await service.gateway(scope, receive, send)
@@ -122,7 +126,15 @@ class GatewayApp(FastAPI):
         inner = scope_below(scope)
         messages = Messages(inner, send)
         if service is None:
-            await answer_unavailable(inner, messages.send)
+            await self._answer_unavailable(inner, messages.send)
         else:
             await service.gateway(inner, receive, messages.send)
         await messages.complete()
+
+    async def _answer_unavailable(self, scope: Scope, send: Send) -> None:
+        """Answer a request while the gateway is not, or no longer, connected to its queues."""
+        if self.events.received:
+            publish(self.events.received, Received(scope))
+        error = GatewayNotReady("it is not connected to its queues")
+        publish_error(self.events, scope, error)
+        await ClientResponse(scope, send).send_error(error)

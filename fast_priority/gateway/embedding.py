@@ -1,25 +1,25 @@
-"""The gateway inside of other applications: behind middleware, beside routes that users add, below a prefix.
+"""The gateway inside other applications: behind middleware, beside routes that users add, below a prefix.
 
-There a response goes by `send`, message by message, because what goes past it goes past the middleware too. And the
-path of a request may begin with a prefix that the target does not know.
+There a response is sent by `send`, message by message: any other way would bypass the middleware. And the path of a
+request may begin with a prefix that the target does not know.
 """
 
 from collections.abc import Callable, Iterable
 
 from starlette.routing import BaseRoute, Match
+from starlette.types import Message, Scope, Send
 
-from fast_priority.http.asgi import Message, Scope, Send
 from fast_priority.http.root_path import path_below, raw_path_below, request_target
 from fast_priority.server import EXTENSION, ClientConnection, connection_of
 from fast_priority.support.byte_stream import ByteStream
 
-_CLIENT_CLOSED_REQUEST = 499  # nginx's; the client is not there to see it, but a middleware may log it
+_CLIENT_CLOSED_REQUEST = 499  # as nginx logs it; the client does not get it, but a middleware may log it
 _SWITCHING_PROTOCOLS = 101
 _NOT_MODIFIED = 304
 
 
 class RelayedConnection:
-    """A client's connection as the gateway may use it where somebody stands between: responses go by messages only."""
+    """A client's connection behind a middleware: responses are sent in messages only."""
 
     takes_at_once = False
 
@@ -30,14 +30,14 @@ class RelayedConnection:
         self.wants_websocket = connection.wants_websocket
         self.can_announce_no_body = can_announce_no_body
         self.is_taken = False
-        """Whether it has become a WebSocket."""
+        """Whether it has become the connection of a WebSocket."""
 
     def is_reached_by(self, send: Send) -> bool:
-        """Return False: somebody stands between."""
+        """Return False: a middleware stands between."""
         return False
 
     def send_whole(self, status: int, fields: object, body: bytes) -> None:
-        """Raise RuntimeError: a response would miss the middleware."""
+        """Raise RuntimeError: the response would bypass the middleware."""
         raise RuntimeError("a response behind a middleware is sent in messages")
 
     def hold_body(self) -> None:
@@ -45,25 +45,25 @@ class RelayedConnection:
         self._connection.hold_body()
 
     def let_body_flow(self) -> None:
-        """Read the body as it is received."""
+        """Read the body as fast as it is received."""
         self._connection.let_body_flow()
 
     def announce_no_body(self) -> None:
-        """Do nothing: `announcing` does it when the head is really sent, which may be later, or be another head."""
+        """Do nothing: `_announcing` does it when a head is sent, which may be later, and may be another head."""
 
     def abort(self) -> None:
-        """Break the connection off."""
+        """Close the connection at once."""
         self._connection.abort()
 
     def take_over(self, end: Callable[[], None]) -> ByteStream:
-        """Take the connection away from HTTP. Raises ConnectionResetError if the client has left."""
+        """Return the connection, on which no more HTTP follows. Raises ConnectionResetError if the client has left."""
         stream = self._connection.take_over(end)
         self.is_taken = True
         return stream
 
 
 def relayed(scope: Scope, send: Send) -> tuple[Scope, Send]:
-    """Return the scope and the `send` for an application with middleware in it."""
+    """Return the scope and the `send` for an application that has middleware."""
     connection = connection_of(scope)
     if connection is None:
         return scope, send
@@ -73,15 +73,15 @@ def relayed(scope: Scope, send: Send) -> tuple[Scope, Send]:
 
 
 def is_direct(scope: Scope, send: Send) -> bool:
-    """Return whether nobody stands between the server and who is asked, and the path has no prefix."""
+    """Return whether no middleware stands between server and gateway, and the path has no prefix."""
     connection = connection_of(scope)
     return connection is not None and not scope.get("root_path") and connection.is_reached_by(send)
 
 
 def scope_below(scope: Scope) -> Scope:
-    """Return the scope of a request as the target shall see it: without the prefix of the application.
+    """Return the scope of a request as the target is to get it: without the prefix of the application.
 
-    What a middleware has written into the scope counts more than what stood in the request line.
+    A path that a middleware has written into the scope wins over the path of the request line.
     """
     root_path: str = scope.get("root_path") or ""
     path: str = scope["path"]
@@ -99,7 +99,7 @@ def scope_below(scope: Scope) -> Scope:
 
 
 class Messages:
-    """Passes the messages of one response on, and completes it for those who stand between and wait for one."""
+    """Passes on the messages of one response, and completes the response for middleware that waits for one."""
 
     def __init__(self, scope: Scope, send: Send) -> None:
         self._connection = connection_of(scope)
@@ -107,17 +107,17 @@ class Messages:
         self._has_begun = False
 
     async def send(self, message: Message) -> None:
-        """Pass one on."""
+        """Pass on one message."""
         if message["type"] == "http.response.start":
             self._has_begun = True
-            # A middleware may change the list in place, and what a head means is remembered for the next response.
+            # A copy: a middleware may change the list in place, and the gateway uses it for later responses.
             message = {**message, "headers": list(message["headers"])}
         await self._send(message)
 
     async def complete(self) -> None:
-        """Send a response without a body if none has begun. The server sends it to nobody.
+        """Send a response without a body if no response has begun; the server does not send it to the client.
 
-        That is so when the client has left, or when the connection is not HTTP's any more.
+        So it is when the client has left, or when the connection has become a WebSocket's.
         """
         if self._has_begun:
             return
@@ -128,10 +128,10 @@ class Messages:
 
 
 def method_of_route(routes: Iterable[BaseRoute], scope: Scope) -> str | None:
-    """Return the method by which one of these routes takes a request: its own, or GET for a HEAD; None if none does."""
+    """Return the method with which one of these routes matches: the request's own, or GET for a HEAD; else None."""
     method: str = scope.get("method", "")
     for asked in (method, "GET") if method == "HEAD" else (method,):
-        # A route may write into the scope that it is shown.
+        # A copy: a route may write into the scope.
         if any(route.matches({**scope, "method": asked})[0] is Match.FULL for route in routes):
             return asked
     return None
@@ -142,7 +142,7 @@ def _with_connection(scope: Scope, connection: RelayedConnection) -> Scope:
 
 
 def _announcing(send: Send, connection: ClientConnection) -> Send:
-    """Return a `send` by which a 304 keeps its Content-Length, which is that of another response."""
+    """Return a `send` with which a 304 keeps its Content-Length, which is that of another response."""
 
     async def announce(message: Message) -> None:
         await send(message)

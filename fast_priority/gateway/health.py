@@ -1,19 +1,20 @@
-"""What the gateway says of its own health."""
+"""The health of the gateway, and of what it depends on."""
 
 import asyncio
 from typing import Literal
 
 from pydantic import BaseModel, Field
 
-from fast_priority.broker.monitor import Observer, QueueView
+from fast_priority.broker.monitor import QueueMonitor, QueueView
 from fast_priority.scheduling.priority import Priority
 from fast_priority.target import is_reachable
 
-_WITHIN_SECONDS = 1.5  # for each of the two looks, taken at once: a health check answers within 2 s
+_MAX_AGE_SECONDS = 0.1  # many checks at the same time share one look at Redis
+_WITHIN_SECONDS = 1.5  # for each of two checks at the same time, so that a health endpoint answers within 2 s
 
 
 class QueueLengths(BaseModel):
-    """How many requests wait, by priority; null when Redis does not answer."""
+    """How many requests wait, by priority; null if Redis does not answer."""
 
     high: int | None
     low: int | None
@@ -23,23 +24,23 @@ class Health(BaseModel):
     """The state of the gateway and of what it depends on."""
 
     status: Literal["ok", "degraded"] = Field(description="ok: target and Redis are reachable and a worker is alive")
-    target_reachable: bool = Field(description="whether the target takes connections")
+    target_reachable: bool = Field(description="whether the target accepts connections")
     redis_reachable: bool = Field(description="whether Redis answers")
     queue: QueueLengths
-    in_flight: int | None = Field(description="requests that workers are forwarding now")
+    in_flight: int | None = Field(description="requests that workers forward now")
     workers: int | None = Field(description="live worker processes")
-    slots: int | None = Field(description="the most queued requests the target sees at once")
-    suspended: bool | None = Field(description="whether `rq suspend` holds the workers back")
+    slots: int | None = Field(description="how many queued requests workers forward at the same time at most")
+    suspended: bool | None = Field(description="whether the workers are suspended by `rq suspend`")
 
 
 class Liveness(BaseModel):
-    """The process runs."""
+    """Whether the process runs: it does if it answers."""
 
     status: Literal["alive"]
 
 
 class Readiness(BaseModel):
-    """Whether a request sent now will be carried: Redis answers and a worker is alive."""
+    """Whether a request that comes now is forwarded: Redis answers and a worker is alive."""
 
     ready: bool
     reasons: list[str] = Field(description="what is missing, in words")
@@ -48,12 +49,12 @@ class Readiness(BaseModel):
 class HealthChecks:
     """Answers the health endpoints."""
 
-    def __init__(self, target_base_url: str, observer: Observer) -> None:
+    def __init__(self, target_base_url: str, monitor: QueueMonitor) -> None:
         self._target_base_url = target_base_url
-        self._observer = observer
+        self._monitor = monitor
 
     async def health(self) -> Health:
-        """Look at target and Redis at once and say what is there."""
+        """Check target and Redis at the same time, and return what was found."""
         reachable, view = await asyncio.gather(is_reachable(self._target_base_url, _WITHIN_SECONDS), self._look())
         waiting = view.waiting if view else {}
         return Health(
@@ -68,13 +69,13 @@ class HealthChecks:
         )
 
     async def readiness(self, *, is_ending: bool) -> Readiness:
-        """Say whether requests are carried. The target's own health does not count: without it they get a 502."""
+        """Return whether requests are forwarded. The health of the target does not count: without it they get a 502."""
         view = await self._look()
-        reasons = ["the gateway is ending: it takes no more connections"] if is_ending else []
+        reasons = ["the gateway ends: it accepts no more connections"] if is_ending else []
         if view is None:
             reasons.append("Redis does not answer: requests get 503")
         elif not view.workers:
-            reasons.append("no worker is alive: requests are queued until one comes or their TTL is over")
+            reasons.append("no worker is alive: requests wait until one starts or their TTL ends")
         elif view.suspended:
             reasons.append("the workers are suspended: run `rq resume`")
         return Readiness(ready=not reasons, reasons=reasons)
@@ -82,6 +83,6 @@ class HealthChecks:
     async def _look(self) -> QueueView | None:
         try:
             async with asyncio.timeout(_WITHIN_SECONDS):
-                return await self._observer.look()
+                return await self._monitor.view(_MAX_AGE_SECONDS)
         except TimeoutError:
             return None

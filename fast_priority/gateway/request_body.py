@@ -1,24 +1,25 @@
-"""The body of one request, as the server receives it from the client."""
+"""The body of one request: it is read from the client only when it is needed, and not slower than is allowed."""
 
 import asyncio
 import math
 from collections.abc import AsyncIterator
 from time import monotonic
 
-from fast_priority.errors import MalformedRequest, RequestBodyTooLarge, RequestTimeout
-from fast_priority.http.asgi import ClientLeft, Message, Receive
-from fast_priority.http.client_patience import ClientTimeout
-from fast_priority.http.limits import MOST_WHOLE_BYTES
+from starlette.types import Message, Receive
+
+from fast_priority.errors import ClientLeft, MalformedRequest, RequestBodyTooLarge, RequestTimeout
+from fast_priority.http.limits import MOST_WHOLE_BODY_BYTES
 from fast_priority.http.message import Bytes
 from fast_priority.server import ClientConnection
+from fast_priority.support.rate_timeout import RateTimeout
 from fast_priority.support.stalls import Timeout
 
 
 class RequestBody:
-    """A body that is read when somebody wants it. Raises RequestBodyTooLarge if it is declared too large.
+    """The body of a request. Raises RequestBodyTooLarge if its declared length is over `most_bytes`; 0 is no limit.
 
-    `declared_bytes` is the length that it says it has; None if it says none. `patience` is counted while the body is
-    waited for. `comes_when_asked_for` says that the client sends nothing of it before it is told to continue.
+    `declared_bytes` is its Content-Length; None if it has none. `timeout` bounds the time in which it comes. With
+    `comes_when_asked_for`, the client waits for 100 Continue, which the server sends when the body is read.
     """
 
     def __init__(
@@ -26,14 +27,14 @@ class RequestBody:
         declared_bytes: int | None,
         receive: Receive,
         most_bytes: int,
-        patience: ClientTimeout,
+        timeout: RateTimeout,
         connection: ClientConnection | None = None,
         *,
         comes_when_asked_for: bool = False,
     ) -> None:
         self._receive = receive
         self._most_bytes = most_bytes or math.inf
-        self._patience = patience
+        self._timeout = timeout
         self._connection = connection
         self._comes_when_asked_for = comes_when_asked_for
         self._is_read = False
@@ -42,22 +43,28 @@ class RequestBody:
         if declared_bytes is not None and declared_bytes > self._most_bytes:
             raise self._too_large()
         self._is_empty = declared_bytes == 0
-        self._is_small = declared_bytes is not None and declared_bytes <= MOST_WHOLE_BYTES
+        self._is_small = declared_bytes is not None and declared_bytes <= MOST_WHOLE_BODY_BYTES
+        self._is_held_whole = False
         self._begun = b""
         self._size_bytes = 0
         self.was_handed_on = False
-        """Whether a part of it was given to somebody, and is here no more."""
+        """Whether a part of it has been yielded by `chunks`, and is not held here any more."""
 
-    async def whole_or_begun(self) -> bytes | None:
-        """Return the whole body if it is small. Else wait for its first piece, and return None: `chunks` has all of it.
+    @property
+    def can_be_sent_again(self) -> bool:
+        """Whether `chunks`, or what `read_ahead` returned, still has all of it."""
+        return self._is_held_whole or not self.was_handed_on
 
-        For a client that waits for 100 Continue nothing is waited for: it is told to continue when somebody wants the
-        body. Raises as `chunks` does.
+    async def read_ahead(self) -> bytes | None:
+        """Return the whole body if it is small. Else wait for its first piece and return None: `chunks` has all of it.
+
+        If the client waits for 100 Continue, do not wait for the first piece. Raises as `chunks` does.
         """
         if self._is_empty:
-            self._note_read()  # nothing is to be read, and nothing need be waited for
+            self._note_read()  # there is nothing to read
             return b""
         if self._is_small:
+            self._is_held_whole = True
             return b"".join([chunk async for chunk in self.chunks()])
         if not self._comes_when_asked_for:
             if self._connection is not None:
@@ -66,10 +73,10 @@ class RequestBody:
         return None
 
     async def chunks(self) -> AsyncIterator[Bytes]:
-        """Give the body as it comes.
+        """Yield the body as it comes.
 
-        Raises ClientLeft, RequestBodyTooLarge as soon as it is, RequestTimeout when the patience is over, and
-        MalformedRequest for a body that is not as long as declared: a middleware may have replaced it.
+        Raises ClientLeft, RequestBodyTooLarge as soon as it is over the limit, RequestTimeout if the client is too
+        slow, and MalformedRequest if it is not as long as declared: a middleware may have replaced it.
         """
         if self._connection is not None:
             self._connection.let_body_flow()
@@ -83,15 +90,15 @@ class RequestBody:
         self.was_handed_on = True
 
     async def client_left(self) -> None:
-        """Return when the client has left, as a server tells it that is asked: once the body has been read."""
+        """Return when the client has left. A server reports that to `receive`, after the body has been read."""
         if not self._is_read:
             self._was_read = asyncio.Event()
             await self._was_read.wait()
         while (await self._receive())["type"] != "http.disconnect":
-            pass  # the end of a body that nobody had to read
+            pass  # the end of a body that was not read
 
     async def _next_piece(self) -> bytes:
-        """Return what comes next, which is not empty; b"" at the end."""
+        """Return the next piece that is not empty; b"" at the end."""
         while not self._is_read:
             message = await self._message()
             if message["type"] == "http.disconnect":
@@ -121,18 +128,18 @@ class RequestBody:
             self._was_read.set()
 
     async def _message(self) -> Message:
-        began_at, may_wait_seconds = monotonic(), self._patience.left_seconds
+        began_at, may_wait_seconds = monotonic(), self._timeout.left_seconds
         try:
             async with Timeout(may_wait_seconds):
                 message = await self._receive()
         except TimeoutError:
             raise self._too_slow() from None
         waited_seconds = min(monotonic() - began_at, may_wait_seconds)
-        self._patience.count(waited_seconds, len(message.get("body", b"")))
+        self._timeout.count(waited_seconds, len(message.get("body", b"")))
         return message
 
     def _too_slow(self) -> RequestTimeout:
-        return RequestTimeout(f"its body came with {self._patience}")
+        return RequestTimeout(f"its body came with {self._timeout}")
 
     def _too_large(self) -> RequestBodyTooLarge:
         return RequestBodyTooLarge(f"a request body may have {self._most_bytes} bytes (FAST_PRIORITY_MAX_BODY)")

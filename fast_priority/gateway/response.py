@@ -1,21 +1,21 @@
-"""One response to a client, in the ASGI server's messages: the target's, whole or as it comes, or the gateway's own."""
+"""One response to a client: the target's, whole or in pieces as they come, or the gateway's own."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from http import HTTPStatus
 from typing import Protocol
 
+from starlette.types import Message, Scope, Send
+
 from fast_priority.errors import GatewayError, RequestTimeout, ResponseIncomplete
-from fast_priority.gateway.buffered_body import WholeBody
-from fast_priority.http.asgi import Message, Scope, Send
-from fast_priority.http.client_patience import LEAST_BYTES_PER_SECOND
-from fast_priority.http.deployment import PSEUDONYM
+from fast_priority.gateway.buffered_body import BufferedBody
 from fast_priority.http.fields import check_relayed_response, content_length
 from fast_priority.http.forwarding import onward_response_fields
-from fast_priority.http.limits import LARGEST_FIELDS_BYTES
+from fast_priority.http.limits import LEAST_BYTES_PER_SECOND, MOST_RESPONSE_FIELDS_BYTES
 from fast_priority.http.memo import memoized
 from fast_priority.http.message import Bytes, Fields, HttpVersion, Reply
 from fast_priority.http.problem import problem_reply
+from fast_priority.http.via import PSEUDONYM
 from fast_priority.protocol.frames import MOST_CHUNK_BYTES
 from fast_priority.server import connection_of
 from fast_priority.support.byte_stream import ByteStream
@@ -38,64 +38,66 @@ class Response(Protocol):
 
     @property
     def http_version(self) -> HttpVersion:
-        """What the target spoke."""
+        """The version of HTTP that the target answered in."""
         ...
 
     def chunks(self) -> AsyncIterator[Bytes]:
-        """Give its body as it comes. Raises GatewayError where it breaks off."""
+        """Yield its body as it comes. Raises GatewayError if it breaks off."""
         ...
 
 
 class ClientResponse:
-    """Sends one response.
+    """Sends one response to the client, in messages of ASGI or through the server's extension.
 
-    `run-fast-priority`'s server ends the connection of a client that does not take it. Another server does not: there,
-    a client that has not taken a piece in `patience_seconds`, and a second for each 500 bytes, is a RequestTimeout.
-    `name` is the gateway's in Via, which responses of the target's get.
+    The server of `run-fast-priority` closes the connection of a client that does not read its response. Other servers
+    do not: there, a client has `timeout_seconds`, and a second for each 500 bytes, to read a piece; after that,
+    RequestTimeout is raised. `name` is the gateway's name in Via, which responses of the target get.
     """
 
-    def __init__(self, scope: Scope, send: Send, patience_seconds: float = 0.0, name: bytes = PSEUDONYM) -> None:
+    def __init__(self, scope: Scope, send: Send, timeout_seconds: float = 0.0, name: bytes = PSEUDONYM) -> None:
         self.name = name
-        """What the gateway calls itself in Via."""
-        self._patience_seconds = patience_seconds
+        """The gateway's name in Via."""
+        self._timeout_seconds = timeout_seconds
         self._method: str = scope["method"]
         self._knows_chunks = scope["http_version"] != "1.0"
         self._connection = connection_of(scope)
         self._send = send
-        self._before_bytes = MOST_CHUNK_BYTES  # of an earlier response on this connection there may be as much
+        self._before_bytes = MOST_CHUNK_BYTES  # an earlier response on this connection may have left as much unsent
+        self.status = 0
+        """The status of the response; 0 before it has begun."""
         self.has_begun = False
         self.has_ended = False
 
     async def relay(self, reply: Reply) -> None:
-        """Send a whole response of the target's. Raises TargetError if it is none that could be sent on."""
+        """Send a whole response of the target. Raises TargetError if it may not be sent to a client."""
         onward, declared = _read_relayed(reply.fields, reply.status, reply.http_version, self.name)
         if declared not in (None, len(reply.body)) and not self._has_no_body(reply.status):
             raise ResponseIncomplete("its body is not as long as its Content-Length")
         await self._send_whole(reply.status, onward, declared, reply.body)
 
     async def send(self, reply: Reply) -> None:
-        """Send a whole response of the gateway's own."""
+        """Send a whole response of the gateway itself."""
         await self._send_whole(reply.status, reply.fields, content_length(reply.fields), reply.body)
 
     async def _send_whole(self, status: int, fields: Fields, declared_bytes: int | None, body: bytes) -> None:
         has_no_body = self._has_no_body(status)
-        # To HEAD, or with a 304, the target may have left its Content-Length out; then nobody knows it.
+        # In a response to HEAD, or a 304, the target may leave Content-Length out; then the length is unknown.
         if declared_bytes is None and (body or not has_no_body):
             fields = [*fields, (b"content-length", b"%d" % len(body))]
         if has_no_body:
             body = b""
         if self._connection is not None and self._connection.takes_at_once:
-            self.has_begun = self.has_ended = True
+            self.status, self.has_begun, self.has_ended = status, True, True
             self._connection.send_whole(status, self._framed(status, fields), body)
             return
         await self._begin(status, fields)
         await self._end(body)
 
     async def stream(self, response: Response) -> None:
-        """Send a response of the target's as it comes. Raises as `relay` does, and GatewayError where it breaks off."""
+        """Send a response of the target as it comes. Raises as `relay` does, and GatewayError if it breaks off."""
         onward, declared = _read_relayed(response.fields, response.status, response.http_version, self.name)
         if not self._knows_chunks and declared is None:
-            await self._stream_whole(response, onward)
+            await self._stream_buffered(response, onward)
             return
         await self._begin(response.status, onward)
         if self._has_no_body(response.status):
@@ -108,18 +110,19 @@ class ClientResponse:
         await self._end(b"")
 
     def hand_over(self, end: Callable[[], None]) -> ByteStream:
-        """Take the client's connection away from HTTP, instead of a response. Raises ConnectionResetError if it left.
+        """Return the client's connection, on which no more HTTP follows, in place of a response.
 
-        `end` is called when the server shuts down. It takes a server with the extension of `client_connection.py`.
+        `end` is called when the server shuts down. Only a server with the extension of `server.extension` can do it.
+        Raises ConnectionResetError if the client has left.
         """
         if self._connection is None:
             raise RuntimeError("this server hands no connections over")
         client = self._connection.take_over(end)
-        self.has_begun = self.has_ended = True
+        self.status, self.has_begun, self.has_ended = HTTPStatus.SWITCHING_PROTOCOLS, True, True
         return client
 
-    async def _stream_whole(self, response: Response, onward: Fields) -> None:
-        with WholeBody() as body:
+    async def _stream_buffered(self, response: Response, onward: Fields) -> None:
+        with BufferedBody() as body:
             async for chunk in response.chunks():
                 body.add(chunk)
             if self._has_no_body(response.status):
@@ -131,27 +134,27 @@ class ClientResponse:
             await self._end(b"")
 
     async def send_error(self, error: GatewayError) -> None:
-        """Say what went wrong in a response of our own, or, in the midst of another, break that off."""
+        """Send a response that names the error; if another response has begun, break it off."""
         if not self.has_begun:
             await self.send(problem_reply(error))
         elif self._connection is not None:
             self._connection.abort()
         else:
-            raise error  # the server then closes the connection: what the client has is not a whole response
+            raise error  # the server then closes the connection, so the client sees that its response is not whole
 
     async def _send_in_time(self, message: Message, size_bytes: int = 0) -> None:
         if self._connection is not None:
             await self._send(message)
             return
-        # Another server waits for what it was given before, and does not tell whether the client takes a part of it: so
-        # the client has time for all of it.
+        # Another server waits until it has sent the piece before, and does not report how much of it the client has
+        # read: so the client has time for all of it.
         taking_seconds = (self._before_bytes + size_bytes) / LEAST_BYTES_PER_SECOND
         self._before_bytes = size_bytes
         try:
-            async with asyncio.timeout(self._patience_seconds + taking_seconds):
+            async with asyncio.timeout(self._timeout_seconds + taking_seconds):
                 await self._send(message)
         except TimeoutError as error:
-            raise RequestTimeout("it did not take its response") from error
+            raise RequestTimeout("it did not read its response") from error
 
     def _has_no_body(self, status: int) -> bool:
         return self._method == "HEAD" or status in _WITHOUT_BODY
@@ -159,15 +162,15 @@ class ClientResponse:
     async def _begin(self, status: int, fields: Fields) -> None:
         framed = self._framed(status, fields)
         await self._send_in_time({"type": "http.response.start", "status": status, "headers": framed})
-        self.has_begun = True
+        self.status, self.has_begun = status, True
         if self._keeps_length(status) and self._connection is not None:
             self._connection.announce_no_body()
 
     def _framed(self, status: int, fields: Fields) -> Fields:
         if status not in _WITHOUT_BODY or self._method == "HEAD" or self._keeps_length(status):
             return fields
-        # The server would wait for as many bytes as the field names. RFC 9110, section 8.6, lets it be left out; a 205
-        # says that it has none (section 15.3.6), where the server would otherwise announce chunks.
+        # The server would wait for as many bytes as the field names. RFC 9110, section 8.6, allows to leave it out. A
+        # 205 has a length of 0 (section 15.3.6): without one, the server would announce chunks.
         framed = [field for field in fields if field[0].lower() != b"content-length"]
         return [*framed, (b"content-length", b"0")] if status == HTTPStatus.RESET_CONTENT else framed
 
@@ -177,19 +180,19 @@ class ClientResponse:
         )
 
     async def _end(self, body: bytes) -> None:
-        self.has_ended = True  # before the last message: with it, the server reports a disconnect
+        self.has_ended = True  # before the last message: after it, the server reports a disconnect
         await self._send_in_time({"type": "http.response.body", "body": body}, len(body))
 
 
 @memoized
 def _read_relayed(fields: Fields, status: int, http_version: HttpVersion, name: bytes) -> tuple[Fields, int | None]:
-    """Give what the client is told, and the declared length of the body. Raises TargetError for what nobody is told."""
-    check_relayed_response(status, fields, LARGEST_FIELDS_BYTES)
+    """Return the fields for the client, and the declared length of the body. Raises TargetError for a bad head."""
+    check_relayed_response(status, fields, MOST_RESPONSE_FIELDS_BYTES)
     return onward_response_fields(fields, http_version, name), content_length(fields)
 
 
 async def _of_its_length(response: Response) -> AsyncIterator[Bytes]:
-    """Give the body; one that is not as long as it said breaks off: more of it would be read as the next response."""
+    """Yield the body. Raises ResponseIncomplete if it is not as long as declared: more would be read as a response."""
     declared, size = content_length(response.fields), 0
     async for chunk in response.chunks():
         size += len(chunk)

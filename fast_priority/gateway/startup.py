@@ -1,6 +1,6 @@
-"""What runs once for each event loop: started by the lifespan, or by the first request where no lifespan runs.
+"""What runs once for each event loop: the lifespan starts it, or the first request where no lifespan runs.
 
-A server runs the lifespan of the application that it serves, and not that of one which is mounted inside. Some run none
+A server runs the lifespan of the application that it serves, and not that of a mounted one. Some servers run none
 (`uvicorn --lifespan off`, most test clients).
 """
 
@@ -20,17 +20,17 @@ _AGAIN_SECONDS = 1.0
 
 
 class _Keeper(NamedTuple):
-    """The task that keeps the lifespan open where the server does not."""
+    """The task that holds the lifespan open where the server does not."""
 
     opened: asyncio.Future[None]
-    """Done when the lifespan has been opened, or has failed."""
+    """Done when the lifespan has started, or has failed to."""
     task: asyncio.Task[None]
 
 
 class OncePerLoop(Generic[T]):
-    """Holds one T for each event loop that it runs on: connections of one loop are of no use to another.
+    """Holds one T for each event loop: connections of one loop cannot be used on another.
 
-    `lifespan` opens the application's lifespan, in which somebody calls `holding`.
+    `lifespan` opens the application's lifespan, which calls `holding`.
     """
 
     def __init__(self, lifespan: Callable[[], AbstractAsyncContextManager[object]]) -> None:
@@ -45,7 +45,7 @@ class OncePerLoop(Generic[T]):
 
     @contextmanager
     def holding(self, running: T) -> Iterator[None]:
-        """Let this be what runs on this event loop until the block ends. After that, no request starts another."""
+        """Hold this T for this event loop until the block ends. After that, no request starts another one."""
         loop = asyncio.get_running_loop()
         before = self._running.get(loop)
         self._running[loop] = running
@@ -61,9 +61,9 @@ class OncePerLoop(Generic[T]):
                 self._ended.add(loop)
 
     async def started(self) -> T | None:
-        """Return what runs on this event loop, and start it first if need be.
+        """Return what runs on this event loop; start it first if nothing does.
 
-        None if it has ended, or cannot start: that is logged, and a request that comes 1 s later tries again.
+        None if it has ended, or cannot start. A failed start is logged, and a request that comes 1 s later tries again.
         """
         loop = asyncio.get_running_loop()
         if loop not in self._running and loop not in self._ended:
@@ -76,12 +76,12 @@ class OncePerLoop(Generic[T]):
                 self._keepers.pop(closed, None)
                 self._running.pop(closed, None)
             opened = loop.create_future()
-            # In a context of its own: it outlives the request that starts it.
+            # In a context of its own, because it lasts longer than the request that starts it.
             self._keepers[loop] = _Keeper(opened, loop.create_task(self._keep(loop, opened), context=Context()))
         return self._keepers[loop]
 
     async def _keep(self, loop: asyncio.AbstractEventLoop, opened: asyncio.Future[None]) -> None:
-        """Keep the lifespan open until the event loop ends: with that, it cancels its tasks."""
+        """Hold the lifespan open until the event loop ends, which cancels its tasks."""
         try:
             async with self._lifespan():
                 logger.warning(

@@ -1,128 +1,78 @@
-"""WebSockets: a handshake at the target, and, if it agrees, a tunnel between it and the client.
+"""WebSockets: a handshake at the target and, if the target accepts, a tunnel between it and the client.
 
-A handshake waits in its queue as every request does, and a worker holds a slot for it until the target has answered:
-with a 101, or with a whole response that declines. The tunnel itself takes no slot, for it may last for days. Nothing
-in it is read: messages, pings and close codes pass as bytes, both ways, no faster than the other side takes them.
+A handshake waits in its queue like every request, and a worker holds a slot for it until the target has answered with a
+101, or with a whole response that declines. The tunnel takes no slot, because it may last for days. The gateway does
+not read what passes: messages, pings and close codes are bytes to it, and go no faster than the other side reads them.
 """
 
 import asyncio
 import contextlib
 import logging
-import math
-from collections.abc import Awaitable, Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
+from http import HTTPStatus
 from typing import Any
 
-from fast_priority.broker.producer import Permit
-from fast_priority.errors import GatewayError, TooManyTunnels, WebSocketsNotCarried, without_traces
+from starlette.types import Scope, Send
+
+from fast_priority.errors import TooManyTunnels, WebSocketsNotCarried
 from fast_priority.gateway.response import ClientResponse
-from fast_priority.http.asgi import Scope, Send
 from fast_priority.http.forwarding import onward_response_fields
-from fast_priority.http.message import Fields, TargetPolicy
+from fast_priority.http.head import response_head
+from fast_priority.http.limits import LEAST_BYTES_PER_SECOND
+from fast_priority.http.message import Fields
 from fast_priority.http.problem import problem_reply
-from fast_priority.protocol.retry import Attempt, error_of_both, is_retryable
 from fast_priority.support.byte_stream import ByteStream, pump
 from fast_priority.support.outage_log import OutageLog
-from fast_priority.support.unsent import Unsent
-from fast_priority.target import Accepted, Declined, ask_for_websocket
+from fast_priority.support.rate_timeout import RateTimeout
+from fast_priority.support.slow_readers import SlowReaders
+from fast_priority.target import Accepted, Declined, Target, ask_for_websocket
 
 logger = logging.getLogger(__name__)
 
 _DRAIN_SECONDS = 5.0
-_LEAST_BYTES_PER_SECOND = 500
-"""A client that takes less is taken for one that takes nothing."""
-
-Permits = Callable[[Attempt], Awaitable[Permit | None]]
-"""Returns the permit for an attempt; None if the client has been answered in another way."""
-
-
-@dataclass(frozen=True, slots=True)
-class Handshake:
-    """A client's request for a WebSocket.
-
-    `permits` is None for one that skips the queue. `most_response_bytes` bounds the body of a response that declines;
-    0 is no limit.
-    """
-
-    raw_target: bytes
-    fields: Fields
-    permits: Permits | None
-    most_response_bytes: int = 0
 
 
 class WebSocketProxy:
-    """The WebSockets of one gateway: those that are open, and those that are asked for.
+    """The WebSockets of one gateway, open and being opened: at most `most` of both together.
 
-    Of both together there are at most `most`. A client that takes fewer than 500 bytes a second of what waits for it,
-    for `client_patience_seconds`, is reset, and so is a target that takes nothing for its timeout.
+    A client that reads fewer than 500 bytes a second of what waits for it, for `client_timeout_seconds`, is reset, and
+    so is a target that reads nothing for its timeout.
     """
 
-    def __init__(self, policy: TargetPolicy, most: int, client_patience_seconds: float) -> None:
-        self._policy = policy
+    def __init__(self, target: Target, most: int, client_timeout_seconds: float) -> None:
+        self._target = target
         self._most = most
-        self._client_patience_seconds = client_patience_seconds
+        self._client_timeout_seconds = client_timeout_seconds
+        self._slow_readers = SlowReaders(min(target.policy.timeout_seconds, client_timeout_seconds))
         self._count = 0
-        self._repeated = OutageLog("a handshake failed, and is queued again, in front", logger)
-        self._slow = OutageLog("broke off a WebSocket, one side of which took nothing", logger)
-
-    async def serve(self, handshake: Handshake, reply: ClientResponse) -> None:
-        """Answer one as the target does, and be the tunnel to its end. Raises GatewayError, TooManyTunnels at once."""
-        with self._take_place():
-            accepted = await self._shake_hands(handshake, reply)
-            if accepted is not None:
-                await self._join(accepted, reply)
+        self._slow = OutageLog("broke off a WebSocket: one side did not read", logger)
 
     @contextlib.contextmanager
-    def _take_place(self) -> Iterator[None]:
+    def place(self) -> Iterator[None]:
+        """Take the place of one WebSocket while the block lasts. Raises TooManyTunnels if there is none."""
         if self._count >= self._most:
-            raise TooManyTunnels(f"{self._most} are open or asked for")
+            raise TooManyTunnels(f"{self._most} are open or being opened")
         self._count += 1
         try:
             yield
         finally:
             self._count -= 1
 
-    async def _shake_hands(self, handshake: Handshake, reply: ClientResponse) -> Accepted | None:
-        """Return what the target agreed to; None if the client has its response.
+    async def shake_hands(
+        self, raw_target: bytes, fields: Fields, reply: ClientResponse, most_response_bytes: int = 0
+    ) -> Accepted | None:
+        """Ask the target for a WebSocket, once. Return what it accepted; None if the client has its refusal.
 
-        An attempt that failed before any of its response was sent on is followed by a second one, as for GET.
+        `most_response_bytes` bounds the body of a response that declines; 0 is no limit. Raises GatewayError.
         """
-        try:
-            return await self._attempt(1, handshake, reply)
-        except GatewayError as error:
-            if reply.has_begun or not is_retryable(error, is_idempotent=True, body_was_read=False):
-                raise
-            self._repeated.failure(error)
-            first_error = error
-        without_traces(first_error)
-        try:
-            return await self._attempt(2, handshake, reply)
-        except GatewayError as error:
-            raise error_of_both(first_error, error) from None
-
-    async def _attempt(self, number: Attempt, handshake: Handshake, reply: ClientResponse) -> Accepted | None:
-        if handshake.permits is None:
-            return await self._ask_target(handshake, reply)
-        permit = await handshake.permits(number)
-        if permit is None:
-            return None
-        async with permit:
-            return await self._ask_target(handshake, reply)
-
-    async def _ask_target(self, handshake: Handshake, reply: ClientResponse) -> Accepted | None:
-        answer = await ask_for_websocket(
-            self._policy,
-            handshake.raw_target,
-            handshake.fields,
-            most_response_bytes=handshake.most_response_bytes,
-        )
+        answer = await ask_for_websocket(self._target, raw_target, fields, most_response_bytes=most_response_bytes)
         if isinstance(answer, Declined):
             await _relay(answer, reply)
             return None
         return answer
 
-    async def _join(self, accepted: Accepted, reply: ClientResponse) -> None:
-        """Send the client the 101, and be the tunnel until it ends."""
+    async def join(self, accepted: Accepted, reply: ClientResponse) -> None:
+        """Send the client the 101, and carry the tunnel until it ends."""
         loop, over, target = asyncio.get_running_loop(), asyncio.Event(), accepted.stream
 
         def end_soon() -> None:
@@ -144,22 +94,21 @@ class WebSocketProxy:
         await asyncio.gather(client.close(), target.close())
 
     async def _carry(self, client: ByteStream, target: ByteStream, over: asyncio.Event) -> bool:
-        """Carry both directions. Return False if either side broke off, True if both ended, or when it has to end."""
-        slow, patience_seconds = asyncio.Event(), self._client_patience_seconds
-        least_bytes = math.ceil(_LEAST_BYTES_PER_SECOND * patience_seconds)
-        to_client = Unsent(lambda: client.unsent_bytes, patience_seconds, least_bytes, slow.set)
-        to_target = Unsent(lambda: target.unsent_bytes, self._policy.timeout_seconds, 1, slow.set)
-        both = asyncio.gather(pump(client, target, to_target), pump(target, client, to_client))
+        """Carry both directions. Return False if one side broke off; True if both ended, or the server shuts down."""
+        slow, timeout_seconds = asyncio.Event(), self._target.policy.timeout_seconds
+        for_client = RateTimeout(self._client_timeout_seconds, LEAST_BYTES_PER_SECOND)
+        for_target = RateTimeout(timeout_seconds, 1 / timeout_seconds)  # with each byte it has the whole time again
+        client.time_out_reader(self._slow_readers, for_client, slow.set)
+        target.time_out_reader(self._slow_readers, for_target, slow.set)
+        both = asyncio.gather(pump(client, target), pump(target, client))
         events = [asyncio.ensure_future(event.wait()) for event in (client.was_reset, target.was_reset, slow, over)]
         ends: list[asyncio.Future[Any]] = [both, *events]
         try:
             await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
             if slow.is_set():
-                self._slow.failure("its limit is FAST_PRIORITY_CLIENT_TIMEOUT or FAST_PRIORITY_TIMEOUT")
+                self._slow.failure("the limits are FAST_PRIORITY_CLIENT_TIMEOUT and FAST_PRIORITY_TIMEOUT")
             return both.exception() is None if both.done() else over.is_set() and not slow.is_set()
         finally:
-            to_client.close()
-            to_target.close()
             for end in ends:
                 end.cancel()
             with contextlib.suppress(OSError, asyncio.CancelledError):
@@ -167,7 +116,7 @@ class WebSocketProxy:
 
 
 async def _relay(answer: Declined, reply: ClientResponse) -> None:
-    """Send the client the response by which the target declined."""
+    """Send the client the response with which the target has declined."""
     is_whole = False
     try:
         await reply.stream(answer)
@@ -179,12 +128,11 @@ async def _relay(answer: Declined, reply: ClientResponse) -> None:
 def _switching_head(fields: Fields, name: bytes) -> bytes:
     own: Fields = [(b"connection", b"Upgrade"), (b"upgrade", b"websocket")]
     onward = onward_response_fields(fields, "1.1", name)
-    lines = [b"HTTP/1.1 101 Switching Protocols", *(name + b": " + value for name, value in [*own, *onward])]
-    return b"\r\n".join(lines) + b"\r\n\r\n"
+    return response_head(HTTPStatus.SWITCHING_PROTOCOLS, [*own, *onward])
 
 
 async def decline_websocket(scope: Scope, send: Send) -> None:
-    """Answer a WebSocket that another server has opened, of which only messages are left, with 501."""
+    """Answer a WebSocket with 501 that another server has taken over: only its messages are left, not its bytes."""
     if "websocket.http.response" not in (scope.get("extensions") or {}):
         await send({"type": "websocket.close", "code": 1000})
         return

@@ -1,1 +1,32 @@
-"""The rules of HTTP for an intermediary (RFC 9110, RFC 9112), as pure functions: bytes in, bytes out."""
+"""The rules of HTTP for an intermediary (RFC 9110, RFC 9112): almost only pure functions of bytes.
+
+- `message`: the types: fields, a request, a response, where requests go
+- `limits`: every limit of size and rate
+- `fields`: which fields are forwarded, which messages are refused
+- `forwarding`: the fields that an intermediary adds; `trusted_proxies`: which peers may have set them before
+- `head`: heads as bytes
+- `keep_alive`: how long a connection to the target may be idle
+- `max_forwards`: requests that the gateway answers as the last intermediary
+- `memo`: results of these functions, kept for heads that repeat
+- `problem`: errors as responses
+- `request_bounds`: where each request of a client begins and ends
+- `request_target`: the target of a request, received and sent; `root_path`: the part of it below a prefix
+- `via`: the name of this gateway, and which gateways a request has passed
+"""
+
+__all__ = [
+    "fields",
+    "forwarding",
+    "head",
+    "keep_alive",
+    "limits",
+    "max_forwards",
+    "memo",
+    "message",
+    "problem",
+    "request_bounds",
+    "request_target",
+    "root_path",
+    "trusted_proxies",
+    "via",
+]

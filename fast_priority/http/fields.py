@@ -8,6 +8,7 @@ RFC 9112, section 6: a message whose length can be read two ways is never forwar
 import re
 
 from fast_priority.errors import MalformedRequest, TargetError
+from fast_priority.http.limits import MOST_LENGTH_DIGITS
 from fast_priority.http.memo import memoized
 from fast_priority.http.message import Fields, Request
 
@@ -26,35 +27,34 @@ HOP_BY_HOP = frozenset(
 )
 _NOT_FOR_THE_TARGET = HOP_BY_HOP | {
     b"host",  # the target's own is sent
-    b"expect",  # the gateway has answered it: it asked for the body
+    b"expect",  # the gateway itself answers it, with 100 Continue
 }
-_BLANKS = b" \t"  # the only white space there is around a value (RFC 9110, section 5.6.3)
-_LONGEST_LENGTH_DIGITS = 18
+_BLANKS = b" \t"  # the only white space allowed around a value (RFC 9110, section 5.6.3)
 _TOKEN = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _IN_NO_TOKEN = re.compile(rb"[^!#$%&'*+\-.^_`|~0-9A-Za-z\n]")  # of several tokens, one a line
 # uri-host [ ":" port ] (RFC 9110, section 7.2; RFC 3986, section 3.2.2), or nothing.
 _HOST = re.compile(rb"(\[[0-9A-Za-z:.\-_~!$&'()*+,;=]+\]|([0-9A-Za-z\-._~!$&'()*+,;=]|%[0-9A-Fa-f]{2})*)(:[0-9]*)?")
-_REQUEST_TARGET = re.compile(rb"[^\x00-\x20\x7f]+")  # in a request line, a blank would end it
+_REQUEST_TARGET = re.compile(rb"[^\x00-\x20\x7f]+")  # a blank would end it
 _FORBIDDEN_IN_VALUE = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
 
 
 def end_to_end_request_fields(fields: Fields) -> Fields:
-    """Keep what the target should see, in order. Raises MalformedRequest for a value that cannot be sent unchanged."""
+    """Return the fields for the target, in order. Raises MalformedRequest for one that cannot be sent unchanged."""
     kept = _without(fields, _NOT_FOR_THE_TARGET)
     check_sendable(kept)
     return kept
 
 
 def end_to_end_response_fields(fields: Fields) -> Fields:
-    """Keep what the client should see, in order, repeated names kept apart."""
+    """Return the fields for the client, in order, one for each line."""
     return _without(fields, HOP_BY_HOP)
 
 
 def check_request_framing(method: str, fields: Fields, *, http_version: str) -> None:
-    """Raise MalformedRequest unless the request has one Host and exactly one way to read its length.
+    """Raise MalformedRequest unless the request has one Host and a length that can be read in one way only.
 
-    RFC 9112, sections 3.2 (Host), 6.1 (Transfer-Encoding) and 6.3 (message body length). The HTTP parser in front has
-    read the message by its own lights; refused here is every request that another parser could read differently.
+    RFC 9112, sections 3.2 (Host), 6.1 (Transfer-Encoding) and 6.3 (message body length). The HTTP parser has accepted
+    the message; this refuses every request that another parser could read differently.
     """
     hosts, lengths, codings = [], [], []
     for name, value in fields:
@@ -72,53 +72,53 @@ def check_request_framing(method: str, fields: Fields, *, http_version: str) -> 
     if codings and (lengths or http_version == "1.0"):
         raise MalformedRequest("Transfer-Encoding together with Content-Length, or in HTTP/1.0, is ambiguous")
     if codings and [coding.strip(_BLANKS).lower() for coding in codings] != [b"chunked"]:
-        raise MalformedRequest("the only transfer coding taken is one 'chunked'")
-    if len(lengths) > 1 or any(not length.isdigit() or len(length) > _LONGEST_LENGTH_DIGITS for length in lengths):
+        raise MalformedRequest("the only accepted transfer coding is 'chunked', once")
+    if len(lengths) > 1 or any(not length.isdigit() or len(length) > MOST_LENGTH_DIGITS for length in lengths):
         raise MalformedRequest("a request carries at most one Content-Length, and it is a whole number")
     if method == "CONNECT":
         raise MalformedRequest("CONNECT asks for a tunnel; this gateway forwards requests")
 
 
 def check_sendable(fields: Fields) -> None:
-    """Raise MalformedRequest for a name that is no token, or a value with controls: neither can be sent unchanged."""
+    """Raise MalformedRequest for a name that is no token or a value with controls: they cannot be sent unchanged."""
     if _names_if_sendable(fields) is not None:
-        return  # which is so nearly always; else the one that is at fault is to be named
+        return  # the usual case; otherwise find the field to be named
     for name, value in fields:
         if not is_token(name) or _FORBIDDEN_IN_VALUE.search(value):
-            raise MalformedRequest(f"the field {name[:40]!r} has a character that fields may not have")
+            raise MalformedRequest(f"the field {name[:40]!r} has a character that is not allowed in fields")
 
 
 def check_response_framing(fields: Fields, most_bytes: int) -> None:
-    """Raise TargetError for a body that we cannot read as the target means it, or fields of more than `most_bytes`.
+    """Raise TargetError for a body that could be read in two ways, or for fields of more than `most_bytes`.
 
-    `fields` are all that came. A coding besides `chunked` is one that nobody asked for: without TE, none may be used
+    `fields` are all fields of the response. A target may use no coding besides `chunked`, since the request had no TE
     (RFC 9112, section 7.4).
     """
     if sum(len(name) + len(value) for name, value in fields) > most_bytes:
         raise TargetError(f"its fields have more than {most_bytes} bytes")
     codings = [value for name, value in fields if name.lower() == b"transfer-encoding"]
     if codings and [coding.strip(_BLANKS).lower() for coding in codings] != [b"chunked"]:
-        raise TargetError("its body has a transfer coding that nobody asked for")
+        raise TargetError("its body has a transfer coding that was not requested")
 
 
 def check_response_head(status: int, fields: Fields) -> None:
-    """Raise TargetError for a head that the client cannot be given: not a final status, or a value with controls."""
+    """Raise TargetError for a head that cannot be sent to a client: no final status, or a value with controls."""
     if not 200 <= status <= 599:
         raise TargetError(f"its status {status} is not that of a final response")
     check_response_fields(fields)
 
 
 def check_response_fields(fields: Fields) -> None:
-    """Raise TargetError for a field that the client cannot be sent: its name is no token, or its value has controls."""
+    """Raise TargetError for a field that no client can be sent: its name is no token, or its value has controls."""
     for name, value in fields:
         if not is_token(name) or _FORBIDDEN_IN_VALUE.search(value):
-            raise TargetError(f"its field {name[:40]!r} has a character that fields may not have")
+            raise TargetError(f"its field {name[:40]!r} has a character that is not allowed in fields")
 
 
 def check_relayed_response(status: int, fields: Fields, most_bytes: int) -> None:
-    """Raise TargetError for a head that `end_to_end_response_fields` and the checks beside it cannot have let through.
+    """Raise TargetError for a head that a worker cannot have sent, since its own checks refuse it.
 
-    It comes by way of Redis: whoever can write there must not write to clients' connections as well.
+    It comes from Redis: a party that can write there must not be able to write to clients' connections as well.
     """
     names = _names_if_sendable(fields)
     if names is None or not 200 <= status <= 599:
@@ -133,14 +133,14 @@ def check_relayed_response(status: int, fields: Fields, most_bytes: int) -> None
 
 
 def check_queued_request(request: Request) -> None:
-    """Raise MalformedRequest for a request that no gateway has queued: it comes by way of Redis, and may be forged.
+    """Raise MalformedRequest for a request that a gateway cannot have queued: it comes from Redis, and may be forged.
 
-    Sent as it is, it could end earlier or later for the target than for us, and take another's request for its body.
+    It could end earlier or later for the target than for us, so that another client's request became its body.
     """
     if not is_token(request.method.encode()) or request.method == "CONNECT":
-        raise MalformedRequest("its method is none that is forwarded")
+        raise MalformedRequest("its method is not valid")
     if not _REQUEST_TARGET.fullmatch(request.raw_target):
-        raise MalformedRequest("its target has a character that a request line may not have")
+        raise MalformedRequest("its target has a character that is not allowed in a request line")
     length = _length_in_queued(request.fields)
     if length is not None and request.body is not None and length != len(request.body):
         raise MalformedRequest("its body is not as long as its Content-Length")
@@ -160,17 +160,17 @@ def _length_in_queued(fields: Fields) -> int | None:
 
 
 def host_of(fields: Fields) -> bytes:
-    """Give the host that the client asked for, with its port if it named one; empty if it named none."""
+    """Return the value of Host, with its port if it has one; empty if there is none."""
     return next((value for name, value in fields if name.lower() == b"host"), b"")
 
 
 def is_token(octets: bytes) -> bool:
-    """Tell whether this is a token of RFC 9110, section 5.6.2, as the names of fields are."""
+    """Return whether this is a token (RFC 9110, section 5.6.2), as the names of fields are."""
     return _TOKEN.fullmatch(octets) is not None
 
 
 def content_length(fields: Fields) -> int | None:
-    """Give the declared length of the body in bytes; None if there is none. The framing has been checked before."""
+    """Return the Content-Length in bytes; None if there is none. The framing must have been checked before."""
     for name, value in fields:
         if name.lower() == b"content-length":
             return int(value)
@@ -178,9 +178,9 @@ def content_length(fields: Fields) -> int | None:
 
 
 def _names_if_sendable(fields: Fields) -> list[bytes] | None:
-    """Give the names in lower case, in order; None if one is no token, or a value has controls.
+    """Return the names in lower case, in order; None if one is no token, or a value has controls.
 
-    All are looked at together, in a few steps that do not grow with the number of fields.
+    All are checked together, in a few calls whose number does not grow with the number of fields.
     """
     if not fields:
         return []
@@ -193,11 +193,11 @@ def _names_if_sendable(fields: Fields) -> list[bytes] | None:
 
 def _has_one_length_at_most(fields: Fields) -> bool:
     lengths = [value for name, value in fields if name.lower() == b"content-length"]
-    return len(lengths) < 2 and all(value.isdigit() and len(value) <= _LONGEST_LENGTH_DIGITS for value in lengths)
+    return len(lengths) < 2 and all(value.isdigit() and len(value) <= MOST_LENGTH_DIGITS for value in lengths)
 
 
 def has_body(fields: Fields) -> bool:
-    """Tell whether a request with these fields carries a body (RFC 9112, section 6.3)."""
+    """Return whether a request with these fields has a body (RFC 9112, section 6.3)."""
     names = {name.lower() for name, _ in fields}
     return b"content-length" in names or b"transfer-encoding" in names
 
@@ -205,11 +205,11 @@ def has_body(fields: Fields) -> bool:
 def expects_continue(fields: Fields, http_version: str) -> bool:
     """Return whether the client waits for 100 Continue before it sends the body (RFC 9110, section 10.1.1)."""
     is_asked_for = any(name.lower() == b"expect" and value.lower() == b"100-continue" for name, value in fields)
-    return is_asked_for and http_version != "1.0"  # whose clients know no 100
+    return is_asked_for and http_version != "1.0"  # in which there is no 100
 
 
 def asks_for_websocket(fields: Fields) -> bool:
-    """Tell whether a request with these fields asks for a WebSocket (RFC 6455, section 4.1), and nothing besides."""
+    """Return whether a request with these fields asks for a WebSocket (RFC 6455, section 4.1) and has no body."""
     named = {
         (name.lower(), token.strip(_BLANKS).lower())
         for name, value in fields

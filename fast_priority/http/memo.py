@@ -1,7 +1,11 @@
-"""What pure functions make of a message's fields, remembered: one client's requests, and one target's answers, have
-heads that repeat, and reading one anew costs more than finding it again.
+"""Memoizes what pure functions compute from the fields of a message.
 
-Found again is only what is the same, byte for byte, so nothing that is given can be another's.
+The requests of one client, and the responses of one target, have heads that repeat, and reading a head again costs more
+than looking it up. The result is used again only for fields and arguments that are equal byte for byte, so one
+message's result is never another's.
+
+This is a part of `http/` and not of `support/`, because it knows field lines: it makes a key of a list of them, and
+limits the memory by their bytes.
 """
 
 from collections.abc import Callable, Sequence
@@ -13,27 +17,27 @@ P = ParamSpec("P")
 F = TypeVar("F", bound=Sequence[Field])
 T = TypeVar("T")
 
-_MOST = 256
-_LARGEST_BYTES = 4096
-"""Of larger fields nothing is kept, so that all that is remembered stays small."""
+_MOST_RESULTS = 256
+_MOST_FIELDS_BYTES = 4096  # of larger fields no result is kept
 
 
 def memoized(read: Callable[Concatenate[F, P], T]) -> Callable[Concatenate[F, P], T]:
-    """Give what `read` gave for the same fields and arguments, which are to be hashable; an error is not remembered.
+    """Return a function that returns the result of `read` for the same fields and arguments without calling it again.
 
-    Whoever is given something changes nothing in it. The last 256 are kept, of fields of up to 4 KiB.
+    The arguments have to be hashable, and callers must not change a result. An error is not kept. The last 256 results
+    are kept, of fields of up to 4 KiB.
     """
-    known: dict[Any, T] = {}
+    results: dict[Any, T] = {}
 
-    def give(fields: F, /, *args: P.args, **kwargs: P.kwargs) -> T:
+    def look_up(fields: F, /, *args: P.args, **kwargs: P.kwargs) -> T:
         key = (tuple(fields), *args)
-        if key in known:
-            return known[key]
-        found = read(fields, *args, **kwargs)
-        if sum([len(name) + len(value) for name, value in fields]) <= _LARGEST_BYTES:
-            if len(known) >= _MOST:
-                del known[next(iter(known))]
-            known[key] = found
-        return found
+        if key in results:
+            return results[key]
+        result = read(fields, *args, **kwargs)
+        if sum([len(name) + len(value) for name, value in fields]) <= _MOST_FIELDS_BYTES:
+            if len(results) >= _MOST_RESULTS:
+                del results[next(iter(results))]
+            results[key] = result
+        return result
 
-    return give
+    return look_up

@@ -1,6 +1,6 @@
-"""An HTTP message as gateway and worker have it: field lines, a request, a response, and where requests go.
+"""HTTP messages as gateway and worker hold them: field lines, a request, a response, and where requests go.
 
-They travel through Redis as msgpack arrays, checked field by field as they are decoded.
+They travel through Redis as msgpack arrays, which are checked item by item when they are decoded.
 """
 
 from typing import Annotated, Literal, TypeAlias
@@ -10,10 +10,9 @@ from msgspec import Meta
 
 Field: TypeAlias = tuple[bytes, bytes]
 Fields: TypeAlias = list[Field]
-"""Field lines in the order sent, repeated names kept apart; names in any case, values without outer white space."""
+"""Field lines in the order sent, one for each line; names in any case, values without white space around them."""
 
 HttpVersion: TypeAlias = Literal["1.0", "1.1"]
-
 
 Bytes: TypeAlias = bytes | memoryview
 """A piece of a body."""
@@ -23,18 +22,18 @@ FinalStatus: TypeAlias = Annotated[int, Meta(ge=200, le=599)]
 
 
 class Request(msgspec.Struct, array_like=True, frozen=True, gc=False):
-    """What the client sent, byte for byte, less what concerns only the connection it came on."""
+    """A client's request, byte for byte, without what concerns only the connection that it came on."""
 
     method: str
     raw_target: bytes
     """Path and query as they stood in the request line."""
     fields: Fields
     body: bytes | None
-    """None: the body is still with the client, and comes in chunks once they are wanted."""
+    """None: the client has not sent the body yet; it follows in chunks, on credit."""
 
 
 class TargetPolicy(msgspec.Struct, array_like=True, frozen=True, gc=False):
-    """Where requests go and how long, in seconds, and how large, in bytes, things may get; 0 bytes means no limit."""
+    """Where requests go, with timeouts in seconds and the largest body in bytes; 0 bytes means no limit."""
 
     base_url: str
     connect_timeout_seconds: float
@@ -43,10 +42,10 @@ class TargetPolicy(msgspec.Struct, array_like=True, frozen=True, gc=False):
 
 
 class Reply(msgspec.Struct, array_like=True, frozen=True, gc=False, tag="reply"):
-    """The target's response, whole."""
+    """A whole response of the target."""
 
     status: FinalStatus
     fields: Fields
     body: bytes
     http_version: HttpVersion = "1.1"
-    """What the target spoke; the gateway says so in Via."""
+    """The version of the target's response, for Via."""

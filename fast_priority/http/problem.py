@@ -3,15 +3,15 @@
 import json
 from collections.abc import Awaitable, Callable, MutableMapping
 from email.utils import formatdate
-from http import HTTPStatus
 from typing import Any
 
 from fast_priority.errors import GatewayError
+from fast_priority.http.head import response_head
 from fast_priority.http.message import Fields, Reply
 
 
 def problem_reply(error: GatewayError) -> Reply:
-    """Say in a response of our own what went wrong. It has its Content-Length, and `Connection: close` if need be."""
+    """Return the response for an error, with its Content-Length, and with `Connection: close` if the error needs it."""
     problem = {
         "type": f"urn:fast-priority:{error.slug}",
         "title": error.title,
@@ -33,24 +33,22 @@ def problem_reply(error: GatewayError) -> Reply:
     return Reply(error.status, fields, body)
 
 
-def last_answer(error: GatewayError) -> bytes:
-    """Say it in the bytes of a response after which the connection is closed."""
+def closing_problem(error: GatewayError) -> bytes:
+    """Return the bytes of a problem response after which the connection is closed."""
     reply = problem_reply(error)
     fields = [field for field in reply.fields if field[0] != b"connection"]
-    lines = [b"%s: %s" % field for field in [*fields, (b"connection", b"close")]]
-    status = b"HTTP/1.1 %d %s" % (error.status, HTTPStatus(error.status).phrase.encode())
-    return b"\r\n".join([status, *lines, b"", reply.body])
+    return response_head(reply.status, [*fields, (b"connection", b"close")]) + reply.body
 
 
 async def answer_problem(send: Callable[[MutableMapping[str, Any]], Awaitable[None]], error: GatewayError) -> None:
-    """Answer an ASGI request so."""
+    """Send the response for an error to an ASGI request."""
     reply = problem_reply(error)
     await send({"type": "http.response.start", "status": reply.status, "headers": reply.fields})
     await send({"type": "http.response.body", "body": reply.body})
 
 
 def _proxy_status(error: GatewayError) -> bytes:
-    """The field of RFC 9209: who speaks, what went wrong, in words (a structured-field string is printable ASCII)."""
+    """Return the field of RFC 9209: who reports it, the error token, and the detail as a string of printable ASCII."""
     words = error.detail.encode("ascii", "replace").decode().replace("\\", "\\\\").replace('"', '\\"')
     words = "".join(character if character.isprintable() else " " for character in words)
     return f'fast-priority; error={error.proxy_error}; details="{words}"'.encode()

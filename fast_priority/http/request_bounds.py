@@ -1,8 +1,8 @@
-"""Where each request of a client begins and ends, followed beside the HTTP parser. Pure: bytes in, a count out.
+"""Where each request of a client begins and ends, found independently of the HTTP parser.
 
-The parser does not show the request line as it was sent, and it takes lines of other protocols for HTTP: to it,
-`GET /x RTSP/1.0` is HTTP/1.0. So the bytes are cut here, and the parser never gets bytes of two requests at once. Then
-each request line is seen, and a request that the parser ends in another place than this module is refused.
+The parser does not show the request line as it was sent, and it accepts lines of other protocols as HTTP: it reads
+`GET /x RTSP/1.0` as HTTP/1.0. So the bytes are cut into pieces here, and the parser never gets bytes of two requests at
+once. Then each request line can be checked, and a request that the parser ends elsewhere than this module is refused.
 """
 
 import re
@@ -19,14 +19,13 @@ _MOST_WINDOW_BYTES = 8 * 1024
 
 
 class RequestBounds:
-    """Cuts what one client sends into pieces, and looks at each request line. Use one for each connection."""
+    """Cuts the bytes of one client into pieces, and checks each request line. Use one for each connection."""
 
     def __init__(self) -> None:
         self.begin()
-        self._is_given = True  # the protocol begins one by itself when the client connects
 
     def begin(self) -> None:
-        """The next byte is the first of a request."""
+        """Begin with another request: the next byte is its first."""
         self._line = b""
         self._is_line_whole = self._is_given = False
         self._is_in_chunks = False
@@ -35,7 +34,7 @@ class RequestBounds:
         self._window_bytes = _MOST_WINDOW_BYTES
 
     def begin_body(self, fields: Fields) -> None:
-        """The head has ended. Names are in lower case; the parser has checked the length."""
+        """Begin with the body of a request with these fields. Names are in lower case; the length has been checked."""
         for name, value in fields:
             if name == b"transfer-encoding":
                 self._is_in_chunks = True
@@ -43,7 +42,7 @@ class RequestBounds:
                 self._body_bytes_left = int(value)
 
     def next_piece(self, data: Bytes, most_bytes: int) -> int:
-        """Return how many of these bytes the parser is to get next: 1 to `most_bytes`, all of the same request."""
+        """Return how many of these bytes the parser gets next: 1 to `most_bytes`, all of the same request."""
         self._is_given = True
         if self._body_bytes_left and not self._is_in_chunks:
             count = min(len(data), most_bytes, self._body_bytes_left)
@@ -55,7 +54,7 @@ class RequestBounds:
         window = bytes(data[: min(most_bytes, self._window_bytes)])
         count = self._to_the_end(window)
         if self._is_in_chunks:
-            # A body full of empty lines is cut at each of them: then little is copied each time.
+            # A body full of empty lines is cut at each of them: then a small window saves copying.
             larger = min(2 * self._window_bytes, _MOST_WINDOW_BYTES)
             self._window_bytes = _LEAST_WINDOW_BYTES if count < len(window) else larger
         if not self._is_line_whole:
@@ -64,7 +63,7 @@ class RequestBounds:
         return count
 
     def _is_alone(self, data: Bytes, most_bytes: int) -> bool:
-        """Return whether this is the whole head of a request and nothing else, as most reads are."""
+        """Return whether this is the whole head of a request and nothing else; most reads are."""
         return (
             not self._line
             and not self._last_bytes
@@ -76,7 +75,7 @@ class RequestBounds:
         )
 
     def check_is_given(self) -> None:
-        """Raise MalformedRequest if the parser begins a request within a piece: it ended the last one elsewhere."""
+        """Raise MalformedRequest if the parser begins a request inside a piece: it ended the last one there."""
         if not self._is_given:
             raise MalformedRequest("the request before it could end in two places")
 
@@ -86,7 +85,7 @@ class RequestBounds:
             raise MalformedRequest("it is not a request of HTTP/1.1")
 
     def _to_the_end(self, window: bytes) -> int:
-        """Return the count of bytes through the first empty line, which may have begun in the piece before."""
+        """Return the number of bytes through the first empty line, which may begin in the piece before."""
         before = self._last_bytes
         found = (before + window[: len(_END) - 1]).find(_END)
         if found >= 0:

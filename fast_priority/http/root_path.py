@@ -1,7 +1,7 @@
-"""The path of a request below the prefix that the application is mounted at: ASGI's `root_path`.
+"""The path of a request below the prefix at which the application is mounted: ASGI's `root_path`.
 
-By ASGI, `path` and `raw_path` begin with the prefix. uvicorn puts its `--root-path` in front of what a client asked
-for; a Mount of Starlette's leaves both as they came. Some servers leave the prefix out of one of them.
+By ASGI, `path` and `raw_path` begin with the prefix. uvicorn puts its `--root-path` in front of the path that came;
+Starlette's Mount leaves both as they came. Some servers leave the prefix out of one of them.
 """
 
 import re
@@ -15,7 +15,7 @@ _ENCODED_OCTET_BYTES = 3
 def path_below(path: str, root_path: str) -> str:
     """Return a decoded path without the prefix, or all of it if it does not begin with the prefix.
 
-    Only whole segments count: `/gwx` is not below `/gw`. What is below begins with a slash.
+    Only whole segments count: `/gwx` is not below `/gw`. The result begins with a slash.
     """
     if not root_path:
         return path
@@ -27,9 +27,9 @@ def path_below(path: str, root_path: str) -> str:
 
 
 def raw_path_below(raw_path: bytes | None, path: str, root_path: str) -> bytes:
-    """Return the same as it was sent, with its percent-encoding. `path` is the whole path, decoded.
+    """Return the path without the prefix as it was sent, with its percent-encoding. `path` is the whole decoded path.
 
-    Where a middleware has rewritten `path` and left `raw_path` as it was, or there is none, `path` counts.
+    If there is no `raw_path`, or a middleware has changed only `path`, the result is made from `path`.
     """
     below = path_below(path, root_path)
     if raw_path is not None:
@@ -41,9 +41,9 @@ def raw_path_below(raw_path: bytes | None, path: str, root_path: str) -> bytes:
 
 
 def request_target(raw_path: bytes, query: bytes, raw_target: bytes | None) -> bytes:
-    """Return path and query as a request line names them.
+    """Return path and query as a request line has them.
 
-    `raw_target` is what the client's own request line said, if that is known: it tells whether an empty query is there.
+    `raw_target` is the target in the client's own request line, if known: it shows whether there is an empty query.
     """
     has_query = bool(query) or (raw_target is not None and raw_target.partition(b"?")[1:] == (b"?", b""))
     return raw_path + b"?" + query if has_query else raw_path

@@ -1,6 +1,6 @@
-"""Whose word is taken for whom a request comes from: the proxies in front of the gateway, by their addresses.
+"""The proxies in front of the gateway that may state where a request comes from, by their addresses.
 
-Pure: an address in, an answer out. What a proxy that is not named here says of a request, any client could have said.
+Fields from any other peer are not trusted: any client could have written them.
 """
 
 from collections.abc import Iterable
@@ -10,30 +10,30 @@ from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_add
 Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
 
-_MAPPED_BITS = 96  # an IPv4 address is written into IPv6 behind so many (RFC 4291, section 2.5.5.2)
+_MAPPED_BITS = 96  # the bits before an IPv4 address in an IPv6 one (RFC 4291, section 2.5.5.2)
 
 
 @dataclass(frozen=True, slots=True)
 class TrustedProxies:
-    """A set of networks; without any, nobody is trusted."""
+    """A set of networks; without any, no peer is trusted."""
 
     networks: tuple[Network, ...] = ()
 
     @classmethod
     def of(cls, written: Iterable[str]) -> "TrustedProxies":
-        """Read addresses and CIDR networks. Raises ValueError, which names the one that is neither."""
+        """Return the proxies in these addresses and CIDR networks. Raises ValueError naming one that is neither."""
         return cls(tuple(map(_network_of, written)))
 
     def has(self, address: Address | None) -> bool:
-        """Tell whether a peer with this address, as `address_of` gives it, is trusted; None never is."""
+        """Return whether a peer with this address, as `address_of` returns it, is trusted; None never is."""
         return address is not None and any(address in network for network in self.networks)
 
 
 def address_of(peer: str | None) -> Address | None:
-    """Read a peer's address as a server gives it; None for what is no address, such as a unix socket's peer.
+    """Return a peer's address as a server reports it; None if it is no address, as for a unix socket.
 
-    An IPv4 peer of a socket that serves both families counts as IPv4, and the zone of a link-local address is left out:
-    it means nothing on another machine.
+    An IPv4 peer of a socket for both families counts as IPv4. The zone of a link-local address is left out: it has no
+    meaning on another machine.
     """
     try:
         address = ip_address((peer or "").partition("%")[0])

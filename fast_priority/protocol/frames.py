@@ -1,18 +1,18 @@
-"""What travels between gateway and worker, and its form on the wire.
+"""The messages between gateway and worker, and their form on the wire.
 
-The gateway submits a `ForwardCall`. From then on each side sends the other `Frame`s, of one request each:
+The gateway submits a `ForwardCall`. From then on each side sends `Frame`s, each with one part of one request:
 
     worker to gateway    Credit*  (Reply | Failure | Head Chunk* (End | Failure))
     gateway to worker    Credit*  Chunk* End, if the body was not in the call; Cancel, when the client has left
 
-or, if the call asks for a permit:
+If the call asks for a permit, they are:
 
     worker to gateway    Go, again every GO_AGAIN_SECONDS; or Failure
     gateway to worker    Cancel, when it does not need the slot any more
 
-A `Reply` is a whole response; one that is large or slow comes as a head, chunks and an end. A body travels in chunks
-only as far as the other side wants them. All are msgpack arrays checked field by field as they are decoded: bytes that
-do not fit raise `UnreadableMessage` and nothing else.
+A `Reply` is a whole response. A response that is large or slow comes as a head, chunks and an end. Chunks of a body are
+sent only as far as the other side has granted credit for them. All messages are msgpack arrays, checked field by field
+as they are decoded: other bytes raise `UnreadableMessage` and nothing else.
 """
 
 from collections.abc import AsyncIterator, Iterator
@@ -21,75 +21,47 @@ from typing import Annotated, TypeAlias
 import msgspec
 from msgspec import Meta
 
-from fast_priority.http.client_patience import LEAST_BYTES_PER_SECOND
 from fast_priority.http.message import Bytes, Fields, FinalStatus, HttpVersion, Reply, Request, TargetPolicy
 
 MOST_CHUNK_BYTES = 512 * 1024
-"""Most bytes of a body that travel in one frame."""
-
-
-SLOWEST_BYTES_PER_SECOND = 4096
-"""A target that takes a request's body more slowly than that is taken for one that does not take it at all."""
-GRACE_SECONDS = 15.0
-"""How much longer one side waits for the other than what the other waits for is allowed to take."""
+"""Most bytes of a body in one frame."""
 
 GO_AGAIN_SECONDS = 5.0
-"""How often a worker repeats a Go: a gateway that does not know the request any more then ends the permit."""
-
-
-_MOST_UNTAKEN_BYTES = 8 * 1024 * 1024  # of a response: in the gateway one chunk, in its system 4 MiB on most machines
-
+"""How often a worker repeats a Go: a gateway that does not know the request any more answers with a Cancel."""
 
 Count: TypeAlias = Annotated[int, Meta(ge=0)]
 """A number of chunks."""
 
 LogLine: TypeAlias = Annotated[str, Meta(max_length=1000, pattern=r"^[^\x00-\x1f\x7f-\x9f\u2028\u2029]*\Z")]
-"""Text that a log, and a field, can have in one line."""
+"""Text that fits into one line of a log, and into one field."""
 
 
 class UnreadableMessage(ValueError):
-    """Bytes from Redis that are not the message they should be."""
+    """Bytes from Redis are not the message that was expected."""
 
 
 class ForwardCall(msgspec.Struct, array_like=True, frozen=True, gc=False):
-    """The one argument of the one job there is: send this request there."""
+    """The argument of a job: send this request to this target."""
 
     request: Request
     policy: TargetPolicy
     frames_in_flight: int = 6
-    """How many chunks may be on their way, in either direction, before the other side has taken one."""
+    """How many chunks may be under way, in either direction, before the other side has taken one."""
     is_permit: bool = False
     """Whether it asks for a permit: the worker holds the slot while the gateway itself talks to the target."""
     client_timeout_seconds: float = 15.0
-    """The gateway's patience with the client; see `client_patience.py`."""
-
-    @property
-    def most_sending_silence_seconds(self) -> float:
-        """How long the gateway may have no piece of the request's body to send: it waits for the client, or for Redis.
-
-        It knows how patient to be. This bound is for a gateway that sends nothing though it lives.
-        """
-        return self.policy.timeout_seconds + self.client_timeout_seconds + GRACE_SECONDS
-
-    @property
-    def most_taking_silence_seconds(self) -> float:
-        """How long the gateway may want no more of the response: the client takes it as slowly as it may.
-
-        This bound is for a gateway that wants nothing though it lives, too.
-        """
-        untaken_bytes = (self.frames_in_flight // 2 + 1) * MOST_CHUNK_BYTES + _MOST_UNTAKEN_BYTES
-        return self.most_sending_silence_seconds + untaken_bytes / LEAST_BYTES_PER_SECOND
+    """How long the gateway waits for the client; see `rate_timeout.py`."""
 
 
 class Failure(msgspec.Struct, array_like=True, frozen=True, gc=False, tag="failure"):
-    """There is no response; `slug` names the GatewayError."""
+    """There is no response, or no more of it; `slug` names the GatewayError."""
 
     slug: LogLine
     detail: LogLine
 
 
 class Head(msgspec.Struct, array_like=True, frozen=True, gc=False, tag="head"):
-    """The beginning of a response whose body follows in chunks; the worker hears what is wanted of it at `mailbox`."""
+    """The head of a response whose body follows in chunks. The gateway grants credit for them to `mailbox`."""
 
     status: FinalStatus
     fields: Fields
@@ -98,39 +70,39 @@ class Head(msgspec.Struct, array_like=True, frozen=True, gc=False, tag="head"):
 
 
 class Chunk(msgspec.Struct, array_like=True, frozen=True, gc=False, tag="chunk"):
-    """A piece of a body. Chunks are numbered from 0, so that none is lost or taken twice without notice."""
+    """A piece of a body. Chunks are numbered from 0, so that a lost or repeated one is noticed."""
 
     number: Count
     data: Annotated[memoryview, Meta(max_length=MOST_CHUNK_BYTES)]
-    """A view of what it was read from, or cut from: bodies are not copied here."""
+    """A view of the bytes that it was read or cut from: bodies are not copied here."""
 
 
 class End(msgspec.Struct, array_like=True, frozen=True, gc=False, tag="end"):
-    """The body is whole; `number` is how many chunks it had."""
+    """The body is whole; `number` is the number of its chunks."""
 
     number: Count
 
 
 class Credit(msgspec.Struct, array_like=True, frozen=True, gc=False, tag="want"):
-    """Chunks are wanted up to, and without, this number; a worker says at which mailbox."""
+    """Chunks may be sent up to, and without, this number. A worker names the mailbox for them."""
 
     below: Count
     mailbox: LogLine = ""
 
 
 class Cancel(msgspec.Struct, array_like=True, frozen=True, gc=False, tag="leave"):
-    """The client has left: nobody waits for the rest."""
+    """The client has left, or the permit is over: the rest is not needed."""
 
 
 class Go(msgspec.Struct, array_like=True, frozen=True, gc=False, tag="go"):
-    """The permit is there: the gateway may talk to the target, and the worker holds the slot until a Leave comes."""
+    """The permit is granted: the gateway may talk to the target, and the worker holds the slot until a Cancel comes."""
 
 
 Part: TypeAlias = Reply | Failure | Head | Chunk | End | Credit | Cancel | Go
 
 
 class Frame(msgspec.Struct, array_like=True, frozen=True, gc=False):
-    """What one side says to the other about one request."""
+    """One part of one request, on its way from one side to the other."""
 
     request_id: str
     part: Part
@@ -139,28 +111,28 @@ class Frame(msgspec.Struct, array_like=True, frozen=True, gc=False):
 _UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 _encoder = msgspec.msgpack.Encoder()
 _call_decoder = msgspec.msgpack.Decoder(ForwardCall)
-_NOTHING = memoryview(b"")
+_NO_BYTES = memoryview(b"")
 _NO_DATA, _BIN_32 = b"\xc4\x00", b"\xc6"  # how msgpack writes no bytes, and begins up to 4 GiB of them
 _frame_decoder = msgspec.msgpack.Decoder(Frame)
 
 
 def encode(message: ForwardCall | Frame) -> bytes:
-    """Give the message's wire form."""
+    """Return the wire form of a message."""
     if isinstance(message, Frame) and isinstance(message.part, Chunk):
-        # The data stands last, so that it can be put there by itself: copied once, and not each time a buffer grows.
-        without_data = _encoder.encode(Frame(message.request_id, Chunk(message.part.number, _NOTHING)))
+        # The data is the last field, so it can be appended: it is copied once, and not each time a buffer grows.
+        without_data = _encoder.encode(Frame(message.request_id, Chunk(message.part.number, _NO_BYTES)))
         data = message.part.data
         return b"".join((without_data[: -len(_NO_DATA)], _BIN_32, len(data).to_bytes(4, "big"), data))
     return _encoder.encode(message)
 
 
 def encode_part(part: Part) -> bytes:
-    """Give the second half of a Frame's wire form, for whoever puts `[request_id,` before it."""
+    """Return the second half of a Frame's wire form: the caller puts `[request_id,` before it."""
     return _encoder.encode(part)
 
 
 def decode_call(data: bytes) -> ForwardCall:
-    """Read a ForwardCall. Raises UnreadableMessage."""
+    """Return the ForwardCall in these bytes. Raises UnreadableMessage."""
     try:
         return _call_decoder.decode(data)
     except _UNREADABLE as error:
@@ -168,7 +140,7 @@ def decode_call(data: bytes) -> ForwardCall:
 
 
 def decode_frame(data: bytes) -> Frame:
-    """Read a Frame. Raises UnreadableMessage."""
+    """Return the Frame in these bytes. Raises UnreadableMessage."""
     try:
         return _frame_decoder.decode(data)
     except _UNREADABLE as error:
@@ -176,13 +148,13 @@ def decode_frame(data: bytes) -> Frame:
 
 
 def pieces_of(data: Bytes) -> Iterator[memoryview]:
-    """Cut data into pieces that fit a Chunk; none of nothing."""
+    """Return pieces of the data that fit a Chunk; no piece of no data."""
     view = memoryview(data)
     return (view[start : start + MOST_CHUNK_BYTES] for start in range(0, len(view), MOST_CHUNK_BYTES))
 
 
 async def in_pieces(body: AsyncIterator[Bytes]) -> AsyncIterator[memoryview]:
-    """Give a body in pieces that fit a Chunk each."""
+    """Yield a body in pieces that fit a Chunk each."""
     async for data in body:
         for piece in pieces_of(data):
             yield piece

@@ -1,1 +1,24 @@
-"""Which request goes first, and when a refused one should come again. Pure."""
+"""Which request goes first, and when a refused one should come again. Pure: no input or output, no clock.
+
+- `priority`: the levels of a request.
+- `rules`: from a path to a level, as the settings name the paths.
+- `path_readings`: all paths that a target may take a path for.
+- `drain_rate`: how fast the queues are emptied, and the seconds of Retry-After.
+"""
+
+from fast_priority.scheduling.drain_rate import DrainRate, retry_after_seconds
+from fast_priority.scheduling.path_readings import climbs
+from fast_priority.scheduling.priority import Priority
+from fast_priority.scheduling.rules import HANDSHAKE, TARGET_DOCUMENTATION_PATHS, Listing, PathCase, Rules
+
+__all__ = [
+    "HANDSHAKE",
+    "TARGET_DOCUMENTATION_PATHS",
+    "DrainRate",
+    "Listing",
+    "PathCase",
+    "Priority",
+    "Rules",
+    "climbs",
+    "retry_after_seconds",
+]

@@ -1,8 +1,9 @@
-"""The readings of a path: every path that a target may take it for. Pure.
+"""The readings of a path: all paths that a target may take it for. Pure.
 
-Targets differ in what they do with a path before they look it up: most decode it once, many drop `;parameters`, merge
-slashes and remove dot segments (RFC 3986, section 5.2.4), in one order or another; some take a backslash for a slash,
-or stop at a NUL. A reading is what is left after any choice of these steps. No reading decodes a path twice.
+Before a target looks a path up, it changes the path, and targets differ in how: most decode it once; many drop
+`;parameters`, merge slashes and remove dot segments (RFC 3986, section 5.2.4), in one order or another; some take a
+backslash for a slash, or stop at a NUL. A reading is the result of any choice of these steps. No reading decodes a path
+twice.
 """
 
 import re
@@ -12,7 +13,7 @@ Step = Callable[[str], str]
 
 _MOST_READINGS = 64
 _MOST_CHARACTERS = 32 * 1024
-"""Limits of the work for one path, over all its readings. Paths that people use have two to six readings."""
+"""Limits of the work for one path, over all its readings. Usual paths have two to six readings."""
 
 _PLAIN_CHARACTERS = re.compile(r"[!\"$&-*,-:<->@-\[\]-~]*")
 _DOT_SEGMENT = re.compile(r"/\.\.?(?:/|\Z)")
@@ -23,17 +24,17 @@ _PARAMETERS = re.compile(r";[^/]*")
 _SLASHES = re.compile(r"//+")
 _AUTHORITY = re.compile(r"\A[/\\]{2,}[^/\\]*")
 _CUT = re.compile(r"[\0?#].*", re.DOTALL)
-# ASCII in two, three or four bytes, as `surrogateescape` leaves what is not UTF-8.
+# ASCII in two, three or four bytes: bytes that are not UTF-8, as `surrogateescape` decodes them.
 _OVERLONG = re.compile("(?:[\udcc0\udcc1]|\udce0[\udc80\udc81]|\udcf0\udc80[\udc80\udc81])[\udc80-\udcbf]")
-# What a path may have without percent-encoding (RFC 3986, section 3.3), and what would end it.
+# Characters that a path may have without percent-encoding (RFC 3986, section 3.3), and those that would end it.
 _PATH_CHARACTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~!$&'()*+,;=:@/"
 _STAYS_ENCODED = frozenset(_PATH_CHARACTERS + "%?#")
 _AS_SENT = {f"{code:02X}": f"%{code:02X}" if chr(code) in _STAYS_ENCODED else chr(code) for code in range(0x100)}
 
 
 def is_plain(path: str) -> bool:
-    """Return whether the path has one reading only: itself. No step changes anything of it."""
-    # Each request comes here, so what is plain is found out in few steps.
+    """Return whether the path has one reading only, itself: no step changes it."""
+    # On the way of every request: a plain path needs few steps.
     return (
         _PLAIN_CHARACTERS.fullmatch(path) is not None
         and "//" not in path
@@ -44,8 +45,8 @@ def is_plain(path: str) -> bool:
 def as_sent(path: str) -> str:
     """Return the path as it was sent, in a form in which equal paths are equal text.
 
-    Its bytes come as Latin-1. An octet that a path can only have percent-encoded is decoded, as UTF-8 where it is that;
-    all other percent-encoding stays, in capitals.
+    `path` has the bytes of the path as Latin-1. An octet that a path can have only percent-encoded is decoded, as UTF-8
+    if it is valid; all other percent-encoding stays, in capitals.
     """
     if "%" in path:
         path = _TRIPLET.sub(lambda found: _AS_SENT[found[1].upper()], path)
@@ -53,32 +54,32 @@ def as_sent(path: str) -> str:
 
 
 def encodings_of(written: str) -> set[str]:
-    """Return the forms, as of `as_sent`, in which a path that a person wrote may be sent, percent-encoded or not."""
+    """Return the forms, as `as_sent` returns them, in which a named path may be sent, percent-encoded or not."""
     text = written.encode("utf-8", "surrogateescape").decode("latin-1").replace("?", "%3F").replace("#", "%23")
     return {as_sent(text), as_sent(_STRAY_PERCENT.sub("%25", text))}
 
 
 def decoded(sent: str) -> str:
-    """Return the path of `as_sent` percent-decoded, once."""
+    """Return a path that `as_sent` returned, percent-decoded once."""
     return _TRIPLET.sub(lambda found: chr(int(found[1], 16)), sent) if "%" in sent else sent
 
 
 def readings_of(sent: str) -> set[str] | None:
-    """Return all readings of a path, which `as_sent` made; None if they are too many to look at all of them."""
+    """Return all readings of a path that `as_sent` returned; None if there are too many."""
     return _after(_after({sent}, _UNDECODED_STEPS), _DECODED_STEPS)
 
 
 def behind_authority(sent: str) -> str | None:
-    """Return the path of what begins as a URL without its scheme, `//host/path` (RFC 3986, section 4.2), or None.
+    """Return the path in `//host/path`, a URL without its scheme (RFC 3986, section 4.2); None for any other path.
 
-    Who resolves a request target as a reference reads it so: `new URL(target, base)` of JavaScript.
+    A target that resolves the request target as a reference reads it so, as with `new URL(target, base)` of JavaScript.
     """
     found = _AUTHORITY.match(sent)
     return sent[found.end() :] if found else None
 
 
 def climbs(raw_path: str) -> bool:
-    """Return whether dot segments lead above the root of the path in any reading, or there are too many readings.
+    """Return whether dot segments lead above the root in one of the readings, or there are too many readings.
 
     `raw_path` is as for `as_sent`.
     """
@@ -89,7 +90,7 @@ def climbs(raw_path: str) -> bool:
 
 
 def _after(texts: set[str] | None, steps: Iterable[Step]) -> set[str] | None:
-    """Return what any choice of the steps, in their order, makes of these texts; None if that is too much."""
+    """Return the results of any choice of the steps, in their order, on these texts; None if there are too many."""
     for step in steps:
         if texts is None or len(texts) > _MOST_READINGS or sum(map(len, texts)) > _MOST_CHARACTERS:
             return None
@@ -98,12 +99,12 @@ def _after(texts: set[str] | None, steps: Iterable[Step]) -> set[str] | None:
 
 
 def _decode_utf_16_escapes(path: str) -> str:
-    """Decode `%u002F`, which IIS takes for a slash."""
+    """Decode escapes such as `%u002F`, which IIS takes for a slash."""
     return _UTF_16_ESCAPE.sub(lambda found: chr(int(found[1], 16)), path) if "%" in path else path
 
 
 def _decode_overlong(path: str) -> str:
-    """Decode ASCII that has more bytes than UTF-8 allows (RFC 3629, section 10): old targets take it."""
+    """Decode ASCII in more bytes than UTF-8 allows (RFC 3629, section 10): old targets accept it."""
     return path if path.isascii() else _OVERLONG.sub(_short_of, path)
 
 
@@ -112,17 +113,17 @@ def _short_of(found: re.Match[str]) -> str:
 
 
 def _replace_what_is_not_utf_8(path: str) -> str:
-    """Do what Python's own decoding does."""
+    """Replace as Python's own decoding does."""
     return path if path.isascii() else path.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
 
 def _cut(path: str) -> str:
-    """End the path where C ends a text, or where a query begins for who looks for it after decoding."""
+    """End the path at a NUL, where C ends a text, or where a target finds a query after decoding."""
     return _CUT.sub("", path)
 
 
 def _drop_last_line_end(path: str) -> str:
-    r"""Drop what `$` of regular expressions does not see: Starlette takes `/a%0A` for `/a`."""
+    r"""Drop a line end that `$` of regular expressions ignores: Starlette takes `/a%0A` for `/a`."""
     return path.removesuffix("\n")
 
 
@@ -143,7 +144,7 @@ def _merge_slashes(path: str) -> str:
 
 
 def _remove_dots(path: str) -> str:
-    """Remove dot segments; a slash stays behind the last one (RFC 3986, section 5.2.4)."""
+    """Remove dot segments; the slash before the last one stays (RFC 3986, section 5.2.4)."""
     if "/." not in path and "/%2E" not in path:
         return path
     kept: list[str] = []
@@ -158,7 +159,7 @@ def _remove_dots(path: str) -> str:
 
 
 def _drop_last_slash(path: str) -> str:
-    """Read a path as the name of a file, as `normpath` does."""
+    """Read the path as the name of a file, as `normpath` does."""
     return path.removesuffix("/")
 
 
@@ -176,7 +177,7 @@ def _goes_above(path: str) -> bool:
 
 
 def _with_plain_dots(segment: str) -> str:
-    # A dot is a dot, percent-encoded or not, for who removes dot segments before decoding.
+    # A target that removes dot segments before it decodes takes a percent-encoded dot for a dot.
     return segment.replace("%2E", ".")
 
 

@@ -1,4 +1,4 @@
-"""Which queue a request goes on. Pure: a path in, an answer out, the same answer for the same path always."""
+"""From the path of a request to the queue that it waits in, as the settings name the paths. Pure."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -15,21 +15,21 @@ from fast_priority.scheduling.path_readings import (
 from fast_priority.scheduling.priority import Priority
 
 TARGET_DOCUMENTATION_PATHS = ("/docs", "/redoc", "/openapi.json")
-"""Passed through for GET and HEAD: the target's own documentation pages and the document they load."""
+"""The target's own documentation pages, and the document that they load: GET and HEAD skip the queue."""
 HANDSHAKE = "(handshake)"
-"""What stands for the method of a WebSocket handshake: it is a GET that skips the queue for fewer paths."""
+"""The method to ask for a WebSocket handshake with: it is a GET, but skips no queue for documentation pages."""
 _DOCUMENTATION_METHODS = frozenset({"GET", "HEAD"})
 
 
 class Listing(StrEnum):
-    """What the named paths are: the high ones, or the low ones."""
+    """Whether the named paths are high (`listed`) or low (`unlisted`)."""
 
     LISTED = "listed"
     UNLISTED = "unlisted"
 
 
 class PathCase(StrEnum):
-    """Whether `/Reports` is another path than `/reports`."""
+    """Whether `/Reports` and `/reports` are two paths (`exact`) or one (`ignore`)."""
 
     EXACT = "exact"
     IGNORE = "ignore"
@@ -54,21 +54,21 @@ _NO_NAMES = _Names()
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """Turns a request's path and method into a Priority, or into None: pass it on without the queue.
+    """Turns the path and method of a request into a Priority, or into None: the request skips the queue.
 
-    A path is compared as it was sent, and in every other reading that a target may have of it (`path_readings.py`).
-    If any reading is low, the request is low; it is passed through only if every reading is.
+    A path is compared as it was sent, and in every other reading that a target may have of it (`path_readings`).
+    If one reading is low, the request is low. It skips the queue only if all readings do.
     """
 
     listing: Listing = Listing.UNLISTED
     ignore_outer_slashes: bool = True
     case: PathCase = PathCase.EXACT
     _sent: _Names = _NO_NAMES
-    """What a path as it was sent is compared with."""
+    """The names to compare a path with as it was sent."""
     _decoded: _Names = _NO_NAMES
-    """The same, percent-decoded: what a path is compared with besides, if it has no other readings itself."""
+    """The same names percent-decoded: to compare a path with that has no other readings."""
     _read: _Names = _NO_NAMES
-    """All readings of the settings: what the other readings of a path are compared with."""
+    """All readings of the names: to compare the other readings of a path with."""
 
     @classmethod
     def of(
@@ -81,11 +81,11 @@ class Rules:
         ignore_outer_slashes: bool = True,
         case: PathCase = PathCase.EXACT,
     ) -> "Rules":
-        """Return rules for paths written as people write them: with or without percent-encoding.
+        """Return rules for named paths, which may be percent-encoded or not.
 
-        `paths` match exactly, `base_paths` match every path that starts with them, `pass_through` matches exactly and
-        wins. With `ignore_outer_slashes`, slashes at either end of a path, on both sides of the comparison, mean
-        nothing; without it only the first slash, which every path has, does.
+        `paths` match exactly. `base_paths` match every path that begins with one of them. `pass_through` matches
+        exactly, and wins over the others. With `ignore_outer_slashes`, slashes at the beginning and the end of a path
+        and of a name are ignored; without it, only the first slash is, which every path has.
         """
         lists = tuple(paths), tuple(base_paths), (*pass_through,), TARGET_DOCUMENTATION_PATHS
 
@@ -101,15 +101,15 @@ class Rules:
             return _Names(exact, tuple(sorted(bases)), passed, documentation)
 
         sent, decoded_too = names(encodings_of), names(_decodings_of)
-        # The same object where nothing is encoded, which is the rule: then there is one look-up less for each request.
+        # The same object where no name is encoded, as is usual: this saves one comparison for each request.
         decoded_too = sent if decoded_too == sent else decoded_too
         return cls(listing, ignore_outer_slashes, case, sent, decoded_too, names(_all_readings_of))
 
     def priority_of(self, raw_path: str, method: str) -> Priority | None:
-        """Return the queue for a path as it stood in the request line, without its query; None: pass it through.
+        """Return the queue for a path; None if the request skips the queue.
 
-        `raw_path` has the bytes of the path as Latin-1. The target's documentation is passed through for GET and HEAD
-        only, a path of `pass_through` for every method.
+        `raw_path` is the path as it stood in the request line, without the query, its bytes read as Latin-1.
+        Documentation of the target skips the queue for GET and HEAD, a path of `pass_through` for every method.
         """
         if is_plain(raw_path):
             compared = self._comparable(raw_path)
@@ -122,7 +122,7 @@ class Rules:
             return Priority.LOW
         level = self._lowest([(sent, self._sent), *((reading, self._read) for reading in readings)], method)
         behind = behind_authority(sent) if self.listing is Listing.UNLISTED else None
-        # Slashes in front mean nothing. So what is behind `//host` counts only where it is low by its name.
+        # Slashes at the beginning are ignored, so the path behind `//host` counts only if its own name makes it low.
         return Priority.LOW if behind is not None and self._is_low(behind) else level
 
     def _is_low(self, sent: str) -> bool:
@@ -132,7 +132,7 @@ class Rules:
         )
 
     def _lowest(self, readings: list[tuple[str, _Names]], method: str) -> Priority | None:
-        """Return the level of a path with these readings, each with the names that it is compared with."""
+        """Return the level of a path with these readings, each with the names to compare it with."""
         compared = [(self._comparable(path), names) for path, names in readings]
         if all(names.passes(path, method) for path, names in compared):
             return None
@@ -153,7 +153,7 @@ def _comparable(path: str, ignore_outer_slashes: bool, case: PathCase) -> str:
 
 
 def _rooted(written: str) -> str:
-    # As a request has it; otherwise a first segment of dots would not be seen as one.
+    # With a slash first, as in a request: otherwise a first segment of dots would not be recognised.
     return written if written.startswith("/") else "/" + written
 
 
@@ -162,5 +162,5 @@ def _decodings_of(written: str) -> set[str]:
 
 
 def _all_readings_of(written: str) -> set[str]:
-    """Return every reading of a path of the settings; of one with too many, the path itself."""
+    """Return all readings of a named path; for a path with too many of them, the path itself."""
     return {reading for sent in encodings_of(written) for reading in readings_of(sent) or {sent}}

@@ -1,4 +1,14 @@
-"""HTTP from clients: uvicorn's server, with the limits and the timeouts of an intermediary."""
+"""HTTP from clients: uvicorn's server, with the limits and the timeouts of an intermediary.
+
+- `uvicorn_server`: builds the server from the settings
+- `graceful`: the server, and how it shuts down
+- `admission`: which clients are let in
+- `http_protocol`: one client's connection, its responses and timeouts; `request_reader`: its requests
+- `connection_state`: the states of a connection
+- `refusals`: requests that the server itself answers with an error
+- `extension`: what the gateway is offered beyond ASGI; `request_connection` implements it
+- `timeouts`, `transport`, `small_reads`: how long a client may take, how it is closed, how much is read at once
+"""
 
 from fast_priority.server.extension import EXTENSION, ClientConnection, Leaving, connection_of
 from fast_priority.server.uvicorn_server import check_port_is_free, server_for

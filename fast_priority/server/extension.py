@@ -1,14 +1,15 @@
-"""What the gateway needs to know of a client's connection, and ASGI does not tell: one extension of it.
+"""An extension of ASGI: what the gateway needs to know about a client's connection, and ASGI does not report.
 
-`run-fast-priority` offers it with each request (`http_protocol.py`). Another server, as under `fastapi run`, does not;
-then the gateway works without.
+The server of `run-fast-priority` offers it with each request (`request_connection.py`). Other servers, as under
+`fastapi run`, do not; then the gateway works without it.
 """
 
 import asyncio
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
-from fast_priority.http.asgi import Send
+from starlette.types import Send
+
 from fast_priority.http.message import Fields
 from fast_priority.support.byte_stream import ByteStream
 
@@ -17,27 +18,27 @@ EXTENSION = "fast_priority.connection"
 
 
 class Leaving(asyncio.Event):
-    """Set when the client has left; also tells those who do not wait for it."""
+    """Set when the client has left; also calls back, for code that does not wait."""
 
     def __init__(self) -> None:
         super().__init__()
-        self._to_tell: dict[Callable[[], object], None] = {}
+        self._callbacks: dict[Callable[[], object], None] = {}
 
     def set(self) -> None:
-        """The client has left."""
+        """Report that the client has left."""
         super().set()
-        for callback in list(self._to_tell):
+        for callback in list(self._callbacks):
             callback()
 
     def tell(self, callback: Callable[[], object]) -> None:
         """Call `callback` when the client leaves, or at once if it has left, until `tell_no_more`."""
         if self.is_set():
             callback()
-        self._to_tell[callback] = None
+        self._callbacks[callback] = None
 
     def tell_no_more(self, callback: Callable[[], object]) -> None:
-        """Forget it."""
-        del self._to_tell[callback]
+        """Do not call it any more."""
+        del self._callbacks[callback]
 
 
 class ClientConnection(Protocol):
@@ -46,28 +47,28 @@ class ClientConnection(Protocol):
     raw_target: bytes
     """Path, and `?` with the query even if that is empty, as they stood in the request line; `*` for `OPTIONS *`."""
     left: Leaving
-    """Set as soon as the client has closed its connection, whether or not somebody receives."""
+    """Set as soon as the client has closed its connection, also while nothing is received."""
     wants_websocket: bool
     """Whether the client asks that the connection become a WebSocket."""
 
     @property
     def takes_at_once(self) -> bool:
-        """Whether what is sent next need not wait until the client has taken what was sent before."""
+        """Return whether what is sent next need not wait until the client has read what was sent before."""
         ...
 
     @property
     def can_announce_no_body(self) -> bool:
-        """Whether `announce_no_body` does what it promises."""
+        """Return whether `announce_no_body` has an effect."""
         ...
 
     def is_reached_by(self, send: Send) -> bool:
-        """Return whether `send` is the server's own, with no middleware around it that would miss what goes past it."""
+        """Return whether `send` is the server's own; otherwise a middleware around it has to see each message."""
         ...
 
     def send_whole(self, status: int, fields: Fields, body: bytes) -> None:
-        """Send a whole response, which says itself how long it is or can have no body. It is the request's only one.
+        """Send the only response to the request, whole; its fields state its length, or it can have no body.
 
-        To be called only if the client takes it at once, and with fields that may be sent: nothing is looked at again.
+        To be called only if `takes_at_once`, and with fields that are valid: nothing is checked again.
         """
         ...
 
@@ -90,19 +91,19 @@ class ClientConnection(Protocol):
         ...
 
     def abort(self) -> None:
-        """Break the connection off in the midst of a response, which the client must not take for a whole one."""
+        """Close the connection in the middle of a response, so that the client does not take it for complete."""
         ...
 
     def take_over(self, end: Callable[[], None]) -> ByteStream:
         """Take the connection away from HTTP, with all that the client sent after its request.
 
-        To be called instead of sending a response; whoever takes it closes it. `end` is called when the server shuts
-        down, which waits until the connection is closed. Raises ConnectionResetError if the client has left.
+        To be called instead of sending a response; the caller then has to close it. `end` is called when the server
+        shuts down; the server waits until the connection is closed. Raises ConnectionResetError if the client has left.
         """
         ...
 
 
 def connection_of(scope: Mapping[str, Any]) -> ClientConnection | None:
-    """Give the connection that a request came on; None if the server does not tell of it."""
+    """Return the connection of a request; None if the server does not offer it."""
     extension = (scope.get("extensions") or {}).get(EXTENSION)
     return extension["connection"] if extension else None

@@ -1,4 +1,4 @@
-"""uvicorn's server, with an end that loses nothing: what has come is answered, and told to come elsewhere next."""
+"""uvicorn's server, with a shutdown that loses no request: all that have come, or are on their way, are answered."""
 
 import asyncio
 import logging
@@ -16,57 +16,57 @@ from fast_priority.server.timeouts import ConnectionTimeouts
 logger = logging.getLogger(__name__)
 
 _IDLE_SECONDS = 1.0  # a request may be on its way on a connection that looks idle
-_LAST_WORDS_SECONDS = 3.0
-_LOOK_SECONDS = 0.05
-_TWICE_SECONDS = 1.0  # a terminal, a shell and a supervisor may all signal: at once is once
+_ERRORS_SECONDS = 3.0
+_POLL_SECONDS = 0.05
+_TWICE_SECONDS = 1.0  # a terminal, a shell and a supervisor may all send a signal for one and the same wish
 
 
 class GracefulServer(uvicorn.Server):
-    """Serves until SIGTERM or SIGINT, then for up to `drain_seconds` answers what has come; once more ends it at once.
+    """Serves until SIGTERM or SIGINT, then drains for up to `drain_seconds`; a second signal ends it at once.
 
-    `on_drain` is called when it begins to end. The exit status of an orderly end is 0.
+    `on_drain` is called when draining begins. The exit status of an orderly shutdown is 0.
     """
 
     def __init__(
-        self, config: uvicorn.Config, clocks: ConnectionTimeouts, drain_seconds: float, on_drain: Callable[[], None]
+        self, config: uvicorn.Config, timeouts: ConnectionTimeouts, drain_seconds: float, on_drain: Callable[[], None]
     ) -> None:
         super().__init__(config)
-        self._clocks = clocks
+        self._timeouts = timeouts
         self._drain_seconds = drain_seconds
         self._on_drain = on_drain
         self._asked_at: float | None = None
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """Take a signal. uvicorn would raise it again at the end, which then looks like a death by it."""
+        """Begin to shut down. uvicorn's own handler would raise the signal again at the end, as if it had killed us."""
         now = time.monotonic()
         self._asked_at = self._asked_at or now
         self.should_exit = True
         self.force_exit = now - self._asked_at > _TWICE_SECONDS
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """End in order."""
+        """Stop listening, answer the requests that have come, and run the lifespan's end."""
         self._on_drain()
-        came_last = self._stop_listening()
+        accepted = self._stop_listening()
         for one in sockets or []:
             one.close()
         loop = asyncio.get_running_loop()
-        for connection in came_last:
+        for connection in accepted:
             await loop.connect_accepted_socket(self._make_protocol, connection)
         for protocol in list(self.server_state.connections):
             protocol.shutdown()
-        self._clocks.hurry_idle(_IDLE_SECONDS)
-        under_way = len(self.server_state.tasks)
-        logger.info("takes no more connections; answers %d requests, for up to %g s", under_way, self._drain_seconds)
+        self._timeouts.idle.shorten(_IDLE_SECONDS)
+        in_flight = len(self.server_state.tasks)
+        logger.info("draining for up to %g s: %d requests are in flight", self._drain_seconds, in_flight)
         if not await self._have_all_gone(self._drain_seconds):
-            logger.warning("the time is over: %d requests are given up", len(self.server_state.tasks))
+            logger.warning("draining timed out: %d requests are given up", len(self.server_state.tasks))
             for protocol in list(self.server_state.connections):
                 protocol.give_up()  # type: ignore[union-attr]  # they are ours, or have been taken over
-            await self._have_all_gone(_LAST_WORDS_SECONDS)
+            await self._have_all_gone(_ERRORS_SECONDS)
         if not self.force_exit:
             await self.lifespan.shutdown()
 
     def _stop_listening(self) -> list[socket.socket]:
-        """Close what listens; give the connections that wait to be accepted, which that would reset."""
+        """Close the listening sockets; return the connections that wait to be accepted, which closing would reset."""
         accepted: list[socket.socket] = []
         with ExitStack() as listening:
             for server in self.servers:
@@ -84,10 +84,10 @@ class GracefulServer(uvicorn.Server):
         return make(config=self.config, server_state=self.server_state, app_state=self.lifespan.state)
 
     async def _have_all_gone(self, within_seconds: float) -> bool:
-        """Tell whether within this time, or by force, there are no connections and no requests left."""
+        """Wait until no connections and no requests are left; return False if some are after this time."""
         deadline = time.monotonic() + within_seconds
         while (self.server_state.connections or self.server_state.tasks) and not self.force_exit:
             if time.monotonic() > deadline:
                 return False
-            await asyncio.sleep(_LOOK_SECONDS)
+            await asyncio.sleep(_POLL_SECONDS)
         return True

@@ -1,4 +1,4 @@
-"""uvicorn, set up so that it adds nothing to what the target answers, and takes no more clients than it may."""
+"""uvicorn, configured so that it adds nothing to responses and accepts no more clients than the limit."""
 
 import socket
 from typing import Any, Protocol
@@ -6,15 +6,15 @@ from typing import Any, Protocol
 import uvicorn
 
 from fast_priority.errors import ConfigurationError
-from fast_priority.server.admission import ConnectionLimiter
+from fast_priority.server.admission import ConnectionLimiter, connections_that_fit
 from fast_priority.server.graceful import GracefulServer
 from fast_priority.server.timeouts import ConnectionTimeouts
 from fast_priority.settings import PREFIX, Settings
-from fast_priority.support.file_limit import connections_that_fit, raise_file_limit
+from fast_priority.support.file_limit import raise_file_limit
 
 
 def check_port_is_free(settings: Settings) -> None:
-    """Raise ConfigurationError if nobody can listen where the gateway should."""
+    """Raise ConfigurationError if the gateway cannot listen on its address."""
     try:
         family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
         with socket.create_server((settings.host, settings.port), family=family):
@@ -26,47 +26,47 @@ def check_port_is_free(settings: Settings) -> None:
         ) from None
 
 
-def clocks_for(settings: Settings) -> ConnectionTimeouts:
-    """Make the clocks that the settings ask for."""
+def timeouts_for(settings: Settings) -> ConnectionTimeouts:
+    """Return the timeouts of these settings."""
     return ConnectionTimeouts(settings.head_timeout, settings.keep_alive, settings.client_timeout)
 
 
 class Application(Protocol):
-    """What the server needs of the application that it serves."""
+    """What the server needs from the application that it serves."""
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        """Serve one connection or event, as ASGI has it."""
+        """Serve one request or event of ASGI."""
         ...
 
     def retry_after_seconds(self) -> int:
-        """Return when a client that is refused now should come again."""
+        """Return the Retry-After for a client that is rejected now."""
         ...
 
     def begin_to_end(self) -> None:
-        """Note that the server takes no more connections."""
+        """Note that the server accepts no more connections."""
         ...
 
 
 def server_for(app: Application, settings: Settings) -> uvicorn.Server:
     """Return a server for the gateway's application. Raises ConfigurationError if its port is taken."""
     check_port_is_free(settings)
-    clocks = clocks_for(settings)
+    timeouts = timeouts_for(settings)
     most = connections_that_fit(settings.max_connections, raise_file_limit())
     probes = frozenset(path.encode() for path in settings.health_paths)
-    door = ConnectionLimiter(clocks, most, probes, app.retry_after_seconds)
+    limiter = ConnectionLimiter(timeouts, most, probes, app.retry_after_seconds)
     config = uvicorn.Config(
         app,
         host=settings.host,
         port=settings.port,
-        http=door,  # type: ignore[arg-type]  # it makes protocols, and that is all that is asked of it
+        http=limiter,  # type: ignore[arg-type]  # uvicorn only calls it, to make a protocol
         loop="uvloop",
-        ws="none",  # the protocol hands WebSockets over to the application, as connections
+        ws="none",  # the protocol hands the connection of a WebSocket over to the application
         lifespan="on",
-        # The client gets the target's Date and Server, and its own address is nobody's to overwrite.
+        # The client gets the target's Date and Server, and the peer's address is not taken from fields.
         date_header=False,
         server_header=False,
         proxy_headers=False,
         access_log=False,
-        log_config=None,  # one log, in one form, set up by who starts the server
+        log_config=None,  # the command that starts the server configures the one log
     )
-    return GracefulServer(config, clocks, settings.drain_seconds, app.begin_to_end)
+    return GracefulServer(config, timeouts, settings.drain_seconds, app.begin_to_end)

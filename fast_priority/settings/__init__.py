@@ -1,6 +1,15 @@
-"""Every environment variable: its type, its range, its default, and where the value in force comes from."""
+"""Every environment variable: its type, its range, its default, and where the value in force comes from.
 
-from fast_priority.settings.model import GATEWAY_OPENAPI_PATH, PREFIX, Settings
+- `model`: Settings, the one model of all fields. The fields stand in one module for each group: `target`, `queue`,
+  `clients`, `redis`, `pages`; `field` makes one.
+- `environment`: variables, and the file `.env`.
+- `redis_address`: the one address that the settings of Redis make.
+- `sources`: where each value comes from, and which variables nothing reads.
+"""
+
+from fast_priority.settings.environment import PREFIX
+from fast_priority.settings.model import Settings
+from fast_priority.settings.pages import GATEWAY_OPENAPI_PATH
 from fast_priority.settings.redis_address import RedisAddress
 from fast_priority.settings.sources import origins, warnings_about_environment
 

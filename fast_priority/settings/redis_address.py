@@ -1,6 +1,6 @@
-"""Which Redis, and by which way: what the settings say of it, checked together and made one address.
+"""The settings of Redis, checked together and made one address.
 
-A server by host and port, by unix socket or by URL; or the name of a master that Sentinels know.
+Redis is a server with host and port, with a unix socket or with a URL; or a master whose address Sentinels know.
 """
 
 import re
@@ -19,7 +19,7 @@ _OF_TLS = ("tls_ca", "tls_cert", "tls_key")
 
 @dataclass(frozen=True, slots=True)
 class RedisAddress:
-    """Where Redis is, and what it takes to be let in. With `sentinels`, `host` and `port` mean nothing."""
+    """Where Redis is, and how to log in. With `sentinels`, `host` and `port` are not used."""
 
     host: str = "localhost"
     port: int = 6379
@@ -37,33 +37,33 @@ class RedisAddress:
     sentinel_password: str | None = field(default=None, repr=False)
 
     def __str__(self) -> str:
-        """Give where it is, in words for a log."""
+        """Return where it is, for a log: without any secret."""
         if self.sentinels:
             named = ", ".join(f"{host}:{port}" for host, port in self.sentinels)
             return f"the master {self.sentinel_master} of {named}"
         return self.socket or f"{self.host}:{self.port}"
 
     @classmethod
-    def of(cls, said: Mapping[str, Any]) -> Self:
-        """Make one of the settings that were set, by their names without `redis_`.
+    def of(cls, given: Mapping[str, Any]) -> Self:
+        """Return the address for the settings that are set, by their names without `redis_`.
 
-        Raises ValueError, naming both variables, if two of them contradict each other or one lacks another.
+        Raises ValueError, which names both variables, if two contradict each other, or one needs another.
         """
-        said = {name: value for name, value in said.items() if value not in (None, False, ())}
-        if "url" in said:
-            said = _with_url(said)
-        _check_together(said)
-        sentinels = tuple(parse_sentinel(text) for text in said.get("sentinels", ()))
-        return cls(**{**said, "sentinels": sentinels})
+        given = {name: value for name, value in given.items() if value not in (None, False, ())}
+        if "url" in given:
+            given = _with_url(given)
+        _check_together(given)
+        sentinels = tuple(parse_sentinel(text) for text in given.get("sentinels", ()))
+        return cls(**{**given, "sentinels": sentinels})
 
 
 def parse_redis_url(url: str) -> dict[str, Any]:
-    """Give what a redis://, rediss:// or unix:// URL says, by the names of RedisAddress.
+    """Return what a redis://, rediss:// or unix:// URL has, by the names of RedisAddress.
 
-    Raises ValueError without a word of the URL, which may hold a password.
+    Raises ValueError, whose text has no part of the URL: it may have a password.
     """
     if re.search(r"[\s\x00-\x1f\x7f]", url):
-        raise ValueError("it has blanks or control characters")
+        raise ValueError("it has spaces or control characters")
     parts = _split(url)
     if parts is None or parts.scheme not in ("redis", "rediss", "unix"):
         raise ValueError("this is not the URL of a Redis")
@@ -74,7 +74,7 @@ def parse_redis_url(url: str) -> dict[str, Any]:
 
 
 def parse_sentinel(text: str) -> tuple[str, int]:
-    """Give host and port of a Sentinel; without a port it is 26379. Raises ValueError if it is neither."""
+    """Return host and port of a Sentinel; the port is 26379 if there is none. Raises ValueError for other text."""
     parts = _split(f"//{text}")
     if parts is None or not parts.hostname or parts.netloc != text or re.search(r"[@\s]|:$", text) or parts.port == 0:
         raise ValueError(f"{text!r} is not a host, or host:port, of a Sentinel")
@@ -85,67 +85,71 @@ def _split(url: str) -> SplitResult | None:
     try:
         parts = urlsplit(url)
         _ = parts.port
-    except ValueError:  # whose text shows what may be a password
+    except ValueError:  # its text may show a password
         return None
     return parts
 
 
 def _server(parts: SplitResult) -> dict[str, Any]:
     if not parts.hostname or parts.port == 0:
-        raise ValueError("it names no host")
+        raise ValueError("it has no host")
     return {"host": parts.hostname, "port": parts.port or 6379}
 
 
 def _socket(parts: SplitResult) -> dict[str, Any]:
     if parts.hostname or not parts.path.startswith("/"):
-        raise ValueError("a unix:// URL has three slashes before the path of a socket, and no host")
+        raise ValueError("a unix:// URL has no host, so three slashes stand before the path of the socket")
     return {"socket": unquote(parts.path)}
 
 
 def _database(parts: SplitResult) -> dict[str, int]:
     query = parse_qsl(parts.query, keep_blank_values=True)
     path = "" if parts.scheme == "unix" else parts.path.removeprefix("/")
-    said = [*([path] if path else []), *(value for name, value in query if name == "db")]
+    given = [*([path] if path else []), *(value for name, value in query if name == "db")]
     if len(query) > len([name for name, _ in query if name == "db"]) or parts.fragment:
-        raise ValueError("it has a query other than db=, or a fragment; TLS has settings of its own")
-    if len(said) > 1 or not all(_DATABASE.fullmatch(text) and int(text) <= _MOST_DATABASES for text in said):
-        raise ValueError("what follows its host is not the number of one database")
-    return {"db": int(said[0])} if said else {}
+        raise ValueError("it has a fragment, or a query other than db=; TLS has settings of its own")
+    if len(given) > 1 or not all(_DATABASE.fullmatch(text) and int(text) <= _MOST_DATABASES for text in given):
+        raise ValueError("after its host there is not the number of one database")
+    return {"db": int(given[0])} if given else {}
 
 
-def _with_url(said: Mapping[str, Any]) -> dict[str, Any]:
-    _refuse_beside("url", said, (*_PLACES, "db", "tls", *_OF_SENTINELS))
-    found = parse_redis_url(said["url"])
+def _with_url(given: Mapping[str, Any]) -> dict[str, Any]:
+    _refuse_beside("url", given, (*_PLACES, "db", "tls", *_OF_SENTINELS))
+    found = parse_redis_url(given["url"])
     for name in ("user", "password"):
-        if name in found and name in said:
-            raise ValueError(f"{_variable('url')} has a {name} of its own: unset {_variable(name)}, or take it out")
-    return {name: value for name, value in said.items() if name != "url"} | found
+        if name in found and name in given:
+            raise ValueError(
+                f"{_variable('url')} has a {name} too: unset {_variable(name)}, or remove the {name} from the URL"
+            )
+    return {name: value for name, value in given.items() if name != "url"} | found
 
 
-def _check_together(said: Mapping[str, Any]) -> None:
-    if "socket" in said:
-        _refuse_beside("socket", said, ("host", "port", "tls", "sentinels"))
-    if "sentinels" in said:
-        _refuse_beside("sentinels", said, ("host", "port"))
-        _need("sentinels", "sentinel_master", said)
+def _check_together(given: Mapping[str, Any]) -> None:
+    if "socket" in given:
+        _refuse_beside("socket", given, ("host", "port", "tls", "sentinels"))
+    if "sentinels" in given:
+        _refuse_beside("sentinels", given, ("host", "port"))
+        _need("sentinels", "sentinel_master", given)
     for name in _OF_SENTINELS:
-        if name in said:
-            _need(name, "sentinels", said)
+        if name in given:
+            _need(name, "sentinels", given)
     for name in _OF_TLS:
-        if name in said and "tls" not in said:
-            raise ValueError(f"{_variable(name)} means nothing without {_variable('tls')}=on, or a rediss:// URL")
-    if "tls_key" in said:
-        _need("tls_key", "tls_cert", said)
+        if name in given and "tls" not in given:
+            raise ValueError(
+                f"{_variable(name)} is not used without TLS: set {_variable('tls')}=on, or use a rediss:// URL"
+            )
+    if "tls_key" in given:
+        _need("tls_key", "tls_cert", given)
 
 
-def _refuse_beside(name: str, said: Mapping[str, Any], others: Iterable[str]) -> None:
+def _refuse_beside(name: str, given: Mapping[str, Any], others: Iterable[str]) -> None:
     for other in others:
-        if other in said:
+        if other in given:
             raise ValueError(f"{_variable(name)} and {_variable(other)} cannot both be set: unset one of them")
 
 
-def _need(name: str, other: str, said: Mapping[str, Any]) -> None:
-    if other not in said:
+def _need(name: str, other: str, given: Mapping[str, Any]) -> None:
+    if other not in given:
         raise ValueError(f"{_variable(name)} is set and {_variable(other)} is not: set both, or neither")
 
 

@@ -1,4 +1,4 @@
-"""Where the settings in force come from, and what the environment says that nothing reads."""
+"""Where the values in force come from, and which variables of the environment nothing reads."""
 
 import difflib
 import os
@@ -6,12 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from fast_priority.settings.model import DOTENV, PREFIX, Settings, dotenv_variables, says_something
+from fast_priority.settings.environment import DOTENV, PREFIX, dotenv_variables, is_set, variables_of
+from fast_priority.settings.model import Settings
 
 
 @dataclass(frozen=True, slots=True)
 class SettingSource:
-    """One setting in force: its variable, its value as text with secrets masked, where it came from, its meaning."""
+    """One setting in force: its variable, its value as text with secrets masked, its source, and its meaning."""
 
     variable: str
     value: str
@@ -20,12 +21,12 @@ class SettingSource:
 
 
 def origins(settings: Settings) -> list[SettingSource]:
-    """Tell of every setting what is in force and where it came from."""
-    from_file = {name.upper() for name, value in dotenv_variables().items() if says_something(name, value)}
-    environment = {name.upper() for name, value in os.environ.items() if says_something(name, value)}
+    """Return for every setting its value in force, and where it comes from."""
+    from_file = {name.upper() for name, value in dotenv_variables().items() if is_set(name, value)}
+    environment = {name.upper() for name, value in os.environ.items() if is_set(name, value)}
     found = []
     for name, field in type(settings).model_fields.items():
-        variables = _variables(name)
+        variables = variables_of(name)
         if environment.intersection(variables):
             source = "environment"
         elif from_file.intersection(variables):
@@ -37,8 +38,8 @@ def origins(settings: Settings) -> list[SettingSource]:
 
 
 def unknown_variables(environment: Mapping[str, str]) -> list[str]:
-    """Give one warning for each FAST_PRIORITY_* variable that nothing reads, with the nearest known name."""
-    known = sorted(variable for name in Settings.model_fields for variable in _variables(name))
+    """Return one warning for each FAST_PRIORITY_* variable that nothing reads, with the nearest known name."""
+    known = sorted(variable for name in Settings.model_fields for variable in variables_of(name))
     warnings = []
     for variable in sorted(name.upper() for name in environment if name.upper().startswith(PREFIX)):
         if variable not in known:
@@ -51,12 +52,8 @@ def unknown_variables(environment: Mapping[str, str]) -> list[str]:
 
 
 def warnings_about_environment() -> list[str]:
-    """Check the environment and `.env` of this process for variables nothing reads."""
+    """Return the warnings about the environment and the `.env` of this process."""
     return unknown_variables({**dotenv_variables(), **os.environ})
-
-
-def _variables(name: str) -> tuple[str, ...]:
-    return (f"{PREFIX}WORKERS", f"{PREFIX}WORKER") if name == "workers" else (f"{PREFIX}{name.upper()}",)
 
 
 def _shown(value: Any) -> str:

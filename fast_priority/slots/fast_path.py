@@ -1,109 +1,67 @@
-"""One request at the target without a task of its own: sent at once, its response whole, small and soon there.
+"""The fast path: a request that is forwarded without a task.
 
-Most are like that, and a task costs more than all that is done in it for them. What turns out to be otherwise is handed
-over, in the midst, to whoever has a task to wait in.
+A task costs more than all that is done in it for most requests: a request that can be sent at once on an idle
+connection, and whose response is small and soon whole. Such a request takes the fast path. The dispatcher sends it, and
+the target's connection calls back each time a part of the response has come. If the response turns out to be large,
+slow or broken, the exchange is handed over, as it is, to a task that goes on with it: `forward`.
 """
 
-from typing import Protocol
+from collections.abc import Callable
 
 from fast_priority.http.message import Reply
+from fast_priority.slots.forward import failure_of
+from fast_priority.slots.in_flight import InFlightRequest
 from fast_priority.support.timeout_queue import TimeoutQueue
 from fast_priority.target import QUICK_AND_DECLARED_SECONDS, QUICK_SECONDS, Exchange
 
 
-class Sender(Protocol):
-    """Who sends somebody on an errand."""
-
-    def take_reply(self, reply: Reply) -> None:
-        """The errand is over, and this is the response."""
-
-    def take_failure(self, error: Exception) -> None:
-        """The errand is over, and this is why there is no response."""
-
-    def take_nothing(self) -> None:
-        """The errand was broken off."""
-
-    def take_over(self, exchange: Exchange) -> None:
-        """The errand is over, and the exchange, which is under way, has to be gone on with."""
-
-
 class FastPath:
-    """All errands of one worker, on one event loop."""
+    """The requests of one worker that have no task. `hand_over` is called with each that needs one after all."""
 
-    def __init__(self) -> None:
-        self._quick = {
-            seconds: TimeoutQueue(seconds, FastPathRequest.give_up_hope)
-            for seconds in (QUICK_SECONDS, QUICK_AND_DECLARED_SECONDS)
+    def __init__(self, hand_over: Callable[[InFlightRequest], None]) -> None:
+        self._give_task = hand_over
+        self._timeouts = {
+            seconds: TimeoutQueue(seconds, self._note_slow) for seconds in (QUICK_SECONDS, QUICK_AND_DECLARED_SECONDS)
         }
 
     def close(self) -> None:
-        """End no more of them for being slow."""
-        for deadlines in self._quick.values():
-            deadlines.close()
+        """Hand no more requests over for being slow."""
+        for timeouts in self._timeouts.values():
+            timeouts.close()
 
-    def begin(self, exchange: Exchange, sender: Sender) -> "FastPathRequest | None":
-        """Send the request, if it can be sent at once, and tell the sender later what came of it."""
-        errand = FastPathRequest(exchange, sender, self._quick)
-        return errand if exchange.begin_now(errand.look) else None
-
-
-class FastPathRequest:
-    """One of them; `FastPath.begin` makes it."""
-
-    __slots__ = ("_deadlines", "_exchange", "_quick", "_sender")
-
-    def __init__(self, exchange: Exchange, sender: Sender, quick: "dict[float, TimeoutQueue[FastPathRequest]]") -> None:
-        self._exchange = exchange
-        self._sender = sender
-        self._quick = quick
-        self._deadlines: TimeoutQueue[FastPathRequest] | None = None
-
-    def look(self) -> None:
-        """See what has come."""
+    def look(self, request: InFlightRequest, exchange: Exchange) -> None:
+        """Go on with a request: a part of its response has come, or no more will come."""
         try:
-            reply = self._what_came()
+            reply = self._reply_now(request, exchange)
         except Exception as error:
-            self._end()
-            self._sender.take_failure(error)
+            request.end(failure_of(error))
         else:
             if reply is not None:
-                self._end()
-                self._sender.take_reply(reply)
+                request.end(reply)
 
-    def give_up_hope(self) -> None:
-        """It is not whole soon."""
-        response = self._exchange.response_now()
-        if response is not None:
-            response.be_slow()
-        self._hand_over()
-
-    def break_off(self) -> None:
-        """Let it come to nothing."""
-        self._end()
-        self._sender.take_nothing()
-
-    def _what_came(self) -> Reply | None:
-        response = self._exchange.response_now()
+    def _reply_now(self, request: InFlightRequest, exchange: Exchange) -> Reply | None:
+        response = exchange.response_now()
         if response is not None:
             whole = response.whole_now()
             if whole is not None:
                 return Reply(response.status, response.fields, whole, response.http_version)
-        if self._exchange.has_failed or (response is not None and not response.is_small):
-            self._hand_over()
-        elif response is not None and self._deadlines is None:
-            self._deadlines = self._quick[response.quick_seconds]
-            self._deadlines.begin(self)
+        if exchange.has_failed or (response is not None and not response.is_small):
+            self._hand_over(request, exchange)
+        elif response is not None and request.fast_timeouts is None:
+            request.fast_timeouts = self._timeouts[response.quick_seconds]
+            request.fast_timeouts.begin(request)
         return None
 
-    def _hand_over(self) -> None:
-        self._forget_deadline()
-        self._exchange.unwatch()
-        self._sender.take_over(self._exchange)
+    def _note_slow(self, request: InFlightRequest) -> None:
+        exchange = request.exchange
+        if exchange is not None:
+            response = exchange.response_now()
+            if response is not None:
+                response.mark_slow()
+            self._hand_over(request, exchange)
 
-    def _end(self) -> None:
-        self._forget_deadline()
-        self._exchange.end_now()
-
-    def _forget_deadline(self) -> None:
-        if self._deadlines is not None:
-            self._deadlines.end(self)
+    def _hand_over(self, request: InFlightRequest, exchange: Exchange) -> None:
+        if request.fast_timeouts is not None:
+            request.fast_timeouts.end(request)
+        exchange.unwatch()
+        self._give_task(request)

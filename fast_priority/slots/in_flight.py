@@ -1,116 +1,220 @@
-"""What one worker process has in flight: each claim with its line to the gateway, and how it is broken off."""
+"""The requests that one worker process has in flight: each from its claim until its final part is published.
+
+CLAIMED ── sent at once ──> ON_FAST_PATH ── ended ─────────────────────> ENDED
+   │                             │ the response is large, slow or failed
+   ├── needs to wait ────────────┴──> NEEDS_TASK ── first step ──> IN_TASK ── ended ──> ENDED
+   │                                      └── cancelled ──> CANCELLED ── first step ──> ENDED
+   ├── asks for a permit ──> HOLDS_PERMIT ── the gateway ends it ──> ENDED
+   ├── is not a request of ours ──> REFUSED ── moved to the failed registry ──> ENDED
+   └── cannot be sent ──> ENDED
+"""
 
 import asyncio
+import enum
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
+from typing import Any
 
 from fast_priority.broker import keys
 from fast_priority.broker.consumer import Claim
-from fast_priority.protocol.frames import Cancel, Frame
-from fast_priority.slots.forward import GatewayChannel
+from fast_priority.protocol.frames import Cancel, ForwardCall, Frame
+from fast_priority.slots.forward import FinalPart
+from fast_priority.slots.gateway_channel import GatewayChannel
 from fast_priority.support.elapsed import Moment
+from fast_priority.support.timeout_queue import TimeoutQueue
+from fast_priority.target import Exchange, Target
 
-_MOST_EARLY_LEAVINGS = 1000
+_MOST_EARLY_CANCELS = 1000
+
+ChannelOf = Callable[[Claim], GatewayChannel]
+
+
+class State(enum.Enum):
+    """Where a request is between its claim and its end."""
+
+    CLAIMED = "claimed"
+    ON_FAST_PATH = "on the fast path"
+    NEEDS_TASK = "waits for the first step of its task"
+    IN_TASK = "in a task"
+    HOLDS_PERMIT = "holds a permit"
+    CANCELLED = "cancelled before the first step of its task"
+    REFUSED = "refused"
+    ENDED = "ended"
+
+
+_NEXT_STATES = {
+    State.CLAIMED: (State.ON_FAST_PATH, State.NEEDS_TASK, State.HOLDS_PERMIT, State.REFUSED, State.ENDED),
+    State.ON_FAST_PATH: (State.ENDED, State.NEEDS_TASK),
+    State.NEEDS_TASK: (State.IN_TASK, State.CANCELLED),
+    State.IN_TASK: (State.ENDED,),
+    State.HOLDS_PERMIT: (State.ENDED,),
+    State.CANCELLED: (State.ENDED,),
+    State.REFUSED: (State.ENDED,),
+    State.ENDED: (),
+}
 
 
 class InFlightRequest:
-    """One claim that is being carried. Its lease has lasted since `leased_since`, or was renewed later."""
+    """One claim, from its start to its end.
 
-    def __init__(self, claim: Claim, make_line: Callable[[Claim], GatewayChannel], leased_since: Moment) -> None:
+    Its lease has lasted since `leased_since`, or since it was last renewed. `on_end` is called once, with the final
+    part of the response, or with None if there is nothing to publish.
+    """
+
+    __slots__ = (
+        "__weakref__",
+        "_channel",
+        "_channel_of",
+        "_leased_since",
+        "_on_end",
+        "_started_at",
+        "_was_out_of_lease",
+        "call",
+        "claim",
+        "client_has_left",
+        "exchange",
+        "fast_timeouts",
+        "state",
+        "target",
+        "task",
+    )
+
+    def __init__(
+        self,
+        claim: Claim,
+        channel_of: ChannelOf,
+        leased_since: Moment,
+        on_end: "Callable[[InFlightRequest, FinalPart | None], None]",
+    ) -> None:
         self.claim = claim
-        self._make_line = make_line
-        self._line: GatewayChannel | None = None
+        self.state = State.CLAIMED
+        self.client_has_left = False
+        self.call: ForwardCall | None = None
+        self.target: Target | None = None
+        """The target that it uses."""
+        self.exchange: Exchange | None = None
+        self.fast_timeouts: TimeoutQueue[InFlightRequest] | None = None
+        """Where its time on the fast path runs, if it does."""
+        self.task: asyncio.Task[None] | None = None
+        """What forwards it, unless it is on the fast path or holds a permit."""
+        self._channel: GatewayChannel | None = None
+        self._channel_of = channel_of
         self._started_at = time.monotonic()
         self._leased_since = leased_since
         self._was_out_of_lease = False
-        self.task: asyncio.Task[None] | None = None
-        """What carries it, if it is a task."""
-        self.client_has_left = False
-        self._is_given_up = False
-        self._break_off: Callable[[], object] | None = None
+        self._on_end = on_end
+
+    def __repr__(self) -> str:
+        return f"<InFlightRequest {self.claim.job_id}: {self.state.value} for {self.taken_seconds:.3f} s>"
 
     @property
-    def line(self) -> GatewayChannel:
-        """The line to the gateway. Few have anything to say on it before they are over."""
-        if self._line is None:
-            self._line = self._make_line(self.claim)
-        return self._line
-
-    def begin(self, break_off: Callable[[], object] | None) -> bool:
-        """Begin to carry it, and say how that is broken off; tells whether it is still wanted."""
-        self._break_off = break_off
-        return not self._is_given_up
+    def channel(self) -> GatewayChannel:
+        """The channel to its gateway. Most requests end without one."""
+        if self._channel is None:
+            self._channel = self._channel_of(self.claim)
+        return self._channel
 
     @property
     def taken_seconds(self) -> float:
         """For how long it has had its slot."""
         return time.monotonic() - self._started_at
 
-    @property
     def may_be_sent(self) -> bool:
-        """Whether it was leased all the time since it was claimed: if not, somebody else may have it by now."""
+        """Return whether it was leased all the time since it was claimed. If not, another worker may have it by now."""
         self._was_out_of_lease |= self._leased_since.elapsed_seconds() > keys.LEASE_SECONDS
         return not self._was_out_of_lease
 
-    def prolong(self, since: Moment) -> None:
-        """The lease was renewed then. That does not bring back what may not be sent any more."""
-        if self.may_be_sent:
+    def renew(self, since: Moment) -> None:
+        """Note that the lease was renewed then. A request that was out of lease may still not be sent."""
+        if self.may_be_sent():
             self._leased_since = since
 
-    def give_up(self) -> None:
-        """End the call to the target, or let it not begin."""
-        self._is_given_up = True
-        if self._break_off is not None:
-            self._break_off()
+    def move_to(self, state: State) -> None:
+        """Change the state. Raises RuntimeError if the table has no such transition."""
+        if state not in _NEXT_STATES[self.state]:
+            raise RuntimeError(f"{self!r} cannot become {state.name}")
+        self.state = state
 
-    def end(self) -> None:
-        """It is over, and refers to nothing that refers to it."""
-        self._break_off = None
+    def run_in_task(self, work: Coroutine[Any, Any, None], state: State = State.NEEDS_TASK) -> None:
+        """Go on in a task that runs `work`. From NEEDS_TASK on, `work` has to call `enter_task` first."""
+        self.move_to(state)
+        self.task = asyncio.create_task(work)
+
+    def enter_task(self) -> bool:
+        """Begin in the task. Return False if the request was cancelled meanwhile: then the task has to end it.
+
+        A task that is cancelled before its first step never runs, and would never free its slot.
+        """
+        if self.state is State.CANCELLED:
+            return False
+        self.move_to(State.IN_TASK)
+        return True
+
+    def cancel(self) -> None:
+        """End the call to the target, or do not begin it."""
+        match self.state:
+            case State.ON_FAST_PATH | State.HOLDS_PERMIT:
+                self.end(None)
+            case State.NEEDS_TASK:
+                self.move_to(State.CANCELLED)
+            case State.IN_TASK if self.task is not None:
+                self.task.cancel()
+
+    def end(self, final: FinalPart | None) -> None:
+        """End it with this part. A task that is in its exchange has left that before."""
+        if self.fast_timeouts is not None:
+            self.fast_timeouts.end(self)
+        if self.exchange is not None and self.state is not State.IN_TASK:
+            self.exchange.end_now()
+        self.exchange = None  # it refers to this
+        self.move_to(State.ENDED)
+        self._on_end(self, final)
 
 
 class InFlight:
-    """All that is being carried, by the ids of the jobs; hears what gateways say of it."""
+    """All requests in flight, by the ids of their jobs. It hands each of them the frames of its gateway."""
 
-    def __init__(self, make_line: Callable[[Claim], GatewayChannel]) -> None:
-        self._make_line = make_line
-        self._carried: dict[str, InFlightRequest] = {}
-        self._left_early: dict[str, None] = {}  # oldest first
+    def __init__(self, channel_of: ChannelOf) -> None:
+        self._channel_of = channel_of
+        self._requests: dict[str, InFlightRequest] = {}
+        self._cancelled_early: dict[str, None] = {}  # oldest first
 
     def __len__(self) -> int:
-        return len(self._carried)
+        return len(self._requests)
 
     def __iter__(self) -> Iterator[InFlightRequest]:
-        return iter(list(self._carried.values()))
+        return iter(list(self._requests.values()))
 
     def get(self, claim: Claim) -> InFlightRequest | None:
-        """Give what is carried for this claim."""
-        found = self._carried.get(claim.job_id)
+        """Return the request of this very claim, if it is in flight."""
+        found = self._requests.get(claim.job_id)
         return found if found is not None and found.claim == claim else None
 
-    def start(self, claim: Claim, leased_since: Moment) -> InFlightRequest | None:
-        """Take in a claim that is to be carried; None if nobody waits for it any more."""
-        if claim.job_id in self._left_early:
-            del self._left_early[claim.job_id]
+    def start(
+        self, claim: Claim, leased_since: Moment, on_end: Callable[[InFlightRequest, FinalPart | None], None]
+    ) -> InFlightRequest | None:
+        """Add a claim and return its request; None if its client has left already."""
+        if claim.job_id in self._cancelled_early:
+            del self._cancelled_early[claim.job_id]
             return None
-        carried = self._carried[claim.job_id] = InFlightRequest(claim, self._make_line, leased_since)
-        return carried
+        request = self._requests[claim.job_id] = InFlightRequest(claim, self._channel_of, leased_since, on_end)
+        return request
 
-    def end(self, carried: InFlightRequest) -> None:
-        """It is carried no more."""
-        carried.end()
-        if self._carried.get(carried.claim.job_id) is carried:
-            del self._carried[carried.claim.job_id]
+    def remove(self, request: InFlightRequest) -> None:
+        """Remove a request that has ended."""
+        if self._requests.get(request.claim.job_id) is request:
+            del self._requests[request.claim.job_id]
 
-    def hear(self, frame: Frame) -> None:
-        """Take what a gateway says of a request."""
-        carried = self._carried.get(frame.request_id)
-        if carried is not None and isinstance(frame.part, Cancel):
-            carried.client_has_left = True
-            carried.give_up()
-        elif carried is not None:
-            carried.line.conversation.hear(frame.part)
+    def receive(self, frame: Frame) -> None:
+        """Take a frame that a gateway has sent."""
+        request = self._requests.get(frame.request_id)
+        if request is not None and isinstance(frame.part, Cancel):
+            request.client_has_left = True
+            request.cancel()
+        elif request is not None:
+            request.channel.receive(frame.part)
         elif isinstance(frame.part, Cancel):
-            # The answer to the claim may still be on its way to us, by another connection.
-            self._left_early[frame.request_id] = None
-            if len(self._left_early) > _MOST_EARLY_LEAVINGS:
-                del self._left_early[next(iter(self._left_early))]
+            # The answer to the claim may still be on its way to us, on another connection.
+            self._cancelled_early[frame.request_id] = None
+            if len(self._cancelled_early) > _MOST_EARLY_CANCELS:
+                del self._cancelled_early[next(iter(self._cancelled_early))]

@@ -1,4 +1,4 @@
-"""What keeps a worker's requests its own: their leases, renewed as long as they are in flight."""
+"""The lease renewer: while a worker's requests are in flight, no other worker may take them."""
 
 import asyncio
 import logging
@@ -14,9 +14,9 @@ _RENEW_SECONDS = 1.0
 
 
 class LeaseRenewer:
-    """Renews, each second, the leases of what is in flight; what is over is given up.
+    """Renews the leases of what is in flight each second, and cancels what no gateway waits for any more.
 
-    `record` gives what rq's tools should know of the worker now.
+    `record` returns what rq's tools should know of the worker now.
     """
 
     def __init__(self, name: str, options: dict[str, Any], in_flight: InFlight, record: Callable[[], Any]) -> None:
@@ -27,25 +27,25 @@ class LeaseRenewer:
 
     async def renew_once(self) -> None:
         """Renew what is in flight, show rq that this worker lives, and wait a second. Raises what redis-py raises."""
-        await self._renew([carried.claim for carried in self._in_flight])
+        await self._renew([request.claim for request in self._in_flight])
         await asyncio.sleep(_RENEW_SECONDS)
 
     async def close(self) -> None:
         """Close the connection."""
         await self._leases.close()
 
-    async def _renew(self, claims: Sequence[Claim], *, anew: bool = False) -> None:
-        renewal = await self._leases.renew(self._record(), claims, anew=anew)
-        for carried in self._those_in_flight(renewal.held):
-            carried.prolong(renewal.since)
-        for carried in self._those_in_flight(renewal.over):
-            # Somebody else has answered for it by now; the target need not work on.
-            logger.warning("Worker %s: nobody waits for %s any more", self._name, carried.claim.job_id)
-            carried.give_up()
-        if gone := [carried.claim for carried in self._those_in_flight(renewal.gone)]:
-            logger.warning("Worker %s: takes %d lost leases out anew", self._name, len(gone))
-            await self._renew(gone, anew=True)
+    async def _renew(self, claims: Sequence[Claim], *, restore: bool = False) -> None:
+        renewal = await self._leases.renew(self._record(), claims, restore=restore)
+        for request in self._still_in_flight(renewal.held):
+            request.renew(renewal.since)
+        for request in self._still_in_flight(renewal.over):
+            # It was answered in another way meanwhile; the target need not go on with it.
+            logger.warning("Worker %s: cancelled job %s: its gateway no longer waits", self._name, request.claim.job_id)
+            request.cancel()
+        if gone := [request.claim for request in self._still_in_flight(renewal.gone)]:
+            logger.warning("Worker %s: takes %d lost leases again", self._name, len(gone))
+            await self._renew(gone, restore=True)
 
-    def _those_in_flight(self, claims: Sequence[Claim]) -> list[InFlightRequest]:
-        # Some have ended since, and so has their lease.
-        return [carried for claim in claims if (carried := self._in_flight.get(claim)) is not None]
+    def _still_in_flight(self, claims: Sequence[Claim]) -> list[InFlightRequest]:
+        # Some have ended since, and with them their leases.
+        return [request for claim in claims if (request := self._in_flight.get(claim)) is not None]

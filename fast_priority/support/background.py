@@ -1,4 +1,4 @@
-"""Background tasks that neither die unseen nor outlive their owner."""
+"""Background tasks: their failures are logged, and they end with their owner."""
 
 import asyncio
 import logging
@@ -17,18 +17,18 @@ async def keep_doing(
     again_seconds: float,
     logger: logging.Logger,
 ) -> None:
-    """Do one step after the other until cancelled, whatever goes wrong in them.
+    """Do one step after the other until cancelled, also after a step that fails.
 
-    After a failure it waits `again_seconds`. Expected ones are logged as one trouble, any other with its traceback: a
-    loop that others depend on must not end because of something nobody thought of.
+    After a failure, wait `again_seconds`. The `expected` errors are logged as an outage of `what`, all others with
+    their traceback: a loop that others depend on must not end because of an error that was not foreseen.
     """
-    trouble = OutageLog(what, logger)
+    outage = OutageLog(what, logger)
     while True:
         try:
             await step()
-            trouble.recovered()
+            outage.recovered()
         except expected as error:
-            trouble.failure(error)
+            outage.failure(error)
             await asyncio.sleep(again_seconds)
         except Exception:
             logger.exception("%s", what)
@@ -36,10 +36,10 @@ async def keep_doing(
 
 
 async def end_all(tasks: Iterable[asyncio.Task[None]]) -> None:
-    """Cancel the tasks and return when all have ended, however they ended.
+    """Cancel the tasks, and return when all have ended, with or without an error.
 
-    A cancellation can be lost on its way: a library that is just then turning a timeout into an error of its own may
-    swallow it, and a task that tries again for ever would go on. So it is repeated until it has been heard.
+    A cancellation can get lost: a library that turns a timeout into an error of its own at the same moment may swallow
+    it, and a task that retries without end would go on. So each task is cancelled again until it ends.
     """
     running = {task for task in tasks if not task.done()}
     while running:
@@ -48,4 +48,4 @@ async def end_all(tasks: Iterable[asyncio.Task[None]]) -> None:
         ended, running = await asyncio.wait(running, timeout=_AGAIN_SECONDS)
         for task in ended:
             if not task.cancelled():
-                task.exception()  # looked at, so that asyncio does not report it as forgotten
+                task.exception()  # asyncio logs an error that was never retrieved

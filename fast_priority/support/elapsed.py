@@ -1,7 +1,7 @@
-"""How much time has passed for certain: by whichever clock of this machine says the most.
+"""How much time has passed at least, by the clock of this machine that counts the most.
 
-The monotonic clock stands still while a machine is suspended, and the wall clock can be set. Where too much time is
-harmless and too little is not, the largest answer is the safe one.
+The monotonic clock stands still while a machine is suspended, and the wall clock can be set. Where counting too much
+time is harmless and counting too little is not, the largest count is the safe one.
 """
 
 import time
@@ -11,7 +11,7 @@ _BOOT_CLOCK = getattr(time, "CLOCK_BOOTTIME", None)  # Linux; it goes on while t
 
 
 class Moment(NamedTuple):
-    """One moment, by each clock of this machine, in seconds."""
+    """One moment by each clock of this machine, in seconds."""
 
     monotonic: float
     boot: float

@@ -1,7 +1,19 @@
-"""Python's collector of cyclic garbage, told what it works for: a server, which makes next to none.
+"""Python's collector of cyclic garbage, set for a server, and the rule that makes this setting safe.
 
-Left as it is, it looks, after every 700 new objects, at all that hundreds of waiting requests hold. That is a quarter
-of a gateway's work, and finds nothing: what a request makes is freed as soon as nobody refers to it.
+With Python's own setting the collector runs after every 700 new objects and visits everything that hundreds of waiting
+requests hold. That takes a quarter of a gateway's time and finds nothing: the objects of a request are freed as soon as
+nothing refers to them. So it is set to run rarely.
+
+The rule: nothing that comes in floods (a request, a response, a connection, an error) may leave a reference cycle when
+it is over. A cycle stays in memory until the collector runs, and a flood would fill the memory first. So
+
+- a part refers weakly to the object that it belongs to (`weakref.proxy`);
+- an object drops the timer, task or callback that refers to it as soon as that has ended;
+- an error that has been handled drops its traceback (`errors.without_traces`): the traceback refers to the variables of
+  the calls that the error passed, and one of them often refers to the error.
+
+A comment that names this file marks each place where the rule needs such a step. The tests that use `without_collector`
+of tests/harness.py check it.
 """
 
 import gc
@@ -12,9 +24,9 @@ _MIDDLE_COLLECTIONS = 20
 
 
 def collect_rarely() -> None:
-    """Collect cyclic garbage after 200,000 new objects, and never look again at what is there now.
+    """Collect cyclic garbage only after 200,000 new objects, and never visit the objects that exist now.
 
-    To be called once all is imported. Cycles still go, only later: what may come in floods should make none.
+    To be called once, when all modules are imported.
     """
     gc.collect()
     gc.freeze()

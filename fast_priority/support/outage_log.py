@@ -1,4 +1,4 @@
-"""Troubles told once when they begin, now and then while they last, and once when they are over."""
+"""Logs an outage in a few lines: when it begins, every 30 s while it lasts, and when it is over."""
 
 import logging
 import time
@@ -8,29 +8,29 @@ _REMIND_SECONDS = 30.0
 
 
 class OutageLog:
-    """One kind of trouble, as a log tells of it: an outage of minutes is a few lines, not thousands."""
+    """The log of one kind of failure, `what`, which may happen thousands of times a minute."""
 
     def __init__(self, what: str, logger: logging.Logger, clock: Callable[[], float] = time.monotonic) -> None:
         self._what = what
         self._logger = logger
         self._clock = clock
-        self._told_at: float | None = None
-        self._untold = 0
+        self._logged_at: float | None = None
+        self._unlogged = 0
 
     def failure(self, why: object) -> None:
-        """It is there, or still there."""
+        """Count a failure; log it if it is the first, or, with the count, if the last log line is 30 s old."""
         now = self._clock()
-        if self._told_at is None:
+        if self._logged_at is None:
             self._logger.warning("%s: %s", self._what, why)
-        elif now - self._told_at >= _REMIND_SECONDS:
-            self._logger.warning("%s: %s (and %d times before)", self._what, why, self._untold)
+        elif now - self._logged_at >= _REMIND_SECONDS:
+            self._logger.warning("%s: %s (and %d times before)", self._what, why, self._unlogged)
         else:
-            self._untold += 1
+            self._unlogged += 1
             return
-        self._told_at, self._untold = now, 0
+        self._logged_at, self._unlogged = now, 0
 
     def recovered(self) -> None:
-        """It is not there, or no longer."""
-        if self._told_at is not None:
+        """Log that the outage is over, if there was one."""
+        if self._logged_at is not None:
             self._logger.warning("%s: over", self._what)
-            self._told_at = None
+            self._logged_at = None

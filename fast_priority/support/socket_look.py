@@ -1,6 +1,6 @@
-"""A look at a socket without its event loop: what has arrived, and is not read yet.
+"""A look at a socket past its event loop: what has arrived and is not read yet.
 
-The loop learns of it only when it polls the next time. Until then a connection that the target has closed looks open.
+The loop finds out only when it polls the next time. Until then a connection that the peer has closed looks open.
 """
 
 import os
@@ -9,9 +9,9 @@ import socket
 
 
 class SocketLook:
-    """Looks at one socket, which belongs to somebody else: it is neither closed nor changed here.
+    """Looks at one socket, and neither closes nor changes it.
 
-    To be used only while the socket is open: its number may belong to another one later.
+    To be used only while the socket is open: its number may belong to another socket later.
     """
 
     def __init__(self, file_number: int) -> None:
@@ -20,7 +20,7 @@ class SocketLook:
         self._poll.register(file_number, select.POLLIN)  # errors and hang-ups are reported as well
 
     def is_quiet(self) -> bool:
-        """Return whether nothing has arrived: no byte, no end and no error. It costs one system call."""
+        """Return whether nothing has arrived: no byte, no end and no error. It takes one system call."""
         return not self._poll.poll(0)
 
     def has_ended(self) -> bool:
@@ -38,19 +38,19 @@ class SocketLook:
             looked_at.detach()
 
     def is_lost(self) -> bool:
-        """Return whether the connection was reset; what came before that may still be there."""
+        """Return whether the connection was reset; bytes that came before the reset may still be there."""
         return any(events & (select.POLLERR | select.POLLHUP) for _, events in self._poll.poll(0))
 
     def read_rest(self, most_bytes: int) -> bytes:
-        """Return what has arrived and not been read, at most so many bytes.
+        """Return what has arrived and has not been read, at most so many bytes.
 
-        Linux keeps what came before a reset until it is read, also where a write has failed meanwhile.
+        Linux keeps the bytes that came before a reset until they are read, also after a write has failed.
         """
         pieces, left = [], most_bytes
         while left > 0:
             try:
                 piece = os.read(self._file_number, left)
-            except OSError:  # nothing more is there, or it ends with a reset
+            except OSError:  # there is nothing more, or a reset
                 break
             if not piece:
                 break

@@ -1,14 +1,16 @@
-"""Many waits that may each last as long as the others, and one timer for them all.
+"""Timeouts of equal length for many keys, with one timer for all of them.
 
-A timer for each would cost more than what is waited for: nearly all of them end long before their time.
+A timer for each key would cost more than the work that it guards: nearly all of them are cancelled long before they
+expire. Since all keys of a queue have the same time, the key that began first expires first. A dictionary keeps them in
+that order, and only its first entries are looked at.
 """
 
-import asyncio
 import logging
+import math
 from collections.abc import Callable, Hashable
 from typing import Generic, TypeVar
 
-from fast_priority.support.stalls import MOST_POSTPONEMENTS, READING_SECONDS, STALL_SECONDS
+from fast_priority.support.stalls import ReadFirstTimer
 
 logger = logging.getLogger(__name__)
 
@@ -16,65 +18,62 @@ Key = TypeVar("Key", bound=Hashable)
 
 
 class TimeoutQueue(Generic[Key]):
-    """Calls `run_out` with each key that was begun `seconds` ago and has not been ended since, once.
+    """Calls `expire` once with each key that began `seconds` ago and has not ended since.
 
-    Beginning and ending is O(1), whatever else waits. After a time in which the loop stood still, what has come
-    meanwhile is read first: it may be what a key waits for.
+    To begin and to end a key is O(1). After the loop stood still, what has arrived is read first (`stalls.py`): it may
+    be what a key waits for. A queue belongs to the event loop on which its first key begins.
     """
 
-    def __init__(self, seconds: float, run_out: Callable[[Key], None]) -> None:
+    def __init__(self, seconds: float, expire: Callable[[Key], object]) -> None:
         self.seconds = seconds
-        self._run_out = run_out
-        self._due: dict[Key, float] = {}  # the earliest first, for all have as long
-        self._timer: asyncio.TimerHandle | None = None
-        self._look_due = 0.0
-        self._postponements = 0
-        self._loop: asyncio.AbstractEventLoop | None = None  # the one on which the first was begun
+        self._expire = expire
+        self._due: dict[Key, float] = {}  # in the order in which they expire
+        self._timer = ReadFirstTimer(self._expire_overdue)
 
     def __len__(self) -> int:
         return len(self._due)
 
+    @property
+    def oldest(self) -> Key | None:
+        """Return the key that expires next; None if there is none."""
+        return next(iter(self._due), None)
+
     def begin(self, key: Key) -> None:
-        """Give a key its time, from now on, also one that had some left. To be called on the event loop."""
-        loop = self._loop = self._loop or asyncio.get_running_loop()
+        """Let a key expire `seconds` from now, also one that began before. Must be called on the event loop."""
         self._due.pop(key, None)
-        self._due[key] = due = loop.time() + self.seconds
-        if self._timer is None:
-            self._look_at(loop, due)
+        self._due[key] = due = self._timer.now() + self.seconds
+        if not self._timer.is_running:
+            self._timer.start(due)
 
     def end(self, key: Key) -> None:
-        """Forget a key; one that has no time, or has it no longer, is nothing to forget."""
+        """Let a key expire no more; if it has not begun, or has expired, do nothing."""
         self._due.pop(key, None)
 
+    def shorten(self, seconds: float) -> None:
+        """Let each key expire `seconds` from now, and those that begin later after `seconds`, unless it is longer."""
+        self.seconds = min(self.seconds, seconds)
+        if self._due:
+            due = self._timer.now() + self.seconds
+            self._due = dict.fromkeys(self._due, due)
+            self._timer.start(due)
+
     def close(self) -> None:
-        """Forget all keys."""
+        """Let no key expire any more."""
         self._due.clear()
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
+        self._timer.cancel()
 
-    def _look_at(self, loop: asyncio.AbstractEventLoop, due: float) -> None:
-        self._look_due = due
-        self._timer = loop.call_at(due, self._look, loop)
-
-    def _look(self, loop: asyncio.AbstractEventLoop) -> None:
-        self._timer = None
-        now = loop.time()
-        if now - self._look_due > STALL_SECONDS and self._postponements < MOST_POSTPONEMENTS:
-            self._postponements += 1
-            self._look_at(loop, now + READING_SECONDS)
-            return
-        self._postponements = 0
+    def _expire_overdue(self, now: float) -> None:
         overdue = []
         for key, due in self._due.items():
             if due > now:
-                self._look_at(loop, due)
+                self._timer.start(due)
                 break
             overdue.append(key)
         for key in overdue:
-            self._due.pop(key, None)
-        for key in overdue:
+            if self._due.get(key, math.inf) > now:
+                continue  # ended, or begun again, by a key before it
+            del self._due[key]
             try:
-                self._run_out(key)
-            except Exception:  # the others are overdue all the same
+                self._expire(key)
+            except Exception:  # the other keys are overdue all the same
                 logger.exception("%r, which is overdue", key)

@@ -1,8 +1,19 @@
-"""HTTP to the target: connections, requests on them, their responses, and WebSocket handshakes."""
+"""HTTP to the target: connections, requests on them, their responses, and WebSocket handshakes.
 
-from fast_priority.target.exchange import QUICK_AND_DECLARED_SECONDS, QUICK_SECONDS, Body, Exchange
-from fast_priority.target.registry import TargetRegistry
-from fast_priority.target.target import Target, is_reachable
+target      Target: where requests go; TargetRegistry: the targets of one worker
+exchange    one request and its response
+response    the response as it arrives
+upload      a body that comes in pieces
+websocket   a handshake, and the stream after a 101
+pool        new and idle connections
+connection  one connection, on aiohttp's parser; the inactivity timeout
+tls         TLS of which the rest can be read after a failed write
+failures    aiohttp's errors as ours
+"""
+
+from fast_priority.target.exchange import Body, Exchange
+from fast_priority.target.response import QUICK_AND_DECLARED_SECONDS, QUICK_SECONDS, Response
+from fast_priority.target.target import Target, TargetRegistry, is_reachable
 from fast_priority.target.websocket import Accepted, Declined, ask_for_websocket
 
 __all__ = [
@@ -12,6 +23,7 @@ __all__ = [
     "Body",
     "Declined",
     "Exchange",
+    "Response",
     "Target",
     "TargetRegistry",
     "ask_for_websocket",

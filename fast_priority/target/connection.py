@@ -1,51 +1,56 @@
-"""One connection to the target: aiohttp reads what comes on it, and holds it up where nobody takes it.
+"""One connection to the target: aiohttp parses what arrives, and stops reading while the response is not taken.
 
-aiohttp has no public switch for what is done here, and tests/integration/test_target.py fails when it stops working.
+aiohttp has no public switch for what is changed here; tests/integration/test_target.py fails when one of these changes
+stops working.
 """
 
 import asyncio
+import socket
 from collections.abc import Callable
+from http import HTTPStatus
 from typing import Any
 
 import aiohttp
 from aiohttp.client_proto import ResponseHandler
 from aiohttp.connector import Connection
 from aiohttp.http import RawResponseMessage
-from aiohttp.http_exceptions import HttpProcessingError
 from aiohttp.streams import StreamReader
 
-from fast_priority.http.limits import LARGEST_FIELDS_BYTES
+from fast_priority.errors import TargetTimeout
+from fast_priority.http.limits import MOST_FIELDS, MOST_RESPONSE_FIELDS_BYTES
+from fast_priority.support.byte_stream import RESET_ON_CLOSE, ByteStream
 from fast_priority.support.socket_look import SocketLook
+from fast_priority.support.timeout_queue import TimeoutQueue
+from fast_priority.target.failures import silent_for
 from fast_priority.target.tls import ReadableTls
 
-CLIENT_FAILURES = (aiohttp.ClientError, HttpProcessingError, OSError, ValueError)
-"""What comes out of aiohttp when something goes wrong; `http_client.target_error` says what it means."""
-_MOST_FIELDS = 512
+SWITCHING_PROTOCOLS = HTTPStatus.SWITCHING_PROTOCOLS.value
 _INTERIM = range(100, 200)
-_SWITCHES = 101
-_READ_BUFFER_BYTES = 256 * 1024  # twice as many are read ahead at most; what is read at once is one piece of a body
-_ONE_WRITE_BYTES = 64 * 1024  # so much is copied, for a system call less
+_READ_BUFFER_BYTES = 256 * 1024  # at most twice as much is read ahead; what is read at once is one piece of a body
+_ONE_WRITE_BYTES = 64 * 1024  # so much is copied to save a system call
 
 
 class TargetConnection(ResponseHandler):
-    """A connection that is closed when the target sends anything that nobody asked for.
+    """A connection that is closed when the target sends anything that was not asked for.
 
-    aiohttp keeps such bytes and gives them to whoever uses the connection next: another client's request would be
-    answered with them (RFC 9112, section 9.2: unsolicited responses).
+    aiohttp would keep such bytes for the next user of the connection: another client's request would be answered with
+    them (RFC 9112, section 9.2: unsolicited responses).
     """
 
     connection: Connection
     watch: Callable[[], None] | None = None
-    """Called each time something has come of the answer, and when nothing more will."""
+    """Called each time a part of the response has come, and when no more will come."""
     made_at_seconds = 0.0
     """When it was made, by the clock of the event loop."""
-    _answered = False
+    _has_final_head = False
+    _may_switch = False
+    _behind_switch: list[bytes] | None = None  # what came behind a 101, from then on
     _look: SocketLook
     _tls: ReadableTls | None = None
     _is_lost = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """It is there. What is written goes out at once: with others, it would wait until all of them are written."""
+        """Take the transport. What is written goes out at once, and does not wait for other writes."""
         super().connection_made(transport)
         self._look = SocketLook(transport.get_extra_info("socket").fileno())
         self._tls = transport.get_extra_info("ssl_object")
@@ -56,7 +61,8 @@ class TargetConnection(ResponseHandler):
     def is_still_idle(self) -> bool:
         """Return whether it is open, and nothing has arrived on it that the event loop has not read yet.
 
-        With TLS, anything that has arrived counts, a session ticket too: what it is cannot be told without reading it.
+        With TLS, everything that has arrived counts, also a session ticket: what it is cannot be known before it is
+        read.
         """
         return self.is_connected() and self._look.is_quiet()
 
@@ -65,34 +71,38 @@ class TargetConnection(ResponseHandler):
         return not self._tail and (not self.is_connected() or self._look.has_ended())
 
     def has_answered_early(self) -> bool:
-        """Return whether a whole answer was there before anything was sent; then nothing need be sent, nor can be.
+        """Return whether a whole response was there before anything was sent. Then nothing is sent.
 
-        So a target answers that takes no more connections.
+        A target that accepts no more connections answers so.
         """
-        if not self._answered or not self._buffer:
+        if not self._has_final_head or not self._buffer:
             return False
         (_, body), _ = self._buffer[-1]
         self.force_close()
         return body.is_eof()
 
-    def expect_answer(self, *, to_head: bool) -> None:
-        """A request is about to be sent: from now on one answer is awaited, and taken as it is."""
-        self._answered = False
+    def expect_response(self, *, to_head: bool, may_switch: bool = False) -> None:
+        """Prepare for a request that is about to be sent: one response is awaited, and taken as it is.
+
+        With `may_switch`, the response may be a 101: then call `switch`.
+        """
+        self._has_final_head = False
+        self._may_switch = may_switch
         self.set_response_params(
             skip_payload=to_head,
             read_until_eof=True,
             auto_decompress=False,
             read_bufsize=_READ_BUFFER_BYTES,
-            max_line_size=LARGEST_FIELDS_BYTES,
-            max_field_size=LARGEST_FIELDS_BYTES,
-            max_headers=_MOST_FIELDS,
+            max_line_size=MOST_RESPONSE_FIELDS_BYTES,
+            max_field_size=MOST_RESPONSE_FIELDS_BYTES,
+            max_headers=MOST_FIELDS,
         )
 
     def write(self, head: bytes, body: bytes = b"") -> bool:
         """Send this. Return False if the connection has ended; if nothing was unsent before, no byte has then left us.
 
         Both event loops try to send at once what is written, if nothing waits before it, and close the transport in the
-        same step when the system refuses it. What the system takes may reach the target; what it refuses cannot. Over
+        same step when the system refuses it. What the system accepts may reach the target; what it refuses cannot. Over
         TLS a refusal is not seen here: the connection is then lost a moment later.
         """
         transport = self.transport
@@ -109,69 +119,103 @@ class TargetConnection(ResponseHandler):
             self._read_rest(self._tls)
         return True
 
-    async def taken(self) -> None:
-        """Wait until the target has taken so much that more may be sent. Raises OSError when it never will."""
+    async def drained(self) -> None:
+        """Wait until the target has taken so much that more may be sent. Raises OSError if it never will."""
         if self.writing_paused:
             await self._drain_helper()
 
-    async def answer(self) -> tuple[RawResponseMessage, StreamReader]:
-        """Give the head of the final response, and its body. Raises what `give_up` is given, and CLIENT_FAILURES."""
+    async def receive_head(self) -> tuple[RawResponseMessage, StreamReader]:
+        """Return the head of the final response, and its body.
+
+        Raises what `fail` was called with, and CLIENT_FAILURES.
+        """
         while True:
             message, body = await self.read()
-            if message.code not in _INTERIM or message.code == _SWITCHES:
+            if message.code not in _INTERIM or message.code == SWITCHING_PROTOCOLS:
                 return message, body
 
-    def answer_now(self) -> tuple[RawResponseMessage, StreamReader] | None:
-        """Give the same if it is there."""
+    def head_now(self) -> tuple[RawResponseMessage, StreamReader] | None:
+        """Return the same if it has come, else None."""
         while self._buffer:
             (message, body), _ = self._buffer.popleft()
-            if message.code not in _INTERIM or message.code == _SWITCHES:
+            if message.code not in _INTERIM or message.code == SWITCHING_PROTOCOLS:
                 return message, body
         return None
 
-    def give_up(self, error: Exception) -> None:
-        """Let whoever waits for the answer, or for more of it, wait no longer: they have this error instead."""
+    def fail(self, error: Exception) -> None:
+        """Raise this error where the response, or more of it, is awaited."""
         self.set_exception(error)
         if self._payload is not None and not self._payload.is_eof():
             self._payload.set_exception(error)
 
     def may_be_used_again(self) -> bool:
-        """Tell whether request and response are over, and both sides are ready for the next."""
+        """Return whether request and response are over, and both sides are ready for the next."""
         transport = self.transport
         if transport is None or transport.is_closing():
             return False
         return not self.should_close and not transport.get_write_buffer_size()
 
     def end(self) -> None:
-        """Close it. What has not been sent is not sent any more: a target that reads nothing would keep it for ever."""
+        """Close it. Drop what has not been sent: a target that reads nothing would keep it for ever."""
         if self.transport is not None and self.transport.get_write_buffer_size():
             self.transport.abort()
         self.connection.close()
 
+    def reset(self) -> None:
+        """Close it so that the target sees a reset."""
+        if self.transport is not None:
+            endpoint = self.transport.get_extra_info("socket")
+            endpoint.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET_ON_CLOSE)
+            self.transport.abort()
+        self.connection.close()
+
+    def switch(self) -> tuple[ByteStream, bytes]:
+        """Return the connection as a stream of bytes, and what came behind the 101; it is HTTP no more.
+
+        Raises ConnectionResetError if it has ended since.
+        """
+        transport = self.transport
+        if transport is None or transport.is_closing():
+            raise ConnectionResetError
+        self._leave_connector()
+        stream = ByteStream()
+        if self._tls is None:
+            transport.set_write_buffer_limits()  # those of asyncio
+        transport.set_protocol(stream)
+        stream.connection_made(transport)
+        transport.resume_reading()
+        self.transport = None
+        self._parser = None  # it refers to this
+        return stream, b"".join(self._behind_switch or ())
+
     def feed_data(self, data: Any, size: int = 0) -> None:
-        """A head has been read; if it is a final one, nothing but its body may follow."""
-        if self._answered:
+        """Take a head that was parsed. Behind a final one, only its body may follow."""
+        if self._has_final_head:
             self._end_for_unasked()
             return
-        self._answered = data[0].code not in _INTERIM
+        status = data[0].code
+        self._has_final_head = status not in _INTERIM
+        if self._may_switch and status == SWITCHING_PROTOCOLS and self.transport is not None:
+            self._behind_switch = []
+            self.transport.pause_reading()
         super().feed_data(data, size)
 
     def set_exception(self, exc: BaseException, *cause: BaseException) -> None:
-        """Nothing more will come."""
+        """Note that nothing more will come."""
         super().set_exception(exc, *cause)
         if self.watch is not None:
             self.watch()
 
     def resume_reading(self, resume_parser: bool = True) -> None:
-        """Read on, if reading was held up; aiohttp asks for it after each piece, and would parse nothing once more."""
+        """Read on, if reading was paused. aiohttp calls this after each piece, and would parse nothing once more."""
         if self._reading_paused:
             super().resume_reading(resume_parser)
 
     def connection_lost(self, exc: BaseException | None) -> None:
-        """The connection has ended; a body that it ended with an error is not whole.
+        """Note that the connection has ended. A body that it ended with an error is not whole.
 
-        aiohttp takes a body that lasts until the end of its connection for whole, however that came (RFC 9112, section
-        8), and does not tell whoever reads a body in the midst of which it has found what is no HTTP.
+        aiohttp takes a body that lasts until the end of its connection for whole, however that end came (RFC 9112,
+        section 8), and does not inform the reader of a body in which it has found what is not HTTP.
         """
         if exc is not None and self._tls is None:
             self._read_rest()
@@ -182,7 +226,10 @@ class TargetConnection(ResponseHandler):
 
     def data_received(self, data: bytes) -> None:
         """Take what the target sends, if it was asked for."""
-        if data and self._answered and self._payload is not None and self._payload.is_eof():
+        if self._behind_switch is not None:
+            self._behind_switch.append(data)
+            return
+        if data and self._has_final_head and self._payload is not None and self._payload.is_eof():
             self._end_for_unasked()
             return
         super().data_received(data)
@@ -190,9 +237,9 @@ class TargetConnection(ResponseHandler):
             self.watch()
 
     def _read_rest(self, tls: ReadableTls | None = None) -> None:
-        """Read what came before the connection was lost: a write that fails ends it with an answer in it unread.
+        """Read what came before the connection was lost: a write that fails ends it with a response in it unread.
 
-        The event loops close the socket only after they have told of the loss, but with TLS they tell too late.
+        The event loops close the socket only after they have reported the loss, but with TLS they report it too late.
         """
         if self.transport is not None and not self._reading_paused:
             rest = self._look.read_rest(_READ_BUFFER_BYTES)
@@ -205,3 +252,43 @@ class TargetConnection(ResponseHandler):
         self.force_close()
         if self.transport is not None:
             self.transport.close()
+
+    def _leave_connector(self) -> None:
+        # The connector would close the transport with what refers to it: with this, or with the last request.
+        self.connection._connector._release_acquired(self.connection._key, self)
+        self.connection._protocol = None
+
+
+class InactivityTimer:
+    """The inactivity timeout of one request. It runs while we wait for the target, and the target does not wait for us.
+
+    `on_timeout` is called when it expires. All timers of a target share `timeouts`, which is made with `expire`.
+    """
+
+    __slots__ = ("_on_timeout", "_target_is_awaited", "_target_waits_for_body", "_timeouts")
+
+    def __init__(self, timeouts: "TimeoutQueue[InactivityTimer]", on_timeout: Callable[[TargetTimeout], None]) -> None:
+        self._timeouts = timeouts
+        self._on_timeout = on_timeout
+        self._target_is_awaited = False
+        self._target_waits_for_body = False
+
+    def wait_for_target(self, is_awaited: bool) -> None:
+        """Note whether something is awaited from the target; each time it has its whole time again."""
+        self._target_is_awaited = is_awaited
+        self._start_or_stop()
+
+    def wait_for_body(self, is_awaited: bool) -> None:
+        """Note whether the target waits for more of the request's body, which has not been sent yet."""
+        self._target_waits_for_body = is_awaited
+        self._start_or_stop()
+
+    def expire(self) -> None:
+        """Report that the time is over."""
+        self._on_timeout(silent_for(self._timeouts.seconds))
+
+    def _start_or_stop(self) -> None:
+        if self._target_is_awaited and not self._target_waits_for_body:
+            self._timeouts.begin(self)
+        else:
+            self._timeouts.end(self)

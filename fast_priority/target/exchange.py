@@ -1,142 +1,36 @@
 """One request to the target and its response, on one connection."""
 
-import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
-from http import HTTPStatus
+from collections.abc import AsyncIterator, Callable
 
 import aiohttp
 from aiohttp.http import RawResponseMessage
 from aiohttp.streams import StreamReader
 
-from fast_priority.errors import NotSent, ResponseBodyTooLarge, ResponseIncomplete, TargetClosed
-from fast_priority.http.fields import (
-    check_response_framing,
-    check_response_head,
-    content_length,
-    end_to_end_response_fields,
-)
-from fast_priority.http.keep_alive import idle_seconds
-from fast_priority.http.limits import LARGEST_FIELDS_BYTES, MOST_WHOLE_BYTES
-from fast_priority.http.memo import memoized
-from fast_priority.http.message import Bytes, Field, Fields, HttpVersion
+from fast_priority.errors import NotSent, ResponseIncomplete, TargetClosed, without_traces
+from fast_priority.http.message import Bytes
 from fast_priority.support.timeout_queue import TimeoutQueue
-from fast_priority.target.connection import CLIENT_FAILURES, TargetConnection
-from fast_priority.target.inactivity import InactivityTimer
-from fast_priority.target.pool import ConnectionPool, target_error
+from fast_priority.target.connection import InactivityTimer, TargetConnection
+from fast_priority.target.failures import CLIENT_FAILURES, target_error
+from fast_priority.target.pool import ConnectionPool
+from fast_priority.target.response import Response
 from fast_priority.target.upload import Upload
 
 Body = bytes | AsyncIterator[Bytes]
 
-QUICK_SECONDS = 0.002
-# A response that says how long it is, and is short, was most likely made whole: it is worth a little more waiting.
-QUICK_AND_DECLARED_SECONDS = 0.02
-_MOST_NEW_CONNECTIONS = 2  # a target that closes each of them at once takes no requests
-
-
-class Response:
-    """The head of the target's response, and its body as it comes. A head that cannot be sent on is a TargetError."""
-
-    def __init__(
-        self, message: RawResponseMessage, content: StreamReader, most_bytes: int, exchange: "Exchange"
-    ) -> None:
-        self._content = content
-        self._most_bytes = most_bytes
-        self._exchange = exchange
-        self._is_slow = False
-        self._begun: list[bytes] = []
-        self._size = 0
-        self.status: int = message.code
-        self.http_version: HttpVersion = "1.0" if message.version == aiohttp.HttpVersion10 else "1.1"
-        self.fields: Fields
-        self.fields, self._declared, self.idle_seconds = _read_fields(message.raw_headers, self.status)
-        has_no_body = exchange.is_head or self.status == HTTPStatus.NOT_MODIFIED
-        if most_bytes and self._declared is not None and self._declared > most_bytes and not has_no_body:
-            raise ResponseBodyTooLarge(f"its body has {self._declared} bytes, and {most_bytes} are taken")
-
-    @property
-    def is_small(self) -> bool:
-        """Whether the body is small, as far as one can tell."""
-        return max(self._declared or 0, self._content.total_bytes) <= MOST_WHOLE_BYTES
-
-    @property
-    def quick_seconds(self) -> float:
-        """How long it is worth waiting for a small body to be whole."""
-        return QUICK_SECONDS if self._declared is None else QUICK_AND_DECLARED_SECONDS
-
-    def be_slow(self) -> None:
-        """So long it was waited for, in vain."""
-        self._is_slow = True
-
-    def whole_now(self) -> bytes | None:
-        """Give the body if it is small, and all of it is there. Raises ResponseBodyTooLarge over the limit."""
-        if self._content.is_eof() and self.is_small:
-            return self._counted(self._content.read_nowait())
-        return None
-
-    async def chunks(self) -> AsyncIterator[Bytes]:
-        """Give the body as it arrives, in pieces of any size.
-
-        Raises ResponseIncomplete when it ends before it is whole, and ResponseBodyTooLarge over the limit.
-        """
-        begun, self._begun = self._begun, []
-        for piece in begun:
-            yield piece
-        while piece := await self._next_piece():
-            yield piece
-
-    async def whole_if_quick(self) -> bytes | None:
-        """Give the body if it is small and comes at once; None if not: then `chunks` gives all of it.
-
-        Most responses are so, and are cheaper to carry in one piece. Raises as `chunks` does.
-        """
-        if self._content.is_eof():  # what is there already needs no timer, and comes in one piece
-            return await self._whole_if_small()
-        if self._is_slow or not self.is_small:
-            return None
-        try:
-            async with asyncio.timeout(self.quick_seconds):
-                return await self._whole_if_small()
-        except TimeoutError:
-            return None
-
-    async def _whole_if_small(self) -> bytes | None:
-        while self._size <= MOST_WHOLE_BYTES:
-            is_last = self._content.is_eof()
-            piece = await self._next_piece()
-            if is_last and not self._begun and len(piece) <= MOST_WHOLE_BYTES:
-                return piece
-            if not piece:
-                return b"".join(self._begun)
-            self._begun.append(piece)
-        return None
-
-    async def _next_piece(self) -> bytes:
-        return self._counted(await self._exchange.next_piece(self._content))
-
-    def _counted(self, piece: bytes) -> bytes:
-        self._size += len(piece)
-        if self._most_bytes and self._size > self._most_bytes:
-            raise ResponseBodyTooLarge(f"its body has more than {self._most_bytes} bytes")
-        return piece
-
-
-@memoized
-def _read_fields(fields: Sequence[Field], status: int) -> tuple[Fields, int | None, float]:
-    """Give the fields for the client, the declared length of the body, and how long the connection may be idle."""
-    received = list(fields)
-    check_response_framing(received, LARGEST_FIELDS_BYTES)
-    end_to_end = end_to_end_response_fields(received)
-    check_response_head(status, end_to_end)
-    return end_to_end, content_length(received), idle_seconds(received)
+_MOST_NEW_CONNECTIONS = 2  # a target that closes each of them at once accepts no requests
 
 
 class Exchange:
-    """One request and its response, on one connection that is nobody else's meanwhile."""
+    """One request and its response, on one connection that serves no other request meanwhile.
+
+    `async with` sends the request and waits for the head of the response. A request that can be sent at once may be
+    sent without a task: `begin_now` sends it, and `response_now` is asked whenever something has come.
+    """
 
     def __init__(
         self,
-        connections: ConnectionPool,
-        deadlines: TimeoutQueue[InactivityTimer],
+        pool: ConnectionPool,
+        timeouts: TimeoutQueue[InactivityTimer],
         head: bytes,
         body: Body,
         *,
@@ -145,9 +39,9 @@ class Exchange:
         most_response_bytes: int,
         may_be_sent: Callable[[], bool],
     ) -> None:
-        self.is_head = is_head
-        self._connections = connections
-        self._deadlines = deadlines
+        self._is_head = is_head
+        self._pool = pool
+        self._timeouts = timeouts
         self._head = head
         self._body = body if isinstance(body, bytes) else b""
         self._most_response_bytes = most_response_bytes
@@ -162,7 +56,7 @@ class Exchange:
         if not self._has_begun:
             await self._begin()
         try:
-            response, self._response = self._response or await self._answer(), None
+            response, self._response = self._response or await self._receive(), None
         except BaseException:
             await self._end()
             raise
@@ -172,26 +66,26 @@ class Exchange:
         await self._end()
 
     def begin_now(self, watch: Callable[[], None]) -> bool:
-        """Send the request if nothing is to be waited for: its body is at hand, and a connection idle.
+        """Send the request if that needs no waiting: its body is at hand, and a connection is idle.
 
-        Then `watch` is called whenever something has come of the response, and when nothing more will, until `unwatch`;
-        after that the exchange is to be entered, or ended by `end_now`. Raises NotSent.
+        Then `watch` is called each time a part of the response has come, and when no more will come, until `unwatch`.
+        After that the exchange has to be entered, or ended with `end_now`. Raises NotSent.
         """
         if self._upload is not None or not self._begins_on_idle():
             return False
         self._connection.watch = watch
-        self._patience.await_target(True)
+        self._timer.wait_for_target(True)
         return True
 
     def unwatch(self) -> None:
-        """Tell nobody any more that something has come."""
+        """Call the `watch` of `begin_now` no more."""
         self._connection.watch = None
 
     def response_now(self) -> Response | None:
-        """Give the response if its head is there. Raises as entering does for a head that cannot be sent on."""
-        if self._response is None and (answer := self._connection.answer_now()) is not None:
-            self._patience.await_target(False)
-            self._response = self._responded(*answer)
+        """Return the response if its head has come. Raises as entering does for a head that cannot be sent on."""
+        if self._response is None and (received := self._connection.head_now()) is not None:
+            self._timer.wait_for_target(False)
+            self._response = self._respond(*received)
         return self._response
 
     @property
@@ -200,47 +94,52 @@ class Exchange:
         return self._connection.exception() is not None
 
     def end_now(self) -> None:
-        """End what `begin_now` has begun: its connection is kept if the response is over."""
+        """End what `begin_now` has begun. The connection is kept if the response is over."""
+        if not self._has_begun:
+            return
         self.unwatch()
         if self._response is None:
-            self._patience.await_target(False)
-        self._response = None  # which refers to this
+            self._timer.wait_for_target(False)
+        self._response = None  # it refers to this
         self._release()
 
     async def next_piece(self, content: StreamReader) -> bytes:
-        """Give what has come of the response's body, or comes next; nothing at its end."""
+        """Return the part of the response's body that has come, or comes next; b"" at its end."""
         try:
             if content.is_eof():
                 return await content.readany()
-            self._patience.await_target(True)
+            self._timer.wait_for_target(True)
             try:
                 return await content.readany()
             finally:
-                self._patience.await_target(False)
+                self._timer.wait_for_target(False)
         except aiohttp.ClientError as error:
+            without_traces(error)
             self._raise_failure_of_body()
             raise ResponseIncomplete("its body ended before it was whole") from error
 
     async def _begin(self) -> None:
         if self._upload is not None and await self._begins_upload(self._upload):
             return
-        if self._begins_on_idle():
-            return
+        if not self._begins_on_idle():
+            await self._begin_on_new()
+
+    async def _begin_on_new(self) -> None:
         for _ in range(_MOST_NEW_CONNECTIONS):
-            connection = await self._connections.connect()
+            connection = await self._pool.connect()
             if connection is not None and self._begins_on(connection):
                 return
         raise TargetClosed("the connection ended before the request could be sent")
 
     async def _begins_upload(self, upload: Upload) -> bool:
-        """Wait for the first piece of the body with a connection at hand: of a target that refuses it, none is taken.
+        """Wait for the first piece of the body, with a connection at hand: if the target refuses it, no piece is read.
 
         The target may close the connection meanwhile. Return False if nothing could be sent on it.
         """
-        connection = self._connections.take_idle()
-        is_new = connection is None  # not its truth: aiohttp takes a connection without an answer for false
+        connection = self._take_idle()
+        is_new = connection is None  # not its truth: aiohttp takes a connection without a response for false
         if connection is None:
-            connection = await self._connections.connect()
+            connection = await self._pool.connect()
         try:
             await upload.read_first_piece()
         except BaseException:
@@ -249,55 +148,73 @@ class Exchange:
             raise
         if connection is None:
             return False
-        # A new one may have an answer already: of a target that takes no more connections.
+        # A new one may have a response already: a target that accepts no more connections sends one.
         if connection.is_still_idle() or (is_new and not connection.has_ended()):
             return self._begins_on(connection)
         connection.end()
         return False
 
     def _begins_on_idle(self) -> bool:
-        while (connection := self._connections.take_idle()) is not None:
+        while (connection := self._take_idle()) is not None:
             if self._begins_on(connection):
                 return True
         return False
 
+    def _take_idle(self) -> TargetConnection | None:
+        """Return an idle connection on which nothing has arrived, or None. Close those on which something has.
+
+        Each is checked just before it is used. The target may have closed it, or may have sent what was not asked for
+        (a 408, or the end of TLS), and the event loop does not know of it yet.
+        """
+        while (connection := self._pool.idle.take()) is not None:
+            if connection.is_still_idle():
+                return connection
+            connection.end()
+        return None
+
     def _begins_on(self, connection: TargetConnection) -> bool:
         """Send what there is of the request. Return False if no byte of it has left us: that was no attempt."""
-        patience = InactivityTimer(self._deadlines, connection.give_up)
+        timer = InactivityTimer(self._timeouts, connection.fail)
         try:
-            self._has_begun = self._is_sent_on(connection, patience)
+            self._has_begun = self._is_sent_on(connection, timer)
         except BaseException:
             connection.end()
             raise
         if self._has_begun:
-            self._connection, self._patience = connection, patience
+            self._connection, self._timer = connection, timer
         else:
             connection.end()
         return self._has_begun
 
-    def _is_sent_on(self, connection: TargetConnection, patience: InactivityTimer) -> bool:
+    def _is_sent_on(self, connection: TargetConnection, timer: InactivityTimer) -> bool:
         if not self._may_be_sent():
-            raise NotSent("its worker was away for so long that somebody else may have it")
-        connection.expect_answer(to_head=self.is_head)
+            raise NotSent("its worker was away for so long that another one may have it")
+        self._expect_response(connection)
         if connection.has_answered_early():
             return True
         if self._upload is not None:
-            return self._upload.begins_on(connection, patience)
+            return self._upload.begins_on(connection, timer)
         return connection.write(self._head, self._body)
 
-    async def _answer(self) -> Response:
-        self._patience.await_target(True)
+    def _expect_response(self, connection: TargetConnection) -> None:
+        connection.expect_response(to_head=self._is_head)
+
+    async def _receive(self) -> Response:
+        return self._respond(*await self._receive_head())
+
+    async def _receive_head(self) -> tuple[RawResponseMessage, StreamReader]:
+        self._timer.wait_for_target(True)
         try:
-            answer = await self._connection.answer()
+            return await self._connection.receive_head()
         except CLIENT_FAILURES as error:
+            without_traces(error)  # they refer to the connection, which keeps the error
             self._raise_failure_of_body()
             raise target_error(error) from error
         finally:
-            self._patience.await_target(False)
-        return self._responded(*answer)
+            self._timer.wait_for_target(False)
 
-    def _responded(self, message: RawResponseMessage, content: StreamReader) -> Response:
-        response = Response(message, content, self._most_response_bytes, self)
+    def _respond(self, message: RawResponseMessage, content: StreamReader) -> Response:
+        response = Response(message, content, self._most_response_bytes, self.next_piece, is_to_head=self._is_head)
         self._idle_seconds = response.idle_seconds
         if content.is_eof():
             self._note_end()
@@ -310,7 +227,7 @@ class Exchange:
             raise self._upload.failure from None
 
     def _note_end(self) -> None:
-        self._over_since = self._connections.now()
+        self._over_since = self._connection._loop.time()
 
     async def _end(self) -> None:
         try:
@@ -323,4 +240,4 @@ class Exchange:
         if self._over_since is None or not (self._upload is None or self._upload.is_whole):
             self._connection.end()
         else:
-            self._connections.give_back(self._connection, self._over_since, self._idle_seconds)
+            self._pool.give_back(self._connection, self._over_since, self._idle_seconds)

@@ -1,45 +1,115 @@
-"""ConnectionPool to one target, made by aiohttp's connector, kept while they are idle, and what goes wrong with them.
+"""The connections to one target: aiohttp's connector makes them, and idle ones are kept for the next request.
 
-Of aiohttp's client, only the connector and the connections are used. What a session does for people's programs
-(cookies, redirects, proxies, second attempts, fields of its own) an intermediary must not do.
+Only the connector and the connections of aiohttp's client are used. A session adds what programs want (cookies,
+redirects, proxies, second attempts, fields of its own) and an intermediary must not do.
 """
 
 import asyncio
 import functools
-import socket
-from typing import cast
+from collections import deque
+from collections.abc import Callable
+from typing import Generic, Protocol, TypeVar, cast
 
 import aiohttp
 from yarl import URL
 
-from fast_priority.errors import (
-    ConnectTimeout,
-    GatewayError,
-    MalformedRequest,
-    TargetClosed,
-    TargetError,
-    TargetNotFound,
-    TargetRefused,
-    TargetTimeout,
-    TargetUnreachable,
-)
+from fast_priority.errors import ConnectTimeout
 from fast_priority.http.message import TargetPolicy
-from fast_priority.target.connection import CLIENT_FAILURES, TargetConnection
-from fast_priority.target.idle_connections import IdleConnections
+from fast_priority.target.connection import TargetConnection
+from fast_priority.target.failures import CLIENT_FAILURES, silent_for, target_error
 from fast_priority.target.tls import readable_context
 
 _MOST_AGE_SECONDS = 300.0
-"""After so long a connection is closed, once its response is over: a name that has moved is followed, and a target that
-was made larger gets its share. It is long enough that making connections costs nothing, also those of TLS."""
+"""A connection that is older than this is closed once its response is over. So requests follow a name that has moved,
+and a target that was enlarged gets its share. The age is large enough that new connections cost nothing, also with TLS.
+"""
 _NAME_HOLDS_SECONDS = 10
-"""For so long a resolved name is used for new connections, without asking again."""
+"""For so long a resolved name is used for new connections without a new look-up."""
+
+
+class Clock(Protocol):
+    """The time and the timers of an event loop."""
+
+    def time(self) -> float:
+        """Return the time in seconds."""
+        ...
+
+    def call_at(self, when: float, callback: Callable[[], None], /) -> asyncio.TimerHandle:
+        """Call back at this time."""
+        ...
+
+
+class Closable(Protocol):
+    """A connection; `TargetConnection` is one."""
+
+    def end(self) -> None:
+        """Close it."""
+        ...
+
+
+Connection = TypeVar("Connection", bound=Closable)
+
+
+class IdleConnections(Generic[Connection]):
+    """Idle connections, each kept until its own time is over. The one that was used last is used first."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._kept: deque[tuple[Connection, float]] = deque()
+        self._timer: asyncio.TimerHandle | None = None
+        self._timer_at = 0.0
+
+    def __len__(self) -> int:
+        return len(self._kept)
+
+    def put(self, connection: Connection, until_seconds: float) -> None:
+        """Keep a connection until this time of the clock. Close it if that time is over already."""
+        if until_seconds <= self._clock.time():
+            connection.end()
+            return
+        self._kept.append((connection, until_seconds))
+        if self._timer is None or until_seconds < self._timer_at:
+            self._close_at(until_seconds)
+
+    def take(self) -> Connection | None:
+        """Return a connection whose time is not over, or None. Close those whose time is over."""
+        now = self._clock.time()
+        while self._kept:
+            connection, until_seconds = self._kept.pop()
+            if until_seconds > now:
+                return connection
+            connection.end()
+        return None
+
+    def close(self) -> None:
+        """Close all of them."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        while self._kept:
+            self._kept.pop()[0].end()
+
+    def _close_at(self, when: float) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer_at = when
+        self._timer = self._clock.call_at(when, self._close_overdue)
+
+    def _close_overdue(self) -> None:
+        self._timer = None
+        now = self._clock.time()
+        kept, self._kept = self._kept, deque()
+        for connection, until_seconds in kept:
+            if until_seconds > now:
+                self._kept.append((connection, until_seconds))
+            else:
+                connection.end()
+        if self._kept:
+            self._close_at(min(until_seconds for _, until_seconds in self._kept))
 
 
 class ConnectionPool:
-    """The connections to one target, kept while they are idle.
-
-    Belongs to the event loop in which it is made.
-    """
+    """The connections to one target. A pool belongs to the event loop on which it was made."""
 
     def __init__(self, policy: TargetPolicy) -> None:
         self._policy = policy
@@ -47,35 +117,29 @@ class ConnectionPool:
         tls = readable_context() if policy.base_url.lower().startswith("https:") else True
         self._connector = aiohttp.TCPConnector(limit=0, ttl_dns_cache=_NAME_HOLDS_SECONDS, ssl=tls)
         self._connector._factory = functools.partial(TargetConnection, loop=self._loop)  # type: ignore[assignment]
-        self._idle: IdleConnections[TargetConnection] = IdleConnections(self._loop)
-
-    def now(self) -> float:
-        """Give the time by which connections are idle."""
-        return self._loop.time()
-
-    def take_idle(self) -> TargetConnection | None:
-        """Give an idle connection, if there is one."""
-        return self._idle.take()
+        self.idle: IdleConnections[TargetConnection] = IdleConnections(self._loop)
+        """The connections that no request uses. The target may have closed one since: see `is_still_idle`."""
 
     def give_back(self, used: TargetConnection, since_seconds: float, idle_seconds: float) -> None:
-        """Keep it if it can be used again; otherwise close it.
+        """Keep a connection if it can be used again; otherwise close it.
 
-        `since_seconds` is when its response was over, `idle_seconds` for how long it may be idle from then on.
+        `since_seconds` is when its response was over, by the clock of the event loop. From then on it may be idle for
+        `idle_seconds`.
         """
         if not used.may_be_used_again():
             used.end()
             return
-        self._idle.put(used, min(since_seconds + idle_seconds, used.made_at_seconds + _MOST_AGE_SECONDS))
+        self.idle.put(used, min(since_seconds + idle_seconds, used.made_at_seconds + _MOST_AGE_SECONDS))
 
     async def close(self) -> None:
-        """Close all connections, also those that are in use."""
+        """Close all connections, also those in use."""
         await self._connector.close()
-        self._idle.close()
+        self.idle.close()
 
     async def connect(self) -> TargetConnection | None:
-        """Return a new connection; None if the target has closed it already, so that nothing can be sent on it.
+        """Return a new connection, or None if the target has closed it already and nothing can be sent on it.
 
-        Raises TargetError, and MalformedRequest for no URL.
+        Raises TargetError, and MalformedRequest if the base URL is no URL.
         """
         policy = self._policy
         limits = aiohttp.ClientTimeout(total=None, sock_connect=policy.connect_timeout_seconds)
@@ -86,11 +150,11 @@ class ConnectionPool:
                 connection = await self._connector.connect(request, traces=[], timeout=limits)
         except TimeoutError as error:
             if silence.expired():
-                raise TargetTimeout(f"it was silent for {policy.timeout_seconds:g} s") from error
+                raise silent_for(policy.timeout_seconds) from error
             raise ConnectTimeout("no connection in time (FAST_PRIORITY_CONNECT_TIMEOUT)") from error
         except CLIENT_FAILURES as error:
             if isinstance(error, aiohttp.ClientConnectorError) and isinstance(error.os_error, ConnectionResetError):
-                return None  # what is refused is another error: it was accepted, and then reset
+                return None  # it was accepted and then reset; a connection that is refused raises another error
             raise target_error(error) from error
         made = cast(TargetConnection, connection.protocol)
         made.connection = connection
@@ -99,22 +163,3 @@ class ConnectionPool:
             made.end()
             return None
         return made
-
-
-def target_error(error: Exception) -> GatewayError:
-    """Say in our own words what went wrong on the way to the target, or on the way back."""
-    if isinstance(error, aiohttp.ClientConnectorDNSError):
-        return TargetNotFound("its host name does not resolve")
-    if isinstance(error, aiohttp.ClientSSLError):
-        return TargetUnreachable("no TLS connection could be made")
-    if isinstance(error, aiohttp.ClientConnectorError):
-        if isinstance(error.os_error, ConnectionRefusedError):
-            return TargetRefused("nothing listens at its address")
-        if isinstance(error.os_error, socket.gaierror):
-            return TargetNotFound("its host name does not resolve")
-        return TargetUnreachable("no connection could be made")
-    if isinstance(error, aiohttp.ServerDisconnectedError | OSError):
-        return TargetClosed("the connection ended before a response began")
-    if isinstance(error, ValueError):  # InvalidURL is one
-        return MalformedRequest("the request cannot be sent as it is")
-    return TargetError(f"what it sent is not an HTTP response ({type(error).__name__})")

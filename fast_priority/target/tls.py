@@ -1,6 +1,6 @@
-"""TLS towards the target, of which what has arrived can be read past the event loop.
+"""TLS to the target, where bytes that have arrived can be read without the event loop.
 
-When a write fails, both event loops drop what has arrived over TLS and was not read yet, with an answer in it.
+When a write fails, both event loops drop what has arrived over TLS and was not read yet, even if it is a response.
 """
 
 import functools
@@ -11,24 +11,24 @@ _PIECE_BYTES = 64 * 1024
 
 
 class ReadableTls(ssl.SSLObject):
-    """One connection's TLS; it knows where the event loop puts what has arrived."""
+    """The TLS of one connection. It knows where the event loop puts what has arrived."""
 
     incoming: ssl.MemoryBIO
 
     def decrypt(self, arrived: bytes) -> bytes:
-        """Return what these bytes from the socket mean; they follow on what the event loop has read."""
+        """Return these bytes from the socket, decrypted; they follow what the event loop has read."""
         self.incoming.write(arrived)
         pieces = []
         try:
             while piece := self.read(_PIECE_BYTES):
                 pieces.append(piece)
-        except ssl.SSLError:  # nothing more is there, or it is no TLS
+        except ssl.SSLError:  # nothing more is there, or it is not TLS
             pass
         return b"".join(pieces)
 
 
 class ReadableContext(ssl.SSLContext):
-    """What makes them for the event loop."""
+    """Makes a `ReadableTls` for each connection of the event loop."""
 
     sslobject_class = ReadableTls
 
@@ -41,7 +41,7 @@ class ReadableContext(ssl.SSLContext):
 
 @functools.cache
 def readable_context() -> ReadableContext:
-    """Return the context for all targets: it trusts whom the system trusts, and checks names, as Python's default."""
+    """Return the context for all targets. Like Python's default, it trusts the system's roots and checks names."""
     default = ssl.create_default_context()
     context = ReadableContext(ssl.PROTOCOL_TLS_CLIENT)
     context.verify_flags = default.verify_flags

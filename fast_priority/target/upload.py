@@ -1,22 +1,20 @@
-"""A request's body that comes in pieces, on its way to the target while that may answer already."""
+"""A request's body that comes in pieces, on its way to the target, which may answer meanwhile."""
 
 import asyncio
 from collections.abc import AsyncIterator
 
 from fast_priority.errors import MalformedRequest
 from fast_priority.http.message import Bytes
-from fast_priority.target.connection import TargetConnection
-from fast_priority.target.inactivity import InactivityTimer
+from fast_priority.target.connection import InactivityTimer, TargetConnection
 
 _LAST_CHUNK = b"0\r\n\r\n"
 
 
 class Upload:
-    """Sends a request of which the body comes in pieces: of `declared_bytes`, or in chunks if that is None.
+    """Sends a request whose body comes in pieces: with `declared_bytes`, or in chunks if that is None.
 
-    The head goes with the first piece: of a body that never begins, the target hears nothing. No more is taken of the
-    body than the target takes. What the body raises once it is under way, whoever waits for the answer has instead; see
-    `failure`.
+    The head goes with the first piece: if the body never begins, nothing is sent. No more of the body is read than the
+    target takes. An error of the body, once it is under way, is raised where the response is awaited; see `failure`.
     """
 
     def __init__(self, head: bytes, pieces: AsyncIterator[Bytes], declared_bytes: int | None) -> None:
@@ -40,43 +38,43 @@ class Upload:
         self._has_ended = True
         self._first = self._ending()
 
-    def begins_on(self, connection: TargetConnection, patience: InactivityTimer) -> bool:
+    def begins_on(self, connection: TargetConnection, timer: InactivityTimer) -> bool:
         """Send the head with the first piece, and the rest as it comes.
 
         Return False if no byte of it has left us; then it may begin on another connection.
         """
         if not connection.write(self._head + self._first):
             return False
-        self._first = b""  # nobody needs it any more
-        self._task = asyncio.create_task(self._send_rest(connection, patience))
+        self._first = b""  # it is needed no more
+        self._task = asyncio.create_task(self._send_rest(connection, timer))
         return True
 
     async def end(self) -> None:
         """Send no more of it."""
-        # A task that was cancelled remembers where, and so this upload: let go, lest it be a circle.
+        # A task that was cancelled keeps its stack, which refers to this upload: without a reference back, no cycle.
         task, self._task = self._task, None
         if task is not None and not task.done():
             task.cancel()
             await asyncio.wait([task])
 
-    async def _send_rest(self, connection: TargetConnection, patience: InactivityTimer) -> None:
+    async def _send_rest(self, connection: TargetConnection, timer: InactivityTimer) -> None:
         try:
             if not await _is_taken(connection):
                 return
             if not self._has_ended:
-                patience.wait_for_body(True)
+                timer.wait_for_body(True)
                 async for piece in self._pieces:
-                    patience.wait_for_body(False)
+                    timer.wait_for_body(False)
                     if not await _goes_on_after(self._framed(piece), connection):
                         return
-                    patience.wait_for_body(True)
-                patience.wait_for_body(False)
+                    timer.wait_for_body(True)
+                timer.wait_for_body(False)
                 if not await _goes_on_after(self._ending(), connection):
                     return
             self.is_whole = True
         except Exception as error:
             self.failure = error
-            connection.give_up(error)
+            connection.fail(error)
 
     def _framed(self, piece: Bytes) -> bytes:
         self._size += len(piece)
@@ -98,7 +96,7 @@ async def _goes_on_after(framed: bytes, connection: TargetConnection) -> bool:
 
 async def _is_taken(connection: TargetConnection) -> bool:
     try:
-        await connection.taken()
-    except OSError:  # whoever waits for the answer hears of it
+        await connection.drained()
+    except OSError:  # it is raised where the response is awaited
         return False
     return True

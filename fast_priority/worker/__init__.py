@@ -1,4 +1,8 @@
-"""PriorityWorker, an rq worker with slots, and the pool that runs several."""
+"""The worker as rq knows it.
+
+rq_worker    PriorityWorker: an rq worker with slots
+worker_pool  PriorityWorkerPool: rq's pool of them
+"""
 
 from fast_priority.worker.rq_worker import PriorityWorker
 from fast_priority.worker.worker_pool import PriorityWorkerPool

@@ -1,8 +1,8 @@
 """PriorityWorker: an rq worker with slots.
 
-rq's worker forks for each job and makes five round trips to Redis for it. This one keeps its place among rq's workers
-(`rq info`, `rq suspend`, signals, commands, WorkerPool) but runs its jobs on one event loop, and takes and settles them
-in one round trip. It runs no function at all: a job is data, and forwarding that data is all the worker can do.
+rq's worker forks for each job and makes five round trips to Redis for it. This one is an rq worker like others (`rq
+info`, `rq suspend`, signals, commands, WorkerPool), but forwards its requests on one event loop, and publishes and
+claims in one round trip. It runs no function at all: a job is data, and forwarding that data is all the worker can do.
 """
 
 import asyncio
@@ -30,19 +30,19 @@ from fast_priority.settings import Settings
 from fast_priority.slots.loop import WorkerLoop
 from fast_priority.support.gc_tuning import collect_rarely
 from fast_priority.support.outage_log import OutageLog
-from fast_priority.support.signals import held_back
+from fast_priority.support.signals import stop_signals_blocked
 
 logger = logging.getLogger("rq.worker")
 
-_ANSWER_SECONDS = 5  # signals are held back while a worker registers: not for long, even if Redis hangs
+_ANSWER_SECONDS = 5  # stop signals are blocked while a worker registers: not for longer, even if Redis hangs
 _QUEUE_NAMES = {priority.value for priority in Priority}
 
 
 class PriorityWorker(BaseWorker):
     """Serves the queues `high` and `low`, high first, with FAST_PRIORITY_WORKER_CONCURRENCY slots.
 
-    Never holds a request it has no slot for. SIGTERM or SIGINT: it finishes what is in flight and takes no more; once
-    more, a second later: it leaves at once. Redis away: it waits and comes back by itself.
+    It never claims a request for which it has no slot. At SIGTERM or SIGINT it finishes what is in flight and claims no
+    more; at a second one, over a second later, it leaves at once. While Redis is away, it waits, and goes on by itself.
     """
 
     def __init__(
@@ -78,19 +78,19 @@ class PriorityWorker(BaseWorker):
         with_scheduler: bool = False,
         dequeue_strategy: Any = None,
     ) -> bool:
-        """Serve until told to stop; with `burst`, until the queues are empty. Tells whether any request was served.
+        """Serve until a stop signal; with `burst`, until the queues are empty. Return whether any request was served.
 
-        The other options are rq's and mean nothing here: nothing is scheduled, and high always comes first.
+        The other options are rq's and have no effect: nothing is scheduled, and high always comes first.
         """
-        # Ended between its birth and its first look at the queues, or in its teardown, it would stay in rq's registers.
-        with held_back():
+        # A signal that ended it while it registers, or in its teardown, would leave its name in rq's registers.
+        with stop_signals_blocked():
             return self._work(burst, logging_level, date_format, log_format)
 
     def _work(self, burst: bool, logging_level: str | None, date_format: str, log_format: str) -> bool:
         self.bootstrap(logging_level, date_format, log_format)
         for queue in self.queues:
             clean_worker_registry(queue)  # the names of workers that were killed
-        serving = WorkerLoop(
+        loop = WorkerLoop(
             name=self.name,
             slots=self.slots,
             settings=self._settings,
@@ -101,38 +101,38 @@ class PriorityWorker(BaseWorker):
         collect_rarely()
         try:
             with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-                runner.run(serving.run())
+                runner.run(loop.run())
         finally:
             with contextlib.suppress(*CONNECTION_ERRORS):
                 self.teardown()  # type: ignore[no-untyped-call]
-        return serving.served > 0
+        return loop.served > 0
 
     @property
     def connection_timeout(self) -> int:
-        """How many seconds what rq's machinery asks of Redis may take; rq's own workers block for minutes there."""
+        """How many seconds rq's own commands to Redis may take; rq's own workers block for minutes there."""
         return _ANSWER_SECONDS
 
     def serialize(self) -> dict[str, Any]:
-        """Give what Redis knows of this worker: rq's record and the number of slots."""
+        """Return the record of this worker in Redis: rq's own, and the number of slots."""
         return {**super().serialize(), "slots": self.slots}
 
     def _pubsub_exception_handler(self, exc: Exception, pubsub: PubSub, pubsub_thread: PubSubWorkerThread) -> None:
-        # rq's own ends the thread, and with it `rq`'s commands to this worker, at a connection that timed out.
+        # rq's own handler ends the thread when a connection times out, and with it rq's commands to this worker.
         lost = exc if not isinstance(exc, CONNECTION_ERRORS) else RedisConnectionError(str(exc))
         super()._pubsub_exception_handler(lost, pubsub, pubsub_thread)
 
 
 def wait_for_redis(connection: SyncRedis, sleep: Callable[[float], None] = time.sleep) -> None:
-    """Return once Redis answers; look every second."""
-    trouble = OutageLog("Redis does not answer", logger)
+    """Return once Redis answers. It is asked every second."""
+    outage = OutageLog("Redis does not answer", logger)
     while True:
         try:
             connection.ping()
         except CONNECTION_ERRORS as error:
-            trouble.failure(error)
+            outage.failure(error)
             sleep(1.0)
         else:
-            trouble.recovered()
+            outage.recovered()
             return
 
 

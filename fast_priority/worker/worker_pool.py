@@ -1,6 +1,5 @@
-"""The worker processes of one command: rq's pool, of PriorityWorkers."""
+"""The worker processes of one command: rq's pool, with PriorityWorkers."""
 
-import signal
 from collections.abc import Callable
 from typing import Any
 
@@ -8,20 +7,18 @@ from rq.worker_pool import WorkerPool
 
 from fast_priority.broker.connection import sync_connection
 from fast_priority.settings import Settings
-from fast_priority.support.signals import TO_END, held_back
+from fast_priority.support.signals import reset_stop_signals, stop_signals_blocked
 from fast_priority.worker.rq_worker import PriorityWorker
 
 
 class PriorityWorkerPool(WorkerPool):
-    """Runs FAST_PRIORITY_WORKERS workers, and starts one anew that ended by itself. SIGTERM or SIGINT ends them all."""
+    """Runs FAST_PRIORITY_WORKERS workers, and replaces one that ended by itself. A stop signal ends them all."""
 
     def __init__(self, settings: Settings) -> None:
         def make_worker(queues: Any, *, connection: Any, **options: Any) -> PriorityWorker:
-            # This runs in the new worker's process. What it was forked with ends the pool, and is held back besides.
-            for number in TO_END:
-                signal.signal(number, signal.SIG_DFL)
-            signal.pthread_sigmask(signal.SIG_UNBLOCK, TO_END)
-            # One of its own: the pool's was made before the fork, and so were those to the Sentinels behind it.
+            # This runs in the new worker's process. It was forked with the pool's handlers, and stop signals blocked.
+            reset_stop_signals()
+            # It needs a connection of its own: the pool's was made before the fork, and so were those to the Sentinels.
             return PriorityWorker(queues, settings=settings, connection=sync_connection(settings), **options)
 
         super().__init__(
@@ -32,20 +29,20 @@ class PriorityWorkerPool(WorkerPool):
         )
 
     def run(self) -> None:
-        """Run until a signal has ended every worker."""
+        """Run until a stop signal has ended every worker."""
         start: Callable[..., None] = self.start
         start(logging_level="INFO")
 
     def start_workers(self, *args: Any, **options: Any) -> None:
-        """Start them all; a signal waits until then, as it could not end those that are yet to come."""
-        with held_back():
+        """Start all workers. A stop signal waits until then: it could not end workers that do not run yet."""
+        with stop_signals_blocked():
             self._install_signal_handlers()  # type: ignore[no-untyped-call]
             super().start_workers(*args, **options)
 
     def start_worker(self, *args: Any, **options: Any) -> None:
-        """Start one, unless all are to end: nobody would tell it. A signal waits until it can be told."""
-        with held_back():
+        """Start one worker, unless the pool is ending: it would not be ended with the others."""
+        with stop_signals_blocked():
             if self.status is self.Status.STOPPED:
                 return
-            # It begins with the pool's handlers, which would end its siblings but not itself.
+            # It begins with the pool's handlers, which would end the other workers but not itself.
             super().start_worker(*args, **options)

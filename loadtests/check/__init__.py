@@ -1,62 +1,27 @@
 """Checks a gateway: runs scenarios against it one after the other, and judges each.
 
-- `subject`: what is judged: a gateway that runs already, or a stack of one's own
-- `plan`: which scenarios, how long (pure)
-- `running`: one scenario, from sending to findings; `sending`: locust; `draining`: parts that are ended meanwhile
-- `progress`: what is shown meanwhile
+- `system_under_test`: a gateway that runs already, or a stack started for the check
+- `plan`: which scenarios run, and for how long (pure)
+- `scenario_run`: one scenario, from sending to findings; `locust_process`: locust; `drain`: restarts during a run
+- `check_run`: all scenarios; `progress`, `machine`: what is shown, and what it ran on
 """
 
-from collections.abc import Sequence
-from dataclasses import replace
-
-from fast_priority.errors import ConfigurationError
-from loadtests.check.plan import CALIBRATION_SECONDS, Run
+from loadtests.check.check_run import run_check
+from loadtests.check.machine import describe_machine
+from loadtests.check.plan import CheckOptions, PlannedRun, plan_runs, read_loads
 from loadtests.check.progress import Progress
-from loadtests.check.running import run_scenario
-from loadtests.check.subject import Subject
-from loadtests.comparing import compare
-from loadtests.results import CheckResult, ScenarioResult
-from loadtests.scenarios import Sizing
+from loadtests.check.system_under_test import StackSize, SystemUnderTest, external_gateway, own_stack
 
-__all__ = ["check"]
-
-
-def check(
-    subject: Subject,
-    runs: Sequence[Run],
-    *,
-    tolerance_seconds: float,
-    progress: Progress,
-    skipped: dict[str, str],
-    machine: dict[str, str],
-) -> CheckResult:
-    """Run the scenarios one after the other and give all that they have shown.
-
-    Raises ConfigurationError if one cannot be run.
-    """
-    results: list[ScenarioResult] = []
-    for run in runs:
-        sizing = run.sizing
-        if run.calibrate:
-            held_seconds = _measure_slot_time(subject, sizing, tolerance_seconds, progress)
-            sizing = replace(sizing, load=sizing.load * sizing.service_seconds / held_seconds)
-        with progress.step(run.title, sizing.seconds) as watch:
-            result = run_scenario(subject, sizing, run.name, tolerance_seconds, watch)
-        result = replace(result, name=run.title)
-        progress.tell(result)
-        results.append(result)
-    return CheckResult(", ".join(subject.urls), tuple(results), skipped, machine)
-
-
-def _measure_slot_time(subject: Subject, sizing: Sizing, tolerance_seconds: float, progress: Progress) -> float:
-    """Measure for how long a request holds a slot; that is what a load of the slots' time has to count."""
-    flood = replace(sizing, seconds=CALIBRATION_SECONDS)
-    with progress.step("how long a slot is held", flood.seconds) as watch:
-        calibration = run_scenario(subject, flood, "saturation", tolerance_seconds, watch)
-    try:
-        measured = compare(calibration.passages, subject.slots)
-    except ValueError as error:
-        raise ConfigurationError(f"how long a slot is held could not be measured: {error}") from error
-    if not measured.refills:
-        raise ConfigurationError("how long a slot is held could not be measured: no request waited for one")
-    return sizing.service_seconds + measured.turnaround_seconds
+__all__ = [
+    "CheckOptions",
+    "PlannedRun",
+    "Progress",
+    "StackSize",
+    "SystemUnderTest",
+    "describe_machine",
+    "external_gateway",
+    "own_stack",
+    "plan_runs",
+    "read_loads",
+    "run_check",
+]

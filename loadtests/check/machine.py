@@ -1,4 +1,4 @@
-"""What a check ran on, so that its numbers can be read."""
+"""The machine and the versions that a check ran on."""
 
 import os
 import platform
@@ -10,7 +10,7 @@ _PACKAGES = ("fast-priority", "locust", "rq", "redis", "uvicorn", "aiohttp")
 
 
 def describe_machine() -> dict[str, str]:
-    """Give the machine and the versions as short sentences by their names."""
+    """Return the machine and the versions as short texts by name."""
     return {
         "system": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",
         "load average": f"{os.getloadavg()[0]:.1f} before",
@@ -21,7 +21,7 @@ def describe_machine() -> dict[str, str]:
 
 
 def _arguments() -> list[str]:
-    """Give what this program was called with, without the word for this part of it."""
+    """Return the arguments of this program, without the name of the command."""
     return sys.argv[2:] if sys.argv[1:2] == ["loadtest"] else sys.argv[1:]
 
 

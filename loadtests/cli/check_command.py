@@ -7,14 +7,12 @@ from typing import Annotated
 import typer
 
 from fast_priority.errors import ConfigurationError
-from loadtests.check.plan import Wishes, plan_runs, read_loads
-from loadtests.check.subject import Shape, Subject, own_stack, running_gateway
-from loadtests.cli.failing import failing_in_lines, need_extra
+from loadtests.check import CheckOptions, StackSize, SystemUnderTest, external_gateway, own_stack, plan_runs, read_loads
+from loadtests.cli.check_session import ResultFolder, SystemFactory, run_and_report
+from loadtests.cli.exit_codes import errors_to_exit_codes, require_modules
 from loadtests.cli.options import Tolerance
-from loadtests.cli.session import Publication, Starting, run_and_publish
-from loadtests.ordering import DEFAULT_TOLERANCE_SECONDS
+from loadtests.oracle import DEFAULT_TOLERANCE_SECONDS, Verdict
 from loadtests.scenarios import SCENARIOS
-from loadtests.verdict import Verdict
 
 _OWN_SLOTS = 4
 _NAMES = ", ".join(SCENARIOS)
@@ -23,35 +21,39 @@ _NAMES = ", ".join(SCENARIOS)
 def check(
     url: Annotated[
         list[str] | None,
-        typer.Option("--url", help="Base URL of a gateway that runs; may be repeated. Default: start a whole stack."),
+        typer.Option("--url", help="Base URL of a running gateway; may be repeated. Default: start a whole stack."),
     ] = None,
     target_url: Annotated[
         str | None, typer.Option("--target-url", help="Base URL of the mock target behind it. Goes with --url.")
     ] = None,
     slots: Annotated[
         int | None,
-        typer.Option("--slots", min=1, help="Most requests let through at once; needed with --url. Own stack: 4."),
+        typer.Option("--slots", min=1, help="Requests forwarded at once; required with --url. Own stack: 4."),
     ] = None,
     workers: Annotated[int | None, typer.Option("--workers", min=1, help="Own stack: worker processes (1).")] = None,
     gateways: Annotated[int | None, typer.Option("--gateways", min=1, help="Own stack: gateways (1).")] = None,
     scenario: Annotated[
         list[str] | None,
-        typer.Option("--scenario", metavar="NAME", help=f"Only this one; may be repeated. One of {_NAMES}."),
+        typer.Option("--scenario", metavar="NAME", help=f"Run only this one; may be repeated. One of {_NAMES}."),
     ] = None,
-    quick: Annotated[bool, typer.Option("--quick", help="Only what proves the order, in half a minute.")] = False,
-    seconds: Annotated[float | None, typer.Option("--seconds", min=1, help="How long each scenario sends.")] = None,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="Only the scenarios that prove the order, in half a minute.")
+    ] = False,
+    seconds: Annotated[
+        float | None, typer.Option("--seconds", min=1, help="How long each scenario sends requests.")
+    ] = None,
     service_seconds: Annotated[
-        float | None, typer.Option("--service-seconds", min=0.001, help="How long the target takes for a request.")
+        float | None, typer.Option("--service-seconds", min=0.001, help="Seconds that the target takes for a request.")
     ] = None,
     load: Annotated[
         str, typer.Option("--load", help="For scenario mixed: shares of the slots' time, comma-separated.")
     ] = "0.8",
     seed: Annotated[int, typer.Option("--seed", help="Send at the same times in every run.")] = 1,
-    high_path: Annotated[str, typer.Option("--high-path", help="A path that the gateway takes for high.")] = "/high",
-    low_path: Annotated[str, typer.Option("--low-path", help="A path that the gateway takes for low.")] = "/low",
+    high_path: Annotated[str, typer.Option("--high-path", help="A path with high priority at the gateway.")] = "/high",
+    low_path: Annotated[str, typer.Option("--low-path", help="A path with low priority at the gateway.")] = "/low",
     tolerance_seconds: Tolerance = DEFAULT_TOLERANCE_SECONDS,
     patience_seconds: Annotated[
-        float, typer.Option("--patience-seconds", min=0, help="How long --url and --target-url may take to answer.")
+        float, typer.Option("--patience-seconds", min=0, help="How long to wait until --url and --target-url respond.")
     ] = 60,
     out: Annotated[
         Path, typer.Option("--out", file_okay=False, help="Folder for report.html, results.json and junit.xml.")
@@ -60,7 +62,7 @@ def check(
     """Run scenarios against a gateway, judge them, and write a report.
 
     Without --url a whole stack is started on this machine: Redis, a mock target, the gateway and workers.
-    With --url the gateway must have our mock target behind it: its log of arrivals is the evidence.
+    With --url the gateway must have the mock target behind it: its arrival log is the evidence.
 
     \b
     fast-priority loadtest check
@@ -69,11 +71,11 @@ def check(
     fast-priority loadtest check --url http://localhost:8080 --target-url http://localhost:9000 --slots 4
     """
     verdict = Verdict.UNPROVED
-    starting: Starting
-    with failing_in_lines():
-        need_extra("locust", "matplotlib", "jinja2")
-        publication = Publication(out)
-        wishes = Wishes(
+    start_system: SystemFactory
+    with errors_to_exit_codes():
+        require_modules("locust", "matplotlib", "jinja2")
+        result_folder = ResultFolder(out)
+        options = CheckOptions(
             slots=slots or _OWN_SLOTS,
             scenarios=tuple(scenario or ()),
             quick=quick,
@@ -84,23 +86,25 @@ def check(
             high_path=high_path,
             low_path=low_path,
         )
-        runs, skipped = plan_runs(wishes, can_drain=not url)
+        runs, skipped = plan_runs(options, can_drain=not url)
         if url or target_url:
-            _refuse_what_is_missing(url, target_url, slots, workers or gateways)
-            given = Subject(tuple(url or ()), target_url or "", wishes.slots)
-            starting = partial(running_gateway, given, high_path, patience_seconds)
+            _refuse_bad_combination(url, target_url, slots, workers or gateways)
+            given = SystemUnderTest(tuple(url or ()), target_url or "", options.slots)
+            start_system = partial(external_gateway, given, high_path, patience_seconds)
         else:
-            starting = partial(own_stack, Shape(wishes.slots, workers or 1, gateways or 1, high_path, low_path))
-        verdict = run_and_publish(starting, runs, skipped, tolerance_seconds, publication)
+            start_system = partial(
+                own_stack, StackSize(options.slots, workers or 1, gateways or 1, high_path, low_path)
+            )
+        verdict = run_and_report(start_system, runs, skipped, tolerance_seconds, result_folder)
     raise typer.Exit(verdict.exit_code)
 
 
-def _refuse_what_is_missing(
+def _refuse_bad_combination(
     urls: list[str] | None, target_url: str | None, slots: int | None, own_parts: int | None
 ) -> None:
     if not urls or not target_url:
         raise ConfigurationError("--url and --target-url go together: a gateway, and the mock target behind it")
     if slots is None:
-        raise ConfigurationError("--slots is missing: say how many requests the gateway lets through at once")
+        raise ConfigurationError("--slots is missing: how many requests does the gateway forward at once?")
     if own_parts is not None:
-        raise ConfigurationError("--workers and --gateways are for a stack of one's own: leave them out with --url")
+        raise ConfigurationError("--workers and --gateways are for the own stack: leave them out with --url")

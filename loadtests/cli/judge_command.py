@@ -1,4 +1,4 @@
-"""`loadtest judge`: records that somebody else has made."""
+"""`loadtest judge`: judges existing records."""
 
 from pathlib import Path
 from typing import Annotated
@@ -6,43 +6,40 @@ from typing import Annotated
 import typer
 
 from fast_priority.errors import ConfigurationError
-from loadtests.cli.failing import failing_in_lines
+from loadtests.cli.exit_codes import errors_to_exit_codes
 from loadtests.cli.options import Tolerance
-from loadtests.judging import judge_run
-from loadtests.ordering import DEFAULT_TOLERANCE_SECONDS
-from loadtests.passages import RecordError, join
-from loadtests.recording import read_arrivals, read_sent
+from loadtests.oracle import DEFAULT_TOLERANCE_SECONDS, judge_run, worst_verdict
+from loadtests.records import RecordError, join_records, read_arrivals, read_sent
 from loadtests.scenarios import Scenario
-from loadtests.verdict import worst
 
 _EVIDENCE_SHOWN = 20
-# What can be judged of requests that somebody else has sent.
-_RECORDS = Scenario("records", "requests that somebody else has sent", (), ("order", "saturated", "limit", "once"))
+# What can be judged without a scenario.
+_RECORDS = Scenario("records", "requests of existing records", (), ("order", "saturated", "limit", "once"))
 
 
 def judge(
     sent: Annotated[Path, typer.Option("--sent", help="NDJSON: request_id, priority, sent_at, ended_at, outcome.")],
     arrivals: Annotated[Path, typer.Option("--arrivals", help="NDJSON: request_id, arrived_at, finished_at, status.")],
-    slots: Annotated[int, typer.Option("--slots", min=1, help="Most requests that the gateway lets through at once.")],
+    slots: Annotated[int, typer.Option("--slots", min=1, help="Requests that the gateway forwards at once.")],
     tolerance_seconds: Tolerance = DEFAULT_TOLERANCE_SECONDS,
 ) -> None:
-    """Judge the order in records of your own: what clients sent, and what arrived at an API of yours.
+    """Judge the order in your own records: what clients sent, and what arrived at your API.
 
     One JSON object a line, times in unix seconds; priority is high or low, outcome answered, failed or left.
 
     \b
     fast-priority loadtest judge --sent sent.ndjson --arrivals arrivals.ndjson --slots 8
     """
-    with failing_in_lines():
+    with errors_to_exit_codes():
         try:
-            passages = join(read_sent(sent), read_arrivals(arrivals))
+            traces = join_records(read_sent(sent), read_arrivals(arrivals))
         except RecordError as error:
             raise ConfigurationError(str(error)) from error
-        findings = judge_run(_RECORDS, passages, slots=slots, tolerance_seconds=tolerance_seconds).findings
+        findings = judge_run(_RECORDS, traces, slots=slots, tolerance_seconds=tolerance_seconds).findings
         for finding in findings:
             typer.echo(f"{finding.verdict.name:<9} {finding.check:<10} {finding.reason}")
             for line in finding.evidence[:_EVIDENCE_SHOWN]:
                 typer.echo(f"          {line}")
             if len(finding.evidence) > _EVIDENCE_SHOWN:
                 typer.echo(f"          ... and {len(finding.evidence) - _EVIDENCE_SHOWN} more like these")
-    raise typer.Exit(worst(finding.verdict for finding in findings).exit_code)
+    raise typer.Exit(worst_verdict(finding.verdict for finding in findings).exit_code)

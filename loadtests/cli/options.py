@@ -9,6 +9,6 @@ Tolerance = Annotated[
     typer.Option(
         "--tolerance-seconds",
         min=0.001,
-        help="What the ways to the queue and from it may take; below it, no inversion.",
+        help="Seconds that the transit to the queue and from it may take; shorter differences are ignored.",
     ),
 ]

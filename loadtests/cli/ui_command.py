@@ -1,4 +1,4 @@
-"""`loadtest ui`: locust's own page."""
+"""`loadtest ui`: locust's web page."""
 
 import os
 import sys
@@ -6,7 +6,7 @@ import sys
 import typer
 
 from loadtests import locustfile_path
-from loadtests.cli.failing import failing_in_lines, need_extra
+from loadtests.cli.exit_codes import errors_to_exit_codes, require_modules
 
 
 def ui(context: typer.Context) -> None:
@@ -15,10 +15,10 @@ def ui(context: typer.Context) -> None:
     \b
     fast-priority loadtest ui --host http://localhost:8000 --target-url http://localhost:9000
     """
-    with failing_in_lines():
-        need_extra("locust")
-    # In this process's place, so that signals and the terminal are locust's.
-    os.execv(  # noqa: S606 - this interpreter, with what its user has written
+    with errors_to_exit_codes():
+        require_modules("locust")
+    # Replaces this process, so that locust gets signals and the terminal.
+    os.execv(  # noqa: S606 - this interpreter, with the user's arguments
         sys.executable,
         [sys.executable, "-m", "locust", "-f", str(locustfile_path()), *context.args],
     )

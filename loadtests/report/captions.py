@@ -1,18 +1,21 @@
-"""What the page says at each picture: what it comes to, and what to look for. Pure."""
+"""Headings and captions of the pictures. Pure."""
 
 from statistics import median_low
 
-from loadtests.comparing import Comparison
-from loadtests.report.places import count_places, say_places
-from loadtests.report.steps import PARTS
-from loadtests.report.summary import PRIORITIES, summarise
-from loadtests.report.units import say_ratio, say_seconds
-from loadtests.results import ScenarioResult
+from loadtests.metrics import (
+    MAX_DRAWN_INVERSIONS,
+    PARTS,
+    PRIORITIES,
+    count_places,
+    format_places,
+    format_ratio,
+    format_seconds,
+    summarise,
+)
+from loadtests.oracle import Comparison, ScenarioResult
 
-MOST_DRAWN_INVERSIONS = 200
-"""Of all inversions so many have their line in the picture."""
 WAITS = (
-    "The further left a curve is, the shorter were the waits. Dashed: the same moments at the target handed out in the "
+    "The further left a curve is, the shorter were the waits. Dashed: the same arrival times at the target in the "
     "order of sending, as a queue without priorities does."
 )
 LOAD = (
@@ -25,33 +28,33 @@ COMPARISON = (
 )
 
 
-def say_places_gained(scenario: ScenarioResult) -> str:
-    """Say how far high and low moved, as medians."""
-    places = count_places(scenario.passages)
+def describe_places(scenario: ScenarioResult) -> str:
+    """Return how many places high and low gained or lost, as medians."""
+    places = count_places(scenario.traces)
     medians = []
     for priority in PRIORITIES:
-        ids = (one.sent.request_id for one in scenario.passages if one.sent.priority == priority)
+        ids = (one.sent.request_id for one in scenario.traces if one.sent.priority == priority)
         own = [places[request_id] for request_id in ids if request_id in places]
-        medians.append(f"{priority} {say_places(median_low(own))}" if own else f"no {priority}")
+        medians.append(f"{priority} {format_places(median_low(own))}" if own else f"no {priority}")
     return f"Places in line, gained or lost: {', '.join(medians)} (median)"
 
 
-def say_waits(scenario: ScenarioResult) -> str:
-    """Say how long high and low waited, as medians."""
+def describe_waits(scenario: ScenarioResult) -> str:
+    """Return how long high and low waited, as medians."""
     medians = (
-        f"{priority} {say_seconds(summarise(scenario.passages, priority).median_seconds)}" for priority in PRIORITIES
+        f"{priority} {format_seconds(summarise(scenario.traces, priority).median_seconds)}" for priority in PRIORITIES
     )
     return f"Median wait: {', '.join(medians)}"
 
 
-def say_ratios(comparison: Comparison) -> str:
-    """Say how many times as long as by theory each priority waited."""
-    ratios = (f"{waits.priority} {say_ratio(waits.ratio)}" for waits in (comparison.high, comparison.low))
-    return f"Beside theory: {', '.join(ratios)} as long"
+def describe_ratios(comparison: Comparison) -> str:
+    """Return the ratio of measured to theoretical waits of each priority."""
+    ratios = (f"{waits.priority} {format_ratio(waits.ratio)}" for waits in (comparison.high, comparison.low))
+    return f"Compared with theory: {', '.join(ratios)} as long"
 
 
 def caption_places(scenario: ScenarioResult) -> str:
-    """Say what the marks are, and the rings if there are any."""
+    """Return what the marks mean, and the rings if there are any."""
     caption = (
         "Each mark is a request. Those above the line reached the target before requests that had been sent earlier; "
         "in a queue without priorities all marks would lie on the line."
@@ -59,7 +62,7 @@ def caption_places(scenario: ScenarioResult) -> str:
     count = len(scenario.order.inversions)
     if not count:
         return caption
-    drawn = "" if count <= MOST_DRAWN_INVERSIONS else f" Of {count} the first {MOST_DRAWN_INVERSIONS} are drawn."
+    drawn = "" if count <= MAX_DRAWN_INVERSIONS else f" Of {count} the first {MAX_DRAWN_INVERSIONS} are drawn."
     return (
         f"{caption} Ringed is each low request that reached the target while a high one waited, "
         f"with a line to the high one that waited longest.{drawn}"
@@ -67,7 +70,7 @@ def caption_places(scenario: ScenarioResult) -> str:
 
 
 def caption_crossings(scenario: ScenarioResult) -> str:
-    """Say what the lines are, and the rims if there are any."""
+    """Return what the lines mean, and the rims if there are any."""
     caption = (
         "Each line is a request on its way to the target, of a few dozen that arrived one after another. "
         "Where lines cross, the steeper one overtook the other."

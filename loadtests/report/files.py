@@ -1,20 +1,20 @@
-"""Puts a finished report on the disk."""
+"""Writing of report files."""
 
 import os
 from pathlib import Path
 
 from fast_priority.errors import ConfigurationError
 
-MOST_WRITTEN = 200
-"""Of the evidence for one finding, and of the inversions of one run, a file for machines holds so many."""
+MAX_WRITTEN = 200
+"""How many lines of evidence of one finding, and how many inversions of one run, a file contains."""
 
 
 class ReportError(ConfigurationError):
-    """Says in one sentence why a report could not be made or written."""
+    """A report could not be made or written; the message says why in one sentence."""
 
 
-def write_whole(path: Path, content: bytes) -> None:
-    """Write the file whole or leave what was there; makes the folders above it. Raises ReportError if it cannot."""
+def write_atomically(path: Path, content: bytes) -> None:
+    """Write the file atomically; create its folders. Raises ReportError if it cannot be written."""
     # Beside the file itself: a rename is atomic only within one file system.
     draft = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:

@@ -1,15 +1,15 @@
-"""The results of a check as one HTML file to look at: self-contained, without scripts."""
+"""The results of a check as one HTML file: self-contained, without scripts."""
 
 from pathlib import Path
 
-from loadtests.report.files import ReportError, write_whole
-from loadtests.results import CheckResult
+from loadtests.oracle import CheckResult
+from loadtests.report.files import ReportError, write_atomically
 
 
 def write_html(result: CheckResult, path: Path) -> None:
     """Write the page. Raises ReportError if matplotlib or jinja2 is missing, or the file cannot be written."""
     try:
-        # Here and not above: only the page needs them, and they are not installed with the package itself.
+        # Imported here: only the page needs them, and the package itself does not install them.
         import jinja2  # noqa: F401
         import matplotlib  # noqa: F401
     except ModuleNotFoundError as error:
@@ -18,5 +18,5 @@ def write_html(result: CheckResult, path: Path) -> None:
         ) from error
     from loadtests.report.page import make_page
 
-    # Half a character, such as a request id may hold, has no bytes in UTF-8.
-    write_whole(path, make_page(result).encode("utf-8", errors="replace"))
+    # A request id may contain a lone surrogate, which UTF-8 cannot encode.
+    write_atomically(path, make_page(result).encode("utf-8", errors="replace"))

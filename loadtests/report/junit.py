@@ -1,16 +1,15 @@
 """The results of a check as JUnit XML, for CI servers: a suite for each scenario, a case for each finding.
 
-A violated promise is a failure. One that the run could not show is an error: nothing was proved, and a green build
-would say that it was. Of much evidence the first lines are there, and how many there are in all.
+A violated promise is a failure. An unproved one is an error: nothing was proved, and a green build would hide that.
+Of much evidence, only the first lines and their total number are written.
 """
 
 from datetime import UTC, datetime
 from pathlib import Path
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
-from loadtests.report.files import MOST_WRITTEN, write_whole
-from loadtests.results import CheckResult, ScenarioResult
-from loadtests.verdict import Finding, Verdict
+from loadtests.oracle import CheckResult, Finding, ScenarioResult, Verdict
+from loadtests.report.files import MAX_WRITTEN, write_atomically
 
 _SUITE = "loadtests"
 
@@ -25,7 +24,7 @@ def write_junit(result: CheckResult, path: Path) -> None:
     for count in ("tests", "failures", "errors", "skipped"):
         root.set(count, str(sum(int(suite.get(count, "0")) for suite in root)))
     indent(root)
-    write_whole(path, tostring(root, encoding="utf-8", xml_declaration=True) + b"\n")
+    write_atomically(path, tostring(root, encoding="utf-8", xml_declaration=True) + b"\n")
 
 
 def _add_scenario(root: Element, scenario: ScenarioResult) -> None:
@@ -77,12 +76,12 @@ def _add_skipped(root: Element, name: str, reason: str) -> None:
 
 def _join_lines(finding: Finding) -> str:
     count = len(finding.evidence)
-    more = (f"The first {MOST_WRITTEN} of {count}.",) if count > MOST_WRITTEN else ()
-    return "\n".join((finding.reason, *finding.evidence[:MOST_WRITTEN], *more))
+    more = (f"The first {MAX_WRITTEN} of {count}.",) if count > MAX_WRITTEN else ()
+    return "\n".join((finding.reason, *finding.evidence[:MAX_WRITTEN], *more))
 
 
 def strip_forbidden(text: str) -> str:
-    """Give the text without the characters that XML 1.0 (section 2.2) has no place for, such as most controls."""
+    """Return the text without the characters that XML 1.0 (section 2.2) forbids, such as most controls."""
     return "".join(character for character in text if _is_allowed(ord(character)))
 
 

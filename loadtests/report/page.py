@@ -1,6 +1,6 @@
-"""Makes the page: what it says of each scenario, and the pictures with their captions. Pure.
+"""The page: its text for each scenario, and the pictures with their captions. Pure.
 
-`page.html.j2` is how it is laid out, `page.css` how it looks.
+`page.html.j2` is its structure, `page.css` its style.
 """
 
 from collections.abc import Iterator
@@ -10,28 +10,21 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from loadtests.metrics import PRIORITIES, Span, Summary, find_span, format_ratio, format_seconds, summarise
+from loadtests.oracle import CheckResult, ScenarioResult, Verdict
 from loadtests.report.captions import (
     COMPARISON,
     LOAD,
     WAITS,
     caption_crossings,
     caption_places,
-    say_places_gained,
-    say_ratios,
-    say_waits,
+    describe_places,
+    describe_ratios,
+    describe_waits,
 )
-from loadtests.report.plots.comparison import plot_comparison
-from loadtests.report.plots.crossings import plot_crossings
-from loadtests.report.plots.load import plot_load
-from loadtests.report.plots.places import plot_places
-from loadtests.report.plots.waits import plot_waits
-from loadtests.report.steps import Span, find_span
-from loadtests.report.summary import PRIORITIES, Summary, summarise
-from loadtests.report.units import say_ratio, say_seconds
-from loadtests.results import CheckResult, ScenarioResult
-from loadtests.verdict import Verdict
+from loadtests.report.plots import plot_comparison, plot_crossings, plot_load, plot_places, plot_waits
 
-MOST_LISTED_INVERSIONS = 20
+MAX_LISTED_INVERSIONS = 20
 _ORDER_PROVED = "High-priority requests overtook low ones, and every promise that was tested held."
 _MEANINGS = {
     Verdict.PROVED: "Every promise that was tested held. Whether high requests overtake low ones was not tested.",
@@ -43,7 +36,7 @@ _MARKS = {Verdict.PROVED: "✓", Verdict.VIOLATED: "✗", Verdict.UNPROVED: "?"}
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """One plot with the sentence that says what to look for; a wide one takes the width of the page."""
+    """One plot with its caption; a wide one takes the width of the page."""
 
     svg: Markup
     heading: str
@@ -53,7 +46,7 @@ class Picture:
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """What the page shows of one scenario."""
+    """The part of the page about one scenario."""
 
     scenario: ScenarioResult
     anchor: str
@@ -63,7 +56,7 @@ class Section:
 
 
 def make_page(result: CheckResult) -> str:
-    """Make the whole page; everything that comes from the run is escaped."""
+    """Return the whole page; everything that comes from the run is escaped."""
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent),
         autoescape=True,
@@ -71,18 +64,18 @@ def make_page(result: CheckResult) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters["seconds"] = lambda seconds: say_seconds(seconds).replace(" ", "\N{NO-BREAK SPACE}")
-    environment.filters["ratio"] = say_ratio
+    environment.filters["seconds"] = lambda seconds: format_seconds(seconds).replace(" ", "\N{NO-BREAK SPACE}")
+    environment.filters["ratio"] = format_ratio
     return environment.get_template("page.html.j2").render(
         result=result,
-        meaning=_say_meaning(result),
+        meaning=_describe_meaning(result),
         marks=_MARKS,
         sections=[_make_section(scenario, f"s{index}") for index, scenario in enumerate(result.scenarios, start=1)],
-        most_listed=MOST_LISTED_INVERSIONS,
+        most_listed=MAX_LISTED_INVERSIONS,
     )
 
 
-def _say_meaning(result: CheckResult) -> str:
+def _describe_meaning(result: CheckResult) -> str:
     orders = {finding.verdict for one in result.scenarios for finding in one.findings if finding.check == "order"}
     if result.verdict is Verdict.PROVED and Verdict.PROVED in orders:
         return _ORDER_PROVED
@@ -93,24 +86,24 @@ def _make_section(scenario: ScenarioResult, anchor: str) -> Section:
     return Section(
         scenario=scenario,
         anchor=anchor,
-        summaries=tuple(summarise(scenario.passages, priority) for priority in PRIORITIES),
+        summaries=tuple(summarise(scenario.traces, priority) for priority in PRIORITIES),
         pictures=tuple(_draw(scenario, anchor)),
-        span=find_span(scenario.passages),
+        span=find_span(scenario.traces),
     )
 
 
 def _draw(scenario: ScenarioResult, anchor: str) -> Iterator[Picture]:
     places = plot_places(scenario, f"{anchor}-places")
-    yield Picture(_trust(places), say_places_gained(scenario), caption_places(scenario), is_wide=True)
+    yield Picture(_as_markup(places), describe_places(scenario), caption_places(scenario), is_wide=True)
     crossings = plot_crossings(scenario, f"{anchor}-crossings")
     if crossings is not None:
-        yield Picture(_trust(crossings), "In close-up", caption_crossings(scenario), is_wide=True)
-    yield Picture(_trust(plot_waits(scenario, f"{anchor}-waits")), say_waits(scenario), WAITS)
-    yield Picture(_trust(plot_load(scenario, f"{anchor}-load")), "How busy it was", LOAD)
+        yield Picture(_as_markup(crossings), "In close-up", caption_crossings(scenario), is_wide=True)
+    yield Picture(_as_markup(plot_waits(scenario, f"{anchor}-waits")), describe_waits(scenario), WAITS)
+    yield Picture(_as_markup(plot_load(scenario, f"{anchor}-load")), "How busy it was", LOAD)
     if scenario.comparison is not None:
         comparison = plot_comparison(scenario.comparison, f"{anchor}-comparison")
-        yield Picture(_trust(comparison), say_ratios(scenario.comparison), COMPARISON, is_wide=True)
+        yield Picture(_as_markup(comparison), describe_ratios(scenario.comparison), COMPARISON, is_wide=True)
 
 
-def _trust(svg: str) -> Markup:
-    return Markup(svg)  # noqa: S704 - made by matplotlib, from numbers and words of this program
+def _as_markup(svg: str) -> Markup:
+    return Markup(svg)  # noqa: S704 - made by matplotlib, from numbers and text of this program

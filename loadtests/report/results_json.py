@@ -5,7 +5,7 @@ The shape, format 1; members are added without a new number, never renamed or dr
     format      1
     verdict     "PROVED", "VIOLATED" or "UNPROVED"; exit_code: 0, 1 or 3
     url         the gateway
-    machine     what it ran on, text by text
+    machine     what it ran on, as texts by name
     skipped     name of a scenario: the reason, for those that were not run
     scenarios   a list, in the order in which they ran, of
         name, title, verdict, slots, began_at, ended_at (unix seconds)
@@ -16,14 +16,14 @@ The shape, format 1; members are added without a new number, never renamed or dr
                      inversions (how many)
         inversions   a list of ahead and behind, a request each: the low one that went ahead, the high one that
                      waited; the first 200, and order.inversions says how many there are in all
-        comparison   null, or the members of `loadtests.comparing.Comparison`; high and low have those of
+        comparison   null, or the members of `loadtests.oracle.Comparison`; high and low have those of
                      `ClassWaits`, and ratio and ratio_interval
-        passages     a list of requests, only if they were asked for
+        passages     a list of requests, only if requested
 
-    A request has the members of `loadtests.passages.Sent`, waited_seconds, and arrivals: a list of arrived_at,
-    finished_at (null: never) and status (of the target's answer; null: none, or not known).
+    A request has the members of `loadtests.records.SentRequest`, waited_seconds, and arrivals: a list of arrived_at,
+    finished_at (null: never) and status (of the target's response; null: none, or not known).
 
-All waits are seconds. What is no finite number (no requests, no theory) is null.
+All waits are seconds. Numbers that are not finite (no requests, no theory) are null.
 """
 
 import json
@@ -32,24 +32,22 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from loadtests.comparing import Comparison
-from loadtests.passages import Passage
-from loadtests.report.files import MOST_WRITTEN, write_whole
-from loadtests.report.summary import PRIORITIES, summarise
-from loadtests.results import CheckResult, ScenarioResult
-from loadtests.verdict import Finding
+from loadtests.metrics import PRIORITIES, summarise
+from loadtests.oracle import CheckResult, Comparison, Finding, ScenarioResult
+from loadtests.records import RequestTrace
+from loadtests.report.files import MAX_WRITTEN, write_atomically
 
 FORMAT = 1
 
 
-def write_json(result: CheckResult, path: Path, *, with_passages: bool = False) -> None:
-    """Write the results as JSON, with every single request if asked to. Raises ReportError if it cannot be written."""
-    # Escaped to ASCII, so that half a character in a request id cannot spoil the file.
-    text = json.dumps(_to_strict(_describe_check(result, with_passages)), indent=2, allow_nan=False)
-    write_whole(path, f"{text}\n".encode("ascii"))
+def write_json(result: CheckResult, path: Path, *, with_traces: bool = False) -> None:
+    """Write the results as JSON, optionally with every request. Raises ReportError if it cannot be written."""
+    # Escaped to ASCII, so that a lone surrogate in a request id cannot make the file invalid.
+    text = json.dumps(_to_strict(_describe_check(result, with_traces)), indent=2, allow_nan=False)
+    write_atomically(path, f"{text}\n".encode("ascii"))
 
 
-def _describe_check(result: CheckResult, with_passages: bool) -> dict[str, Any]:
+def _describe_check(result: CheckResult, with_traces: bool) -> dict[str, Any]:
     return {
         "format": FORMAT,
         "verdict": result.verdict.name,
@@ -57,11 +55,11 @@ def _describe_check(result: CheckResult, with_passages: bool) -> dict[str, Any]:
         "url": result.url,
         "machine": dict(result.machine),
         "skipped": dict(result.skipped),
-        "scenarios": [_describe_scenario(scenario, with_passages) for scenario in result.scenarios],
+        "scenarios": [_describe_scenario(scenario, with_traces) for scenario in result.scenarios],
     }
 
 
-def _describe_scenario(scenario: ScenarioResult, with_passages: bool) -> dict[str, Any]:
+def _describe_scenario(scenario: ScenarioResult, with_traces: bool) -> dict[str, Any]:
     order = scenario.order
     described: dict[str, Any] = {
         "name": scenario.name,
@@ -81,12 +79,12 @@ def _describe_scenario(scenario: ScenarioResult, with_passages: bool) -> dict[st
         },
         "inversions": [
             {"ahead": _describe_request(one.ahead), "behind": _describe_request(one.behind)}
-            for one in order.inversions[:MOST_WRITTEN]
+            for one in order.inversions[:MAX_WRITTEN]
         ],
         "comparison": _describe_comparison(scenario.comparison),
     }
-    if with_passages:
-        described["passages"] = [_describe_request(passage) for passage in scenario.passages]
+    if with_traces:
+        described["passages"] = [_describe_request(trace) for trace in scenario.traces]
     return described
 
 
@@ -95,24 +93,24 @@ def _describe_finding(finding: Finding) -> dict[str, Any]:
         "check": finding.check,
         "verdict": finding.verdict.name,
         "reason": finding.reason,
-        "evidence": list(finding.evidence[:MOST_WRITTEN]),
+        "evidence": list(finding.evidence[:MAX_WRITTEN]),
         "evidence_lines": len(finding.evidence),
     }
 
 
 def _describe_priority(scenario: ScenarioResult, priority: Any) -> dict[str, Any]:
-    summary = asdict(summarise(scenario.passages, priority))
+    summary = asdict(summarise(scenario.traces, priority))
     del summary["priority"]
     return summary
 
 
-def _describe_request(passage: Passage) -> dict[str, Any]:
+def _describe_request(trace: RequestTrace) -> dict[str, Any]:
     return {
-        **passage.sent.to_dict(),
-        "waited_seconds": passage.waited_seconds,
+        **trace.sent.to_dict(),
+        "waited_seconds": trace.waited_seconds,
         "arrivals": [
             {"arrived_at": arrival.arrived_at, "finished_at": arrival.finished_at, "status": arrival.status}
-            for arrival in passage.arrivals
+            for arrival in trace.arrivals
         ],
     }
 
@@ -127,7 +125,7 @@ def _describe_comparison(comparison: Comparison | None) -> dict[str, Any] | None
 
 
 def _to_strict(value: Any) -> Any:
-    """Give the same with null for each number that JSON has no word for."""
+    """Return the same with null for each number that JSON cannot represent."""
     if isinstance(value, dict):
         return {key: _to_strict(member) for key, member in value.items()}
     if isinstance(value, list | tuple):

@@ -123,10 +123,10 @@ def test_a_worker_leaves_without_redis(tmp_path: Path) -> None:
 
 def test_a_worker_that_waits_for_redis_can_be_ended(tmp_path: Path) -> None:
     """SIGTERM ends a worker pool that has found no Redis yet, and one whose worker was started anew."""
-    from fast_priority.local.child_processes import worker_part
+    from fast_priority.local.child_processes import worker_process
 
     with running_stack(free_port(), tmp_path) as stack:
-        workers = stack.start(worker_part(1, 1, stack.redis_port))
+        workers = stack.start(worker_process(1, 1, stack.redis_port))
         pool = psutil.Process(workers.pid)
         wait_until("the worker is there", lambda: len(pool.children()) == 1)
         (first,) = pool.children()

@@ -19,8 +19,8 @@ PATIENCE_SECONDS = 60
 # A gateway to which all paths are alike: the same demo, without what it shows.
 DEMO_WITHOUT_PRIORITIES = """
 import sys
-from fast_priority.demo import run_demo, stage
-stage.LOW_PATHS = ""
+from loadtests.demo import run_demo, stack
+stack.LOW_PATHS = ""
 sys.exit(run_demo(seconds=3, slots=4))
 """
 

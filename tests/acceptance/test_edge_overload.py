@@ -6,7 +6,7 @@ import socket
 
 import httpx
 
-from fast_priority.local.child_processes import worker_part
+from fast_priority.local.child_processes import worker_process
 from tests.harness import Background, Stack, exchange_bytes, problem_of, wait_until
 
 GET = b"GET /queued HTTP/1.1\r\nHost: x\r\n"
@@ -74,7 +74,7 @@ def test_a_gateway_that_ends_answers_what_is_queued_and_leaves_with_0(stack: Sta
         wait_until("it is queued", lambda: stack.queued() == 1)
         stack.processes["gateway"].send_signal(signal.SIGTERM)
         wait_until("it takes no connection", lambda: _refuses(stack.gateway_port))
-        workers = stack.start(worker_part(1, 1, stack.redis_port))
+        workers = stack.start(worker_process(1, 1, stack.redis_port))
         response = answer.result()
         assert (response.status_code, response.headers["connection"]) == (200, "close")
         assert stack.processes["gateway"].wait(30) == 0

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from fast_priority.local.child_processes import worker_part
+from fast_priority.local.child_processes import worker_process
 from tests.harness import (
     Background,
     Stack,
@@ -199,7 +199,7 @@ def test_a_worker_started_without_redis_waits_for_it(tmp_path: Path) -> None:
     with running_stack(port, tmp_path) as stack:
         stack.start_mock()
         stack.start_gateway()
-        stack.start(worker_part(1, 1, port))
+        stack.start(worker_process(1, 1, port))
         with loopback_redis(port):
             wait_until("a request is carried", lambda: stack.client.get("/queued").status_code == 200)
 
@@ -215,7 +215,7 @@ def test_what_a_killed_worker_had_is_answered(stack: Stack) -> None:
         wait_until("both are at the target", lambda: stack.in_flight() == 2)
         stack.mock.patch("/__admin/settings", json={"latency": "0"}).raise_for_status()
         os.killpg(workers.pid, signal.SIGKILL)
-        stack.start(worker_part(1, 1, stack.redis_port))
+        stack.start(worker_process(1, 1, stack.redis_port))
         assert (posted.result().status_code, problem_of(posted.result())["type"]) == (
             502,
             "urn:fast-priority:request-lost",

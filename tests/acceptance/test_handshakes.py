@@ -13,7 +13,7 @@ from subprocess import Popen
 import httpx
 import pytest
 
-from fast_priority.local.child_processes import wait_until, worker_part
+from fast_priority.local.child_processes import wait_until, worker_process
 from tests.acceptance.held_target import OK, PATIENCE_SECONDS, SWITCH, HeldTarget, held_target
 from tests.harness import Background, Stack
 
@@ -63,7 +63,7 @@ def in_front_of_held_target(stack: Stack, kind: str = "", slots: int = 1, **envi
 
 def start_worker(stack: Stack) -> "Popen[bytes]":
     """Start a worker with one slot, beside one that is lost and may still be counted."""
-    return stack.start(worker_part(1, 1, stack.redis_port))
+    return stack.start(worker_process(1, 1, stack.redis_port))
 
 
 def unread(stack: Stack) -> bytes:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from fast_priority.local.child_processes import Part, gateway_part, wait_until_answers
+from fast_priority.local.child_processes import ChildProcess, gateway_process, wait_until_answers
 from tests.acceptance.httpbin_asking import Case, Seen, differences, see
 from tests.acceptance.httpbin_requests import REQUESTS
 from tests.acceptance.httpbin_responses import RESPONSES
@@ -34,7 +34,7 @@ def ways(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ways]:
     from tests.redis_servers import loopback_redis
 
     with loopback_redis() as port, running_stack(port, tmp_path_factory.mktemp("httpbin")) as stack:
-        server = stack.start(Part("httpbin", ("tests/doubles/httpbin_server.py", str(stack.mock_port)), {}))
+        server = stack.start(ChildProcess("httpbin", ("tests/doubles/httpbin_server.py", str(stack.mock_port)), {}))
         wait_until_answers(server, "httpbin", f"{stack.mock_url}/get")
         direct = {case.name: see(case, stack.mock_url, stack.mock_url) for case in CASES}
         stack.start_gateway(FAST_PRIORITY_PASS_THROUGH="")
@@ -48,7 +48,7 @@ def _start_passing(stack: Stack, paths: set[str]) -> str:
     """Start a gateway that has no queue to put anything on, and give its URL."""
     port, no_redis = free_port(), free_port()
     environment = {"FAST_PRIORITY_PASS_THROUGH": ",".join(sorted(paths)), "FAST_PRIORITY_NORMALIZE_PATHS": "false"}
-    gateway = stack.start(gateway_part(stack.mock_url, "127.0.0.1", port, no_redis, **environment))
+    gateway = stack.start(gateway_process(stack.mock_url, "127.0.0.1", port, no_redis, **environment))
     url = f"http://127.0.0.1:{port}"
     wait_until_answers(gateway, "gateway", f"{url}/gateway_health/live")
     return url

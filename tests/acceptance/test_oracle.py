@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from fast_priority.local.child_processes import Part, mock_target_part, running, wait_until_answers
+from fast_priority.local.child_processes import ChildProcess, mock_target_process, running, wait_until_answers
 from fast_priority.local.free_ports import free_port
 
 REPOSITORY = Path(__file__).parents[2]
@@ -43,7 +43,7 @@ def check(folder: Path, *arguments: str) -> tuple[int, dict[str, Any]]:
 def mock_url() -> Iterator[str]:
     """A mock target."""
     port = free_port()
-    with running(mock_target_part(port, "0")) as mock:
+    with running(mock_target_process(port, "0")) as mock:
         wait_until_answers(mock, "mock target", f"http://127.0.0.1:{port}/health")
         yield f"http://127.0.0.1:{port}"
 
@@ -53,7 +53,7 @@ def double(order: str, mock_url: str, slots: int = SLOTS) -> Iterator[str]:
     """A gateway that orders as it is told to."""
     port = free_port()
     options = ("--order", order, "--port", str(port), "--target", mock_url, "--slots", str(slots))
-    with running(Part(order, (str(REPOSITORY / "tests/doubles/gateway.py"), *options), {})):
+    with running(ChildProcess(order, (str(REPOSITORY / "tests/doubles/gateway.py"), *options), {})):
         yield f"http://127.0.0.1:{port}"
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from redis import Redis
 
-from fast_priority.local.child_processes import Part, wait_until_answers
+from fast_priority.local.child_processes import ChildProcess, wait_until_answers
 from tests.harness import Stack, free_port, problem_of, running_stack, wait_until
 from tests.redis_servers import Certificates, arguments_of, redis_server, speaks_tls
 from tests.tls_terminator import tls_in_front_of
@@ -122,7 +122,7 @@ def test_rqs_own_command_over_tls(tmp_path: Path, certificates: Certificates) ->
         stack.start_gateway(**NOT_BY_PORT, FAST_PRIORITY_REDIS_URL=url, **_prefixed(tls_files(of)))
         query = f"?ssl_ca_certs={of.ca}&ssl_certfile={of.cert}&ssl_keyfile={of.key}"
         arguments = ("-m", "rq.cli", "worker", "-w", "fast_priority.worker.PriorityWorker", "high", "low")
-        stack.start(Part("rq worker", arguments, {"RQ_REDIS_URL": url + query}))
+        stack.start(ChildProcess("rq worker", arguments, {"RQ_REDIS_URL": url + query}))
         assert stack.client.get("/queued").status_code == 200
 
 
@@ -150,7 +150,7 @@ def test_a_user_with_few_rights_is_enough(tmp_path: Path) -> None:
             stack.processes["workers"].terminate()
             stack.processes["workers"].wait(20)
             environment = {"RQ_REDIS_URL": f"redis://gate:{SECRET}@127.0.0.1:{port}"}
-            stack.start(Part("stock worker", ("-m", "rq.cli", "worker", "high", "low"), environment))
+            stack.start(ChildProcess("stock worker", ("-m", "rq.cli", "worker", "high", "low"), environment))
             assert stack.client.post("/queued", content=b"x" * 300_000).json()["body_length"] == 300_000
             # Redis 6.2 knows no rights to parts of CLIENT, of which redis-py asks one that is not needed.
             let_pass = {"client"} if redis.info("server")["redis_version"].startswith("6.") else set()
@@ -234,7 +234,7 @@ def test_standalone_takes_the_redis_that_a_url_names(tmp_path: Path) -> None:
             stack.start_mock()
             target, own = ("--target", stack.mock_url), ("--host", "127.0.0.1", "--port", str(stack.gateway_port))
             environment = {"FAST_PRIORITY_REDIS_URL": f"redis://:{SECRET}@127.0.0.1:{port}/4"}
-            part = Part("standalone", ("-m", "fast_priority", "standalone", *target, *own), environment)
+            part = ChildProcess("standalone", ("-m", "fast_priority", "standalone", *target, *own), environment)
             wait_until_answers(stack.start(part), "standalone", f"{stack.url}/gateway_health/ready")
             assert stack.client.get("/queued").status_code == 200
             assert redis.scard("rq:workers") == 1

@@ -7,7 +7,7 @@ from typing import Any
 import httpx
 import pytest
 
-from fast_priority.local.child_processes import gateway_part, wait_until_answers, worker_part
+from fast_priority.local.child_processes import gateway_process, wait_until_answers, worker_process
 from tests.harness import CLIENT_OPTIONS, Stack, free_port, wait_until
 
 CLIENTS = 8
@@ -52,7 +52,7 @@ class Client(threading.Thread):
 
 
 def start_gateway(stack: Stack, port: int) -> "Popen[bytes]":
-    part = gateway_part(stack.mock_url, "127.0.0.1", port, stack.redis_port, FAST_PRIORITY_PRIO_BASE_PATHS="low")
+    part = gateway_process(stack.mock_url, "127.0.0.1", port, stack.redis_port, FAST_PRIORITY_PRIO_BASE_PATHS="low")
     process = stack.start(part)
     wait_until_answers(process, "gateway", f"http://127.0.0.1:{port}/gateway_health/live")
     return process
@@ -72,7 +72,7 @@ def test_a_rolling_restart_loses_nothing(stack: Stack, ports: list[int]) -> None
     """All gateways and workers are replaced under load: no answer but 200, none lost, and each POST arrives once."""
     stack.start_mock(latency="0.02")
     gateways = [start_gateway(stack, port) for port in ports]
-    pools = [stack.start(worker_part(1, 2, stack.redis_port)) for _ in range(2)]
+    pools = [stack.start(worker_process(1, 2, stack.redis_port)) for _ in range(2)]
     wait_until("the workers are there", lambda: stack.health()["workers"] == 2)
     urls = [f"http://127.0.0.1:{port}" for port in ports]
     clients = [Client(f"client-{number}", urls if number % 2 else urls[::-1]) for number in range(CLIENTS)]
@@ -97,7 +97,7 @@ def test_a_rolling_restart_loses_nothing(stack: Stack, ports: list[int]) -> None
         for index, pool in enumerate(pools):
             assert end_in_order(pool) == 0
             goes_on()
-            pools[index] = stack.start(worker_part(1, 2, stack.redis_port))
+            pools[index] = stack.start(worker_process(1, 2, stack.redis_port))
             wait_until("the new worker is there", lambda: stack.health()["workers"] == 2)
             goes_on()
     finally:

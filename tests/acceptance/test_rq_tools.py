@@ -52,12 +52,12 @@ def test_both_kinds_of_worker_serve_side_by_side(stack: Stack) -> None:
 
 def test_rq_runs_priority_workers_by_name(stack: Stack) -> None:
     """`rq worker -w fast_priority.worker.PriorityWorker high low` is a worker like those of run-fast-priority."""
-    from fast_priority.local.child_processes import Part
+    from fast_priority.local.child_processes import ChildProcess
 
     stack.start_mock()
     stack.start_gateway()
     arguments = ("-m", "rq.cli", "worker", "-w", "fast_priority.worker.PriorityWorker", "high", "low")
-    stack.start(Part("rq worker", arguments, {"RQ_REDIS_URL": f"redis://127.0.0.1:{stack.redis_port}"}))
+    stack.start(ChildProcess("rq worker", arguments, {"RQ_REDIS_URL": f"redis://127.0.0.1:{stack.redis_port}"}))
     assert stack.client.get("/queued").status_code == 200
 
 

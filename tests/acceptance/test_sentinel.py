@@ -9,7 +9,7 @@ import psutil
 import pytest
 from redis import Redis
 
-from fast_priority.local.child_processes import Part
+from fast_priority.local.child_processes import ChildProcess
 from tests.harness import Stack, problem_of, running_stack, wait_until
 from tests.redis_servers import redis_server
 from tests.sentinels import SECRET, SENTINEL_SECRET, Watched, watched_redis
@@ -36,7 +36,7 @@ def start_rq_worker(stack: Stack, watched: Watched) -> None:
     arguments = ("-m", "rq.cli", "worker", "-w", "fast_priority.worker.PriorityWorker", "high", "low")
     options = ("-c", "rq_of_test", "-P", str(watched.directory))
     before = stack.health()["workers"]
-    stack.start(Part("rq worker", (*arguments, *options), {}))
+    stack.start(ChildProcess("rq worker", (*arguments, *options), {}))
     wait_until("rq's worker is there", lambda: stack.health()["workers"] == before + 1)
 
 

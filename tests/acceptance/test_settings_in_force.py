@@ -76,11 +76,11 @@ def test_the_gateways_own_endpoints_can_be_moved(stack: Stack) -> None:
     """DOC_PATH, REDOC_PATH and HEALTH_PATH move the gateway's own endpoints; the old places are the target's."""
     stack.start_mock()
     paths = {"DOC_PATH": "my/docs", "REDOC_PATH": "/my/redoc/", "HEALTH_PATH": "my_health"}
-    from fast_priority.local.child_processes import gateway_part, wait_until_answers
+    from fast_priority.local.child_processes import gateway_process, wait_until_answers
 
     environment = {f"FAST_PRIORITY_{name}": value for name, value in paths.items()} | {"FAST_PRIORITY_TTL": "1"}
     process = stack.start(
-        gateway_part(stack.mock_url, "127.0.0.1", stack.gateway_port, stack.redis_port, **environment)
+        gateway_process(stack.mock_url, "127.0.0.1", stack.gateway_port, stack.redis_port, **environment)
     )
     wait_until_answers(process, "gateway", f"{stack.url}/my_health/live")
     assert "Swagger" in stack.client.get("/my/docs").text
@@ -127,11 +127,11 @@ def test_a_silent_redis_does_not_hold_up_health(stack: Stack) -> None:
     """With a Redis and a target that accept and say nothing, health answers before a client of 2 s gives up."""
     import socket
 
-    from fast_priority.local.child_processes import gateway_part, wait_until_answers
+    from fast_priority.local.child_processes import gateway_process, wait_until_answers
 
     with socket.create_server(("127.0.0.1", 0)) as silent:
         port = silent.getsockname()[1]
-        process = stack.start(gateway_part(stack.mock_url, "127.0.0.1", stack.gateway_port, port))
+        process = stack.start(gateway_process(stack.mock_url, "127.0.0.1", stack.gateway_port, port))
         wait_until_answers(process, "gateway", f"{stack.url}/gateway_health/live")
         health = stack.client.get("/gateway_health", timeout=2).json()
         refused = stack.client.get("/queued", timeout=4)

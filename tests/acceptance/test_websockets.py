@@ -9,7 +9,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 from websockets.typing import Subprotocol
 
-from fast_priority.local.child_processes import Part, wait_until, wait_until_answers
+from fast_priority.local.child_processes import ChildProcess, wait_until, wait_until_answers
 from fast_priority.local.free_ports import free_port
 from tests.harness import Stack
 
@@ -98,7 +98,7 @@ def test_another_server_says_that_it_carries_none(stack: Stack) -> None:
         "FAST_PRIORITY_REDIS_HOST": "127.0.0.1",
         "FAST_PRIORITY_REDIS_PORT": str(stack.redis_port),
     }
-    process = stack.start(Part("uvicorn", arguments, environment))
+    process = stack.start(ChildProcess("uvicorn", arguments, environment))
     wait_until_answers(process, "uvicorn", f"http://127.0.0.1:{port}/gateway_health/live")
     with pytest.raises(InvalidStatus) as declined:
         opened(port, "/mock/websocket")

@@ -15,7 +15,7 @@ from typing import Any, Self
 
 import psutil
 
-from fast_priority.local.child_processes import Part, stop, worker_part
+from fast_priority.local.child_processes import ChildProcess, stop, worker_process
 from tests.chaos.asking import Asked
 from tests.chaos.load.apart import count_of_load, count_queued, count_started, is_any_left, is_in_flight
 from tests.chaos.load.background import STANDING, Load
@@ -135,12 +135,14 @@ class Rig:
 
     def start_workers(self, slots: int = _ALL_SLOTS) -> "subprocess.Popen[bytes]":
         """Start one more pool, of one worker process."""
-        return self._start_workers(worker_part(1, slots, self.worker_to_redis.port))
+        return self._start_workers(worker_process(1, slots, self.worker_to_redis.port))
 
     def start_stock_worker(self) -> "subprocess.Popen[bytes]":
         """Start `rq worker high low`."""
         url = f"redis://127.0.0.1:{self.worker_to_redis.port}"
-        worker = self._start_workers(Part("stock", ("-m", "rq.cli", "worker", "high", "low"), {"RQ_REDIS_URL": url}))
+        worker = self._start_workers(
+            ChildProcess("stock", ("-m", "rq.cli", "worker", "high", "low"), {"RQ_REDIS_URL": url})
+        )
         self._stock.add(worker.pid)
         return worker
 
@@ -150,7 +152,7 @@ class Rig:
             stop(pool)
         self.pools = []
 
-    def _start_workers(self, part: Part) -> "subprocess.Popen[bytes]":
+    def _start_workers(self, part: ChildProcess) -> "subprocess.Popen[bytes]":
         known = set(self.stack.redis.keys("rq:worker:*"))
         pool = self.stack.start(part)
         self.pools.append(pool)

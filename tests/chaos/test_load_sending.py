@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from fast_priority.local.child_processes import mock_target_part, running, wait_until, wait_until_answers
+from fast_priority.local.child_processes import mock_target_process, running, wait_until, wait_until_answers
 from fast_priority.local.free_ports import free_port
 from tests.chaos.link_faults import HalfCloseAfter, ResetAfter, Throttle
 from tests.chaos.load import sending
@@ -23,7 +23,7 @@ _PATIENCE_SECONDS = 30.0
 @pytest.fixture(scope="module")
 def mock_port() -> Iterator[int]:
     port = free_port()
-    with running(mock_target_part(port, "0")) as process:
+    with running(mock_target_process(port, "0")) as process:
         wait_until_answers(process, "mock target", f"http://127.0.0.1:{port}/health")
         yield port
 

@@ -3,7 +3,7 @@
 import itertools
 from dataclasses import replace
 
-from loadtests.passages import Arrival
+from loadtests.records import Arrival
 from tests.chaos.load.plan import Done, Kind, Outcome, Plan
 from tests.chaos.soak.faults import KINDS, draw_faults
 from tests.chaos.soak.judging import judge

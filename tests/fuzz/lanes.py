@@ -14,7 +14,7 @@ from typing import Any, Protocol
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from fast_priority import create_app
-from fast_priority.local.child_processes import isolated, running, wait_until, wait_until_slots, worker_part
+from fast_priority.local.child_processes import isolated, running, wait_until, wait_until_slots, worker_process
 from fast_priority.local.free_ports import free_port
 from fast_priority.local.redis_server import embedded_redis
 from fast_priority.scheduling.priority import Priority
@@ -137,7 +137,7 @@ def gateway_lane(folder: Path, shape: Shape) -> Iterator[Gateway]:
         parts.enter_context(_noting(gateway.decisions))
         parts.enter_context(_serving(_settings(gateway, redis_socket)))
         output = parts.enter_context((folder / "worker.log").open("wb"))
-        worker = parts.enter_context(running(isolated(worker_part(1, 1, redis_socket)), output))
+        worker = parts.enter_context(running(isolated(worker_process(1, 1, redis_socket)), output))
         wait_until_slots([worker], f"http://127.0.0.1:{gateway.port}", 1)
         yield gateway
 

@@ -1,60 +1,62 @@
-"""What must hold after each step, whatever has happened, and what is left at the end."""
+"""The conditions that hold after each step, and what is left at the end."""
 
 import time
 
 from fast_priority.broker import keys
 from fast_priority.scheduling.priority import Priority
-from tests.integration.broker_misfortunes import Misfortunes
-from tests.integration.broker_model import MOST_CLAIMS, SLOTS, WAYS
+from tests.integration.broker_faults import Faults
+from tests.integration.broker_model import CLAIM_KINDS, MOST_CLAIMS, SLOTS
 
 _MAY_STAY = {keys.QUEUES, keys.SUSPENDED, keys.WORKERS, *(keys.workers_of(priority.value) for priority in Priority)}
-_ENDS_WITH_ITS_REQUEST = (keys.JOB_PREFIX, keys.GATEWAY_PREFIX, keys.INBOX_PREFIX, keys.set_aside(""))
+_ENDS_WITH_ITS_REQUEST = (keys.JOB_PREFIX, keys.GATEWAY_PREFIX, keys.INBOX_PREFIX, keys.processing_list(""))
 _ENDS_WITH_ALL = ("rq:queue:", "rq:wip:")
 
 
-def check_queues(world: Misfortunes) -> None:
+def check_queues(world: Faults) -> None:
     for priority, queue in world.queues.items():
-        assert world.ids_on(priority) == [asker.job_id for asker in queue], f"the {priority} queue is another"
+        assert world.ids_on(priority) == [client.job_id for client in queue], (
+            f"the {priority} queue differs from the model"
+        )
 
 
-def check_leases(world: Misfortunes) -> None:
-    """Each lease is somebody's, and everybody has those that the model says."""
+def check_leases(world: Faults) -> None:
+    """Each lease has a holder, and all holders have the leases that the model has."""
     leased = {held.job_id for held in [*world.held(), *world.orphans] if held.is_leased}
     found = set()
     for priority in Priority:
         for member, until in world.redis.zrange(keys.started(priority.value), 0, -1, withscores=True):
             job_id = member.decode().rpartition(":")[0]
             has_run_out = until < time.time() and not world.redis.exists(keys.job(job_id))
-            found.update([] if has_run_out else [job_id])  # what has run out goes with the next renewal
-    assert found == leased, "the leases are not those that somebody has"
+            found.update([] if has_run_out else [job_id])  # the next renewal removes an ended lease
+    assert found == leased, "the leases differ from the model"
     states = {world.redis.hget(keys.job(job_id), "status") for job_id in leased}
-    assert states <= {b"started"}, f"what is leased is {states}"
+    assert states <= {b"started"}, f"leased jobs have the states {states}"
 
 
-def check_ends(world: Misfortunes) -> None:
-    # Looked at twice: a frame that has just been moved aside is given its end a moment later.
-    endless = _endless(world) & _endless(world)
-    assert endless <= _MAY_STAY, f"{endless - _MAY_STAY} would stay for ever"
+def check_ttls(world: Faults) -> None:
+    # Checked twice: a processing list gets its TTL a moment after its frames.
+    without_ttl = _without_ttl(world) & _without_ttl(world)
+    assert without_ttl <= _MAY_STAY, f"{without_ttl - _MAY_STAY} would stay for ever"
 
 
-def _endless(world: Misfortunes) -> set[str]:
+def _without_ttl(world: Faults) -> set[str]:
     return {key.decode() for key in world.redis.keys("*") if world.redis.ttl(key) == -1}
 
 
-def check_claims(world: Misfortunes) -> None:
-    for asker in world.askers:
-        assert asker.claimed <= MOST_CLAIMS[asker.method], f"{asker.label!r} was claimed {asker.claimed} times"
+def check_claims(world: Faults) -> None:
+    for client in world.clients:
+        assert client.claimed <= MOST_CLAIMS[client.method], f"{client.label!r} was claimed {client.claimed} times"
 
 
-def check_wake_ups(world: Misfortunes) -> None:
-    """While work waits and somebody has a slot for it, there is a token for who sleeps, or somebody looks again."""
+def check_wake_ups(world: Faults) -> None:
+    """While work waits and a worker has a free slot, there is a wake-up token, or a worker will claim again."""
     free = [worker for worker in world.workers if worker.free]
     if any(world.queues.values()) and free and not any(worker.looks_again for worker in free):
-        assert world.redis.exists(keys.WAKE_UP), "work waits, and nobody is woken"
+        assert world.redis.exists(keys.WAKE_UP), "work waits, and no worker is woken"
 
 
-def end(world: Misfortunes) -> None:
-    """Let all workers finish and all gateways close, and hold Redis against an unused one."""
+def end(world: Faults) -> None:
+    """Let all workers finish and all gateways close, and compare Redis with an unused one."""
     try:
         _finish(world)
         _check_baseline(world)
@@ -62,32 +64,32 @@ def end(world: Misfortunes) -> None:
         world.close()
 
 
-def _finish(world: Misfortunes) -> None:
+def _finish(world: Faults) -> None:
     world.suspend(False)
     world.expire_orphans()
     while world.held() or any(world.queues.values()):
         for worker in world.workers:
-            for way in WAYS:
-                world.claim(worker, SLOTS, way)
+            for kind in CLAIM_KINDS:
+                world.claim(worker, SLOTS, kind)
         while world.streams():
-            world.say_end(*world.streams()[0])
+            world.publish_end(*world.streams()[0])
         while world.claims():
             world.reply(*world.claims()[0])
     for gateway in world.gateways:
         world.run(gateway.submitter.__aexit__())
     for worker in world.workers:
-        world.renew(worker)  # which clears the leases that others have left
+        world.renew(worker)  # this removes the leases that other workers have left
         world.redis.delete(keys.inbox(worker.name))  # as it does when it closes its mailbox
         world.close_worker(worker)
-    for asker in world.askers:
-        assert asker.task.done(), f"{asker.label!r} still waits"
-        if asker.listens and not asker.may_fail:
-            assert asker.task.exception() is None, f"{asker.label!r}: {asker.task.exception()!r}"
+    for client in world.clients:
+        assert client.task.done(), f"{client.label!r} still waits"
+        if client.waits and not client.may_fail:
+            assert client.task.exception() is None, f"{client.label!r}: {client.task.exception()!r}"
 
 
-def _check_baseline(world: Misfortunes) -> None:
+def _check_baseline(world: Faults) -> None:
     left = {key.decode() for key in world.redis.keys("*")}
-    # What was said to somebody after his death stays until it expires.
+    # Frames for a process that is dead stay until they expire.
     left -= {keys.inbox(name) for name in world.killed}
     left_over = [key for key in left if key.startswith((*_ENDS_WITH_ITS_REQUEST, *_ENDS_WITH_ALL))]
     assert left_over == [], f"{left_over} are left over"

@@ -1,4 +1,4 @@
-"""What a plain model says of gateways and workers at the queues: who waits, who has what, what a claim gives."""
+"""A simple model of gateways and workers: which requests wait, which worker has which, what a claim takes."""
 
 import asyncio
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ from fast_priority.scheduling.priority import Priority
 
 IDEMPOTENT, OTHER = "GET", "POST"
 METHODS = (IDEMPOTENT, OTHER)
-WAYS = ("turn", "wait")
+CLAIM_KINDS = ("turn", "wait")
 SLOTS = 3
 MOST_QUEUED = 3
 MOST_CLAIMS = {IDEMPOTENT: 2, OTHER: 1}
@@ -26,12 +26,12 @@ class Gateway:
     connections: list[AsyncRedis]
     lives: bool = True
     seems_gone: bool = False
-    """Its sign of life has run out all the same."""
+    """Its sign of life has expired although it lives."""
 
 
 @dataclass(eq=False)
-class Asker:
-    """Somebody who waits for an answer; the payload of the request is its label, and so has to be its answer."""
+class Client:
+    """A client that waits for a response. Its label is the payload of the request, and the body of the response."""
 
     label: bytes
     method: str
@@ -39,18 +39,18 @@ class Asker:
     gateway: Gateway
     task: "asyncio.Task[bytes]" = field(init=False)
     job_id: str = ""
-    """Under which it is queued, or was last."""
+    """The id under which its request is queued, or was queued last."""
     attempts: int = 1
     claimed: int = 0
     has_left: bool = False
     may_fail: bool = False
-    """As far as the model knows, it is to fail."""
+    """Whether the model expects it to fail."""
     is_of_another_server: bool = False
     read: list[bytes] | None = None
-    """What has come of a response that is under way."""
+    """The chunks that it has received of a streamed response."""
 
     @property
-    def listens(self) -> bool:
+    def waits(self) -> bool:
         return self.gateway.lives and not self.has_left
 
     @property
@@ -63,81 +63,81 @@ class Asker:
 
 @dataclass(eq=False)
 class Held:
-    """One attempt at a request, in a worker's hands."""
+    """One attempt at a request, which a worker has claimed."""
 
-    asker: Asker
+    client: Client
     job_id: str
     claim: Claim = field(init=False)
-    """As soon as the worker has heard of it."""
+    """Set as soon as the worker has the answer to its claim."""
     is_leased: bool = True
-    is_marked: bool = False
-    """As over; its gateway has given it up."""
-    said: list[bytes] | None = None
+    is_cancelled: bool = False
+    """Whether its gateway has cancelled it."""
+    published: list[bytes] | None = None
 
     @property
-    def is_awaited(self) -> bool:
-        return self.asker.listens and self.asker.job_id == self.job_id and not self.asker.may_fail
+    def is_waited_for(self) -> bool:
+        return self.client.waits and self.client.job_id == self.job_id and not self.client.may_fail
 
 
 @dataclass(eq=False)
 class Worker:
     name: str
-    claimer: Consumer
+    consumer: Consumer
     leases: Leases
     holds: list[Held] = field(default_factory=list)
-    unheard: dict[str, list[Held]] = field(default_factory=lambda: {way: [] for way in WAYS})
-    """What it has claimed, in each way, without hearing of it."""
+    unanswered: dict[str, list[Held]] = field(default_factory=lambda: {kind: [] for kind in CLAIM_KINDS})
+    """The requests of claims, of each kind, whose answer was lost."""
     looks_again: bool = True
-    """It claims once more as soon as it can, without being woken."""
+    """Whether it will claim again without a wake-up token."""
 
     @property
-    def has_unheard(self) -> bool:
-        return any(self.unheard.values())
+    def has_unanswered(self) -> bool:
+        return any(self.unanswered.values())
 
     @property
     def has(self) -> list[Held]:
-        return [*self.holds, *(held for unheard in self.unheard.values() for held in unheard)]
+        return [*self.holds, *(held for unanswered in self.unanswered.values() for held in unanswered)]
 
     @property
     def free(self) -> int:
         return SLOTS - len(self.has)
 
 
-class Taking(NamedTuple):
-    """What a claim has to give."""
+class Claimable(NamedTuple):
+    """The requests that a claim takes."""
 
     taken: list[Held]
-    not_sent: list[Asker]
-    """Whose gateways hear that nobody has sent them."""
+    not_sent: list[Client]
+    """Requests whose gateways receive that they were not sent."""
     work_is_left: bool = False
 
 
 class Model:
-    """All that is known of everybody, by what has happened to them."""
+    """The state of all gateways, workers and clients, by the steps so far."""
 
     def __init__(self) -> None:
-        self.queues: dict[Priority, list[Asker]] = {priority: [] for priority in Priority}
-        self.askers: list[Asker] = []
+        self.queues: dict[Priority, list[Client]] = {priority: [] for priority in Priority}
+        self.clients: list[Client] = []
         self.gateways: list[Gateway] = []
         self.workers: list[Worker] = []
         self.suspended = False
         self.orphans: list[Held] = []
-        """What dead workers had, while the leases last."""
+        """The requests of dead workers whose leases have not ended."""
         self.killed: list[str] = []
-        """The names of those who have left their mailboxes behind."""
+        """The names of the dead processes that have left their mailboxes behind."""
 
-    def waiting(self) -> list[Asker]:
-        return [asker for queue in self.queues.values() for asker in queue if asker.gateway.lives]
+    def waiting(self) -> list[Client]:
+        return [client for queue in self.queues.values() for client in queue if client.gateway.lives]
 
-    def asking(self) -> list[Asker]:
-        return [asker for asker in self.askers if asker.listens and not asker.task.done()]
+    def asking(self) -> list[Client]:
+        return [client for client in self.clients if client.waits and not client.task.done()]
 
     def may_claim(self) -> bool:
-        return any(worker.free or worker.has_unheard for worker in self.workers)
+        return any(worker.free or worker.has_unanswered for worker in self.workers)
 
     def idle(self) -> list[Worker]:
-        """Those who can claim two or more, and hear of it."""
-        return [] if self.suspended else [one for one in self.workers if one.free > 1 and not one.unheard["turn"]]
+        """The workers that can claim two or more requests, and get the answer."""
+        return [] if self.suspended else [one for one in self.workers if one.free > 1 and not one.unanswered["turn"]]
 
     def busy(self) -> list[Worker]:
         return [worker for worker in self.workers if worker.has]
@@ -146,41 +146,41 @@ class Model:
         return [held for worker in self.workers for held in worker.has]
 
     def claims(self) -> list[tuple[Worker, Held]]:
-        return [(worker, held) for worker in self.workers for held in worker.holds if held.said is None]
+        return [(worker, held) for worker in self.workers for held in worker.holds if held.published is None]
 
     def streams(self) -> list[tuple[Worker, Held]]:
-        return [(worker, held) for worker in self.workers for held in worker.holds if held.said is not None]
+        return [(worker, held) for worker in self.workers for held in worker.holds if held.published is not None]
 
-    def take(self, free: int, *, is_sent_ahead: bool) -> Taking:
-        """Take from the queues what a claim for so many slots has to give: high first, oldest first."""
+    def take(self, free: int, *, is_sent_ahead: bool) -> Claimable:
+        """Take from the queues what a claim for so many slots takes: high first, oldest first."""
         taken: list[Held] = []
-        not_sent: list[Asker] = []
+        not_sent: list[Client] = []
         for priority in (Priority.HIGH, Priority.LOW):
             queue = self.queues[priority]
             while queue and len(taken) < free and not self.suspended:
-                asker = queue[0]
-                is_nobodys = asker.is_of_another_server or not asker.gateway.lives
-                if not is_nobodys and asker.gateway.seems_gone:
-                    not_sent.append(asker)
-                elif not is_nobodys and is_sent_ahead and not asker.may_be_claimed_ahead:
-                    return Taking(taken, not_sent, work_is_left=True)
-                elif not is_nobodys:
-                    asker.claimed += 1
-                    taken.append(Held(asker, asker.job_id))
+                client = queue[0]
+                is_skipped = client.is_of_another_server or not client.gateway.lives
+                if not is_skipped and client.gateway.seems_gone:
+                    not_sent.append(client)
+                elif not is_skipped and is_sent_ahead and not client.may_be_claimed_ahead:
+                    return Claimable(taken, not_sent, work_is_left=True)
+                elif not is_skipped:
+                    client.claimed += 1
+                    taken.append(Held(client, client.job_id))
                 queue.pop(0)
-        return Taking(taken, not_sent)
+        return Claimable(taken, not_sent)
 
-    def lose(self, lost: Sequence[Asker], error: type[Exception]) -> tuple[list[Asker], list[Asker]]:
-        """Let these come to nothing; give those that are queued once more, in front, and those that fail."""
+    def lose(self, lost: Sequence[Client], error: type[Exception]) -> tuple[list[Client], list[Client]]:
+        """Lose these requests. Return those that are queued again, in front, and those that fail."""
         for queue in self.queues.values():
-            queue[:] = [asker for asker in queue if asker not in lost]
-        again = [asker for asker in lost if asker.listens and asker.is_repeated_after(error)]
-        failing = [asker for asker in lost if asker.listens and asker not in again]
-        for asker in again:
-            asker.attempts += 1
-            asker.is_of_another_server = False
-        for asker in failing:
-            asker.may_fail = True
+            queue[:] = [client for client in queue if client not in lost]
+        again = [client for client in lost if client.waits and client.is_repeated_after(error)]
+        failing = [client for client in lost if client.waits and client not in again]
+        for client in again:
+            client.attempts += 1
+            client.is_of_another_server = False
+        for client in failing:
+            client.may_fail = True
         for priority, queue in self.queues.items():
-            queue[:0] = [asker for asker in self.askers if asker in again and asker.priority == priority]
+            queue[:0] = [client for client in self.clients if client in again and client.priority == priority]
         return again, failing

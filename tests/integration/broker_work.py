@@ -1,4 +1,4 @@
-"""What gateways and workers do at the queues while all is well."""
+"""The steps of gateways and workers without faults."""
 
 import contextlib
 from collections.abc import Sequence
@@ -30,122 +30,122 @@ class Work(World):
     def submit(self, gateway: int, method: str, priority: Priority) -> None:
         queue = self.queues[priority]
         is_full = len(queue) >= MOST_QUEUED
-        asker = self.new_asker(one_of(self.gateways, gateway), method, priority)
+        client = self.new_client(one_of(self.gateways, gateway), method, priority)
         if is_full:
-            self.fails_with(asker, QueueFull)
+            self.fails_with(client, QueueFull)
         else:
-            queue.append(asker)
+            queue.append(client)
             self.until("the request is on its queue", self.queues_fit)
             self.note_ids()
 
     def leave(self, which: int) -> None:
-        asker = one_of(self.asking(), which)
-        asker.has_left = True
-        asker.task.cancel()
-        if asker in self.queues[asker.priority]:
-            self.queues[asker.priority].remove(asker)
-            self.until("the request is off its queue", self.queues_fit)
+        client = one_of(self.asking(), which)
+        client.has_left = True
+        client.task.cancel()
+        if client in self.queues[client.priority]:
+            self.queues[client.priority].remove(client)
+            self.until("the request has left its queue", self.queues_fit)
         else:
-            inbox = keys.inbox(self.redis.hget(keys.job(asker.job_id), "worker_name").decode())
-            self.until("its worker is told", lambda: bool(self.redis.exists(inbox)))
+            inbox = keys.inbox(self.redis.hget(keys.job(client.job_id), "worker_name").decode())
+            self.until("its worker has a frame", lambda: bool(self.redis.exists(inbox)))
             self.redis.delete(inbox)  # as a worker reads it
 
-    def claim(self, worker: Worker, slots: int, way: str, *, is_heard: bool = True) -> None:
-        unheard = worker.unheard[way]
-        # Asked again, it gives what it gave.
-        free = min(slots, SLOTS - len(worker.holds)) if unheard else min(slots, worker.free)
+    def claim(self, worker: Worker, slots: int, kind: str, *, is_answered: bool = True) -> None:
+        unanswered = worker.unanswered[kind]
+        # A repeated claim returns the same requests.
+        free = min(slots, SLOTS - len(worker.holds)) if unanswered else min(slots, worker.free)
         if free < 1:
             return
-        taking = None if unheard else self.take(free, is_sent_ahead=way == "wait")
-        taken = unheard if taking is None else taking.taken
-        if is_heard:
-            turn = self._claim_in(worker, free, way)
-            given = [payload_of(claim.data, 1024) for claim in turn.claims]
-            assert given == [held.asker.label for held in taken], f"{given} were given by {way}"
-            if taking is not None:
-                told = (turn.suspended, turn.work_is_left)
-                assert told == (self.suspended, taking.work_is_left), f"a claim by {way} told {told}"
-            for held, claim in zip(taken, turn.claims, strict=True):
+        claimable = None if unanswered else self.take(free, is_sent_ahead=kind == "wait")
+        taken = unanswered if claimable is None else claimable.taken
+        if is_answered:
+            result = self._claim_in(worker, free, kind)
+            given = [payload_of(claim.data, 1024) for claim in result.claims]
+            assert given == [held.client.label for held in taken], f"{given} were given by {kind}"
+            if claimable is not None:
+                found = (result.suspended, result.work_is_left)
+                assert found == (self.suspended, claimable.work_is_left), f"a {kind} claim returned {found}"
+            for held, claim in zip(taken, result.claims, strict=True):
                 held.claim = claim
             worker.holds += taken
-            worker.unheard[way] = []
-            if taking is not None:
-                worker.looks_again = turn.suspended or turn.work_is_left or len(taken) == free
+            worker.unanswered[kind] = []
+            if claimable is not None:
+                worker.looks_again = result.suspended or result.work_is_left or len(taken) == free
         else:
-            self._claim_unheard_in(worker, free, way)
-            worker.unheard[way] = taken
+            self._claim_without_answer(worker, free, kind)
+            worker.unanswered[kind] = taken
             worker.looks_again = True
-        if taking is not None and taking.not_sent:
-            self.settle_lost(taking.not_sent, NotSent)
+        if claimable is not None and claimable.not_sent:
+            self.settle_lost(claimable.not_sent, NotSent)
 
     def renew(self, worker: Worker, *, gateways_may_be_late: bool = False) -> None:
         def is_over(held: Held) -> bool:
-            return held.is_marked or not (held.asker.gateway.lives or gateways_may_be_late)
+            return held.is_cancelled or not (held.client.gateway.lives or gateways_may_be_late)
 
         over = [held for held in worker.holds if is_over(held)]
         gone = [held for held in worker.holds if held not in over and not held.is_leased]
         renewal = self._renew(worker, worker.holds)
-        assert renewal.over == [held.claim for held in over], "others than these are over"
-        assert renewal.gone == [held.claim for held in gone], "others than these have lost their leases"
+        assert renewal.over == [held.claim for held in over], "other requests than these are over"
+        assert renewal.gone == [held.claim for held in gone], "other requests than these have lost their leases"
         for held in over:
             worker.holds.remove(held)
         if gone:
-            assert self._renew(worker, gone, anew=True).held == [held.claim for held in gone]
+            assert self._renew(worker, gone, restore=True).held == [held.claim for held in gone]
         for held in gone:
             held.is_leased = True
 
     def reply(self, worker: Worker, held: Held) -> None:
-        self._say_last(worker, held, Reply(200, [], held.asker.label), held.asker.label)
+        self._publish_last(worker, held, Reply(200, [], held.client.label), held.client.label)
 
-    def say_head(self, worker: Worker, held: Held) -> None:
-        saying = OutgoingPart(held.claim, Head(200, [], worker.name), is_last=False)
-        turn = self._turn(worker, [saying], 0)
-        if held.is_marked:
-            assert turn.dropped == [saying], "what is marked as over was heard"
+    def publish_head(self, worker: Worker, held: Held) -> None:
+        outgoing = OutgoingPart(held.claim, Head(200, [], worker.name), is_last=False)
+        result = self._round_trip(worker, [outgoing], 0)
+        if held.is_cancelled:
+            assert result.dropped == [outgoing], "a part of a cancelled request was published"
             worker.holds.remove(held)
             return
-        assert turn.dropped == [], "a head was dropped"
-        held.said = []
-        if held.is_awaited:
-            self.until("the response has begun", lambda: held.asker.read is not None)
+        assert result.dropped == [], "a head was dropped"
+        held.published = []
+        if held.is_waited_for:
+            self.until("the response has begun", lambda: held.client.read is not None)
 
-    def say_chunk(self, worker: Worker, held: Held, *, again: bool) -> None:
-        assert held.said is not None
-        said = held.said
-        chunk = Chunk(len(said), memoryview(b"%s, piece %d\n" % (held.asker.label, len(said))))
-        said.append(bytes(chunk.data))
+    def publish_chunk(self, worker: Worker, held: Held, *, again: bool) -> None:
+        assert held.published is not None
+        published = held.published
+        chunk = Chunk(len(published), memoryview(b"%s, piece %d\n" % (held.client.label, len(published))))
+        published.append(bytes(chunk.data))
         for _ in range(1 + again):
-            self._turn(worker, [OutgoingPart(held.claim, chunk, is_last=False)], 0)
-        if held.is_awaited:
-            self.until("the client has the chunk, once", lambda: held.asker.read == said)
+            self._round_trip(worker, [OutgoingPart(held.claim, chunk, is_last=False)], 0)
+        if held.is_waited_for:
+            self.until("the client has the chunk, once", lambda: held.client.read == published)
 
-    def say_end(self, worker: Worker, held: Held) -> None:
-        assert held.said is not None
-        self._say_last(worker, held, End(len(held.said)), b"".join(held.said))
+    def publish_end(self, worker: Worker, held: Held) -> None:
+        assert held.published is not None
+        self._publish_last(worker, held, End(len(held.published)), b"".join(held.published))
 
-    def say_as_another(self, worker: Worker, held: Held) -> None:
-        """Somebody who has not started it answers."""
-        saying = OutgoingPart(held.claim._replace(execution_id="another"), Reply(200, [], b"not yours"))
-        assert self._turn(worker, [saying], 0).dropped == [saying], "two have answered"
+    def publish_as_another(self, worker: Worker, held: Held) -> None:
+        """Let a worker that does not hold the request answer it."""
+        outgoing = OutgoingPart(held.claim._replace(execution_id="another"), Reply(200, [], b"not yours"))
+        assert self._round_trip(worker, [outgoing], 0).dropped == [outgoing], "two workers have answered"
 
-    def _say_last(self, worker: Worker, held: Held, part: Reply | End, body: bytes) -> None:
-        is_awaited = held.is_awaited
-        saying = OutgoingPart(held.claim, part)
-        turn = self._turn(worker, [saying], 0)
+    def _publish_last(self, worker: Worker, held: Held, part: Reply | End, body: bytes) -> None:
+        is_waited_for = held.is_waited_for
+        outgoing = OutgoingPart(held.claim, part)
+        result = self._round_trip(worker, [outgoing], 0)
         worker.holds.remove(held)
-        assert turn.dropped == ([saying] if held.is_marked else []), "the wrong end was dropped"
-        if is_awaited:
-            self.until("the request is answered", held.asker.task.done)
-            assert held.asker.task.result() == body, "the answer is another's"
+        assert result.dropped == ([outgoing] if held.is_cancelled else []), "the wrong end was dropped"
+        if is_waited_for:
+            self.until("the request is answered", held.client.task.done)
+            assert held.client.task.result() == body, "it has the response of another request"
 
-    def _claim_in(self, worker: Worker, free: int, way: str) -> ClaimResult:
-        if way == "turn":
-            return self._turn(worker, [], free)
+    def _claim_in(self, worker: Worker, free: int, kind: str) -> ClaimResult:
+        if kind == "turn":
+            return self._round_trip(worker, [], free)
         if not self.redis.exists(keys.WAKE_UP):
-            self.run(worker.claimer.end_waiting())
-        return self.run(worker.claimer.wait_and_claim(free))
+            self.run(worker.consumer.stop_waiting())
+        return self.run(worker.consumer.wait_and_claim(free))
 
-    def _claim_unheard_in(self, worker: Worker, free: int, way: str) -> None:
+    def _claim_without_answer(self, worker: Worker, free: int, kind: str) -> None:
         run_together = scripts.run_together
 
         async def lose_the_answer(*arguments: Any) -> list[Any]:
@@ -153,10 +153,10 @@ class Work(World):
             raise RedisConnectionError("the answer was lost")
 
         with mock.patch.object(scripts, "run_together", lose_the_answer), contextlib.suppress(RedisConnectionError):
-            self._claim_in(worker, free, way)
+            self._claim_in(worker, free, kind)
 
-    def _renew(self, worker: Worker, those: Sequence[Held], *, anew: bool = False) -> Any:
-        return self.run(worker.leases.renew({"slots": SLOTS}, [held.claim for held in those], anew=anew))
+    def _renew(self, worker: Worker, those: Sequence[Held], *, restore: bool = False) -> Any:
+        return self.run(worker.leases.renew({"slots": SLOTS}, [held.claim for held in those], restore=restore))
 
-    def _turn(self, worker: Worker, sayings: Sequence[OutgoingPart], free: int) -> ClaimResult:
-        return self.run(worker.claimer.publish_and_claim(sayings, free))
+    def _round_trip(self, worker: Worker, parts: Sequence[OutgoingPart], free: int) -> ClaimResult:
+        return self.run(worker.consumer.publish_and_claim(parts, free))

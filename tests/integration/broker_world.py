@@ -1,4 +1,4 @@
-"""Gateways and workers on a real Redis, held against the model; whatever is done, all whom it concerns hear of it."""
+"""Gateways and workers on a real Redis, compared with the model."""
 
 import asyncio
 import contextlib
@@ -22,7 +22,8 @@ from fast_priority.http.message import Reply
 from fast_priority.scheduling.priority import Priority
 from fast_priority.settings import Settings
 from fast_priority.support.background import end_all
-from tests.integration.broker_model import IDEMPOTENT, MOST_QUEUED, Asker, Gateway, Model, Worker
+from tests.attempts import ask_in_two_attempts
+from tests.integration.broker_model import IDEMPOTENT, MOST_QUEUED, Client, Gateway, Model, Worker
 from tests.replacing import replaced
 
 _GATEWAYS = _WORKERS = 2
@@ -50,14 +51,14 @@ class World(Model):
         self.workers = [self.new_worker() for _ in range(_WORKERS)]
 
     def close(self) -> None:
-        """Let go of everything; nothing is checked."""
+        """Close everything, without a check."""
         self.run(end_all(asyncio.all_tasks(self._loop)))
         self.run(_disconnect(self._connections))
         self._loop.close()
         self.redis.flushall()
         self.redis.close()
 
-    # Those who are in it.
+    # Gateways, workers and clients.
 
     def new_gateway(self) -> Gateway:
         made: list[AsyncRedis] = []
@@ -71,7 +72,7 @@ class World(Model):
         self._connections += made
         self.run(submitter.__aenter__())
         gateway = Gateway(submitter, made)
-        self.until("it shows life", lambda: bool(self.redis.exists(keys.gateway(submitter.gateway_id))))
+        self.until("its sign of life is there", lambda: bool(self.redis.exists(keys.gateway(submitter.gateway_id))))
         return gateway
 
     def new_worker(self) -> Worker:
@@ -80,33 +81,33 @@ class World(Model):
         options = redis_options(self._settings)
         return Worker(name, Consumer(options, name), Leases(options, name))
 
-    def new_asker(self, gateway: Gateway, method: str, priority: Priority) -> Asker:
-        asker = Asker(b"request %d" % len(self.askers), method, priority, gateway)
-        asker.task = self._loop.create_task(_ask(asker))
-        self.askers.append(asker)
-        return asker
+    def new_client(self, gateway: Gateway, method: str, priority: Priority) -> Client:
+        client = Client(b"request %d" % len(self.clients), method, priority, gateway)
+        client.task = self._loop.create_task(_ask(client))
+        self.clients.append(client)
+        return client
 
     def cut_off(self, gateway: Gateway) -> None:
-        """Let nothing more of it get through to Redis, and end it."""
+        """Cut a gateway off from Redis, and end it."""
         self.run(_cut_off(gateway.connections))
         gateway.lives = False
-        for asker in self.askers:
-            if asker.gateway is gateway:
-                asker.task.cancel()
+        for client in self.clients:
+            if client.gateway is gateway:
+                client.task.cancel()
         self.run(gateway.submitter.__aexit__())
 
     def close_worker(self, worker: Worker) -> None:
-        self.run(worker.claimer.close())
+        self.run(worker.consumer.close())
         self.run(worker.leases.close())
 
     def show_life(self) -> None:
-        """What each gateway does every few seconds."""
+        """Renew the sign of life of each gateway."""
         for gateway in self.gateways:
             self.redis.set(keys.gateway(gateway.submitter.gateway_id), "1", ex=keys.GATEWAY_TTL_SECONDS)
 
     @contextlib.contextmanager
-    def a_server_that_nobody_knows(self) -> Iterator[None]:
-        """Let everybody see another server than before, and give the others time meanwhile, as after a restart."""
+    def another_server(self) -> Iterator[None]:
+        """Let all processes see a new server, as after a restart; within the block they give the others time."""
         for gateway in self.gateways:
             gateway.submitter._inbox._health.server = b"another"
         for worker in self.workers:
@@ -117,41 +118,41 @@ class World(Model):
         ):
             yield
         for worker in self.workers:
-            worker.leases._health.server = b""  # and now they are used to it, whether they have looked or not
+            worker.leases._health.server = b""  # now the server is not new any more
 
-    # What came of it.
+    # Results.
 
-    def settle_lost(self, lost: Sequence[Asker], error: type[Exception] = RequestLost) -> None:
-        """Return when gateways have decided about these, as the model says: again and in front, or an error."""
-        old_ids = {asker.job_id for asker in lost if asker.listens}
+    def settle_lost(self, lost: Sequence[Client], error: type[Exception] = RequestLost) -> None:
+        """Wait until gateways have decided about these, as the model does: queued again in front, or an error."""
+        old_ids = {client.job_id for client in lost if client.waits}
         again, failing = self.lose(lost, error)
-        for asker in failing:
-            self.fails_with(asker, error)
-        self.until("what was lost is queued again, or not", lambda: self._is_queued_as_in_model(old_ids))
+        for client in failing:
+            self.fails_with(client, error)
+        self.until("lost requests are queued again, or not", lambda: self._is_queued_as_in_model(old_ids))
         for priority, queue in self.queues.items():
-            self._adopt_order(priority, [asker for asker in queue if asker in again], in_order=error is RequestLost)
+            self._adopt_order(priority, [client for client in queue if client in again], in_order=error is RequestLost)
 
-    def _adopt_order(self, priority: Priority, again: list[Asker], *, in_order: bool) -> None:
-        """Two gateways do not agree who is first; of one gateway's, the oldest is, and all go in front."""
+    def _adopt_order(self, priority: Priority, again: list[Client], *, in_order: bool) -> None:
+        """Adopt the order of requests of two gateways, which is undefined. Those of one gateway keep their order."""
         labels = [self.label_of(job_id) for job_id in self.ids_on(priority)[: len(again)]]
-        found = sorted(again, key=lambda asker: labels.index(asker.label))
+        found = sorted(again, key=lambda client: labels.index(client.label))
         for gateway in self.gateways if in_order else ():
-            assert [asker for asker in found if asker.gateway is gateway] == [
-                asker for asker in again if asker.gateway is gateway
-            ], "what is queued again has changed its order"
+            assert [client for client in found if client.gateway is gateway] == [
+                client for client in again if client.gateway is gateway
+            ], "requests that are queued again have changed their order"
         self.queues[priority][: len(again)] = found
         self.note_ids()
 
     def note_ids(self) -> None:
         for priority, queue in self.queues.items():
-            for asker, job_id in zip(queue, self.ids_on(priority), strict=True):
-                asker.job_id = job_id
+            for client, job_id in zip(queue, self.ids_on(priority), strict=True):
+                client.job_id = job_id
 
-    def fails_with(self, asker: Asker, error: type[Exception]) -> None:
-        asker.may_fail = True
-        self.until(f"{asker.label!r} fails", asker.task.done)
+    def fails_with(self, client: Client, error: type[Exception]) -> None:
+        client.may_fail = True
+        self.until(f"{client.label!r} fails", client.task.done)
         # A second attempt that was not sent is answered with the error of the first.
-        assert isinstance(asker.task.exception(), RequestLost if issubclass(error, RequestLost) else error)
+        assert isinstance(client.task.exception(), RequestLost if issubclass(error, RequestLost) else error)
 
     def queues_fit(self) -> bool:
         return all(len(self.ids_on(priority)) == len(queue) for priority, queue in self.queues.items())
@@ -160,11 +161,11 @@ class World(Model):
         ids = {priority: self.ids_on(priority) for priority in Priority}
         return self.queues_fit() and all(
             not old_ids.intersection(ids[priority])
-            and {asker.label for asker in queue} <= {self.label_of(job_id) for job_id in ids[priority]}
+            and {client.label for client in queue} <= {self.label_of(job_id) for job_id in ids[priority]}
             for priority, queue in self.queues.items()
         )
 
-    # How.
+    # Tools.
 
     def ids_on(self, priority: Priority) -> list[str]:
         return [job_id.decode() for job_id in self.redis.lrange(keys.queue(priority), 0, -1)]
@@ -182,28 +183,28 @@ class World(Model):
         try:
             self.run(wait())
         except TimeoutError:
-            raise AssertionError(f"waited in vain until {what}") from None
+            raise AssertionError(f"it never happened that {what}") from None
 
     def run(self, doing: Coroutine[Any, Any, Result]) -> Result:
         return self._loop.run_until_complete(doing)
 
 
-async def _ask(asker: Asker) -> bytes:
-    outcome = await asker.gateway.submitter.ask(
-        asker.priority, asker.label, f"{asker.method} /somewhere", is_idempotent=asker.method == IDEMPOTENT
+async def _ask(client: Client) -> bytes:
+    outcome = await ask_in_two_attempts(
+        client.gateway.submitter, client.priority, client.label, is_idempotent=client.method == IDEMPOTENT
     )
     if isinstance(outcome, Reply):
         return outcome.body
     assert isinstance(outcome, Stream)
     with contextlib.closing(outcome):
-        asker.read = []
+        client.read = []
         async for chunk in outcome.chunks():
-            asker.read.append(bytes(chunk))
-    return b"".join(asker.read)
+            client.read.append(bytes(chunk))
+    return b"".join(client.read)
 
 
 async def _cut_off(connections: Sequence[AsyncRedis]) -> None:
-    """Let nothing more get through to Redis, as when a process is killed."""
+    """Cut connections off from Redis, as when a process is killed."""
 
     async def no_connection(*_: Any, **__: Any) -> Any:
         raise RedisConnectionError("killed")

@@ -1,4 +1,4 @@
-"""The gateway as somebody's application: in this process, served in several ways, in front of a mock and its worker."""
+"""The gateway as an application in this process, served in several ways, with a mock target and a worker."""
 
 import socket
 import threading
@@ -14,7 +14,7 @@ import uvicorn
 from fast_priority.app import create_app
 from fast_priority.broker import keys
 from fast_priority.gateway import GatewayApp
-from fast_priority.local.child_processes import wait_until, worker_part
+from fast_priority.local.child_processes import wait_until, worker_process
 from fast_priority.server.admission import ConnectionLimiter
 from fast_priority.server.graceful import GracefulServer
 from fast_priority.server.timeouts import ConnectionTimeouts
@@ -29,12 +29,12 @@ FORWARDED = ["/queued", "/low/queued", "/direct", "/docs"]
 
 @dataclass
 class Behind:
-    """What stands behind the gateways of a module: Redis, a worker with four slots, a mock target."""
+    """What the gateways of a module share: Redis, a worker with four slots, a mock target."""
 
     stack: Stack
 
     def app(self, **settings: Any) -> GatewayApp:
-        """Make a gateway in front of it; `/direct` skips the queue, and `/low` is low."""
+        """Return a gateway for the mock target; `/direct` skips the queue, and `/low` is low."""
         chosen = {
             "target_base_url": self.stack.mock_url,
             "redis_host": "127.0.0.1",
@@ -46,7 +46,7 @@ class Behind:
         return create_app(Settings.load(**chosen))
 
     def saw(self) -> list[str]:
-        """The paths that have reached the target since this was asked last."""
+        """Return the paths that have reached the target since the last call."""
         found = [str(one["path"]) for one in self.stack.arrivals()]
         self.stack.forget_arrivals()
         return found
@@ -57,14 +57,14 @@ def everything_behind(directory: Path) -> Iterator[Behind]:
     """Run it."""
     with loopback_redis() as port, running_stack(port, directory) as stack:
         stack.start_mock()
-        stack.start(worker_part(1, 4, port))
+        stack.start(worker_process(1, 4, port))
         wait_until("the worker is there", lambda: bool(stack.redis.scard(keys.WORKERS)))
         yield Behind(stack)
 
 
 @contextmanager
 def served(app: Any, server: str = "ours", **options: Any) -> Iterator[httpx.Client]:
-    """Serve an application by our own server (`ours`), or as `fastapi run` does (`uvicorn`), and give a client."""
+    """Serve an application with our own server (`ours`), or as `fastapi run` does (`uvicorn`); yield a client."""
     options = {"lifespan": "on", "log_config": None, "access_log": False, **options}
     listener = socket.create_server(("127.0.0.1", 0))
     if server == "ours":

@@ -18,7 +18,7 @@ from fast_priority.server.http_protocol import HttpProtocol
 from fast_priority.server.timeouts import ConnectionTimeouts
 
 GET = b"GET / HTTP/1.1\r\nHost: x\r\n"
-"""How a request begins that needs nothing but the end of its head."""
+"""The beginning of a request that is complete with an empty line."""
 PATIENCE_SECONDS = 30
 
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -28,7 +28,7 @@ Application = Callable[[dict[str, Any], Receive, Send], Awaitable[None]]
 
 @contextmanager
 def serving(application: Application, **limits: Any) -> Iterator[int]:
-    """Serve it as the gateway is served, and give the port."""
+    """Serve the application as the gateway is served; yields the port."""
     with serving_until_told(application, **limits) as (port, _):
         yield port
 
@@ -39,16 +39,16 @@ def serving_until_told(
     *,
     head_seconds: float = PATIENCE_SECONDS,
     idle_seconds: float = PATIENCE_SECONDS,
-    taking_seconds: float = PATIENCE_SECONDS,
+    read_seconds: float = PATIENCE_SECONDS,
     drain_seconds: float = 1.0,
-    **door: Any,
+    **admission: Any,
 ) -> Iterator[tuple[int, GracefulServer]]:
-    """Serve it, and give the server as well, which ends when its `should_exit` is set."""
+    """Serve the application; yields the port and the server, which ends when its `should_exit` is set."""
     listener = socket.create_server(("127.0.0.1", 0))
-    clocks = ConnectionTimeouts(head_seconds, idle_seconds, taking_seconds)
+    timeouts = ConnectionTimeouts(head_seconds, idle_seconds, read_seconds)
     config = uvicorn.Config(
         application,
-        http=ConnectionLimiter(clocks, **door),  # type: ignore[arg-type]
+        http=ConnectionLimiter(timeouts, **admission),  # type: ignore[arg-type]
         loop="uvloop",
         ws="none",
         lifespan="off",
@@ -56,7 +56,7 @@ def serving_until_told(
         proxy_headers=False,
         access_log=False,
     )
-    server = GracefulServer(config, clocks, drain_seconds, on_drain=lambda: None)
+    server = GracefulServer(config, timeouts, drain_seconds, on_drain=lambda: None)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
     thread.start()
     try:
@@ -70,13 +70,13 @@ def serving_until_told(
 
 @contextmanager
 def connected(port: int) -> Iterator[socket.socket]:
-    """Give a client's connection."""
+    """Connect as a client; yields the connection."""
     with socket.create_connection(("127.0.0.1", port), timeout=PATIENCE_SECONDS) as client:
         yield client
 
 
 def read_to_the_end(client: socket.socket) -> bytes:
-    """Give all that comes until the other side has closed, without an error."""
+    """Return all that comes until the other side closes in order."""
     received = b""
     while piece := client.recv(65536):
         received += piece
@@ -84,12 +84,12 @@ def read_to_the_end(client: socket.socket) -> bytes:
 
 
 def kept_of_http() -> int:
-    """Count what servers of this process hold of connections and of requests on them."""
+    """Return how many connections, and requests on them, servers of this process hold."""
     return sum(type(each) in (HttpProtocol, RequestResponseCycle) for each in gc.get_objects())
 
 
 def read_through(client: socket.socket, end: bytes) -> bytes:
-    """Give what comes up to and with these bytes."""
+    """Return what comes up to these bytes, with them."""
     received = b""
     while not received.endswith(end):
         piece = client.recv(1)
@@ -99,12 +99,12 @@ def read_through(client: socket.socket, end: bytes) -> bytes:
 
 
 def connection_in(scope: dict[str, Any]) -> Any:
-    """Give what the extension offers."""
+    """Return the ClientConnection of a request."""
     return scope["extensions"]["fast_priority.connection"]["connection"]
 
 
 async def answer(send: Send, body: bytes = b"", status: int = 200, **fields: str) -> None:
-    """Answer with these fields, or with the length of the body."""
+    """Send a response with these fields, or with a Content-Length only."""
     headers = [(name.replace("_", "-").encode(), value.encode()) for name, value in fields.items()]
     headers = headers or [(b"content-length", b"%d" % len(body))]
     await send({"type": "http.response.start", "status": status, "headers": headers})
@@ -112,7 +112,7 @@ async def answer(send: Send, body: bytes = b"", status: int = 200, **fields: str
 
 
 class Echo:
-    """Answers each request with what it was told of it, and remembers all scopes."""
+    """Answers each request with what the server passed of it, and keeps all scopes."""
 
     def __init__(self) -> None:
         self.scopes: list[dict[str, Any]] = []
@@ -126,12 +126,12 @@ class Echo:
                 return
             body, more = body + message["body"], message["more_body"]
         target = connection_in(scope).raw_target.decode()
-        told = {"target": target, "size": len(body), "fields": [name.decode() for name, _ in scope["headers"]]}
-        await answer(send, json.dumps(told).encode())
+        passed = {"target": target, "size": len(body), "fields": [name.decode() for name, _ in scope["headers"]]}
+        await answer(send, json.dumps(passed).encode())
 
 
 class Waiting:
-    """Answers nobody; it knows whose clients have left, and receives nothing."""
+    """Sends no response and receives nothing; notes which clients have left."""
 
     def __init__(self) -> None:
         self.begun = threading.Semaphore(0)
@@ -139,7 +139,7 @@ class Waiting:
         self._connections: list[Any] = []
 
     def held_bytes(self) -> list[int]:
-        """How much is in memory of each request's body."""
+        """Return how many bytes of each request's body are in memory."""
         return [len(connection._cycle.body) for connection in self._connections]
 
     async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:

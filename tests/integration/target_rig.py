@@ -1,4 +1,4 @@
-"""Targets that close connections when it hurts, and what asks them; the fixtures are in conftest.py."""
+"""Targets that close connections at the worst moments, and requests to them; the fixtures are in conftest.py."""
 
 import socket
 import struct

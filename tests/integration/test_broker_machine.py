@@ -1,4 +1,4 @@
-"""The broker on a real Redis, driven at random: whatever order things happen in, its promises hold after each step."""
+"""The broker on a real Redis, driven at random: its promises hold after each step, in any order of events."""
 
 import gc
 import os
@@ -23,12 +23,12 @@ from fast_priority.broker.producer import heartbeat, inbox
 from fast_priority.broker.producer import withdrawals as withdrawing
 from fast_priority.scheduling.priority import Priority
 from tests.integration import broker_invariants
-from tests.integration.broker_misfortunes import Misfortunes
-from tests.integration.broker_model import METHODS, SLOTS, WAYS
+from tests.integration.broker_faults import Faults
+from tests.integration.broker_model import CLAIM_KINDS, METHODS, SLOTS
 from tests.integration.broker_work import one_of
 
-# The long form: BROKER_MACHINE_EXAMPLES=5000 pytest tests/integration/test_broker_machine.py. What it finds it makes
-# small, which takes minutes where the failure is a wait in vain.
+# The long form: BROKER_MACHINE_EXAMPLES=5000 pytest tests/integration/test_broker_machine.py. It makes
+# a failure small, which takes minutes where the failure is a timeout.
 _LONG = "BROKER_MACHINE_EXAMPLES" in os.environ
 _EXAMPLES = int(os.environ.get("BROKER_MACHINE_EXAMPLES", "40"))
 _STEPS = 50 if _LONG else 25
@@ -38,17 +38,17 @@ _FOR_LONG_SECONDS = 600
 
 whichever = st.integers(0, 999)
 requests = st.tuples(st.sampled_from(METHODS), st.sampled_from(list(Priority)))
-ways = st.sampled_from(WAYS)
+kinds = st.sampled_from(CLAIM_KINDS)
 
 
 class BrokerMachine(RuleBasedStateMachine):
-    """Two gateways and two workers; a rule does one thing that can happen, and waits until all have heard of it."""
+    """Two gateways and two workers. A rule is one event; it returns when all that it concerns have noticed it."""
 
     redis_port: int
 
     def __init__(self) -> None:
         super().__init__()
-        self.world = Misfortunes(self.redis_port)
+        self.world = Faults(self.redis_port)
 
     @initialize(requests=st.lists(requests, min_size=3, max_size=6), slots=st.integers(1, SLOTS))
     def there_is_work_to_begin_with(self, requests: list[tuple[str, Priority]], slots: int) -> None:
@@ -64,9 +64,9 @@ class BrokerMachine(RuleBasedStateMachine):
             self.world.submit(gateway, method, priority)
 
     @precondition(lambda self: self.world.may_claim())
-    @rule(worker=whichever, slots=st.integers(1, SLOTS), way=ways, hears=st.booleans())
-    def a_worker_claims_and_may_not_hear_the_answer(self, worker: int, slots: int, way: str, hears: bool) -> None:
-        self.world.claim(one_of(self.world.workers, worker), slots, way, is_heard=hears)
+    @rule(worker=whichever, slots=st.integers(1, SLOTS), kind=kinds, is_answered=st.booleans())
+    def a_worker_claims_and_its_answer_may_be_lost(self, worker: int, slots: int, kind: str, is_answered: bool) -> None:
+        self.world.claim(one_of(self.world.workers, worker), slots, kind, is_answered=is_answered)
 
     @precondition(lambda self: self.world.busy())
     @rule(worker=whichever)
@@ -81,23 +81,23 @@ class BrokerMachine(RuleBasedStateMachine):
     @precondition(lambda self: self.world.claims())
     @rule(which=whichever)
     def a_worker_begins_a_response(self, which: int) -> None:
-        self.world.say_head(*one_of(self.world.claims(), which))
+        self.world.publish_head(*one_of(self.world.claims(), which))
 
     @precondition(lambda self: self.world.streams())
     @rule(which=whichever, again=st.booleans())
     def a_worker_goes_on_with_it(self, which: int, again: bool) -> None:
-        self.world.say_chunk(*one_of(self.world.streams(), which), again=again)
+        self.world.publish_chunk(*one_of(self.world.streams(), which), again=again)
 
     @precondition(lambda self: self.world.streams())
     @rule(which=whichever)
     def a_worker_ends_it(self, which: int) -> None:
-        self.world.say_end(*one_of(self.world.streams(), which))
+        self.world.publish_end(*one_of(self.world.streams(), which))
 
     @precondition(lambda self: any(held.is_leased for _, held in self.world.claims()))
     @rule(which=whichever)
-    def somebody_answers_what_another_has_started(self, which: int) -> None:
+    def a_worker_answers_what_another_has_started(self, which: int) -> None:
         leased = [held for _, held in self.world.claims() if held.is_leased]
-        self.world.say_as_another(one_of(self.world.workers, which), one_of(leased, which))
+        self.world.publish_as_another(one_of(self.world.workers, which), one_of(leased, which))
 
     @precondition(lambda self: self.world.asking())
     @rule(which=whichever)
@@ -115,9 +115,9 @@ class BrokerMachine(RuleBasedStateMachine):
         self.world.expire_orphans()
 
     @precondition(lambda self: self.world.busy())
-    @rule(worker=whichever, speaks=st.booleans())
-    def a_worker_is_frozen_until_its_leases_have_run_out(self, worker: int, speaks: bool) -> None:
-        self.world.freeze(one_of(self.world.busy(), worker), speaks=speaks)
+    @rule(worker=whichever, publishes=st.booleans())
+    def a_worker_is_frozen_until_its_leases_have_run_out(self, worker: int, publishes: bool) -> None:
+        self.world.freeze(one_of(self.world.busy(), worker), publishes=publishes)
 
     @precondition(lambda self: self.world.waiting())
     @rule(which=whichever)
@@ -125,21 +125,21 @@ class BrokerMachine(RuleBasedStateMachine):
         self.world.lose_waiting(one_of(self.world.waiting(), which))
 
     @precondition(lambda self: self.world.waiting())
-    @rule(which=whichever, every=st.booleans(), worker=whichever, way=ways)
-    def another_server_took_what_waits(self, which: int, every: bool, worker: int, way: str) -> None:
+    @rule(which=whichever, every=st.booleans(), worker=whichever, kind=kinds)
+    def another_server_took_what_waits(self, which: int, every: bool, worker: int, kind: str) -> None:
         waiting = self.world.waiting()
         those = waiting if every else [one_of(waiting, which)]
-        self.world.change_server(those, one_of(self.world.workers, worker), way)
+        self.world.change_server(those, one_of(self.world.workers, worker), kind)
 
     @precondition(lambda self: self.world.asking())
-    @rule(speaks=st.booleans())
-    def redis_comes_back_empty(self, speaks: bool) -> None:
-        self.world.lose_everything(speaks=speaks)
+    @rule(publishes=st.booleans())
+    def redis_comes_back_empty(self, publishes: bool) -> None:
+        self.world.lose_everything(publishes=publishes)
 
     @precondition(lambda self: self.world.waiting())
-    @rule(gateway=whichever, worker=whichever, way=ways)
-    def a_gateway_seems_gone(self, gateway: int, worker: int, way: str) -> None:
-        self.world.seem_gone(gateway, one_of(self.world.workers, worker), way)
+    @rule(gateway=whichever, worker=whichever, kind=kinds)
+    def a_gateway_seems_gone(self, gateway: int, worker: int, kind: str) -> None:
+        self.world.seem_gone(gateway, one_of(self.world.workers, worker), kind)
 
     @precondition(lambda self: self.world.idle() and any(self.world.queues.values()))
     @rule(worker=whichever)
@@ -168,19 +168,19 @@ class BrokerMachine(RuleBasedStateMachine):
         broker_invariants.check_queues(self.world)
 
     @invariant()
-    def every_lease_is_somebodys(self) -> None:
+    def every_lease_has_a_holder(self) -> None:
         broker_invariants.check_leases(self.world)
 
     @invariant()
-    def nothing_stays_for_ever(self) -> None:
-        broker_invariants.check_ends(self.world)
+    def every_key_expires(self) -> None:
+        broker_invariants.check_ttls(self.world)
 
     @invariant()
     def nothing_is_claimed_too_often(self) -> None:
         broker_invariants.check_claims(self.world)
 
     @invariant()
-    def nobody_sleeps_while_work_waits(self) -> None:
+    def no_worker_sleeps_while_work_waits(self) -> None:
         broker_invariants.check_wake_ups(self.world)
 
     def teardown(self) -> None:
@@ -189,23 +189,23 @@ class BrokerMachine(RuleBasedStateMachine):
 
 @pytest.fixture
 def times_of_its_own(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Nothing runs out but when the machine says so, and nobody is given time but when it says so."""
+    """Nothing expires, and no grace time runs, except when the machine lets it."""
     monkeypatch.setattr(keys, "LEASE_MILLISECONDS", 1000 * _FOR_LONG_SECONDS)
     monkeypatch.setattr(keys, "GATEWAY_TTL_SECONDS", _FOR_LONG_SECONDS)
     monkeypatch.setattr(heartbeat, "_SECONDS", _FOR_LONG_SECONDS)
-    monkeypatch.setattr(withdrawing, "_LAST_SECONDS", 0.001)  # a killed gateway takes nothing back
+    monkeypatch.setattr(withdrawing, "_LAST_SECONDS", 0.001)  # a killed gateway withdraws nothing
     monkeypatch.setattr(inbox, "_WORKERS_ARE_BACK_SECONDS", 0.0)
     monkeypatch.setattr(leasing, "_GATEWAYS_ARE_BACK_SECONDS", 0.0)
     yield
-    gc.collect()  # what the killed have left open, here and not in a test that has nothing to do with it
+    gc.collect()  # the connections of killed gateways, here and not in another test
 
 
 @pytest.mark.timeout(0 if _LONG else 120)
 @pytest.mark.usefixtures("times_of_its_own")
-# A gateway that was killed closes nothing: the connections that it was just making are left to be collected.
+# A gateway that was killed does not close the connections that it was making.
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_the_broker_keeps_its_promises_in_any_order(redis_port: int) -> None:
-    """At most one answer a request and it is its own, high before low, no slot too many, and nothing is left over."""
+    """Each request has at most one response, its own; high goes before low; slots are limited; nothing is left over."""
     machine = type("Machine", (BrokerMachine,), {"redis_port": redis_port})
     chosen = settings(
         max_examples=_EXAMPLES,
@@ -219,7 +219,7 @@ def test_the_broker_keeps_its_promises_in_any_order(redis_port: int) -> None:
             run_state_machine_as_test(machine, settings=chosen)
         except FlakyStrategyDefinition:
             # Two gateways do not agree whose request goes in front of the other's, so that the same steps may lead to
-            # another place. Hypothesis cannot go on from there; no promise was broken, and it begins anew.
+            # another state. Hypothesis cannot continue from there. No promise was broken, so start again.
             if not attempts_left:
                 raise
         else:

@@ -34,7 +34,7 @@ _GENEROUS_SECONDS = 5.0
 
 @pytest.fixture
 def own_redis() -> Iterator[Redis]:
-    """A server that a test may do anything to."""
+    """A server that a test may change in any way."""
     with loopback_redis() as port, Redis(port=port) as client:
         yield client
 
@@ -65,7 +65,7 @@ async def until_something_has_come(connection: AbstractConnection) -> None:
     ids=["a command", "a script"],
 )
 async def test_a_replica_is_left(own_redis: Redis, write: tuple[str | int, ...]) -> None:
-    """A server that has become a replica counts as lost, and what comes next goes on a new connection."""
+    """A server that has become a replica counts as lost, and the next commands use a new connection."""
     async with connected(port_of(own_redis)) as redis:
         before = await redis.client_id()
         own_redis.replicaof("127.0.0.1", free_port())
@@ -76,8 +76,8 @@ async def test_a_replica_is_left(own_redis: Redis, write: tuple[str | int, ...])
         assert await redis.client_id() > before
 
 
-async def test_a_connection_that_was_closed_is_made_anew(own_redis: Redis) -> None:
-    """Whoever borrows a connection that the server has closed since gets another, and notices nothing."""
+async def test_a_closed_connection_is_replaced(own_redis: Redis) -> None:
+    """Instead of a connection that the server has closed, the pool lends a new one."""
     async with connected(port_of(own_redis)) as redis:
         (before,) = await send_together(redis, [("CLIENT", "ID")])
         own_redis.client_kill_filter(_id=before)
@@ -86,8 +86,8 @@ async def test_a_connection_that_was_closed_is_made_anew(own_redis: Redis) -> No
         assert after > before
 
 
-async def test_an_answer_that_nobody_took_is_nobody_elses(own_redis: Redis) -> None:
-    """A connection that comes back with an answer unread is not lent again as it is."""
+async def test_an_unread_answer_is_discarded(own_redis: Redis) -> None:
+    """A connection that comes back with an unread answer is not lent again as it is."""
     async with connected(port_of(own_redis)) as redis:
         pool = redis.connection_pool
         connection = await pool.get_connection()  # type: ignore[no-untyped-call]
@@ -97,8 +97,8 @@ async def test_an_answer_that_nobody_took_is_nobody_elses(own_redis: Redis) -> N
         assert await send_together(redis, [("ECHO", "mine")]) == [b"mine"]
 
 
-async def test_a_replica_is_left_in_the_midst_of_a_round_trip(own_redis: Redis) -> None:
-    """One refused write among others that share a round trip is enough, and no answer is taken for another's."""
+async def test_a_replica_is_left_within_a_round_trip(own_redis: Redis) -> None:
+    """One refused write of a round trip is enough, and no answer is read as that to another command."""
     async with connected(port_of(own_redis)) as redis:
         own_redis.set("key", "before")
         own_redis.replicaof("127.0.0.1", free_port())
@@ -112,7 +112,7 @@ async def test_a_replica_is_left_in_the_midst_of_a_round_trip(own_redis: Redis) 
 
 
 async def test_a_round_trip_that_takes_too_long_is_lost(own_redis: Redis) -> None:
-    """What is not answered in time is lost, and what comes late is not taken for the answer to the next."""
+    """A round trip that takes too long is lost, and its late answer is not read as that to the next command."""
     own_redis.set("key", "value")
     redis = connect({"host": "127.0.0.1", "port": port_of(own_redis)}, answer_timeout_seconds=0.2)
     try:
@@ -128,7 +128,7 @@ async def test_a_round_trip_that_takes_too_long_is_lost(own_redis: Redis) -> Non
 async def test_a_connection_that_is_closed_as_it_is_used(
     own_redis: Redis, monkeypatch: pytest.MonkeyPatch, is_connected: bool
 ) -> None:
-    """What uvloop says of a transport that was just closed is a lost connection, and the next one is new."""
+    """The error of uvloop about a closed transport is a lost connection, and the next one is new."""
 
     def closed(*_: object) -> None:
         raise RuntimeError("unable to perform operation on it; the handler is closed")
@@ -144,7 +144,7 @@ async def test_a_connection_that_is_closed_as_it_is_used(
 
 
 async def test_an_error_of_another_kind_keeps_the_connection(own_redis: Redis) -> None:
-    """What Redis refuses for another reason is raised as it is, and the connection stays."""
+    """Any other error of Redis is raised as it is, and the connection stays."""
     async with connected(port_of(own_redis)) as redis:
         before = await redis.client_id()
         await redis.set("key", "READONLY")
@@ -153,8 +153,8 @@ async def test_an_error_of_another_kind_keeps_the_connection(own_redis: Redis) -
         assert await redis.client_id() == before
 
 
-async def test_a_refusal_keeps_nothing_alive(own_redis: Redis) -> None:
-    """What a command is refused with is gone with the last that refers to it: no circle is left to be collected."""
+async def test_a_refusal_leaves_no_reference_cycle(own_redis: Redis) -> None:
+    """The error of a refused command is freed with its last user, without the garbage collector."""
     own_redis.set("key", "text")
     async with connected(port_of(own_redis)) as redis:
         with without_collector():
@@ -166,14 +166,14 @@ async def test_a_refusal_keeps_nothing_alive(own_redis: Redis) -> None:
 
 @pytest.fixture
 def silent_ports() -> Iterator[list[int]]:
-    """Ports that take connections and never answer."""
+    """Ports that accept connections and never answer."""
     with ExitStack() as parts:
         listeners = [parts.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(5)]
         yield [listener.getsockname()[1] for listener in listeners]
 
 
 async def test_silent_sentinels_are_given_up_together(silent_ports: list[int]) -> None:
-    """However many Sentinels are silent, asking them for the master ends within a second, as lost."""
+    """However many Sentinels are silent, the question for the master fails within a second."""
     hosts = tuple(("127.0.0.1", port) for port in silent_ports)
     began = time.monotonic()
     with pytest.raises(CONNECTION_ERRORS, match="no Sentinel knows a live master 'mymaster'"):
@@ -181,8 +181,8 @@ async def test_silent_sentinels_are_given_up_together(silent_ports: list[int]) -
     assert time.monotonic() - began < DISCOVERY_SECONDS + _GENEROUS_SECONDS / 2
 
 
-async def test_a_server_that_is_no_sentinel_knows_no_master(own_redis: Redis) -> None:
-    """A server that is no Sentinel counts as one that does not know; the error names it."""
+async def test_a_server_that_is_not_a_sentinel(own_redis: Redis) -> None:
+    """A server that is not a Sentinel counts as one that does not know the master, and the error names it."""
     host = "127.0.0.1", port_of(own_redis)
     with pytest.raises(CONNECTION_ERRORS, match=f"{host[0]}:{host[1]}"):
         await Discovery(Sentinels((host,), "mymaster", {})).discover_master("mymaster")
@@ -200,40 +200,40 @@ async def test_a_server_that_is_no_sentinel_knows_no_master(own_redis: Redis) ->
     ids=["host", "url by TLS", "socket", "Sentinels", "Sentinels by TLS"],
 )
 def test_a_worker_stays_with_the_redis_it_was_started_on(settings: dict[str, object]) -> None:
-    """From the connection that rq was handed, the same options come back as from the settings it was made of."""
+    """A connection of rq leads to the same options as the settings that it was made from."""
     loaded = Settings.load(**settings)
 
-    def said(options: dict[str, object]) -> dict[str, object]:
+    def given(options: dict[str, object]) -> dict[str, object]:
         found = {name: value for name, value in options.items() if value is not None and (name, value) != ("db", 0)}
         sentinels = found.get("sentinels")
         if isinstance(sentinels, Sentinels):
-            found["sentinels"] = (sentinels.hosts, sentinels.master_name, said(sentinels.options))
+            found["sentinels"] = (sentinels.hosts, sentinels.master_name, given(sentinels.options))
         return found
 
     connection = sync_connection(loaded)
-    assert said(options_of(connection)) == said(redis_options(loaded))
+    assert given(options_of(connection)) == given(redis_options(loaded))
     connection.close()
 
 
 class _Foreign(Connection):
-    """A connection of a kind that nobody here knows."""
+    """A connection of an unknown kind."""
 
 
-def test_a_connection_that_cannot_be_made_alike_is_refused() -> None:
-    """A kind of connection that is not known is refused, rather than made with less."""
+def test_an_unknown_kind_of_connection_is_refused() -> None:
+    """An unknown kind of connection is refused, and not replaced by one with fewer options."""
     pool = ConnectionPool(connection_class=_Foreign)
     with pytest.raises(ConfigurationError, match="_Foreign"):
         options_of(Redis.from_pool(pool))
 
 
 def test_ocsp_is_refused() -> None:
-    """A check that redis-py has for synchronous connections only is not silently dropped."""
+    """An OCSP check, which only synchronous connections of redis-py have, is not silently dropped."""
     with pytest.raises(ConfigurationError, match="OCSP"):
         options_of(Redis(ssl=True, ssl_validate_ocsp=True))
 
 
 def test_a_replica_by_sentinels_is_refused() -> None:
-    """A connection to a replica is no place for a worker."""
+    """A worker is refused on a connection to a replica."""
     sentinel = Sentinel([("127.0.0.1", free_port())])  # type: ignore[no-untyped-call]
     with pytest.raises(ConfigurationError, match="not a replica"):
         options_of(sentinel.slave_for("mymaster"))  # type: ignore[no-untyped-call]

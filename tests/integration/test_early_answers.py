@@ -1,4 +1,4 @@
-"""The target's answers that come before the request is whole."""
+"""Responses of the target that come before the request is whole."""
 
 import socket
 import threading
@@ -23,7 +23,7 @@ REFUSAL = b"HTTP/1.1 401 Unauthorized\r\nContent-Length: 3\r\n\r\nno!"
 
 
 def refuse_and_close(connection: socket.socket) -> None:
-    """Answer and close with the body unread: what is sent after that is reset."""
+    """Answer and close with the body unread: bytes that are sent after that are reset."""
     connection.sendall(REFUSAL)
     connection.close()
 
@@ -70,16 +70,16 @@ class Refusing:
 
 
 @refusals
-def test_an_answer_to_the_beginning_of_an_upload(run_on_loop: Run, refuse: Deed) -> None:
-    """An answer that came while more was to be sent is returned, also if the target closed the connection behind it."""
+def test_a_response_during_an_upload(run_on_loop: Run, refuse: Deed) -> None:
+    """A response that came during the upload is returned, also if the target closed the connection after it."""
     refusing = Refusing(refuse)
     with scripted_target(refusing.answer) as (port, _):
         assert run_on_loop(refusing.ask(port)) == (401, b"no!")
 
 
 @pytest.mark.parametrize("refuse", [refuse_and_close, refuse_and_reset])
-def test_an_answer_to_the_beginning_of_a_large_body(run_on_loop: Run, refuse: Deed) -> None:
-    """An answer to the beginning of a body that is at hand whole is returned as well."""
+def test_a_response_during_a_large_body(run_on_loop: Run, refuse: Deed) -> None:
+    """A response that came while a large body was being sent is returned, too."""
 
     async def post() -> tuple[int, bytes]:
         async with target_at(port) as target:
@@ -94,8 +94,8 @@ def test_an_answer_to_the_beginning_of_a_large_body(run_on_loop: Run, refuse: De
 
 
 @pytest.mark.parametrize("sent", [b"", b"HTTP/1.1 401 Unauth", b"HTTP/1.1 100 Continue\r\n\r\n"])
-def test_no_answer_is_still_none(run_on_loop: Run, sent: bytes) -> None:
-    """A connection that was lost in the midst of an upload without a whole head is TargetClosed."""
+def test_a_part_of_a_head_is_no_response(run_on_loop: Run, sent: bytes) -> None:
+    """A connection that was lost during an upload, without a whole head, is a TargetClosed."""
 
     def send_and_close(connection: socket.socket) -> None:
         connection.sendall(sent)

@@ -18,7 +18,7 @@ from starlette.responses import PlainTextResponse, Response
 
 from fast_priority.gateway import GatewayApp
 from fast_priority.local.child_processes import wait_until
-from fast_priority.server.http_protocol import Connection
+from fast_priority.server.request_connection import RequestConnection
 from tests.harness import exchange_bytes, scripted_target
 from tests.integration.embedding_rig import FORWARDED, OWN_PAGES, Behind, served
 from tests.integration.test_embedded_websockets import HANDSHAKE
@@ -151,8 +151,8 @@ def test_large_responses_pass_the_middleware(behind: Behind, server: str, way: C
 @pytest.mark.parametrize("path", ["/queued", "/direct"])
 def test_what_a_middleware_adds_is_not_remembered(behind: Behind, path: str) -> None:
     """A field that a middleware adds to one response is not there in the next, though both are the same otherwise."""
-    said = b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nx"
-    with scripted_target(lambda connection, _: connection.sendall(said)) as (port, _):
+    response = b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nx"
+    with scripted_target(lambda connection, _: connection.sendall(response)) as (port, _):
         app = behind.app(target_base_url=f"http://127.0.0.1:{port}")
 
         @app.middleware("http")
@@ -211,7 +211,7 @@ def test_cross_origin_requests(behind: Behind, server: str, path: str) -> None:
 
 
 class Doubling:
-    """Doubles each piece of a request's body, and what is said of its length."""
+    """Doubles each piece of a request's body, and its Content-Length."""
 
     def __init__(self, app: Any) -> None:
         self._app = app
@@ -267,7 +267,7 @@ def test_a_body_that_a_middleware_has_read(behind: Behind, server: str, path: st
 @pytest.mark.parametrize("path", ["/queued", "/direct"])
 @pytest.mark.parametrize("size", [3, 200_000])
 def test_a_body_that_a_middleware_has_taken_away(behind: Behind, server: str, path: str, size: int) -> None:
-    """A body that no longer is as long as it says is refused: at the target, the next request would be its rest."""
+    """A body that is not as long as its Content-Length is refused: the target would read the next request in it."""
     app = behind.app()
 
     @app.middleware("http")
@@ -285,10 +285,10 @@ def test_a_body_that_a_middleware_has_taken_away(behind: Behind, server: str, pa
 def test_a_304_keeps_the_connection(behind: Behind, way: Callable[[GatewayApp], Any], path: str) -> None:
     """A 304 with a Content-Length passes, and the next request on the connection is answered.
 
-    The length passes with it but where somebody else's application is around the gateway: there it is left out.
+    Its Content-Length passes too, except where another application is around the gateway: there it is left out.
     """
-    said = b"HTTP/1.1 304 Not Modified\r\nContent-Length: 1234\r\nETag: a\r\n\r\n"
-    with scripted_target(lambda connection, _: connection.sendall(said)) as (port, _):
+    response = b"HTTP/1.1 304 Not Modified\r\nContent-Length: 1234\r\nETag: a\r\n\r\n"
+    with scripted_target(lambda connection, _: connection.sendall(response)) as (port, _):
         app = way(behind.app(target_base_url=f"http://127.0.0.1:{port}"))
         with served(app) as client:
             request = f"GET {path} HTTP/1.1\r\nHost: x\r\n".encode()
@@ -307,8 +307,8 @@ def test_a_304_that_becomes_something_else(behind: Behind) -> None:
         response = await call_next(request)
         return PlainTextResponse("the page", 200) if response.status_code == 304 else response
 
-    said = b"HTTP/1.1 304 Not Modified\r\nContent-Length: 1234\r\n\r\n"
-    with scripted_target(lambda connection, _: connection.sendall(said)) as (port, _):
+    response = b"HTTP/1.1 304 Not Modified\r\nContent-Length: 1234\r\n\r\n"
+    with scripted_target(lambda connection, _: connection.sendall(response)) as (port, _):
         app = behind.app(target_base_url=f"http://127.0.0.1:{port}")
         app.middleware("http")(replace)
         with served(app) as client:
@@ -379,18 +379,18 @@ def test_a_handler_of_exceptions(behind: Behind, server: str, monkeypatch: pytes
 
 def count_short_cuts(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     taken: list[int] = []
-    send_whole = Connection.send_whole
+    send_whole = RequestConnection.send_whole
 
-    def counting(self: Connection, status: int, fields: Any, body: bytes) -> None:
+    def counting(self: RequestConnection, status: int, fields: Any, body: bytes) -> None:
         taken.append(status)
         send_whole(self, status, fields, body)
 
-    monkeypatch.setattr(Connection, "send_whole", counting)
+    monkeypatch.setattr(RequestConnection, "send_whole", counting)
     return taken
 
 
 def test_without_middleware_responses_take_the_short_way(behind: Behind, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where nobody has added anything, a response goes to the server in one piece."""
+    """If there are no additions, a response goes to the server in one piece."""
     taken = count_short_cuts(monkeypatch)
     with served(behind.app()) as client:
         assert client.get("/queued").status_code == 200
@@ -401,7 +401,7 @@ def test_without_middleware_responses_take_the_short_way(behind: Behind, monkeyp
 def test_with_middleware_no_response_takes_the_short_way(
     behind: Behind, way: Callable[[GatewayApp], Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Where somebody has, none does."""
+    """If there are additions, a response goes in messages."""
     taken = count_short_cuts(monkeypatch)
     with served(way(behind.app())) as client:
         for path in EVERYWHERE:

@@ -1,4 +1,4 @@
-"""The Redis of one's own that standalone, the demo and the proof start."""
+"""The Redis that standalone, the demo and the proof start."""
 
 import shutil
 import stat
@@ -12,8 +12,8 @@ from fast_priority.errors import ConfigurationError
 from fast_priority.local.redis_server import embedded_redis
 
 
-def test_nobody_else_reaches_it() -> None:
-    """It listens on no port, and neither its socket nor the folder of that lets another user in."""
+def test_other_users_cannot_reach_it() -> None:
+    """It listens on no port, and other users can open neither its socket nor its folder."""
     with embedded_redis() as path, Redis(unix_socket_path=path) as redis:
         assert redis.config_get("port") == {"port": "0"}
         for entry in (Path(path), Path(path).parent):
@@ -21,7 +21,7 @@ def test_nobody_else_reaches_it() -> None:
 
 
 def test_nothing_of_it_is_left() -> None:
-    """With the block, the server ends and its folder is gone, whatever was in it."""
+    """At the end of the block, the server has ended and its folder is gone."""
     with embedded_redis() as path, Redis(unix_socket_path=path) as redis:
         redis.set("something", "kept")
         pid = redis.info("server")["process_id"]
@@ -30,7 +30,7 @@ def test_nothing_of_it_is_left() -> None:
 
 
 def test_a_path_too_long_for_a_socket(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The error says what to set; Redis 6.2 would listen at the beginning of that path, and nobody would find it."""
+    """The error names the variable to set. Redis 6.2 would listen at a shorter path, where it would not be found."""
     long = tmp_path / ("a-long-name-" * 10)
     long.mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(long))
@@ -40,7 +40,7 @@ def test_a_path_too_long_for_a_socket(tmp_path: Path, monkeypatch: pytest.Monkey
 
 
 def test_a_server_that_does_not_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The error has what the server said."""
+    """The error has the output of the server."""
     server = tmp_path / "redis-server"
     server.write_text(
         '#!/bin/sh\nwhile [ "$1" != "--logfile" ]; do shift; done\necho "no memory at all" > "$2"\nexit 1\n'

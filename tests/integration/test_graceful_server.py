@@ -1,4 +1,4 @@
-"""A server that is told to end: what has come is answered, and nobody is cut off."""
+"""GracefulServer: when it shuts down, requests that have come are answered."""
 
 import asyncio
 import signal
@@ -29,7 +29,7 @@ WHOLE = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
 
 
 class Held:
-    """Answers when it is let go."""
+    """Answers when the test lets it."""
 
     def __init__(self) -> None:
         self.begun = threading.Semaphore(0)
@@ -46,7 +46,7 @@ class Held:
         await answer(send, b"{}")
 
 
-def takes_no_more(port: int) -> bool:
+def refuses_connections(port: int) -> bool:
     try:
         socket.create_connection(("127.0.0.1", port)).close()
     except ConnectionRefusedError:
@@ -54,36 +54,36 @@ def takes_no_more(port: int) -> bool:
     return False
 
 
-def test_what_is_under_way_is_answered() -> None:
-    """Nobody can connect any more, and who waits gets the answer, with the news that it is the last."""
+def test_requests_in_flight_are_answered() -> None:
+    """New connections are refused, and a client that waits gets its response, with Connection: close."""
     held = Held()
     with serving_until_told(held, drain_seconds=PATIENCE_SECONDS) as (port, server), connected(port) as client:
         client.sendall(WHOLE)
         assert held.begun.acquire(timeout=PATIENCE_SECONDS)
         server.should_exit = True
-        wait_until("it takes no more", lambda: takes_no_more(port))
+        wait_until("it refuses connections", lambda: refuses_connections(port))
         held.may_answer.set()
-        said = read_to_the_end(client)
-    assert said.startswith(b"HTTP/1.1 200 ")
-    assert b"connection: close" in said
+        received = read_to_the_end(client)
+    assert received.startswith(b"HTTP/1.1 200 ")
+    assert b"connection: close" in received
 
 
 @pytest.mark.parametrize("begun", [b"", b"GET / HTT"])
-def test_what_is_on_its_way_is_answered(begun: bytes) -> None:
-    """A request that comes, or whose rest comes, on a connection that was there is answered, too."""
+def test_requests_on_their_way_are_answered(begun: bytes) -> None:
+    """A request that comes on an open connection after the signal, in part or whole, is answered."""
     with serving_until_told(Echo(), drain_seconds=PATIENCE_SECONDS) as (port, server), connected(port) as client:
         client.sendall(WHOLE + begun)
         read_through(client, b"}")
         server.should_exit = True
-        wait_until("it takes no more", lambda: takes_no_more(port))
+        wait_until("it refuses connections", lambda: refuses_connections(port))
         client.sendall(WHOLE.removeprefix(begun))
-        said = read_to_the_end(client)
-    assert said.startswith(b"HTTP/1.1 200 ")
-    assert b"connection: close" in said
+        received = read_to_the_end(client)
+    assert received.startswith(b"HTTP/1.1 200 ")
+    assert b"connection: close" in received
 
 
-def test_idle_connections_do_not_hold_it_up() -> None:
-    """Connections on which nothing comes are closed, whether they were ever used or not, and it ends."""
+def test_idle_connections_are_closed() -> None:
+    """Connections on which nothing comes are closed, used or not, and the server ends."""
     with (
         serving_until_told(Echo(), drain_seconds=1000) as (port, server),
         connected(port) as used,
@@ -95,23 +95,23 @@ def test_idle_connections_do_not_hold_it_up() -> None:
         assert (read_to_the_end(used), read_to_the_end(unused)) == (b"", b"")
 
 
-def test_who_waits_longer_than_it_does_hears_so() -> None:
-    """At the end of its time, requests that have not begun to be answered are answered 503, and their work ends."""
+def test_requests_over_the_drain_timeout_are_answered_503() -> None:
+    """At the end of the drain timeout, requests without a response are answered 503, and their work is cancelled."""
     held = Held()
     with serving_until_told(held, drain_seconds=0.3) as (port, server), connected(port) as client:
         client.sendall(WHOLE + WHOLE)
         assert held.begun.acquire(timeout=PATIENCE_SECONDS)
         server.should_exit = True
-        said = read_to_the_end(client)
+        received = read_to_the_end(client)
         assert held.left.wait(PATIENCE_SECONDS)
-    assert said.count(b"HTTP/1.1 ") == 1
-    assert said.startswith(b"HTTP/1.1 503 ")
-    assert b"urn:fast-priority:gateway-not-ready" in said
-    assert b"retry-after: " in said
+    assert received.count(b"HTTP/1.1 ") == 1
+    assert received.startswith(b"HTTP/1.1 503 ")
+    assert b"urn:fast-priority:gateway-not-ready" in received
+    assert b"retry-after: " in received
 
 
 def test_a_response_without_end_breaks_off() -> None:
-    """At the end of its time, a response that still streams is broken off, and not taken for whole."""
+    """At the end of the drain timeout, a response that still streams breaks off, and does not look complete."""
 
     async def endless(scope: dict[str, Any], receive: Receive, send: Send) -> None:
         await send({"type": "http.response.start", "status": 200, "headers": []})
@@ -124,14 +124,14 @@ def test_a_response_without_end_breaks_off() -> None:
         read_through(client, b"x")
         server.should_exit = True
         try:
-            said = read_to_the_end(client)
+            received = read_to_the_end(client)
         except ConnectionResetError:
-            said = b""
-    assert not said.endswith(b"0\r\n\r\n")
+            received = b""
+    assert not received.endswith(b"0\r\n\r\n")
 
 
 def test_connections_that_wait_to_be_accepted_are_answered() -> None:
-    """A client that was connected, but not yet accepted, when the server begins to end is answered."""
+    """A client that was connected, but not accepted yet, when the shutdown begins is answered."""
     blocked, go_on = threading.Event(), threading.Event()
     ending: list[asyncio.Task[None]] = []
 
@@ -141,7 +141,7 @@ def test_connections_that_wait_to_be_accepted_are_answered() -> None:
 
     async def end(scope: dict[str, Any], receive: Receive, send: Send) -> None:
         if scope["path"] == "/end":
-            # In one turn of the loop, which accepts nobody in between.
+            # In one turn of the loop, which accepts no connection in between.
             asyncio.get_running_loop().call_soon(block)
             ending.append(asyncio.create_task(server.shutdown()))
         await answer(send, b"{}")
@@ -156,11 +156,11 @@ def test_connections_that_wait_to_be_accepted_are_answered() -> None:
         answers = [read_to_the_end(client) for client in waiting]
         for client in waiting:
             client.close()
-    assert all(said.startswith(b"HTTP/1.1 200 ") for said in answers)
+    assert all(received.startswith(b"HTTP/1.1 200 ") for received in answers)
 
 
-def test_who_asks_twice_does_not_want_to_wait(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A second signal ends the server at once, but not one that comes together with the first."""
+def test_a_second_signal_ends_it_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A second signal ends the server at once, unless it comes within a second of the first."""
     now = [100.0]
     monkeypatch.setattr("fast_priority.server.graceful.time.monotonic", lambda: now[0])
     server = GracefulServer(uvicorn.Config(Echo()), ConnectionTimeouts(1, 1, 1), 1, on_drain=lambda: None)

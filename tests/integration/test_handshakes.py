@@ -1,4 +1,4 @@
-"""A handshake at the target: what it may cost, when it is tried again, and what is left of it."""
+"""A handshake at the target: the slot that it holds, when it is tried again, and that nothing is left of it."""
 
 import gc
 import select
@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
-import h11
 import pytest
 
 from fast_priority.broker.producer import Permit
@@ -19,8 +18,9 @@ from fast_priority.local.free_ports import free_port
 from fast_priority.protocol.frames import ForwardCall, decode_call, encode
 from fast_priority.support.byte_stream import ByteStream
 from fast_priority.target import Declined
+from fast_priority.target.connection import TargetConnection
 from tests.harness import without_collector
-from tests.integration.protocol_rig import PATIENCE_SECONDS, connected, read_through, read_to_the_end
+from tests.integration.protocol_rig import connected, read_through, read_to_the_end
 from tests.integration.websocket_rig import (
     HANDSHAKE,
     SWITCH,
@@ -116,7 +116,7 @@ def find_worker_late(one: Asked) -> None:
 
 @pytest.mark.parametrize("end", [close_it, reset_it, lose_slot, find_worker_late])
 @pytest.mark.parametrize("answer", [SWITCH, DECLINE], ids=["agreed", "declined"])
-def test_what_came_to_nothing_is_tried_once_more(end: Callable[[Asked], None], answer: bytes) -> None:
+def test_a_failed_handshake_is_tried_once_more(end: Callable[[Asked], None], answer: bytes) -> None:
     """A target that closes, and a slot that is lost, before any of a response: the second attempt goes in front."""
     with asked() as one:
         one.target.accept(b"")
@@ -129,7 +129,7 @@ def test_what_came_to_nothing_is_tried_once_more(end: Callable[[Asked], None], a
 
 @pytest.mark.parametrize("end", [close_it, lose_slot])
 def test_there_is_no_third_attempt(end: Callable[[Asked], None]) -> None:
-    """What comes to nothing a second time is answered 502."""
+    """After a second failure, the response is a 502."""
     with asked() as one:
         for _ in range(2):
             one.target.accept(b"")
@@ -140,7 +140,7 @@ def test_there_is_no_third_attempt(end: Callable[[Asked], None]) -> None:
 
 
 def test_a_target_that_is_not_there_is_asked_twice() -> None:
-    """A connection that is refused is tried once more, as for a GET."""
+    """A connection that is refused is tried a second time, as for a GET."""
     slots = Slots()
     with tunnelled(free_port(), slots=slots) as port, connected(port) as client:
         client.sendall(HANDSHAKE)
@@ -211,7 +211,7 @@ class Answering(Slots):
 
 
 def test_a_worker_that_knows_no_permits() -> None:
-    """What the target has answered to a worker of an earlier release is the client's."""
+    """A worker of an earlier release sends the request itself; the client gets the response of the target."""
     with tunnelled(free_port(), slots=Answering()) as port, connected(port) as client:
         client.sendall(HANDSHAKE)
         assert read_through(client, b"\r\n\r\nno").startswith(b"HTTP/1.1 426 ")
@@ -220,14 +220,14 @@ def test_a_worker_that_knows_no_permits() -> None:
 class Granting(Slots):
     """Queues that answer every request with a permit."""
 
-    async def ask(self, *arguments: Any, **_: Any) -> Permit:
+    async def ask(self, *arguments: Any, **options: Any) -> Permit:
         call = decode_call(arguments[1])
         payload = encode(ForwardCall(call.request, call.policy, call.frames_in_flight, is_permit=True))
-        return await super().ask(arguments[0], payload, arguments[2], None, is_idempotent=True)
+        return await super().ask(arguments[0], payload, arguments[2], None, **options)
 
 
 def test_a_permit_that_was_not_asked_for() -> None:
-    """A worker that answers an ordinary request with a permit is not believed, and the slot is not kept."""
+    """A permit in answer to an ordinary request is an error, and the slot is freed."""
     slots = Granting()
     with tunnelled(free_port(), slots=slots) as port, connected(port) as client:
         client.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
@@ -239,26 +239,21 @@ def test_a_permit_that_was_not_asked_for() -> None:
 
 
 @pytest.mark.parametrize(
-    "piece", [b"H", b"HTTP/1.1 103 Early Hints\r\n\r\n", b"HTTP/1.1 200 OK\r\nX-A: a"], ids=["drip", "interim", "part"]
+    ("begin", "again"),
+    [(b"HTTP/1.1 200 OK\r\nX-A: ", b"a"), (b"", b"HTTP/1.1 103 Early Hints\r\n\r\n")],
+    ids=["drip", "interim"],
 )
-def test_a_head_that_does_not_end_is_given_up(piece: bytes) -> None:
+def test_a_head_that_does_not_end_is_given_up(begin: bytes, again: bytes) -> None:
     """A target has its timeout for the whole head, however often it sends a piece, and then the slot is free."""
     with asked(timeout_seconds=0.5) as one:
-        one.target.accept(b"")
+        one.target.accept(begin)
         one.client.settimeout(0.05)
         answer = b""
         while b"504" not in answer:
-            try:
-                one.target.connection.sendall(piece[:1] if piece == b"H" and answer == b"" else piece)
+            with suppress(ConnectionResetError, BrokenPipeError):
+                one.target.connection.sendall(again)
+            with suppress(TimeoutError):
                 answer += one.client.recv(4096)
-            except TimeoutError:
-                continue
-            except OSError:
-                one.client.settimeout(PATIENCE_SECONDS)
-                answer += one.client.recv(4096)
-                assert answer
-            if piece == b"H":
-                piece = b"HTTP/1.1 200 OK\r\nx"
         one.until_no_slot_is_held()
 
 
@@ -348,7 +343,7 @@ def is_reset_while_it_sends(connection: socket.socket) -> bool:
 
 
 def test_a_client_that_takes_nothing_is_given_up() -> None:
-    """What waits for a client that does not read is not kept for ever: both sides have a reset."""
+    """Data for a client that does not read is not kept for ever: both sides are reset."""
     with asked(client_timeout_seconds=0.5) as one:
         one.target.accept(SWITCH)
         assert is_reset_while_it_sends(one.target.connection)
@@ -383,7 +378,7 @@ def test_an_idle_tunnel_has_no_limit() -> None:
     with asked(client_timeout_seconds=0.1, timeout_seconds=0.1) as one:
         one.target.accept(SWITCH + b"hello")
         read_through(one.client, b"hello")
-        with asked(timeout_seconds=1.0) as clock:  # somebody else's handshake takes ten times as long
+        with asked(timeout_seconds=1.0) as clock:  # another handshake takes ten times as long
             clock.target.accept(b"")
             assert clock.status() == b"504"
         one.client.sendall(b"still there")
@@ -448,7 +443,7 @@ def tunnel_reset(one: Asked) -> None:
 
 def kept() -> int:
     """Count what handshakes and tunnels are made of."""
-    return sum(type(each) in (ByteStream, h11.Connection, Declined) for each in gc.get_objects())
+    return sum(type(each) in (ByteStream, TargetConnection, Declined) for each in gc.get_objects())
 
 
 @pytest.mark.parametrize(

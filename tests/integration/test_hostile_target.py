@@ -1,4 +1,4 @@
-"""A target that means ill: it can waste its own slot for the timeout, and no more than that."""
+"""A hostile target: it can waste its own slot for the timeout, and no more than that."""
 
 import gzip
 import socket
@@ -15,7 +15,7 @@ Answer = Callable[[socket.socket, bytes], None]
 
 
 def without_end(begin: bytes, again: bytes) -> Answer:
-    """Answer with these bytes, and then with those for as long as anybody listens."""
+    """Answer with `begin`, and then with `again` until the connection ends."""
 
     def answer(connection: socket.socket, _: bytes) -> None:
         connection.settimeout(30)
@@ -54,15 +54,15 @@ WITHOUT_END = {
 
 
 @pytest.mark.parametrize(("begin", "again"), WITHOUT_END.values(), ids=WITHOUT_END)
-async def test_what_has_no_end_is_ended(begin: bytes, again: bytes) -> None:
-    """A target that never comes to the end of something is given up, by size or by time."""
+async def test_a_part_without_an_end(begin: bytes, again: bytes) -> None:
+    """A response of which a part never ends is an error, by its size or by time."""
     with pytest.raises(TargetError):
         await body_from(without_end(begin, again))
 
 
 @pytest.mark.parametrize("piece", [b"X", b"X-Field: value\r\n"], ids=["bytes", "fields"])
-async def test_a_head_that_drips_is_given_up(piece: bytes) -> None:
-    """A head has the timeout to come, however often something of it does."""
+async def test_a_head_that_drips(piece: bytes) -> None:
+    """The whole head has to come within the timeout, however often a piece of it comes."""
 
     def drip(connection: socket.socket, _: bytes) -> None:
         connection.sendall(b"HTTP/1.1 200 OK\r\n")
@@ -81,8 +81,8 @@ async def test_a_head_that_drips_is_given_up(piece: bytes) -> None:
         await body_from(drip)
 
 
-async def test_what_is_compressed_stays_so() -> None:
-    """A body of a few bytes that would unfold to many is passed on as the few bytes it is."""
+async def test_a_compressed_body_is_not_unpacked() -> None:
+    """A compressed body is passed on as it is, and is never unpacked."""
     bomb = gzip.compress(b"\x00" * 64 * 1024 * 1024)
     head = b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: %d\r\n\r\n" % len(bomb)
     assert await body_from(lambda connection, _: connection.sendall(head + bomb)) == (200, bomb)

@@ -1,4 +1,4 @@
-"""The server's edge: what is refused there, in which order answers go out, and what the gateway is told of a client."""
+"""HttpProtocol on sockets: what it refuses, the order of its responses, and what it reports about a client."""
 
 import asyncio
 import fcntl
@@ -14,7 +14,8 @@ from typing import Any
 import pytest
 
 from fast_priority.local.child_processes import wait_until
-from fast_priority.server import http_protocol
+from fast_priority.server import refusals
+from fast_priority.server.connection_state import Reading
 from tests.harness import without_collector
 from tests.integration.protocol_rig import (
     GET,
@@ -42,8 +43,8 @@ def echo() -> Iterator[tuple[Echo, int]]:
         yield application, port
 
 
-def said_by_the_edge(port: int, sent: bytes) -> dict[str, Any]:
-    """Send it, and give the one problem that comes back before the connection is closed."""
+def problem_from(port: int, sent: bytes) -> dict[str, Any]:
+    """Send these bytes; return the only problem that comes back before the connection is closed."""
     with connected(port) as client:
         client.sendall(sent)
         head, _, body = read_to_the_end(client).partition(b"\r\n\r\n")
@@ -68,15 +69,15 @@ def said_by_the_edge(port: int, sent: bytes) -> dict[str, Any]:
     ],
     ids=["line", "fields", "endless field", "many fields", "blank lines", "endless trailer", "endless extension"],
 )
-def test_what_is_too_large_is_refused(echo: tuple[Echo, int], sent: bytes, status: int) -> None:
-    """A head over the limits is answered 414 or 431 while it comes, and the client hears it though it still sends."""
+def test_too_large_heads_are_refused(echo: tuple[Echo, int], sent: bytes, status: int) -> None:
+    """A head over the limits is answered 414 or 431 while it comes, also to a client that still sends."""
     application, port = echo
-    assert said_by_the_edge(port, sent)["status"] == status
+    assert problem_from(port, sent)["status"] == status
     assert [scope for scope in application.scopes if scope["method"] == "GET"] == []
 
 
-def test_what_is_just_not_too_large_is_taken(echo: tuple[Echo, int]) -> None:
-    """A line of 65,000 bytes, 511 fields and 65,000 bytes of them pass."""
+def test_heads_up_to_the_limit_are_accepted(echo: tuple[Echo, int]) -> None:
+    """A line of 65,000 bytes, 511 fields, and 65,000 bytes of fields are accepted."""
     many = b"".join(b"x%d: a\r\n" % number for number in range(510))
     large = b"y: " + b"a" * (65_000 - len(many)) + b"\r\n"
     with connected(echo[1]) as client:
@@ -109,16 +110,16 @@ def test_what_is_just_not_too_large_is_taken(echo: tuple[Echo, int]) -> None:
         b"\rGET / HTTP/1.1\r\nHost: x\r\n\r\n",
     ],
 )
-def test_what_is_no_request_is_refused(echo: tuple[Echo, int], sent: bytes) -> None:
-    """What cannot be read, or names nothing, is answered 400 as the gateway's other errors are, and goes nowhere."""
+def test_malformed_requests_are_refused(echo: tuple[Echo, int], sent: bytes) -> None:
+    """A request that cannot be read, or names no resource, is answered 400 and not passed to the application."""
     application, port = echo
-    assert said_by_the_edge(port, sent)["type"] == "urn:fast-priority:malformed-request"
+    assert problem_from(port, sent)["type"] == "urn:fast-priority:malformed-request"
     assert application.scopes == []
 
 
 @pytest.mark.parametrize("line", [b"GET /x RTSP/1.0", b"POST /x RTSP/1.1", b"SOURCE /x ICE/1.0"])
 def test_another_protocol_is_refused_wherever_it_is_split(echo: tuple[Echo, int], line: bytes) -> None:
-    """A request line of another protocol is answered 400 however its bytes come, and goes nowhere."""
+    """A request line of another protocol is answered 400, at every split of its bytes, and not passed on."""
     application, port = echo
     sent = line + b"\r\nHost: x\r\n\r\n"
     for position in range(1, len(line) + 2):
@@ -132,7 +133,7 @@ def test_another_protocol_is_refused_wherever_it_is_split(echo: tuple[Echo, int]
 
 
 def _wait_until_it_is_taken(client: socket.socket) -> None:
-    # SIOCOUTQ: what the other side's system has not acknowledged. A split is not certain then, only likely.
+    # SIOCOUTQ: the bytes that the other side's system has not acknowledged. Then a split is likely, but not certain.
     wait_until("it is sent", lambda: struct.unpack("i", fcntl.ioctl(client, termios.TIOCOUTQ, b"\0\0\0\0"))[0] == 0)
 
 
@@ -147,7 +148,7 @@ def _wait_until_it_is_taken(client: socket.socket) -> None:
     ],
 )
 def test_another_protocol_is_refused_behind_a_request(echo: tuple[Echo, int], first: bytes, line: bytes) -> None:
-    """It is refused as well behind a request on the same connection, which is answered."""
+    """It is also refused behind a request on the same connection; that request is answered."""
     with connected(echo[1]) as client:
         client.sendall(first + line + b"\r\nHost: x\r\n\r\n" + LAST)
         received = read_to_the_end(client)
@@ -155,19 +156,19 @@ def test_another_protocol_is_refused_behind_a_request(echo: tuple[Echo, int], fi
     assert received.count(b"HTTP/1.1 200 OK") == received.count(b"HTTP/1.1 400 ") == 1
 
 
-def test_a_body_that_breaks_is_answered(echo: tuple[Echo, int]) -> None:
-    """A chunk size that is none ends the request that the application was receiving, with 400."""
+def test_a_malformed_body_is_refused(echo: tuple[Echo, int]) -> None:
+    """A malformed chunk size ends a request that the application is receiving with 400."""
     head = b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
-    assert said_by_the_edge(echo[1], head + b"zz\r\n")["status"] == 400
+    assert problem_from(echo[1], head + b"zz\r\n")["status"] == 400
 
 
 def test_a_refusal_waits_for_its_turn() -> None:
-    """With pipelined requests, the one that is malformed is answered after those before it, which are served."""
+    """A malformed pipelined request is answered after the requests before it, which are served."""
     begun = threading.Event()
 
     async def once_all_is_read(scope: dict[str, Any], receive: Receive, send: Send) -> None:
         begun.set()
-        while not connection_in(scope)._protocol._is_refused:
+        while connection_in(scope)._protocol._reading is not Reading.REFUSED:
             await asyncio.sleep(0.01)
         await answer(send, b"served")
 
@@ -184,13 +185,13 @@ def test_a_refusal_waits_for_its_turn() -> None:
 def test_floods_of_malformed_requests_are_one_line(
     echo: tuple[Echo, int], caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The log tells of the first, not of each, and repeats nothing that a client sent."""
-    monkeypatch.setattr(http_protocol, "_refusals", {})
+    """Only the first of them is logged, and nothing that the client sent."""
+    monkeypatch.setattr(refusals, "_logs", {})
     with caplog.at_level(logging.WARNING):
         for _ in range(5):
-            said_by_the_edge(echo[1], b"secret\r\n\r\n")
-    told = [record.getMessage() for record in caplog.records]
-    assert told == ["answered 400 malformed-request: it is not a request of HTTP/1.1"]
+            problem_from(echo[1], b"secret\r\n\r\n")
+    lines = [record.getMessage() for record in caplog.records]
+    assert lines == ["answered 400 malformed-request: it is not a request of HTTP/1.1"]
 
 
 @pytest.mark.parametrize(
@@ -203,16 +204,16 @@ def test_floods_of_malformed_requests_are_one_line(
         (b"GET /a%2Fb/../?? HTTP/1.1", "/a%2Fb/../??"),
     ],
 )
-def test_the_target_is_told_as_it_was_written(echo: tuple[Echo, int], line: bytes, raw_target: str) -> None:
-    """The application is told what stood in the request line, less the host of a whole URL."""
+def test_the_target_is_passed_as_it_was_written(echo: tuple[Echo, int], line: bytes, raw_target: str) -> None:
+    """The application gets the target of the request line, without the host of a whole URL."""
     with connected(echo[1]) as client:
         client.sendall(line + b"\r\nHost: x\r\nConnection: close\r\n\r\n")
-        told = json.loads(read_to_the_end(client).partition(b"\r\n\r\n")[2])
-    assert told["target"] == raw_target
+        passed = json.loads(read_to_the_end(client).partition(b"\r\n\r\n")[2])
+    assert passed["target"] == raw_target
 
 
-def test_an_upgrade_that_means_nothing_here_loses_nothing(echo: tuple[Echo, int]) -> None:
-    """Requests that ask for another protocol are answered in this one, with all that was pipelined after them."""
+def test_an_unsupported_upgrade_is_ignored(echo: tuple[Echo, int]) -> None:
+    """Requests that ask for another protocol are answered in HTTP/1.1, and so are those pipelined after them."""
     asking = GET + b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: a\r\n\r\n"
     with connected(echo[1]) as client:
         client.sendall(asking * 3000 + LAST)
@@ -223,8 +224,8 @@ def test_an_upgrade_that_means_nothing_here_loses_nothing(echo: tuple[Echo, int]
 
 @pytest.mark.parametrize("wanted", [b"h2c", b"websocket"])
 @pytest.mark.parametrize("apart", [False, True])
-def test_an_upgrade_makes_no_request_of_a_body(echo: tuple[Echo, int], wanted: bytes, apart: bool) -> None:
-    """The body of a request that asks for another protocol is its body, and not the next request."""
+def test_a_body_behind_an_upgrade_is_no_request(echo: tuple[Echo, int], wanted: bytes, apart: bool) -> None:
+    """The body of a request that asks for another protocol is not read as the next request."""
     body = b"GET /hidden HTTP/1.1\r\nHost: x\r\n\r\n"
     head = b"POST / HTTP/1.1\r\nHost: x\r\nConnection: upgrade\r\nUpgrade: %s\r\nContent-Length: %d\r\n\r\n"
     with connected(echo[1]) as client:
@@ -236,7 +237,7 @@ def test_an_upgrade_makes_no_request_of_a_body(echo: tuple[Echo, int], wanted: b
     assert [scope["path"] for scope in echo[0].scopes] == ["/", "/last"]
 
 
-def test_an_upgrade_leaves_the_version_alone(echo: tuple[Echo, int]) -> None:
+def test_an_upgrade_keeps_the_version(echo: tuple[Echo, int]) -> None:
     """A request of HTTP/1.0 that asks for an upgrade stays one of HTTP/1.0."""
     with connected(echo[1]) as client:
         client.sendall(b"POST / HTTP/1.0\r\nConnection: upgrade\r\nUpgrade: x\r\nContent-Length: 1\r\n\r\na")
@@ -244,8 +245,8 @@ def test_an_upgrade_leaves_the_version_alone(echo: tuple[Echo, int]) -> None:
     assert [scope["http_version"] for scope in echo[0].scopes] == ["1.0"]
 
 
-def test_nothing_is_served_behind_a_last_answer() -> None:
-    """What a client sent together with a request for a WebSocket is not served when that ends the connection."""
+def test_no_request_is_served_behind_the_last_response() -> None:
+    """A request behind one for a WebSocket is not served if the response to that closes the connection."""
     paths: list[str] = []
 
     async def dismiss(scope: dict[str, Any], receive: Receive, send: Send) -> None:
@@ -264,7 +265,7 @@ def test_nothing_is_served_behind_a_last_answer() -> None:
 
 
 def test_trailer_fields_are_no_fields(echo: tuple[Echo, int]) -> None:
-    """What comes after a body is dropped, and the next request is read as ever."""
+    """Trailer fields are dropped, and the next request is read."""
     chunked = b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\nX-User: root\r\n\r\n"
     with connected(echo[1]) as client:
         client.sendall(chunked + LAST)
@@ -279,7 +280,7 @@ CHUNKED = b"POST /chunked HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\
 
 
 def _is_blocked(client: socket.socket) -> bool:
-    """Tell whether the other side has stopped reading: the system's buffers are full, and stay so."""
+    """Return whether the other side has stopped reading: the buffers of the system are full, and stay so."""
     client.settimeout(1.0)
     try:
         client.sendall(b"x" * 20_000_000)
@@ -290,7 +291,7 @@ def _is_blocked(client: socket.socket) -> bool:
 
 @pytest.mark.parametrize("head", [LARGE, CHUNKED + b"1312d00\r\n"])
 def test_a_waiting_upload_stays_with_the_client(head: bytes) -> None:
-    """Nothing of a large body is read until the application receives; a reset is noticed nevertheless."""
+    """Nothing of a large body is read until the application receives; a reset is noticed all the same."""
     waiting = Waiting()
     with serving(waiting) as port, connected(port) as client:
         client.sendall(head)
@@ -309,7 +310,7 @@ def _reset(client: socket.socket) -> None:
 @pytest.mark.parametrize("leave", [socket.socket.close, _reset, lambda client: client.shutdown(socket.SHUT_WR)])
 @pytest.mark.parametrize("head", [LARGE, CHUNKED, GET + b"\r\n"])
 def test_a_client_that_leaves_is_noticed(head: bytes, leave: Any) -> None:
-    """The application is told, though it receives nothing and the upload is paused, however the client has left."""
+    """A close, a reset and a half-close are reported, also to an application that receives nothing."""
     waiting = Waiting()
     with serving(waiting) as port, connected(port) as client:
         client.sendall(head)
@@ -318,8 +319,8 @@ def test_a_client_that_leaves_is_noticed(head: bytes, leave: Any) -> None:
         wait_until("it has left", lambda: len(waiting.left) == 1)
 
 
-def test_only_who_left_has_left() -> None:
-    """Connections that take the numbers of those that are closed are not taken for them."""
+def test_only_the_client_that_left_is_reported() -> None:
+    """A connection that gets the file number of a closed one is not reported as closed."""
     waiting = Waiting()
     with serving(waiting) as port, connected(port) as staying:
         staying.sendall(LARGE.replace(b"/large", b"/staying"))
@@ -332,8 +333,8 @@ def test_only_who_left_has_left() -> None:
         assert "/staying" not in waiting.left
 
 
-def test_with_pipelined_requests_the_first_is_told_too() -> None:
-    """The client's leaving is received for the request that is being served, though others wait behind it."""
+def test_a_client_that_leaves_is_noticed_with_pipelined_requests() -> None:
+    """The request that is being served receives a disconnect, though others wait behind it."""
     left: list[str] = []
 
     async def receiving(scope: dict[str, Any], receive: Receive, send: Send) -> None:
@@ -348,13 +349,13 @@ def test_with_pipelined_requests_the_first_is_told_too() -> None:
 
 
 def test_a_large_upload_arrives_and_the_connection_is_kept(echo: tuple[Echo, int]) -> None:
-    """Once it is received, a paused upload comes in whole, and what is pipelined behind it is answered, in order."""
+    """A paused upload that is received arrives whole, and the requests pipelined behind it are answered, in order."""
     with connected(echo[1]) as client:
         client.sendall(GET + b"\r\n" + LARGE + b"x" * 20_000_000)
         client.sendall(CHUNKED + b"3\r\nabc\r\n0\r\n\r\n" + LAST)
         received = read_to_the_end(client)
-    told = [json.loads(part.partition(b"\r\n\r\n")[2]) for part in received.split(b"HTTP/1.1 200 OK\r\n")[1:]]
-    assert [(one["target"], one["size"]) for one in told] == [
+    passed = [json.loads(part.partition(b"\r\n\r\n")[2]) for part in received.split(b"HTTP/1.1 200 OK\r\n")[1:]]
+    assert [(one["target"], one["size"]) for one in passed] == [
         ("/", 0),
         ("/large", 20_000_000),
         ("/chunked", 3),
@@ -362,8 +363,8 @@ def test_a_large_upload_arrives_and_the_connection_is_kept(echo: tuple[Echo, int
     ]
 
 
-def test_a_client_is_told_to_continue_when_somebody_receives(echo: tuple[Echo, int]) -> None:
-    """Expect: 100-continue is answered at the first receiving, for a paused upload as for others."""
+def test_100_continue_is_sent_when_the_body_is_received(echo: tuple[Echo, int]) -> None:
+    """Expect: 100-continue is answered when the application first receives, also for a paused upload."""
     with connected(echo[1]) as client:
         client.sendall(LARGE.replace(b"\r\n\r\n", b"\r\nExpect: 100-continue\r\nConnection: close\r\n\r\n"))
         assert read_through(client, b"\r\n\r\n") == b"HTTP/1.1 100 Continue\r\n\r\n"
@@ -371,8 +372,8 @@ def test_a_client_is_told_to_continue_when_somebody_receives(echo: tuple[Echo, i
         assert b'"size": 20000000' in read_to_the_end(client)
 
 
-def test_an_answer_before_the_body_is_heard() -> None:
-    """A client that is answered and dismissed while it still sends reads the answer, and no reset."""
+def test_a_response_before_the_end_of_the_body_arrives() -> None:
+    """A client that still sends when it gets a last response reads the response, and no reset."""
 
     async def dismiss(scope: dict[str, Any], receive: Receive, send: Send) -> None:
         await answer(send, b"no", 413, content_length="2", connection="close")
@@ -383,8 +384,8 @@ def test_an_answer_before_the_body_is_heard() -> None:
 
 
 @pytest.mark.parametrize("status", [304, 200])
-def test_a_length_can_be_told_without_its_bytes(status: int) -> None:
-    """A 304, and an answer to HEAD, keep the Content-Length of another response, and the connection goes on."""
+def test_a_content_length_without_a_body(status: int) -> None:
+    """A 304, and a response to HEAD, keep the Content-Length of another response, and the connection goes on."""
 
     async def without_body(scope: dict[str, Any], receive: Receive, send: Send) -> None:
         headers = [(b"content-length", b"1234")]
@@ -401,8 +402,8 @@ def test_a_length_can_be_told_without_its_bytes(status: int) -> None:
     assert received.count(b"content-length: 1234\r\n") == 2
 
 
-def test_what_is_over_leaves_nothing_to_the_collector_of_garbage(echo: tuple[Echo, int]) -> None:
-    """Of requests that were answered, and of connections that have ended, nothing is kept, by no circle either."""
+def test_ended_requests_leave_no_reference_cycle(echo: tuple[Echo, int]) -> None:
+    """Answered requests and ended connections leave nothing in memory, also no reference cycle."""
     _, port = echo
     with without_collector():
         with connected(port) as client:
@@ -417,8 +418,8 @@ def test_what_is_over_leaves_nothing_to_the_collector_of_garbage(echo: tuple[Ech
         wait_until("nothing is kept", lambda: kept_of_http() == 0)
 
 
-def test_requests_whose_turn_never_came_leave_nothing_either() -> None:
-    """A client that leaves with requests in its pipeline leaves nothing behind, by no circle either."""
+def test_unanswered_requests_leave_no_reference_cycle() -> None:
+    """A client that leaves while its requests wait leaves nothing in memory, also no reference cycle."""
     waiting = Waiting()
     with serving(waiting) as port, without_collector():
         with connected(port) as client:

@@ -1,4 +1,4 @@
-"""For how long a connection to the target is kept."""
+"""How long a connection to the target is kept."""
 
 import socket
 import threading
@@ -8,7 +8,7 @@ import pytest
 
 from fast_priority.http.message import TargetPolicy
 from fast_priority.target import Target
-from fast_priority.target import pool as http_client
+from fast_priority.target import pool as pool_module
 from fast_priority.target.connection import TargetConnection
 from tests.harness import scripted_target
 from tests.integration.target_rig import (
@@ -19,7 +19,7 @@ from tests.integration.target_rig import (
 
 
 def answer_with_peer(field: bytes) -> Callable[[socket.socket, bytes], None]:
-    """Answer with the client's port: two answers that are alike came on one connection."""
+    """Answer with the client's port: two equal responses came on one connection."""
 
     def answer(connection: socket.socket, head: bytes) -> None:
         port = b"%05d" % connection.getpeername()[1]
@@ -46,22 +46,21 @@ async def are_alike(port: int, between: Callable[[Target], None] = lambda target
         (b"Keep-Alive: max=0\r\n", False),
     ],
 )
-def test_the_targets_keep_alive_is_heeded(run_on_loop: Run, field: bytes, is_kept: bool) -> None:
-    """A connection is used again only if the target promises to keep it for more than a second, or promises nothing."""
+def test_the_keep_alive_of_the_target_counts(run_on_loop: Run, field: bytes, is_kept: bool) -> None:
+    """A connection is used again if the target declares to keep it for over a second, or declares nothing."""
     with scripted_target(answer_with_peer(field)) as (port, _):
         assert run_on_loop(are_alike(port)) is is_kept
 
 
 @pytest.mark.parametrize(("age_seconds", "is_kept"), [(200.0, True), (301.0, False)])
 def test_an_old_connection_is_closed(run_on_loop: Run, age_seconds: float, is_kept: bool) -> None:
-    """A connection that is older than five minutes takes no more requests, however busy it is."""
+    """A connection that is older than five minutes gets no more requests, however busy it is."""
 
     async def ask_twice() -> bool:
         async with target_at(port) as target:
             async with target.exchange("GET", b"/x", [], b"") as response:
                 first = await response.whole_if_quick()
-                assert target._connections is not None
-                for protocol in target._connections._connector._acquired:
+                for protocol in target.pool._connector._acquired:
                     assert isinstance(protocol, TargetConnection)
                     protocol.made_at_seconds -= age_seconds
             return (await ask(target))[1] == first
@@ -86,9 +85,9 @@ class MovedName:
 
 
 def test_a_name_that_moved_is_followed(run_on_loop: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Once its connections are old, requests go where the target's name leads then."""
-    monkeypatch.setattr(http_client, "_MOST_AGE_SECONDS", 0.0)
-    monkeypatch.setattr(http_client, "_NAME_HOLDS_SECONDS", 0)
+    """Once its connections are old, requests go to the new address of the target's name."""
+    monkeypatch.setattr(pool_module, "_MOST_AGE_SECONDS", 0.0)
+    monkeypatch.setattr(pool_module, "_NAME_HOLDS_SECONDS", 0)
     with socket.create_server(("127.0.0.1", 0)) as old:
         port = old.getsockname()[1]
         with socket.create_server(("127.0.0.2", port)) as new:
@@ -97,9 +96,8 @@ def test_a_name_that_moved_is_followed(run_on_loop: Run, monkeypatch: pytest.Mon
 
             async def ask_both() -> list[tuple[int, bytes]]:
                 async with Target(TargetPolicy(f"http://moved.example:{port}", 10.0, 20.0, 1024)) as target:
-                    assert target._connections is not None
                     names = MovedName()
-                    target._connections._connector._resolver = names  # type: ignore[assignment]
+                    target.pool._connector._resolver = names  # type: ignore[assignment]
                     answers = [await ask(target)]
                     names.address = "127.0.0.2"
                     return [*answers, await ask(target)]

@@ -1,6 +1,6 @@
 """Submits whose answer is lost, at a real Redis behind a link that fails: no outcome is reported that is not certain.
 
-Every client here sends what must not reach the target twice, unless the test says otherwise.
+The requests here must not reach the target twice, unless a test says otherwise.
 """
 
 import asyncio
@@ -12,7 +12,7 @@ import pytest
 from redis import Redis
 
 from fast_priority.broker import keys, scripts
-from fast_priority.broker.connection import Argument, connect
+from fast_priority.broker.connection import connect
 from fast_priority.broker.connection.redis_health import Ahead
 from fast_priority.broker.consumer import Claim, Consumer, OutgoingPart
 from fast_priority.broker.jobs import payload_of
@@ -25,6 +25,7 @@ from fast_priority.protocol.conversation import Conversation
 from fast_priority.protocol.frames import Chunk, End, decode_frame
 from fast_priority.scheduling.priority import Priority
 from fast_priority.settings import Settings
+from tests.attempts import ask_in_two_attempts
 from tests.chaos.link_faults import Delay, Hold, Swallow
 from tests.chaos.proxy import Proxies, Proxy
 
@@ -39,11 +40,11 @@ async def until(what: str, condition: Callable[[], bool]) -> None:
             while not condition():
                 await asyncio.sleep(0.005)
     except TimeoutError:
-        raise AssertionError(f"waited in vain until {what}") from None
+        raise AssertionError(f"it never happened that {what}") from None
 
 
 class Rig:
-    """A gateway behind a link to Redis, and a worker with a link of its own."""
+    """A gateway behind a link to Redis, and a worker with its own link."""
 
     def __init__(self, redis: Redis, link: Proxy, submitter: Submitter, claimer: Consumer) -> None:
         self.redis = redis
@@ -53,32 +54,32 @@ class Rig:
         self.asked: list[asyncio.Task[Outcome]] = []
 
     def ask(self, payload: bytes = b"call", *, is_idempotent: bool = False) -> asyncio.Task[Outcome]:
-        """Begin a request."""
-        asking = self.submitter.ask(Priority.HIGH, payload, "POST /", is_idempotent=is_idempotent)
+        """Start a request."""
+        asking = ask_in_two_attempts(self.submitter, Priority.HIGH, payload, is_idempotent=is_idempotent)
         self.asked.append(asyncio.create_task(asking))
         return self.asked[-1]
 
     def queued(self) -> list[bytes]:
-        """The payloads on the queue, oldest first."""
+        """Return the payloads on the queue, oldest first."""
         ids: list[bytes] = self.redis.lrange(keys.queue(Priority.HIGH), 0, -1)  # type: ignore[assignment]
         found: list[Any] = [self.redis.hget(keys.job(job_id.decode()), "data") for job_id in ids]
         return [payload_of(data, max_bytes=1024) for data in found if data is not None]
 
     async def until_queued(self, *payloads: bytes) -> None:
-        """Return once these are on the queue, and nothing else."""
+        """Return once exactly these payloads are on the queue."""
         await until(f"the queue has {payloads}", lambda: self.queued() == list(payloads))
 
     async def claim(self) -> Claim:
-        """Let the worker take a request."""
+        """Let the worker claim a request."""
         (claim,) = (await self.claimer.publish_and_claim([], 1)).claims
         return claim
 
     async def answer(self, claim: Claim) -> None:
-        """Let the worker answer it."""
+        """Let the worker answer a request."""
         await self.claimer.publish_and_claim([OutgoingPart(claim, HELLO)], 0)
 
     def break_link(self) -> None:
-        """Let bytes pass again, but break all that was connected: what was held on the way is lost."""
+        """Break all connections, so that bytes on the way are lost; then let bytes pass again."""
         held = self.link.upstream, self.link.downstream
         self.link.reset()
         self.link.heal()
@@ -113,12 +114,12 @@ async def rig(redis: Redis, redis_port: int, link: Proxy) -> AsyncIterator[Rig]:
 async def finished(task: "asyncio.Task[Outcome]") -> Any:
     """Return the answer, or the error."""
     await asyncio.wait([task], timeout=PATIENCE_SECONDS)
-    assert task.done(), "nobody answered"
+    assert task.done(), "it was not answered"
     return task.exception() or task.result()
 
 
 async def test_queued_and_the_answer_lost(rig: Rig) -> None:
-    """A request that was queued, whose submit was never answered, waits on and is answered: nobody sends it twice."""
+    """A request that was queued, and whose submit was not answered, waits and is answered. It is not sent twice."""
     rig.link.downstream = Hold()
     asking = rig.ask()
     await rig.until_queued(b"call")
@@ -128,7 +129,7 @@ async def test_queued_and_the_answer_lost(rig: Rig) -> None:
 
 
 async def test_started_and_the_answer_lost(rig: Rig) -> None:
-    """A request that a worker has taken before its submit could be answered is waited for."""
+    """A request that a worker claims before its submit is answered still waits."""
     rig.link.downstream = Hold()
     asking = rig.ask()
     await rig.until_queued(b"call")
@@ -141,7 +142,7 @@ async def test_started_and_the_answer_lost(rig: Rig) -> None:
 
 
 async def test_answered_and_the_answer_lost(rig: Rig) -> None:
-    """A request that was answered while its submit was not is answered: its reply is found in the inbox."""
+    """A request that is answered before its submit is answered gets that response, from the inbox."""
     rig.link.downstream = Hold()
     asking = rig.ask()
     await rig.until_queued(b"call")
@@ -151,7 +152,7 @@ async def test_answered_and_the_answer_lost(rig: Rig) -> None:
 
 
 async def test_never_arrived(rig: Rig) -> None:
-    """A submit that was lost on its way is submitted again, once, and nobody hears of it."""
+    """A submit that was lost on its way is submitted again, once, and its client does not notice."""
     rig.link.upstream = Hold()
     asking = rig.ask()
     await until("it is written", lambda: rig.submitter._submits._batches._sending is not None)
@@ -163,10 +164,10 @@ async def test_never_arrived(rig: Rig) -> None:
 
 
 @pytest.mark.parametrize("is_idempotent", [False, True], ids=["POST", "GET"])
-async def test_redis_says_nothing(rig: Rig, is_idempotent: bool) -> None:
-    """Where Redis cannot be asked in time, only what does no harm twice may be sent again by its client.
+async def test_redis_does_not_answer(rig: Rig, is_idempotent: bool) -> None:
+    """If Redis cannot be asked in time, its client may repeat only a request that does no harm twice.
 
-    The request is queued, and taken back as soon as Redis can be reached.
+    The request is queued, and withdrawn as soon as Redis answers.
     """
     rig.link.downstream = Swallow()
     asking = rig.ask(is_idempotent=is_idempotent)
@@ -178,7 +179,7 @@ async def test_redis_says_nothing(rig: Rig, is_idempotent: bool) -> None:
 
 
 async def test_nothing_more_is_written(rig: Rig) -> None:
-    """While an answer is overdue nothing more is written: who comes then is certainly not queued, and told so at once.
+    """While an answer is overdue nothing more is written: later requests are certainly not queued, and fail at once.
 
     Once Redis answers again, requests are queued again.
     """
@@ -199,7 +200,7 @@ async def test_nothing_more_is_written(rig: Rig) -> None:
 
 
 async def test_what_waits_to_be_written_is_certain(rig: Rig) -> None:
-    """Of requests that come while a submit is not answered, none is written, and none becomes uncertain."""
+    """Of the requests that come while a submit is not answered, none is written, and none becomes uncertain."""
     rig.link.downstream = Swallow()
     first = rig.ask(b"uncertain")
     await until("it is on its queue", lambda: rig.queued() == [b"uncertain"])
@@ -212,7 +213,7 @@ async def test_what_waits_to_be_written_is_certain(rig: Rig) -> None:
     await rig.until_queued()
 
 
-async def test_a_gateway_that_stood_still(rig: Rig) -> None:
+async def test_a_gateway_that_was_frozen(rig: Rig) -> None:
     """A gateway that was frozen for longer than a submit may take reads the answer that came meanwhile."""
     asking = rig.ask()
     for _ in range(3):
@@ -224,7 +225,7 @@ async def test_a_gateway_that_stood_still(rig: Rig) -> None:
 
 
 async def test_another_redis(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A Redis that may have forgotten what was started cannot show that a request was not sent."""
+    """A Redis that may have lost what was started cannot prove that a request was not sent."""
     rig.link.upstream = Hold()
     asking = rig.ask()
     await until("it is written", lambda: rig.submitter._submits._batches._sending is not None)
@@ -239,18 +240,18 @@ async def test_another_redis(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
 async def test_recalled_for_good(rig: Rig, redis: Redis, redis_port: int) -> None:
     """A submit that arrives after it was found absent queues nothing, whenever it arrives."""
     client = connect({"host": "127.0.0.1", "port": redis_port})
-    recall: list[Argument] = [keys.JOB_PREFIX, keys.INBOX_TTL_SECONDS, b"marker", keys.TOMBSTONE_TTL_SECONDS, "late"]
-    for _ in range(2):  # also when it is asked again, because the answer was lost
-        *_, state = await scripts.RECALL.run(client, [keys.inbox("gateway-1")], recall)
+    recall = scripts.RecallCall(
+        inbox_key=keys.inbox("gateway-1"),
+        marker=b"marker",
+        ids=["late"],
+    )
+    for _ in range(2):  # the gateway asks again when the answer was lost
+        *_, state = await recall.run(client)
         assert state == b"absent"
 
     async def submit(job_id: str) -> bytes:
-        constants = rig.submitter._submits._template.constant_fields
-        settings: list[Argument] = [10, 100, 100, 64, 60, 15, 60]  # TTLs and limits, as in submit.lua
-        arguments = [keys.JOB_PREFIX, "gateway-1", *settings, len(constants), *constants]
-        one: list[Argument] = [job_id, "high", b"data", "now", "POST /", time.time() + 60, 0, 0]
-        touched = [*keys.LANES, keys.WAKE_UP, keys.gateway("gateway-1")]
-        *_, outcome = await scripts.SUBMIT.run(client, touched, [*arguments, *one])
+        request = scripts.SubmittedRequest(job_id, "high", b"data", "now", "POST /", time.time() + 60, 0, 0)
+        *_, outcome = await rig.submitter._submits._call([request]).run(client)
         return bytes(outcome)
 
     assert await submit("late") == b"late"
@@ -262,7 +263,7 @@ async def test_recalled_for_good(rig: Rig, redis: Redis, redis_port: int) -> Non
 
 @pytest.mark.parametrize("seconds", [2.0, 5.0, 3600.0])
 async def test_a_clock_that_was_set_forward(rig: Rig, seconds: float) -> None:
-    """A Redis whose clock was set forward takes requests at once, and its looks judge nobody for a while."""
+    """A Redis whose clock was set forward takes requests at once, and no request is taken for lost for a while."""
     health = rig.submitter._inbox._health
     known = health._ahead
     assert known is not None
@@ -275,7 +276,7 @@ async def test_a_clock_that_was_set_forward(rig: Rig, seconds: float) -> None:
 
 
 async def test_a_slow_link_loses_nothing(rig: Rig) -> None:
-    """Late answers are no lost ones."""
+    """A late answer is not a lost one."""
     rig.link.strike(Delay(0.2))
     asking = rig.ask()
     await rig.until_queued(b"call")
@@ -284,14 +285,14 @@ async def test_a_slow_link_loses_nothing(rig: Rig) -> None:
 
 
 async def test_every_connection_is_killed_again_and_again(rig: Rig) -> None:
-    """Requests that are submitted while Redis kills all connections are each queued once, and answered."""
+    """If Redis kills all connections again and again, each request is queued once, and answered."""
     answered = 0
 
     async def work() -> None:
         nonlocal answered
         while True:
-            turn = await rig.claimer.publish_and_claim([], 8)
-            for claim in turn.claims:
+            result = await rig.claimer.publish_and_claim([], 8)
+            for claim in result.claims:
                 await rig.answer(claim)
                 answered += 1
             await asyncio.sleep(0.002)
@@ -314,7 +315,7 @@ async def test_every_connection_is_killed_again_and_again(rig: Rig) -> None:
 
 
 async def test_frames_to_a_worker_whose_answer_is_lost(rig: Rig) -> None:
-    """What a gateway sends to a worker arrives in order and without a hole, however often its connections break."""
+    """The frames for a worker arrive in order and without a gap, however often connections break."""
     conversation = Conversation()
     conversation.mailbox = "worker-1"
     frames = rig.submitter._frames
@@ -327,17 +328,17 @@ async def test_frames_to_a_worker_whose_answer_is_lost(rig: Rig) -> None:
     published.append(frames.publish("job-1", conversation, End(60)))
     async with asyncio.timeout(PATIENCE_SECONDS):
         await asyncio.gather(*published)
-    heard = Conversation()
+    received = Conversation()
     found = rig.redis.lrange(keys.inbox("worker-1"), 0, -1)
     for data in found:
         assert isinstance(data, bytes)
-        heard.hear(decode_frame(data).part)
-    parts = [await heard.next() for _ in range(61)]
+        received.receive(decode_frame(data).part)
+    parts = [await received.next() for _ in range(61)]
     assert parts == [*(Chunk(number, memoryview(b"%d" % number)) for number in range(60)), End(60)]
 
 
-async def test_frames_wait_for_a_redis_that_says_nothing(rig: Rig) -> None:
-    """A Redis that is away for a moment breaks no transfer: what was not taken is sent when it is back."""
+async def test_frames_wait_for_a_redis_that_does_not_answer(rig: Rig) -> None:
+    """A Redis that is away for a moment breaks no transfer: frames are sent when it is back."""
     conversation = Conversation()
     conversation.mailbox = "worker-1"
     rig.link.strike(Swallow())
@@ -346,4 +347,4 @@ async def test_frames_wait_for_a_redis_that_says_nothing(rig: Rig) -> None:
     rig.link.heal()
     async with asyncio.timeout(PATIENCE_SECONDS):
         await published
-    assert not conversation.has_news
+    assert not conversation.is_ready

@@ -1,4 +1,4 @@
-"""A mailbox at a real Redis: every frame is heard, in order, whatever happens to the connection."""
+"""A mailbox at a real Redis: every frame is received, in order, whatever happens to the connection."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -14,21 +14,21 @@ from fast_priority.broker.mailbox import Mailbox
 from fast_priority.protocol.frames import End, Frame, encode
 
 PATIENCE_SECONDS = 30
-INBOX, ASIDE = keys.inbox("reader"), keys.set_aside("reader")
+INBOX, PROCESSING = keys.inbox("reader"), keys.processing_list("reader")
 
 
 class Reader:
-    """A mailbox and the ids of the frames that it was heard to have, in order."""
+    """A mailbox, and the ids of the frames that were received from it, in order."""
 
     def __init__(self, port: int) -> None:
-        self.heard: list[str] = []
-        self.mailbox = Mailbox("reader", {"host": "127.0.0.1", "port": port}, self.hear)
+        self.received: list[str] = []
+        self.mailbox = Mailbox("reader", {"host": "127.0.0.1", "port": port}, self.receive)
 
-    def hear(self, frame: Frame) -> None:
-        self.heard.append(frame.request_id)
+    def receive(self, frame: Frame) -> None:
+        self.received.append(frame.request_id)
 
     async def read_until(self, what: str, condition: Callable[[], bool]) -> None:
-        """Read until the condition holds; a connection that breaks is a reason to read again."""
+        """Read until the condition holds. After a broken connection, read again."""
         try:
             async with asyncio.timeout(PATIENCE_SECONDS):
                 while not condition():
@@ -37,7 +37,7 @@ class Reader:
                     except (ConnectionError, OSError):
                         continue
         except TimeoutError:
-            raise AssertionError(f"read in vain until {what}") from None
+            raise AssertionError(f"read, but it never happened that {what}") from None
 
 
 @pytest.fixture
@@ -53,40 +53,40 @@ def put(redis: Redis, *names: str) -> None:
 
 
 async def test_in_order(redis: Redis, reader: Reader) -> None:
-    """However many frames come, each is heard once, in the order in which they came, and nothing stays."""
+    """However many frames come, each is received once, in order, and nothing stays."""
     names = [str(number) for number in range(1000)]
     put(redis, *names[:900])
-    await reader.read_until("some are heard", lambda: len(reader.heard) > 0)
+    await reader.read_until("some are received", lambda: len(reader.received) > 0)
     put(redis, *names[900:])
-    await reader.read_until("all are heard", lambda: len(reader.heard) == len(names))
-    assert reader.heard == names
-    await reader.mailbox._look([("LTRIM", ASIDE, reader.mailbox._handed_over, -1)])
+    await reader.read_until("all are received", lambda: len(reader.received) == len(names))
+    assert reader.received == names
+    await reader.mailbox._look([("LTRIM", PROCESSING, reader.mailbox._received, -1)])
     assert redis.keys("*") == []
 
 
 async def test_woken(redis: Redis, reader: Reader) -> None:
-    """A reader that waits hears what comes."""
-    reading = asyncio.create_task(reader.read_until("it is heard", lambda: reader.heard == ["late"]))
+    """A reader that waits receives what comes."""
+    reading = asyncio.create_task(reader.read_until("it is received", lambda: reader.received == ["late"]))
     for _ in range(3):
         await asyncio.sleep(0)
     put(redis, "late")
     await reading
 
 
-async def test_what_is_set_aside_has_an_end(redis: Redis, reader: Reader) -> None:
-    """Should the reader die with frames set aside, whether it waited for them or not, they expire."""
+async def test_the_processing_list_expires(redis: Redis, reader: Reader) -> None:
+    """If a reader dies, its processing list expires, whether the reader waited for the frames or not."""
     put(redis, "found")
     redis.expire(INBOX, 60)
-    await reader.read_until("it is heard", lambda: reader.heard == ["found"])
-    assert redis.ttl(ASIDE) > 0
+    await reader.read_until("it is received", lambda: reader.received == ["found"])
+    assert redis.ttl(PROCESSING) > 0
     reader.mailbox._more_may_be_there = False
     put(redis, "waited for")
-    await reader.read_until("both are heard", lambda: len(reader.heard) == 2)
-    assert redis.ttl(ASIDE) > 0
+    await reader.read_until("both are received", lambda: len(reader.received) == 2)
+    assert redis.ttl(PROCESSING) > 0
 
 
 async def test_connection_lost_before_the_answer(redis: Redis, reader: Reader, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Frames whose reading was carried out, but whose answer was lost with the connection, are heard all the same."""
+    """If the answer to a read is lost with the connection, its frames are received all the same."""
     together = send_together
     losses = 3
 
@@ -100,25 +100,25 @@ async def test_connection_lost_before_the_answer(redis: Redis, reader: Reader, m
 
     monkeypatch.setattr(mailbox, "send_together", losing_the_answer)
     put(redis, "first", "second")
-    await reader.read_until("both are heard", lambda: "second" in reader.heard)
+    await reader.read_until("both are received", lambda: "second" in reader.received)
     put(redis, "third")
-    await reader.read_until("all are heard", lambda: "third" in reader.heard)
+    await reader.read_until("all are received", lambda: "third" in reader.received)
     assert losses == 0
-    assert list(dict.fromkeys(reader.heard)) == ["first", "second", "third"]
+    assert list(dict.fromkeys(reader.received)) == ["first", "second", "third"]
 
 
 async def test_redis_restarted_empty(redis: Redis, reader: Reader) -> None:
-    """What was heard and not yet removed when Redis came back empty takes nothing along of what comes after it."""
+    """Frames that were received before Redis came back empty do not remove later ones."""
     put(redis, "first", "second")
-    await reader.read_until("both are heard", lambda: len(reader.heard) == 2)
+    await reader.read_until("both are received", lambda: len(reader.received) == 2)
     redis.flushall()
     put(redis, "third", "fourth", "fifth")
-    await reader.read_until("all are heard", lambda: len(reader.heard) == 5)
-    assert reader.heard == ["first", "second", "third", "fourth", "fifth"]
+    await reader.read_until("all are received", lambda: len(reader.received) == 5)
+    assert reader.received == ["first", "second", "third", "fourth", "fifth"]
 
 
-async def test_what_is_aside_has_an_end(redis: Redis, reader: Reader) -> None:
-    """A mailbox that is read before its writer has given it an end leaves nothing for ever, should the reader die."""
+async def test_a_mailbox_without_a_ttl(redis: Redis, reader: Reader) -> None:
+    """A mailbox that is read before its writer has set a TTL leaves no list without a TTL."""
     redis.rpush(INBOX, encode(Frame("1", End(0))), encode(Frame("2", End(0))))
-    await reader.read_until("both are read", lambda: reader.heard == ["1", "2"])
-    assert redis.ttl(ASIDE) > 0
+    await reader.read_until("both are read", lambda: reader.received == ["1", "2"])
+    assert redis.ttl(PROCESSING) > 0

@@ -1,4 +1,4 @@
-"""Below a prefix, rules, own pages and target see the path without it, whoever put the prefix there."""
+"""Below a prefix, the rules, the own pages and the target get the path without it, wherever the prefix comes from."""
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -121,7 +121,7 @@ def test_rules_see_no_prefix(behind: Behind, way: Prefixed) -> None:
         try:
             assert client.get(f"{asked}/direct").status_code == 200
             waiting = [threads.submit(client.get, f"{asked}{path}") for path in ("/low/x", "/queued")]
-            wait_until("one of each waits", lambda: [redis.llen(lane) for lane in keys.LANES] == [1, 1])
+            wait_until("one of each waits", lambda: [redis.llen(lane) for lane in keys.LANES.queues] == [1, 1])
         finally:
             redis.delete(keys.SUSPENDED)
         assert [one.result().status_code for one in waiting] == [200, 200]

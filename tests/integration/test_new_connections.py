@@ -32,10 +32,10 @@ from tests.integration.target_rig import (
 def closing_target(
     monkeypatch: pytest.MonkeyPatch, *deeds: Deed, is_read: bool = False
 ) -> Iterator[tuple[int, list[bytes], list[Deed]]]:
-    """A target that does one of these to each connection, in this order, and closes it; then it reads and answers.
+    """Run a target that does one of the deeds to each connection, in this order, and closes it; then it answers.
 
-    Gives its port, the requests that it has read, and the deeds that it has still to do. A new connection is used only
-    once its deed has arrived, and with `is_read` the event loop has read it.
+    Yields its port, the requests that it has read, and the deeds that are left. A new connection is used only once the
+    effect of its deed has arrived, and with `is_read` the event loop has read it.
     """
     heads: list[bytes] = []
     left, is_closed = list(deeds), dict[int, bool]()  # by the client's port
@@ -102,8 +102,8 @@ def test_a_new_connection_that_is_closed_at_once(
 
 
 @pytest.mark.parametrize("deed", [close, reset])
-def test_new_connections_are_not_tried_for_ever(run_on_loop: Run, monkeypatch: pytest.MonkeyPatch, deed: Deed) -> None:
-    """A target that closes each new connection at once is said to have closed, after two of them."""
+def test_new_connections_are_tried_twice(run_on_loop: Run, monkeypatch: pytest.MonkeyPatch, deed: Deed) -> None:
+    """A target that closes each new connection at once is a TargetClosed, after two of them."""
     with closing_target(monkeypatch, *[deed] * 10) as (port, heads, left), pytest.raises(TargetClosed):
         run_on_loop(post_to(port, b"body"))
     assert len(left) == 8
@@ -124,27 +124,25 @@ def be_silent(connection: socket.socket) -> None:
 
 @pytest.mark.parametrize("is_read", [True, False])
 @pytest.mark.parametrize("body", [b"body", (b"one", b"two")], ids=["whole", "upload"])
-def test_an_answer_before_the_request_is_passed_on(
+def test_a_response_before_the_request(
     run_on_loop: Run, monkeypatch: pytest.MonkeyPatch, body: AnyBody, is_read: bool
 ) -> None:
-    """A target that answers a new connection and closes it, because it is too busy, has its answer passed on."""
+    """When a busy target answers a new connection and closes it, its response is returned."""
     with closing_target(monkeypatch, be_busy, is_read=is_read) as (port, heads, _):
         assert run_on_loop(post_to(port, body)) == (503, b"busy")
     assert heads == []
 
 
 @pytest.mark.parametrize("deed", [be_half_busy, be_silent])
-def test_half_an_answer_before_the_request_is_none(
-    run_on_loop: Run, monkeypatch: pytest.MonkeyPatch, deed: Deed
-) -> None:
-    """A new connection that ended before anything was sent, and without a whole answer, is as one that was closed."""
+def test_a_part_of_a_response_before_the_request(run_on_loop: Run, monkeypatch: pytest.MonkeyPatch, deed: Deed) -> None:
+    """A new connection that ended before anything was sent, with a part of a response, counts as closed."""
     with closing_target(monkeypatch, deed, is_read=True) as (port, heads, _):
         assert run_on_loop(post_to(port, b"body")) == (200, b"ok")
     assert len(heads) == 1
 
 
-def test_a_target_that_refuses_costs_no_body(run_on_loop: Run) -> None:
-    """Where no connection can be made, no piece of an upload is taken: it can be sent again later."""
+def test_a_refused_connection_costs_no_body(run_on_loop: Run) -> None:
+    """When no connection can be made, no piece of an upload is read: it can be sent again later."""
     taken: list[bytes] = []
 
     async def body() -> AsyncIterator[bytes]:

@@ -55,7 +55,7 @@ CORPUS = [pytest.param(CHOSEN, id="chosen"), *(pytest.param(spellings(seed), id=
 @pytest.mark.parametrize("ignore_outer_slashes", [True, False])
 @pytest.mark.parametrize("paths", CORPUS)
 def test_what_is_served_as_low_is_low(ask: Ask, paths: list[str], ignore_outer_slashes: bool) -> None:
-    """With `unlisted`, what the server takes for a low path is low, whatever NORMALIZE_PATHS says."""
+    """With `unlisted`, what the server takes for a low path is low, with NORMALIZE_PATHS on or off."""
     rules = Rules.of(paths=[EXACT], base_paths=[BASE], pass_through=[DIRECT], ignore_outer_slashes=ignore_outer_slashes)
     for path in paths:
         level = rules.priority_of(path.partition("?")[0], "GET")

@@ -1,4 +1,4 @@
-"""Clients that keep the server waiting, come in crowds, or send more than is answered."""
+"""Clients that are slow, too many, or send more than is answered."""
 
 import asyncio
 import contextlib
@@ -31,13 +31,13 @@ PROBES = frozenset({b"/health"})
 
 
 def answered(client: socket.socket, sent: bytes = WHOLE) -> None:
-    """Send a request, and read its answer."""
+    """Send a request, and read its response."""
     client.sendall(sent)
     assert read_through(client, b"}").startswith(b"HTTP/1.1 200 ")
 
 
 def send_bytes_until_it_ends(client: socket.socket, piece: bytes) -> bytes:
-    """Send a piece now and then until the other side closes, and give what it said."""
+    """Send a piece now and then until the other side closes; return what it sent."""
     received = b""
     client.settimeout(0.1)
     while True:
@@ -55,25 +55,25 @@ def send_bytes_until_it_ends(client: socket.socket, piece: bytes) -> bytes:
 @pytest.mark.parametrize("piece", [b"x", b"x: a\r\n"])
 @pytest.mark.parametrize("before", [b"", WHOLE])
 def test_a_head_that_takes_too_long_is_answered_408(before: bytes, piece: bytes) -> None:
-    """A client that sends its head piece by piece is answered 408 in time, and dismissed; on a used connection, too."""
+    """A client that sends its head piece by piece gets 408 in time and is disconnected, also on a used connection."""
     with serving(Echo(), head_seconds=0.5) as port, connected(port) as client:
         if before:
             answered(client, before)
         client.sendall(GET)
-        said = send_bytes_until_it_ends(client, piece)
-    head, _, body = said.partition(b"\r\n\r\n")
+        received = send_bytes_until_it_ends(client, piece)
+    head, _, body = received.partition(b"\r\n\r\n")
     assert head.startswith(b"HTTP/1.1 408 ")
     assert b"connection: close" in head
     assert json.loads(body)["type"] == "urn:fast-priority:request-head-timeout"
 
 
-def test_a_connection_that_says_nothing_is_closed_without_a_word() -> None:
-    """Who asks nothing hears nothing: browsers open connections in advance."""
+def test_an_unused_connection_is_closed_without_a_response() -> None:
+    """A connection without a request gets no response: browsers open connections in advance."""
     with serving(Echo(), head_seconds=0.3) as port, connected(port) as client:
         assert read_to_the_end(client) == b""
 
 
-def test_an_idle_connection_is_closed_without_a_word() -> None:
+def test_an_idle_connection_is_closed_without_a_response() -> None:
     """A connection without a next request is closed after its time, and not before."""
     with serving(Echo(), idle_seconds=0.5) as port, connected(port) as client:
         answered(client)
@@ -81,8 +81,8 @@ def test_an_idle_connection_is_closed_without_a_word() -> None:
         assert read_to_the_end(client) == b""
 
 
-def test_time_is_not_counted_while_the_answer_is_made() -> None:
-    """A client that waits for its answer is not slow, even if it has begun the next head."""
+def test_no_timeout_runs_while_the_response_is_made() -> None:
+    """A client that waits for its response is not slow, also if it has begun the next head."""
 
     async def slowly(scope: dict[str, Any], receive: Receive, send: Send) -> None:
         begun.set()
@@ -101,8 +101,8 @@ def test_time_is_not_counted_while_the_answer_is_made() -> None:
         assert read_to_the_end(client).count(b"HTTP/1.1 200 ") == 2
 
 
-def test_the_rest_of_a_body_has_its_time() -> None:
-    """A client that goes on sending a body that has been answered is dismissed in the end."""
+def test_the_rest_of_a_body_has_a_timeout() -> None:
+    """A client that goes on sending a body that has been answered is disconnected in the end."""
 
     async def early(scope: dict[str, Any], receive: Receive, send: Send) -> None:
         await answer(send, b"{}")
@@ -115,8 +115,8 @@ def test_the_rest_of_a_body_has_its_time() -> None:
 
 @pytest.mark.parametrize("sent", [WHOLE, LAST])
 @pytest.mark.parametrize("half_closes", [False, True])
-def test_a_client_that_takes_nothing_loses_its_connection(sent: bytes, half_closes: bool) -> None:
-    """A connection that is to be closed does not stay for ever because its client does not read."""
+def test_a_client_that_reads_nothing_is_disconnected(sent: bytes, half_closes: bool) -> None:
+    """A connection that is to be closed ends also if its client does not read."""
     left, begun = threading.Event(), threading.Event()
 
     async def much(scope: dict[str, Any], receive: Receive, send: Send) -> None:
@@ -125,7 +125,7 @@ def test_a_client_that_takes_nothing_loses_its_connection(sent: bytes, half_clos
         await connection_in(scope).left.wait()
         left.set()
 
-    with serving(much, idle_seconds=0.2, taking_seconds=0.5) as port, connected(port) as client:
+    with serving(much, idle_seconds=0.2, read_seconds=0.5) as port, connected(port) as client:
         client.sendall(sent)
         assert begun.wait(PATIENCE_SECONDS)
         if half_closes:
@@ -133,8 +133,8 @@ def test_a_client_that_takes_nothing_loses_its_connection(sent: bytes, half_clos
         assert left.wait(PATIENCE_SECONDS)
 
 
-def test_a_slow_reader_of_a_last_answer_gets_all_of_it() -> None:
-    """An idle connection is closed once everything has been taken, and not in the midst of it."""
+def test_a_slow_reader_gets_its_whole_response() -> None:
+    """The idle timeout does not close a connection whose client still reads its response."""
 
     async def much(scope: dict[str, Any], receive: Receive, send: Send) -> None:
         await answer(send, b"x" * 20_000_000)
@@ -147,8 +147,8 @@ def test_a_slow_reader_of_a_last_answer_gets_all_of_it() -> None:
         assert len(read_to_the_end(client)) > 20_000_000
 
 
-def test_over_the_limit_clients_hear_503_when_they_ask() -> None:
-    """One client too many is answered 503 with Retry-After as soon as it asks; a place that is free again is given."""
+def test_over_the_limit_clients_get_503_when_they_send_a_request() -> None:
+    """A client over the limit gets 503 with Retry-After as soon as it sends something; a free place is used again."""
     waiting = Waiting()
     with serving(waiting, most_connections=2, retry_after_seconds=lambda: 17) as port:
         with connected(port) as first, connected(port) as second:
@@ -167,8 +167,8 @@ def test_over_the_limit_clients_hear_503_when_they_ask() -> None:
             assert waiting.begun.acquire(timeout=PATIENCE_SECONDS)
 
 
-def test_who_is_idle_gives_way() -> None:
-    """At the limit, the connection that has been idle for longest is closed for one that comes."""
+def test_the_longest_idle_connection_makes_room() -> None:
+    """At the limit, the connection that has been idle for longest is closed for a new one."""
     with serving(Echo(), most_connections=2) as port, connected(port) as first, connected(port) as second:
         answered(first)
         answered(second)
@@ -178,8 +178,8 @@ def test_who_is_idle_gives_way() -> None:
         answered(second)
 
 
-def test_health_is_told_over_the_limit() -> None:
-    """A probe is answered over the limit, on a connection for one request; what follows it is not."""
+def test_health_is_answered_over_the_limit() -> None:
+    """Over the limit a probe is answered, on a connection for one request; the next request on it is not."""
     waiting = Waiting()
 
     async def application(scope: dict[str, Any], receive: Receive, send: Send) -> None:
@@ -193,14 +193,14 @@ def test_health_is_told_over_the_limit() -> None:
         assert waiting.begun.acquire(timeout=PATIENCE_SECONDS)
         with connected(port) as probe:
             probe.sendall(b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n" + WHOLE)
-            said = read_to_the_end(probe)
-    assert said.startswith(b"HTTP/1.1 200 ")
-    assert b"connection: close" in said
-    assert said.count(b"HTTP/1.1 ") == 1
+            received = read_to_the_end(probe)
+    assert received.startswith(b"HTTP/1.1 200 ")
+    assert b"connection: close" in received
+    assert received.count(b"HTTP/1.1 ") == 1
 
 
 def test_crowds_over_the_limit_are_bounded() -> None:
-    """However many come over the limit, only so many are kept, and the gateway's own clients do not notice."""
+    """Of many connections over the limit only some are kept, and the clients below it are served."""
     with serving(Echo(), most_connections=1) as port, connected(port) as first:
         first.sendall(GET)
         crowd = [socket.create_connection(("127.0.0.1", port), timeout=PATIENCE_SECONDS) for _ in range(300)]
@@ -227,7 +227,7 @@ POST = b"POST / HTTP/1.1\r\nHost: x\r\n"
 )
 @pytest.mark.parametrize("apart", [False, True])
 def test_pipelined_requests_are_not_collected(before: bytes, most_held_bytes: int, apart: bool) -> None:
-    """Of what a client sends ahead, 8 KiB are held, behind a body of unknown length 16 KiB, and few are parsed."""
+    """Of pipelined bytes 8 KiB are held, behind a body of unknown length 16 KiB, and few requests are parsed."""
     waiting = Waiting()
     head, end, body = before.partition(b"\r\n\r\n")
     with serving(waiting) as port, connected(port) as client:
@@ -245,7 +245,7 @@ def test_pipelined_requests_are_not_collected(before: bytes, most_held_bytes: in
 
 
 class Received(Waiting):
-    """Receives the whole body of each request, and then answers nobody."""
+    """Receives the whole body of each request, and then sends no response."""
 
     async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
         while (await receive())["more_body"]:
@@ -262,8 +262,8 @@ class Received(Waiting):
     ],
     ids=["declared", "one chunk", "many chunks"],
 )
-def test_behind_a_body_that_has_flowed_no_more_is_collected(head: bytes, body: bytes, most_held_bytes: int) -> None:
-    """Large reads while a body flows bring no more of what follows it."""
+def test_large_reads_of_a_body_collect_no_more_behind_it(head: bytes, body: bytes, most_held_bytes: int) -> None:
+    """The larger reads of a body bring no more of the requests behind it."""
     received = Received()
     with serving(received) as port, connected(port) as client:
         client.settimeout(1.0)
@@ -276,7 +276,7 @@ def test_behind_a_body_that_has_flowed_no_more_is_collected(head: bytes, body: b
 
 
 def test_pipelined_requests_are_not_collected_while_they_are_answered() -> None:
-    """The more of them are answered, the more are read, and never more than that."""
+    """While pipelined requests are answered, no more bytes are held than before."""
     most_held = 0
 
     async def receiving(scope: dict[str, Any], receive: Receive, send: Send) -> None:
@@ -295,12 +295,12 @@ def test_pipelined_requests_are_not_collected_while_they_are_answered() -> None:
 
 
 def test_pipelined_requests_are_all_answered_in_order() -> None:
-    """What is held back is read when its turn comes, and nothing of it is lost."""
+    """Held bytes are read in turn, and none is lost."""
     asked = b"".join(b"GET /%d HTTP/1.1\r\nHost: x\r\n\r\n" % number for number in range(5000))
     with serving(Echo()) as port, connected(port) as client:
         sending = threading.Thread(target=client.sendall, args=(asked + LAST,))
         sending.start()
-        said = read_to_the_end(client)
+        received = read_to_the_end(client)
         sending.join(PATIENCE_SECONDS)
-    bodies = [part.partition(b"\r\n\r\n")[2] for part in said.split(b"HTTP/1.1 200 OK\r\n")[1:]]
+    bodies = [part.partition(b"\r\n\r\n")[2] for part in received.split(b"HTTP/1.1 200 OK\r\n")[1:]]
     assert [json.loads(body)["target"] for body in bodies] == [*(f"/{number}" for number in range(5000)), "/"]

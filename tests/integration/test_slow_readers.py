@@ -1,4 +1,4 @@
-"""Clients that do not take what they are sent: their connection ends, and nothing is held for them."""
+"""Clients that do not read their responses: their connections are reset, and nothing is held for them."""
 
 import asyncio
 import contextlib
@@ -32,7 +32,7 @@ PIECE_BYTES = 2048
 
 
 class Answering:
-    """Answers by the path: much at once, much in pieces, a little, or events when the test lets it."""
+    """Answers by the path: many bytes at once, in pieces, a few, or events when the test lets it."""
 
     def __init__(self) -> None:
         self.begun: list[str] = []
@@ -79,7 +79,7 @@ class Answering:
 
 @contextmanager
 def small_reader(port: int) -> Iterator[socket.socket]:
-    """Give a client whose system takes little before it does."""
+    """Connect as a client whose system buffers little; yields the connection."""
     with socket.socket() as client:
         client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, SMALL_BUFFER_BYTES)
         client.settimeout(PATIENCE_SECONDS)
@@ -92,7 +92,7 @@ def get(path: str, request: bytes = WHOLE) -> bytes:
 
 
 def is_reset(client: socket.socket) -> bool:
-    """Tell whether what is left to read ends with a reset, and not as a response does."""
+    """Read the rest; return whether it ends with a reset."""
     try:
         while client.recv(65536):
             pass
@@ -104,34 +104,34 @@ def is_reset(client: socket.socket) -> bool:
 @pytest.mark.parametrize("path", ["/whole", "/pieces"])
 @pytest.mark.parametrize("request_", [WHOLE, LAST, WHOLE.replace(b"1.1", b"1.0"), b"POST" + LAST[3:]])
 @pytest.mark.parametrize("half_closes", [False, True])
-def test_who_takes_nothing_is_broken_off(path: str, request_: bytes, half_closes: bool) -> None:
-    """A response in one piece or in many, the last one or not: whoever answers is told, and the connection is reset."""
+def test_a_client_that_reads_nothing_is_reset(path: str, request_: bytes, half_closes: bool) -> None:
+    """The connection is reset, for a response in one piece or many, the last one or not."""
     application = Answering()
-    with serving(application, taking_seconds=0.5) as port, small_reader(port) as client:
+    with serving(application, read_seconds=0.5) as port, small_reader(port) as client:
         client.sendall(get(path, request_))
         read_through(client, b"\r\n\r\n")
         if half_closes:
             client.shutdown(socket.SHUT_WR)
-        wait_until("it is broken off", lambda: application.left == [path])
+        wait_until("it is reset", lambda: application.left == [path])
         assert is_reset(client)
 
 
-def test_who_takes_too_slowly_is_broken_off() -> None:
-    """A client that takes a byte now and then is no better."""
+def test_a_client_that_reads_too_slowly_is_reset() -> None:
+    """A client that reads a byte now and then is reset, too."""
     application = Answering()
-    with serving(application, taking_seconds=1.0) as port, small_reader(port) as client:
+    with serving(application, read_seconds=1.0) as port, small_reader(port) as client:
         client.sendall(get("/whole"))
         with contextlib.suppress(ConnectionResetError):
             while not application.left:
                 client.recv(1)
                 threading.Event().wait(0.02)
-        wait_until("it is broken off", lambda: application.left == ["/whole"])
+        wait_until("it is reset", lambda: application.left == ["/whole"])
 
 
 def test_many_small_answers_that_nobody_takes() -> None:
-    """Of pipelined requests no more are answered than the client takes: the answers do not pile up here."""
+    """Pipelined requests are answered only as fast as the client reads, so responses do not fill the memory."""
     application = Answering()
-    with serving(application, taking_seconds=3.0) as port, small_reader(port) as client:
+    with serving(application, read_seconds=3.0) as port, small_reader(port) as client:
         sending = threading.Thread(target=_send_until_reset, args=(client, get("/small") * 100_000))
         sending.start()
         held = 0
@@ -149,11 +149,11 @@ def _send_until_reset(client: socket.socket, data: bytes) -> None:
         client.sendall(data)
 
 
-def test_who_is_slow_but_steady_gets_all_of_it() -> None:
-    """A client that takes some kilobytes a second goes on, while one beside it that takes nothing is broken off."""
+def test_a_slow_but_steady_reader_gets_all() -> None:
+    """A client that reads some kilobytes a second goes on, while one beside it that reads nothing is reset."""
     application = Answering()
     with (
-        serving(application, taking_seconds=4.0) as port,
+        serving(application, read_seconds=4.0) as port,
         small_reader(port) as slow,
         small_reader(port) as silent,
     ):
@@ -169,36 +169,35 @@ def test_who_is_slow_but_steady_gets_all_of_it() -> None:
 
 
 def test_a_silent_stream_goes_on() -> None:
-    """A client that has taken all there is waits for the next event for as long as that takes."""
+    """A client that has read everything may wait for the next event without a limit."""
     application = Answering()
-    with serving(application, taking_seconds=0.5) as port, connected(port) as client:
+    with serving(application, read_seconds=0.5) as port, connected(port) as client:
         client.sendall(get("/events"))
         read_through(client, b"event 0.")
         for number in (1, 2):
             with small_reader(port) as silent:
                 silent.sendall(get("/whole"))
-                wait_until("another is broken off", lambda number=number: len(application.left) == number)  # type: ignore[misc]
+                wait_until("another is reset", lambda number=number: len(application.left) == number)  # type: ignore[misc]
             application.send_event()
             read_through(client, b"event %d." % number)
 
 
-def test_an_answer_that_was_not_taken_is_not_held_for_as_long_as_a_connection_may_be_idle() -> None:
-    """A kept connection whose client never takes its answer is not an idle one."""
+def test_an_unread_response_is_no_idle_connection() -> None:
+    """A connection whose client does not read its response is reset long before the idle timeout."""
     application = Answering()
-    with serving(application, idle_seconds=10_000, taking_seconds=0.5) as port, small_reader(port) as client:
+    with serving(application, idle_seconds=10_000, read_seconds=0.5) as port, small_reader(port) as client:
         client.sendall(get("/whole"))
-        wait_until("it is broken off", lambda: application.left == ["/whole"])
+        wait_until("it is reset", lambda: application.left == ["/whole"])
 
 
-def test_what_a_client_has_taken_is_counted_by_its_system() -> None:
-    """What lies in this system's buffers has not been taken; it goes out in steps that would look like silence."""
+def test_the_system_counts_what_a_client_has_taken() -> None:
+    """Bytes in the buffers of this system do not count as taken by the client."""
     application = Answering()
     with serving(application) as port, small_reader(port) as client:
         client.sendall(get("/whole"))
-        wait_until("it has begun", lambda: len(application.connections) == 1)
-        transport = application.connections[0]._protocol.transport
-        taken, received = transport.taken_bytes(), 0
-        assert taken < 100_000
+        wait_until("the response has begun", lambda: len(application.connections) == 1)
+        peer, received = application.connections[0]._protocol._peer, 0
+        assert peer.taken_bytes() < 100_000
         while received < 200_000:
             received += len(client.recv(65536))
-        wait_until("it is counted", lambda: received <= transport.taken_bytes() <= received + 100_000)
+        wait_until("it is counted", lambda: received <= peer.taken_bytes() <= received + 100_000)

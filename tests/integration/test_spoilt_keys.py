@@ -1,4 +1,4 @@
-"""Keys in Redis that are not what they should be: what is about them is lost, and all else goes on."""
+"""Keys in Redis that have the wrong type: what they hold is lost, and everything else goes on."""
 
 import asyncio
 import logging
@@ -32,7 +32,7 @@ class Broker:
         self._asking: list[asyncio.Task[Outcome]] = []
 
     async def start(self, *gateways: Submitter) -> tuple[list["asyncio.Task[Outcome]"], list[Claim]]:
-        """Have a request submitted by each gateway, in this order, and all of them claimed."""
+        """Let each gateway submit a request, in this order, and let the worker claim them all."""
         asking = []
         for number, gateway in enumerate(gateways, 1):
             asking.append(asyncio.create_task(gateway.ask(Priority.HIGH, b"call", "GET /")))
@@ -48,7 +48,7 @@ class Broker:
             task.cancel()
         await asyncio.gather(*self._asking, return_exceptions=True)
 
-    def spoil(self, key: str) -> None:
+    def break_key(self, key: str) -> None:
         self.redis.delete(key)
         self.redis.set(key, "not a list")
 
@@ -63,50 +63,50 @@ async def broker(redis: Redis, redis_port: int) -> AsyncIterator[Broker]:
     await broker.claimer.close()
 
 
-@pytest.mark.parametrize("spoilt_at", [0, 1, 2])
-async def test_an_inbox_of_the_wrong_type_keeps_nobody_else_waiting(broker: Broker, spoilt_at: int) -> None:
-    """Answers said in one turn reach all gateways but the one whose inbox is spoilt, wherever in it that stands."""
+@pytest.mark.parametrize("broken_at", [0, 1, 2])
+async def test_an_inbox_of_the_wrong_type_affects_no_other(broker: Broker, broken_at: int) -> None:
+    """Responses of one round trip reach all gateways but the one whose inbox has the wrong type, wherever it stands."""
     gateways = [broker.other] * 3
-    gateways[spoilt_at] = broker.one
+    gateways[broken_at] = broker.one
     asking, claims = await broker.start(*gateways)
-    broker.spoil(keys.inbox(broker.one.gateway_id))
-    turn = await broker.claimer.publish_and_claim([OutgoingPart(claim, HELLO) for claim in claims], 0)
-    others = [task for number, task in enumerate(asking) if number != spoilt_at]
+    broker.break_key(keys.inbox(broker.one.gateway_id))
+    result = await broker.claimer.publish_and_claim([OutgoingPart(claim, HELLO) for claim in claims], 0)
+    others = [task for number, task in enumerate(asking) if number != broken_at]
     async with asyncio.timeout(30):
         assert await asyncio.gather(*others) == [HELLO, HELLO]
-    assert claims[spoilt_at] in [saying.claim for saying in turn.dropped]
+    assert claims[broken_at] in [part.claim for part in result.dropped]
     assert not broker.redis.zcard(keys.started("high"))
 
 
 @pytest.mark.parametrize("part", [Head(200, [], "worker"), Chunk(0, memoryview(b"piece"))])
-async def test_a_stream_into_a_spoilt_inbox_is_given_up(broker: Broker, part: Head | Chunk) -> None:
-    """A worker learns that nobody hears what it says, and what it says to others in the same turn is heard."""
+async def test_a_stream_into_an_inbox_of_the_wrong_type(broker: Broker, part: Head | Chunk) -> None:
+    """A worker learns that a part was dropped, and its other parts of the same round trip are published."""
     asking, claims = await broker.start(broker.one, broker.other)
-    broker.spoil(keys.inbox(broker.one.gateway_id))
+    broker.break_key(keys.inbox(broker.one.gateway_id))
     lost = OutgoingPart(claims[0], part, is_last=False)
-    turn = await broker.claimer.publish_and_claim([lost, OutgoingPart(claims[1], HELLO)], 0)
-    assert turn.dropped == [lost]
+    result = await broker.claimer.publish_and_claim([lost, OutgoingPart(claims[1], HELLO)], 0)
+    assert result.dropped == [lost]
     async with asyncio.timeout(30):
         assert await asking[1] == HELLO
 
 
-async def test_a_spoilt_inbox_keeps_no_worker_from_claiming(broker: Broker) -> None:
-    """The claim that travels together with an answer nobody hears gives what waits."""
+async def test_a_claim_beside_an_inbox_of_the_wrong_type(broker: Broker) -> None:
+    """A claim in the same round trip as a dropped response returns what waits."""
     _, claims = await broker.start(broker.one)
-    broker.spoil(keys.inbox(broker.one.gateway_id))
+    broker.break_key(keys.inbox(broker.one.gateway_id))
     waits = asyncio.create_task(broker.other.ask(Priority.LOW, b"next", "GET /"))
     await until("it is queued", lambda: broker.redis.llen(keys.queue(Priority.LOW)) == 1)
-    turn = await broker.claimer.publish_and_claim([OutgoingPart(claims[0], HELLO)], 1)
-    assert [claim.queue_name for claim in turn.claims] == ["low"]
+    result = await broker.claimer.publish_and_claim([OutgoingPart(claims[0], HELLO)], 1)
+    assert [claim.queue_name for claim in result.claims] == ["low"]
     waits.cancel()
 
 
 async def test_a_queue_of_the_wrong_type(broker: Broker) -> None:
-    """Nothing is claimed while a queue is no list, what is in flight is answered, and then all goes on."""
+    """While a queue is not a list nothing is claimed, requests in flight are answered, and then everything goes on."""
     asking, claims = await broker.start(broker.one)
     broker.redis.hset(keys.queue(Priority.HIGH), "not", "a list")
-    turn = await broker.claimer.publish_and_claim([OutgoingPart(claims[0], HELLO)], 1)
-    assert (turn.claims, turn.suspended, turn.dropped) == ([], True, [])
+    result = await broker.claimer.publish_and_claim([OutgoingPart(claims[0], HELLO)], 1)
+    assert (result.claims, result.suspended, result.dropped) == ([], True, [])
     async with asyncio.timeout(30):
         assert await asking[0] == HELLO
     with pytest.raises(BrokerUnavailable):
@@ -117,7 +117,7 @@ async def test_a_queue_of_the_wrong_type(broker: Broker) -> None:
 
 
 async def test_a_wake_up_list_of_the_wrong_type(broker: Broker) -> None:
-    """A wake-up list that is something else is done away with by the next worker that looks."""
+    """A wake-up list of the wrong type is removed by the next claim."""
     broker.redis.zadd(keys.WAKE_UP, {"not a list": 1})
     await broker.claimer.publish_and_claim([], 1)
     assert not broker.redis.exists(keys.WAKE_UP)
@@ -126,33 +126,33 @@ async def test_a_wake_up_list_of_the_wrong_type(broker: Broker) -> None:
 async def test_a_register_of_queues_of_the_wrong_type(
     broker: Broker, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """What only rq's tools read costs no gateway its sign of life, and the log nothing."""
+    """The register of queues, which only rq's tools read, costs no gateway its sign of life, and is not logged."""
     monkeypatch.setattr(heartbeat, "_SECONDS", 0.01)
-    broker.spoil(keys.QUEUES)
+    broker.break_key(keys.QUEUES)
     gateway = Submitter(broker.settings)
     sign_of_life = keys.gateway(gateway.gateway_id)
     async with gateway:
-        await until("it shows life", lambda: broker.redis.exists(sign_of_life) == 1)
+        await until("its sign of life is there", lambda: broker.redis.exists(sign_of_life) == 1)
         broker.redis.delete(sign_of_life)
-        await until("it shows life again", lambda: broker.redis.exists(sign_of_life) == 1)
+        await until("its sign of life is back", lambda: broker.redis.exists(sign_of_life) == 1)
     assert not caplog.records
 
 
-async def test_it_is_said_once(broker: Broker, caplog: pytest.LogCaptureFixture) -> None:
-    """The log says once which key is not what it should be, however often it is met."""
+async def test_it_is_logged_once(broker: Broker, caplog: pytest.LogCaptureFixture) -> None:
+    """The log names the key with the wrong type once, however often it is used."""
     _, claims = await broker.start(broker.one, broker.one, broker.one)
     inbox = keys.inbox(broker.one.gateway_id)
-    broker.spoil(inbox)
+    broker.break_key(inbox)
     with caplog.at_level(logging.WARNING, logger="rq.worker"):
         for claim in claims:
             await broker.claimer.publish_and_claim([OutgoingPart(claim, Reply(200, [], b""))], 0)
-    (said,) = [record.message for record in caplog.records if record.name == "rq.worker"]
-    assert inbox in said
+    (logged,) = [record.message for record in caplog.records if record.name == "rq.worker"]
+    assert inbox in logged
 
 
-async def test_leases_of_the_wrong_type_are_put_right(broker: Broker) -> None:
-    """Where the leases are no sorted set, a claim removes it, and gives and leases what waits as ever."""
-    broker.spoil(keys.started("high"))
+async def test_leases_of_the_wrong_type_are_replaced(broker: Broker) -> None:
+    """If the leases are not a sorted set, a claim removes that key, and claims and leases as usual."""
+    broker.break_key(keys.started("high"))
     asking, claims = await broker.start(broker.one, broker.other)
     assert broker.redis.zcard(keys.started("high")) == 2
     await broker.claimer.publish_and_claim([OutgoingPart(claim, HELLO) for claim in claims], 0)
@@ -160,29 +160,29 @@ async def test_leases_of_the_wrong_type_are_put_right(broker: Broker) -> None:
         assert await asyncio.gather(*asking) == [HELLO, HELLO]
 
 
-async def test_leases_of_the_wrong_type_hold_up_no_answer(broker: Broker) -> None:
-    """Answers are delivered, whatever became of the set of leases meanwhile."""
+async def test_leases_of_the_wrong_type_delay_no_response(broker: Broker) -> None:
+    """Responses are published, whatever type the key of the leases has."""
     asking, claims = await broker.start(broker.one, broker.other)
-    broker.spoil(keys.started("high"))
+    broker.break_key(keys.started("high"))
     await broker.claimer.publish_and_claim([OutgoingPart(claim, HELLO) for claim in claims], 0)
     async with asyncio.timeout(30):
         assert await asyncio.gather(*asking) == [HELLO, HELLO]
 
 
-async def test_a_mailbox_of_the_wrong_type_costs_only_what_is_for_it(broker: Broker) -> None:
-    """What a gateway says to several workers in one round trip reaches all but the one whose mailbox is spoilt."""
-    broker.spoil(keys.inbox("spoilt"))
-    refusals = await broker.one._frames._publish_all([("spoilt", b"to nobody"), ("worker", b"to a worker")])
+async def test_a_mailbox_of_the_wrong_type_affects_no_other(broker: Broker) -> None:
+    """The frames of one round trip reach all workers but the one whose mailbox has the wrong type."""
+    broker.break_key(keys.inbox("broken"))
+    refusals = await broker.one._frames._publish_all([("broken", b"dropped"), ("worker", b"to a worker")])
     assert [refusal is None for refusal in refusals] == [False, True]
     assert broker.redis.lrange(keys.inbox("worker"), 0, -1) == [b"to a worker"]
 
 
-async def test_leaving_is_told_without_memory(broker: Broker) -> None:
-    """A worker hears that a client has left also while Redis is out of memory: its slot is not kept for nobody."""
+async def test_a_cancel_without_memory(broker: Broker) -> None:
+    """A worker receives a Cancel frame also while Redis is out of memory, so that its slot is freed."""
     asking, _ = await broker.start(broker.one)
     broker.redis.config_set("maxmemory", 1)
     try:
         asking[0].cancel()
-        await until("the worker is told", lambda: int(broker.redis.llen(keys.inbox("worker"))) == 1)
+        await until("the worker has a frame", lambda: int(broker.redis.llen(keys.inbox("worker"))) == 1)
     finally:
         broker.redis.config_set("maxmemory", 0)

@@ -1,4 +1,4 @@
-"""What Target puts on the wire, and how often."""
+"""What Target sends on the wire, and how often."""
 
 import asyncio
 import socket
@@ -37,7 +37,7 @@ def request(method: str = "GET", raw_target: bytes = b"/x", fields: Fields | Non
 
 
 async def reply_of(target: Target, sent: Request) -> Reply:
-    """Send a request and give the whole response."""
+    """Send a request and return the whole response."""
     assert sent.body is not None
     async with target.exchange(sent.method, sent.raw_target, sent.fields, sent.body) as response:
         body = b"".join([chunk async for chunk in response.chunks()])
@@ -61,8 +61,8 @@ async def test_nothing_is_added_to_a_bare_request() -> None:
 
 
 @pytest.mark.parametrize("method", ["DELETE", "POST", "PUT", "PURGE"])
-async def test_no_length_is_given_to_a_body_that_is_not_there(method: str) -> None:
-    """A request that says nothing of a body goes out saying nothing of one, whatever its method."""
+async def test_a_missing_body_gets_no_length(method: str) -> None:
+    """A request without a body and its fields goes out without them, whatever its method."""
     with scripted_target(answer_ok) as (port, heads):
         await forward(port, request(method))
     assert heads == [f"{method} /x HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n\r\n".encode()]
@@ -80,7 +80,7 @@ async def test_the_request_line_is_sent_byte_for_byte(raw: bytes) -> None:
 
 @pytest.mark.parametrize("raw_target", [b"/../secret", b"/..%2fsecret", b"/x/..;/..\\secret?a=1", b"../secret"])
 async def test_nothing_above_the_base_path_is_sent(raw_target: bytes) -> None:
-    """A target above the base path, as a forged job could have it, is refused, and no connection is made."""
+    """A request target above the base path, as in a forged job, is refused, and no connection is made."""
     with scripted_target(answer_ok) as (port, heads), pytest.raises(MalformedRequest):
         await forward(port, request(raw_target=raw_target), path="/api")
     assert heads == []
@@ -123,7 +123,7 @@ async def test_repeated_response_fields_come_back_in_order() -> None:
 
 
 @pytest.mark.parametrize("method", ["GET", "PUT", "DELETE", "POST"])
-async def test_nothing_is_sent_a_second_time(method: str) -> None:
+async def test_no_request_is_sent_twice(method: str) -> None:
     """When a kept connection turns out to be closed, the request fails: no method is silently sent again."""
     answered = threading.Event()
 
@@ -142,8 +142,8 @@ async def test_nothing_is_sent_a_second_time(method: str) -> None:
     assert len(heads) == 2
 
 
-async def test_a_redirect_is_an_answer() -> None:
-    """A redirect comes back as it is, and nobody follows it."""
+async def test_a_redirect_is_a_response() -> None:
+    """A redirect comes back as it is, and is not followed."""
 
     def answer(connection: socket.socket, head: bytes) -> None:
         connection.sendall(b"HTTP/1.1 302 Found\r\nLocation: /elsewhere\r\nContent-Length: 0\r\n\r\n")
@@ -154,7 +154,7 @@ async def test_a_redirect_is_an_answer() -> None:
 
 
 async def test_proxy_variables_are_not_read(monkeypatch: pytest.MonkeyPatch) -> None:
-    """HTTP_PROXY and its kin lead no request elsewhere."""
+    """HTTP_PROXY and similar variables have no effect."""
     for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY"):
         monkeypatch.setenv(name, f"http://127.0.0.1:{free_port()}")
     monkeypatch.setenv("NO_PROXY", "")
@@ -163,7 +163,7 @@ async def test_proxy_variables_are_not_read(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 async def test_large_bodies_go_out_whole_with_their_length() -> None:
-    """A body too large for one write goes out in pieces, under its own Content-Length."""
+    """A body too large for one write goes out in pieces, with its own Content-Length."""
     received: list[bytes] = []
 
     def answer(connection: socket.socket, head: bytes) -> None:
@@ -212,13 +212,13 @@ async def test_a_body_that_breaks_off_is_an_error() -> None:
         await forward(port, request())
 
 
-async def test_a_connection_that_is_never_taken_is_said_so() -> None:
-    """A target that neither takes nor refuses connections is ConnectTimeout at the connect timeout, a 504."""
+async def test_a_connection_that_is_never_accepted() -> None:
+    """A target that neither accepts nor refuses connections is a ConnectTimeout at the connect timeout, a 504."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         listener.listen(0)
         port = listener.getsockname()[1]
-        fillers = [socket.socket() for _ in range(8)]  # nobody accepts: its queue is full after one or two
+        fillers = [socket.socket() for _ in range(8)]  # it never accepts: its queue is full after one or two
         try:
             for filler in fillers:
                 filler.setblocking(False)
@@ -231,8 +231,8 @@ async def test_a_connection_that_is_never_taken_is_said_so() -> None:
     assert (raised.value.status, raised.value.proxy_error) == (504, "connection_timeout")
 
 
-async def test_a_name_that_does_not_resolve_is_said_so() -> None:
-    """A target whose host name is unknown is TargetNotFound."""
+async def test_a_name_that_does_not_resolve() -> None:
+    """A target whose host name is unknown is a TargetNotFound."""
     async with Target(TargetPolicy("http://no-such-host.invalid", 2.0, 5.0, 1024)) as target:
         with pytest.raises((TargetNotFound, TargetError)) as raised:
             await reply_of(target, request())
@@ -244,7 +244,7 @@ async def test_a_name_that_does_not_resolve_is_said_so() -> None:
     "value", [b"\xff", b"a\xe4\xc3\xa4", b"\xed\xa0\x80", b"\xf4\x90\x80\x80", b"\xc0\xaf", b"\x80\tb"]
 )
 async def test_fields_that_are_not_utf8_go_out_byte_for_byte(value: bytes, body: bytes) -> None:
-    """A field value goes out with its own bytes also where they are not UTF-8, and those around it do, too."""
+    """A field value goes out with its own bytes also where they are not UTF-8, and so do the fields around it."""
     fields = [(b"x-a", value), (b"x-b", "Zoë".encode()), (b"content-length", b"%d" % len(body)), (b"x-a", b"")]
     with scripted_target(answer_ok) as (port, heads):
         await forward(port, request("POST", fields=fields, body=body))
@@ -268,8 +268,8 @@ async def test_a_name_that_is_not_ascii_is_refused() -> None:
 
 
 @pytest.mark.parametrize("version", ["1.0", "1.1"])
-async def test_the_targets_version_is_told(version: str) -> None:
-    """A reply says which HTTP the target spoke."""
+async def test_the_version_of_the_target(version: str) -> None:
+    """A reply names the HTTP version of the target."""
 
     def answer(connection: socket.socket, head: bytes) -> None:
         connection.sendall(f"HTTP/{version} 200 OK\r\nContent-Length: 0\r\n\r\n".encode())
@@ -292,7 +292,7 @@ async def test_a_responses_trailers_are_dropped() -> None:
 
 
 async def test_leaving_an_exchange_early_ends_the_call() -> None:
-    """When nobody wants the rest of a response, its connection is closed."""
+    """When the rest of a response is not read, its connection is closed."""
     closed = asyncio.Event()
     loop = asyncio.get_running_loop()
 
@@ -310,15 +310,15 @@ async def test_leaving_an_exchange_early_ends_the_call() -> None:
 
 
 async def test_reachability_uses_no_slot() -> None:
-    """The health check's look at the target connects and sends nothing."""
+    """The health check of the target connects and sends nothing."""
     with scripted_target(answer_ok) as (port, heads):
         assert await is_reachable(f"http://127.0.0.1:{port}", 2.0)
     assert heads == []
     assert not await is_reachable(f"http://127.0.0.1:{free_port()}", 2.0)
 
 
-async def test_unasked_bytes_never_answer_the_next_request() -> None:
-    """What a target sends on an idle connection is not taken for the answer to the request that comes next."""
+async def test_unsolicited_bytes_never_answer_the_next_request() -> None:
+    """What a target sends on an idle connection does not become the response to the next request."""
     poisoned = threading.Event()
     poison = b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nPOISON"
 
@@ -335,7 +335,7 @@ async def test_unasked_bytes_never_answer_the_next_request() -> None:
             await reply_of(target, request())
             asked_again.set()
             await asyncio.to_thread(poisoned.wait, 10)
-            await asyncio.sleep(0)  # the poison is in the socket; the loop has had its turn to read it
+            await asyncio.sleep(0)  # the poison is in the socket, and the loop could have read it
             replies = [await reply_of(target, request()) for _ in range(2)]
     assert [reply.body for reply in replies] == [b"ok", b"ok"]
     assert len(heads) == 3
@@ -350,7 +350,7 @@ async def test_unasked_bytes_never_answer_the_next_request() -> None:
     ],
 )
 async def test_a_head_that_cannot_be_sent_on_is_an_error(head: bytes) -> None:
-    """A status that is not final, or a value with control characters, is TargetError."""
+    """A status that is not final, or a value with control characters, is a TargetError."""
 
     def answer(connection: socket.socket, _: bytes) -> None:
         connection.sendall(head)
@@ -359,25 +359,25 @@ async def test_a_head_that_cannot_be_sent_on_is_an_error(head: bytes) -> None:
         await forward(port, request(), timeout_seconds=2.0)
 
 
-async def test_what_the_body_raises_comes_out_as_it_is() -> None:
-    """When the supply of a streamed body fails, that is what the caller hears, and the target is not blamed."""
+async def test_an_error_of_the_body_is_raised_as_it_is() -> None:
+    """When reading a streamed body fails, its error is raised, and no TargetError."""
 
-    class SupplyFailed(Exception):
+    class ReadingFailed(Exception):
         pass
 
     async def body() -> AsyncIterator[bytes]:
         yield b"one"
-        raise SupplyFailed
+        raise ReadingFailed
 
     with scripted_target(lambda connection, head: None) as (port, _):
         async with Target(policy(port)) as target:
-            with pytest.raises(SupplyFailed):
+            with pytest.raises(ReadingFailed):
                 async with target.exchange("POST", b"/x", [], body()):
                     pytest.fail("there is no response")
 
 
-async def test_a_streamed_request_is_looked_at_before_its_first_byte() -> None:
-    """A request whose lease was lost while its body was on the way to us is not sent, not a byte of it."""
+async def test_a_streamed_request_is_checked_before_its_first_byte() -> None:
+    """A request that lost its lease while its body was on the way to us is not sent, not a byte of it."""
     is_wanted = True
 
     async def body() -> AsyncIterator[bytes]:
@@ -393,8 +393,8 @@ async def test_a_streamed_request_is_looked_at_before_its_first_byte() -> None:
     assert heads == []
 
 
-async def test_the_length_of_what_has_no_body_may_be_any() -> None:
-    """A 304 tells how long another response is: that is no body of its own, and no bound applies to it."""
+async def test_a_304_may_declare_any_length() -> None:
+    """The Content-Length of a 304 is that of another response: it has no body, and no limit applies."""
 
     def answer(connection: socket.socket, head: bytes) -> None:
         connection.sendall(b"HTTP/1.1 304 Not Modified\r\nContent-Length: 5000\r\n\r\n")
@@ -408,7 +408,7 @@ async def test_the_length_of_what_has_no_body_may_be_any() -> None:
 
 
 async def test_bodies_of_known_length_are_not_chunked() -> None:
-    """A whole body goes out under its length, even when the client had sent it in chunks."""
+    """A whole body goes out with its length, even when the client had sent it in chunks."""
 
     def answer(connection: socket.socket, head: bytes) -> None:
         connection.sendall(OK)
@@ -424,11 +424,11 @@ async def test_bodies_of_known_length_are_not_chunked() -> None:
     ("framing", "rest"),
     [
         (b"Connection: close", None),
-        (b"Transfer-Encoding: chunked", b"this is no chunk\r\n"),
+        (b"Transfer-Encoding: chunked", b"this is not a chunk\r\n"),
     ],
 )
-async def test_a_body_that_goes_wrong_in_its_midst_is_not_whole(framing: bytes, rest: bytes | None) -> None:
-    """A body that lasts until the connection's end and is reset, and one that turns out to be no HTTP, break off."""
+async def test_a_body_that_fails_half_way_is_not_whole(framing: bytes, rest: bytes | None) -> None:
+    """A body that lasts until its connection is reset, and one that turns out not to be HTTP, are not whole."""
     has_begun = threading.Event()
 
     def answer(connection: socket.socket, head: bytes) -> None:
@@ -436,7 +436,7 @@ async def test_a_body_that_goes_wrong_in_its_midst_is_not_whole(framing: bytes, 
         connection.sendall(b"5\r\nhello\r\n")
         assert has_begun.wait(10)
         if rest is None:
-            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # a reset, at the end
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # closing it resets it
             connection.close()
         else:
             connection.sendall(rest)
@@ -452,8 +452,8 @@ async def test_a_body_that_goes_wrong_in_its_midst_is_not_whole(framing: bytes, 
                 await read(target)
 
 
-async def test_what_the_body_raises_ends_a_response_that_came_early() -> None:
-    """When the target has begun to answer and the request's body then fails, that failure is what is raised."""
+async def test_an_error_of_the_body_ends_an_early_response() -> None:
+    """When the target has begun its response and the request's body then fails, the error of the body is raised."""
     has_begun = asyncio.Event()
 
     class Gone(Exception):
@@ -480,7 +480,7 @@ async def test_what_the_body_raises_ends_a_response_that_came_early() -> None:
                 await send(target)
 
 
-async def test_a_body_of_another_length_is_not_sent_as_if_it_were_whole() -> None:
+async def test_a_body_of_another_length_is_refused() -> None:
     """A body that is longer or shorter than its Content-Length is refused: the target would misread what follows."""
 
     async def pieces() -> AsyncIterator[bytes]:
@@ -496,15 +496,15 @@ async def test_a_body_of_another_length_is_not_sent_as_if_it_were_whole() -> Non
                             pytest.fail("there is no response")
 
 
-async def test_two_ways_to_tell_the_length_are_refused() -> None:
-    """A body comes with no Transfer-Encoding but the one that is made for it."""
+async def test_two_declared_lengths_are_refused() -> None:
+    """A body that comes with a Transfer-Encoding of its own is refused."""
     with scripted_target(answer_ok) as (port, heads), pytest.raises(MalformedRequest):
         await forward(port, request("POST", fields=[(b"Transfer-Encoding", b"chunked")], body=b"body"))
     assert heads == []
 
 
-async def test_no_more_of_a_body_is_taken_than_the_target_takes() -> None:
-    """A target that reads nothing holds the supply of the body up, and is then silent for too long."""
+async def test_a_body_is_read_only_as_fast_as_the_target_takes_it() -> None:
+    """When a target reads nothing, no more of the body is read, and the target's timeout expires."""
     taken = 0
     is_over = threading.Event()
 
@@ -526,8 +526,8 @@ async def test_no_more_of_a_body_is_taken_than_the_target_takes() -> None:
     assert taken < 1024
 
 
-async def test_an_answer_may_come_before_the_body_is_whole() -> None:
-    """The answer to an upload that goes on is given, the upload is then left, and its connection closed."""
+async def test_a_response_may_come_before_the_body_is_whole() -> None:
+    """A response to an upload that goes on is returned; then the upload ends, and its connection is closed."""
     was_left, closed = asyncio.Event(), asyncio.Event()
     loop = asyncio.get_running_loop()
 
@@ -552,8 +552,8 @@ async def test_an_answer_may_come_before_the_body_is_whole() -> None:
             await closed.wait()
 
 
-async def test_an_upload_that_was_left_keeps_nothing_alive() -> None:
-    """An exchange whose upload was answered early is gone once it is over: no circle is left to be collected."""
+async def test_an_upload_that_ended_early_leaves_no_cycle() -> None:
+    """An exchange whose upload was answered early is freed at its end: no reference cycle keeps it."""
 
     async def body() -> AsyncIterator[bytes]:
         yield b"the beginning"
@@ -589,7 +589,7 @@ async def test_a_connection_is_used_again() -> None:
 
 
 async def test_an_idle_connection_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A connection that nobody has used for a while is closed, before the target does so."""
+    """A connection that was idle for a while is closed, before the target does so."""
     monkeypatch.setattr(keep_alive, "USUAL_IDLE_SECONDS", 0.05)
     closed = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -605,8 +605,8 @@ async def test_an_idle_connection_is_closed(monkeypatch: pytest.MonkeyPatch) -> 
             await closed.wait()
 
 
-async def test_an_answer_behind_an_answer_is_nobodys() -> None:
-    """What a target sends behind the end of a response, in one piece with it, is not taken for the next answer."""
+async def test_a_response_behind_a_response_is_dropped() -> None:
+    """What a target sends behind a response, in one piece with it, does not become the next response."""
     has_begun = threading.Event()
 
     def answer(connection: socket.socket, head: bytes) -> None:
@@ -628,8 +628,8 @@ async def test_an_answer_behind_an_answer_is_nobodys() -> None:
     assert (first, second.body) == (b"ofok", b"ok")
 
 
-async def test_a_target_may_have_an_address_of_ipv6() -> None:
-    """An address of IPv6 is in brackets in Host, with its port."""
+async def test_a_target_may_have_an_ipv6_address() -> None:
+    """An IPv6 address is in brackets in Host, with its port."""
     heads: list[bytes] = []
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -1,4 +1,4 @@
-"""What becomes of a request when the target has closed the idle connection that would carry it."""
+"""Requests that find their idle connection closed by the target."""
 
 import asyncio
 import socket
@@ -44,7 +44,7 @@ deeds = pytest.mark.parametrize("deed", [close, reset, send_unasked, send_unaske
 
 
 class Disloyal:
-    """A target that answers each request, and does something to the first connection once its response is over."""
+    """A target that answers each request, and acts on the first connection once its response is over."""
 
     def __init__(self, deed: Deed) -> None:
         self._deed = deed
@@ -64,7 +64,7 @@ class Disloyal:
         self._has_acted.set()
 
     def act(self) -> None:
-        """Let it do so, and wait for it in the event loop's own thread: the loop cannot read meanwhile."""
+        """Let it act, and wait for that in the event loop's own thread: the loop cannot read meanwhile."""
         self._may_act.set()
         assert self._has_acted.wait(PATIENCE_SECONDS)
 
@@ -91,7 +91,7 @@ async def ask_after(disloyal: Disloyal, port: int, method: str, body: AnyBody) -
 @deeds
 @pytest.mark.parametrize("method", ["GET", "POST", "PATCH"])
 def test_what_has_arrived_on_an_idle_connection_is_seen(run_on_loop: Run, deed: Deed, method: str) -> None:
-    """A connection that the target closed, or sent something on, is not used: the request goes on another, once."""
+    """A connection that the target closed, or sent bytes on, is not used: the request goes on another one, once."""
     disloyal = Disloyal(deed)
     with scripted_target(disloyal.answer) as (port, heads):
         assert run_on_loop(ask_after(disloyal, port, method, b"body")) == (200, b"ok")
@@ -100,7 +100,7 @@ def test_what_has_arrived_on_an_idle_connection_is_seen(run_on_loop: Run, deed: 
 
 
 @deeds
-def test_an_upload_is_not_sent_on_it_either(run_on_loop: Run, deed: Deed) -> None:
+def test_an_upload_goes_on_another_connection_too(run_on_loop: Run, deed: Deed) -> None:
     """A body that comes in pieces goes whole on another connection."""
     disloyal = Disloyal(deed)
     with scripted_target(disloyal.answer) as (port, heads):
@@ -110,8 +110,8 @@ def test_an_upload_is_not_sent_on_it_either(run_on_loop: Run, deed: Deed) -> Non
 
 
 @pytest.mark.parametrize("deed", [close, reset])
-def test_no_errand_goes_on_it(run_on_loop: Run, deed: Deed) -> None:
-    """A request that could be sent at once is not begun on a connection that the target has closed."""
+def test_the_fast_path_does_not_use_a_closed_connection(run_on_loop: Run, deed: Deed) -> None:
+    """A request that could be sent at once is not sent on a connection that the target has closed."""
     disloyal = Disloyal(deed)
 
     async def begin() -> bool:
@@ -125,8 +125,8 @@ def test_no_errand_goes_on_it(run_on_loop: Run, deed: Deed) -> None:
     assert len(heads) == 1
 
 
-def test_each_idle_connection_is_looked_at(run_on_loop: Run) -> None:
-    """Of several idle connections that the target has closed none is used."""
+def test_each_idle_connection_is_checked(run_on_loop: Run) -> None:
+    """Of several idle connections that the target has closed, none is used."""
     all_are_open, may_close = threading.Barrier(3), threading.Event()
     closed = threading.Semaphore(0)
 
@@ -176,7 +176,7 @@ def test_a_connection_that_was_closed_before_an_upload_began(run_on_loop: Run) -
 
 @pytest.fixture
 def blind(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Looks see nothing, as if all happened just after them."""
+    """Checks of a socket see nothing, as if all happened just after them."""
     monkeypatch.setattr(SocketLook, "is_quiet", lambda look: True)
 
 
@@ -194,7 +194,7 @@ def blind(monkeypatch: pytest.MonkeyPatch) -> None:
 )
 @pytest.mark.parametrize("method", ["PUT", "POST"])
 def test_a_first_write_that_fails_is_no_attempt(run_on_loop: Run, method: str, body: AnyBody, received: bytes) -> None:
-    """A request of which the system took no byte goes whole on another connection, whatever its method."""
+    """A request of which the system accepted no byte goes whole on another connection, whatever its method."""
     disloyal = Disloyal(reset)
     with scripted_target(disloyal.answer) as (port, heads):
         assert run_on_loop(ask_after(disloyal, port, method, body)) == (200, b"ok")
@@ -203,8 +203,8 @@ def test_a_first_write_that_fails_is_no_attempt(run_on_loop: Run, method: str, b
 
 
 @pytest.mark.usefixtures("blind_looks")
-def test_an_errand_whose_first_write_fails_is_not_begun(run_on_loop: Run) -> None:
-    """A request of which the system took no byte can be begun anew, as if nobody had tried."""
+def test_a_failed_first_write_leaves_the_exchange_unbegun(run_on_loop: Run) -> None:
+    """A request of which the system accepted no byte can begin again on another connection."""
     disloyal = Disloyal(reset)
 
     async def begin() -> tuple[bool, int]:
@@ -222,8 +222,8 @@ def test_an_errand_whose_first_write_fails_is_not_begun(run_on_loop: Run) -> Non
 
 
 @pytest.mark.usefixtures("blind_looks")
-def test_what_the_system_took_is_an_attempt(run_on_loop: Run) -> None:
-    """A request of which the system took a byte is not sent again: the target may have it."""
+def test_a_write_that_succeeded_is_an_attempt(run_on_loop: Run) -> None:
+    """A request of which the system accepted a byte is not sent again: the target may have it."""
     disloyal = Disloyal(close)
     with scripted_target(disloyal.answer) as (port, heads), pytest.raises(TargetClosed):
         run_on_loop(ask_after(disloyal, port, "POST", b"body"))

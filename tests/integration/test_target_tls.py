@@ -1,4 +1,4 @@
-"""Kept connections and early answers over TLS, where what arrives cannot be told apart before it is read."""
+"""Kept connections and early responses over TLS, where arriving bytes are not known before they are read."""
 
 import socket
 import ssl
@@ -33,7 +33,7 @@ def send_unasked(connection: ssl.SSLSocket) -> None:
 
 
 class TlsTarget:
-    """A target that answers the first request and then does a deed, and answers all others."""
+    """A target that answers the first request and then does something to its connection, and answers all others."""
 
     def __init__(self, deed: TlsDeed, answer: bytes = OK, name: str = "127.0.0.1") -> None:
         authority = trustme.CA()
@@ -47,7 +47,7 @@ class TlsTarget:
         self.requests = 0
 
     def act(self) -> None:
-        """Let it do the deed, and wait for it; the event loop cannot read meanwhile."""
+        """Let it act, and wait for that; the event loop cannot read meanwhile."""
         self._may_act.set()
         assert self._has_acted.wait(PATIENCE_SECONDS)
 
@@ -71,7 +71,7 @@ class TlsTarget:
             threading.Thread(target=self._one, args=(accepted,), daemon=True).start()
 
     def _one(self, accepted: socket.socket) -> None:
-        # Else an answer may wait behind a session ticket, and is lost in the target when that closes the connection.
+        # Otherwise a response may wait behind a session ticket, and is lost when the target closes the connection.
         accepted.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         with suppress(OSError), self._context.wrap_socket(accepted, server_side=True) as connection:
             while connection.recv(16384):
@@ -87,8 +87,7 @@ class TlsTarget:
 
 async def ask_after(tls: TlsTarget, port: int, method: str, body: Body) -> tuple[int, bytes]:
     async with target_at(port, "https") as target:
-        assert target._connections is not None
-        target._connections._connector._ssl = tls.client_context
+        target.pool._connector._ssl = tls.client_context
         await ask(target)
         tls.act()
         return await ask(target, method, body)
@@ -96,8 +95,8 @@ async def ask_after(tls: TlsTarget, port: int, method: str, body: Body) -> tuple
 
 @pytest.mark.parametrize("deed", [say_goodbye, close_at_once, send_unasked])
 @pytest.mark.parametrize("method", ["GET", "POST"])
-def test_an_idle_connection_is_looked_at(run_on_loop: Run, deed: TlsDeed, method: str) -> None:
-    """A connection on which the end of TLS, of TCP or an answer has arrived is not used: the request goes elsewhere."""
+def test_an_idle_connection_is_checked(run_on_loop: Run, deed: TlsDeed, method: str) -> None:
+    """A connection on which the end of TLS, of TCP or a response has arrived is not used for the next request."""
     tls = TlsTarget(deed)
     with tls.running() as port:
         assert run_on_loop(ask_after(tls, port, method, b"body")) == (200, b"ok")
@@ -105,7 +104,7 @@ def test_an_idle_connection_is_looked_at(run_on_loop: Run, deed: TlsDeed, method
 
 
 def test_a_connection_is_used_again(run_on_loop: Run) -> None:
-    """A connection on which nothing has arrived is used again: what TLS itself sends at its beginning has been read."""
+    """A connection on which nothing has arrived is used again: what TLS sends at its beginning has been read."""
     ports = []
 
     def note(connection: ssl.SSLSocket) -> None:
@@ -113,13 +112,12 @@ def test_a_connection_is_used_again(run_on_loop: Run) -> None:
 
     async def ask_three_times() -> int:
         async with target_at(port, "https") as target:
-            assert target._connections is not None
-            target._connections._connector._ssl = tls.client_context
+            target.pool._connector._ssl = tls.client_context
             tls._may_act.set()
             await ask(target)
             await ask(target)
             await ask(target)
-            return len(target._connections._idle)
+            return len(target.pool.idle)
 
     tls = TlsTarget(note)
     with tls.running() as port:
@@ -129,8 +127,7 @@ def test_a_connection_is_used_again(run_on_loop: Run) -> None:
 
 async def upload_to(tls: TlsTarget, port: int, body: AsyncIterator[bytes]) -> tuple[int, bytes]:
     async with target_at(port, "https") as target:
-        assert target._connections is not None
-        target._connections._connector._ssl = tls.client_context
+        target.pool._connector._ssl = tls.client_context
         return await ask(target, "POST", body)
 
 
@@ -149,8 +146,8 @@ async def going_on_when_refused(tls: TlsTarget) -> AsyncIterator[bytes]:
         yield LARGE
 
 
-def test_an_answer_to_the_beginning_of_an_upload(run_on_loop: Run) -> None:
-    """An answer that came while more was to be sent is returned, also if the target closed the connection behind it."""
+def test_a_response_during_an_upload(run_on_loop: Run) -> None:
+    """A response that came during the upload is returned, also if the target closed the connection after it."""
     tls = refusing()
     with tls.running() as port:
         assert run_on_loop(upload_to(tls, port, going_on_when_refused(tls))) == (401, b"no!")
@@ -182,14 +179,13 @@ def test_an_upload_goes_on_over_tls(run_on_loop: Run) -> None:
 
 
 @pytest.mark.parametrize("name", ["127.0.0.1", "localhost"])
-def test_a_target_that_nobody_vouches_for_gets_nothing(run_on_loop: Run, name: str) -> None:
-    """A certificate that the system does not trust, or that is for another name, ends the connection before a byte."""
+def test_an_untrusted_target_gets_nothing(run_on_loop: Run, name: str) -> None:
+    """With a certificate that is not trusted, or for another name, no byte of the request is sent."""
 
     async def post() -> None:
         async with target_at(port, "https") as target:
-            assert target._connections is not None
             if name != "127.0.0.1":
-                target._connections._connector._ssl = tls.client_context
+                target.pool._connector._ssl = tls.client_context
             with pytest.raises(TargetUnreachable):
                 await ask(target, "POST", b"body")
 

@@ -45,7 +45,7 @@ def echo(connection: ServerConnection) -> None:
 
 
 def why_closed(connection: Connection) -> tuple[int, str]:
-    """Wait until the other side closes, and give what it says to it."""
+    """Wait until the other side closes, and return its reason."""
     with pytest.raises(ConnectionClosed) as closed:
         connection.recv(PATIENCE_SECONDS)
     assert closed.value.rcvd is not None
@@ -54,7 +54,7 @@ def why_closed(connection: Connection) -> tuple[int, str]:
 
 @contextmanager
 def tunnel() -> Iterator[tuple[socket.socket, RawTarget]]:
-    """Give both ends of an open tunnel."""
+    """Yield both ends of an open tunnel."""
     with raw_target() as target, tunnelled(target.port) as port, connected(port) as client:
         client.sendall(HANDSHAKE)
         target.accept(SWITCH)
@@ -92,7 +92,7 @@ def test_pings_are_answered_by_the_other_end() -> None:
 
 
 def test_the_targets_close_code_reaches_the_client() -> None:
-    """Why the target closes is told to the client, code and reason."""
+    """The client gets the close code and the reason of the target."""
 
     def close(connection: ServerConnection) -> None:
         connection.close(4001, "enough")
@@ -102,17 +102,17 @@ def test_the_targets_close_code_reaches_the_client() -> None:
 
 
 def test_the_clients_close_code_reaches_the_target() -> None:
-    """Why the client closes is told to the target, code and reason."""
+    """The target gets the close code and the reason of the client."""
     codes: list[tuple[int, str]] = []
-    told = threading.Event()
+    closed = threading.Event()
 
     def wait(connection: ServerConnection) -> None:
         codes.append(why_closed(connection))
-        told.set()
+        closed.set()
 
     with websocket_target(wait) as target, tunnelled(target) as port, opened(port) as client:
         client.close(4002, "bye")
-        assert told.wait(PATIENCE_SECONDS)
+        assert closed.wait(PATIENCE_SECONDS)
     assert codes == [(4002, "bye")]
 
 
@@ -193,7 +193,7 @@ def test_the_handshake_is_the_clients_own() -> None:
         b"via: 1.1 " + DEPLOYMENT.name,
     ]
     assert answer == (
-        b"HTTP/1.1 101 Switching Protocols\r\nconnection: Upgrade\r\nupgrade: websocket\r\nx-of-target: 1\r\n"
+        b"HTTP/1.1 101 Switching Protocols\r\nconnection: Upgrade\r\nupgrade: websocket\r\nX-Of-Target: 1\r\n"
         b"via: 1.1 " + DEPLOYMENT.name + b"\r\n\r\n"
     )
 
@@ -256,7 +256,7 @@ def test_an_ambiguous_handshake_is_not_forwarded() -> None:
 
 
 def test_a_client_that_leaves_during_the_handshake_ends_it() -> None:
-    """The target's connection is closed when nobody waits for its answer."""
+    """The connection to the target is closed when the client has left."""
     with (
         raw_target() as target,
         tunnelled(target.port, timeout_seconds=10 * PATIENCE_SECONDS) as port,
@@ -270,7 +270,7 @@ def test_a_client_that_leaves_during_the_handshake_ends_it() -> None:
 
 
 def test_one_direction_can_end_before_the_other() -> None:
-    """When the client has no more to say, the target is told, and can go on speaking."""
+    """When the client ends its side, the target gets the end, and can still send."""
     with tunnel() as (client, target):
         client.sendall(b"last")
         client.shutdown(socket.SHUT_WR)
@@ -281,7 +281,7 @@ def test_one_direction_can_end_before_the_other() -> None:
 
 
 def test_the_target_can_end_first() -> None:
-    """When the target has no more to say, the client is told, and can go on speaking."""
+    """When the target ends its side, the client gets the end, and can still send."""
     with tunnel() as (client, target):
         target.connection.sendall(b"last")
         target.connection.shutdown(socket.SHUT_WR)

@@ -33,7 +33,7 @@ def signs_of_life(behind: Behind) -> int:
 def test_a_server_that_runs_no_lifespan(
     behind: Behind, server: str, path: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """With `--lifespan off` every request is answered, the first one too; the log says so, and the end is in order."""
+    """With `--lifespan off` all requests are answered; the log has a line, and the end is in order."""
     with served(behind.app(), server, lifespan="off") as client:
         assert [client.get(path).status_code for _ in range(3)] == [200, 200, 200]
         wait_until("it shows life", lambda: signs_of_life(behind) == 1)
@@ -138,7 +138,7 @@ def test_after_the_end(behind: Behind) -> None:
 
 
 def test_middleware_runs_while_the_gateway_is_not_ready(behind: Behind) -> None:
-    """Also a 503 that says that the gateway is not ready passes what users have added."""
+    """A 503 because the gateway is not ready also passes the middleware that users have added."""
     app = behind.app()
 
     @app.middleware("http")
@@ -180,8 +180,8 @@ def test_a_start_that_fails(behind: Behind, monkeypatch: pytest.MonkeyPatch, cap
         return statuses
 
     assert set(asyncio.run(asking())) == {503, 200}
-    told = [record for record in caplog.records if record.getMessage() == "the gateway cannot start"]
-    assert [str(record.exc_info[1]) for record in told if record.exc_info] == ["twice", "once"]
+    logged = [record for record in caplog.records if record.getMessage() == "the gateway cannot start"]
+    assert [str(record.exc_info[1]) for record in logged if record.exc_info] == ["twice", "once"]
     assert failures == []
 
 

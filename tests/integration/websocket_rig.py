@@ -11,15 +11,14 @@ from typing import Any
 from websockets.sync.client import ClientConnection, connect
 from websockets.sync.server import ServerConnection, serve
 
-from fast_priority.broker.producer import Permit
+from fast_priority.broker.producer import Attempt, Permit
 from fast_priority.errors import GatewayError
 from fast_priority.gateway import Gateway, WebSocketProxy
-from fast_priority.http.deployment import Deployment
 from fast_priority.http.message import Bytes, TargetPolicy
 from fast_priority.http.trusted_proxies import TrustedProxies
+from fast_priority.http.via import Deployment
 from fast_priority.protocol.conversation import Conversation
 from fast_priority.protocol.frames import decode_call
-from fast_priority.protocol.retry import Attempt
 from fast_priority.scheduling.priority import Priority
 from fast_priority.scheduling.rules import Rules
 from fast_priority.target import Target
@@ -37,7 +36,8 @@ class Slots:
     """Queues with a free slot for every handshake. A test can take a slot away, as if its worker was lost."""
 
     def __init__(self) -> None:
-        self.attempts: list[Attempt | None] = []
+        self.attempts: list[Attempt] = []
+        self.is_closing = False
         self.held: dict[int, Conversation] = {}
 
     async def ask(
@@ -48,7 +48,7 @@ class Slots:
         body: AsyncIterator[Bytes] | None,
         *,
         is_idempotent: bool,
-        attempt: Attempt | None = None,
+        attempt: Attempt,
     ) -> Permit:
         assert decode_call(payload).is_permit
         assert is_idempotent
@@ -63,7 +63,7 @@ class Slots:
     def lose(self, error: GatewayError) -> None:
         """Take all slots away. To be called on any thread."""
         for conversation in self.held.values():
-            loop = conversation.coming_news().get_loop()
+            loop = conversation.becoming_ready().get_loop()
             loop.call_soon_threadsafe(conversation.fail, error)
 
 
@@ -82,13 +82,14 @@ def tunnelled(
     """Yield the port of a gateway that carries WebSockets, and nothing else."""
     base_url = f"http://127.0.0.1:{target_port}{base_path}"
     policy = TargetPolicy(base_url, PATIENCE_SECONDS, timeout_seconds, most_body_bytes)
-    tunnels = WebSocketProxy(policy, most, client_timeout_seconds)
+    target = Target(policy)
+    tunnels = WebSocketProxy(target, most, client_timeout_seconds)
     rules = Rules.of(pass_through=[pass_through] if pass_through else [])
     gateway = Gateway(
         rules,
         TrustedProxies.of([]),
         slots or Slots(),
-        Target(policy),
+        target,
         6,
         lambda priority: 1,
         client_timeout_seconds,

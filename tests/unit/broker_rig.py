@@ -1,4 +1,4 @@
-"""Gateways, workers and somebody who looks, all at one fake Redis."""
+"""Gateways and workers at one fake Redis, and a look into it."""
 
 import asyncio
 from collections.abc import Callable
@@ -14,30 +14,31 @@ from fast_priority.broker.producer import Submitter
 from fast_priority.broker.producer.submitter import Outcome
 from fast_priority.http.message import Reply
 from fast_priority.scheduling.priority import Priority
+from tests.attempts import ask_in_two_attempts
 
 PATIENCE_SECONDS = 30
-"""Stops a test whose condition never holds; no test waits for it."""
+"""Stops a test whose condition never holds. No test waits for it."""
 
 HELLO = Reply(200, [(b"content-type", b"text/plain")], b"hello")
 
 
 async def until(what: str, condition: Callable[[], bool]) -> None:
-    """Return once the condition holds; fail, saying what was waited for, if it never does."""
+    """Return once the condition holds. If it never does, fail with `what`."""
     try:
         async with asyncio.timeout(PATIENCE_SECONDS):
             while not condition():
                 await asyncio.sleep(0)
     except TimeoutError:
-        raise AssertionError(f"waited in vain until {what}") from None
+        raise AssertionError(f"it never happened that {what}") from None
 
 
 def payloads(claims: list[Claim]) -> list[bytes]:
-    """Give what the gateways submitted, in the order claimed."""
+    """Return the submitted payloads, in the order of the claims."""
     return [payload_of(claim.data, max_bytes=1024) for claim in claims]
 
 
 class Rig:
-    """One fake Redis, `redis` to look into it, and the requests that are under way."""
+    """One fake Redis, `redis` to look into it, and the requests that are running."""
 
     def __init__(self) -> None:
         self.server = FakeServer()
@@ -54,15 +55,15 @@ class Rig:
     def ask(
         self, submitter: Submitter, priority: Priority, payload: bytes = b"call", *, is_idempotent: bool = False
     ) -> asyncio.Task[Outcome]:
-        """Start a request and give what will hold its answer."""
-        asking = asyncio.create_task(submitter.ask(priority, payload, "GET /somewhere", is_idempotent=is_idempotent))
+        """Start a request and return its task."""
+        asking = asyncio.create_task(ask_in_two_attempts(submitter, priority, payload, is_idempotent=is_idempotent))
         self._asking.append(asking)
         return asking
 
     async def queue(
         self, submitter: Submitter, priority: Priority, payload: bytes = b"call", *, is_idempotent: bool = False
     ) -> asyncio.Task[Outcome]:
-        """Start a request and return once it waits on its queue."""
+        """Start a request and return its task once it waits on its queue."""
         length = self.waiting(priority) + 1
         asking = self.ask(submitter, priority, payload, is_idempotent=is_idempotent)
         await until("the request is on its queue", lambda: self.waiting(priority) == length)
@@ -71,50 +72,52 @@ class Rig:
     async def ask_idempotently(
         self, submitter: Submitter, priority: Priority, payload: bytes = b"call"
     ) -> asyncio.Task[Outcome]:
-        """Start a request that may be sent twice and return once it has been queued, even if it is claimed at once."""
+        """Start a request that may be sent twice. Return its task once it has been queued, even if it is claimed at
+        once.
+        """
         asking = self.ask(submitter, priority, payload, is_idempotent=True)
-        await until("the request is looked after", lambda: len(submitter._inbox._lookout) > 0)
+        await until("the request is watched", lambda: len(submitter._inbox._detector) > 0)
         return asking
 
     async def start(self, submitter: Submitter, claimer: Consumer) -> tuple[asyncio.Task[Outcome], Claim]:
-        """Have a request submitted by the one and claimed by the other."""
+        """Let the submitter submit a request and the consumer claim it."""
         asking = await self.queue(submitter, Priority.HIGH)
-        turn = await claimer.publish_and_claim([], 1)
-        return asking, turn.claims[0]
+        result = await claimer.publish_and_claim([], 1)
+        return asking, result.claims[0]
 
     async def let_go(self) -> None:
-        """End the requests that are under way."""
+        """Cancel the requests that are running."""
         for asking in self._asking:
             asking.cancel()
         await asyncio.gather(*self._asking, return_exceptions=True)
         self._asking.clear()
 
     def waiting(self, priority: Priority) -> int:
-        """How many ids are on a queue."""
+        """Return how many ids are on a queue."""
         return int(self.redis.llen(keys.queue(priority)))
 
     def ids(self, priority: Priority) -> list[str]:
-        """The ids on a queue, oldest first."""
+        """Return the ids on a queue, oldest first."""
         return [job_id.decode() for job_id in self.redis.lrange(keys.queue(priority), 0, -1)]
 
     def payloads(self, priority: Priority) -> list[bytes]:
-        """What waits on a queue, oldest first."""
+        """Return the submitted payloads, in the order of the claims."""
         data = [self.redis.hget(keys.job(job_id), "data") for job_id in self.ids(priority)]
         return [payload_of(found, max_bytes=1024) for found in data if found is not None]
 
     def all_keys(self, pattern: str = "*") -> list[str]:
-        """All keys that fit a pattern."""
+        """Return all keys that match a pattern."""
         return sorted(key.decode() for key in self.redis.keys(pattern))
 
     def jobs(self) -> list[str]:
-        """The keys of all jobs."""
+        """Return the keys of all jobs."""
         return self.all_keys(f"{keys.JOB_PREFIX}*")
 
     def tokens(self) -> int:
-        """How many wake-up tokens there are."""
+        """Return how many wake-up tokens there are."""
         return int(self.redis.llen(keys.WAKE_UP))
 
     def lease(self, claim: Claim) -> float | None:
-        """When the lease of a claim runs out, in seconds of Redis's clock; None if there is none."""
+        """Return when the lease of a claim ends, in seconds of Redis's clock; None if there is none."""
         score: float | None = self.redis.zscore(keys.started(claim.queue_name), f"{claim.job_id}:{claim.execution_id}")
         return score

@@ -13,7 +13,7 @@ from fast_priority.settings import Settings
 from mock_target import MockSettings, create_app
 from tests.replacing import replaced
 from tests.unit.broker_rig import Rig
-from tests.unit.mock_rig import client_of
+from tests.unit.mock_target.mock_rig import client_of
 
 
 @pytest.fixture(autouse=True)

@@ -1,4 +1,4 @@
-"""The command line: the environment decides the role, errors are one line, help teaches."""
+"""The command line: the environment decides the role, an error is one line, help explains."""
 
 import subprocess
 import sys
@@ -20,7 +20,7 @@ def run(*arguments: str) -> Result:
 
 @pytest.fixture
 def started(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, Settings]]:
-    """What the command line would have started: the role, and the settings it was handed."""
+    """What the command line would have started: the role and its settings."""
     started: list[tuple[str, Settings]] = []
     monkeypatch.setattr(cli, "_run_gateway", lambda settings: started.append(("gateway", settings)))
     monkeypatch.setattr(cli, "_run_workers", lambda settings: started.append(("workers", settings)))
@@ -40,7 +40,7 @@ def test_gateway_by_environment(started: Started, monkeypatch: pytest.MonkeyPatc
 
 @pytest.mark.parametrize("variable", ["FAST_PRIORITY_WORKERS", "FAST_PRIORITY_WORKER"])
 def test_workers_by_environment(started: Started, monkeypatch: pytest.MonkeyPatch, variable: str) -> None:
-    """Without a command, either spelling of FAST_PRIORITY_WORKERS makes workers of it, as many as it says."""
+    """Without a command, either name of FAST_PRIORITY_WORKERS starts that many workers."""
     monkeypatch.setenv(variable, "3")
     assert run().exit_code == 0
     ((role, settings),) = started
@@ -49,7 +49,7 @@ def test_workers_by_environment(started: Started, monkeypatch: pytest.MonkeyPatc
 
 @pytest.mark.parametrize("variable", ["FAST_PRIORITY_WORKERS", "FAST_PRIORITY_WORKER"])
 def test_empty_is_gateway(started: Started, monkeypatch: pytest.MonkeyPatch, variable: str) -> None:
-    """An empty FAST_PRIORITY_WORKERS, as Compose hands on what is not set, leaves it a gateway."""
+    """An empty FAST_PRIORITY_WORKERS, as Compose passes on what is not set, starts a gateway."""
     monkeypatch.setenv(variable, "")
     run()
     assert [role for role, _ in started] == ["gateway"]
@@ -90,7 +90,7 @@ def test_worker_options(started: Started, options: list[str], name: str, value: 
 
 
 def test_command_wins_over_environment(started: Started, monkeypatch: pytest.MonkeyPatch) -> None:
-    """`gateway` is a gateway even where FAST_PRIORITY_WORKERS is set, and its options win over the environment."""
+    """`gateway` starts a gateway even if FAST_PRIORITY_WORKERS is set, and its options win over the environment."""
     monkeypatch.setenv("FAST_PRIORITY_WORKERS", "2")
     monkeypatch.setenv("FAST_PRIORITY_PORT", "1")
     run("gateway", "--port", "2")
@@ -100,7 +100,7 @@ def test_command_wins_over_environment(started: Started, monkeypatch: pytest.Mon
 
 @pytest.mark.parametrize("arguments", [[], ["gateway"]])
 def test_gateway_without_target(arguments: list[str]) -> None:
-    """A gateway without a target says so in one line on standard error and exits 2."""
+    """A gateway without a target is one line on standard error and exit status 2."""
     result = run(*arguments)
     assert (result.exit_code, result.stdout) == (2, "")
     (line,) = result.stderr.splitlines()
@@ -126,7 +126,7 @@ def test_two_bad_values(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_unknown_variable(started: Started, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A misspelt variable is warned of on standard error, with the nearest name, and stops nothing."""
+    """A misspelt variable is a warning on standard error, with the nearest name; the program still starts."""
     monkeypatch.setenv("FAST_PRIORITY_TARGET_URL", "http://api")
     result = run()
     assert "warning: FAST_PRIORITY_TARGET_URL" in result.stderr

@@ -1,4 +1,4 @@
-"""`fast-priority config`: what is in force, where it came from, and no secrets."""
+"""`fast-priority config`: the values in force and where they come from, without secrets."""
 
 import click
 import pytest
@@ -30,20 +30,20 @@ def test_every_setting_is_shown(name: str) -> None:
 
 
 def test_value_and_source(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What the environment sets is shown with its value and where it is from."""
+    """A setting from the environment is shown with its value and its source."""
     monkeypatch.setenv("FAST_PRIORITY_TTL", "4711")
     row = row_of("FAST_PRIORITY_TTL", config())
     assert "4711" in row
     assert "environment" in row
 
 
-def test_default_is_said() -> None:
-    """What nobody set is shown as a default."""
+def test_default_is_shown() -> None:
+    """A setting that is not set is shown as a default."""
     assert "default" in row_of("FAST_PRIORITY_TTL", config())
 
 
 def test_password_is_masked(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The Redis password is not shown, nor its length, but that it is set."""
+    """The Redis password is masked, and its length is not visible."""
     shown = []
     for password in ("hush", "hush" * 8):
         monkeypatch.setenv("FAST_PRIORITY_REDIS_PASSWORD", password)
@@ -78,7 +78,7 @@ def test_target_missing() -> None:
 
 
 def test_runs_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Looking at the settings of a worker starts no worker."""
+    """Showing the settings of a worker starts no worker."""
     monkeypatch.setenv("FAST_PRIORITY_WORKERS", "2")
     monkeypatch.setattr(cli, "_run_workers", lambda _: pytest.fail("a worker was started"))
     assert "2" in row_of("FAST_PRIORITY_WORKERS", config())

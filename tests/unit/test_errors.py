@@ -1,4 +1,4 @@
-"""The tree of errors: what the client is told of each, and that none changes on its way from worker to gateway."""
+"""The tree of errors: what the client gets, and that no error changes on its way from worker to gateway."""
 
 from collections.abc import Iterator
 from typing import get_args
@@ -33,7 +33,7 @@ each_error = pytest.mark.parametrize("error", ALL, ids=lambda error: error.slug)
 
 
 def test_slugs_are_distinct() -> None:
-    """No two errors share a slug, by which clients and the other side tell them apart."""
+    """No two errors have the same slug: it identifies an error for clients and for the gateway."""
     assert len({error.slug for error in ALL}) == len(ALL)
 
 
@@ -50,7 +50,7 @@ def test_travels(error: type[GatewayError]) -> None:
 
 
 def test_unknown_slug() -> None:
-    """A slug that a newer worker may know becomes the root error, with the slug and the detail said."""
+    """A slug that only a newer worker knows becomes the root error, with the slug and the detail in its text."""
     rebuilt = error_for("from-the-future", "why")
     assert type(rebuilt) is GatewayError
     assert "from-the-future" in rebuilt.detail
@@ -72,7 +72,7 @@ def test_status_says_whose_fault(error: type[GatewayError]) -> None:
 
 @each_error
 def test_503_says_when_to_come_back(error: type[GatewayError]) -> None:
-    """A 503, and nothing else, says after how many seconds to try again."""
+    """Only a 503 has the seconds after which to try again."""
     assert (error.retry_after_seconds is not None) == (error.status == 503)
 
 

@@ -1,4 +1,10 @@
-"""How Redis is reached: clients, pools, Sentinels; commands in few round trips; what is known of the server."""
+"""Connections to Redis, commands in few round trips, and the state of the server.
+
+- `clients`: options and clients, synchronous and asyncio. `pool`, `redis_connection`: what ours do beside redis-py's.
+- `sentinel`: the address of the master, from Sentinels.
+- `pipeline`: several commands in one round trip. `batcher`: many small items in one round trip.
+- `redis_health`: which server answers, how its clock stands, when it was away.
+"""
 
 from fast_priority.broker.connection.batcher import Batcher
 from fast_priority.broker.connection.clients import (

@@ -1,4 +1,4 @@
-"""Many small calls of one event-loop turn as one round trip."""
+"""Many small items of one event-loop turn, sent in one round trip."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
@@ -11,10 +11,10 @@ Result = TypeVar("Result")
 
 
 class Batcher(Generic[Item, Result]):
-    """Collects what is asked for while a round trip is under way, and asks for it all in the next.
+    """Collects items while a round trip is running, and sends them in the next one.
 
-    `send` takes a batch and gives one result an item, in order. What it raises, every caller of that batch gets.
-    At most `most` items travel at once, and no more once they weigh `most_weight`; what one weighs, `weigh` tells.
+    `send` takes a batch and returns one result for each item, in order. If it raises, every item of the batch gets the
+    error. A batch has at most `most` items, and gets no more items once it weighs `most_weight` by `weigh`.
     """
 
     def __init__(
@@ -31,14 +31,14 @@ class Batcher(Generic[Item, Result]):
         self._most_weight = most_weight
         self._waiting: list[tuple[Item, asyncio.Future[Result]]] = []
         self._sending: asyncio.Task[None] | None = None
-        self._loop: asyncio.AbstractEventLoop | None = None  # asked for once: a process id is looked up each time
+        self._loop: asyncio.AbstractEventLoop | None = None  # kept, because asyncio looks up a process id for each call
 
     async def ask(self, item: Item) -> Result:
-        """Send the item with the next batch and give its result. Cancelled before that, it is never sent."""
+        """Send the item with the next batch and return its result. If cancelled before that, it is never sent."""
         return await self.put(item)
 
     def put(self, item: Item) -> asyncio.Future[Result]:
-        """Send the item with the next batch, and give what will hold its result."""
+        """Send the item with the next batch. Return the future of its result."""
         self._loop = self._loop or asyncio.get_running_loop()
         result: asyncio.Future[Result] = self._loop.create_future()
         self._waiting.append((item, result))
@@ -47,13 +47,13 @@ class Batcher(Generic[Item, Result]):
         return result
 
     def take_back(self, result: asyncio.Future[Result]) -> bool:
-        """Keep what `put` gave this for from being sent; tells whether there was still time for that."""
+        """Remove the item with this future if it is not sent yet. Return whether it was removed."""
         before = len(self._waiting)
         self._waiting = [entry for entry in self._waiting if entry[1] is not result]
         return len(self._waiting) < before
 
     def take_all_back(self, result: Result) -> list[Item]:
-        """Keep all that waits from being sent, and let this be the result of it. Return what it was."""
+        """Remove all items that are not sent yet, and give them this result. Return them."""
         taken, self._waiting = self._waiting, []
         for _, future in taken:
             if not future.done():
@@ -61,7 +61,7 @@ class Batcher(Generic[Item, Result]):
         return [item for item, _ in taken]
 
     async def close(self) -> None:
-        """Send no more, and end the round trip that is under way."""
+        """Send no more, and cancel the round trip that is running."""
         taken, self._waiting = self._waiting, []
         for _, future in taken:
             future.cancel()
@@ -92,7 +92,7 @@ class Batcher(Generic[Item, Result]):
                     result.set_result(answer)
         except BaseException as error:
             _fail(batch, error)
-            # The error refers to what this call has at hand, and the results to the error: a circle, but for this.
+            # The error refers to the frame of this call, and the results to the error: without this, a reference cycle.
             batch.clear()
             if not isinstance(error, Exception):
                 raise
@@ -102,4 +102,4 @@ def _fail(batch: list[tuple[Any, asyncio.Future[Any]]], error: BaseException) ->
     for _, result in batch:
         if isinstance(error, Exception) and not result.done():
             result.set_exception(error)
-        result.cancel()  # for those that still have neither
+        result.cancel()  # does nothing to those that are done

@@ -1,6 +1,6 @@
-"""Connections to Redis, made alike for gateway and worker.
+"""Clients of Redis, with the same options for gateway and worker.
 
-redis-py's own retries are off: each caller knows better than the client what a lost answer means for it.
+redis-py's own retries are off, because only the caller knows what a lost answer means.
 """
 
 from typing import Any
@@ -31,14 +31,14 @@ from fast_priority.settings import RedisAddress, Settings
 
 CONNECT_TIMEOUT_SECONDS = 1.0
 ANSWER_TIMEOUT_SECONDS = 2.0
-"""A Redis that has not answered by then is away: its clients are told so."""
+"""A Redis that does not answer within this time is away."""
 
 CONNECTION_ERRORS = (RedisError, OSError)
-"""What redis-py raises when Redis is away."""
+"""The errors of redis-py when Redis is away."""
 
 _OVER_TLS = (SSLConnection, SentinelManagedSSLConnection)
 _BY_SENTINELS = (SentinelManagedConnection, SentinelManagedSSLConnection)
-_UNDERSTOOD = (Connection, UnixDomainSocketConnection, *_OVER_TLS, *_BY_SENTINELS)
+_SUPPORTED = (Connection, UnixDomainSocketConnection, *_OVER_TLS, *_BY_SENTINELS)
 _OF_SERVER = ("host", "port", "db", "username", "password")
 _OF_TLS = (
     "ssl_ca_certs", "ssl_ca_path", "ssl_ca_data", "ssl_certfile", "ssl_keyfile", "ssl_password", "ssl_cert_reqs",
@@ -48,7 +48,7 @@ _OF_OCSP = ("ssl_validate_ocsp", "ssl_validate_ocsp_stapled")
 
 
 def redis_options(settings: Settings) -> dict[str, Any]:
-    """Give the keyword arguments that both of redis-py's clients take, and perhaps `sentinels`, for `connect`."""
+    """Return the options for `connect`: keyword arguments of both redis-py clients, and maybe `sentinels`."""
     address = settings.redis_address
     options: dict[str, Any] = {"db": address.db, "username": address.user, "password": address.password}
     options |= _tls_options(address)
@@ -62,32 +62,32 @@ def redis_options(settings: Settings) -> dict[str, Any]:
 
 
 def sync_connection(settings: Settings) -> SyncRedis:
-    """Make the synchronous client that rq's own machinery wants; it connects when first used."""
+    """Return a synchronous client for rq's own code. It connects when it is first used."""
     options = redis_options(settings)
-    patience: dict[str, Any] = {
+    limits: dict[str, Any] = {
         "socket_connect_timeout": CONNECT_TIMEOUT_SECONDS,
         "retry": SyncRetry(NoBackoff(), 0),
     }
     sentinels: Sentinels | None = options.pop("sentinels", None)
     if sentinels is None:
-        return SyncRedis(**options, **patience)
-    to_sentinels = {**sentinels.options, **patience, "socket_timeout": ANSWER_TIMEOUT_SECONDS}
+        return SyncRedis(**options, **limits)
+    to_sentinels = {**sentinels.options, **limits, "socket_timeout": ANSWER_TIMEOUT_SECONDS}
     manager = SyncSentinel(sentinels.hosts, sentinel_kwargs=to_sentinels)  # type: ignore[no-untyped-call]
-    master: SyncRedis = manager.master_for(sentinels.master_name, **options, **patience)  # type: ignore[no-untyped-call]
+    master: SyncRedis = manager.master_for(sentinels.master_name, **options, **limits)  # type: ignore[no-untyped-call]
     return master
 
 
 def options_of(connection: SyncRedis) -> dict[str, Any]:
-    """Give the same from a connection that rq was handed, so that a worker stays with the Redis it was started on.
+    """Return the options for `connect` from a connection of rq, so that a worker uses the Redis it was started on.
 
-    Raises ConfigurationError for a connection that cannot be made alike.
+    Raises ConfigurationError for a connection that asyncio clients cannot copy.
     """
     pool = connection.connection_pool
     kind, known = pool.connection_class, pool.connection_kwargs
-    if kind not in _UNDERSTOOD or any(known.get(name) is True for name in _OF_OCSP):
+    if kind not in _SUPPORTED or any(known.get(name) is True for name in _OF_OCSP):
         raise ConfigurationError(
-            "a PriorityWorker speaks to Redis over TCP, TLS (without OCSP) or a unix socket, and asks Sentinels, but "
-            f"knows no {kind.__name__} such as this: give a redis://, rediss:// or unix:// URL, or Sentinels"
+            "a PriorityWorker connects to Redis over TCP, TLS (without OCSP) or a unix socket, or through Sentinels, "
+            f"and does not support {kind.__name__}: use a redis://, rediss:// or unix:// URL, or Sentinels"
         )
     options = _known_of(known, _OF_SERVER)
     if kind in _OVER_TLS:
@@ -98,7 +98,7 @@ def options_of(connection: SyncRedis) -> dict[str, Any]:
 
 
 def connect(options: dict[str, Any], answer_timeout_seconds: float = ANSWER_TIMEOUT_SECONDS) -> Redis:
-    """Make an asyncio client; it connects when first used."""
+    """Return an asyncio client. It connects when it is first used."""
     options = {
         **options,
         "socket_connect_timeout": CONNECT_TIMEOUT_SECONDS,
@@ -106,7 +106,7 @@ def connect(options: dict[str, Any], answer_timeout_seconds: float = ANSWER_TIME
         "retry": Retry(NoBackoff(), 0),
         "max_connections": 64,
         "socket_read_size": READ_BYTES,
-        # With them, redis-py takes a connection that the server has closed for one that may be used.
+        # With maintenance notifications, redis-py would use connections that the server has closed.
         "maint_notifications_config": MaintNotificationsConfig(enabled=False),
     }
     sentinels: Sentinels | None = options.pop("sentinels", None)
@@ -128,7 +128,7 @@ def _tls_options(address: RedisAddress) -> dict[str, Any]:
     if not address.tls:
         return {}
     files = {"ssl_ca_certs": address.tls_ca, "ssl_certfile": address.tls_cert, "ssl_keyfile": address.tls_key}
-    # Said, though they are redis-py's defaults: neither may ever be off.
+    # These are redis-py's defaults. They are written here because neither may ever be off.
     return {"ssl": True, "ssl_cert_reqs": "required", "ssl_check_hostname": True, **files}
 
 
@@ -137,9 +137,9 @@ def _known_of(options: dict[str, Any], names: tuple[str, ...]) -> dict[str, Any]
 
 
 def _sentinels_of(pool: Any) -> dict[str, Any]:
-    """Give what redis-py keeps beside each connection that was made through Sentinels."""
+    """Return the Sentinels of a pool that redis-py made through Sentinels."""
     if not pool.is_master:
-        raise ConfigurationError("a PriorityWorker needs the master that the Sentinels know, not a replica")
+        raise ConfigurationError("a PriorityWorker needs the master of the Sentinels, not a replica")
     manager = pool.sentinel_manager
     addresses = [sentinel.connection_pool.connection_kwargs for sentinel in manager.sentinels]
     hosts = tuple((address["host"], address["port"]) for address in addresses)

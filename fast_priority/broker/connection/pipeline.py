@@ -1,4 +1,4 @@
-"""Several commands as one round trip."""
+"""Several commands in one round trip."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -20,20 +20,21 @@ _MOST_BYTES_COPIED = 16 * 1024
 
 
 async def send_together(redis: Redis, commands: Sequence[Command], within_seconds: float | None = None) -> list[Any]:
-    """Send commands in one go and give what each is answered, a refusal as the ResponseError that it is.
+    """Send commands together and return their answers. The answer to a refused command is its ResponseError.
 
-    Redis carries them out one after the other, and others' in between. One that blocks holds back those behind it; they
-    are carried out in the moment in which it ends. All of it takes no longer than the client's `socket_timeout`, and
-    with `within_seconds` no longer than that, connecting included. Raises NotCarriedOut if nothing was written, and
-    else what redis-py raises when Redis is away; then some may have been carried out.
+    Redis carries them out in this order, possibly with commands of other clients in between. A command that blocks
+    delays those behind it; they are carried out in the moment in which it ends. All of it takes no longer than the
+    client's `socket_timeout`, or than `within_seconds` if given, which includes the time to connect. Raises
+    NotCarriedOut if nothing was written. Otherwise raises what redis-py raises when Redis is away; then some commands
+    may have been carried out.
     """
     if within_seconds is None:
-        connection = await _lent(redis)
+        connection = await _borrow(redis)
         return await _exchange_on(redis, connection, commands, connection.socket_timeout)
     is_written = False
     try:
         async with Timeout(within_seconds):
-            connection = await _lent(redis)
+            connection = await _borrow(redis)
             is_written = True
             return await _exchange_on(redis, connection, commands, None)
     except TimeoutError as error:
@@ -41,7 +42,7 @@ async def send_together(redis: Redis, commands: Sequence[Command], within_second
         raise failure(f"no answer within {within_seconds:.3g} s") from error
 
 
-async def _lent(redis: Redis) -> AbstractConnection:
+async def _borrow(redis: Redis) -> AbstractConnection:
     try:
         connection: AbstractConnection = await redis.connection_pool.get_connection()  # type: ignore[no-untyped-call]
     except NotCarriedOut:
@@ -52,12 +53,12 @@ async def _lent(redis: Redis) -> AbstractConnection:
 
 
 async def _exchange_on(
-    redis: Redis, connection: AbstractConnection, commands: Sequence[Command], patience_seconds: float | None
+    redis: Redis, connection: AbstractConnection, commands: Sequence[Command], timeout_seconds: float | None
 ) -> list[Any]:
     try:
-        return await _exchange(connection, commands, patience_seconds)
+        return await _exchange(connection, commands, timeout_seconds)
     except BaseException:
-        # Answers that are still to come must not be taken for those to the next commands.
+        # Answers that are still to come must not be read as answers to the next commands.
         await connection.disconnect(nowait=True)
         raise
     finally:
@@ -65,18 +66,18 @@ async def _exchange_on(
 
 
 async def _exchange(
-    connection: AbstractConnection, commands: Sequence[Command], patience_seconds: float | None
+    connection: AbstractConnection, commands: Sequence[Command], timeout_seconds: float | None
 ) -> list[Any]:
-    # One timeout for all: redis-py's own is one for each answer, and a task of its own for each sending.
-    redis_pys_own, connection.socket_timeout = connection.socket_timeout, None
+    # One timeout for all answers. redis-py would use one for each answer, and a new task for each write.
+    own_timeout, connection.socket_timeout = connection.socket_timeout, None
     try:
-        async with Timeout(patience_seconds):
+        async with Timeout(timeout_seconds):
             await _write(connection, _packed(connection, commands))
             return [await _answer_on(connection) for _ in commands]
     except TimeoutError as error:
-        raise RedisTimeoutError(f"no answer within {patience_seconds} s") from error
+        raise RedisTimeoutError(f"no answer within {timeout_seconds} s") from error
     finally:
-        connection.socket_timeout = redis_pys_own
+        connection.socket_timeout = own_timeout
 
 
 async def _write(connection: AbstractConnection, packed: list[bytes]) -> None:
@@ -89,7 +90,7 @@ async def _write(connection: AbstractConnection, packed: list[bytes]) -> None:
 def _packed(connection: AbstractConnection, commands: Sequence[Command]) -> list[bytes]:
     packed: list[bytes] = []
     for command in commands:
-        # redis-py packs slowly, but copies nothing that is large.
+        # redis-py packs slowly, but does not copy large values.
         if [part for part in command if isinstance(part, bytes) and len(part) > _MOST_BYTES_COPIED]:
             packed += connection.pack_command(*command)
         else:
@@ -101,5 +102,5 @@ async def _answer_on(connection: AbstractConnection) -> Any:
     try:
         return await connection.read_response()
     except ResponseError as refusal:
-        # It refers to the calls that it came through, and they to it: a circle, which only the collector would find.
+        # Its traceback refers to frames that refer to it: a reference cycle.
         return refusal.with_traceback(None)

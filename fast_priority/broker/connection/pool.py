@@ -1,7 +1,8 @@
 """redis-py's asyncio pools, for connections that are borrowed for every round trip.
 
-redis-py counts each borrowing four times for OpenTelemetry, asks its retries to connect what is connected, and tells
-its listeners of each return. Nobody listens here, and it is a good part of what a small round trip costs.
+For each borrowing, redis-py updates four OpenTelemetry counters, runs its retries although the connection is connected,
+and calls its listeners when the connection is returned. Nothing here uses that, and it is a large part of the cost of a
+small round trip.
 """
 
 from contextlib import suppress
@@ -14,20 +15,20 @@ from redis.exceptions import RedisError
 
 
 class NotCarriedOut(RedisConnectionError):
-    """Redis has not carried out the commands, and never will: they were not written, or a replica refused them."""
+    """Redis has not carried out the commands and never will: they were not written, or a replica refused them."""
 
 
 class Pool(ConnectionPool):
-    """Lends connections, and makes sure as redis-py does that each is connected and has nothing unread."""
+    """Lends connections. As in redis-py, each one is connected and has no unread answer."""
 
     async def get_connection(self, command_name: str | None = None, *keys: Any, **options: Any) -> AbstractConnection:
-        """Lend a connection. Raises what redis-py raises when none can be made."""
+        """Return a connection. Raises what redis-py raises if it cannot connect."""
         connection: AbstractConnection = self.get_available_connection()  # type: ignore[no-untyped-call]
         try:
             if not await _is_ready(connection):
                 await self.ensure_connection(connection)
         except RuntimeError as error:
-            await connection.disconnect(nowait=True)  # redis-py does not, and would take it for connected
+            await connection.disconnect(nowait=True)  # redis-py does not, and would use it as connected
             await self.release(connection)
             raise closed(error) from error
         except BaseException:
@@ -44,12 +45,12 @@ class Pool(ConnectionPool):
 
 
 def closed(error: RuntimeError) -> NotCarriedOut:
-    """Return what redis-py should have raised: uvloop's words for a connection that was closed just before a write."""
+    """Return the error that redis-py should raise when uvloop finds a connection closed before a write."""
     return NotCarriedOut(f"the connection was closed: {error}")
 
 
 class MasterPool(Pool, SentinelConnectionPool):
-    """The same, of connections to the master that Sentinels name."""
+    """A pool of connections to the master that Sentinels name."""
 
 
 async def _is_ready(connection: AbstractConnection) -> bool:

@@ -1,7 +1,7 @@
-"""redis-py's asyncio connections, for each way to a Redis, with what ours do besides.
+"""redis-py's asyncio connections, one class for each way to reach Redis, with two additions.
 
-They take large answers in few reads, and leave a server that has become a replica: what it was asked then counts as
-lost, and the next connection goes where the name, or a Sentinel, leads by now.
+They read large answers in few reads. They disconnect from a server that has become a replica: the commands count as not
+carried out, and the next connection goes to the server that the host name, or a Sentinel, names now.
 """
 
 from collections.abc import Mapping
@@ -14,10 +14,10 @@ from redis.exceptions import ReadOnlyError, ResponseError
 from fast_priority.broker.connection.pool import NotCarriedOut
 
 READ_BYTES = 1024 * 1024
-"""Read at once; redis-py itself reads 64 KiB."""
+"""The most bytes in one read. redis-py's own limit is 64 KiB."""
 
-_SAID_IN_A_SCRIPT = "READONLY You can't write"
-"""What a script of Redis 6.2 that met a replica ends with, inside a general error."""
+_REFUSED_IN_A_SCRIPT = "READONLY You can't write"
+"""Part of the error of a script on a replica, in Redis 6.2."""
 
 
 class _LeavingReplicas(AbstractConnection):
@@ -25,7 +25,7 @@ class _LeavingReplicas(AbstractConnection):
         try:
             return await super().read_response(*args, **options)
         except ResponseError as error:
-            if not isinstance(error, ReadOnlyError) and _SAID_IN_A_SCRIPT not in str(error):
+            if not isinstance(error, ReadOnlyError) and _REFUSED_IN_A_SCRIPT not in str(error):
                 raise
             await self.disconnect(nowait=True)
             raise NotCarriedOut("this Redis has become a replica") from error
@@ -37,20 +37,20 @@ class _ReadingMuchAtOnce(Connection):
 
 
 class TcpConnection(_LeavingReplicas, _ReadingMuchAtOnce, Connection):
-    """To a host and port."""
+    """A connection to a host and port."""
 
 
 class TlsConnection(_LeavingReplicas, _ReadingMuchAtOnce, SSLConnection):
-    """To a host and port, by TLS."""
+    """A connection to a host and port over TLS."""
 
 
 class SocketConnection(_LeavingReplicas, UnixDomainSocketConnection):
-    """To a unix socket."""
+    """A connection to a unix socket."""
 
 
 class MasterConnection(_LeavingReplicas, _ReadingMuchAtOnce, SentinelManagedConnection):
-    """To the master that the Sentinels name, each time anew."""
+    """A connection to the master. It asks the Sentinels each time it connects."""
 
 
 class MasterTlsConnection(_LeavingReplicas, _ReadingMuchAtOnce, SentinelManagedSSLConnection):
-    """To the master that the Sentinels name, by TLS."""
+    """A connection to the master over TLS. It asks the Sentinels each time it connects."""

@@ -1,6 +1,6 @@
-"""Asking Sentinels where the master is: all at once, for a client waits meanwhile.
+"""The address of the master, from Sentinels. All are asked at once, because a client waits for the answer.
 
-redis-py asks one after the other, so that two that do not answer would take all the time there is.
+redis-py asks one after the other, so two Sentinels that do not answer would use up all the time.
 """
 
 import asyncio
@@ -15,47 +15,47 @@ from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
 DISCOVERY_SECONDS = 1.0
-"""What no Sentinel has answered by then is not known."""
+"""How long all Sentinels together have to answer."""
 
 Host = tuple[str, int]
 
 
 @dataclass(frozen=True, slots=True)
 class Sentinels:
-    """Which Sentinels know which master, and how they are spoken to."""
+    """The Sentinels that know a master, and the options to connect to them."""
 
     hosts: tuple[Host, ...]
     master_name: str
     options: dict[str, Any] = field(repr=False)
-    """redis-py's keyword arguments but for host and port."""
+    """redis-py's keyword arguments, without host and port."""
 
 
 class Discovery:
-    """Stands in for redis-py's own Sentinel client, of which a connection pool wants no more than this."""
+    """Replaces redis-py's Sentinel client: a connection pool uses only this method of it."""
 
     def __init__(self, sentinels: Sentinels) -> None:
         self._sentinels = sentinels
 
     async def discover_master(self, service_name: str) -> Host:
-        """Give host and port of a master that a Sentinel holds for alive; the first that is named counts.
+        """Return host and port of the live master that the first Sentinel to know one names.
 
-        Raises MasterNotFoundError, a ConnectionError of redis-py's, within a second.
+        Raises MasterNotFoundError, a ConnectionError of redis-py, within a second.
         """
         asked = [asyncio.create_task(self._ask(host, service_name)) for host in self._sentinels.hosts]
-        troubles: list[str] = []
+        problems: list[str] = []
         try:
             async with asyncio.timeout(DISCOVERY_SECONDS):
                 for answer in asyncio.as_completed(asked):
-                    found = await _or_trouble(answer, troubles)
+                    found = await _or_problem(answer, problems)
                     if found is not None:
                         return found
         except TimeoutError:
-            troubles.append(f"no answer within {DISCOVERY_SECONDS:g} s")
+            problems.append(f"no answer within {DISCOVERY_SECONDS:g} s")
         finally:
             for task in asked:
                 task.cancel()
             await asyncio.gather(*asked, return_exceptions=True)
-        raise MasterNotFoundError(f"no Sentinel knows a live master {service_name!r}: {'; '.join(troubles)}")
+        raise MasterNotFoundError(f"no Sentinel knows a live master {service_name!r}: {'; '.join(problems)}")
 
     async def _ask(self, host: Host, service_name: str) -> Host:
         address = f"{host[0]}:{host[1]}"
@@ -73,15 +73,15 @@ class Discovery:
             raise MasterNotFoundError(f"{address}: {error}") from None
         state = masters.get(service_name)
         if state is None:
-            raise MasterNotFoundError(f"{address} does not know it")
+            raise MasterNotFoundError(f"{address} does not know the master")
         if not state["is_master"] or state["is_sdown"] or state["is_odown"]:
-            raise MasterNotFoundError(f"{address} holds it for down")
+            raise MasterNotFoundError(f"{address} says that the master is down")
         return str(state["ip"]), int(state["port"])
 
 
-async def _or_trouble(answer: "asyncio.Future[Host] | Coroutine[Any, Any, Host]", troubles: list[str]) -> Host | None:
+async def _or_problem(answer: "asyncio.Future[Host] | Coroutine[Any, Any, Host]", problems: list[str]) -> Host | None:
     try:
         return await answer
     except MasterNotFoundError as error:
-        troubles.append(str(error))
+        problems.append(str(error))
         return None

@@ -1,4 +1,4 @@
-"""What a worker does by rq's own means, over the synchronous connection that rq gave it."""
+"""The steps of a worker that use rq's own code, on the synchronous connection that rq made."""
 
 import time
 from typing import Any
@@ -22,13 +22,13 @@ class StockRq:
 
     @property
     def options(self) -> dict[str, Any]:
-        """What asyncio connections to the same Redis are made with. Raises ConfigurationError; see `options_of`."""
+        """The options for asyncio connections to the same Redis. Raises ConfigurationError; see `options_of`."""
         return options_of(self._connection)
 
     def refuse(self, claim: Claim, reason: str) -> None:
-        """Put a claimed job that is not ours into rq's failed registry, with the reason, and touch nothing else of it.
+        """Move a claimed job that is not ours to rq's failed registry, with the reason.
 
-        The job's own hash is not read: nothing in it can be trusted.
+        The hash of the job is not read, because nothing in it can be trusted.
         """
         key, registry = keys.job(claim.job_id), keys.failed(claim.queue_name)
         with self._connection.pipeline() as pipeline:
@@ -42,11 +42,11 @@ class StockRq:
             pipeline.execute()
 
     def gateway_lives(self, gateway_id: str) -> bool:
-        """Return whether the gateway that submitted a request is still there."""
+        """Return whether the gateway that submitted a request is alive."""
         return bool(self._connection.exists(keys.gateway(gateway_id)))
 
     def publish(self, gateway_id: str, job_id: str, part: Part) -> bool:
-        """Send a gateway a part of a request whose job rq itself ends. Return whether the gateway is still there."""
+        """Publish a part for a gateway; rq itself ends the job. Return whether the gateway is alive."""
         if not self.gateway_lives(gateway_id):
             return False
         with self._connection.pipeline() as pipeline:

@@ -1,6 +1,14 @@
-"""The gateway's side of the queues: requests are submitted, and their responses received."""
+"""The gateway's side of the queues.
+
+- `submitter`: submit a request and return its response; the only class that others use.
+- `submit_outbox`: requests on their way to the queues. `recall`: submits whose answer was lost.
+- `inbox`: frames from workers, for the conversations that wait. `lost_requests`: which of those have lost their worker.
+- `frame_outbox`: frames for workers. `streams`: bodies in both directions, and permits.
+- `withdrawals`: requests that are taken back.
+- `heartbeat`: the sign of life of the gateway. `deployment_id`: the identity that all gateways share.
+"""
 
 from fast_priority.broker.producer.streams import Permit
-from fast_priority.broker.producer.submitter import Submitter
+from fast_priority.broker.producer.submitter import Attempt, Submitter
 
-__all__ = ["Permit", "Submitter"]
+__all__ = ["Attempt", "Permit", "Submitter"]

@@ -4,21 +4,21 @@ from redis.asyncio import Redis
 
 from fast_priority.broker import keys
 from fast_priority.broker.connection import Command, send_together
-from fast_priority.http.deployment import IDENTITY_CHARACTERS, Deployment
+from fast_priority.http.via import IDENTITY_CHARACTERS, Deployment
 
 
 async def agree_on_identity(redis: Redis, deployment: Deployment) -> None:
-    """Adopt the identity that stands in Redis; write our own there if none does, or something that cannot be one.
+    """Adopt the identity in Redis. If there is none, or the value cannot be an identity, write our own.
 
-    Whatever Redis refuses, for want of memory or because of the type of the key, changes nothing. Raises what redis-py
-    raises when Redis is away.
+    If Redis refuses a step, because it has no memory or the key has the wrong type, the identity stays as it is. Raises
+    what redis-py raises when Redis is away.
     """
-    key, end = keys.DEPLOYMENT, keys.DEPLOYMENT_TTL_SECONDS
+    key, ttl = keys.DEPLOYMENT, keys.DEPLOYMENT_TTL_SECONDS
     steps: list[Command] = [
-        ("SET", key, deployment.identity, "NX", "EX", end),
-        ("EXPIRE", key, end),
-        ("GETRANGE", key, 0, IDENTITY_CHARACTERS),  # one more than is valid, and never more
+        ("SET", key, deployment.identity, "NX", "EX", ttl),
+        ("EXPIRE", key, ttl),
+        ("GETRANGE", key, 0, IDENTITY_CHARACTERS),  # one character more than an identity has, and never more than that
     ]
     *_, written = await send_together(redis, steps)
     if not isinstance(written, bytes) or not deployment.adopt(written):
-        await send_together(redis, [("SET", key, deployment.identity, "EX", end)])
+        await send_together(redis, [("SET", key, deployment.identity, "EX", ttl)])

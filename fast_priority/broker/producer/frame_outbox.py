@@ -1,4 +1,4 @@
-"""What a gateway sends to workers about requests: frames on their mailboxes, in order."""
+"""The frames that a gateway sends to workers, in order, on their mailboxes."""
 
 import asyncio
 import time
@@ -22,10 +22,10 @@ _REPEAT_SECONDS = 30.0
 
 
 class FrameOutbox:
-    """Publishes frames; those of one event-loop turn share a round trip.
+    """Publishes frames. Those of one event-loop turn share a round trip.
 
-    Frames whose answer is lost are published again, before any later one, for up to 30 s: what comes twice is known by
-    its number, and dropped. A Redis that is out of memory is tried again for as long as the request lasts.
+    Frames whose answer was lost are published again, before any later frame, for up to 30 s. The worker drops a frame
+    that it receives twice, by its number. If Redis has no memory, a frame is tried again as long as its request lasts.
     """
 
     def __init__(self, redis: Redis) -> None:
@@ -42,9 +42,9 @@ class FrameOutbox:
         await self._batches.close()
 
     def publish(self, job_id: str, conversation: Conversation, part: Part) -> asyncio.Future[None]:
-        """Publish a part at the mailbox of the conversation; return what is done once it is there.
+        """Publish a part on the mailbox of the conversation. Return a future that is done once it is published.
 
-        What cannot be published fails the conversation.
+        If it cannot be published, the conversation fails.
         """
         published: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._put(conversation, encode(Frame(job_id, part)), published)
@@ -73,10 +73,10 @@ class FrameOutbox:
         elif scripts.is_out_of_memory(refusal):
             asyncio.get_running_loop().call_later(_MEMORY_AGAIN_SECONDS, self._put, conversation, frame, published)
         else:
-            failure = BrokerUnavailable("Redis does not answer, so the request cannot be carried on")
+            failure = BrokerUnavailable("Redis does not answer, so the request cannot go on")
             conversation.fail(failure)
             published.set_exception(failure)
-            published.exception()  # looked at: who does not wait for it learns it from the conversation
+            published.exception()  # mark it as retrieved: a caller that does not wait sees that the conversation failed
 
     async def _publish_all(self, items: Sequence[tuple[str, bytes]]) -> Sequence[ResponseError | None]:
         since = time.monotonic()
@@ -89,12 +89,12 @@ class FrameOutbox:
             await asyncio.sleep(_AGAIN_SECONDS)
 
     async def _publish_once(self, items: Sequence[tuple[str, bytes]]) -> Sequence[ResponseError | None]:
-        """Push frames on mailboxes, and return for each what Redis refused it with, if it did."""
+        """Push frames on mailboxes. Return for each the error with which Redis refused it, or None."""
         pushes: list[Command] = [("RPUSH", keys.inbox(mailbox), frame) for mailbox, frame in items]
         mailboxes = {mailbox for mailbox, _ in items}
-        ends: list[Command] = [("EXPIRE", keys.inbox(mailbox), keys.INBOX_TTL_SECONDS) for mailbox in mailboxes]
-        answers = (await send_together(self._redis, [*pushes, *ends]))[: len(pushes)]
-        # What is small and refused for want of memory is pushed by a script, which is not.
+        expires: list[Command] = [("EXPIRE", keys.inbox(mailbox), keys.INBOX_TTL_SECONDS) for mailbox in mailboxes]
+        answers = (await send_together(self._redis, [*pushes, *expires]))[: len(pushes)]
+        # A small frame that Redis refuses for want of memory is pushed by a script, which Redis does not refuse.
         by_script = [
             number
             for number, answer in enumerate(answers)
@@ -104,7 +104,7 @@ class FrameOutbox:
         ]
         if by_script:
             calls = [
-                scripts.Call(scripts.PUSH, [keys.inbox(mailbox)], [keys.INBOX_TTL_SECONDS, frame])
+                scripts.PushCall(mailbox_key=keys.inbox(mailbox), frames=[frame])
                 for mailbox, frame in (items[number] for number in by_script)
             ]
             for number, answer in zip(by_script, await scripts.run_together(self._redis, calls), strict=True):

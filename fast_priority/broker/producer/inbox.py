@@ -1,4 +1,4 @@
-"""What one gateway process hears from workers: one mailbox, handed over to the conversations that wait."""
+"""The mailbox of one gateway, and the conversations that wait for its frames."""
 
 import asyncio
 import logging
@@ -21,23 +21,24 @@ from fast_priority.support.background import end_all, keep_doing
 logger = logging.getLogger(__name__)
 
 _ANSWER_SECONDS = 2.0
-_WORKERS_ARE_BACK_SECONDS = 3.0  # they notice a dead connection within 2 s, and renew their leases every second
-_ALL_SEEN_SECONDS = 6.0  # since it was away: workers are back by then, and all have been looked at twice
-_OFTEN_SECONDS = 1.0  # whoever looks less often may miss that a lease ends
+_WORKERS_ARE_BACK_SECONDS = 3.0  # workers notice a dead connection within 2 s, and renew their leases every second
+_ALL_SEEN_SECONDS = 6.0  # after Redis was away: by then workers are back, and all requests were looked at twice
+_OFTEN_SECONDS = 1.0  # with a longer poll interval, a gateway may miss a lease that ends
 _WATCH_AT_ONCE = 1000
-_AGAIN_SECONDS = 0.25  # the second look, so that a dead worker's requests are settled within 5 s of its death
+_AGAIN_SECONDS = 0.25  # before the second look, so that requests of a dead worker fail within 5 s of its death
 _RECONNECT_SECONDS = 0.2
 
 
 class Inbox:
-    """Knows which requests wait for an answer, hears what workers say of them and hands it over.
+    """Knows which requests wait for a response, and passes each frame to the conversation of its request.
 
-    Two tasks run while it is open. One reads the mailbox and never polls. The other looks, every
-    `poll_interval_seconds`, whether the jobs of those that wait are still there: a request whose job is gone twice in a
-    row, with nothing left to read, has lost its worker and fails with RequestLost. After a Redis that was away, workers
-    have time first to say what they have in flight; then all that wait are looked at.
+    While it is open, two tasks run. One reads the mailbox, without polling. The other looks every
+    `poll_interval_seconds` whether the jobs of waiting requests still exist. A request whose job is missing in two
+    looks in a row, with no frames left to read, has lost its worker: it fails with RequestLost. After Redis was away,
+    workers first have time to renew their leases; then the task looks at all waiting requests.
 
-    `end_unknown` is called with the id of each permit that a worker holds for a request that is not known here.
+    `end_unknown` is called with the id of each permit that a worker holds for a request that this gateway does not
+    know.
     """
 
     def __init__(
@@ -48,21 +49,21 @@ class Inbox:
         health: RedisHealth | None = None,
         end_unknown: Callable[[str], None] = lambda request_id: None,
     ) -> None:
-        self._key, self._aside = keys.inbox(gateway_id), keys.set_aside(gateway_id)
+        self._key, self._processing = keys.inbox(gateway_id), keys.processing_list(gateway_id)
         self._redis: Redis = connect(options, _ANSWER_SECONDS)
-        self._mailbox = Mailbox(gateway_id, options, self._hear, expects_much=lambda: bool(self._waiting))
+        self._mailbox = Mailbox(gateway_id, options, self._receive, expects_many=lambda: bool(self._waiting))
         self._poll_interval_seconds = poll_interval_seconds
         self._end_unknown = end_unknown
         self._waiting: dict[str, Conversation] = {}
-        self._lookout = LostRequestDetector()
+        self._detector = LostRequestDetector()
         self._health = health or RedisHealth()
         self._tasks: list[asyncio.Task[None]] = []
 
     def open(self) -> None:
-        """Start reading."""
+        """Start the two tasks."""
         loops = [
             ("cannot read answers", self._mailbox.read_once),
-            ("cannot look after waiting requests", self._watch_once),
+            ("cannot check waiting requests", self._watch_once),
         ]
         self._tasks = [
             asyncio.create_task(
@@ -72,7 +73,7 @@ class Inbox:
         ]
 
     async def close(self) -> None:
-        """Stop reading; whoever still waits gets RequestLost."""
+        """Stop the tasks. All requests that still wait fail with RequestLost."""
         await end_all(self._tasks)
         for request_id in list(self._waiting):
             self.fail(request_id, RequestLost("the gateway stopped"))
@@ -80,51 +81,51 @@ class Inbox:
         await self._redis.aclose()
 
     def expect(self, request_id: str) -> Conversation:
-        """Give what will hear of a request that is about to be submitted."""
+        """Return the conversation for a request that is about to be submitted."""
         conversation = self._waiting[request_id] = Conversation()
         return conversation
 
-    def look_after(self, request_id: str) -> bool:
-        """The request is on its queue: from now on its job has to be there. Tells whether anybody waits for it."""
+    def watch(self, request_id: str) -> bool:
+        """Note that the request is queued, so its job must exist from now on. Return whether it still waits."""
         if request_id not in self._waiting:
             return False
-        self._lookout.add(request_id)
+        self._detector.add(request_id)
         return True
 
     def forget(self, request_id: str) -> None:
-        """Nobody waits for this answer any more; should it come, it is dropped."""
+        """Wait no longer for this request. Frames for it are dropped."""
         self._waiting.pop(request_id, None)
-        self._lookout.drop(request_id)
+        self._detector.drop(request_id)
 
     def fail(self, request_id: str, error: GatewayError) -> None:
-        """Make whoever waits for this answer get an error instead."""
+        """Fail the conversation of this request, if it waits."""
         conversation = self._waiting.get(request_id)
         self.forget(request_id)
         if conversation is not None:
             conversation.fail(error)
 
-    def _hear(self, frame: Frame) -> None:
+    def _receive(self, frame: Frame) -> None:
         conversation = self._waiting.get(frame.request_id)
         if conversation is None:
             if isinstance(frame.part, Go):
                 self._end_unknown(frame.request_id)
             return
         if isinstance(frame.part, Reply | Failure | End):
-            self.forget(frame.request_id)  # its job is gone with that, and need not be looked after
-        conversation.hear(frame.part)
+            self.forget(frame.request_id)  # its job was removed in the same step
+        conversation.receive(frame.part)
 
     async def _watch_once(self) -> None:
-        again_seconds = _AGAIN_SECONDS if self._lookout.is_in_a_hurry else self._poll_interval_seconds
+        again_seconds = _AGAIN_SECONDS if self._detector.is_urgent else self._poll_interval_seconds
         await asyncio.sleep(min(again_seconds, self._poll_interval_seconds))
         looks_seldom = self._poll_interval_seconds > _OFTEN_SECONDS
-        everyone = looks_seldom or self._health.was_away_within(_ALL_SEEN_SECONDS)
-        await self._watch(self._lookout.choose(everyone=everyone))
+        look_at_all = looks_seldom or self._health.was_away_within(_ALL_SEEN_SECONDS)
+        await self._watch(self._detector.choose(look_at_all=look_at_all))
 
     async def _watch(self, ids: list[str]) -> None:
         seen: list[tuple[str, bytes]] = []
         ending: set[str] = set()
         most_unread = 0
-        # Even if there are none: which server answers has to be known before it is another.
+        # Also with no ids: the gateway must know its server before that is replaced.
         for start in range(0, max(len(ids), 1), _WATCH_AT_ONCE):
             some = ids[start : start + _WATCH_AT_ONCE]
             unread, ending_now, statuses = await self._ask(some)
@@ -133,16 +134,22 @@ class Inbox:
             seen += zip(some, statuses, strict=True)
         if self._health.was_away_within(_WORKERS_ARE_BACK_SECONDS):
             return
-        # The last first: each goes in front of all others, and so the oldest comes to be the first.
-        for request_id, error in self._lookout.note(seen, ending, most_unread):
+        # The youngest fails first: each is queued again in front of all others, so the oldest is in front at the end.
+        for request_id, error in self._detector.note(seen, ending, most_unread):
             self.fail(request_id, error)
 
     async def _ask(self, ids: list[str]) -> tuple[int, list[bytes], list[bytes]]:
-        """Give how many frames are unread, whose leases end soon, and the status of each of these jobs."""
+        """Return how many frames are unread, the ids whose lease ends soon, and the status of each of these jobs."""
+        call = scripts.WatchCall(
+            inbox_key=self._key,
+            processing_key=self._processing,
+            started_keys=keys.LANES.started,
+            lanes=keys.LANES.names,
+            ids=ids,
+        )
         asked_at = time.monotonic()
         try:
-            touched = [self._key, self._aside, *keys.LEASES]
-            answer = await scripts.WATCH.run(self._redis, touched, [keys.JOB_PREFIX, *ids])
+            answer = await call.run(self._redis)
         except CONNECTION_ERRORS:
             self._health.note_away()
             raise

@@ -1,4 +1,4 @@
-"""Asking Redis what became of submits whose answer was lost."""
+"""The question to Redis about submits whose answer was lost."""
 
 import time
 from collections.abc import Sequence
@@ -7,7 +7,7 @@ from typing import Any, Literal
 from redis.asyncio import Redis
 
 from fast_priority.broker import keys, scripts
-from fast_priority.broker.connection import Argument, RedisHealth, connect
+from fast_priority.broker.connection import RedisHealth, connect
 from fast_priority.broker.jobs import new_job_id
 from fast_priority.broker.producer.inbox import Inbox
 from fast_priority.protocol.conversation import Conversation
@@ -21,7 +21,7 @@ State = Literal["queued", "started", "absent"]
 
 
 class Recall:
-    """Asks on connections of its own: those of the submits may be the ones that lose answers."""
+    """Asks on its own connections: those of the submits may be the ones that lose answers."""
 
     def __init__(self, options: dict[str, Any], gateway_id: str, health: RedisHealth, inbox: Inbox) -> None:
         self._redis: Redis = connect(options, _ANSWER_SECONDS)
@@ -34,19 +34,20 @@ class Recall:
         await self._redis.aclose()
 
     async def ask(self, job_ids: Sequence[str], within_seconds: float) -> tuple[list[State], Conversation]:
-        """Return the state of each request, and a conversation for `inbox_was_read`. Raises what redis-py raises.
+        """Return the state of each request, and a marker for `inbox_was_read`. Raises what redis-py raises.
 
-        From then on an absent request can never be queued under this id.
+        From then on a request that is absent can never be queued under this id.
         """
         marker_id = new_job_id()
         marker = self._inbox.expect(marker_id)
-        frame = encode(Frame(marker_id, End(0)))
-        arguments: list[Argument] = [
-            keys.JOB_PREFIX, keys.INBOX_TTL_SECONDS, frame, keys.TOMBSTONE_TTL_SECONDS, *job_ids
-        ]  # fmt: skip
+        call = scripts.RecallCall(
+            inbox_key=keys.inbox(self._gateway_id),
+            marker=encode(Frame(marker_id, End(0))),
+            ids=job_ids,
+        )
         asked_at = time.monotonic()
         try:
-            answer = await scripts.RECALL.run(self._redis, [keys.inbox(self._gateway_id)], arguments, within_seconds)
+            answer = await call.run(self._redis, within_seconds)
         except BaseException:
             self._inbox.forget(marker_id)
             raise
@@ -58,11 +59,11 @@ class Recall:
 
 
 async def inbox_was_read(marker: Conversation) -> bool:
-    """Return once all that lay in the inbox when Redis was asked has been read; False if that takes over 2 s."""
+    """Return True once the gateway has read all frames that came before the marker; False if that takes over 2 s."""
     try:
         async with Timeout(_INBOX_SECONDS):
-            while not marker.has_news:
-                await marker.news()
+            while not marker.is_ready:
+                await marker.wait_until_ready()
     except TimeoutError:
         return False
     return True

@@ -1,23 +1,23 @@
-"""What the gateway has of a worker for longer than one frame: bodies, up to it and down from it, and permits."""
+"""What a gateway and a worker share for longer than one frame: bodies in both directions, and permits."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 
 from fast_priority.errors import RequestLost, error_for
 from fast_priority.http.message import Bytes
+from fast_priority.protocol import silence
 from fast_priority.protocol.conversation import Conversation, CreditWindow
-from fast_priority.protocol.frames import GRACE_SECONDS, Chunk, Credit, End, Failure, Head, Part, in_pieces
+from fast_priority.protocol.frames import Chunk, Credit, End, Failure, Head, Part, in_pieces
 from fast_priority.settings import Settings
 
-Say = Callable[[Part], Awaitable[None]]
-"""Says something to the worker, whether or not one waits until it is said; if it does not get there, it all fails."""
+Publish = Callable[[Part], Awaitable[None]]
+"""Publishes a part for the worker, also if its result is not awaited. If it cannot, the conversation fails."""
 
 
 class Stream:
-    """A response that is under way: its head, and its body as it comes.
+    """A response whose body follows its head.
 
-    Close it in any case. While it is open its request is looked after; closed before its end, it is given up: the
-    worker hears that the client has left.
+    Close it in any case. If it is closed before the end of its body, the worker receives a Cancel frame.
     """
 
     def __init__(
@@ -25,7 +25,7 @@ class Stream:
         head: Head,
         conversation: Conversation,
         settings: Settings,
-        say: Say,
+        publish: Publish,
         close: Callable[[bool], None],
         *,
         uploads: bool,
@@ -34,40 +34,41 @@ class Stream:
         self.fields = head.fields
         self.http_version = head.http_version
         self._conversation = conversation
-        self._wanting = CreditWindow(settings.frames_in_flight)
-        conversation.expect_at_most(settings.frames_in_flight)
-        # The target may wait for more of the request's body, and that for the client.
-        self._most_silence_seconds = settings.timeout + GRACE_SECONDS + (settings.client_timeout if uploads else 0)
-        self._say = say
+        self._credit = CreditWindow(settings.frames_in_flight)
+        conversation.limit_unread(settings.frames_in_flight)
+        self._most_silence_seconds = silence.of_worker_within_response(
+            settings.timeout, settings.client_timeout, uploads=uploads
+        )
+        self._publish = publish
         self._close = close
         self._has_ended = False
 
     async def chunks(self) -> AsyncIterator[Bytes]:
-        """Give the body as it comes. Raises GatewayError when it breaks off."""
+        """Yield the body as it is received. Raises GatewayError if it ends early."""
         while not self._has_ended:
             match await self._conversation.next(self._most_silence_seconds):
                 case Chunk(data=data):
                     yield data
-                    if (below := self._wanting.take()) is not None:
-                        self._say(Credit(below))
+                    if (below := self._credit.take()) is not None:
+                        self._publish(Credit(below))
                 case End():
                     self._has_ended = True
                 case Failure(slug, detail):
                     self._has_ended = True
                     raise error_for(slug, detail)
                 case other:
-                    raise RequestLost(f"a worker said {type(other).__name__} in the midst of a response")
+                    raise RequestLost(f"a worker sent {type(other).__name__} within a response")
 
     def close(self) -> None:
-        """Nobody reads on."""
+        """Read no more of it."""
         self._close(self._has_ended)
 
 
 class Permit:
-    """The right to talk to the target in a worker's place: the worker holds its slot until `close`.
+    """The right to talk to the target in a worker's place. The worker holds a slot for it until `close`.
 
-    Use it as an async context manager, around what it is for, and close it in any case. If the worker is lost in the
-    meantime, the block is cancelled, and leaving it raises the GatewayError that says why. Leaving the block closes it.
+    Close it in any case. As an async context manager it closes itself at the end of the block. If the worker is lost
+    within the block, the block is cancelled, and its end raises the GatewayError that says why.
     """
 
     def __init__(self, conversation: Conversation, close: Callable[[bool], None]) -> None:
@@ -81,7 +82,7 @@ class Permit:
         self._lost: Exception | None = None
 
     def close(self) -> None:
-        """Free the slot, in the background. Closing it twice is the same as once."""
+        """Free the slot, in the background. A second call does nothing."""
         if not self._is_closed:
             self._is_closed = True
             self._close(self._has_ended)
@@ -95,7 +96,7 @@ class Permit:
     async def __aexit__(self, kind: type[BaseException] | None, *_: object) -> None:
         task, self._task = self._task, None
         if self._coming is not None:
-            self._coming.remove_done_callback(self._look)  # or a reference cycle would be left
+            self._coming.remove_done_callback(self._look)  # so that no reference cycle remains
         self.close()
         lost, self._lost = self._lost, None
         if lost is None or task is None:
@@ -105,15 +106,15 @@ class Permit:
             raise lost from None
 
     def _watch(self) -> None:
-        self._coming = self._conversation.coming_news()
-        if self._conversation.has_news:  # which came before the permit was entered
-            self._conversation.stir()
+        self._coming = self._conversation.becoming_ready()
+        if self._conversation.is_ready:  # which came before the permit was entered
+            self._conversation.wake()
         self._coming.add_done_callback(self._look)
 
     def _look(self, _: object) -> None:
         if self._task is None:
             return
-        if not self._conversation.has_news:  # it was only stirred
+        if not self._conversation.is_ready:  # it was only stirred
             self._watch()
             return
         try:
@@ -129,18 +130,18 @@ class Permit:
         return RequestLost(f"a worker sent {type(part).__name__} after a permit")
 
 
-async def upload(body: AsyncIterator[Bytes], conversation: Conversation, say: Say) -> None:
-    """Carry a body to a worker as far as it is wanted; not a byte of it is read before. What it raises fails it all."""
+async def upload(body: AsyncIterator[Bytes], conversation: Conversation, publish: Publish) -> None:
+    """Send a body to a worker, no faster than its credit. Nothing is read ahead. An error fails the conversation."""
     try:
         pieces = in_pieces(body)
         while True:
-            number = await conversation.turn()
+            number = await conversation.acquire_credit()
             piece = await anext(pieces, None)
-            conversation.progress()
+            conversation.note_progress()
             if piece is None:
-                say(End(number))
+                publish(End(number))
                 return
-            # What the client sends until it has been said goes into the next chunk: the busier, the larger.
-            await say(Chunk(number, piece))
+            # Bytes that arrive meanwhile go into the next chunk: under load the chunks are larger.
+            await publish(Chunk(number, piece))
     except Exception as error:
         conversation.fail(error)

@@ -1,9 +1,9 @@
 -- Push frames on a mailbox, also where Redis has no memory for a plain command.
 --
--- KEYS: 1 the mailbox
--- ARGV: 1 mailbox TTL, then the frames
+-- Keys:      mailbox_key
+-- Arguments: frames
 
--- First of all, for it is carried out even by a Redis that is out of memory, and what follows it in a script as well.
-redis.call('EXPIRE', KEYS[1], ARGV[1])
-redis.call('RPUSH', KEYS[1], unpack(ARGV, 2))
-return redis.call('EXPIRE', KEYS[1], ARGV[1])
+-- First, because Redis carries out EXPIRE also without memory, and then whatever follows it in the script.
+redis.call('EXPIRE', mailbox_key, INBOX_TTL_SECONDS)
+redis.call('RPUSH', mailbox_key, unpack(frames))
+return redis.call('EXPIRE', mailbox_key, INBOX_TTL_SECONDS)

@@ -1,63 +1,63 @@
--- Show that a worker lives, renew the leases of all requests that it has in flight, and clear leases whose job is gone.
+-- Write the record of a worker, renew the leases of its requests in flight, and clear leases whose job is gone.
 --
--- A lease that is gone can be taken out anew, unless the request is marked as over: Redis may have been away for longer
--- than a lease, or have come back empty, and the worker has the request at the target all the same.
+-- A lease that is gone can be restored, unless the request is cancelled: Redis may have been away for longer than a lease
+-- lasts, or have come back empty, while the worker still forwards the request.
 --
--- KEYS: 1 started high, 2 started low, 3 worker's record, 4 rq's set of workers, 5 workers of high, 6 workers of low
--- ARGV: 1 job key prefix, 2 gateway key prefix, 3 lease milliseconds, 4 the time as rq writes it, 5 seconds the record
---       lives, 6 mark key prefix, 7 the server that answered last, '' if none has, 8 '1' if gateways may not have shown
---       life yet since Redis was away, 9 worker name, 10 '1' to take out anew what is gone, 11 what this server's clock
---       should say, '' if that is unknown, 12 fields in the record, then the record's field-value pairs, then for each
---       request: id, execution id, queue name, gateway id
--- Returns { this server's run id, its clock's seconds and microseconds, then for each request 'held', 'gone', or 'over' if it
--- is, or its gateway is gone }.
+-- Keys:      record_key: the worker's record; workers_key: rq's set of workers; started_keys;
+--            lane_workers_keys: rq's sets of the workers of each queue
+-- Arguments: worker_name; time: as rq writes it; last_server: the server that answered last, '' if none has;
+--            expected_clock: the time of this server in seconds, '' if that is unknown; lease_ms;
+--            gateways_may_be_late: whether gateways may not have renewed their signs of life since Redis was away;
+--            restore: whether to restore leases that are gone; lanes; record: field-value pairs
+-- Leases:    id, execution_id, lane, gateway_id
+-- Returns { this server's run id, its clock's seconds and microseconds, then for each lease 'held', 'gone', or 'over' if the
+--   request is cancelled or its gateway is gone }.
 --
--- A clock that was set has ended signs of life of gateways that are well.
+-- A new server, or a clock that was set, may have ended the signs of life of gateways that are alive.
 
--- First of all, for it is carried out even by a Redis that is out of memory, and what follows it in a script as well.
-redis.call('EXPIRE', KEYS[3], ARGV[5])
+-- First, because Redis carries out EXPIRE also without memory, and then whatever follows it in the script.
+redis.call('EXPIRE', record_key, WORKER_TTL_SECONDS)
 
-local fields = 2 * tonumber(ARGV[12])
-local record = {}
-for i = 13, 12 + fields do record[#record + 1] = ARGV[i] end
-redis.call('HSET', KEYS[3], 'last_heartbeat', ARGV[4], unpack(record))
-redis.call('EXPIRE', KEYS[3], ARGV[5])
-for i = 4, 6 do redis.call('SADD', KEYS[i], KEYS[3]) end
+redis.call('HSET', record_key, 'last_heartbeat', time, unpack(record))
+redis.call('EXPIRE', record_key, WORKER_TTL_SECONDS)
+redis.call('SADD', workers_key, record_key)
+for _, lane in ipairs(lanes) do redis.call('SADD', lane_workers_keys[lane], record_key) end
 
-local server, time = this_server(), redis.call('TIME')
-local was_set = ARGV[11] ~= '' and math.abs(tonumber(time[1]) + tonumber(time[2]) / 1000000 - tonumber(ARGV[11])) > 1
-local gateways_may_be_late = ARGV[8] == '1' or (ARGV[7] ~= '' and ARGV[7] ~= server) or was_set
+local server, clock = this_server(), redis.call('TIME')
+local now = tonumber(clock[1])
+local clock_was_set = expected_clock ~= '' and math.abs(now + tonumber(clock[2]) / 1000000 - tonumber(expected_clock)) > 1
+local is_new_server = last_server ~= '' and last_server ~= server
+local gateways_are_known = not (gateways_may_be_late or is_new_server or clock_was_set)
 
-local started = { high = KEYS[1], low = KEYS[2] }
-local lease = tonumber(ARGV[3])
-local now = tonumber(time[1])
-local seen = { server, time[1], time[2] }
-for i = 13 + fields, #ARGV, 4 do
-  local id, lane, gateway = ARGV[i], started[ARGV[i + 2]], ARGV[i + 3]
-  local job, member = ARGV[1] .. id, id .. ':' .. ARGV[i + 1]
-  local is_ours = redis.call('ZSCORE', lane, member)
-  local is_hash, fields_there = pcall(redis.call, 'HLEN', job)
-  local is_there = not is_hash or fields_there > 0
-  local gateway_is_gone = not gateways_may_be_late and redis.call('EXISTS', ARGV[2] .. gateway) == 0
-  if gateway_is_gone or redis.call('EXISTS', ARGV[6] .. id) == 1 or (is_there and not is_ours) or not is_hash then
-    redis.call('ZREM', lane, member)
-    if is_ours then redis.call('DEL', job) end
-    seen[#seen + 1] = 'over'
-  elseif not is_there and ARGV[10] ~= '1' then
-    seen[#seen + 1] = 'gone'
+local states = { server, clock[1], clock[2] }
+for at = FIRST_ROW, #ARGV, ROW_SIZE do
+  local id, started_key, gateway = ARGV[at + ID], started_keys[ARGV[at + LANE]], ARGV[at + GATEWAY_ID]
+  local job, member = JOB_PREFIX .. id, id .. ':' .. ARGV[at + EXECUTION_ID]
+  local is_leased = redis.call('ZSCORE', started_key, member)
+  local is_hash, fields = pcall(redis.call, 'HLEN', job)
+  local exists = not is_hash or fields > 0
+  local gateway_is_gone = gateways_are_known and redis.call('EXISTS', GATEWAY_PREFIX .. gateway) == 0
+  local is_cancelled = redis.call('EXISTS', CANCELLED_PREFIX .. id) == 1
+  if gateway_is_gone or is_cancelled or (exists and not is_leased) or not is_hash then
+    redis.call('ZREM', started_key, member)
+    if is_leased then redis.call('DEL', job) end
+    states[#states + 1] = 'over'
+  elseif not exists and not restore then
+    states[#states + 1] = 'gone'
   else
-    redis.call('HSET', job, 'last_heartbeat', ARGV[4])
-    if not is_there then redis.call('HSET', job, 'status', 'started', 'worker_name', ARGV[9], 'gateway', gateway) end
-    redis.call('PEXPIRE', job, lease)
-    redis.call('ZADD', lane, now + math.ceil(lease / 1000), member)
-    redis.call('PEXPIRE', lane, lease + 60000)
-    seen[#seen + 1] = 'held'
+    redis.call('HSET', job, 'last_heartbeat', time)
+    if not exists then redis.call('HSET', job, 'status', 'started', 'worker_name', worker_name, 'gateway', gateway) end
+    redis.call('PEXPIRE', job, lease_ms)
+    redis.call('ZADD', started_key, now + math.ceil(lease_ms / 1000), member)
+    redis.call('PEXPIRE', started_key, lease_ms + 60000)
+    states[#states + 1] = 'held'
   end
 end
-for i = 1, 2 do
-  for _, member in ipairs(redis.call('ZRANGEBYSCORE', KEYS[i], '-inf', now, 'LIMIT', 0, 100)) do
+for _, lane in ipairs(lanes) do
+  local started_key = started_keys[lane]
+  for _, member in ipairs(redis.call('ZRANGEBYSCORE', started_key, '-inf', now, 'LIMIT', 0, 100)) do
     local id = string.match(member, '^(.*):')
-    if not id or redis.call('EXISTS', ARGV[1] .. id) == 0 then redis.call('ZREM', KEYS[i], member) end
+    if not id or redis.call('EXISTS', JOB_PREFIX .. id) == 0 then redis.call('ZREM', started_key, member) end
   end
 end
-return seen
+return states

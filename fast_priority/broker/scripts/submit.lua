@@ -1,78 +1,70 @@
--- Put requests on their queues, as rq jobs, unless the queue is full. O(1) in the length of the queues.
+-- Put requests on their queues, as rq jobs, unless a queue is full. The cost does not depend on the lengths of the queues.
 --
--- KEYS: 1 queue high, 2 queue low, 3 wake-up list, 4 gateway's sign of life
--- ARGV: 1 job key prefix, 2 gateway id, 3 seconds a job may wait, 4 most waiting high, 5 most waiting low,
---       6 most wake-up tokens, 7 wake-up TTL, 8 gateway TTL, 9 queue grace seconds, 10 number of constant arguments,
---       then the constant field-value pairs of a job, then for each job: id, queue name, data, time, description,
---       until when, by the clock of Redis, it may be queued, '1' if it goes first, for it has been queued before,
---       '1' if it may be queued again should its worker be lost
--- Returns { this server's run id, its clock's seconds and microseconds, then for each job 'queued', 'full' if its queue is,
--- or 'late' }. Late: a Redis that was held up must not queue what nobody waits for any more, nor what recall.lua has found
--- absent: its gateway has decided by that.
+-- Keys:      queue_keys; wake_up_key: the list of wake-up tokens; gateway_key: the gateway's sign of life
+-- Arguments: gateway_id; ttl: seconds that a job may wait; most_wake_ups, gateway_ttl, lanes;
+--            job_fields: field-value pairs that all jobs have; limits: the most requests that may wait in each lane
+-- Requests:  id, lane, data, time, description; queue_until: by the clock of Redis; goes_first: '1' for a second attempt;
+--            may_repeat: '1' if the request may be queued again when its worker is lost
+-- Returns { this server's run id, its clock's seconds and microseconds, then for each request its outcome }:
+--   'queued';
+--   'full' if its queue is;
+--   'late' if queue_until has passed: Redis was held up, and the client has its answer. Also 'late' if recall.lua has found
+--   the submit absent: the gateway has decided by that, so the job must not be queued after it.
 --
--- A job names the server that took it. A server that was restarted, or has taken the place of another, may have
--- forgotten the last that happened, so it cannot tell what of an earlier one's jobs has been started.
+-- A job names the server that has queued it. A server that was restarted, or has replaced another, may have lost the last
+-- writes. So it does not know which of the older jobs were started.
 
 local server = this_server()
-local time = redis.call('TIME')
-local now = tonumber(time[1]) + tonumber(time[2]) / 1000000
+local clock = redis.call('TIME')
+local now = tonumber(clock[1]) + tonumber(clock[2]) / 1000000
 
-local prefix, gateway, ttl = ARGV[1], ARGV[2], tonumber(ARGV[3])
-local queues = { high = KEYS[1], low = KEYS[2] }
-local limits = { high = tonumber(ARGV[4]), low = tonumber(ARGV[5]) }
-local constants = tonumber(ARGV[10])
-local first = 11 + constants
-
-local fields = {}
-for i = 11, first - 1 do fields[#fields + 1] = ARGV[i] end
-local base = #fields
-
-local waiting, outcomes, behind = {}, { server, time[1], time[2] }, {}
-local woken = 0
-for i = first, #ARGV, 8 do
-  local id, name, goes_first = ARGV[i], ARGV[i + 1], ARGV[i + 6] == '1'
-  waiting[name] = waiting[name] or redis.call('LLEN', queues[name])
-  if now > tonumber(ARGV[i + 5]) then
+local fields, base = job_fields, #job_fields
+local waiting, outcomes, behind = {}, { server, clock[1], clock[2] }, {}
+local queued = 0
+for at = FIRST_ROW, #ARGV, ROW_SIZE do
+  local id, lane, goes_first = ARGV[at + ID], ARGV[at + LANE], ARGV[at + GOES_FIRST] == '1'
+  waiting[lane] = waiting[lane] or redis.call('LLEN', queue_keys[lane])
+  if now > tonumber(ARGV[at + QUEUE_UNTIL]) then
     outcomes[#outcomes + 1] = 'late'
-  elseif waiting[name] >= limits[name] and not goes_first then
+  elseif waiting[lane] >= limits[lane] and not goes_first then
     outcomes[#outcomes + 1] = 'full'
   else
-    fields[base + 1], fields[base + 2] = 'data', ARGV[i + 2]
-    fields[base + 3], fields[base + 4] = 'created_at', ARGV[i + 3]
-    fields[base + 5], fields[base + 6] = 'enqueued_at', ARGV[i + 3]
-    fields[base + 7], fields[base + 8] = 'description', ARGV[i + 4]
-    fields[base + 9], fields[base + 10] = 'origin', name
-    fields[base + 11], fields[base + 12] = 'gateway', gateway
+    fields[base + 1], fields[base + 2] = 'data', ARGV[at + DATA]
+    fields[base + 3], fields[base + 4] = 'created_at', ARGV[at + TIME]
+    fields[base + 5], fields[base + 6] = 'enqueued_at', ARGV[at + TIME]
+    fields[base + 7], fields[base + 8] = 'description', ARGV[at + DESCRIPTION]
+    fields[base + 9], fields[base + 10] = 'origin', lane
+    fields[base + 11], fields[base + 12] = 'gateway', gateway_id
     fields[base + 13], fields[base + 14] = 'server', server
-    fields[base + 15], fields[base + 16] = 'again', ARGV[i + 7]
-    if redis.call('HSET', prefix .. id, unpack(fields)) < #fields / 2 then
-      -- Some fields were there: this is the tombstone that recall.lua left.
-      redis.call('DEL', prefix .. id)
+    fields[base + 15], fields[base + 16] = 'again', ARGV[at + MAY_REPEAT]
+    if redis.call('HSET', JOB_PREFIX .. id, unpack(fields)) < #fields / 2 then
+      -- Some of the fields existed: they are the tombstone of recall.lua.
+      redis.call('DEL', JOB_PREFIX .. id)
       outcomes[#outcomes + 1] = 'late'
     else
-      -- The gateway withdraws it after ttl; the second more is for a gateway that cannot.
-      redis.call('EXPIRE', prefix .. id, ttl + 1)
-      behind[name] = behind[name] or {}
-      if goes_first then redis.call('LPUSH', queues[name], id) else table.insert(behind[name], id) end
-      waiting[name] = waiting[name] + 1
+      -- The gateway withdraws the job after ttl. The extra second is for a gateway that cannot.
+      redis.call('EXPIRE', JOB_PREFIX .. id, ttl + 1)
+      behind[lane] = behind[lane] or {}
+      if goes_first then redis.call('LPUSH', queue_keys[lane], id) else table.insert(behind[lane], id) end
+      waiting[lane] = waiting[lane] + 1
       outcomes[#outcomes + 1] = 'queued'
-      woken = woken + 1
+      queued = queued + 1
     end
   end
 end
 
-if woken > 0 then
-  for name, ids in pairs(behind) do
-    if #ids > 0 then redis.call('RPUSH', queues[name], unpack(ids)) end
-    redis.call('EXPIRE', queues[name], ttl + tonumber(ARGV[9]))
+if queued > 0 then
+  for lane, ids in pairs(behind) do
+    if #ids > 0 then redis.call('RPUSH', queue_keys[lane], unpack(ids)) end
+    redis.call('EXPIRE', queue_keys[lane], ttl + QUEUE_GRACE_SECONDS)
   end
   local tokens = {}
-  for i = 1, math.min(woken, tonumber(ARGV[6]) - redis.call('LLEN', KEYS[3])) do tokens[i] = '1' end
-  if #tokens > 0 then redis.call('LPUSH', KEYS[3], unpack(tokens)) end
-  redis.call('EXPIRE', KEYS[3], ARGV[7])
+  for i = 1, math.min(queued, most_wake_ups - redis.call('LLEN', wake_up_key)) do tokens[i] = '1' end
+  if #tokens > 0 then redis.call('LPUSH', wake_up_key, unpack(tokens)) end
+  redis.call('EXPIRE', wake_up_key, WAKE_UP_TTL_SECONDS)
 end
 
--- The gateway that asks is alive, whatever Redis remembers of it (it may just have restarted). Last of all: EXPIRE is
--- carried out even by a Redis that is out of memory, and what follows it in a script as well.
-if redis.call('EXPIRE', KEYS[4], ARGV[8]) == 0 then redis.call('SET', KEYS[4], '1', 'EX', ARGV[8]) end
+-- The gateway that submits is alive, even if Redis has just restarted and does not know it. This is the last step: Redis
+-- carries out EXPIRE also without memory, and then whatever follows it in the script.
+if redis.call('EXPIRE', gateway_key, gateway_ttl) == 0 then redis.call('SET', gateway_key, '1', 'EX', gateway_ttl) end
 return outcomes

@@ -1,8 +1,7 @@
--- Stands before each step that has to know which server it runs on: after a restart, or a failover, it is another.
+-- A part of the scripts that must know which server runs them. After a restart or a failover it is another server.
 
 local function this_server()
-  local known, about = pcall(redis.call, 'INFO', 'server') -- a server that will not tell counts as always the same
-  local at = known and string.find(about, 'run_id:', 1, true) -- a pattern would be tried at each of its 600 characters
-  return at and string.match(about, '^%x+', at + 7) or ''
+  local is_known, info = pcall(redis.call, 'INFO', 'server') -- without INFO, all servers count as the same
+  local at = is_known and string.find(info, 'run_id:', 1, true) -- plain text: a pattern would be tried at 600 places
+  return at and string.match(info, '^%x+', at + 7) or ''
 end
-

@@ -1,4 +1,4 @@
-"""Figures drawn with matplotlib and handed over as SVG for a page: small, and in the page's colours and type."""
+"""Figures drawn with matplotlib as small SVG, in the page's colours and font."""
 
 import re
 from collections.abc import Iterable
@@ -15,16 +15,16 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 WIDE_INCHES = 14.6
 NARROW_INCHES = 7.1
-"""At 72 units an inch: the width of the page, and of one of two columns."""
+"""At 72 units per inch: the width of the page, and of one of two columns."""
 FONT_POINTS = 13
 _MARK_POINTS = 6.0
 _SVG = "http://www.w3.org/2000/svg"
 _LINK = "{http://www.w3.org/1999/xlink}href"
-"""What matplotlib refers to a shape with; a page wants plain `href`."""
+"""The attribute that matplotlib writes; HTML uses plain `href`."""
 
 
-class Ink(StrEnum):
-    """The colours that a plot may use. Each stands for a variable of the page, which has a light and a dark value."""
+class Colour(StrEnum):
+    """The colours of plots. Each is replaced by a CSS variable of the page, which has a light and a dark value."""
 
     HIGH = "#0067a5"
     LOW = "#c77700"
@@ -34,21 +34,21 @@ class Ink(StrEnum):
     BROKEN = "#c1121f"
 
 
-INK_OF = {"high": Ink.HIGH, "low": Ink.LOW}
+COLOUR_OF = {"high": Colour.HIGH, "low": Colour.LOW}
 
 
 def make_figure(width_inches: float, height_inches: float) -> Figure:
-    """Make an empty figure that fits its axes into itself."""
+    """Return an empty figure whose axes fit into it."""
     return Figure(figsize=(width_inches, height_inches), layout="constrained")
 
 
 def set_up_axes(axes: Axes, *, x: str = "", y: str = "") -> None:
-    """Give axes their names and the quiet look of all plots: a faint grid, no box."""
-    axes.set_xlabel(x, color=Ink.FAINT, fontsize=FONT_POINTS)
-    axes.set_ylabel(y, color=Ink.FAINT, fontsize=FONT_POINTS)
-    axes.tick_params(colors=Ink.FAINT, labelsize=FONT_POINTS, length=0, pad=6)
+    """Set labels and the common style of axes: a faint grid, no box."""
+    axes.set_xlabel(x, color=Colour.FAINT, fontsize=FONT_POINTS)
+    axes.set_ylabel(y, color=Colour.FAINT, fontsize=FONT_POINTS)
+    axes.tick_params(colors=Colour.FAINT, labelsize=FONT_POINTS, length=0, pad=6)
     axes.spines[:].set_visible(False)
-    axes.grid(color=Ink.GRID, linewidth=1)
+    axes.grid(color=Colour.GRID, linewidth=1)
     axes.set_axisbelow(True)
 
 
@@ -64,24 +64,26 @@ def name_run_seconds(axes: Axes) -> None:
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g} s"))
 
 
-def draw_marks(axes: Axes, marks: Iterable[tuple[float, float]], ink: Ink, layer: float) -> None:
+def draw_marks(axes: Axes, marks: Iterable[tuple[float, float]], colour: Colour, layer: float) -> None:
     """Draw a round mark at each point; the limits of the axes have to be set before.
 
-    All are one path of the shortest strokes with round ends: some 20 bytes a mark, where a shape of its own for each
-    would take ten times that. Marks that would lie on one another are drawn once.
+    All marks are one path of minimal strokes with round ends: some 20 bytes a mark, a tenth of a separate shape for
+    each. Overlapping marks are drawn once.
     """
-    # Without any length matplotlib would leave the strokes out.
+    # matplotlib omits strokes without length.
     left, right = axes.get_xlim()
     length = (right - left) * 1e-5
     points = [end for x, y in _thin(axes, marks) for end in ((x, y), (x + length, y))]
     if not points:
         return
     path = Path(points, [Path.MOVETO, Path.LINETO] * (len(points) // 2))
-    axes.add_patch(PathPatch(path, fill=False, edgecolor=ink, linewidth=_MARK_POINTS, capstyle="round", zorder=layer))
+    axes.add_patch(
+        PathPatch(path, fill=False, edgecolor=colour, linewidth=_MARK_POINTS, capstyle="round", zorder=layer)
+    )
 
 
 def _thin(axes: Axes, marks: Iterable[tuple[float, float]]) -> list[tuple[float, float]]:
-    """Keep the first of all marks that fall into the same cell of the picture, much smaller than a mark."""
+    """Return the first of all marks in the same cell of the picture, which is much smaller than a mark."""
     cells: dict[tuple[int, int], tuple[float, float]] = {}
     (left, right), (bottom, top) = axes.get_xlim(), axes.get_ylim()
     for x, y in marks:
@@ -92,19 +94,19 @@ def _thin(axes: Axes, marks: Iterable[tuple[float, float]]) -> list[tuple[float,
 
 
 def render(figure: Figure, name: str, description: str) -> str:
-    """Give the figure as an `svg` element for a page. `name` must be its own on the page."""
+    """Return the figure as an `svg` element. `name` must be unique on the page."""
     buffer = StringIO()
-    # A fixed salt makes the same ids for the same picture, and others than those of any other picture of the page.
+    # A fixed salt makes the ids reproducible and unique on the page.
     with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": name}):
         figure.savefig(buffer, format="svg", transparent=True, metadata={"Date": None})
     ElementTree.register_namespace("", _SVG)
     root = ElementTree.fromstring(buffer.getvalue())  # noqa: S314 - matplotlib has just written it
-    _drop_needless(root)
+    _remove_unused(root)
     root.attrib = {"viewBox": root.attrib["viewBox"], "role": "img", "aria-label": description}
     return ElementTree.tostring(root, encoding="unicode")
 
 
-def _drop_needless(root: ElementTree.Element) -> None:
+def _remove_unused(root: ElementTree.Element) -> None:
     used = set(re.findall(r"#(\w+)", " ".join(value for node in root.iter() for value in node.attrib.values())))
     for parent in root.iter():
         for child in list(parent):
@@ -126,7 +128,7 @@ def _round_numbers(path: str) -> str:
 
 
 def _use_page_colours(style: str) -> str:
-    for ink in Ink:
-        style = style.replace(ink.value, f"var(--{ink.name.lower()})")
-    # The page's own type is used; matplotlib names the one that it has measured with.
+    for colour in Colour:
+        style = style.replace(colour.value, f"var(--{colour.name.lower()})")
+    # Remove matplotlib's font, so that the page's font is used.
     return re.sub(r"font-family: [^;]*;? ?", "", style)

@@ -5,48 +5,44 @@ from collections.abc import Iterable, Mapping, Sequence
 from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-from loadtests.ordering import Passing
-from loadtests.report.captions import MOST_DRAWN_INVERSIONS
-from loadtests.report.places import count_places, say_places
+from loadtests.metrics import MAX_DRAWN_INVERSIONS, PRIORITIES, count_places, find_span, format_places
+from loadtests.oracle import Overtaking, ScenarioResult
 from loadtests.report.plots.canvas import (
+    COLOUR_OF,
     FONT_POINTS,
-    INK_OF,
     WIDE_INCHES,
-    Ink,
+    Colour,
     draw_marks,
     make_figure,
     render,
     set_up_axes,
     show_run_seconds,
 )
-from loadtests.report.steps import find_span
-from loadtests.report.summary import PRIORITIES
-from loadtests.results import ScenarioResult
 
 _HEIGHT_INCHES = 5.0
 _FEWEST_PLACES = 5
-"""The axis always shows so many both ways: a few places come and go with the jitter of the ways."""
+"""The axis shows at least this many in both directions: jitter alone changes a few places."""
 _LEAST_SHARE = 0.3
-"""What either side of the axis gets of the picture, at least, so that its name has room."""
+"""The minimum share of the picture for either side of the axis, so that its label fits."""
 
 
 def plot_places(scenario: ScenarioResult, name: str) -> str:
-    """Draw all requests by the moment in which they reached the target, high ones above the middle if they overtook."""
+    """Return all requests by their arrival at the target, above the middle if they overtook."""
     figure = make_figure(WIDE_INCHES, _HEIGHT_INCHES)
     axes = figure.add_subplot()
-    places = count_places(scenario.passages)
+    places = count_places(scenario.traces)
     set_up_axes(axes, x="reached the target, time of the run", y="places in line")
-    span = find_span(scenario.passages)
+    span = find_span(scenario.traces)
     show_run_seconds(axes, span.seconds)
     _show_places(axes, places.values())
     points = {
         one.sent.request_id: (one.arrived_at - span.begun_at, places[one.sent.request_id])
-        for one in scenario.passages
+        for one in scenario.traces
         if one.arrived_at is not None
     }
     for layer, priority in enumerate(reversed(PRIORITIES), start=2):
-        own = (one.sent.request_id for one in scenario.passages if one.sent.priority == priority)
-        draw_marks(axes, [points[request_id] for request_id in own if request_id in points], INK_OF[priority], layer)
+        own = (one.sent.request_id for one in scenario.traces if one.sent.priority == priority)
+        draw_marks(axes, [points[request_id] for request_id in own if request_id in points], COLOUR_OF[priority], layer)
     _draw_inversions(axes, scenario.order.inversions, points)
     return render(figure, name, "Places in line that each request gained or lost, by the time it reached the target")
 
@@ -58,8 +54,8 @@ def _show_places(axes: Axes, places: Iterable[int]) -> None:
     lost = min(lowest, -_FEWEST_PLACES, -gained * _LEAST_SHARE / (1 - _LEAST_SHARE)) * 1.08
     axes.set_ylim(lost, gained)
     axes.yaxis.set_major_locator(MaxNLocator(7, integer=True, steps=[1, 2, 5, 10]))
-    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: say_places(round(value))))
-    axes.axhline(0, color=Ink.TEXT, linewidth=1.2, zorder=1)
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: format_places(round(value))))
+    axes.axhline(0, color=Colour.TEXT, linewidth=1.2, zorder=1)
     for at, text in (
         (gained / 2, "▲ went ahead of\n    requests sent earlier"),
         (0, "served in the\norder of sending"),
@@ -72,16 +68,16 @@ def _show_places(axes: Axes, places: Iterable[int]) -> None:
             xytext=(10, 0),
             textcoords="offset points",
             va="center",
-            color=Ink.TEXT,
+            color=Colour.TEXT,
             fontsize=FONT_POINTS,
         )
 
 
-def _draw_inversions(axes: Axes, inversions: Sequence[Passing], points: Mapping[str, tuple[float, float]]) -> None:
-    for one in inversions[:MOST_DRAWN_INVERSIONS]:
+def _draw_inversions(axes: Axes, inversions: Sequence[Overtaking], points: Mapping[str, tuple[float, float]]) -> None:
+    for one in inversions[:MAX_DRAWN_INVERSIONS]:
         ahead = points[one.ahead.sent.request_id]
-        axes.plot(*ahead, "o", markersize=11, markerfacecolor="none", markeredgecolor=Ink.TEXT, zorder=5)
-        # One whose sender gave up never arrived, and has no place to draw a line to.
+        axes.plot(*ahead, "o", markersize=11, markerfacecolor="none", markeredgecolor=Colour.TEXT, zorder=5)
+        # A request whose client left never arrived, so there is no point to draw a line to.
         behind = points.get(one.behind.sent.request_id)
         if behind is not None:
-            axes.plot(*zip(ahead, behind, strict=True), color=Ink.TEXT, linewidth=1.5, zorder=4)
+            axes.plot(*zip(ahead, behind, strict=True), color=Colour.TEXT, linewidth=1.5, zorder=4)

@@ -1,4 +1,4 @@
-"""Draws the waits: which share of the requests of each priority waited no longer than so long."""
+"""Draws the waits: the cumulative distribution for each priority."""
 
 from collections.abc import Sequence
 
@@ -6,35 +6,34 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator, PercentFormatter
 from matplotlib.typing import LineStyleType
 
-from loadtests.report.plots.canvas import INK_OF, NARROW_INCHES, Ink, make_figure, render, set_up_axes
-from loadtests.report.summary import PRIORITIES, list_waits, wait_without_priorities
-from loadtests.report.units import say_seconds
-from loadtests.results import ScenarioResult
+from loadtests.metrics import PRIORITIES, format_seconds, list_waits, wait_without_priorities
+from loadtests.oracle import ScenarioResult
+from loadtests.report.plots.canvas import COLOUR_OF, NARROW_INCHES, Colour, make_figure, render, set_up_axes
 
 _HEIGHT_INCHES = 4.6
 _SHORTEST_SECONDS = 0.0001
-"""A log axis has no zero; nothing that crosses a socket is faster than this."""
+"""A log axis has no zero; no request over a socket is faster than this."""
 
 
 def plot_waits(scenario: ScenarioResult, name: str) -> str:
-    """Draw a curve for each priority, and a dashed one for the same requests without priorities."""
+    """Return a curve for each priority, and a dashed one for the same requests without priorities."""
     figure = make_figure(NARROW_INCHES, _HEIGHT_INCHES)
     axes = figure.add_subplot()
     set_up_axes(axes, x="waited at most, on a log scale", y="share of requests")
-    _draw_shares(axes, wait_without_priorities(scenario.passages), Ink.TEXT, (0, (4, 3)), 4)
+    _draw_shares(axes, wait_without_priorities(scenario.traces), Colour.TEXT, (0, (4, 3)), 4)
     for layer, priority in enumerate(reversed(PRIORITIES), start=2):
-        waits = list_waits(one for one in scenario.passages if one.sent.priority == priority)
-        _draw_shares(axes, waits, INK_OF[priority], "solid", layer)
+        waits = list_waits(one for one in scenario.traces if one.sent.priority == priority)
+        _draw_shares(axes, waits, COLOUR_OF[priority], "solid", layer)
     axes.set_xscale("log")
     axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 3.0), numticks=8))
     axes.xaxis.set_minor_locator(NullLocator())
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: say_seconds(value)))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: format_seconds(value)))
     axes.set_ylim(0, 1.01)
     axes.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0, symbol=" %"))
     return render(figure, name, "Share of the requests of each priority that waited no longer than so long")
 
 
-def _draw_shares(axes: Axes, waits: Sequence[float], ink: Ink, style: LineStyleType, layer: float) -> None:
+def _draw_shares(axes: Axes, waits: Sequence[float], colour: Colour, style: LineStyleType, layer: float) -> None:
     if waits:
         drawn = [max(wait, _SHORTEST_SECONDS) for wait in waits]
-        axes.ecdf(drawn, color=ink, linestyle=style, linewidth=2.4, zorder=layer)
+        axes.ecdf(drawn, color=colour, linestyle=style, linewidth=2.4, zorder=layer)

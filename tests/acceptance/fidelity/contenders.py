@@ -15,13 +15,13 @@ from pathlib import Path
 
 from fast_priority.local.child_processes import (
     RedisPlace,
-    gateway_part,
+    gateway_process,
     isolated,
     running,
     wait_until,
     wait_until_answers,
     wait_until_slots,
-    worker_part,
+    worker_process,
 )
 from fast_priority.local.free_ports import free_port
 from fast_priority.local.redis_server import embedded_redis
@@ -118,7 +118,7 @@ def _ours_queued(parts: ExitStack, folder: Path, cases: Sequence[Case]) -> Conte
     environment = {"FAST_PRIORITY_TIMEOUT": str(_TARGET_SECONDS), **PROXY_VARIABLES}
     output = parts.enter_context((folder / "worker.log").open("wb"))
     # One slot: when the next client has its answer, nothing of the case before is on its way any more.
-    worker = parts.enter_context(running(isolated(worker_part(1, 1, redis_socket, **environment)), output))
+    worker = parts.enter_context(running(isolated(worker_process(1, 1, redis_socket, **environment)), output))
     wait_until_slots([worker], f"http://127.0.0.1:{port}", 1)
     return Contender(port, target)
 
@@ -137,7 +137,7 @@ def _gateway(parts: ExitStack, folder: Path, target: ScriptedTarget, redis_at: R
         "FAST_PRIORITY_TIMEOUT": str(_TARGET_SECONDS),
         **PROXY_VARIABLES,
     }
-    part = gateway_part(f"http://127.0.0.1:{target.port}", "127.0.0.1", port, redis_at, **environment)
+    part = gateway_process(f"http://127.0.0.1:{target.port}", "127.0.0.1", port, redis_at, **environment)
     output = parts.enter_context((folder / "gateway.log").open("wb"))
     process = parts.enter_context(running(isolated(part), output))
     wait_until_answers(process, "gateway", f"http://127.0.0.1:{port}/gateway_health/live")

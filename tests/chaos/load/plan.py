@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Literal
 
-from loadtests.passages import Sent
+from loadtests.records import SentRequest
 
 Priority = Literal["high", "low"]
 IDEMPOTENT = frozenset({"GET", "PUT", "DELETE"})
@@ -97,7 +97,7 @@ class Done:
         told = f"{self.status or ''} {self.slug}".strip()
         return told if self.outcome is Outcome.ANSWERED else f"{told} {self.outcome}".strip()
 
-    def as_sent(self) -> Sent:
+    def as_sent(self) -> SentRequest:
         """Return it as the oracle for ordering wants it."""
         outcome: Literal["answered", "left", "failed"] = "failed"
         if self.outcome is Outcome.LEFT:
@@ -105,4 +105,6 @@ class Done:
         elif self.outcome is Outcome.ANSWERED:
             outcome = "answered"
         plan = self.plan
-        return Sent(plan.request_id, plan.priority, self.sent_at, self.ended_at, outcome, self.status, plan.method)
+        return SentRequest(
+            plan.request_id, plan.priority, self.sent_at, self.ended_at, outcome, self.status, plan.method
+        )

@@ -4,8 +4,8 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from loadtests.ordering import find_inversions
-from loadtests.passages import Arrival, Passage, join
+from loadtests.oracle import find_inversions
+from loadtests.records import Arrival, RequestTrace, join_records
 from tests.chaos.load.judging import (
     Seen,
     is_lost_but_told_to_retry,
@@ -36,7 +36,7 @@ def judge(
     done: Sequence[Done], arrivals: Sequence[Arrival], windows: Sequence[Window], deaths: Sequence[Death]
 ) -> list[Finding]:
     """Judge every promise that can be judged from records."""
-    passages = join((one.as_sent() for one in done), arrivals)
+    traces = join_records((one.as_sent() for one in done), arrivals)
     seen = join_attempts(done, (arrival.request_id for arrival in arrivals))
     calm = [one for one in seen if _most_harm(one.done, windows) is Harm.NOTHING]
     unbroken = [one for one in seen if one.done.plan.kind.is_transfer and _most_harm(one.done, windows) < Harm.BREAKS]
@@ -50,7 +50,7 @@ def judge(
         _none("no 5xx that no fault explains", [one for one in calm if (one.done.status or 0) >= 500], len(calm)),
         _none("nothing broken off that no fault explains", [one for one in calm if _broke(one.done)], len(calm)),
         _none("transfers are whole where no process died", list(filter(_is_torn, unbroken)), len(unbroken)),
-        _order(passages, windows),
+        _order(traces, windows),
     ]
 
 
@@ -96,8 +96,8 @@ def _most_harm(done: Done, windows: Sequence[Window]) -> Harm:
     return max(touching, default=Harm.NOTHING)
 
 
-def _order(passages: Sequence[Passage], windows: Sequence[Window]) -> Finding:
-    calm = [one for one in passages if _is_calm(one.sent.sent_at, one.waited_until, windows)]
+def _order(traces: Sequence[RequestTrace], windows: Sequence[Window]) -> Finding:
+    calm = [one for one in traces if _is_calm(one.sent.sent_at, one.waited_until, windows)]
     high = [one for one in calm if one.sent.priority == "high"]
     inversions = find_inversions((one for one in calm if one.sent.priority == "low"), high, TOLERANCE_SECONDS)
     tested = sum(one.waited_seconds >= 2 * TOLERANCE_SECONDS for one in high)

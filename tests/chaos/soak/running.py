@@ -12,7 +12,7 @@ import aiohttp
 from redis.exceptions import RedisError
 
 from fast_priority.local.child_processes import wait_until
-from loadtests.passages import Arrival
+from loadtests.records import Arrival
 from tests.chaos.load.plan import Done
 from tests.chaos.soak.clients import Clients
 from tests.chaos.soak.faults import draw_faults

@@ -13,13 +13,13 @@ import psutil
 from redis import Redis
 
 from fast_priority.local.child_processes import (
-    Part,
-    gateway_part,
+    ChildProcess,
+    gateway_process,
     isolated,
     running,
     wait_until_answers,
     wait_until_slots,
-    worker_part,
+    worker_process,
 )
 from fast_priority.local.free_ports import free_port
 from tests.chaos.proxy import Proxies
@@ -73,7 +73,7 @@ class Yard:
         self.redis = self._parts.enter_context(Redis(port=self.redis_server.port))
         mock_port = free_port()
         self.mock_url = f"http://127.0.0.1:{mock_port}"
-        mock = Part("mock", ("-m", "mock_target", "--port", str(mock_port), "--log-size", _LOG_SIZE), {})
+        mock = ChildProcess("mock", ("-m", "mock_target", "--port", str(mock_port), "--log-size", _LOG_SIZE), {})
         self.mock = self._run(mock)
         wait_until_answers(self.mock, "mock target", f"{self.mock_url}/health")
         self.gateways_to_redis = proxies.before(self.redis_server.port)
@@ -101,7 +101,7 @@ class Yard:
 
     def start_pool(self) -> "subprocess.Popen[bytes]":
         """Start a pool of workers."""
-        return self._run(worker_part(_PROCESSES_OF_A_POOL, _SLOTS_OF_A_PROCESS, self.workers_to_redis.port))
+        return self._run(worker_process(_PROCESSES_OF_A_POOL, _SLOTS_OF_A_PROCESS, self.workers_to_redis.port))
 
     def worker_pids(self) -> list[int]:
         """Give the worker processes, in the order of their pools."""
@@ -127,11 +127,11 @@ class Yard:
 
     def _start_gateway(self, number: int) -> "subprocess.Popen[bytes]":
         target, redis_port = f"http://127.0.0.1:{self.to_target.port}", self.gateways_to_redis.port
-        process = self._run(gateway_part(target, "127.0.0.1", self.ports[number], redis_port, **_GATEWAY))
+        process = self._run(gateway_process(target, "127.0.0.1", self.ports[number], redis_port, **_GATEWAY))
         wait_until_answers(process, f"gateway {number}", f"{self.urls[number]}/gateway_health/live")
         return process
 
-    def _run(self, part: Part) -> "subprocess.Popen[bytes]":
+    def _run(self, part: ChildProcess) -> "subprocess.Popen[bytes]":
         self._number += 1
         log = self._parts.enter_context((self._folder / f"{self._number:03d} {part.name}.log").open("wb"))
         return self._parts.enter_context(running(isolated(part), output=log))

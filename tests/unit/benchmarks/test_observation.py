@@ -73,6 +73,6 @@ def test_a_stage_is_the_median_over_requests() -> None:
 
 def test_a_script_is_known_by_its_digest() -> None:
     """Redis logs the digest of a script, not its name."""
-    assert script_name([b"EVALSHA", scripts.CLAIM.digest.encode(), b"7"]) == "claim"
+    assert script_name([b"EVALSHA", scripts.ClaimCall.digest.encode(), b"7"]) == "claim"
     assert script_name([b"EVALSHA", b"0" * 40]) is None
     assert script_name([b"BLPOP", b"key", b"2"]) is None

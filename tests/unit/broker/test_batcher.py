@@ -1,4 +1,4 @@
-"""Many small calls as few round trips."""
+"""Many small items in few round trips."""
 
 import asyncio
 import gc
@@ -12,7 +12,7 @@ from tests.unit.broker_rig import PATIENCE_SECONDS, until
 
 
 class Link:
-    """The other end: doubles what it is sent, and holds the first batch back until it is `opened`."""
+    """The other end: it doubles what it receives, and delays the first batch until it is `opened`."""
 
     def __init__(self, *, opened: bool = True) -> None:
         self.batches: list[list[int]] = []
@@ -39,19 +39,19 @@ def ask(batcher: Batcher[int, int], *items: int) -> list[asyncio.Task[int]]:
 
 
 async def test_one_turn_one_round_trip() -> None:
-    """What is asked in one turn of the event loop travels together, in order."""
+    """Items of one event-loop turn are sent together, in order."""
     link = Link()
     asking = ask(Batcher(link.send, most=10), 1, 2, 3)
     assert await answered(*asking) == [2, 4, 6]
     assert link.batches == [[1, 2, 3]]
 
 
-async def test_asked_meanwhile() -> None:
-    """What is asked while a round trip is under way waits for the next, and travels together in it."""
+async def test_items_during_a_round_trip() -> None:
+    """Items that come during a round trip wait for the next one, and are sent together in it."""
     link = Link(opened=False)
     batcher = Batcher(link.send, most=10)
     first = ask(batcher, 1)
-    await until("the first round trip is under way", lambda: link.batches == [[1]])
+    await until("the first round trip is running", lambda: link.batches == [[1]])
     later = ask(batcher, 2, 3)
     await asyncio.sleep(0)
     link.opened.set()
@@ -59,8 +59,8 @@ async def test_asked_meanwhile() -> None:
     assert link.batches == [[1], [2, 3]]
 
 
-async def test_at_most() -> None:
-    """No round trip carries more than it may."""
+async def test_most_items() -> None:
+    """No round trip carries more items than the limit."""
     link = Link()
     asking = ask(Batcher(link.send, most=2), 1, 2, 3, 4, 5)
     assert await answered(*asking) == [2, 4, 6, 8, 10]
@@ -68,21 +68,21 @@ async def test_at_most() -> None:
 
 
 async def test_error_reaches_all() -> None:
-    """Everybody whose item was in a batch that failed gets the error."""
+    """Every item of a batch that failed gets the error."""
     link = Link()
     link.errors[1] = away = ConnectionError("away")
     assert await answered(*ask(Batcher(link.send, most=10), 1, 2)) == [away, away]
 
 
 async def test_error_of_one_batch_only() -> None:
-    """An error of one batch is not the next one's, even if that one waited for it."""
+    """The error of one batch does not reach the next one, even if that waited for it."""
     link = Link()
     link.errors[1] = away = ConnectionError("away")
     assert await answered(*ask(Batcher(link.send, most=1), 1, 2)) == [away, 4]
 
 
-async def test_error_ends_nothing() -> None:
-    """What is asked after a batch that failed is sent as usual."""
+async def test_a_batch_after_an_error() -> None:
+    """A batch after one that failed is sent as usual."""
     link = Link()
     link.errors[1] = ConnectionError("away")
     batcher = Batcher(link.send, most=10)
@@ -90,23 +90,23 @@ async def test_error_ends_nothing() -> None:
     assert await answered(*ask(batcher, 2)) == [4]
 
 
-async def test_asker_that_leaves_hurts_nobody() -> None:
-    """Somebody who stops waiting leaves the answers of the others as they are."""
+async def test_a_caller_that_cancels() -> None:
+    """A caller that stops waiting does not change the results of the others."""
     link = Link(opened=False)
     asking = ask(Batcher(link.send, most=10), 1, 2, 3)
-    await until("the round trip is under way", lambda: bool(link.batches))
+    await until("the round trip is running", lambda: bool(link.batches))
     asking[1].cancel()
     link.opened.set()
     outcomes = await answered(*asking)
     assert (outcomes[0], outcomes[2]) == (2, 6)
 
 
-async def test_asker_that_leaves_before_sending() -> None:
-    """The item of somebody who stopped waiting before it was sent is not sent any more."""
+async def test_a_caller_that_cancels_before_sending() -> None:
+    """The item of a caller that stopped waiting before it was sent is never sent."""
     link = Link(opened=False)
     batcher = Batcher(link.send, most=10)
     first = ask(batcher, 1)
-    await until("the first round trip is under way", lambda: bool(link.batches))
+    await until("the first round trip is running", lambda: bool(link.batches))
     leaving, staying = ask(batcher, 2, 3)
     await asyncio.sleep(0)
     leaving.cancel()
@@ -117,7 +117,7 @@ async def test_asker_that_leaves_before_sending() -> None:
 
 @pytest.mark.parametrize("turns", [1, 3])
 async def test_used_again(turns: int) -> None:
-    """A batcher that fell idle starts again when asked."""
+    """An idle batcher starts again with the next item."""
     link = Link()
     batcher = Batcher(link.send, most=10)
     for turn in range(turns):
@@ -125,8 +125,8 @@ async def test_used_again(turns: int) -> None:
     assert len(link.batches) == turns
 
 
-async def test_what_failed_is_let_go() -> None:
-    """What was in a batch that failed is freed with its last user, and does not wait for the collector of garbage."""
+async def test_a_failed_batch_is_freed() -> None:
+    """The items of a failed batch are freed with their last user, without the garbage collector."""
 
     class Request:
         pass

@@ -1,4 +1,4 @@
-"""The worker's side of the queues: what is claimed, in which order, and what is skipped."""
+"""Claims: which requests a worker gets, in which order, and which are skipped."""
 
 import asyncio
 from typing import Any
@@ -18,8 +18,8 @@ async def test_high_before_low(rig: Rig, submitter: Submitter, claimer: Consumer
     """A high request is claimed before low ones that came earlier."""
     await rig.queue(submitter, Priority.LOW, b"low")
     await rig.queue(submitter, Priority.HIGH, b"high")
-    turn = await claimer.publish_and_claim([], 2)
-    assert payloads(turn.claims) == [b"high", b"low"]
+    result = await claimer.publish_and_claim([], 2)
+    assert payloads(result.claims) == [b"high", b"low"]
 
 
 async def test_low_only_when_no_high(rig: Rig, submitter: Submitter, claimer: Consumer) -> None:
@@ -43,34 +43,34 @@ async def test_oldest_first(rig: Rig, submitter: Submitter, claimer: Consumer, p
 
 @pytest.mark.parametrize("free", [1, 2, 3])
 async def test_no_more_than_free_slots(rig: Rig, submitter: Submitter, claimer: Consumer, free: int) -> None:
-    """A worker gets as many requests as it has free slots, and the others stay on the queue."""
+    """A worker claims as many requests as it has free slots, and the others stay on the queue."""
     for priority in Priority:
         for _ in range(2):
             await rig.queue(submitter, priority)
-    turn = await claimer.publish_and_claim([], free)
+    result = await claimer.publish_and_claim([], free)
     left = rig.waiting(Priority.HIGH) + rig.waiting(Priority.LOW)
-    assert (len(turn.claims), left) == (free, 4 - free)
+    assert (len(result.claims), left) == (free, 4 - free)
 
 
 async def test_no_slot(rig: Rig, submitter: Submitter, claimer: Consumer) -> None:
     """A worker without a free slot claims nothing."""
     await rig.queue(submitter, Priority.HIGH)
-    turn = await claimer.publish_and_claim([], 0)
-    assert (turn.claims, rig.waiting(Priority.HIGH)) == ([], 1)
+    result = await claimer.publish_and_claim([], 0)
+    assert (result.claims, rig.waiting(Priority.HIGH)) == ([], 1)
 
 
 async def test_nothing_to_claim(rig: Rig, claimer: Consumer) -> None:
-    """Empty queues give no claim, and are not taken for a suspension."""
+    """Empty queues lead to no claim, and do not count as a suspension."""
     assert (await claimer.publish_and_claim([], 3))[:3] == ([], False, False)
 
 
 async def test_claimed_once(rig: Rig, submitter: Submitter, claimer: Consumer) -> None:
-    """Two workers never get the same request."""
+    """Two workers never claim the same request."""
     for number in range(6):
         await rig.queue(submitter, Priority.LOW, b"%d" % number)
     others = [Consumer({}, f"worker-{number}") for number in (2, 3, 4)]
-    turns = await asyncio.gather(*(one.publish_and_claim([], 2) for one in (claimer, *others)))
-    assert sorted(payloads([claim for turn in turns for claim in turn.claims])) == [b"%d" % n for n in range(6)]
+    results = await asyncio.gather(*(one.publish_and_claim([], 2) for one in (claimer, *others)))
+    assert sorted(payloads([claim for result in results for claim in result.claims])) == [b"%d" % n for n in range(6)]
     for other in others:
         await other.close()
 
@@ -78,7 +78,7 @@ async def test_claimed_once(rig: Rig, submitter: Submitter, claimer: Consumer) -
 async def test_claim_whose_answer_was_lost(
     rig: Rig, submitter: Submitter, claimer: Consumer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A worker that did not hear what it has claimed is given the same requests again, and no others."""
+    """A worker whose answer was lost claims the same requests again, and no others."""
     for number in range(3):
         await rig.queue(submitter, Priority.LOW, b"%d" % number)
     run_together = scripts.run_together
@@ -96,7 +96,7 @@ async def test_claim_whose_answer_was_lost(
 
 
 async def test_id_twice_on_a_queue(rig: Rig, submitter: Submitter, claimer: Consumer) -> None:
-    """A job whose id stands on a queue twice is started once: a request reaches the target once."""
+    """A job whose id is on a queue twice is started once: the target receives the request once."""
     await rig.queue(submitter, Priority.LOW, b"once")
     rig.redis.rpush(keys.queue(Priority.LOW), rig.ids(Priority.LOW)[0])
     assert payloads((await claimer.publish_and_claim([], 2)).claims) == [b"once"]
@@ -109,7 +109,7 @@ async def test_cancelled_by_rq(rig: Rig, submitter: Submitter, claimer: Consumer
     assert (await claimer.publish_and_claim([], 1)).claims == []
 
 
-async def test_claim_says_whose_it_is(rig: Rig, submitter: Submitter, claimer: Consumer) -> None:
+async def test_a_claim_names_its_gateway(rig: Rig, submitter: Submitter, claimer: Consumer) -> None:
     """A claim names its job, its queue and the gateway that waits for it."""
     await rig.queue(submitter, Priority.LOW)
     (job_id,) = rig.ids(Priority.LOW)
@@ -118,7 +118,7 @@ async def test_claim_says_whose_it_is(rig: Rig, submitter: Submitter, claimer: C
 
 
 async def test_claim_is_recorded(rig: Rig, submitter: Submitter, claimer: Consumer) -> None:
-    """A claimed job is started in rq's eyes: status, worker, and a lease in the started registry of its queue."""
+    """rq sees a claimed job as started: its status, its worker, and a lease in the started registry of its queue."""
     _, claim = await rig.start(submitter, claimer)
     job = rig.redis.hgetall(keys.job(claim.job_id))
     assert (job[b"status"], job[b"worker_name"]) == (b"started", b"worker-1")
@@ -134,8 +134,8 @@ async def test_withdrawn_is_skipped(rig: Rig, submitter: Submitter, claimer: Con
     await rig.queue(submitter, Priority.HIGH, b"gone")
     await rig.queue(submitter, Priority.HIGH, b"there")
     rig.redis.delete(keys.job(rig.ids(Priority.HIGH)[0]))
-    turn = await claimer.publish_and_claim([], 1)
-    assert (payloads(turn.claims), rig.waiting(Priority.HIGH)) == ([b"there"], 0)
+    result = await claimer.publish_and_claim([], 1)
+    assert (payloads(result.claims), rig.waiting(Priority.HIGH)) == ([b"there"], 0)
 
 
 async def test_cancelled_by_rq_is_skipped(rig: Rig, submitter: Submitter, claimer: Consumer) -> None:
@@ -146,21 +146,21 @@ async def test_cancelled_by_rq_is_skipped(rig: Rig, submitter: Submitter, claime
 
 
 async def test_gone_gateway_is_skipped(rig: Rig, submitter: Submitter, claimer: Consumer) -> None:
-    """A request whose gateway is gone is skipped and removed; the next one, of a live gateway, is claimed."""
+    """A request of a gateway that is gone is skipped and removed; the next one, of a live gateway, is claimed."""
     async with Submitter(Settings.load()) as dead:
-        await until("it has shown life", lambda: bool(rig.redis.exists(keys.gateway(dead.gateway_id))))
-        await rig.queue(dead, Priority.LOW, b"nobody waits")
+        await until("it has shown its sign of life", lambda: bool(rig.redis.exists(keys.gateway(dead.gateway_id))))
+        await rig.queue(dead, Priority.LOW, b"of the dead one")
         (orphan,) = rig.ids(Priority.LOW)
-        await rig.queue(submitter, Priority.LOW, b"somebody waits")
+        await rig.queue(submitter, Priority.LOW, b"of the live one")
         rig.redis.delete(keys.gateway(dead.gateway_id))
-        turn = await claimer.publish_and_claim([], 1)
-        assert payloads(turn.claims) == [b"somebody waits"]
+        result = await claimer.publish_and_claim([], 1)
+        assert payloads(result.claims) == [b"of the live one"]
         assert not rig.redis.exists(keys.job(orphan))
         await rig.let_go()
 
 
-async def test_a_gateway_that_only_seemed_gone_hears_of_it(rig: Rig, submitter: Submitter, claimer: Consumer) -> None:
-    """A gateway whose sign of life was overdue hears what was not sent, and queues it again in the order it had."""
+async def test_a_gateway_that_only_seemed_gone(rig: Rig, submitter: Submitter, claimer: Consumer) -> None:
+    """A gateway whose sign of life was late receives what was not sent, and queues it again in the same order."""
     asking = [await rig.queue(submitter, Priority.LOW, b"%d" % number) for number in range(4)]
     rig.redis.delete(keys.gateway(submitter.gateway_id))
     assert (await claimer.publish_and_claim([], 1)).claims == []
@@ -169,15 +169,15 @@ async def test_a_gateway_that_only_seemed_gone_hears_of_it(rig: Rig, submitter: 
     assert not any(task.done() for task in asking)
 
 
-async def test_a_queue_that_is_given_back_all_has_an_end(rig: Rig, submitter: Submitter, claimer: Consumer) -> None:
-    """A claim that was sent ahead and gives back the only request on a queue leaves no list without a TTL."""
+async def test_a_queue_that_gets_its_request_back_expires(rig: Rig, submitter: Submitter, claimer: Consumer) -> None:
+    """A claim that was sent ahead and puts back the only request of a queue leaves no list without a TTL."""
     await rig.queue(submitter, Priority.LOW)
     assert (await claimer.wait_and_claim(1)).work_is_left
     assert rig.redis.ttl(keys.queue(Priority.LOW)) > rig.redis.ttl(rig.jobs()[0])
 
 
-async def test_taken_by_another_server(rig: Rig, submitter: Submitter, claimer: Consumer) -> None:
-    """What a server took that is no longer the one that answers is not claimed: it may have been started since."""
+async def test_queued_by_another_server(rig: Rig, submitter: Submitter, claimer: Consumer) -> None:
+    """A job that another server has queued is not claimed: it may have been started since then."""
     await rig.queue(submitter, Priority.LOW)
     rig.redis.hset(keys.job(rig.ids(Priority.LOW)[0]), "server", "another")
     assert ((await claimer.publish_and_claim([], 1)).claims, rig.jobs()) == ([], [])
@@ -186,7 +186,7 @@ async def test_taken_by_another_server(rig: Rig, submitter: Submitter, claimer: 
 async def test_many_dead_jobs(
     rig: Rig, submitter: Submitter, claimer: Consumer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """One claim skips a bounded number of dead jobs, and leaves a token so that the next goes on."""
+    """One claim skips a limited number of missing jobs, and leaves a token for the next claim."""
     monkeypatch.setattr(claiming, "_MOST_LOOKED_AT", 3)
     rig.redis.rpush(keys.queue(Priority.HIGH), *(f"dead-{number}" for number in range(5)))
     await rig.queue(submitter, Priority.HIGH, b"alive")
@@ -197,21 +197,21 @@ async def test_many_dead_jobs(
 
 
 async def test_suspended(rig: Rig, submitter: Submitter, claimer: Consumer) -> None:
-    """After `rq suspend` nothing is claimed, and the worker is told why."""
+    """After `rq suspend` nothing is claimed, and the result says why."""
     await rig.queue(submitter, Priority.HIGH)
     rig.redis.set(keys.SUSPENDED, "1")
-    turn = await claimer.publish_and_claim([], 1)
-    assert (turn.claims, turn.suspended, rig.waiting(Priority.HIGH)) == ([], True, 1)
+    result = await claimer.publish_and_claim([], 1)
+    assert (result.claims, result.suspended, rig.waiting(Priority.HIGH)) == ([], True, 1)
 
 
 async def test_resumed(rig: Rig, submitter: Submitter, claimer: Consumer) -> None:
-    """After `rq resume` what waited is claimed."""
+    """After `rq resume` waiting requests are claimed."""
     await rig.queue(submitter, Priority.HIGH)
     rig.redis.set(keys.SUSPENDED, "1")
     await claimer.publish_and_claim([], 1)
     rig.redis.delete(keys.SUSPENDED)
-    turn = await claimer.publish_and_claim([], 1)
-    assert (len(turn.claims), turn.suspended) == (1, False)
+    result = await claimer.publish_and_claim([], 1)
+    assert (len(result.claims), result.suspended) == (1, False)
 
 
 async def test_submit_leaves_a_token(rig: Rig, submitter: Submitter) -> None:
@@ -222,43 +222,43 @@ async def test_submit_leaves_a_token(rig: Rig, submitter: Submitter) -> None:
 
 
 async def test_tokens_are_bounded(rig: Rig, submitter: Submitter, monkeypatch: pytest.MonkeyPatch) -> None:
-    """However much is submitted, no more tokens are left than may be."""
+    """However many requests are submitted, the number of tokens has a limit."""
     monkeypatch.setattr(keys, "MOST_WAKE_UPS", 2)
     for _ in range(4):
         await rig.queue(submitter, Priority.LOW)
     assert rig.tokens() == 2
 
 
-async def test_waiting_claims(rig: Rig, submitter: Submitter, claimer: Consumer) -> None:
-    """A worker that waits for work is woken by a submit, and has claimed it when it is."""
+async def test_a_submit_wakes_a_waiting_worker(rig: Rig, submitter: Submitter, claimer: Consumer) -> None:
+    """A submit wakes a worker that waits for work, and the worker has then claimed the request."""
     waiting = asyncio.create_task(claimer.wait_and_claim(4))
     await asyncio.sleep(0)
     submitted = await rig.ask_idempotently(submitter, Priority.LOW, b"work")
     async with asyncio.timeout(PATIENCE_SECONDS):
-        turn = await waiting
-    assert (payloads(turn.claims), submitted.done(), rig.waiting(Priority.LOW)) == ([b"work"], False, 0)
+        result = await waiting
+    assert (payloads(result.claims), submitted.done(), rig.waiting(Priority.LOW)) == ([b"work"], False, 0)
 
 
-async def test_waiting_in_vain(rig: Rig, claimer: Consumer, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A worker that waits for work in vain comes back by itself."""
+async def test_waiting_ends_without_work(rig: Rig, claimer: Consumer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without work, a worker that waits returns after its wait."""
     monkeypatch.setattr(claiming, "_WAKE_UP_SECONDS", 0.01)
     assert (await claimer.wait_and_claim(4)).claims == []
 
 
-async def test_waiting_finds_what_no_token_told(
-    rig: Rig, submitter: Submitter, claimer: Consumer, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Should a token be lost, the worker that waits finds the work at the end of its wait."""
+async def test_a_lost_token(rig: Rig, submitter: Submitter, claimer: Consumer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """If a token is lost, a worker that waits finds the work at the end of its wait."""
     monkeypatch.setattr(claiming, "_WAKE_UP_SECONDS", 0.01)
     await rig.queue(submitter, Priority.LOW, b"work", is_idempotent=True)
     rig.redis.delete(keys.WAKE_UP)
     assert payloads((await claimer.wait_and_claim(4)).claims) == [b"work"]
 
 
-async def test_waiting_takes_nothing_that_could_be_lost(rig: Rig, submitter: Submitter, claimer: Consumer) -> None:
-    """What may not be sent twice is not given to a claim that was sent ahead: its worker may have frozen since.
+async def test_a_claim_sent_ahead_takes_only_what_may_be_repeated(
+    rig: Rig, submitter: Submitter, claimer: Consumer
+) -> None:
+    """A claim that was sent ahead takes no request that may not be sent twice: its worker may have frozen since then.
 
-    It stays where it is, what waits behind it as well, and the worker is told to ask for it.
+    That request stays on its queue, with those behind it, and the result says that work is left.
     """
     for number, is_idempotent in enumerate((True, False, True)):
         rig.ask(submitter, Priority.LOW, b"%d" % number, is_idempotent=is_idempotent)
@@ -268,22 +268,22 @@ async def test_waiting_takes_nothing_that_could_be_lost(rig: Rig, submitter: Sub
     assert payloads((await claimer.publish_and_claim([], 4)).claims) == [b"1", b"2"]
 
 
-async def test_waiting_ends_when_told(rig: Rig, claimer: Consumer) -> None:
-    """A worker that shall take no more need not wait to the end."""
+async def test_the_stop_signal_ends_a_wait(rig: Rig, claimer: Consumer) -> None:
+    """The stop signal ends the wait of a worker at once."""
     waiting = asyncio.create_task(claimer.wait_and_claim(4))
     await asyncio.sleep(0)
-    await claimer.end_waiting()
+    await claimer.stop_waiting()
     async with asyncio.timeout(PATIENCE_SECONDS):
         assert (await waiting).claims == []
 
 
-async def test_a_lost_answer_is_asked_for_again(rig: Rig, submitter: Submitter, claimer: Consumer) -> None:
-    """What was claimed without our hearing of it is claimed once more, in the way in which it was, and once only."""
+async def test_each_way_repeats_its_own_claim(rig: Rig, submitter: Submitter, claimer: Consumer) -> None:
+    """A claim whose answer was lost is repeated in the same way, and returns its requests once only."""
     await rig.queue(submitter, Priority.LOW, b"work", is_idempotent=True)
-    claimer._by_waiting.unanswered = "lost"
-    claimer._with_turns.unanswered = "lost too"
+    claimer._ahead.unanswered = "lost"
+    claimer._direct.unanswered = "lost too"
     first = await claimer.wait_and_claim(1)
-    claimer._by_waiting.unanswered = "lost"
+    claimer._ahead.unanswered = "lost"
     again = await claimer.wait_and_claim(1)
     assert (payloads(again.claims), again.claims) == ([b"work"], first.claims)
     assert (await claimer.publish_and_claim([], 1)).claims == []

@@ -1,11 +1,11 @@
-"""All gateways on one Redis have one name; nothing that stands there can be worse than that they have not."""
+"""All gateways on one Redis share one name. A bad value in Redis can do no more than prevent that."""
 
 import pytest
 
 from fast_priority.broker import keys
 from fast_priority.broker.producer import Submitter
 from fast_priority.broker.producer.deployment_id import agree_on_identity
-from fast_priority.http.deployment import Deployment
+from fast_priority.http.via import Deployment
 from fast_priority.settings import Settings
 from tests.unit.broker_rig import Rig, until
 
@@ -19,8 +19,8 @@ async def agree(rig: Rig, *deployments: Deployment) -> None:
     await redis.aclose()
 
 
-async def test_the_first_says_and_the_others_follow(rig: Rig) -> None:
-    """On an empty Redis the first gateway's identity is that of all, and its name does not change."""
+async def test_the_others_adopt_the_first_identity(rig: Rig) -> None:
+    """On an empty Redis all gateways adopt the identity of the first, and its name does not change."""
     one, other, third = Deployment(), Deployment(), Deployment()
     name = one.name
     await agree(rig, one, other, third)
@@ -29,8 +29,8 @@ async def test_the_first_says_and_the_others_follow(rig: Rig) -> None:
     assert rig.redis.get(KEY) == one.identity
 
 
-async def test_it_outlives_no_deployment_for_long(rig: Rig) -> None:
-    """The key lasts for a minute after the last gateway, and each renews it."""
+async def test_the_identity_expires(rig: Rig) -> None:
+    """The key expires a minute after the last gateway, and each gateway renews it."""
     one = Deployment()
     await agree(rig, one)
     rig.redis.expire(KEY, 5)
@@ -39,7 +39,7 @@ async def test_it_outlives_no_deployment_for_long(rig: Rig) -> None:
 
 
 async def test_an_empty_redis_gets_the_same_identity_again(rig: Rig) -> None:
-    """After Redis has lost everything, the gateways write the identity that they had."""
+    """After Redis has lost all data, the gateways write the identity that they had."""
     one, other = Deployment(), Deployment()
     await agree(rig, one, other)
     name = one.name
@@ -49,7 +49,7 @@ async def test_an_empty_redis_gets_the_same_identity_again(rig: Rig) -> None:
 
 
 async def test_two_that_differ_agree(rig: Rig) -> None:
-    """Gateways that know different identities have one after each has looked, and know the former one still."""
+    """Gateways with different identities adopt the one in Redis, and still know the former one."""
     one, other = Deployment(), Deployment()
     await agree(rig, one)
     before = other.name
@@ -61,7 +61,7 @@ async def test_two_that_differ_agree(rig: Rig) -> None:
 
 @pytest.mark.parametrize("written", [b"", b"x", b"0123456789abcdef0", b"0123456789ABCDEF", b"a\r\nb: c", b"x" * 99_000])
 async def test_a_value_that_is_no_identity_is_replaced(rig: Rig, written: bytes) -> None:
-    """What stands in Redis and cannot be an identity is not used, and one is written in its place, with an end."""
+    """A value that cannot be an identity is replaced by one, with a TTL."""
     one, other = Deployment(), Deployment()
     rig.redis.set(KEY, written)
     await agree(rig, one, other)
@@ -72,14 +72,14 @@ async def test_a_value_that_is_no_identity_is_replaced(rig: Rig, written: bytes)
 
 @pytest.mark.parametrize("kind", ["list", "set", "hash", "zset"])
 async def test_a_key_of_another_type_is_replaced(rig: Rig, kind: str) -> None:
-    """A key that is no string fails nothing, and an identity is written in its place."""
-    spoil = {
+    """A key of another type raises no error, and is replaced by an identity."""
+    write = {
         "list": lambda: rig.redis.rpush(KEY, "x"),
         "set": lambda: rig.redis.sadd(KEY, "x"),
         "hash": lambda: rig.redis.hset(KEY, "x", "y"),
         "zset": lambda: rig.redis.zadd(KEY, {"x": 1}),
     }
-    spoil[kind]()
+    write[kind]()
     one, other = Deployment(), Deployment()
     await agree(rig, one, other)
     assert one.name == other.name
@@ -94,7 +94,7 @@ async def test_gateways_agree_as_they_start(rig: Rig) -> None:
 
 
 async def test_gateways_agree_again(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A gateway reads it with each sign of life: what has changed at Redis is known soon."""
+    """A gateway reads the identity with each sign of life, so it learns of a change."""
     monkeypatch.setattr("fast_priority.broker.producer.heartbeat._SECONDS", 0.01)
     async with Submitter(Settings.load()) as one:
         await until("it is there", lambda: bool(rig.redis.exists(KEY)))

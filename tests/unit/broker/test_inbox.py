@@ -1,4 +1,4 @@
-"""The inbox of a gateway: answers reach whoever waits, and nobody waits for a job that is gone."""
+"""The inbox of a gateway: answers reach their requests, and no request waits for a job that is missing."""
 
 import asyncio
 import time
@@ -9,7 +9,7 @@ from redis.exceptions import ConnectionError
 
 from fast_priority.broker import keys
 from fast_priority.broker.producer import inbox as inbox_module
-from fast_priority.broker.producer import lost_requests as lookout
+from fast_priority.broker.producer import lost_requests
 from fast_priority.broker.producer.inbox import Inbox
 from fast_priority.errors import RequestLost
 from fast_priority.protocol.conversation import Conversation
@@ -22,7 +22,7 @@ GATEWAY = "gateway-1"
 
 @pytest.fixture
 async def inbox(rig: Rig) -> AsyncIterator[Inbox]:
-    """An open inbox that does not look after its requests by itself."""
+    """An open inbox that does not watch its requests by itself."""
     inbox = Inbox(GATEWAY, {}, NEVER_SECONDS)
     inbox.open()
     yield inbox
@@ -31,7 +31,7 @@ async def inbox(rig: Rig) -> AsyncIterator[Inbox]:
 
 @pytest.fixture
 async def unread(rig: Rig) -> AsyncIterator[Inbox]:
-    """An inbox that nobody reads and that does not look after its requests by itself."""
+    """An inbox that reads nothing and does not watch its requests by itself."""
     inbox = Inbox(GATEWAY, {}, NEVER_SECONDS)
     yield inbox
     await inbox.close()
@@ -46,13 +46,13 @@ def hello_to(request_id: str) -> bytes:
 
 
 def waits(answer: Conversation) -> bool:
-    return not answer.has_news
+    return not answer.is_ready
 
 
-def looked_after(inbox: Inbox, request_id: str) -> Conversation:
+def watched(inbox: Inbox, request_id: str) -> Conversation:
     """A request that is on its queue."""
     answer = inbox.expect(request_id)
-    inbox.look_after(request_id)
+    inbox.watch(request_id)
     return answer
 
 
@@ -62,8 +62,8 @@ async def fails(answer: Conversation) -> bool:
     return True
 
 
-async def test_handed_to_whom_it_is_for(rig: Rig, inbox: Inbox) -> None:
-    """Each answer reaches the request that it names, whatever the order they come in."""
+async def test_each_answer_reaches_its_request(rig: Rig, inbox: Inbox) -> None:
+    """Each answer reaches the request that it names, in any order."""
     first, second = inbox.expect("first"), inbox.expect("second")
     failure = Failure("target-refused", "nothing listens")
     put(rig, encode(Frame("second", failure)), hello_to("first"))
@@ -72,18 +72,18 @@ async def test_handed_to_whom_it_is_for(rig: Rig, inbox: Inbox) -> None:
 
 
 async def test_many_at_once(rig: Rig, inbox: Inbox) -> None:
-    """More answers than are read in one go all reach their requests."""
+    """More answers than one read takes all reach their requests."""
     waiting = [inbox.expect(str(number)) for number in range(1000)]
     put(rig, *(hello_to(str(number)) for number in range(1000)))
-    await until("all are answered", lambda: all(answer.has_news for answer in waiting))
+    await until("all are answered", lambda: all(answer.is_ready for answer in waiting))
     assert inbox._waiting == {}
 
 
-@pytest.mark.parametrize("rubbish", [b"", b"rubbish", b"\x92", hello_to("somebody else")])
-async def test_rubbish_is_dropped(rig: Rig, inbox: Inbox, rubbish: bytes) -> None:
-    """What is no answer, or nobody's, is dropped, and the answers after it are read."""
+@pytest.mark.parametrize("unknown", [b"", b"not a frame", b"\x92", hello_to("unknown")])
+async def test_an_unknown_frame_is_dropped(rig: Rig, inbox: Inbox, unknown: bytes) -> None:
+    """A frame that is unreadable, or of an unknown request, is dropped, and the answers after it are read."""
     answer = inbox.expect("mine")
-    put(rig, rubbish, hello_to("mine"))
+    put(rig, unknown, hello_to("mine"))
     async with asyncio.timeout(PATIENCE_SECONDS):
         assert await answer.next() == HELLO
 
@@ -100,7 +100,7 @@ async def test_second_answer_is_dropped(rig: Rig, inbox: Inbox) -> None:
 
 
 async def test_forgotten(rig: Rig, inbox: Inbox) -> None:
-    """An answer to a request that was forgotten reaches nobody."""
+    """An answer to a forgotten request is dropped."""
     answer, after = inbox.expect("mine"), inbox.expect("next")
     inbox.forget("mine")
     put(rig, hello_to("mine"), hello_to("next"))
@@ -110,18 +110,18 @@ async def test_forgotten(rig: Rig, inbox: Inbox) -> None:
 
 
 async def test_forgotten_takes_no_room(inbox: Inbox) -> None:
-    """Of a request that nobody waits for any more, nothing is kept."""
+    """Nothing is kept of a forgotten request."""
     inbox.expect("one")
     inbox.expect("two")
     inbox.forget("one")
     assert set(inbox._waiting) == {"two"}
 
 
-async def test_close_fails_whoever_waits(rig: Rig) -> None:
-    """Whoever still waits when the inbox is closed gets RequestLost, and the inbox is removed."""
+async def test_close_fails_waiting_requests(rig: Rig) -> None:
+    """Requests that still wait when the inbox is closed fail with RequestLost, and the inbox is removed."""
     inbox = Inbox(GATEWAY, {}, NEVER_SECONDS)
     answer = inbox.expect("mine")
-    put(rig, hello_to("nobody reads this"))
+    put(rig, hello_to("unread"))
     await inbox.close()
     assert await fails(answer)
     assert not rig.redis.exists(keys.inbox(GATEWAY))
@@ -131,30 +131,30 @@ async def test_gone_job_fails_by_itself(rig: Rig) -> None:
     """A request whose job is gone, without an answer, fails with RequestLost within two looks."""
     inbox = Inbox(GATEWAY, {}, 0.001)
     inbox.open()
-    answer = looked_after(inbox, "mine")
-    await until("the request has failed", lambda: answer.has_news)
+    answer = watched(inbox, "mine")
+    await until("the request has failed", lambda: answer.is_ready)
     assert await fails(answer)
     await inbox.close()
 
 
 async def test_missing_once(rig: Rig, unread: Inbox) -> None:
-    """A request whose job is gone for the first time goes on waiting: its answer may be on the way."""
-    answer = looked_after(unread, "mine")
+    """A request whose job is missing for the first time still waits: its answer may be on the way."""
+    answer = watched(unread, "mine")
     await unread._watch(["mine"])
     assert waits(answer)
 
 
 async def test_missing_twice(rig: Rig, unread: Inbox) -> None:
-    """A request whose job is gone twice in a row has lost its worker."""
-    answer = looked_after(unread, "mine")
+    """A request whose job is missing twice in a row has lost its worker."""
+    answer = watched(unread, "mine")
     await unread._watch(["mine"])
     await unread._watch(["mine"])
     assert await fails(answer)
 
 
 async def test_missing_with_answers_unread(rig: Rig, unread: Inbox) -> None:
-    """As long as answers are unread, one of them may be its own: the request goes on waiting."""
-    answer = looked_after(unread, "mine")
+    """While answers are unread, one of them may be its own: the request still waits."""
+    answer = watched(unread, "mine")
     put(rig, hello_to("mine"))
     for _ in range(3):
         await unread._watch(["mine"])
@@ -162,9 +162,9 @@ async def test_missing_with_answers_unread(rig: Rig, unread: Inbox) -> None:
 
 
 @pytest.mark.parametrize("status", ["queued", "started"])
-async def test_there_again(rig: Rig, unread: Inbox, status: str) -> None:
-    """A job that is there between two looks counts as there: it must be gone twice in a row."""
-    answer = looked_after(unread, "mine")
+async def test_missing_and_back(rig: Rig, unread: Inbox, status: str) -> None:
+    """A job that exists between two looks is not missing: it must be missing twice in a row."""
+    answer = watched(unread, "mine")
     await unread._watch(["mine"])
     rig.redis.hset(keys.job("mine"), mapping={"status": status, "server": ""})
     await unread._watch(["mine"])
@@ -173,9 +173,9 @@ async def test_there_again(rig: Rig, unread: Inbox, status: str) -> None:
     assert waits(answer)
 
 
-async def test_job_there(rig: Rig, unread: Inbox) -> None:
-    """A request whose job is there waits, however often it is looked after."""
-    answer = looked_after(unread, "mine")
+async def test_existing_job(rig: Rig, unread: Inbox) -> None:
+    """A request whose job exists waits, however often it is checked."""
+    answer = watched(unread, "mine")
     rig.redis.hset(keys.job("mine"), "status", "started")
     for _ in range(3):
         await unread._watch(["mine"])
@@ -183,8 +183,8 @@ async def test_job_there(rig: Rig, unread: Inbox) -> None:
 
 
 async def test_failed_job(rig: Rig, unread: Inbox) -> None:
-    """A job that rq has marked as failed is as good as gone."""
-    answer = looked_after(unread, "mine")
+    """A job that rq has marked as failed counts as missing."""
+    answer = watched(unread, "mine")
     rig.redis.hset(keys.job("mine"), "status", "failed")
     for _ in range(2):
         await unread._watch(["mine"])
@@ -192,34 +192,34 @@ async def test_failed_job(rig: Rig, unread: Inbox) -> None:
 
 
 async def test_missing_however_much_is_unread(rig: Rig, unread: Inbox) -> None:
-    """A gateway that always has something to read for others still notices that a worker has died."""
-    answer = looked_after(unread, "mine")
-    put(rig, hello_to("somebody else"))
+    """A gateway that always has frames to read still notices that a worker has died."""
+    answer = watched(unread, "mine")
+    put(rig, hello_to("unknown"))
     for _ in range(10):
         await unread._watch(["mine"])
     assert await fails(answer)
 
 
-async def test_not_looked_after_before_it_is_queued(rig: Rig, unread: Inbox) -> None:
-    """A request that is still on its way to its queue has no job yet, and is not given up for that."""
+async def test_not_watched_before_it_is_queued(rig: Rig, unread: Inbox) -> None:
+    """A request that is on its way to its queue has no job yet, and does not fail for that."""
     answer = unread.expect("mine")
     for _ in range(3):
         await unread._watch(["mine"])
     assert waits(answer)
 
 
-async def test_looked_after_apart(rig: Rig, unread: Inbox) -> None:
+async def test_one_lost_request_fails_alone(rig: Rig, unread: Inbox) -> None:
     """One lost request fails alone."""
-    lost, fine = looked_after(unread, "lost"), looked_after(unread, "fine")
+    lost, fine = watched(unread, "lost"), watched(unread, "fine")
     rig.redis.hset(keys.job("fine"), mapping={"status": "queued", "server": ""})
     for _ in range(2):
         await unread._watch(["lost", "fine"])
-    assert lost.has_news
+    assert lost.is_ready
     assert waits(fine)
 
 
 async def test_redis_away_and_back(rig: Rig, caplog: pytest.LogCaptureFixture) -> None:
-    """A gateway whose Redis went away says so, and reads its answers once it is back."""
+    """A gateway whose Redis is away logs that, and reads its answers when Redis is back."""
     rig.server.connected = False
     inbox = Inbox(GATEWAY, {}, NEVER_SECONDS)
     inbox.open()
@@ -232,9 +232,9 @@ async def test_redis_away_and_back(rig: Rig, caplog: pytest.LogCaptureFixture) -
     await inbox.close()
 
 
-async def test_waiting_where_nobody_takes_it(rig: Rig, unread: Inbox) -> None:
-    """A job that waits, but was taken by a server that is no longer the one that answers, is as good as gone."""
-    answer = looked_after(unread, "mine")
+async def test_queued_by_another_server(rig: Rig, unread: Inbox) -> None:
+    """A waiting job that another server has queued counts as missing."""
+    answer = watched(unread, "mine")
     rig.redis.hset(keys.job("mine"), mapping={"status": "queued", "server": "another"})
     for _ in range(2):
         await unread._watch(["mine"])
@@ -242,8 +242,8 @@ async def test_waiting_where_nobody_takes_it(rig: Rig, unread: Inbox) -> None:
 
 
 async def test_redis_has_just_come_back(rig: Rig, unread: Inbox) -> None:
-    """After a Redis that was away nothing is taken for lost at once: workers say first what they have in flight."""
-    answer = looked_after(unread, "mine")
+    """After Redis was away no request fails at once: workers first have time to renew their leases."""
+    answer = watched(unread, "mine")
     rig.server.connected = False
     with pytest.raises(ConnectionError):
         await unread._watch(["mine"])
@@ -253,9 +253,9 @@ async def test_redis_has_just_come_back(rig: Rig, unread: Inbox) -> None:
     assert waits(answer)
 
 
-async def test_the_oldest_comes_first_again(rig: Rig, unread: Inbox) -> None:
-    """Of several lost requests the last fails first, so that, each queued again in front, the oldest is the first."""
-    answers = {name: looked_after(unread, name) for name in ("oldest", "middle", "youngest")}
+async def test_the_oldest_is_queued_first_again(rig: Rig, unread: Inbox) -> None:
+    """Of several lost requests the youngest fails first; each is queued again in front, so the oldest is first."""
+    answers = {name: watched(unread, name) for name in ("oldest", "middle", "youngest")}
     failed: list[str] = []
     for name, answer in answers.items():
         answer.fail = lambda _, name=name: failed.append(name)  # type: ignore[method-assign, misc]
@@ -268,69 +268,67 @@ async def test_the_oldest_comes_first_again(rig: Rig, unread: Inbox) -> None:
 async def test_a_dead_workers_request_among_many(
     rig: Rig, unread: Inbox, lane: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """However many wait, one whose lease ends and whose job goes is found within two looks after that."""
-    monkeypatch.setattr(lookout, "_A_TURN", 2)
+    """However many requests wait, one whose lease ends and whose job vanishes is found within two looks."""
+    monkeypatch.setattr(lost_requests, "_A_TURN", 2)
     for number in range(20):
         rig.redis.hset(keys.job(str(number)), mapping={"status": "queued", "server": ""})
-        looked_after(unread, str(number))
-    answer = looked_after(unread, "mine")
+        watched(unread, str(number))
+    answer = watched(unread, "mine")
     rig.redis.hset(keys.job("mine"), "status", "started")
     rig.redis.zadd(
         keys.started(lane), {"mine:execution": int(time.time()) + 1, "another:execution": int(time.time()) + 4}
     )
-    await unread._watch(unread._lookout.choose(everyone=False))
+    await unread._watch(unread._detector.choose(look_at_all=False))
     rig.redis.delete(keys.job("mine"), keys.started(lane))
     for _ in range(2):
         assert waits(answer)
-        await unread._watch(unread._lookout.choose(everyone=False))
+        await unread._watch(unread._detector.choose(look_at_all=False))
     assert await fails(answer)
 
 
-async def test_whoever_looks_seldom_looks_at_all(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
-    """With a long poll interval a lease may end between two looks, so all that wait are looked at each time."""
-    monkeypatch.setattr(lookout, "_A_TURN", 2)
+async def test_a_long_poll_interval_checks_all(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With a long poll interval a lease may end between two looks, so each look checks all waiting requests."""
+    monkeypatch.setattr(lost_requests, "_A_TURN", 2)
     monkeypatch.setattr(inbox_module, "_OFTEN_SECONDS", 0.0)
     inbox = Inbox(GATEWAY, {}, 0.001)
-    answers = [looked_after(inbox, str(number)) for number in range(20)]
+    answers = [watched(inbox, str(number)) for number in range(20)]
     await inbox._watch_once()
     await inbox._watch_once()
     assert [waits(answer) for answer in answers] == [False] * 20
 
 
 @pytest.mark.parametrize("at_once", [1, 2, 1000])
-async def test_the_oldest_comes_first_again_however_many_there_are(
+async def test_the_oldest_is_queued_first_again_in_many_calls(
     rig: Rig, unread: Inbox, monkeypatch: pytest.MonkeyPatch, at_once: int
 ) -> None:
-    """What is lost in one look fails the youngest first, in however many calls it was looked at."""
+    """The lost requests of one look fail the youngest first, in however many calls they were checked."""
     monkeypatch.setattr(inbox_module, "_WATCH_AT_ONCE", at_once)
     names = [str(number) for number in range(5)]
     failed: list[str] = []
     for name in names:
-        looked_after(unread, name).fail = lambda _, name=name: failed.append(name)  # type: ignore[method-assign, misc]
+        watched(unread, name).fail = lambda _, name=name: failed.append(name)  # type: ignore[method-assign, misc]
     for _ in range(2):
         await unread._watch(names)
     assert failed == names[::-1]
 
 
-async def test_few_ending_leases_are_few_in_however_many_calls(
-    rig: Rig, unread: Inbox, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A lease that each of several calls tells of is one: it has nobody looked at out of turn."""
+async def test_an_ending_lease_counts_once(rig: Rig, unread: Inbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An ending lease that several calls return counts once, so it does not make the next look check all requests."""
     monkeypatch.setattr(inbox_module, "_WATCH_AT_ONCE", 1)
-    monkeypatch.setattr(lookout, "_MOST_ENDING", 10)
+    monkeypatch.setattr(lost_requests, "_MOST_ENDING", 10)
     names = [str(number) for number in range(20)]
     for name in names:
         rig.redis.hset(keys.job(name), mapping={"status": "queued", "server": ""})
-        looked_after(unread, name)
+        watched(unread, name)
     rig.redis.zadd(keys.started("low"), {"another:execution": int(time.time())})
     await unread._watch(names)
-    assert not unread._lookout.is_in_a_hurry
+    assert not unread._detector.is_urgent
 
 
 async def test_leases_of_a_wrong_type(rig: Rig, unread: Inbox) -> None:
-    """A registry of leases that somebody has spoilt keeps nobody from finding what is lost."""
-    answer = looked_after(unread, "mine")
-    rig.redis.set(keys.started("high"), "spoilt")
+    """A registry of leases that has the wrong type does not prevent that a lost request is found."""
+    answer = watched(unread, "mine")
+    rig.redis.set(keys.started("high"), "not a sorted set")
     for _ in range(2):
         await unread._watch(["mine"])
     assert await fails(answer)

@@ -1,4 +1,4 @@
-"""Requests as rq jobs and back: what is ours is read, and nothing in Redis can make a worker run anything else."""
+"""Requests as rq jobs and back: our jobs are read, and nothing in Redis can make a worker run other code."""
 
 import io
 import os
@@ -23,7 +23,7 @@ def job_data(call: Any) -> bytes:
 
 
 class RunsCode:
-    """Unpickled by rq as it comes, this would change the working directory."""
+    """An object whose pickle would change the working directory, if rq unpickled it."""
 
     def __reduce__(self) -> tuple[Any, ...]:
         return os.chdir, ("/",)
@@ -53,7 +53,7 @@ def test_as_rq_writes_it() -> None:
 
 
 def test_compressed_data_is_bounded() -> None:
-    """Compressed data that unfolds to more than the limit is refused, however small it is."""
+    """Compressed data that decompresses to more than the limit is refused, however small it is."""
     small = zlib.compress(JobTemplate.data(b"\0" * 50 * LIMIT))
     assert len(small) < LIMIT
     with pytest.raises(NotOurJob, match=f"more than {LIMIT} bytes"):
@@ -62,14 +62,14 @@ def test_compressed_data_is_bounded() -> None:
 
 @given(st.binary())
 def test_any_bytes(data: bytes) -> None:
-    """Bytes that are no job raise NotOurJob and nothing else."""
+    """Bytes that are not a job raise NotOurJob and no other error."""
     with pytest.raises(NotOurJob):
         payload_of(data, LIMIT)
 
 
 @given(st.binary())
 def test_any_pickle(data: bytes) -> None:
-    """Bytes that begin like a pickle raise NotOurJob and nothing else."""
+    """Bytes that begin like a pickle raise NotOurJob and no other error."""
     with pytest.raises(NotOurJob):
         payload_of(b"\x80\x05" + data, LIMIT)
 
@@ -84,13 +84,13 @@ def test_pickle_that_names_code(wrap: type[bytes]) -> None:
 
 
 def test_pickle_with_a_class() -> None:
-    """Even a harmless class is refused: no names are taken at all."""
+    """Even a harmless class is refused: no names are accepted."""
     with pytest.raises(NotOurJob, match=r"names collections\.OrderedDict"):
         payload_of(b"\x80\x02ccollections\nOrderedDict\n)R.", LIMIT)
 
 
 def test_pickle_that_asks_for_memory() -> None:
-    """A few bytes of pickle cannot make a worker take memory without measure."""
+    """A few bytes of pickle cannot make a worker take memory without limit."""
     puts_at = (2**22).to_bytes(4, "little")  # LONG_BINPUT: where an object is remembered
     tracemalloc.start()
     try:
@@ -112,7 +112,7 @@ def test_pickle_with_a_persistent_id() -> None:
 
 @pytest.mark.parametrize("name", ["os.system", "fast_priority.job", "fast_priority.job.forward.x", ""])
 def test_other_function(name: str) -> None:
-    """A job for any other function is refused, and the function named."""
+    """A job for any other function is refused, and the reason names the function."""
     with pytest.raises(NotOurJob, match=f"asks for '{name}'"):
         payload_of(job_data((name, None, (b"payload",), {})), LIMIT)
 
@@ -139,7 +139,7 @@ def test_other_arguments(call: object) -> None:
 
 
 def test_serializer_refuses_everything() -> None:
-    """rq's machinery cannot be made to run code by what it reads: nothing is unpickled at all."""
+    """Nothing is unpickled, so rq's own code cannot be made to run code from Redis."""
     for value in ({"plain": 1}, RunsCode()):
         with pytest.raises(NotOurJob):
             WriteOnlySerializer.loads(job_data(value))

@@ -1,4 +1,4 @@
-"""A used Redis against the key table: nothing is there that the table does not name, and nothing stays for ever."""
+"""A used Redis against the key table: it has no key that the table does not name, and every key expires."""
 
 import re
 
@@ -11,7 +11,7 @@ from fast_priority.settings import Settings
 from tests.unit.broker_rig import HELLO, Rig, until
 
 REGISTERS = {"rq:queues", "rq:workers", "rq:workers:<queue>"}
-"""rq's registers of what exists: sets of a few names, which rq itself keeps without a TTL."""
+"""rq's registers: small sets of names, which rq itself keeps without a TTL."""
 
 
 def row_of(key: str) -> KeyRow | None:
@@ -25,27 +25,27 @@ def used(rig: Rig) -> dict[str, str]:
 
 
 async def use_everything(rig: Rig, claimer: Consumer, leases: Leases) -> None:
-    """Leave a request in every state there is: queued, started, refused, answered and not yet read."""
+    """Leave a request in each state: queued, started, refused, answered and not read."""
     async with Submitter(Settings.load()) as submitter:
         for priority in (*Priority, *Priority, Priority.LOW):
             await rig.queue(submitter, priority)
-        turn = await claimer.publish_and_claim([], 4)
-        answered, refused, *started = turn.claims
+        result = await claimer.publish_and_claim([], 4)
+        answered, refused, *started = result.claims
         gone = "a gateway that stopped reading"
         rig.redis.set(f"rq:fast-priority:gateway:{gone}", "1", ex=15)
         await claimer.publish_and_claim([OutgoingPart(answered._replace(gateway_id=gone), HELLO)], 0)
         StockRq(rig.redis).refuse(refused, "not ours")
         await leases.renew({"birth": "now"}, started)
-        await claimer.end_waiting()
-        await stop_in_the_midst_of_reading(rig)
-        over = await rig.queue(submitter, Priority.LOW)
+        await claimer.stop_waiting()
+        await stop_while_reading(rig)
+        cancelled = await rig.queue(submitter, Priority.LOW)
         await rig.queue(submitter, Priority.LOW)
         rig.redis.delete(f"rq:job:{rig.ids(Priority.LOW)[-2]}")
-        over.cancel()
-        await until("what was given up is marked", lambda: bool(rig.all_keys("rq:fast-priority:over:*")))
+        cancelled.cancel()
+        await until("it is marked as cancelled", lambda: bool(rig.all_keys("rq:fast-priority:over:*")))
 
 
-async def stop_in_the_midst_of_reading(rig: Rig) -> None:
+async def stop_while_reading(rig: Rig) -> None:
     mailbox = Mailbox("stopped", {}, lambda _: None)
     rig.redis.rpush("rq:fast-priority:inbox:stopped", "a frame")
     rig.redis.expire("rq:fast-priority:inbox:stopped", 60)
@@ -53,7 +53,7 @@ async def stop_in_the_midst_of_reading(rig: Rig) -> None:
 
 
 async def test_every_key_is_in_the_table(rig: Rig, claimer: Consumer, leases: Leases) -> None:
-    """Every key in a used Redis has a row in the table, which says of what type it is."""
+    """Every key in a used Redis has a row in the table, with the right type."""
     await use_everything(rig, claimer, leases)
     for key, kind in used(rig).items():
         row = row_of(key)
@@ -62,7 +62,7 @@ async def test_every_key_is_in_the_table(rig: Rig, claimer: Consumer, leases: Le
 
 
 async def test_every_row_is_used(rig: Rig, claimer: Consumer, leases: Leases) -> None:
-    """Every row of the table stands for a key that there really is, but for the channel, which is not stored."""
+    """Every row of the table stands for a key in Redis, except the channel, which is not stored."""
     await use_everything(rig, claimer, leases)
     for priority in Priority:
         rig.redis.rpush(f"rq:queue:{priority}", "keeps the queue from being empty")
@@ -71,15 +71,15 @@ async def test_every_row_is_used(rig: Rig, claimer: Consumer, leases: Leases) ->
     assert seen == stored
 
 
-async def test_no_key_stays_for_ever(rig: Rig, claimer: Consumer, leases: Leases) -> None:
-    """Every key in a used Redis expires, but for rq's registers."""
+async def test_every_key_expires(rig: Rig, claimer: Consumer, leases: Leases) -> None:
+    """Every key in a used Redis expires, except rq's registers."""
     await use_everything(rig, claimer, leases)
     for_ever = {key for key in used(rig) if rig.redis.ttl(key) == -1}
     assert {row.pattern for row in map(row_of, for_ever) if row is not None} <= REGISTERS
 
 
 async def test_registers_are_small(rig: Rig, claimer: Consumer, leases: Leases) -> None:
-    """rq's registers hold two queues and the workers that there are, however many requests came."""
+    """rq's registers hold two queues and the workers, however many requests came."""
     await use_everything(rig, claimer, leases)
     await use_everything(rig, claimer, leases)
     sizes = {key: rig.redis.scard(key) for key, kind in used(rig).items() if kind == "set"}

@@ -17,13 +17,13 @@ each_row = pytest.mark.parametrize("row", KEY_TABLE, ids=lambda row: row.pattern
 
 @each_row
 def test_all_under_one_prefix(row: KeyRow) -> None:
-    """Every key begins as rq's do, so that a hash tag in RQ_KEY_PREFIX keeps all of them in one slot."""
+    """Every key begins as rq's keys do, so that a hash tag in RQ_KEY_PREFIX keeps all of them in one slot."""
     assert row.pattern.startswith(f"{RQ_KEY_PREFIX}:")
 
 
 @each_row
-def test_rows_are_whole(row: KeyRow) -> None:
-    """Every row says what the key holds, who writes it and when it goes."""
+def test_rows_are_complete(row: KeyRow) -> None:
+    """Every row shows what the key holds, who writes it and when it is removed."""
     assert row.kind in {"set", "list", "hash", "zset", "stream", "string", "channel"}
     assert row.holds
     assert row.written_by
@@ -31,7 +31,7 @@ def test_rows_are_whole(row: KeyRow) -> None:
 
 
 def test_no_two_rows_for_one_key() -> None:
-    """No key stands in two rows."""
+    """No key has two rows."""
     assert len({row.pattern for row in KEY_TABLE}) == len(KEY_TABLE)
 
 
@@ -71,10 +71,10 @@ def test_every_key_has_its_row(key: str) -> None:
     ],
 )
 def test_rqs_names(ours: str, rqs: str) -> None:
-    """What rq's tools look for is where they look for it."""
+    """rq's tools find keys under rq's own names."""
     assert ours == rqs
 
 
 def test_lease_is_shorter_than_signs_of_life() -> None:
-    """A dead worker's requests are somebody else's before the worker itself is forgotten."""
+    """The leases of a dead worker end before the worker itself is forgotten."""
     assert keys.LEASE_SECONDS < keys.WORKER_TTL_SECONDS

@@ -1,4 +1,4 @@
-"""Leases: renewed while a worker lives, taken out anew after a Redis that lost them, given up when they are over."""
+"""Leases: renewed while a worker lives, restored after Redis has lost them, ended when their request is over."""
 
 import time
 
@@ -15,7 +15,7 @@ RECORD = {"birth": "now", "slots": 3}
 
 
 async def test_renewed(rig: Rig, submitter: Submitter, claimer: Consumer, leases: Leases) -> None:
-    """A worker that shows life keeps its requests: lease and job are good for the whole time again."""
+    """A live worker keeps its requests: lease and job last for the whole time again."""
     _, claim = await rig.start(submitter, claimer)
     rig.redis.zadd(keys.started(claim.queue_name), {f"{claim.job_id}:{claim.execution_id}": 1})
     rig.redis.expire(keys.job(claim.job_id), 1)
@@ -27,8 +27,10 @@ async def test_renewed(rig: Rig, submitter: Submitter, claimer: Consumer, leases
     assert rig.redis.pttl(keys.job(claim.job_id)) > 1000
 
 
-async def test_good_no_longer_than_it_is(rig: Rig, submitter: Submitter, claimer: Consumer, leases: Leases) -> None:
-    """How long a lease is good is counted from before it was asked for, so never too long."""
+async def test_a_lease_counts_from_its_request(
+    rig: Rig, submitter: Submitter, claimer: Consumer, leases: Leases
+) -> None:
+    """The time of a lease counts from before it was requested, so it is never taken for longer than it is."""
     _, claim = await rig.start(submitter, claimer)
     before = time.monotonic()
     renewal = await leases.renew(RECORD, [claim])
@@ -36,7 +38,7 @@ async def test_good_no_longer_than_it_is(rig: Rig, submitter: Submitter, claimer
 
 
 async def test_gone(rig: Rig, submitter: Submitter, claimer: Consumer, leases: Leases) -> None:
-    """A worker learns which of its leases Redis no longer knows, and nothing is made of them unasked."""
+    """A worker learns which of its leases Redis does not know, and they are not restored without a request."""
     _, lost = await rig.start(submitter, claimer)
     _, held = await rig.start(submitter, claimer)
     rig.redis.delete(keys.job(lost.job_id))
@@ -45,28 +47,28 @@ async def test_gone(rig: Rig, submitter: Submitter, claimer: Consumer, leases: L
     assert not rig.redis.exists(keys.job(lost.job_id))
 
 
-async def test_taken_out_anew(rig: Rig, submitter: Submitter, claimer: Consumer, leases: Leases) -> None:
-    """What a Redis that came back empty knows nothing of is leased again, and its job expires like any other."""
+async def test_restored(rig: Rig, submitter: Submitter, claimer: Consumer, leases: Leases) -> None:
+    """A lease that a Redis without data has lost is restored on request, and its job expires as any other."""
     _, claim = await rig.start(submitter, claimer)
     rig.redis.delete(keys.job(claim.job_id), keys.started(claim.queue_name))
-    assert (await leases.renew(RECORD, [claim], anew=True)).held == [claim]
+    assert (await leases.renew(RECORD, [claim], restore=True)).held == [claim]
     job = rig.redis.hgetall(keys.job(claim.job_id))
     assert (job[b"status"], job[b"worker_name"]) == (b"started", b"worker-1")
     assert 0 < rig.redis.pttl(keys.job(claim.job_id)) <= keys.LEASE_MILLISECONDS
     assert rig.lease(claim) is not None
 
 
-async def test_over(rig: Rig, submitter: Submitter, claimer: Consumer, leases: Leases) -> None:
-    """A request that its gateway has given up is not leased again: the worker learns that it is over."""
+async def test_cancelled(rig: Rig, submitter: Submitter, claimer: Consumer, leases: Leases) -> None:
+    """A request that its gateway has cancelled is not leased again: the worker learns that it is over."""
     _, claim = await rig.start(submitter, claimer)
     rig.redis.delete(keys.job(claim.job_id))
-    rig.redis.set(keys.mark(claim.job_id), "1")
-    assert (await leases.renew(RECORD, [claim], anew=True)).over == [claim]
+    rig.redis.set(keys.cancelled(claim.job_id), "1")
+    assert (await leases.renew(RECORD, [claim], restore=True)).over == [claim]
     assert (rig.jobs(), rig.lease(claim)) == ([], None)
 
 
-async def test_taken_away(rig: Rig, submitter: Submitter, claimer: Consumer, leases: Leases) -> None:
-    """A request that somebody took out of the started registry is over, and its job's time is not prolonged."""
+async def test_removed_by_hand(rig: Rig, submitter: Submitter, claimer: Consumer, leases: Leases) -> None:
+    """A request that a person removed from the started registry is over, and the TTL of its job does not change."""
     _, claim = await rig.start(submitter, claimer)
     rig.redis.zrem(keys.started(claim.queue_name), f"{claim.job_id}:{claim.execution_id}")
     rig.redis.persist(keys.job(claim.job_id))
@@ -75,7 +77,7 @@ async def test_taken_away(rig: Rig, submitter: Submitter, claimer: Consumer, lea
 
 
 async def test_gone_gateway(rig: Rig, claimer: Consumer, leases: Leases) -> None:
-    """A worker learns that the gateway that asked is gone: its call is nobody's any more, and its job is removed."""
+    """A worker learns that the gateway of a request is gone, and the job is removed."""
     async with Submitter(Settings.load()) as submitter:
         _, claim = await rig.start(submitter, claimer)
         rig.redis.delete(keys.gateway(submitter.gateway_id))
@@ -85,7 +87,7 @@ async def test_gone_gateway(rig: Rig, claimer: Consumer, leases: Leases) -> None
 
 
 async def test_a_gateway_may_be_late(rig: Rig, submitter: Submitter, claimer: Consumer, leases: Leases) -> None:
-    """After a Redis that was away, a gateway that has not shown life yet is not taken for gone."""
+    """After Redis was away, a gateway that has not renewed its sign of life yet does not count as gone."""
     _, claim = await rig.start(submitter, claimer)
     rig.server.connected = False
     with pytest.raises(ConnectionError):
@@ -96,7 +98,7 @@ async def test_a_gateway_may_be_late(rig: Rig, submitter: Submitter, claimer: Co
 
 
 async def test_sign_of_life(rig: Rig, leases: Leases) -> None:
-    """A worker's record is written whole, expires without further signs, and is registered for both queues."""
+    """The whole record of a worker is written, it expires without a renewal, and it is registered for both queues."""
     await leases.renew(RECORD, [])
     record = keys.WORKER_PREFIX + "worker-1"
     fields = rig.redis.hgetall(record)

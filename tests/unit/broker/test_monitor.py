@@ -1,72 +1,181 @@
-"""What can be seen of the queues from outside."""
+"""The state of the queues, as health shows it and as a refused client learns when to try again."""
 
+import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
 
-from fast_priority.broker import keys
+from fast_priority.broker import keys, monitor
+from fast_priority.broker.connection import send_together
 from fast_priority.broker.consumer import Consumer, Leases
-from fast_priority.broker.monitor import Observer
+from fast_priority.broker.monitor import QueueMonitor, QueueView
 from fast_priority.broker.producer import Submitter
 from fast_priority.scheduling.priority import Priority
 from fast_priority.settings import Settings
-from tests.unit.broker_rig import Rig
+from tests.unit.broker_rig import Rig, until
 
 
 @pytest.fixture
-async def observer(rig: Rig) -> AsyncIterator[Observer]:
-    observer = Observer(Settings.load())
-    yield observer
-    await observer.close()
+async def queues(rig: Rig) -> AsyncIterator[QueueMonitor]:
+    """A monitor that looks only when it is asked."""
+    queues = QueueMonitor(Settings.load())
+    yield queues
+    await queues.__aexit__()
 
 
-async def test_nothing(observer: Observer) -> None:
-    """An empty Redis shows empty queues and nobody at work."""
-    assert await observer.look() == ({Priority.HIGH: 0, Priority.LOW: 0}, 0, 0, 0, False)
+@pytest.fixture
+def seconds(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """The time in seconds, which a test sets."""
+    now = [100.0]
+    monkeypatch.setattr("fast_priority.broker.monitor.time.monotonic", lambda: now[0])
+    return now
 
 
-async def test_waiting_and_started(rig: Rig, submitter: Submitter, claimer: Consumer, observer: Observer) -> None:
-    """What waits is counted by priority, and what is in flight apart from it."""
+@pytest.fixture
+def looks(monkeypatch: pytest.MonkeyPatch) -> list[object]:
+    """One entry for each round trip of a monitor."""
+    trips: list[object] = []
+
+    async def counted(*arguments: object) -> list[object]:
+        trips.append(arguments)
+        return await send_together(*arguments)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(monitor, "send_together", counted)
+    return trips
+
+
+async def seen(queues: QueueMonitor) -> QueueView:
+    view = await queues.view()
+    assert view is not None
+    return view
+
+
+def note_ended(rig: Rig, worker: str, count: int) -> None:
+    """Note in Redis, as a worker does, how many requests it has ended in its life."""
+    key = keys.WORKER_PREFIX + worker
+    rig.redis.hset(key, "successful_job_count", count)
+    for priority in Priority:
+        rig.redis.sadd(keys.workers_of(priority.value), key)
+
+
+async def test_nothing(queues: QueueMonitor) -> None:
+    """An empty Redis shows empty queues and no workers."""
+    assert await queues.view() == ({Priority.HIGH: 0, Priority.LOW: 0}, 0, 0, 0, False)
+
+
+async def test_waiting_and_started(rig: Rig, submitter: Submitter, claimer: Consumer, queues: QueueMonitor) -> None:
+    """Waiting requests are counted by priority, and apart from those in flight."""
     for priority in (Priority.HIGH, Priority.HIGH, Priority.LOW):
         await rig.queue(submitter, priority)
     await claimer.publish_and_claim([], 1)
-    view = await observer.look()
-    assert view is not None
+    view = await seen(queues)
     assert (view.waiting, view.started) == ({Priority.HIGH: 1, Priority.LOW: 1}, 1)
 
 
-async def test_workers_and_slots(rig: Rig, leases: Leases, observer: Observer) -> None:
-    """A worker of ours counts with its slots, a stock rq worker with one."""
+async def test_workers_and_slots(rig: Rig, leases: Leases, queues: QueueMonitor) -> None:
+    """A PriorityWorker counts with its slots, a stock rq worker with one."""
     await leases.renew({"birth": "now", "slots": 3}, [])
     rig.redis.hset("rq:worker:stock", "birth", "now")
     rig.redis.sadd(keys.workers_of("low"), "rq:worker:stock")
-    view = await observer.look()
-    assert view is not None
+    view = await seen(queues)
     assert (view.workers, view.slots) == (2, 4)
 
 
-@pytest.mark.parametrize("end", ["expired", "said goodbye"])
-async def test_dead_worker(rig: Rig, leases: Leases, observer: Observer, end: str) -> None:
-    """A worker whose record expired, or that said goodbye, is not counted."""
+@pytest.mark.parametrize("end", ["its record has expired", "it has ended"])
+async def test_dead_worker(rig: Rig, leases: Leases, queues: QueueMonitor, end: str) -> None:
+    """A worker whose record has expired, or that has ended, is not counted."""
     await leases.renew({"birth": "now", "slots": 3}, [])
-    if end == "expired":
+    if end == "its record has expired":
         rig.redis.delete(f"{keys.WORKER_PREFIX}worker-1")
     else:
         rig.redis.hset(f"{keys.WORKER_PREFIX}worker-1", "death", "now")
-    view = await observer.look()
-    assert view is not None
+    view = await seen(queues)
     assert (view.workers, view.slots) == (0, 0)
 
 
-async def test_suspended(rig: Rig, observer: Observer) -> None:
-    """A suspension shows."""
+async def test_suspended(rig: Rig, queues: QueueMonitor) -> None:
+    """The view shows a suspension."""
     rig.redis.set(keys.SUSPENDED, "1")
-    view = await observer.look()
-    assert view is not None
-    assert view.suspended
+    assert (await seen(queues)).suspended
 
 
-async def test_redis_away(rig: Rig, observer: Observer) -> None:
-    """Without Redis there is nothing to see, and no error."""
+async def test_redis_away(rig: Rig, queues: QueueMonitor) -> None:
+    """Without Redis there is no view, and no error."""
     rig.server.connected = False
-    assert await observer.look() is None
+    assert await queues.view() is None
+
+
+async def test_a_key_of_the_wrong_type(rig: Rig, queues: QueueMonitor) -> None:
+    """A queue that is not a list leaves no view, and raises no error."""
+    rig.redis.set(keys.queue(Priority.LOW), "not a list")
+    assert await queues.view() is None
+
+
+async def test_a_view_is_new(rig: Rig, submitter: Submitter, queues: QueueMonitor) -> None:
+    """A view without an age is never older than the question."""
+    await seen(queues)
+    await rig.queue(submitter, Priority.HIGH)
+    assert (await seen(queues)).waiting[Priority.HIGH] == 1
+
+
+async def test_a_view_may_be_old(
+    rig: Rig, submitter: Submitter, queues: QueueMonitor, seconds: list[float], looks: list[object]
+) -> None:
+    """A view that is young enough is returned without a look at Redis; an older one is not."""
+    await queues.view()
+    seconds[0] += 1
+    await queues.view(max_age_seconds=2)
+    assert len(looks) == 1
+    seconds[0] += 2
+    await queues.view(max_age_seconds=2)
+    assert len(looks) == 2
+
+
+async def test_questions_at_once_share_a_look(queues: QueueMonitor, looks: list[object]) -> None:
+    """However many ask while a look is under way, at most one more look answers them all."""
+    views = await asyncio.gather(*(queues.view() for _ in range(20)))
+    assert views == [views[0]] * 20
+    assert len(looks) <= 2
+
+
+async def test_retry_after_follows_the_queues_ahead(
+    rig: Rig, submitter: Submitter, queues: QueueMonitor, seconds: list[float]
+) -> None:
+    """It is what waits ahead, over what all workers end in a second. Only high requests are ahead of high ones."""
+    for priority, count in ((Priority.HIGH, 5), (Priority.LOW, 15)):
+        for _ in range(count):
+            await rig.queue(submitter, priority)
+    note_ended(rig, "a", 100)
+    note_ended(rig, "b", 100)
+    await queues._look_and_note()
+    seconds[0] += 10
+    note_ended(rig, "a", 106)
+    note_ended(rig, "b", 104)
+    await queues._look_and_note()
+    low = {queues.retry_after_seconds(Priority.LOW) for _ in range(300)}
+    high = {queues.retry_after_seconds(Priority.HIGH) for _ in range(300)}
+    assert low <= set(range(16, 25))
+    assert high <= set(range(4, 7))
+    assert len(low) > 3
+    assert {queues.retry_after_seconds() for _ in range(300)} <= set(range(16, 25))
+
+
+async def test_retry_after_costs_no_look(queues: QueueMonitor, looks: list[object]) -> None:
+    """A refused client learns when to try again without a look at Redis."""
+    queues.retry_after_seconds()
+    assert looks == []
+
+
+async def test_retry_after_without_workers_is_long(queues: QueueMonitor) -> None:
+    """Where no request is served, clients stay away for most of a minute."""
+    assert 40 <= queues.retry_after_seconds() <= 60
+
+
+async def test_it_looks_by_itself(rig: Rig, submitter: Submitter) -> None:
+    """Inside its block a monitor looks without a question."""
+    for _ in range(2):
+        await rig.queue(submitter, Priority.HIGH)
+    async with QueueMonitor(Settings.load()) as queues:
+        await until("it has looked", lambda: queues._last is not None)
+        assert queues._last is not None
+        assert queues._last.view.waiting[Priority.HIGH] == 2

@@ -1,4 +1,4 @@
-"""What one process knows of its Redis: the server, its clock, and whether it was away."""
+"""What one process knows about its Redis: the server, its clock, and whether it was away."""
 
 from collections.abc import Iterator
 from unittest import mock
@@ -11,15 +11,15 @@ EPOCH_SECONDS = 1_700_000_000.0
 
 
 class Clocks:
-    """The clock of this machine, and Redis's, which a test can set."""
+    """The clock of this machine, and the clock of Redis, which a test can set."""
 
     def __init__(self) -> None:
         self.here_seconds = 50.0
         self.set_forward_seconds = 0.0
 
     def redis(self) -> tuple[int, int]:
-        told = EPOCH_SECONDS + self.here_seconds + self.set_forward_seconds
-        return int(told), round(told % 1 * 1e6)
+        theirs = EPOCH_SECONDS + self.here_seconds + self.set_forward_seconds
+        return int(theirs), round(theirs % 1 * 1e6)
 
     def monotonic(self) -> float:
         return self.here_seconds
@@ -33,17 +33,17 @@ def clocks() -> Iterator[Clocks]:
 
 
 def answer(health: RedisHealth, clocks: Clocks, server: bytes = b"one", way_seconds: float = 0.0) -> None:
-    """Ask and be answered: Redis reads its clock half way."""
+    """Note an answer of Redis, which reads its clock half way."""
     asked_at = clocks.here_seconds
     clocks.here_seconds += way_seconds / 2
-    told = clocks.redis()
+    theirs = clocks.redis()
     clocks.here_seconds += way_seconds / 2
     health.note_held_up(asked_at)
-    health.note_answer(server, told, asked_at)
+    health.note_answer(server, theirs, asked_at)
 
 
 def test_well(clocks: Clocks) -> None:
-    """A Redis that always answers at once, and whose clock goes as ours does, was not away."""
+    """A Redis that always answers at once, and whose clock runs as ours does, was not away."""
     health = RedisHealth()
     for _ in range(5):
         answer(health, clocks)
@@ -53,7 +53,7 @@ def test_well(clocks: Clocks) -> None:
 
 
 def test_away(clocks: Clocks) -> None:
-    """A Redis that did not answer counts as away for a while after it has come back."""
+    """A Redis that did not answer counts as away for a while after it is back."""
     health = RedisHealth()
     answer(health, clocks)
     health.note_away()
@@ -64,7 +64,7 @@ def test_away(clocks: Clocks) -> None:
 
 
 def test_another_server(clocks: Clocks) -> None:
-    """Another server in the place of the first counts as one that was away; the first there is does not."""
+    """A server that replaces another counts as one that was away; the first server does not."""
     health = RedisHealth()
     answer(health, clocks, b"one")
     assert not health.was_away_within(60)
@@ -74,7 +74,7 @@ def test_another_server(clocks: Clocks) -> None:
 
 
 def test_late(clocks: Clocks) -> None:
-    """An answer that took over a second is that of a Redis that was held up, and no upset."""
+    """A Redis whose answer took over a second counts as away, but not as an upset."""
     health = RedisHealth()
     answer(health, clocks, way_seconds=5)
     assert health.was_away_within(60)
@@ -83,7 +83,7 @@ def test_late(clocks: Clocks) -> None:
 
 @pytest.mark.parametrize("seconds", [0.6, 2.0, 5.0, 3600.0, -0.6, -5.0, -86_400.0])
 def test_a_clock_that_was_set(clocks: Clocks, seconds: float) -> None:
-    """A clock that was set, forward or back, counts as a Redis that was away, and is known as it is at once."""
+    """A Redis whose clock was set, forward or back, counts as away, and its new time is known at once."""
     health = RedisHealth()
     answer(health, clocks)
     clocks.set_forward_seconds = seconds
@@ -97,8 +97,8 @@ def test_a_clock_that_was_set(clocks: Clocks, seconds: float) -> None:
 
 
 @pytest.mark.parametrize("way_seconds", [0.0, 0.15, 0.9])
-def test_a_slow_answer_is_no_clock_that_was_set(clocks: Clocks, way_seconds: float) -> None:
-    """However long the way to Redis and back takes, its clock does not seem to have been set."""
+def test_a_slow_answer(clocks: Clocks, way_seconds: float) -> None:
+    """A slow answer is not taken for a clock that was set."""
     health = RedisHealth()
     for way in (0.001, way_seconds, 0.001, way_seconds):
         answer(health, clocks, way_seconds=way)
@@ -107,14 +107,14 @@ def test_a_slow_answer_is_no_clock_that_was_set(clocks: Clocks, way_seconds: flo
 
 
 def test_unknown_before_the_first_answer() -> None:
-    """Before Redis has answered nothing is known of its clock."""
+    """Before Redis has answered, its clock is unknown."""
     health = RedisHealth()
     assert (health.ahead_seconds, health.clock_seconds(0.0)) == (None, None)
 
 
 @pytest.mark.parametrize("way_seconds", [0.0, 0.1, 0.5])
 def test_never_later_than_redis(clocks: Clocks, way_seconds: float) -> None:
-    """The time that is told for Redis is never after its own, and behind it by at most what the look took."""
+    """The assumed time of Redis is never after its own, and behind it by at most the time of the answer."""
     health = RedisHealth()
     answer(health, clocks, way_seconds=way_seconds)
     assert health.ahead_seconds is not None

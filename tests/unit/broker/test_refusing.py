@@ -1,4 +1,4 @@
-"""Jobs on our queues that are not ours: refused, kept with the reason, and never run."""
+"""Jobs on our queues that no gateway made: refused, kept with the reason, and never run."""
 
 import pickle
 import time
@@ -32,14 +32,14 @@ async def claim_of(rig: Rig, claimer: Consumer, job_id: str, data: bytes, queue:
 
 
 async def test_pickle_that_names_code(rig: Rig, claimer: Consumer) -> None:
-    """A job whose pickle names code is refused before any of it runs, with what it named."""
+    """A job whose pickle names code is refused before any of it runs, and the reason has the name."""
     claim = await claim_of(rig, claimer, "job", pickle.dumps((FORWARD, None, (RunsCode(),), {})))
     with pytest.raises(NotOurJob, match="names _pytest"):
         payload_of(claim.data, 1024)
 
 
 async def test_another_apps_job(rig: Rig, claimer: Consumer) -> None:
-    """A job that another program enqueued with rq is claimed as nobody's, and its function is not run."""
+    """A job of another program is claimed without a gateway, and its function is not run."""
     Queue("high", connection=rig.redis).enqueue("pytest.fail", "an rq job was run")
     (claim,) = (await claimer.publish_and_claim([], 1)).claims
     assert claim.gateway_id == ""
@@ -55,7 +55,7 @@ async def test_failed_registry(rig: Rig, claimer: Consumer) -> None:
 
 
 async def test_reason(rig: Rig, claimer: Consumer) -> None:
-    """rq gives the reason as the job's latest result."""
+    """rq has the reason as the latest result of the job."""
     StockRq(rig.redis).refuse(await claim_of(rig, claimer, "job", b"x"), REASON)
     job = Job("job", connection=rig.redis, serializer=WriteOnlySerializer)
     result = Result.fetch_latest(job)
@@ -64,21 +64,21 @@ async def test_reason(rig: Rig, claimer: Consumer) -> None:
 
 
 async def test_status(rig: Rig, claimer: Consumer) -> None:
-    """A refused job has failed in rq's eyes, and is otherwise as it was."""
+    """rq sees a refused job as failed; its other fields do not change."""
     StockRq(rig.redis).refuse(await claim_of(rig, claimer, "job", b"its data"), REASON)
     job = rig.redis.hgetall(keys.job("job"))
     assert (job[b"status"], job[b"data"]) == (b"failed", b"its data")
 
 
 async def test_no_longer_started(rig: Rig, claimer: Consumer) -> None:
-    """A refused job has no lease any more."""
+    """A refused job has no lease."""
     claim = await claim_of(rig, claimer, "job", b"x")
     StockRq(rig.redis).refuse(claim, REASON)
     assert rig.lease(claim) is None
 
 
 async def test_kept_for_a_day(rig: Rig, claimer: Consumer) -> None:
-    """All that is kept of a refused job expires."""
+    """Everything that is kept of a refused job expires."""
     StockRq(rig.redis).refuse(await claim_of(rig, claimer, "job", b"x"), REASON)
     kept = set(rig.all_keys()) - set(rig.all_keys("rq:queue*"))
     assert {keys.job("job"), keys.failed("low")} <= kept
@@ -89,8 +89,8 @@ async def test_kept_for_a_day(rig: Rig, claimer: Consumer) -> None:
 
 
 @pytest.mark.parametrize("job_id", [b"a job", b"job:1", b"../job", "jöb".encode(), b"job\n", b"\xff"])
-async def test_id_that_rq_does_not_take(rig: Rig, claimer: Consumer, job_id: bytes) -> None:
-    """A job whose id rq's tools would stumble over, or that is not even text, is removed instead of claimed."""
+async def test_id_that_rq_does_not_accept(rig: Rig, claimer: Consumer, job_id: bytes) -> None:
+    """A job whose id rq's tools do not accept, or that is not text, is removed and not claimed."""
     rig.redis.hset(b"rq:job:" + job_id, mapping={"data": b"x", "status": "queued"})
     rig.redis.rpush("rq:queue:low", job_id)
     assert (await claimer.publish_and_claim([], 1)).claims == []
@@ -98,7 +98,7 @@ async def test_id_that_rq_does_not_take(rig: Rig, claimer: Consumer, job_id: byt
 
 
 async def test_refused_again(rig: Rig, claimer: Consumer) -> None:
-    """Refusing once more, as after an answer of Redis that was lost, is harmless."""
+    """A second refusal, after a lost answer, does no harm."""
     claim = await claim_of(rig, claimer, "job", b"x")
     StockRq(rig.redis).refuse(claim, REASON)
     StockRq(rig.redis).refuse(claim, REASON)
@@ -106,7 +106,7 @@ async def test_refused_again(rig: Rig, claimer: Consumer) -> None:
 
 
 async def test_redis_lost_the_job(rig: Rig, claimer: Consumer) -> None:
-    """Refusing a job that expired meanwhile leaves nothing behind that does not expire."""
+    """The refusal of a job that has expired leaves no key without a TTL."""
     claim = await claim_of(rig, claimer, "job", b"x")
     rig.redis.flushall()
     StockRq(rig.redis).refuse(claim, REASON)
@@ -114,6 +114,6 @@ async def test_redis_lost_the_job(rig: Rig, claimer: Consumer) -> None:
 
 
 def test_sync_client_of_the_rig_shares_the_server(rig: Rig) -> None:
-    """What one client of the fake Redis writes, another reads: these tests look at what they think they look at."""
+    """All clients of the fake Redis see the same data."""
     rig.redis.set("key", "value")
     assert FakeRedis(server=rig.server).get("key") == b"value"

@@ -48,7 +48,7 @@ async def fetched(rig: Rig, submitter: Submitter) -> Job:
 async def test_job_as_rq_fetches_it(
     rig: Rig, submitter: Submitter, look: Callable[[Job], Any], expected: object
 ) -> None:
-    """rq's Job.fetch reads a request as an ordinary job for the one function there is."""
+    """rq's Job.fetch reads a request as an ordinary job for the one function."""
     assert look(await fetched(rig, submitter)) == expected
 
 
@@ -67,7 +67,7 @@ async def test_ttl_follows_the_settings(rig: Rig) -> None:
 
 
 async def test_queues(rig: Rig, submitter: Submitter) -> None:
-    """`rq info` finds both queues, as soon as there is a gateway, and how much waits on each."""
+    """`rq info` finds both queues as soon as a gateway runs, and how much waits on each."""
     await until("the gateway has named the queues", lambda: len(Queue.all(connection=rig.redis)) == 2)
     await rig.queue(submitter, Priority.LOW)
     found = {queue.name: queue.count for queue in Queue.all(connection=rig.redis)}
@@ -90,7 +90,7 @@ async def test_started_job(rig: Rig, submitter: Submitter, claimer: Consumer) ->
 
 
 async def test_suspend_and_resume(rig: Rig, submitter: Submitter, claimer: Consumer) -> None:
-    """rq's suspend holds our workers back, and its resume lets them go on."""
+    """rq's suspend holds our workers back, and its resume ends that."""
     await rig.queue(submitter, Priority.HIGH)
     suspend(rig.redis)
     held = await claimer.publish_and_claim([], 1)

@@ -1,4 +1,4 @@
-"""Leases and settlements: each request is answered once, by the worker whose lease holds."""
+"""Settlements: each request is answered once, by the worker that holds its lease."""
 
 import asyncio
 
@@ -17,15 +17,15 @@ from tests.unit.broker_rig import HELLO, PATIENCE_SECONDS, Rig, until
 
 @pytest.mark.parametrize("outcome", [HELLO, Reply(204, [], b"")])
 async def test_settled(rig: Rig, submitter: Submitter, claimer: Consumer, outcome: Reply) -> None:
-    """What the worker settles a request with is what the gateway that asked gets."""
+    """The gateway that asked receives the response with which the worker settles the request."""
     asking, claim = await rig.start(submitter, claimer)
-    turn = await claimer.publish_and_claim([OutgoingPart(claim, outcome)], 0)
+    result = await claimer.publish_and_claim([OutgoingPart(claim, outcome)], 0)
     async with asyncio.timeout(PATIENCE_SECONDS):
-        assert (await asking, turn.dropped) == (outcome, [])
+        assert (await asking, result.dropped) == (outcome, [])
 
 
 async def test_settled_with_a_failure(rig: Rig, submitter: Submitter, claimer: Consumer) -> None:
-    """What went wrong at the worker is raised at the gateway that asked."""
+    """The gateway that asked raises the failure of the worker."""
     asking, claim = await rig.start(submitter, claimer)
     await claimer.publish_and_claim([OutgoingPart(claim, Failure("target-refused", "nothing listens"))], 0)
     with pytest.raises(TargetRefused, match="nothing listens"):
@@ -34,7 +34,7 @@ async def test_settled_with_a_failure(rig: Rig, submitter: Submitter, claimer: C
 
 
 async def test_nothing_is_left(rig: Rig, submitter: Submitter, claimer: Consumer) -> None:
-    """After a request was answered, nothing of it is in Redis but, for some seconds, its id as the last one claimed."""
+    """After a request was answered, Redis keeps nothing of it but, for some seconds, its id as the last one claimed."""
     asking, claim = await rig.start(submitter, claimer)
     await claimer.publish_and_claim([OutgoingPart(claim, HELLO)], 0)
     await until("it is answered", asking.done)
@@ -43,7 +43,7 @@ async def test_nothing_is_left(rig: Rig, submitter: Submitter, claimer: Consumer
 
 
 async def test_settled_twice(rig: Rig, submitter: Submitter, claimer: Consumer) -> None:
-    """Settling again, as after an answer of Redis that was lost, changes nothing for whoever has the answer."""
+    """A second settlement, after a lost answer, changes nothing."""
     asking, claim = await rig.start(submitter, claimer)
     for _ in range(2):
         await claimer.publish_and_claim([OutgoingPart(claim, HELLO)], 0)
@@ -51,8 +51,8 @@ async def test_settled_twice(rig: Rig, submitter: Submitter, claimer: Consumer) 
     assert (await asking, rig.jobs()) == (HELLO, [])
 
 
-async def test_late_but_waited_for(rig: Rig, submitter: Submitter, claimer: Consumer) -> None:
-    """An answer whose lease Redis has lost is taken as long as the gateway waits for it."""
+async def test_without_a_lease(rig: Rig, submitter: Submitter, claimer: Consumer) -> None:
+    """A response whose lease Redis has lost is published while the gateway waits for it."""
     asking, claim = await rig.start(submitter, claimer)
     rig.redis.delete(keys.job(claim.job_id), keys.started(claim.queue_name))
     await claimer.publish_and_claim([OutgoingPart(claim, HELLO)], 0)
@@ -60,43 +60,43 @@ async def test_late_but_waited_for(rig: Rig, submitter: Submitter, claimer: Cons
         assert await asking == HELLO
 
 
-async def test_late_and_over(rig: Rig, submitter: Submitter, claimer: Consumer) -> None:
-    """An answer to a request that its gateway has given up is dropped, and the worker is told."""
+async def test_after_a_cancel(rig: Rig, submitter: Submitter, claimer: Consumer) -> None:
+    """A response to a request that its gateway has cancelled is dropped, and the worker learns that."""
     asking, claim = await rig.start(submitter, claimer)
     rig.redis.delete(keys.job(claim.job_id))
     asking.cancel()
-    await until("it is marked as over", lambda: bool(rig.redis.exists(keys.mark(claim.job_id))))
-    turn = await claimer.publish_and_claim([OutgoingPart(claim, HELLO)], 0)
-    assert [dropped.claim for dropped in turn.dropped] == [claim]
+    await until("it is marked as cancelled", lambda: bool(rig.redis.exists(keys.cancelled(claim.job_id))))
+    result = await claimer.publish_and_claim([OutgoingPart(claim, HELLO)], 0)
+    assert [dropped.claim for dropped in result.dropped] == [claim]
     assert not rig.redis.exists(keys.inbox(submitter.gateway_id))
     assert rig.lease(claim) is None
 
 
 async def test_settlement_of_another_execution(rig: Rig, submitter: Submitter, claimer: Consumer) -> None:
-    """An answer of an execution that is not the one that was started is dropped, and the job stays."""
+    """The response of an execution that does not hold the job is dropped, and the job stays."""
     asking, claim = await rig.start(submitter, claimer)
-    turn = await claimer.publish_and_claim([OutgoingPart(claim._replace(execution_id="other"), HELLO)], 0)
-    assert len(turn.dropped) == 1
+    result = await claimer.publish_and_claim([OutgoingPart(claim._replace(execution_id="other"), HELLO)], 0)
+    assert len(result.dropped) == 1
     assert rig.redis.exists(keys.job(claim.job_id))
     assert not asking.done()
 
 
 async def test_settle_and_claim(rig: Rig, submitter: Submitter, claimer: Consumer) -> None:
-    """One turn settles what ended and claims what waits."""
+    """One round trip settles what ended and claims what waits."""
     asking, claim = await rig.start(submitter, claimer)
     await rig.queue(submitter, Priority.LOW)
-    turn = await claimer.publish_and_claim([OutgoingPart(claim, HELLO)], 1)
-    assert (len(turn.claims), turn.dropped) == (1, [])
+    result = await claimer.publish_and_claim([OutgoingPart(claim, HELLO)], 1)
+    assert (len(result.claims), result.dropped) == (1, [])
     await until("the settled one is answered", asking.done)
 
 
 async def test_redis_forgot_the_scripts(rig: Rig, submitter: Submitter, claimer: Consumer) -> None:
-    """A turn at a Redis that has lost its scripts settles and claims all the same."""
+    """A Redis that has lost its scripts settles and claims all the same."""
     asking, claim = await rig.start(submitter, claimer)
     await rig.queue(submitter, Priority.LOW)
     rig.redis.script_flush()
-    turn = await claimer.publish_and_claim([OutgoingPart(claim, HELLO)], 1)
-    assert (len(turn.claims), turn.dropped) == (1, [])
+    result = await claimer.publish_and_claim([OutgoingPart(claim, HELLO)], 1)
+    assert (len(result.claims), result.dropped) == (1, [])
     await until("the settled one is answered", asking.done)
 
 
@@ -105,7 +105,7 @@ def made_by_hand(gateway_id: str) -> Claim:
 
 
 async def test_answer_of_a_stock_worker(rig: Rig, submitter: Submitter) -> None:
-    """A stock rq worker's answer reaches the gateway that asked."""
+    """The response of a stock rq worker reaches the gateway that asked."""
     asking = await rig.queue(submitter, Priority.LOW)
     (job_id,) = rig.ids(Priority.LOW)
     assert StockRq(rig.redis).gateway_lives(submitter.gateway_id)
@@ -114,20 +114,20 @@ async def test_answer_of_a_stock_worker(rig: Rig, submitter: Submitter) -> None:
         assert await asking == HELLO
 
 
-async def test_answer_of_a_stock_worker_for_nobody(rig: Rig) -> None:
+async def test_answer_of_a_stock_worker_without_a_gateway(rig: Rig) -> None:
     """A stock rq worker writes nothing for a gateway that is gone."""
     StockRq(rig.redis).publish("gone", "job", HELLO)
     assert rig.all_keys() == []
 
 
 async def test_job_of_no_gateway(rig: Rig, claimer: Consumer) -> None:
-    """Settling a job that no gateway made writes no answer."""
-    turn = await claimer.publish_and_claim([OutgoingPart(made_by_hand(""), HELLO)], 0)
-    assert (len(turn.dropped), rig.all_keys()) == (1, [])
+    """The settlement of a job that no gateway made publishes nothing."""
+    result = await claimer.publish_and_claim([OutgoingPart(made_by_hand(""), HELLO)], 0)
+    assert (len(result.dropped), rig.all_keys()) == (1, [])
 
 
 async def test_a_streamed_answer(rig: Rig, submitter: Submitter, claimer: Consumer) -> None:
-    """Head, chunks and end reach the gateway in order, even if Redis knows no script, and then nothing is left."""
+    """Head, chunks and end reach the gateway in order, even if Redis knows no script, and nothing is left."""
     asking, claim = await rig.start(submitter, claimer)
     rig.redis.script_flush()
     parts: list[Part] = [Head(200, [], "worker-1"), Chunk(0, memoryview(b"a")), Chunk(1, memoryview(b"b"))]
@@ -144,16 +144,16 @@ async def test_a_streamed_answer(rig: Rig, submitter: Submitter, claimer: Consum
 
 
 async def test_an_end_without_an_answer(rig: Rig, submitter: Submitter, claimer: Consumer) -> None:
-    """The end of a request whose client has left takes its job and its lease along, and tells nobody anything."""
+    """The end of a request whose client has left removes job and lease, and publishes nothing."""
     _, claim = await rig.start(submitter, claimer)
-    turn = await claimer.publish_and_claim([OutgoingPart(claim, None)], 0)
-    assert (turn.dropped, rig.jobs(), rig.lease(claim)) == ([], [], None)
+    result = await claimer.publish_and_claim([OutgoingPart(claim, None)], 0)
+    assert (result.dropped, rig.jobs(), rig.lease(claim)) == ([], [], None)
     assert not rig.redis.exists(keys.inbox(submitter.gateway_id))
 
 
-async def test_a_head_that_is_over(rig: Rig, submitter: Submitter, claimer: Consumer) -> None:
-    """A response that begins after its request was given up is dropped, and its worker is told."""
+async def test_a_head_after_a_cancel(rig: Rig, submitter: Submitter, claimer: Consumer) -> None:
+    """A response that begins after its request was cancelled is dropped, and the worker learns that."""
     _, claim = await rig.start(submitter, claimer)
-    rig.redis.set(keys.mark(claim.job_id), "1")
+    rig.redis.set(keys.cancelled(claim.job_id), "1")
     late = OutgoingPart(claim, Head(200, [], "worker-1"), is_last=False)
     assert (await claimer.publish_and_claim([late], 0)).dropped == [late]

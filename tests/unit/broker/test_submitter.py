@@ -1,4 +1,4 @@
-"""The gateway's side of the queues: submit, be refused, take back."""
+"""Requests of a gateway: submitted, refused, taken back."""
 
 import asyncio
 import time
@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
+from starlette.types import Message
 
 from fast_priority.broker import keys, scripts
 from fast_priority.broker.consumer import Consumer, OutgoingPart
@@ -13,52 +14,53 @@ from fast_priority.broker.producer import Submitter, submit_outbox
 from fast_priority.broker.producer.submit_outbox import Submission
 from fast_priority.errors import BrokerUnavailable, NotSent, QueueFull, RequestBodyTooLarge, RequestLost, WaitedTooLong
 from fast_priority.gateway.request_body import RequestBody
-from fast_priority.http.asgi import Message
-from fast_priority.http.client_patience import ClientTimeout
+from fast_priority.http.limits import LEAST_BYTES_PER_SECOND
 from fast_priority.protocol.conversation import Conversation
 from fast_priority.protocol.frames import Cancel, Chunk, Credit, End, Failure, Frame, decode_frame, encode
 from fast_priority.scheduling.priority import Priority
 from fast_priority.settings import Settings
+from fast_priority.support.rate_timeout import RateTimeout
+from tests.attempts import ask_in_two_attempts
 from tests.unit.broker_rig import HELLO, PATIENCE_SECONDS, Rig, until
 
 
 class Held:
-    """A script whose runs do not reach Redis until they are let through."""
+    """The calls of a script, which do not reach Redis before `through` is set."""
 
-    def __init__(self, script: scripts.Script) -> None:
+    def __init__(self, call: type[scripts.ScriptCall], monkeypatch: pytest.MonkeyPatch) -> None:
         self.runs = 0
         self.through = asyncio.Event()
-        self._script = script
+        run = call.run
 
-    async def run(self, *arguments: Any) -> Any:
-        self.runs += 1
-        await self.through.wait()
-        return await self._script.run(*arguments)
+        async def held_run(call: scripts.ScriptCall, *arguments: Any) -> Any:
+            self.runs += 1
+            await self.through.wait()
+            return await run(call, *arguments)
+
+        monkeypatch.setattr(call, "run", held_run)
 
 
 async def let_others_run() -> None:
-    """Let the event loop turn often enough for a withdrawal to overtake a submit that is held."""
+    """Run enough turns of the event loop for a withdrawal to overtake a submit that is held."""
     for _ in range(100):
         await asyncio.sleep(0)
 
 
 @pytest.fixture
 async def held_submits(monkeypatch: pytest.MonkeyPatch) -> Held:
-    held = Held(scripts.SUBMIT)
-    monkeypatch.setattr(scripts, "SUBMIT", held)
-    return held
+    return Held(scripts.SubmitCall, monkeypatch)
 
 
 @pytest.mark.parametrize("priority", list(Priority))
 async def test_submitted(rig: Rig, submitter: Submitter, priority: Priority) -> None:
-    """A request is on the queue of its priority, and on no other, with its payload in a job of that id."""
+    """A request is on the queue of its priority only, with its payload in a job of that id."""
     await rig.queue(submitter, priority, b"payload")
     other = Priority.LOW if priority is Priority.HIGH else Priority.HIGH
     assert (rig.payloads(priority), rig.waiting(other)) == ([b"payload"], 0)
 
 
-async def test_submitted_whole(rig: Rig, submitter: Submitter) -> None:
-    """A request appears with everything it needs in one step: id, job, its TTL, sign of life and wake-up token."""
+async def test_submitted_in_one_step(rig: Rig, submitter: Submitter) -> None:
+    """A request appears with everything it needs in one step: id, job, TTL, sign of life and wake-up token."""
     await rig.queue(submitter, Priority.LOW)
     (job_id,) = rig.ids(Priority.LOW)
     assert rig.redis.hget(keys.job(job_id), "gateway") == submitter.gateway_id.encode()
@@ -68,7 +70,7 @@ async def test_submitted_whole(rig: Rig, submitter: Submitter) -> None:
 
 
 async def test_one_turn_one_script(rig: Rig, submitter: Submitter, held_submits: Held) -> None:
-    """Requests of one event-loop turn are submitted by one script, in the order they came."""
+    """Requests of one event-loop turn are submitted by one script, in their order."""
     for number in range(5):
         rig.ask(submitter, Priority.LOW, b"%d" % number)
     held_submits.through.set()
@@ -91,7 +93,7 @@ async def test_queue_full(rig: Rig) -> None:
 
 
 async def test_queue_full_within_a_batch(rig: Rig) -> None:
-    """Of requests that are submitted together, as many are taken as there is room for: the first ones."""
+    """Of requests that are submitted together, the first ones are queued while there is room."""
     async with Submitter(Settings.load(max_queued_low=2)) as submitter:
         asking = [rig.ask(submitter, Priority.LOW, b"%d" % number) for number in range(3)]
         await until("the third is refused", asking[2].done)
@@ -100,8 +102,8 @@ async def test_queue_full_within_a_batch(rig: Rig) -> None:
         await rig.let_go()
 
 
-async def test_queues_fill_apart(rig: Rig) -> None:
-    """A full low queue does not keep high requests out."""
+async def test_each_queue_has_its_own_limit(rig: Rig) -> None:
+    """A full low queue does not refuse high requests."""
     async with Submitter(Settings.load(max_queued_low=1)) as submitter:
         await rig.queue(submitter, Priority.LOW)
         await rig.queue(submitter, Priority.HIGH)
@@ -120,7 +122,7 @@ async def test_room_again(rig: Rig, claimer: Consumer) -> None:
 
 
 async def test_withdrawn(rig: Rig, submitter: Submitter) -> None:
-    """A client that leaves while its request is queued takes it along: id and job are gone."""
+    """If a client leaves while its request is queued, id and job are removed."""
     asking = await rig.queue(submitter, Priority.LOW)
     asking.cancel()
     await until("the queue is empty", lambda: not rig.waiting(Priority.LOW))
@@ -128,7 +130,7 @@ async def test_withdrawn(rig: Rig, submitter: Submitter) -> None:
 
 
 async def test_withdrawn_alone(rig: Rig, submitter: Submitter) -> None:
-    """A client that leaves takes its own request along and leaves the others, in their order."""
+    """If a client leaves, only its own request is removed, and the others keep their order."""
     asking = [await rig.queue(submitter, Priority.LOW, b"%d" % number) for number in range(3)]
     asking[1].cancel()
     await until("one is gone", lambda: rig.waiting(Priority.LOW) == 2)
@@ -136,7 +138,7 @@ async def test_withdrawn_alone(rig: Rig, submitter: Submitter) -> None:
 
 
 async def test_started_is_not_withdrawn(rig: Rig, submitter: Submitter, claimer: Consumer) -> None:
-    """A client that leaves after a worker has started its request leaves the job to that worker."""
+    """If a client leaves after a worker has started its request, the job stays with that worker."""
     asking, claim = await rig.start(submitter, claimer)
     asking.cancel()
     await asyncio.gather(asking, return_exceptions=True)
@@ -146,9 +148,9 @@ async def test_started_is_not_withdrawn(rig: Rig, submitter: Submitter, claimer:
 
 
 async def test_left_before_it_was_sent(rig: Rig, submitter: Submitter, held_submits: Held) -> None:
-    """A client that leaves while its request waits for the next round trip leaves nothing on the queue."""
+    """If a client leaves while its request waits for the next round trip, nothing is queued."""
     rig.ask(submitter, Priority.LOW, b"first")
-    await until("a round trip is under way", lambda: held_submits.runs == 1)
+    await until("a round trip is running", lambda: held_submits.runs == 1)
     leaving = rig.ask(submitter, Priority.LOW, b"leaving")
     await asyncio.sleep(0)
     leaving.cancel()
@@ -161,7 +163,7 @@ async def test_left_before_it_was_sent(rig: Rig, submitter: Submitter, held_subm
 
 
 async def test_left_while_it_was_sent(rig: Rig, submitter: Submitter, held_submits: Held) -> None:
-    """A client that leaves while its request is on its way to Redis leaves nothing on the queue in the end."""
+    """If a client leaves while its request is on its way to Redis, nothing is queued in the end."""
     leaving = rig.ask(submitter, Priority.LOW, b"leaving")
     await until("it is on its way", lambda: held_submits.runs == 1)
     leaving.cancel()
@@ -170,12 +172,12 @@ async def test_left_while_it_was_sent(rig: Rig, submitter: Submitter, held_submi
     held_submits.through.set()
     rig.ask(submitter, Priority.HIGH, b"later")
     await until("a later request is queued", lambda: rig.waiting(Priority.HIGH) == 1)
-    await until("it is taken back", lambda: not submitter._withdrawals._under_way)
+    await until("it is withdrawn", lambda: not submitter._withdrawals._running)
     assert rig.payloads(Priority.LOW) == []
 
 
 async def test_waited_too_long(rig: Rig) -> None:
-    """A request that no worker takes within its TTL fails with WaitedTooLong and is off the queue."""
+    """A request that no worker claims within its TTL fails with WaitedTooLong and leaves the queue."""
     at_once = Settings.load().model_copy(update={"ttl": 0})
     async with Submitter(at_once) as submitter:
         with pytest.raises(WaitedTooLong):
@@ -185,9 +187,8 @@ async def test_waited_too_long(rig: Rig) -> None:
 
 
 async def test_started_as_its_ttl_ended(rig: Rig, claimer: Consumer, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A request that a worker started before it could be taken back is answered, however long after its TTL."""
-    held = Held(scripts.WITHDRAW)
-    monkeypatch.setattr(scripts, "WITHDRAW", held)
+    """A request that a worker started just before it could be withdrawn is answered, however long after its TTL."""
+    held = Held(scripts.WithdrawCall, monkeypatch)
     at_once = Settings.load().model_copy(update={"ttl": 0})
     async with Submitter(at_once) as submitter:
         asking, claim = await rig.start(submitter, claimer)
@@ -218,7 +219,7 @@ async def test_redis_back(rig: Rig, submitter: Submitter) -> None:
 
 
 async def test_redis_forgot_the_scripts(rig: Rig, submitter: Submitter) -> None:
-    """A Redis that has lost its scripts, as one that restarted, is given them anew."""
+    """A Redis that has lost its scripts, after a restart, receives them again."""
     await rig.queue(submitter, Priority.LOW)
     rig.redis.script_flush()
     await rig.queue(submitter, Priority.LOW)
@@ -226,7 +227,7 @@ async def test_redis_forgot_the_scripts(rig: Rig, submitter: Submitter) -> None:
 
 
 async def test_gone_gateway_leaves_no_sign(rig: Rig) -> None:
-    """A gateway that ended has taken its sign of life and its inbox along."""
+    """A gateway that ended has removed its sign of life and its inbox."""
     async with Submitter(Settings.load()) as submitter:
         await rig.queue(submitter, Priority.LOW)
         await rig.let_go()
@@ -235,7 +236,7 @@ async def test_gone_gateway_leaves_no_sign(rig: Rig) -> None:
 
 
 async def test_late(rig: Rig, held_submits: Held, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A submit that Redis carries out after its clients have been told 503 queues nothing."""
+    """A submit that Redis carries out after its clients got 503 queues nothing."""
     monkeypatch.setattr(submit_outbox, "SUBMIT_SECONDS", 0.4)
     async with Submitter(Settings.load()) as submitter:
         refused = rig.ask(submitter, Priority.LOW, b"late")
@@ -243,7 +244,7 @@ async def test_late(rig: Rig, held_submits: Held, monkeypatch: pytest.MonkeyPatc
         (waiting,) = submitter._inbox._waiting.values()
         await until("its time is over", lambda: time.monotonic() > waiting.progressed_at + 0.5)
         held_submits.through.set()
-        await until("its client is told", refused.done)
+        await until("its client has an error", refused.done)
     assert isinstance(refused.exception(), BrokerUnavailable)
     assert (rig.waiting(Priority.LOW), rig.jobs()) == (0, [])
 
@@ -253,7 +254,7 @@ def submission(job_id: str, until: float) -> Submission:
 
 
 async def test_late_alone(rig: Rig, submitter: Submitter) -> None:
-    """A request that comes too late takes none with it that travels together with it and is in time."""
+    """A request that is late does not affect another one of the same batch that is in time."""
     present = time.monotonic()
     late = submission("late", until=present - 1)
     in_time = submission("in-time", until=present + PATIENCE_SECONDS)
@@ -261,26 +262,26 @@ async def test_late_alone(rig: Rig, submitter: Submitter) -> None:
     assert rig.ids(Priority.HIGH) == ["in-time"]
 
 
-async def test_a_client_that_leaves_is_told_to_the_worker(rig: Rig, submitter: Submitter, claimer: Consumer) -> None:
-    """The worker that has started a request hears that its client has left, at its own mailbox."""
+async def test_the_worker_receives_a_cancel(rig: Rig, submitter: Submitter, claimer: Consumer) -> None:
+    """If a client leaves, the worker that has started its request receives a Cancel frame on its mailbox."""
     asking, claim = await rig.start(submitter, claimer)
     asking.cancel()
-    await until("the worker is told", lambda: bool(rig.redis.exists(keys.inbox("worker-1"))))
+    await until("the worker has a frame", lambda: bool(rig.redis.exists(keys.inbox("worker-1"))))
     assert decode_frame(rig.redis.lpop(keys.inbox("worker-1"))) == Frame(claim.job_id, Cancel())
     assert rig.redis.ttl(keys.inbox("worker-1")) != -1
 
 
-async def test_an_answer_that_begins_in_its_midst(rig: Rig, submitter: Submitter, claimer: Consumer) -> None:
-    """A worker that sends a chunk without a head is not believed, and told to leave the request alone."""
+async def test_a_chunk_without_a_head(rig: Rig, submitter: Submitter, claimer: Consumer) -> None:
+    """A chunk without a head fails the request, and the worker receives a Cancel frame."""
     asking, claim = await rig.start(submitter, claimer)
     await claimer.publish_and_claim([OutgoingPart(claim, Chunk(0, memoryview(b"a")), is_last=False)], 0)
     await until("it has failed", asking.done)
     assert isinstance(asking.exception(), RequestLost)
-    await until("the worker is told", lambda: bool(rig.redis.exists(keys.inbox("worker-1"))))
+    await until("the worker has a frame", lambda: bool(rig.redis.exists(keys.inbox("worker-1"))))
 
 
-async def test_a_body_is_not_read_before_it_is_wanted(rig: Rig, submitter: Submitter, claimer: Consumer) -> None:
-    """Of the body that is not in the call nothing is read until a worker wants it, and then as much as it wants."""
+async def test_a_body_is_read_as_credit_allows(rig: Rig, submitter: Submitter, claimer: Consumer) -> None:
+    """Nothing of a body outside the call is read before a worker grants credit, and then no more than that."""
     read: list[int] = []
 
     async def body() -> AsyncIterator[bytes]:
@@ -310,16 +311,16 @@ async def test_a_body_is_not_read_before_it_is_wanted(rig: Rig, submitter: Submi
 async def test_a_body_that_no_worker_wanted_goes_with_the_second_attempt(
     rig: Rig, submitter: Submitter, claimer: Consumer
 ) -> None:
-    """A first piece that the gateway has read, and handed to nobody, is no reason not to queue the request again."""
+    """A first piece that the gateway has read, and sent to no worker, does not prevent a second attempt."""
     messages = iter([(b"first", True), (b"last", False)])
 
     async def receive() -> Message:
         data, more = next(messages)
         return {"type": "http.request", "body": data, "more_body": more}
 
-    body = RequestBody(None, receive, 0, ClientTimeout(PATIENCE_SECONDS))
-    assert await body.whole_or_begun() is None
-    asking = asyncio.create_task(submitter.ask(Priority.HIGH, b"call", "POST /", body.chunks()))
+    body = RequestBody(None, receive, 0, RateTimeout(PATIENCE_SECONDS, LEAST_BYTES_PER_SECOND))
+    assert await body.read_ahead() is None
+    asking = asyncio.create_task(ask_in_two_attempts(submitter, Priority.HIGH, body=body.chunks))
     await until("it is queued", lambda: rig.waiting(Priority.HIGH) == 1)
     (claim,) = (await claimer.publish_and_claim([], 1)).claims
     await claimer.publish_and_claim([OutgoingPart(claim, Failure(NotSent.slug, "its worker was away"))], 0)
@@ -336,7 +337,7 @@ async def test_a_body_that_no_worker_wanted_goes_with_the_second_attempt(
 
 
 async def test_a_body_that_fails_fails_the_request(rig: Rig, submitter: Submitter, claimer: Consumer) -> None:
-    """What reading the body raises is what whoever asked gets, and the worker is told to leave."""
+    """An error of the body fails the request, and the worker receives a Cancel frame."""
 
     async def body() -> AsyncIterator[bytes]:
         yield b"0"
@@ -348,11 +349,11 @@ async def test_a_body_that_fails_fails_the_request(rig: Rig, submitter: Submitte
     await claimer.publish_and_claim([OutgoingPart(claim, Credit(8, "worker-1"), is_last=False)], 0)
     await until("it has failed", asking.done)
     assert isinstance(asking.exception(), RequestBodyTooLarge)
-    await until("the worker is told", lambda: rig.redis.llen(keys.inbox("worker-1")) == 2)
+    await until("the worker has a frame", lambda: rig.redis.llen(keys.inbox("worker-1")) == 2)
 
 
 async def test_answered_before_it_is_known_to_be_queued(rig: Rig, submitter: Submitter, held_submits: Held) -> None:
-    """A request whose answer comes before that to its submit is answered: somebody has it, so it was queued."""
+    """A request whose answer comes before that to its submit is answered: a worker has it, so it was queued."""
     asking = rig.ask(submitter, Priority.LOW, b"quick")
     await until("it is on its way", lambda: held_submits.runs == 1)
     (job_id,) = submitter._inbox._waiting

@@ -1,4 +1,4 @@
-"""A request's body: read when somebody wants it, its first piece before it is queued, and no slower than it may be."""
+"""The body of a request: its first piece is read before it is queued, the rest when it is needed, and in time."""
 
 import asyncio
 import time
@@ -6,18 +6,19 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from starlette.types import Message
 
-from fast_priority.errors import RequestBodyTooLarge, RequestTimeout
+from fast_priority.errors import ClientLeft, RequestBodyTooLarge, RequestTimeout
 from fast_priority.gateway.request_body import RequestBody
-from fast_priority.http.asgi import ClientLeft, Message
-from fast_priority.http.client_patience import ClientTimeout
+from fast_priority.http.limits import LEAST_BYTES_PER_SECOND
+from fast_priority.support.rate_timeout import RateTimeout
 
 LEFT: Message = {"type": "http.disconnect"}
 LARGE_BYTES = 1_000_000
 
 
 class Client:
-    """Sends messages one by one, as they are received; then it is silent. Also the connection that it is on."""
+    """Sends these messages, one for each `receive`, and then nothing. It is also its connection."""
 
     def __init__(self, *messages: Message) -> None:
         self._messages = list(messages)
@@ -37,14 +38,18 @@ class Client:
         self.flows = True
 
 
+def timeout_of(seconds: float) -> RateTimeout:
+    return RateTimeout(seconds, LEAST_BYTES_PER_SECOND)
+
+
 def piece(data: bytes, *, more: bool = True) -> Message:
     return {"type": "http.request", "body": data, "more_body": more}
 
 
-def body_of(client: Client, declared_bytes: int | None = None, *, patience_seconds: float = 30.0, **more: Any) -> Any:
+def body_of(client: Client, declared_bytes: int | None = None, *, timeout_seconds: float = 30.0, **more: Any) -> Any:
     connection: Any = client
-    patience = ClientTimeout(patience_seconds)
-    return RequestBody(declared_bytes, client.receive, more.pop("most_bytes", 0), patience, connection, **more)
+    timeout = timeout_of(timeout_seconds)
+    return RequestBody(declared_bytes, client.receive, more.pop("most_bytes", 0), timeout, connection, **more)
 
 
 async def all_of(body: RequestBody) -> bytes:
@@ -54,49 +59,49 @@ async def all_of(body: RequestBody) -> bytes:
 async def test_a_small_body_comes_whole() -> None:
     """It is read before it is queued, however many pieces it comes in."""
     client = Client(piece(b"ab"), piece(b""), piece(b"c", more=False))
-    assert await body_of(client, 3).whole_or_begun() == b"abc"
+    assert await body_of(client, 3).read_ahead() == b"abc"
 
 
 async def test_of_no_body_nothing_is_waited_for() -> None:
     """A request without a body is queued at once."""
     client = Client()
-    assert await body_of(client, 0).whole_or_begun() == b""
+    assert await body_of(client, 0).read_ahead() == b""
     assert client.was_asked == 0
 
 
 @pytest.mark.parametrize("declared_bytes", [LARGE_BYTES, None])
 async def test_of_a_large_body_the_first_piece_is_waited_for(declared_bytes: int | None) -> None:
-    """No more is read than that, until somebody wants all of it."""
+    """No more than that is read until the body is needed."""
     rest = b"c" * ((declared_bytes or 4) - 2)
     client = Client(piece(b""), piece(b"ab"), piece(rest), piece(b"", more=False))
     body = body_of(client, declared_bytes)
-    assert await body.whole_or_begun() is None
+    assert await body.read_ahead() is None
     assert (client.was_asked, client.flows, body.was_handed_on) == (2, False, False)
     assert await all_of(body) == b"ab" + rest
     assert (client.flows, body.was_handed_on) == (True, True)
 
 
 async def test_a_body_in_chunks_may_be_empty() -> None:
-    """Its end is as good as a first piece."""
+    """Its end comes in place of a first piece."""
     body = body_of(Client(piece(b"", more=False)))
-    assert await body.whole_or_begun() is None
+    assert await body.read_ahead() is None
     assert await all_of(body) == b""
 
 
 async def test_who_waits_for_100_is_not_waited_for() -> None:
-    """Nothing is received before somebody wants the body: the server says 100 Continue when somebody receives."""
+    """`receive` is not called before the body is needed: the server sends 100 Continue when it is called."""
     client = Client(piece(b"ab", more=False))
     body = body_of(client, comes_when_asked_for=True)
-    assert await body.whole_or_begun() is None
+    assert await body.read_ahead() is None
     assert client.was_asked == 0
     assert await all_of(body) == b"ab"
 
 
 async def test_a_body_that_nobody_took_can_be_taken_again() -> None:
-    """A first piece that was not handed on is handed on to whoever asks next; one that was, is there no more."""
+    """A first piece that was not yielded is yielded the next time; after it was, it is gone."""
     body = body_of(Client(piece(b"ab"), piece(b"cd", more=False)))
-    await body.whole_or_begun()
-    body.chunks()  # and nobody takes from it
+    await body.read_ahead()
+    body.chunks()  # and nothing is read from it
     assert not body.was_handed_on
     chunks = body.chunks()
     assert await anext(chunks) == b"ab"
@@ -109,58 +114,58 @@ async def test_a_body_that_nobody_took_can_be_taken_again() -> None:
 async def test_a_client_that_is_silent_is_too_slow(declared_bytes: int | None) -> None:
     """Before the first piece, whether the body is small or large."""
     with pytest.raises(RequestTimeout, match="under 500 bytes a second"):
-        await body_of(Client(), declared_bytes, patience_seconds=0.05).whole_or_begun()
+        await body_of(Client(), declared_bytes, timeout_seconds=0.05).read_ahead()
 
 
 @pytest.mark.parametrize("declared_bytes", [3, LARGE_BYTES, None])
 async def test_a_client_that_stops_is_too_slow(declared_bytes: int | None) -> None:
     """After the first piece as well."""
-    body = body_of(Client(piece(b"a")), declared_bytes, patience_seconds=0.05)
+    body = body_of(Client(piece(b"a")), declared_bytes, timeout_seconds=0.05)
     with pytest.raises(RequestTimeout):
-        await body.whole_or_begun() or await all_of(body)
+        await body.read_ahead() or await all_of(body)
 
 
 async def test_a_first_piece_of_nothing_is_none() -> None:
-    """A server may tell that something has come, and it was no byte of the body: then more is waited for."""
+    """A message without a byte of the body is not a first piece."""
     with pytest.raises(RequestTimeout):
-        await body_of(Client(piece(b""), piece(b"")), patience_seconds=0.05).whole_or_begun()
+        await body_of(Client(piece(b""), piece(b"")), timeout_seconds=0.05).read_ahead()
 
 
 @pytest.mark.parametrize("declared_bytes", [3, LARGE_BYTES, None])
 async def test_a_client_that_leaves_before_its_body_has_left(declared_bytes: int | None) -> None:
-    """Nobody waits for it until its patience is over."""
+    """The gateway does not wait until the timeout ends."""
     with pytest.raises(ClientLeft):
-        await body_of(Client(LEFT), declared_bytes).whole_or_begun()
+        await body_of(Client(LEFT), declared_bytes).read_ahead()
 
 
 async def test_a_first_piece_counts_against_the_limit() -> None:
     """A body that is too large by its first piece is refused before it is queued."""
     with pytest.raises(RequestBodyTooLarge):
-        await body_of(Client(piece(b"x" * 2000)), most_bytes=1024).whole_or_begun()
+        await body_of(Client(piece(b"x" * 2000)), most_bytes=1024).read_ahead()
 
 
 async def test_pieces_are_counted_together(monkeypatch: pytest.MonkeyPatch) -> None:
     """The first piece and what follows it are one body, against the limit."""
     body = body_of(Client(piece(b"x" * 1000), piece(b"x" * 1000)), most_bytes=1024)
-    await body.whole_or_begun()
+    await body.read_ahead()
     with pytest.raises(RequestBodyTooLarge):
         await all_of(body)
 
 
 async def test_only_time_in_which_the_body_is_waited_for_counts(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whoever takes the body may take a day for each piece: the client is not the one that is waited for."""
+    """A worker may take a day for each piece: in that time the gateway does not wait for the client."""
     now = SimpleNamespace(seconds=0.0)
     monkeypatch.setattr("fast_priority.gateway.request_body.monotonic", lambda: now.seconds)
-    patience = ClientTimeout(0.5)
-    body = RequestBody(None, Client(*[piece(b"a")] * 9, piece(b"", more=False)).receive, 0, patience)
-    await body.whole_or_begun()
+    timeout = timeout_of(0.5)
+    body = RequestBody(None, Client(*[piece(b"a")] * 9, piece(b"", more=False)).receive, 0, timeout)
+    await body.read_ahead()
     async for _ in body.chunks():
         now.seconds += 86_400
-    assert patience.left_seconds == 0.5
+    assert timeout.left_seconds == 0.5
 
 
-async def test_each_piece_refills_the_patience(monkeypatch: pytest.MonkeyPatch) -> None:
-    """So slow and steady is fast enough, and the time that was used up before the first piece is not forgotten."""
+async def test_each_piece_refills_the_timeout(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A slow and steady client is fast enough. The time before the first piece counts too."""
     now = SimpleNamespace(seconds=0.0)
     monkeypatch.setattr("fast_priority.gateway.request_body.monotonic", lambda: now.seconds)
 
@@ -168,25 +173,25 @@ async def test_each_piece_refills_the_patience(monkeypatch: pytest.MonkeyPatch) 
         now.seconds += 4
         return piece(b"x" * 1000)
 
-    patience = ClientTimeout(15)
-    body = RequestBody(None, receive, 0, patience)
-    await body.whole_or_begun()
-    assert patience.left_seconds == 13
+    timeout = timeout_of(15)
+    body = RequestBody(None, receive, 0, timeout)
+    await body.read_ahead()
+    assert timeout.left_seconds == 13
     chunks = body.chunks()
     for _ in range(5):
         await anext(chunks)
-    assert patience.left_seconds == 5
+    assert timeout.left_seconds == 5
 
 
 async def test_what_came_while_the_process_stood_still_is_read() -> None:
-    """A deadline that fires late reads first: it was not the client that kept anybody waiting."""
+    """After the process stood still, data that has come is read before the timeout counts."""
     loop = asyncio.get_running_loop()
     came: asyncio.Future[Message] = loop.create_future()
 
     async def receive() -> Message:
         return await came
 
-    reading = asyncio.create_task(RequestBody(3, receive, 0, ClientTimeout(0.05)).whole_or_begun())
+    reading = asyncio.create_task(RequestBody(3, receive, 0, timeout_of(0.05)).read_ahead())
     await asyncio.sleep(0)
     loop.call_later(0.1, came.set_result, piece(b"abc", more=False))
     time.sleep(0.5)  # noqa: ASYNC251 - as a frozen process
@@ -195,7 +200,7 @@ async def test_what_came_while_the_process_stood_still_is_read() -> None:
 
 async def test_a_process_that_stood_still_waits_no_longer_for_nothing() -> None:
     """Where nothing has come, the client was silent all the same."""
-    reading = asyncio.create_task(RequestBody(3, Client().receive, 0, ClientTimeout(0.05)).whole_or_begun())
+    reading = asyncio.create_task(RequestBody(3, Client().receive, 0, timeout_of(0.05)).read_ahead())
     await asyncio.sleep(0)
     time.sleep(0.5)  # noqa: ASYNC251 - as a frozen process
     with pytest.raises(RequestTimeout):

@@ -1,15 +1,15 @@
-"""One response in the server's messages, behind a server that does not look after its clients itself."""
+"""One response in messages, for a server that does not limit slow clients itself."""
 
 import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
+from starlette.types import Message
 
 from fast_priority.errors import RequestTimeout
 from fast_priority.gateway import response as answering
 from fast_priority.gateway.response import ClientResponse
-from fast_priority.http.asgi import Message
 from fast_priority.http.message import Bytes, Fields, HttpVersion
 
 
@@ -29,7 +29,7 @@ class Response:
 
 
 class Client:
-    """Takes so many messages, and then no more."""
+    """Reads so many messages, and then no more."""
 
     def __init__(self, takes: int = 1000) -> None:
         self.taken: list[Message] = []
@@ -53,7 +53,7 @@ def scope(method: str = "GET", http_version: str = "1.1") -> dict[str, Any]:
 async def test_a_client_that_does_not_take_its_response_is_given_up(
     takes: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A piece that is not taken in time ends it, be it the head, the first one or the next."""
+    """A client that does not read the head or a piece in time is a RequestTimeout."""
     monkeypatch.setattr(answering, "MOST_CHUNK_BYTES", 0)
     client = Client(takes)
     with pytest.raises(RequestTimeout):
@@ -62,7 +62,7 @@ async def test_a_client_that_does_not_take_its_response_is_given_up(
 
 
 async def test_large_pieces_have_more_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A second for each 500 bytes, also of the piece before: the server waits for that."""
+    """A second for each 500 bytes, those of the piece before included: the server may still be sending it."""
     allowed: list[float | None] = []
 
     def timeout(seconds: float | None) -> asyncio.Timeout:
@@ -75,7 +75,7 @@ async def test_large_pieces_have_more_time(monkeypatch: pytest.MonkeyPatch) -> N
 
 
 async def test_a_client_of_http_1_0_is_told_the_length_first() -> None:
-    """A body of unknown length is held whole for it, and comes with its length."""
+    """A body of unknown length is buffered for it, and sent with its length."""
     client = Client()
     await ClientResponse(scope(http_version="1.0"), client.send, 15.0).stream(Response(b"a" * 70_000, b"b" * 70_000))
     assert (b"content-length", b"140000") in client.taken[0]["headers"]
@@ -84,7 +84,7 @@ async def test_a_client_of_http_1_0_is_told_the_length_first() -> None:
 
 @pytest.mark.parametrize(("method", "status"), [("HEAD", 200), ("GET", 204), ("GET", 304)])
 async def test_a_client_of_http_1_0_is_told_no_length_of_no_body(method: str, status: int) -> None:
-    """Where there is no body, nothing says how long it is."""
+    """A response without a body has no Content-Length."""
     client = Client()
     await ClientResponse(scope(method, "1.0"), client.send, 15.0).stream(Response(status=status))
     assert (client.taken[0]["headers"], client.body) == ([(b"via", b"1.1 fast-priority")], b"")

@@ -1,107 +1,129 @@
-"""What is passed through is tried once more if it may be, with its body if nobody has had any of it."""
-
-import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from types import SimpleNamespace
-from typing import Any
+"""What is sent a second time, and what never is; and which of two errors the client gets."""
 
 import pytest
 
-from fast_priority.errors import GatewayError, TargetClosed, TargetRefused
-from fast_priority.gateway import Gateway
-from fast_priority.http.asgi import Message
-from fast_priority.http.deployment import Deployment
-from fast_priority.http.message import Bytes
-from fast_priority.http.trusted_proxies import TrustedProxies
-from fast_priority.scheduling.rules import Listing, Rules
+from fast_priority.broker.producer import Attempt
+from fast_priority.errors import (
+    BrokerUnavailable,
+    GatewayError,
+    NotQueued,
+    NotSent,
+    RequestCancelled,
+    RequestLost,
+    ResponseIncomplete,
+    TargetClosed,
+    TargetError,
+    TargetRefused,
+    TargetTimeout,
+    WaitedTooLong,
+)
+from fast_priority.gateway.retry import IDEMPOTENT_METHODS, error_of_both, in_two_attempts, is_retryable
 
 
-class Target:
-    """Fails once, after it has taken so many pieces of the body; then it takes all of it, and answers 204."""
-
-    policy = SimpleNamespace(max_body_bytes=0)
-
-    def __init__(self, error: GatewayError, takes_pieces: int) -> None:
-        self._error: GatewayError | None = error
-        self._takes_pieces = takes_pieces
-        self.bodies: list[bytes] = []
-
-    @asynccontextmanager
-    async def exchange(self, method: str, raw_target: bytes, fields: Any, body: Any) -> AsyncIterator[Any]:
-        pieces = body if not isinstance(body, bytes) else _of(body)
-        if self._error is not None:
-            error, self._error = self._error, None
-            for _ in range(self._takes_pieces):
-                await anext(pieces)
-            raise error
-        self.bodies.append(b"".join([bytes(piece) async for piece in pieces]))
-        yield SimpleNamespace(status=204, fields=[], http_version="1.1", chunks=lambda: _of())
-
-    def check(self, raw_target: bytes) -> None:
-        """Take every path."""
-
-    def gateway(self) -> Gateway:
-        rules = Rules.of(Listing.UNLISTED, (), (), ("direct",), ignore_outer_slashes=True)
-        queues: Any = None
-        target: Any = self
-        return Gateway(rules, TrustedProxies.of(()), queues, target, 6, lambda _: 1, 30.0, Deployment())
+@pytest.mark.parametrize("error", [RequestLost(), TargetClosed(), TargetRefused()])
+def test_what_the_target_may_have_seen(error: GatewayError) -> None:
+    """What the target may have seen is sent again only if its method is idempotent."""
+    assert is_retryable(error, is_idempotent=True)
+    assert not is_retryable(error, is_idempotent=False)
 
 
-async def _of(*pieces: bytes) -> AsyncIterator[Bytes]:
-    for piece in pieces:
-        yield piece
+@pytest.mark.parametrize("is_idempotent", [True, False])
+@pytest.mark.parametrize("error", [NotSent(), NotQueued()])
+def test_what_was_never_sent(error: GatewayError, is_idempotent: bool) -> None:
+    """What was never sent may be sent, whatever its method."""
+    assert is_retryable(error, is_idempotent=is_idempotent)
 
 
-async def status_of(target: Target, method: str, *messages: tuple[bytes, bool], length: int | None = None) -> int:
-    """Return what a request with this body is answered."""
-    framing = (b"transfer-encoding", b"chunked") if length is None else (b"content-length", b"%d" % length)
-    scope = {
-        "type": "http", "method": method, "http_version": "1.1", "scheme": "http", "client": ("192.0.2.7", 1),
-        "path": "/direct", "raw_path": b"/direct", "query_string": b"", "headers": [(b"host", b"x"), framing],
-    }  # fmt: skip
-    coming, said = iter(messages), []
-
-    async def receive() -> Message:
-        data, more = next(coming, (None, False))
-        if data is None:
-            await asyncio.Event().wait()
-        return {"type": "http.request", "body": data, "more_body": more}
-
-    async def send(message: Message) -> None:
-        said.append(message)
-
-    await target.gateway()(scope, receive, send)
-    status: int = said[0]["status"]
-    return status
+@pytest.mark.parametrize(
+    "error",
+    [GatewayError(), BrokerUnavailable(), RequestCancelled(), TargetError(), TargetTimeout(), ResponseIncomplete()],
+)
+def test_what_would_only_fail_again(error: GatewayError) -> None:
+    """What was refused, cancelled, too slow or answered with nonsense is not sent again."""
+    assert not is_retryable(error, is_idempotent=True)
 
 
-BODY = ((b"first", True), (b"last", False))
+def test_the_methods() -> None:
+    """The idempotent methods are those of RFC 9110, section 9.2.2."""
+    assert {"GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"} == IDEMPOTENT_METHODS
 
 
-async def test_a_body_that_nobody_has_had_goes_with_the_second_attempt() -> None:
-    """A first piece that the gateway has read is still there."""
-    target = Target(TargetRefused(), takes_pieces=0)
-    assert await status_of(target, "PUT", *BODY) == 204
-    assert target.bodies == [b"firstlast"]
+@pytest.mark.parametrize("second", [BrokerUnavailable(), NotQueued(), WaitedTooLong(), NotSent()])
+@pytest.mark.parametrize("first", [RequestLost(), TargetClosed()])
+def test_a_second_attempt_that_was_not_queued_keeps_the_first_error(first: GatewayError, second: GatewayError) -> None:
+    """The client does not get "not queued" where its first attempt may have reached the target."""
+    assert error_of_both(first, second) is first
 
 
-async def test_a_small_body_goes_with_the_second_attempt() -> None:
-    """It is held whole, and may have been sent."""
-    target = Target(TargetClosed(), takes_pieces=1)
-    assert await status_of(target, "PUT", (b"ab", True), (b"c", False), length=3) == 204
-    assert target.bodies == [b"abc"]
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [(NotSent(), BrokerUnavailable()), (NotQueued(), WaitedTooLong()), (RequestLost(), TargetClosed())],
+)
+def test_the_second_error_counts_otherwise(first: GatewayError, second: GatewayError) -> None:
+    """The client gets the second error where the first attempt was certainly not sent, or both may have been."""
+    assert error_of_both(first, second) is second
 
 
-@pytest.mark.parametrize("takes_pieces", [1, 2])
-async def test_a_body_that_was_handed_on_is_not_there_again(takes_pieces: int) -> None:
-    """The target has had a part of it: a second attempt would send the rest as all of it."""
-    target = Target(TargetClosed(), takes_pieces)
-    assert await status_of(target, "PUT", *BODY) == 502
-    assert target.bodies == []
+class Attempts:
+    """A request, and attempts at it that have these outcomes, one after the other; an error is raised."""
+
+    def __init__(
+        self, *outcomes: str | GatewayError, is_idempotent: bool = True, can_be_sent_again: bool = True
+    ) -> None:
+        self.is_idempotent = is_idempotent
+        self.made: list[Attempt] = []
+        self.retried: list[GatewayError] = []
+        self._outcomes = list(outcomes)
+        self._can_be_sent_again = can_be_sent_again
+
+    def can_be_sent_again(self) -> bool:
+        return self._can_be_sent_again
+
+    def note_retry(self, error: GatewayError) -> None:
+        self.retried.append(error)
+
+    async def run(self) -> str:
+        return await in_two_attempts(self._attempt, self)
+
+    async def _attempt(self, number: Attempt) -> str:
+        self.made.append(number)
+        outcome = self._outcomes.pop(0)
+        if isinstance(outcome, GatewayError):
+            raise outcome
+        return outcome
 
 
-async def test_another_method_is_not_tried_again() -> None:
-    """Even if nobody has had anything of its body."""
-    target = Target(TargetRefused(), takes_pieces=0)
-    assert await status_of(target, "POST", *BODY) == 502
+async def test_one_attempt_is_enough() -> None:
+    """A first attempt that succeeds is the only one."""
+    attempts = Attempts("answer")
+    assert await attempts.run() == "answer"
+    assert (attempts.made, attempts.retried) == ([1], [])
+
+
+async def test_a_second_attempt_follows_a_failure() -> None:
+    """The result of the second attempt is returned, and the first error is reported."""
+    error = RequestLost()
+    attempts = Attempts(error, "answer")
+    assert await attempts.run() == "answer"
+    assert (attempts.made, attempts.retried) == ([1, 2], [error])
+
+
+async def test_there_is_no_third_attempt() -> None:
+    """The error of the second attempt is raised, though it could be tried again."""
+    attempts = Attempts(RequestLost(), TargetClosed())
+    with pytest.raises(TargetClosed):
+        await attempts.run()
+    assert attempts.made == [1, 2]
+
+
+@pytest.mark.parametrize(
+    ("error", "is_idempotent", "can_be_sent_again"),
+    [(TargetTimeout(), True, True), (RequestLost(), False, True), (NotSent(), True, False)],
+    ids=["would fail again", "not idempotent", "not here any more"],
+)
+async def test_no_second_attempt(error: GatewayError, is_idempotent: bool, can_be_sent_again: bool) -> None:
+    """The first error is raised where a second attempt would be in vain, or not safe, or is not possible."""
+    attempts = Attempts(error, is_idempotent=is_idempotent, can_be_sent_again=can_be_sent_again)
+    with pytest.raises(type(error)):
+        await attempts.run()
+    assert (attempts.made, attempts.retried) == ([1], [])

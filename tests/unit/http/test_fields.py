@@ -59,7 +59,7 @@ def test_named_in_a_later_connection() -> None:
 
 @pytest.mark.parametrize("field", [(b"Host", b"gateway"), (b"Expect", b"100-continue")])
 def test_not_for_the_target(field: tuple[bytes, bytes]) -> None:
-    """Host and Expect are the gateway's to answer."""
+    """Host and Expect are not forwarded: the gateway sets its own Host, and answers Expect itself."""
     assert end_to_end_request_fields([field]) == []
 
 
@@ -90,21 +90,21 @@ FORGED = [
 
 @pytest.mark.parametrize("field", FORGED)
 def test_no_forged_field_reaches_the_target(field: tuple[bytes, bytes]) -> None:
-    """What no gateway lets through is refused when it comes by way of Redis, whatever stands beside it."""
+    """A field that a gateway never queues is refused when it comes from Redis, also among valid fields."""
     with pytest.raises(MalformedRequest):
         check_queued_request(Request("GET", b"/", [(b"accept", b"*/*"), field, (b"x-last", b"")], b""))
 
 
 @pytest.mark.parametrize("field", FORGED)
 def test_no_forged_field_reaches_the_client(field: tuple[bytes, bytes]) -> None:
-    """What no worker lets through is refused when it comes by way of Redis, whatever stands beside it."""
+    """A field that a worker never sends is refused when it comes from Redis, also among valid fields."""
     with pytest.raises(TargetError):
         check_relayed_response(200, [(b"server", b"x"), field, (b"x-last", b"")], 1000)
 
 
 @given(st.lists(st.tuples(kept_names.filter(lambda name: name.lower() != b"content-length"), visible)))
-def test_fields_that_may_pass_come_by_way_of_redis(fields: Fields) -> None:
-    """What a gateway, and a worker, lets through is let through at the other end."""
+def test_valid_fields_are_accepted_from_redis(fields: Fields) -> None:
+    """Fields that a gateway queues, or a worker sends, are accepted at the other end."""
     check_queued_request(Request("GET", b"/", fields, b""))
     check_relayed_response(200, fields, 1_000_000)
 
@@ -117,7 +117,7 @@ def test_value_of_any_other_bytes(value: bytes) -> None:
 
 
 def test_refusal_does_not_show_the_value() -> None:
-    """What is wrong with a field is said without its value, which may be a credential."""
+    """An error about a field does not show its value, which may be a credential."""
     with pytest.raises(MalformedRequest) as caught:
         end_to_end_request_fields([(b"authorization", b"hush\x00")])
     assert "hush" not in caught.value.detail
@@ -138,7 +138,7 @@ def test_refusal_does_not_show_the_value() -> None:
     ],
 )
 def test_framing_accepted(fields: Fields) -> None:
-    """A request whose length can be read in one way only is taken."""
+    """A request whose length can be read in one way only is accepted."""
     check_request_framing("POST", fields, http_version="1.1")
 
 
@@ -178,7 +178,7 @@ def test_framing_refused(fields: Fields, version: str) -> None:
 
 
 def test_http_1_0_without_host() -> None:
-    """HTTP/1.0 knows no Host field and needs none."""
+    """A request of HTTP/1.0 needs no Host field."""
     check_request_framing("GET", [], http_version="1.0")
 
 
@@ -193,12 +193,12 @@ def test_connect() -> None:
     [([HOST], None), ([HOST, (b"Content-Length", b"12")], 12), ([(b"content-length", b"0")], 0)],
 )
 def test_content_length(fields: Fields, expected: int | None) -> None:
-    """The declared length is what Content-Length says, and None without one."""
+    """The declared length is the Content-Length, and None without one."""
     assert content_length(fields) == expected
 
 
 def test_content_length_with_thousands_of_digits() -> None:
-    """A Content-Length longer than Python turns into a number is the client's fault, as any that is too large."""
+    """A Content-Length with more digits than Python converts is refused as the client's error."""
     fields = [HOST, (b"content-length", b"9" * 5000)]
     try:
         check_request_framing("POST", fields, http_version="1.1")
@@ -214,7 +214,7 @@ def test_content_length_with_thousands_of_digits() -> None:
     [([HOST], b"gateway"), ([(b"accept", b"*/*"), (b"Host", b"a:1")], b"a:1"), ([], b"")],
 )
 def test_host(fields: Fields, expected: bytes) -> None:
-    """The host asked for is what Host says, and empty without one."""
+    """The requested host is the value of Host, and empty without one."""
     assert host_of(fields) == expected
 
 

@@ -1,4 +1,4 @@
-"""What the gateway says of itself and of the client, and what it lets others say."""
+"""The fields that the gateway adds, and those that it lets others set."""
 
 import pytest
 from hypothesis import given
@@ -34,7 +34,7 @@ def values(fields: Fields, name: bytes) -> list[bytes]:
 
 
 def test_what_is_added_to_a_bare_request() -> None:
-    """The target is told the client's address, the host and scheme it used, and that the gateway was there."""
+    """The target gets the client's address, the host and scheme that it used, and the gateway's Via."""
     assert onward([HOST]) == [
         (b"x-forwarded-for", b"192.0.2.7"),
         (b"x-forwarded-host", b"api.example:8080"),
@@ -52,19 +52,19 @@ def test_other_fields_stay_in_front(fields: Fields) -> None:
 
 @pytest.mark.parametrize("name", SPOOFABLE)
 @pytest.mark.parametrize("spell", [bytes.lower, bytes.upper, lambda name: name.replace(b"-", b"_")])
-def test_a_client_cannot_say_who_it_is(name: bytes, spell: type[bytes]) -> None:
-    """What an untrusted peer says of whom a request comes from is dropped, also with underscores for hyphens."""
+def test_a_client_cannot_forge_its_origin(name: bytes, spell: type[bytes]) -> None:
+    """Fields of an untrusted peer that state where a request comes from are dropped, also with underscores."""
     assert onward([HOST, (spell(name), b"6.6.6.6"), (spell(name), b"7.7.7.7")]) == onward([HOST])
 
 
 @pytest.mark.parametrize("name", [b"x-forwardedfor", b"x-forward-for", b"forwarded-for", b"x-real-ipv6", b"via-x"])
-def test_other_names_are_the_clients(name: bytes) -> None:
-    """A name that only resembles those is a field as any other."""
+def test_similar_names_are_forwarded(name: bytes) -> None:
+    """A field whose name only resembles those is forwarded."""
     assert (name, b"1") in onward([HOST, (name, b"1")])
 
 
-def test_a_trusted_proxy_is_believed() -> None:
-    """What a trusted proxy says is kept, its own address is added, and host and scheme stay those it names."""
+def test_fields_of_a_trusted_proxy() -> None:
+    """The fields of a trusted proxy are kept, its own address is added, and its host and scheme stay."""
     said = [
         (b"X-Forwarded-For", b"198.51.100.1"),
         (b"x-forwarded-host", b"public.example"),
@@ -85,8 +85,8 @@ def test_a_trusted_proxy_is_believed() -> None:
     }
 
 
-def test_a_trusted_proxy_that_says_nothing() -> None:
-    """A trusted proxy that says nothing of its client is taken for the client."""
+def test_a_trusted_proxy_without_fields() -> None:
+    """A trusted proxy that sets no such field counts as the client."""
     assert onward([HOST], trusted=EVERYBODY) == onward([HOST])
 
 
@@ -98,13 +98,13 @@ def test_addresses_stand_on_one_line() -> None:
 
 
 @pytest.mark.parametrize("name", [b"X_Forwarded_For", b"x-forwarded_user", b"x_real_ip"])
-def test_underscores_are_never_believed(name: bytes) -> None:
-    """No proxy writes these names with underscores, so not even a trusted one's are passed on."""
+def test_underscores_are_never_trusted(name: bytes) -> None:
+    """No proxy writes these names with underscores, so they are not forwarded even for a trusted one."""
     assert onward([HOST, (name, b"6.6.6.6")], trusted=EVERYBODY) == onward([HOST])
 
 
-def test_connection_cannot_void_what_a_proxy_says() -> None:
-    """A client that names X-Forwarded-For in Connection does not become the proxy that it came through."""
+def test_connection_cannot_remove_a_proxys_fields() -> None:
+    """A client that names X-Forwarded-For in Connection does not remove the field of the proxy in front."""
     fields = [
         HOST,
         (b"connection", b"x-forwarded-for, x-secret"),
@@ -116,14 +116,14 @@ def test_connection_cannot_void_what_a_proxy_says() -> None:
     assert values(sent, b"x-secret") == []
 
 
-def test_connection_cannot_void_what_the_gateway_says() -> None:
-    """A client that names the gateway's own fields in Connection gets them sent all the same."""
+def test_connection_cannot_remove_the_gateways_fields() -> None:
+    """A client that names the gateway's own fields in Connection does not keep them from the target."""
     assert onward([HOST, (b"connection", b"forwarded, via, x-forwarded-for")]) == onward([HOST])
 
 
 @pytest.mark.parametrize("connection", [b"close", b"x-forwarded-for"])
-def test_what_a_proxy_says_is_checked(connection: bytes) -> None:
-    """A control character is refused in what a trusted proxy says, too."""
+def test_a_proxys_fields_are_checked(connection: bytes) -> None:
+    """A control character is refused in a trusted proxy's fields, too."""
     with pytest.raises(MalformedRequest):
         onward([HOST, (b"connection", connection), (b"x-forwarded-for", b"1.1.1.1\r\nx: y")], trusted=EVERYBODY)
 
@@ -175,7 +175,7 @@ def test_the_host_in_forwarded(host: bytes, parameter: bytes) -> None:
 
 @pytest.mark.parametrize("fields", [[], [(b"host", b"")]])
 def test_request_without_host(fields: Fields) -> None:
-    """A request that names no host is not given one."""
+    """To a request without a host, none is added."""
     sent = onward(fields)
     assert values(sent, b"x-forwarded-host") == []
     assert values(sent, b"forwarded") == [b"for=192.0.2.7;proto=http"]
@@ -191,20 +191,20 @@ def test_the_scheme() -> None:
 @pytest.mark.parametrize("trusted", [NOBODY, EVERYBODY])
 @pytest.mark.parametrize("version", ["1.0", "1.1"])
 def test_via_on_requests(version: str, trusted: TrustedProxies) -> None:
-    """The gateway is the last in Via, behind those that were there, with the version that the client spoke."""
+    """The gateway is the last in Via, with the version of the client's request."""
     sent = onward([HOST, (b"via", b"1.0 one, 1.1 two")], hop(http_version=version), trusted)
     assert values(sent, b"via") == [b"1.0 one, 1.1 two", version.encode() + b" " + NAME]
 
 
 @pytest.mark.parametrize("version", ["1.0", "1.1"])
 def test_via_on_responses(version: str) -> None:
-    """The gateway is the last in a response's Via, with the version that the target spoke; the rest is as it was."""
+    """The gateway is the last in a response's Via, with the version of the target's response."""
     fields = [(b"Via", b"1.1 cache"), (b"ETag", b"1")]
     assert onward_response_fields(fields, version, NAME) == [*fields, (b"via", version.encode() + b" " + NAME)]
 
 
 @pytest.mark.parametrize(("client", "peer"), [(("192.0.2.7", 5), "192.0.2.7"), (None, None), (("testclient", 5), None)])
 def test_hop_of_a_scope(client: object, peer: str | None) -> None:
-    """What the server says of the connection is read from the ASGI scope."""
+    """The hop is read from the ASGI scope."""
     scope = {"client": client, "scheme": "https", "http_version": "1.0"}
     assert Hop.of(scope) == Hop(address_of(peer), "https", "1.0")

@@ -1,15 +1,15 @@
-"""The bytes of a request's head."""
+"""Heads as bytes."""
 
 import pytest
 
 from fast_priority.errors import MalformedRequest
-from fast_priority.http.head import TargetPath, request_head
+from fast_priority.http.head import head, request_head, response_head
 from fast_priority.http.message import Fields
 
 HOST = b"api.example:8000"
 
 
-def test_a_head_is_its_line_the_targets_host_and_the_fields() -> None:
+def test_the_head_of_a_request() -> None:
     """Nothing is added besides Host, and fields keep their order, repetition, spelling and bytes."""
     fields = [(b"x-a", b"1"), (b"X-B", b"\xff\t Zo\xc3\xab"), (b"x-a", b""), (b"cookie", b"a=1; b=2")]
     assert request_head("PURGE", b"/a%2Fb?q=&&", HOST, fields) == (
@@ -20,7 +20,7 @@ def test_a_head_is_its_line_the_targets_host_and_the_fields() -> None:
 
 @pytest.mark.parametrize("control", [*range(0x09), *range(0x0A, 0x20), 0x7F])
 def test_controls_are_refused(control: int) -> None:
-    """No control but the tab gets into a head, be it in a value, a name, the target or the method."""
+    """No control but the tab gets into a head: not in a value, a name, the target or the method."""
     octet = bytes([control])
     fields: list[Fields] = [[(b"x-a", b"1" + octet + b"2")], [(b"x" + octet + b"a", b"1")]]
     for one in fields:
@@ -48,53 +48,17 @@ def test_names_are_ascii() -> None:
 
 
 @pytest.mark.parametrize(
-    ("base", "raw", "sent"),
-    [
-        ("/", b"/x", b"/x"),
-        ("", b"/x", b"/x"),
-        ("/", b"//x//y", b"//x//y"),
-        ("/api", b"/x?", b"/api/x?"),
-        ("/api/", b"/x", b"/api/x"),
-        ("/api", b"x", b"/api/x"),
-        ("/a%2Fb", b"/", b"/a%2Fb/"),
-        ("/api", b"*", b"*"),
-        ("/", b"/\xc3\xa4\xff?\x80%zz", b"/%C3%A4%FF?%80%zz"),
-        ("/ä", b"/x", b"/%C3%A4/x"),
-    ],
-)
-def test_a_target_is_below_the_base_path(base: str, raw: bytes, sent: bytes) -> None:
-    """The base path and the request's are joined with one slash; all that is ASCII stays as it is written."""
-    assert TargetPath(base).below(raw) == sent
-
-
-CLIMBING = [
-    b"/..", b"/../", b"/../secret", b"/x/../../secret", b"/%2e%2e/secret", b"/.%2E/secret", b"/..%2fsecret",
-    b"/x/..%2f..%2fsecret", b"/x%2f..%2f..%2fsecret", b"/..;/secret", b"/..;a=1/secret", b"/..%3b/secret",
-    b"/..\\secret", b"/..%5csecret", b"/x\\..\\..\\secret", b"/x%5cy/../../secret", b"//../secret", b"/x//../../secret",
-    b"/./../secret", b"/..%00/secret", b"/%c0%ae%c0%ae/secret", b"/..%c0%afsecret", b"/%u002e./secret", b"../secret",
-    b"..", b"/../secret?a=1", b"/x/%2e%2e/%2e%2e/y/z", b"/%2e%2e%2f", b"/..%3fx", b"/" + b"a/../" * 12_000,
-]  # fmt: skip
-
-
-@pytest.mark.parametrize("raw", CLIMBING)
-def test_what_climbs_above_the_base_path_is_refused(raw: bytes) -> None:
-    """A target that some server takes for one above the base path is refused, whoever asks for it to be sent."""
-    for ask in (TargetPath("/api").below, TargetPath("/api/v1/").check):
-        with pytest.raises(MalformedRequest):
-            ask(raw)
-
-
-@pytest.mark.parametrize("raw", CLIMBING)
-def test_nothing_is_above_a_base_url_without_a_path(raw: bytes) -> None:
-    """Without a base path, dot segments go on unchanged."""
-    assert TargetPath("/").below(raw) == b"/" + raw.removeprefix(b"/")
-
-
-@pytest.mark.parametrize(
-    "raw",
-    [b"/", b"/x/..", b"/x/../y", b"/x/y/../../z", b"/...", b"/..x", b"/x..", b"/a..b/", b"/x?../..", b"/x?a=/../../y",
-     b"/%252e%252e/x", b"/;/x", b"/a%2fb/../c", b"/a;v=1/..;/b", b"//x/../y", b"/.well-known/x", b"/caf%C3%A9", b"*"],
+    ("status", "line"),
+    [(200, b"HTTP/1.1 200 OK"), (404, b"HTTP/1.1 404 Not Found"), (101, b"HTTP/1.1 101 Switching Protocols"),
+     (299, b"HTTP/1.1 299 "), (599, b"HTTP/1.1 599 ")],
 )  # fmt: skip
-def test_what_stays_below_the_base_path_is_sent(raw: bytes) -> None:
-    """A target that no server takes for one above the base path is sent as it is written."""
-    assert TargetPath("/api").below(raw) == (raw if raw == b"*" else b"/api" + raw)
+def test_the_head_of_a_response(status: int, line: bytes) -> None:
+    """A response has the phrase of its status, or an empty one, and its fields in order, with names in lower case."""
+    fields = [(b"Set-Cookie", b"a=1"), (b"x-a", b"\xff\t"), (b"set-cookie", b"")]
+    assert response_head(status, fields) == line + b"\r\nset-cookie: a=1\r\nx-a: \xff\t\r\nset-cookie: \r\n\r\n"
+
+
+def test_any_head() -> None:
+    """A head has its start line and its fields as they are."""
+    assert head(b"GET / HTTP/1.0", [(b"X-A", b"1")]) == b"GET / HTTP/1.0\r\nX-A: 1\r\n\r\n"
+    assert head(b"GET / HTTP/1.0", []) == b"GET / HTTP/1.0\r\n\r\n"

@@ -1,23 +1,23 @@
-"""How much of a request's head is taken."""
+"""HeadLimits: how large a request's head may be."""
 
 import pytest
 
 from fast_priority.errors import RequestFieldsTooLarge, RequestLineTooLong
-from fast_priority.http.limits import LONGEST_REQUEST_LINE_BYTES, MOST_FIELD_BYTES, MOST_FIELDS, HeadLimits
+from fast_priority.http.limits import MOST_FIELDS, MOST_REQUEST_FIELDS_BYTES, MOST_REQUEST_LINE_BYTES, HeadLimits
 
 
 def test_a_request_line_may_be_as_long_as_the_limit() -> None:
-    """The whole line counts, method and version with it, and not a byte more than the limit is taken."""
-    longest = b"/" * (LONGEST_REQUEST_LINE_BYTES - len("GET  HTTP/1.1"))
+    """The whole line counts, with method and version; one byte over the limit is refused."""
+    longest = b"/" * (MOST_REQUEST_LINE_BYTES - len("GET  HTTP/1.1"))
     HeadLimits().count_target(b"GET", longest)
     with pytest.raises(RequestLineTooLong):
         HeadLimits().count_target(b"GET", longest + b"/")
 
 
 def test_fields_may_be_as_large_as_the_limit() -> None:
-    """All fields together count, with what stands around their values."""
+    """All fields together count, with the separators around their values."""
     limits = HeadLimits()
-    limits.count_field(b"x", b"y" * (MOST_FIELD_BYTES - len("x: \r\n") - len("x: \r\n")))
+    limits.count_field(b"x", b"y" * (MOST_REQUEST_FIELDS_BYTES - len("x: \r\n") - len("x: \r\n")))
     limits.count_field(b"x", b"")
     with pytest.raises(RequestFieldsTooLarge):
         limits.count_field(b"x", b"")
@@ -34,10 +34,10 @@ def test_fields_may_be_as_many_as_the_limit() -> None:
         limits.count_field(b"x", b"")
 
 
-def test_what_never_ends_is_refused() -> None:
-    """Bytes that become neither a head nor a body are taken only as long as they could become one."""
+def test_a_head_without_end() -> None:
+    """Bytes that complete neither a head nor a body are refused when they are more than a head may have."""
     limits = HeadLimits()
-    limits.count_received(LONGEST_REQUEST_LINE_BYTES + MOST_FIELD_BYTES)
+    limits.count_received(MOST_REQUEST_LINE_BYTES + MOST_REQUEST_FIELDS_BYTES)
     limits.check_progress()
     limits.count_received(65536)
     with pytest.raises(RequestFieldsTooLarge):

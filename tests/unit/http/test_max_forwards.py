@@ -1,4 +1,4 @@
-"""How a TRACE or an OPTIONS with Max-Forwards ends here or goes on with one less."""
+"""Max-Forwards: a TRACE or an OPTIONS ends here, or goes on with one less."""
 
 import pytest
 
@@ -15,7 +15,7 @@ def limit(value: bytes) -> Fields:
 @pytest.mark.parametrize("method", ["OPTIONS", "TRACE"])
 @pytest.mark.parametrize("value", [b"0", b"000"])
 def test_zero_ends_here(method: str, value: bytes) -> None:
-    """At 0 the gateway is the last that may have the request."""
+    """At 0 the gateway answers the request itself."""
     assert ends_here(method, limit(value))
 
 
@@ -46,7 +46,7 @@ def test_not_a_number(value: bytes) -> None:
 
 
 def test_repeated() -> None:
-    """Two of them say nothing that could be counted, and go on as they are."""
+    """Two such fields have no meaning and go on as they are."""
     fields = [(b"max-forwards", b"0"), (b"max-forwards", b"0")]
     assert not ends_here("TRACE", fields)
     assert counted_down("TRACE", fields) == fields
@@ -76,14 +76,14 @@ def test_trace_is_answered_with_the_request() -> None:
     "name",
     [b"Authorization", b"Proxy-Authorization", b"Cookie", b"X-Api-Key", b"X-Auth-Token", b"X-CSRF-Token", b"X-Secret"],
 )
-def test_trace_gives_no_secret_away(name: bytes) -> None:
-    """What may be a credential is left out of what TRACE is answered with."""
+def test_trace_shows_no_secret(name: bytes) -> None:
+    """Fields that may be credentials are left out of the response to TRACE."""
     reply = answer_as_last("TRACE", b"/", [(b"host", b"x"), (name, b"hush")], "1.1", DATE)
     assert reply.body == b"TRACE / HTTP/1.1\r\nhost: x\r\n\r\n"
 
 
 @pytest.mark.parametrize("method", ["OPTIONS", "TRACE"])
 def test_unread_body_ends_the_connection(method: str) -> None:
-    """A request with a body that nobody reads is the last on its connection."""
+    """A request with a body, which is not read, is the last on its connection."""
     reply = answer_as_last(method, b"/", [(b"content-length", b"3")], "1.1", DATE)
     assert (b"connection", b"close") in reply.fields

@@ -1,4 +1,4 @@
-"""What was made of a head is found again when the same head comes, and of nothing else."""
+"""memoized: a result is used again for equal fields, and for no others."""
 
 import pytest
 
@@ -7,7 +7,7 @@ from fast_priority.http.message import Field, Fields
 
 
 class Reading:
-    """Reads fields, and knows how often it had to."""
+    """Reads fields, and counts how often."""
 
     def __init__(self) -> None:
         self.read: list[tuple[Fields, str]] = []
@@ -20,8 +20,8 @@ class Reading:
         return [*fields, (b"for", method.encode())]
 
 
-def test_the_same_is_read_once() -> None:
-    """The same fields and arguments are given what was made of them before."""
+def test_equal_fields_are_read_once() -> None:
+    """For equal fields and arguments, the first result is returned."""
     reading = Reading()
     first = reading.give([(b"a", b"1"), (b"b", b"2")], "PUT")
     assert reading.give([(b"a", b"1"), (b"b", b"2")], "PUT") is first
@@ -38,15 +38,15 @@ def test_the_same_is_read_once() -> None:
     ],
     ids=["value", "case", "another line", "argument"],
 )
-def test_what_differs_in_one_byte_is_another(other: tuple[Fields, str]) -> None:
-    """Other fields, or other arguments, are read by themselves."""
+def test_one_byte_makes_a_difference(other: tuple[Fields, str]) -> None:
+    """Different fields, or arguments, have results of their own."""
     reading = Reading()
     reading.give([(b"a", b"1")], "GET")
     assert reading.give(*other) == [*other[0], (b"for", other[1].encode())]
 
 
-def test_an_error_is_not_remembered() -> None:
-    """What cannot be read is read anew, and refused, each time."""
+def test_errors_are_not_kept() -> None:
+    """Fields that raise an error are read again each time."""
     reading = Reading()
     for _ in range(2):
         with pytest.raises(ValueError, match="nothing"):
@@ -54,8 +54,8 @@ def test_an_error_is_not_remembered() -> None:
     assert len(reading.read) == 2
 
 
-def test_so_many_are_kept() -> None:
-    """However many heads come, the last 256 are kept, and the others are read again."""
+def test_256_results_are_kept() -> None:
+    """The last 256 results are kept; the fields of the others are read again."""
     reading = Reading()
     for number in range(300):
         reading.give([(b"n", b"%d" % number)])
@@ -64,8 +64,8 @@ def test_so_many_are_kept() -> None:
     assert [fields for fields, _ in reading.read[300:]] == [[(b"n", b"43")]]
 
 
-def test_nothing_large_is_kept() -> None:
-    """Large fields are read each time: what is kept stays small."""
+def test_results_of_large_fields_are_not_kept() -> None:
+    """Large fields are read each time, so that the kept ones stay small."""
     reading = Reading()
     for _ in range(2):
         reading.give([(b"n", b"x" * 4096)])

@@ -26,7 +26,7 @@ REQUESTS = [
 
 
 class Parsing:
-    """A client's bytes, read as the protocol reads them: by the parser, piece by piece."""
+    """Reads a client's bytes as the protocol does: with the parser, piece by piece."""
 
     def __init__(self) -> None:
         self.bounds = RequestBounds()
@@ -74,7 +74,7 @@ class Parsing:
     st.lists(st.sampled_from(REQUESTS), min_size=1, max_size=6), st.lists(st.integers(1, 60), min_size=1, max_size=30)
 )
 def test_no_piece_has_bytes_of_two_requests(requests: list[bytes], sizes: list[int]) -> None:
-    """However requests come, pipelined and in pieces of any size, each is given to the parser by itself."""
+    """The parser gets each request by itself, also if requests are pipelined or come in pieces of any size."""
     parsing, unread, number = Parsing(), b"".join(requests), 0
     while unread:
         size = sizes[number % len(sizes)]
@@ -93,7 +93,7 @@ def test_no_piece_has_bytes_of_two_requests(requests: list[bytes], sizes: list[i
 
 
 @pytest.mark.parametrize("request_number", range(len(REQUESTS)))
-def test_every_split_is_alike(request_number: int) -> None:
+def test_every_split_is_read_alike(request_number: int) -> None:
     """A request between two others is read in the same way wherever it is split."""
     first, sent = REQUESTS[0], REQUESTS[request_number]
     whole = first + sent + first
@@ -114,7 +114,7 @@ LINES = [
 
 @pytest.mark.parametrize("line", LINES)
 def test_another_protocols_line_is_refused(line: bytes) -> None:
-    """What is no request line of HTTP/1.1 or 1.0, to the byte, is refused wherever it is split, and behind another."""
+    """A line that is not exactly a request line of HTTP/1.1 or 1.0 is refused, at every split, also as a second one."""
     for before in (b"", REQUESTS[0], REQUESTS[3], REQUESTS[5]):
         for position in range(len(line) + 1):
             sent = before + line + b"\r\n" + HEAD
@@ -125,7 +125,7 @@ def test_another_protocols_line_is_refused(line: bytes) -> None:
 
 
 def test_a_request_that_ends_elsewhere_is_refused() -> None:
-    """If the parser begins a request where none was due, that is an error, and no request."""
+    """If the parser begins a request inside a piece, the request is refused."""
     bounds = RequestBounds()
     bounds.next_piece(b"GET / HTTP/1.1\r\n", MOST_BYTES)
     bounds.check_is_given()
@@ -134,8 +134,8 @@ def test_a_request_that_ends_elsewhere_is_refused() -> None:
         bounds.check_is_given()
 
 
-def test_what_is_kept_is_small() -> None:
-    """Of a body in chunks no more than a few bytes are kept between two pieces."""
+def test_little_is_kept() -> None:
+    """Between two pieces of a body in chunks, only a few bytes are kept."""
     bounds = RequestBounds()
     bounds.next_piece(REQUESTS[5][:80], MOST_BYTES)
     bounds.begin_body([(b"transfer-encoding", b"chunked")])

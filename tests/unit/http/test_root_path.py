@@ -30,7 +30,7 @@ SEGMENTS = st.lists(st.text(st.characters(codec="utf-8", exclude_characters="/%"
     ],
 )
 def test_decoded_paths(path: str, root_path: str, below: str) -> None:
-    """A prefix of whole segments is taken away, once; any other path is left as it is."""
+    """A prefix of whole segments is removed once; any other path stays as it is."""
     assert path_below(path, root_path) == below
 
 
@@ -55,13 +55,13 @@ def test_decoded_paths(path: str, root_path: str, below: str) -> None:
     ],
 )
 def test_paths_as_sent(raw_path: bytes | None, path: str, root_path: str, below: bytes) -> None:
-    """The rest keeps its percent-encoding, however the prefix is encoded; a raw path that is missing is encoded."""
+    """The rest keeps its percent-encoding, however the prefix is encoded; a missing raw path is made from the path."""
     assert raw_path_below(raw_path, path, root_path) == below
 
 
 @given(SEGMENTS, SEGMENTS)
 def test_whatever_the_prefix_is(prefix: list[str], rest: list[str]) -> None:
-    """What stands behind a prefix is what was there, for every prefix and every rest."""
+    """The rest behind a prefix stays as it was, for every prefix and every rest."""
     root_path, below = "/" + "/".join(prefix), "/" + "/".join(rest)
     if root_path.endswith("/"):
         root_path += "x"
@@ -82,5 +82,5 @@ def test_whatever_the_prefix_is(prefix: list[str], rest: list[str]) -> None:
     ],
 )
 def test_the_target_of_a_request(raw_path: bytes, query: bytes, raw_target: bytes | None, written: bytes) -> None:
-    """The query is that of the request as it is now; an empty one is there if the client has written one."""
+    """The query is that of the scope; an empty one is kept if the client has sent it."""
     assert request_target(raw_path, query, raw_target) == written

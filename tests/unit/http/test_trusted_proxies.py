@@ -20,7 +20,7 @@ from fast_priority.http.trusted_proxies import TrustedProxies, address_of
     ],
 )
 def test_address_in_network(written: str, peer: str, trusted: bool) -> None:
-    """A peer is trusted if its address is one of those named, or in a network that is."""
+    """A peer is trusted if its address is listed, or is in a listed network."""
     assert TrustedProxies.of([written]).has(address_of(peer)) is trusted
 
 
@@ -35,25 +35,25 @@ def test_every_network_counts() -> None:
 @pytest.mark.parametrize("written", ["127.0.0.0/8", "::ffff:127.0.0.1", "::ffff:127.0.0.0/104"])
 @pytest.mark.parametrize("peer", ["127.0.0.1", "::ffff:127.0.0.1"])
 def test_ipv4_written_into_ipv6(written: str, peer: str) -> None:
-    """An IPv4 address written into IPv6 counts as what it is, in the setting and as a peer."""
+    """An IPv4 address mapped into IPv6 counts as the IPv4 address, in the setting and as a peer."""
     assert TrustedProxies.of([written]).has(address_of(peer))
 
 
 @pytest.mark.parametrize("peer", ["127.0.0.1", "::1"])
 def test_nobody_is_trusted_by_default(peer: str) -> None:
-    """Without a network nobody is trusted, not even this machine."""
+    """Without a network no peer is trusted, not even this machine."""
     assert not TrustedProxies().has(address_of(peer))
 
 
 @pytest.mark.parametrize("peer", [None, "", "testclient", "/run/gateway.sock"])
 def test_peer_without_address(peer: str | None) -> None:
-    """A peer that has no address is none, and is not trusted by any network."""
+    """A peer without an address is not trusted, whatever the networks are."""
     assert address_of(peer) is None
     assert not TrustedProxies.of(["0.0.0.0/0", "::/0"]).has(address_of(peer))
 
 
 @pytest.mark.parametrize("written", ["", "proxy", "10.0.0.1/8", "10.0.0.0/33", "1.2.3", "*"])
 def test_neither_address_nor_network(written: str) -> None:
-    """What is neither an address nor a network is refused."""
+    """A text that is neither an address nor a network is refused."""
     with pytest.raises(ValueError):
         TrustedProxies.of([written])

@@ -1,4 +1,4 @@
-"""What is said of parts that do not start."""
+"""The errors about processes that do not start."""
 
 import subprocess
 import sys
@@ -12,7 +12,7 @@ from fast_priority.local.free_ports import free_port
 
 
 def test_workers_that_end_are_not_waited_for() -> None:
-    """The error names their exit status; nobody is asked for slots that cannot come."""
+    """The error has their exit status, and the gateway is not asked for slots that cannot come."""
     ended = subprocess.Popen([sys.executable, "-c", "raise SystemExit(3)"])
     ended.wait()
     with pytest.raises(ConfigurationError, match="exit status 3"):
@@ -20,7 +20,7 @@ def test_workers_that_end_are_not_waited_for() -> None:
 
 
 def test_the_last_lines_stand_below_an_error() -> None:
-    """Fifteen of them, indented, however much was written before."""
+    """Fifteen lines, indented, however much was written before."""
     with tempfile.TemporaryFile() as output:
         output.write(b"x" * 200_000 + b"\n" + b"".join(b"line %d\n" % number for number in range(40)))
         assert last_lines(output) == [f"  | line {number}" for number in range(25, 40)]

@@ -1,4 +1,4 @@
-"""What travels between gateway and worker survives the way, and nothing else is taken for it."""
+"""The messages between gateway and worker are read as they were written, and no other bytes are."""
 
 from collections.abc import Callable
 
@@ -7,9 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fast_priority.http.client_patience import LEAST_BYTES_PER_SECOND
 from fast_priority.http.message import Reply, Request, TargetPolicy
-from fast_priority.protocol.conversation import CreditWindow
 from fast_priority.protocol.frames import (
     MOST_CHUNK_BYTES,
     Cancel,
@@ -61,33 +59,15 @@ def test_call_survives(call: ForwardCall) -> None:
 
 
 def test_a_call_of_an_earlier_release() -> None:
-    """A call that says nothing of permits, nor how patient its gateway is with clients, asks for no permit."""
+    """A call without the fields for permits and for the client's timeout asks for no permit."""
     earlier = msgspec.msgpack.encode(msgspec.msgpack.decode(encode(CALL))[:-2])
     assert decode_call(earlier) == CALL
     assert not decode_call(earlier).is_permit
 
 
-@pytest.mark.parametrize("timeout_seconds", [0.1, 180.0])
-@pytest.mark.parametrize("client_timeout_seconds", [0.1, 15.0, 86_400.0])
-@pytest.mark.parametrize("frames_in_flight", [1, 6, 1024])
-def test_a_worker_is_more_patient_than_the_gateway(
-    timeout_seconds: float, client_timeout_seconds: float, frames_in_flight: int
-) -> None:
-    """It waits for longer than a client may be silent, and than one may take all that is under way to it."""
-    policy = TargetPolicy("http://api", 1.0, timeout_seconds, 0)
-    request = Request("GET", b"/", [], b"")
-    call = ForwardCall(request, policy, frames_in_flight, client_timeout_seconds=client_timeout_seconds)
-    wanting, taken = CreditWindow(frames_in_flight), 1
-    while wanting.take() is None:
-        taken += 1
-    taking_seconds = client_timeout_seconds + (taken * MOST_CHUNK_BYTES + 4 * 1024 * 1024) / LEAST_BYTES_PER_SECOND
-    assert call.most_sending_silence_seconds > client_timeout_seconds + 10
-    assert call.most_taking_silence_seconds > taking_seconds + 10
-
-
 @given(frames)
 def test_frame_survives(frame: Frame) -> None:
-    """A frame is read as it was written, and no part of it is taken for another."""
+    """A frame is read as it was written, with the same type of part."""
     read = decode_frame(encode(frame))
     assert (read, type(read.part)) == (frame, type(frame.part))
 
@@ -100,12 +80,12 @@ def test_any_bytes(decode: Decoder, data: bytes) -> None:
         decode(data)
     except UnreadableMessage:
         return
-    pytest.fail("bytes out of thin air were read as a message")
+    pytest.fail("random bytes were read as a message")
 
 
 @given(calls | frames, st.data())
 def test_cut_short(message: ForwardCall | Frame, data: st.DataObject) -> None:
-    """A message that was cut off is not read."""
+    """A message that was cut short raises UnreadableMessage."""
     whole = encode(message)
     part = whole[: data.draw(st.integers(0, len(whole) - 1))]
     with pytest.raises(UnreadableMessage):
@@ -124,14 +104,14 @@ def test_damaged(message: ForwardCall | Frame, data: st.DataObject) -> None:
         return
 
 
-def test_frame_is_no_call() -> None:
-    """A frame is not taken for a call."""
+def test_a_frame_is_not_a_call() -> None:
+    """A frame is not read as a call."""
     with pytest.raises(UnreadableMessage, match="not a forward call"):
         decode_call(encode(FRAME))
 
 
-def test_call_is_no_frame() -> None:
-    """A call is not taken for a frame."""
+def test_a_call_is_not_a_frame() -> None:
+    """A call is not read as a frame."""
     with pytest.raises(UnreadableMessage, match="not a frame"):
         decode_frame(encode(CALL))
 
@@ -145,8 +125,8 @@ def test_text_that_is_not_utf8(decode: Decoder) -> None:
 
 
 @both_decoders
-def test_nesting_without_end(decode: Decoder) -> None:
-    """A message with something more after its last field, nested without end, raises UnreadableMessage."""
+def test_endless_nesting(decode: Decoder) -> None:
+    """A message with endless nesting behind its last field raises UnreadableMessage."""
     whole = encode(CALL if decode is decode_call else FRAME)
     three_instead_of_two = b"\x93" + whole[1:]
     with pytest.raises(UnreadableMessage):
@@ -154,13 +134,13 @@ def test_nesting_without_end(decode: Decoder) -> None:
 
 
 def test_messages_do_not_change() -> None:
-    """A message stays as it was made."""
+    """A message cannot be changed."""
     with pytest.raises(AttributeError):
         CALL.request.method = "POST"  # type: ignore[misc]
 
 
 def test_a_chunk_is_bounded() -> None:
-    """A chunk as large as they may be is read; one that is a byte larger is no frame."""
+    """A chunk of the largest size is read; one that is a byte larger is not a frame."""
     largest = Frame("id", Chunk(0, memoryview(bytes(MOST_CHUNK_BYTES))))
     assert decode_frame(encode(largest)) == largest
     with pytest.raises(UnreadableMessage):

@@ -1,4 +1,4 @@
-"""How fast the queues are emptied, and when it is worth trying again."""
+"""How fast the queues are emptied, and when a refused request should come again."""
 
 import pytest
 from hypothesis import given
@@ -14,14 +14,14 @@ def rate_after(*looks: tuple[float, dict[str, int]]) -> float:
     return rate.per_second()
 
 
-def test_nobody_knows_at_first() -> None:
-    """What was ended before the first look says nothing."""
+def test_the_rate_is_unknown_at_first() -> None:
+    """The requests that ended before the first look do not count."""
     assert rate_after() == 0
     assert rate_after((0, {"a": 1000})) == 0
 
 
 def test_all_workers_count() -> None:
-    """The rate is what all workers ended between the looks, in a second."""
+    """The rate counts the requests of all workers between two looks, for each second."""
     assert rate_after((0, {"a": 5, "b": 7}), (2, {"a": 8, "b": 8})) == 2
 
 
@@ -31,7 +31,7 @@ def test_a_worker_that_comes_counts_and_one_that_leaves_takes_nothing_back() -> 
 
 
 def test_old_looks_are_forgotten() -> None:
-    """Only the last 30 s count: queues that come to a standstill are known to stand still."""
+    """Only the last 30 s count: if no request ends any more, the rate becomes 0."""
     busy = [(float(second), {"a": 10 * second}) for second in range(0, 20, 2)]
     still = [(float(second), {"a": 180}) for second in range(20, 60, 2)]
     assert rate_after(*busy) == 10
@@ -52,11 +52,11 @@ def test_old_looks_are_forgotten() -> None:
     ],
 )
 def test_when_to_try_again(ahead: int, per_second: float, jitter: float, seconds: int) -> None:
-    """It is as long as what is ahead takes, spread; the longest is spread as well, and so is a standstill."""
+    """It is the time that the requests ahead take, times the jitter; the longest time has the jitter too."""
     assert retry_after_seconds(ahead, per_second, jitter) == seconds
 
 
 @given(st.integers(0, 10**7), st.floats(0, 1e6), st.floats(0.8, 1.2))
 def test_it_is_never_out_of_bounds(ahead: int, per_second: float, jitter: float) -> None:
-    """Whatever was measured, it is 1 to 60 seconds."""
+    """It is always 1 to 60 seconds."""
     assert 1 <= retry_after_seconds(ahead, per_second, jitter) <= 60

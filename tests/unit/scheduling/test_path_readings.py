@@ -35,7 +35,7 @@ LOW_BY_NAME = {
 @pytest.mark.parametrize("sent", [sent for spelled in LOW_BY_NAME.values() for sent in spelled])
 @pytest.mark.parametrize("ignore_outer_slashes", [True, False])
 def test_a_low_path_is_low_in_every_spelling(sent: str, ignore_outer_slashes: bool) -> None:
-    """A path that some server takes for a low one is low, whatever NORMALIZE_PATHS says."""
+    """A path that some server takes for a low one is low, with NORMALIZE_PATHS on or off."""
     rules = Rules.of(base_paths=["reports"], ignore_outer_slashes=ignore_outer_slashes)
     assert rules.priority_of(sent, "GET") is LOW
 

@@ -116,7 +116,7 @@ def test_slashes_that_count(sent: str, expected: Priority) -> None:
 
 @pytest.mark.parametrize("sent", ["/Orders", "/ORDERS/1", "/oRDERS"])
 def test_capitals_count(sent: str) -> None:
-    """Unless told otherwise, capitals make another path."""
+    """By default, a path with other capitals is another path."""
     assert Rules.of(base_paths=["orders"]).priority_of(sent, "GET") is Priority.HIGH
 
 

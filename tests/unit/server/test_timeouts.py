@@ -1,117 +1,65 @@
-"""How long clients may keep the gateway waiting, told by clocks."""
+"""ConnectionTimeouts: the queues in which connections wait for their clients."""
 
 import asyncio
 import time
 
-import pytest
-
-from fast_priority.server.timeouts import Clock, ConnectionTimeouts, Wait
+from fast_priority.server.timeouts import ConnectionQueue, ConnectionTimeouts
 from tests.unit.broker_rig import until
 
 
 class Client:
-    """A connection that is closed when its time is over, unless it has sent something just then."""
+    """A connection that is closed when its time is over, unless a request has just come on it."""
 
-    def __init__(self, clocks: ConnectionTimeouts, *, has_just_sent: bool = False) -> None:
-        self.lost_by: list[Clock] = []
-        self.wait = Wait(self, clocks, asyncio.get_running_loop())
+    def __init__(self, *, has_just_sent: bool = False) -> None:
+        self.times_expired = 0
         self._has_just_sent = has_just_sent
 
-    def lose_patience(self, clock: Clock) -> None:
-        self.lost_by.append(clock)
-        self.wait.by(clock) if self._has_just_sent else self.wait.close()
+    def time_out(self) -> bool:
+        self.times_expired += 1
+        return not self._has_just_sent
 
 
-@pytest.fixture
-async def clocks() -> ConnectionTimeouts:
-    return ConnectionTimeouts(head_seconds=60, idle_seconds=60, taking_seconds=60)
+def timeouts_of(head_seconds: float = 60) -> ConnectionTimeouts:
+    return ConnectionTimeouts(head_seconds, idle_seconds=60, read_seconds=60)
 
 
-async def test_who_began_first_is_overdue_first(clocks: ConnectionTimeouts) -> None:
-    """Of those that wait, exactly those are overdue that have waited as long as they may, in order."""
-    waits = [Client(clocks).wait for _ in range(3)]
-    clock = Clock(10)
-    for second, wait in enumerate(waits):
-        clock.begin(wait, second)
-    assert clock.overdue(9.9) == []
-    assert clock.overdue(11.5) == waits[:2]
+def waiting(queue: ConnectionQueue, **client: bool) -> Client:
+    """Return a client that waits in this queue."""
+    made = Client(**client)
+    queue.begin(made)
+    return made
 
 
-async def test_a_wait_that_goes_on_does_not_begin_anew(clocks: ConnectionTimeouts) -> None:
-    """To wait by the same clock again gives no more time: whoever sends a byte now and then is overdue all the same."""
-    first, second = Client(clocks).wait, Client(clocks).wait
-    first.by(clocks.head)
-    second.by(clocks.head)
-    first.by(clocks.head)
-    assert clocks.head.oldest() is first
+async def test_a_connection_expires_once_and_in_its_queue() -> None:
+    """A connection whose time is over is closed once; one that waits in another queue is not."""
+    timeouts = timeouts_of(head_seconds=0.1)
+    idle, slow = waiting(timeouts.idle), waiting(timeouts.head)
+    await until("its time is over", lambda: slow.times_expired > 0)
+    assert (idle.times_expired, slow.times_expired, len(timeouts.head)) == (0, 1, 0)
 
 
-async def test_a_wait_is_by_one_clock(clocks: ConnectionTimeouts) -> None:
-    """Whoever waits by another clock, or by none, waits by the first no longer."""
-    wait = Client(clocks).wait
-    wait.by(clocks.head)
-    wait.by(clocks.idle)
-    assert (len(clocks.head), len(clocks.idle)) == (0, 1)
-    wait.by(None)
-    assert len(clocks.idle) == 0
-
-
-async def test_a_wait_that_has_ended_begins_no_more(clocks: ConnectionTimeouts) -> None:
-    """Of a connection that has ended nothing is awaited, even if somebody closes it once more."""
-    wait = Client(clocks).wait
-    wait.by(clocks.head)
-    wait.end()
-    wait.by(clocks.idle)
-    assert (len(clocks.head), len(clocks.idle)) == (0, 0)
-
-
-async def test_patience_is_lost_once() -> None:
-    """A connection whose time is over is told so, once, and by which clock."""
-    clocks = ConnectionTimeouts(head_seconds=0.1, idle_seconds=60, taking_seconds=60)
-    client, patient = Client(clocks), Client(clocks)
-    patient.wait.by(clocks.idle)
-    client.wait.by(clocks.head)
-    await until("its time is over", lambda: bool(client.lost_by))
-    assert (client.lost_by, patient.lost_by) == ([clocks.head], [])
-    assert len(clocks.head) == 0
-
-
-async def test_room_is_made_by_who_is_idle_for_longest(clocks: ConnectionTimeouts) -> None:
+async def test_the_longest_idle_connection_makes_room() -> None:
     """Room is made by the connection that has been idle for longest, and by none that is not idle."""
-    busy, oldest, newest = Client(clocks), Client(clocks), Client(clocks)
-    busy.wait.by(clocks.head)
-    assert not clocks.make_room()
-    oldest.wait.by(clocks.idle)
-    newest.wait.by(clocks.idle)
-    assert clocks.make_room()
-    assert (busy.lost_by, oldest.lost_by, newest.lost_by) == ([], [clocks.idle], [])
+    timeouts = timeouts_of()
+    busy = waiting(timeouts.head)
+    assert not timeouts.make_room()
+    oldest, newest = waiting(timeouts.idle), waiting(timeouts.idle)
+    assert timeouts.make_room()
+    assert [client.times_expired for client in (busy, oldest, newest)] == [0, 1, 0]
 
 
-async def test_who_has_just_sent_makes_no_room(clocks: ConnectionTimeouts) -> None:
+async def test_a_connection_with_a_new_request_makes_no_room() -> None:
     """A connection on which a request has just come is kept."""
-    client = Client(clocks, has_just_sent=True)
-    client.wait.by(clocks.idle)
-    assert not clocks.make_room()
-    assert len(clocks.idle) == 1
-
-
-async def test_the_idle_can_be_hurried(clocks: ConnectionTimeouts) -> None:
-    """Hurried, those that are idle already have the new time from now on, and those that follow have it, too."""
-    before, after = Client(clocks), Client(clocks)
-    before.wait.by(clocks.idle)
-    clocks.hurry_idle(0.1)
-    assert before.lost_by == []
-    after.wait.by(clocks.idle)
-    await until("their time is over", lambda: bool(before.lost_by and after.lost_by))
+    timeouts = timeouts_of()
+    waiting(timeouts.idle, has_just_sent=True)
+    assert not timeouts.make_room()
 
 
 async def test_a_process_that_stood_still_reads_first() -> None:
-    """What a client has sent while this process stood still is read before its time counts as over."""
-    clocks = ConnectionTimeouts(head_seconds=0.2, idle_seconds=60, taking_seconds=60)
-    in_time, too_late = Client(clocks), Client(clocks)
-    in_time.wait.by(clocks.head)
-    too_late.wait.by(clocks.head)
-    asyncio.get_running_loop().call_later(0.3, in_time.wait.by, None)  # as the loop reads, when it goes on
+    """What a client has sent while this process stood still is read before its timeout counts."""
+    timeouts = timeouts_of(head_seconds=0.2)
+    in_time, too_late = waiting(timeouts.head), waiting(timeouts.head)
+    asyncio.get_running_loop().call_later(0.3, timeouts.head.end, in_time)  # as the loop reads, when it goes on
     time.sleep(0.6)  # noqa: ASYNC251 - as a frozen process
-    await until("the time of the other is over", lambda: bool(too_late.lost_by))
-    assert in_time.lost_by == []
+    await until("the time of the other is over", lambda: too_late.times_expired > 0)
+    assert in_time.times_expired == 0

@@ -70,7 +70,7 @@ def test_one_line(monkeypatch: pytest.MonkeyPatch, variable: str, text: str, tak
     error = refusal(monkeypatch, f"FAST_PRIORITY_{variable}", text)
     assert "\n" not in error
     assert error.startswith(f"FAST_PRIORITY_{variable}={text!r} cannot be used")
-    assert f"give {takes}" in error
+    assert f"set it to {takes}" in error
 
 
 def test_value_with_a_line_break(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -79,14 +79,14 @@ def test_value_with_a_line_break(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_line_for_each(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Two bad values are two lines, so that both can be mended at once."""
+    """Two bad values are two lines, so that both can be corrected together."""
     monkeypatch.setenv("FAST_PRIORITY_PORT", "x")
     lines = refusal(monkeypatch, "FAST_PRIORITY_TTL", "y").splitlines()
     assert sorted(line.partition("=")[0] for line in lines) == ["FAST_PRIORITY_PORT", "FAST_PRIORITY_TTL"]
 
 
 def test_missing_target() -> None:
-    """A gateway without FAST_PRIORITY_TARGET_BASE_URL says so in one line, with what it takes."""
+    """The error for a missing FAST_PRIORITY_TARGET_BASE_URL is one line with an example of a value."""
     with pytest.raises(ConfigurationError) as caught:
         Settings.load().target_policy()
     assert str(caught.value).startswith("FAST_PRIORITY_TARGET_BASE_URL is not set")
@@ -95,7 +95,7 @@ def test_missing_target() -> None:
 
 
 def test_empty_target_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
-    """An empty FAST_PRIORITY_TARGET_BASE_URL, as Compose hands on what is not set, is none."""
+    """An empty FAST_PRIORITY_TARGET_BASE_URL, as Compose passes on what is not set, counts as not set."""
     monkeypatch.setenv("FAST_PRIORITY_TARGET_BASE_URL", "")
     assert Settings.load().target_base_url is None
 

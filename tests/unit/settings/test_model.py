@@ -1,4 +1,4 @@
-"""The two tables of settings: what each variable is by default, and what setting it does."""
+"""The default of each setting, and the variable that sets it."""
 
 from pathlib import Path
 
@@ -47,7 +47,7 @@ from fast_priority.settings import Settings
     ],
 )
 def test_default(name: str, default: object) -> None:
-    """Each setting has the default that its row of the table says."""
+    """Each setting has the default that the documentation promises."""
     assert getattr(Settings.load(), name) == default
 
 
@@ -100,7 +100,7 @@ def test_variable(monkeypatch: pytest.MonkeyPatch, variable: str, text: str, nam
 
 
 def test_password(monkeypatch: pytest.MonkeyPatch) -> None:
-    """FAST_PRIORITY_REDIS_PASSWORD is kept, for whoever asks for it by name."""
+    """FAST_PRIORITY_REDIS_PASSWORD is readable by its name."""
     monkeypatch.setenv("FAST_PRIORITY_REDIS_PASSWORD", "hush")
     password = Settings.load().redis_password
     assert password is not None
@@ -163,7 +163,7 @@ def test_documentation_passes_through(monkeypatch: pytest.MonkeyPatch, path: str
 
 
 def test_target_policy(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is sent to workers says where to, how long, and how large."""
+    """The policy for workers has the URL of the target, the timeouts and the size limit."""
     for variable, text in {"TARGET_BASE_URL": "http://api/", "CONNECT_TIMEOUT": "1", "TIMEOUT": "2"}.items():
         monkeypatch.setenv(f"FAST_PRIORITY_{variable}", text)
     policy = Settings.load(max_body=4096).target_policy()
@@ -180,19 +180,19 @@ def test_trusted_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_settings_do_not_change() -> None:
-    """Settings that are built stay as they are."""
+    """Settings cannot be changed after they are built."""
     with pytest.raises(ValueError, match="frozen"):
         Settings.load().ttl = 1
 
 
 def test_a_gateway_drains_for_as_long_as_an_answer_can_take() -> None:
-    """Unless told otherwise, a gateway that ends waits for what may wait, and be silent, for the longest allowed."""
+    """By default, a gateway that ends waits as long as a request may wait and the target may be inactive."""
     assert Settings.load(ttl=10, timeout=20).drain_seconds == 35
     assert Settings.load(drain_timeout=25).drain_seconds == 25
 
 
 def test_sentinels(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The Sentinels, the name of their master, and who asks them, make one address."""
+    """The Sentinels, the name of their master, and the login make one address."""
     for name, value in {"S": "s1, s2:5000 ,", "_MASTER": "mymaster", "_USER": "gate", "_PASSWORD": "hush"}.items():
         monkeypatch.setenv(f"FAST_PRIORITY_REDIS_SENTINEL{name}", value)
     address = Settings.load().redis_address

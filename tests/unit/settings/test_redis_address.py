@@ -1,4 +1,4 @@
-"""Which Redis: what the settings say of it together, and what they may not."""
+"""The address that the settings of Redis make together, and the combinations that are refused."""
 
 import pytest
 
@@ -21,7 +21,7 @@ from fast_priority.settings.redis_address import parse_redis_url, parse_sentinel
     ],
 )
 def test_url(url: str, found: dict[str, object]) -> None:
-    """A URL says where Redis is, which database, who asks, and whether by TLS."""
+    """A URL has the place of Redis, the database, the login, and whether to use TLS."""
     assert parse_redis_url(url) == found
 
 
@@ -48,7 +48,7 @@ def test_url(url: str, found: dict[str, object]) -> None:
     ],
 )
 def test_bad_url(url: str) -> None:
-    """Anything else is refused, without a word of it."""
+    """Any other URL is refused, and the error shows no part of it."""
     with pytest.raises(ValueError) as caught:
         parse_redis_url(url)
     assert "hush" not in str(caught.value)
@@ -72,20 +72,20 @@ def test_sentinel(text: str, found: tuple[str, int]) -> None:
     "text", ["", ":26379", "s1:", "s1:0", "s1:99999", "s1:port", "redis://s1", "user@s1", "s 1", "s1/x"]
 )
 def test_bad_sentinel(text: str) -> None:
-    """What is no host with a port is refused."""
+    """Any other text is refused."""
     with pytest.raises(ValueError):
         parse_sentinel(text)
 
 
-def test_nothing_said() -> None:
-    """Redis is at this machine's port 6379, in database 0, without TLS, if nobody says otherwise."""
+def test_nothing_is_set() -> None:
+    """By default, Redis is on this machine at port 6379, with database 0 and without TLS."""
     assert RedisAddress.of({}) == RedisAddress("localhost", 6379, db=0, tls=False)
 
 
 def test_beside_a_url() -> None:
-    """User, password, database and the TLS files may be said beside a URL that does not say them."""
-    said = {"user": "gate", "password": "hush", "tls_ca": "/ca.pem", "url": "rediss://redis"}
-    address = RedisAddress.of(said)
+    """User, password and the TLS files may be set beside a URL that does not have them."""
+    given = {"user": "gate", "password": "hush", "tls_ca": "/ca.pem", "url": "rediss://redis"}
+    address = RedisAddress.of(given)
     assert (address.user, address.password, address.tls_ca, address.tls) == ("gate", "hush", "/ca.pem", True)
 
 
@@ -93,7 +93,7 @@ SENTINELS = {"sentinels": ("s1",), "sentinel_master": "mymaster"}
 
 
 @pytest.mark.parametrize(
-    ("said", "named"),
+    ("given", "named"),
     [
         ({"url": "redis://redis", "host": "redis"}, {"URL", "HOST"}),
         ({"url": "redis://redis", "port": 6380}, {"URL", "PORT"}),
@@ -118,22 +118,22 @@ SENTINELS = {"sentinels": ("s1",), "sentinel_master": "mymaster"}
         ({"tls": True, "tls_key": "/x"}, {"TLS_KEY", "TLS_CERT"}),
     ],
 )
-def test_contradictions(said: dict[str, object], named: set[str]) -> None:
-    """Two settings that contradict each other, or one that lacks another, are refused; the error names both."""
+def test_contradictions(given: dict[str, object], named: set[str]) -> None:
+    """Two settings that contradict each other, or one without another that it needs, are refused by name."""
     with pytest.raises(ValueError) as caught:
-        RedisAddress.of(said)
+        RedisAddress.of(given)
     words = str(caught.value).replace("=", " ").replace(":", " ").replace(",", " ").split()
     assert {f"FAST_PRIORITY_REDIS_{name}" for name in named} <= set(words)
 
 
 def test_no_secret_in_the_repr() -> None:
     """An address that ends up in a log shows no password."""
-    said = {**SENTINELS, "password": "hush", "sentinel_password": "hush"}
-    assert "hush" not in repr(RedisAddress.of(said))
+    given = {**SENTINELS, "password": "hush", "sentinel_password": "hush"}
+    assert "hush" not in repr(RedisAddress.of(given))
 
 
 @pytest.mark.parametrize(
-    ("said", "where"),
+    ("given", "where"),
     [
         ({}, "localhost:6379"),
         ({"host": "redis", "port": 6380, "password": "hush", "db": 2}, "redis:6380"),
@@ -142,6 +142,6 @@ def test_no_secret_in_the_repr() -> None:
         ({"sentinels": ("one", "two:26380"), "sentinel_master": "main"}, "the master main of one:26379, two:26380"),
     ],
 )
-def test_in_a_log(said: dict[str, object], where: str) -> None:
+def test_in_a_log(given: dict[str, object], where: str) -> None:
     """A log has where Redis is, and no secret."""
-    assert str(RedisAddress.of(said)) == where
+    assert str(RedisAddress.of(given)) == where

@@ -50,7 +50,7 @@ def test_none_is_no_argument(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_empty_variable_leaves_dotenv(monkeypatch: pytest.MonkeyPatch) -> None:
-    """An empty variable of the environment counts as not set, so that .env speaks."""
+    """An empty variable of the environment counts as not set, so that `.env` is used."""
     write_dotenv("FAST_PRIORITY_TTL=10")
     monkeypatch.setenv("FAST_PRIORITY_TTL", "")
     settings = Settings.load()
@@ -58,33 +58,33 @@ def test_empty_variable_leaves_dotenv(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_foreign_lines_of_dotenv() -> None:
-    """A .env that other programs share is no error."""
+    """A `.env` with variables of other programs is not an error."""
     write_dotenv("SOMETHING_ELSE=1", "FAST_PRIORITY_TTL=10")
     assert Settings.load().ttl == 10
 
 
 def test_origin_default() -> None:
-    """A setting nobody touched is said to be the default."""
+    """The source of a setting that is not set is `default`."""
     origin = origin_of("FAST_PRIORITY_TTL", Settings.load())
     assert (origin.value, origin.source) == ("300", "default")
 
 
 def test_origin_dotenv() -> None:
-    """A setting from .env is said to be from there."""
+    """The source of a setting from `.env` is that file."""
     write_dotenv("FAST_PRIORITY_TTL=10")
     origin = origin_of("FAST_PRIORITY_TTL", Settings.load())
     assert (origin.value, origin.source) == ("10", "file .env")
 
 
 def test_origin_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A setting from the environment is said to be from there, under either spelling."""
+    """The source of a setting from the environment is `environment`, under either name of the variable."""
     monkeypatch.setenv("FAST_PRIORITY_WORKER", "2")
     origin = origin_of("FAST_PRIORITY_WORKERS", Settings.load())
     assert (origin.value, origin.source) == ("2", "environment")
 
 
 def test_origin_masks_the_password(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The Redis password is shown to be set, and not what it is."""
+    """The Redis password is masked."""
     monkeypatch.setenv("FAST_PRIORITY_REDIS_PASSWORD", "hush")
     origin = origin_of("FAST_PRIORITY_REDIS_PASSWORD", Settings.load())
     assert origin.value
@@ -92,7 +92,7 @@ def test_origin_masks_the_password(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_every_setting_has_an_origin_and_a_meaning() -> None:
-    """No setting is left out of what `config` shows, and none is without a word on what it means."""
+    """`config` shows every setting, with its meaning."""
     found = origins(Settings.load())
     assert len(found) == len(Settings.model_fields)
     assert all(origin.meaning for origin in found)
@@ -107,20 +107,20 @@ def test_every_setting_has_an_origin_and_a_meaning() -> None:
     ],
 )
 def test_unknown_variable(wrong: str, near: str) -> None:
-    """A variable that nothing reads is warned of, with the nearest name that something does."""
+    """There is a warning about a variable that nothing reads, with the nearest known name."""
     (warning,) = unknown_variables({wrong: "x"})
     assert warning.startswith(wrong.upper())
     assert f"did you mean {near}" in warning
 
 
 def test_unknown_variable_unlike_any() -> None:
-    """Without a near name, the warning says where the names are listed."""
+    """Without a near name, the warning names the command that lists all variables."""
     (warning,) = unknown_variables({"FAST_PRIORITY_ZZZZZZZZZZZZZZZZZZZZZZZZZZZ": "x"})
     assert "fast-priority config" in warning
 
 
 def test_known_variables_are_not_warned_of() -> None:
-    """No variable of the tables is warned of, in either spelling, nor anybody else's."""
+    """There is no warning about a known variable, under either name, nor about variables of other programs."""
     known = [f"FAST_PRIORITY_{name.upper()}" for name in Settings.model_fields]
     assert unknown_variables(dict.fromkeys([*known, "FAST_PRIORITY_WORKER", "PATH"], "x")) == []
 
@@ -136,7 +136,7 @@ def test_warnings_look_in_both_places(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_warnings_do_not_show_values(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A misspelt password variable is warned of without its value."""
+    """The warning about a misspelt password variable does not show its value."""
     monkeypatch.setenv("FAST_PRIORITY_REDIS_PASSWROD", "hush")
     (warning,) = warnings_about_environment()
     assert "hush" not in warning

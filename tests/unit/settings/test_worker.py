@@ -23,7 +23,7 @@ def test_gateway_when_empty(monkeypatch: pytest.MonkeyPatch, variable: str) -> N
 @both_spellings
 @pytest.mark.parametrize(("text", "processes"), [("1", 1), ("4", 4), ("512", 512), ("true", 1), ("yes", 1)])
 def test_worker_when_set(monkeypatch: pytest.MonkeyPatch, variable: str, text: str, processes: int) -> None:
-    """Either spelling makes a worker; a number says how many processes, any other word makes one."""
+    """Either variable starts workers: a number of processes, or one process for any other word."""
     monkeypatch.setenv(variable, text)
     settings = Settings.load()
     assert (settings.runs_as_worker, settings.worker_processes) == (True, processes)
@@ -74,7 +74,7 @@ def test_number_in_other_clothes(monkeypatch: pytest.MonkeyPatch, text: str) -> 
 
 
 def test_digit_that_is_no_number(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A character that merely looks like a digit is a word like any other: one process."""
+    """A character that only looks like a digit is a word: one process."""
     monkeypatch.setenv("FAST_PRIORITY_WORKERS", "\N{SUPERSCRIPT TWO}")
     assert Settings.load().worker_processes == 1
 
@@ -82,7 +82,7 @@ def test_digit_that_is_no_number(monkeypatch: pytest.MonkeyPatch) -> None:
 @both_spellings
 @pytest.mark.parametrize("text", ["false", "No", " off ", "none"])
 def test_a_word_that_says_no(monkeypatch: pytest.MonkeyPatch, variable: str, text: str) -> None:
-    """A word that means no is refused: it would otherwise make a worker of what should be a gateway."""
+    """A word that means no is refused: otherwise it would start workers where a gateway is meant."""
     monkeypatch.setenv(variable, text)
     with pytest.raises(ConfigurationError, match="unset it for a gateway"):
         Settings.load()

@@ -1,5 +1,6 @@
-"""What a worker has in flight: gateways are heard, and who has left is not served."""
+"""The requests that a worker has in flight: their states, their leases, and the frames of their gateways."""
 
+import asyncio
 import math
 
 import pytest
@@ -7,132 +8,202 @@ import pytest
 from fast_priority.broker import keys
 from fast_priority.broker.consumer import Claim
 from fast_priority.protocol.frames import Cancel, Credit, Frame, Part
-from fast_priority.slots.forward import GatewayChannel
-from fast_priority.slots.in_flight import InFlight, InFlightRequest
+from fast_priority.slots.forward import FinalPart
+from fast_priority.slots.gateway_channel import GatewayChannel
+from fast_priority.slots.in_flight import InFlight, InFlightRequest, State
 from fast_priority.support.elapsed import Moment
 
 CLAIM = Claim("job-1", "execution-1", "high", "gateway-1", b"")
-
-
 LONG = Moment(math.inf, math.inf, math.inf)
 
 
-def line_for(claim: Claim) -> GatewayChannel:
-    async def say_nothing(part: Part) -> None:
-        """Nobody listens."""
+def channel_of(claim: Claim) -> GatewayChannel:
+    async def publish(part: Part) -> None:
+        pytest.fail("nothing is published here")
 
-    return GatewayChannel("worker-1", say_nothing)
-
-
-def with_one() -> tuple[InFlight, InFlightRequest]:
-    in_flight = InFlight(line_for)
-    carried = in_flight.start(CLAIM, LONG)
-    assert carried is not None
-    return in_flight, carried
+    return GatewayChannel("worker-1", publish)
 
 
-def test_a_client_that_left_ends_its_call() -> None:
-    """A Leave breaks off what carries the request, and that can tell why."""
-    in_flight, carried = with_one()
-    broken_off = []
-    assert carried.begin(lambda: broken_off.append(carried.client_has_left))
-    in_flight.hear(Frame("job-1", Cancel()))
-    assert broken_off == [True]
+class Started:
+    """A worker with one request, and the parts with which it ended."""
+
+    def __init__(self, since: Moment = LONG) -> None:
+        self.ends: list[FinalPart | None] = []
+        self.in_flight = InFlight(channel_of)
+        request = self.in_flight.start(CLAIM, since, self.note_end)
+        assert request is not None
+        self.request = request
+
+    def note_end(self, request: InFlightRequest, final: FinalPart | None) -> None:
+        self.in_flight.remove(request)
+        self.ends.append(final)
+
+    def cancel(self) -> None:
+        self.in_flight.receive(Frame("job-1", Cancel()))
 
 
-def test_a_client_that_left_before_it_began() -> None:
-    """What has not begun when the Leave comes is told so when it is about to, and breaks nothing off."""
-    in_flight, carried = with_one()
-    in_flight.hear(Frame("job-1", Cancel()))
-    assert not carried.begin(lambda: pytest.fail("nothing has begun"))
-    assert carried.client_has_left
+@pytest.mark.parametrize("state", [State.ON_FAST_PATH, State.HOLDS_PERMIT])
+def test_a_cancel_ends_what_has_no_task(state: State) -> None:
+    """A Cancel ends a request on the fast path or with a permit at once, and only once."""
+    started = Started()
+    started.request.move_to(state)
+    for _ in range(2):
+        started.cancel()
+    assert (started.request.state, started.ends, len(started.in_flight)) == (State.ENDED, [None], 0)
+    assert started.request.client_has_left
 
 
-def test_a_client_that_left_before_we_knew_of_the_claim() -> None:
-    """A Leave that overtakes the answer to the claim keeps the request from being carried, once."""
-    in_flight = InFlight(line_for)
-    in_flight.hear(Frame("job-1", Cancel()))
-    assert in_flight.start(CLAIM, LONG) is None
+async def test_a_cancel_ends_a_task() -> None:
+    """A Cancel cancels the task of a request; the task itself ends the request."""
+    started = Started()
+    has_entered = asyncio.Event()
+
+    async def forward() -> None:
+        assert started.request.enter_task()
+        has_entered.set()
+        await asyncio.Event().wait()
+
+    started.request.run_in_task(forward())
+    await has_entered.wait()
+    started.cancel()
+    assert started.request.task is not None
+    with pytest.raises(asyncio.CancelledError):
+        await started.request.task
+    assert (started.request.client_has_left, started.ends) == (True, [])
+
+
+async def test_a_cancel_before_the_first_step() -> None:
+    """A Cancel that comes before the first step of a task does not keep the task from running: it ends the request."""
+    started = Started()
+
+    async def forward() -> None:
+        assert not started.request.enter_task()
+        started.request.end(None)
+
+    started.request.run_in_task(forward())
+    started.cancel()
+    assert started.request.task is not None
+    await started.request.task
+    assert started.ends == [None]
+
+
+async def test_a_refusal_is_not_cancelled() -> None:
+    """A job that is not ours is refused to the end, also when a Cancel comes for it."""
+    started = Started()
+
+    async def refuse() -> None:
+        await asyncio.sleep(0)
+        started.request.end(None)
+
+    started.request.run_in_task(refuse(), State.REFUSED)
+    started.cancel()
+    assert started.request.task is not None
+    await started.request.task
+    assert started.ends == [None]
+
+
+def test_a_cancel_before_the_claim_is_known() -> None:
+    """A Cancel that overtakes the answer to the claim keeps the request from being started, once."""
+    in_flight = InFlight(channel_of)
+    in_flight.receive(Frame("job-1", Cancel()))
+    assert in_flight.start(CLAIM, LONG, lambda request, final: None) is None
     assert len(in_flight) == 0
-    assert in_flight.start(CLAIM, LONG) is not None
+    assert in_flight.start(CLAIM, LONG, lambda request, final: None) is not None
 
 
-def test_what_is_over_is_not_broken_off() -> None:
-    """Whoever gives up what has ended meanwhile ends nothing."""
-    in_flight, carried = with_one()
-    carried.begin(lambda: pytest.fail("it is over"))
-    in_flight.end(carried)
-    carried.give_up()
-
-
-def test_leavings_of_strangers_take_no_room() -> None:
-    """However many Leaves come for requests that are not ours, only so many are remembered."""
-    in_flight = InFlight(line_for)
+def test_early_cancels_are_bounded() -> None:
+    """However many Cancels come for requests that are not in flight, only so many are kept."""
+    in_flight = InFlight(channel_of)
     for number in range(5000):
-        in_flight.hear(Frame(str(number), Cancel()))
-    assert len(in_flight._left_early) <= 1000
+        in_flight.receive(Frame(str(number), Cancel()))
+    assert len(in_flight._cancelled_early) <= 1000
 
 
-def test_what_is_said_reaches_its_own_request() -> None:
-    """A frame is heard by the request that it names, and one for a stranger by none."""
-    in_flight, carried = with_one()
-    heard_of = []
+def test_what_has_ended_is_not_cancelled() -> None:
+    """A cancellation that comes after the end changes nothing."""
+    started = Started()
+    started.request.end(None)
+    started.request.cancel()
+    assert started.ends == [None]
+
+
+def test_no_state_follows_the_end() -> None:
+    """A request ends once, and then stays so."""
+    started = Started()
+    started.request.end(None)
+    with pytest.raises(RuntimeError, match="ended"):
+        started.request.end(None)
+    with pytest.raises(RuntimeError, match="ON_FAST_PATH"):
+        started.request.move_to(State.ON_FAST_PATH)
+
+
+def test_a_request_shows_its_state() -> None:
+    """Its representation names the job and the state."""
+    started = Started()
+    started.request.move_to(State.HOLDS_PERMIT)
+    assert "job-1: holds a permit" in repr(started.request)
+
+
+def test_a_frame_reaches_its_own_request() -> None:
+    """A frame is received by the request that it names, and by no other."""
+    started = Started()
+    has_received = []
     for request_id in ("job-2", "job-1"):
-        in_flight.hear(Frame(request_id, Credit(7)))
-        heard_of.append(carried.line.conversation.was_heard_of)
-    assert heard_of == [False, True]
+        started.in_flight.receive(Frame(request_id, Credit(7)))
+        has_received.append(started.request.channel.conversation.has_received)
+    assert has_received == [False, True]
 
 
 def test_another_execution_is_another_claim() -> None:
-    """Only the very claim that is carried is found."""
-    in_flight, carried = with_one()
-    assert in_flight.get(CLAIM) is carried
-    assert in_flight.get(CLAIM._replace(execution_id="other")) is None
-    in_flight.end(carried)
-    assert (len(in_flight), in_flight.get(CLAIM)) == (0, None)
+    """Only the very claim that is in flight is found."""
+    started = Started()
+    assert started.in_flight.get(CLAIM) is started.request
+    assert started.in_flight.get(CLAIM._replace(execution_id="other")) is None
+    started.request.end(None)
+    assert (len(started.in_flight), started.in_flight.get(CLAIM)) == (0, None)
 
 
 def ago(seconds: float, **by_one_clock: float) -> Moment:
-    """The moment that was so long ago, or by one clock longer."""
+    """Return the moment that was so long ago, or longer by one clock."""
     now = Moment.now()
     passed = dict.fromkeys(Moment._fields, seconds) | by_one_clock
     return Moment(*(clock - passed[name] for name, clock in now._asdict().items()))
 
 
 def leased(since: Moment) -> InFlightRequest:
-    return InFlightRequest(CLAIM, line_for, since)
+    return Started(since).request
 
 
-def test_leased() -> None:
-    """What is leased may be sent."""
-    assert leased(Moment.now()).may_be_sent
+def test_a_leased_request_may_be_sent() -> None:
+    """A request that is leased may be sent."""
+    assert leased(Moment.now()).may_be_sent()
 
 
 @pytest.mark.parametrize("clock", Moment._fields)
-def test_out_of_lease(clock: str) -> None:
-    """A request may not be sent once its lease is over by any clock: somebody else may have it.
+def test_a_request_out_of_lease(clock: str) -> None:
+    """A request may not be sent once its lease is over by any clock: another worker may have it.
 
     The worker was frozen, its machine was suspended, or its clock was set.
     """
-    assert not leased(ago(0, **{clock: keys.LEASE_SECONDS + 1})).may_be_sent
+    assert not leased(ago(0, **{clock: keys.LEASE_SECONDS + 1})).may_be_sent()
 
 
 def test_a_clock_that_was_set_back() -> None:
     """A wall clock that was set back makes no lease last longer."""
-    assert not leased(ago(keys.LEASE_SECONDS + 1, wall=-3600)).may_be_sent
+    assert not leased(ago(keys.LEASE_SECONDS + 1, wall=-3600)).may_be_sent()
 
 
-def test_prolonged() -> None:
+def test_a_renewed_lease() -> None:
     """A lease that was renewed in time lasts from then on."""
-    carried = leased(ago(keys.LEASE_SECONDS - 2))
+    request = leased(ago(keys.LEASE_SECONDS - 2))
     now = Moment.now()
-    carried.prolong(now)
-    assert carried._leased_since == now
-    assert carried.may_be_sent
+    request.renew(now)
+    assert request._leased_since == now
+    assert request.may_be_sent()
 
 
-def test_prolonged_too_late() -> None:
-    """A renewal does not bring a lease back that had ended before."""
-    carried = leased(ago(keys.LEASE_SECONDS + 1))
-    carried.prolong(Moment.now())
-    assert not carried.may_be_sent
+def test_a_lease_that_was_renewed_too_late() -> None:
+    """A renewal does not bring a lease back that was over before."""
+    request = leased(ago(keys.LEASE_SECONDS + 1))
+    request.renew(Moment.now())
+    assert not request.may_be_sent()

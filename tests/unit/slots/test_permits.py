@@ -1,4 +1,4 @@
-"""Permits: a worker holds a slot while the gateway itself talks to the target. Both ends of one."""
+"""Permits: a worker holds a slot while the gateway itself talks to the target. Both sides of one."""
 
 import asyncio
 import time
@@ -19,9 +19,9 @@ from fast_priority.protocol.conversation import Conversation
 from fast_priority.protocol.frames import Cancel, Chunk, Failure, ForwardCall, Frame, Go, Part, decode_frame, encode
 from fast_priority.scheduling.priority import Priority
 from fast_priority.settings import Settings
-from fast_priority.slots import dispatcher as carrier_module
+from fast_priority.slots import dispatcher as dispatcher_module
 from fast_priority.slots.dispatcher import Dispatcher
-from fast_priority.slots.forward import GatewayChannel
+from fast_priority.slots.gateway_channel import GatewayChannel
 from fast_priority.slots.in_flight import InFlight
 from fast_priority.support.background import end_all
 from fast_priority.support.elapsed import Moment
@@ -33,26 +33,31 @@ LONG = Moment(float("inf"), float("inf"), float("inf"))
 CLAIM = Claim("job-1", "execution-1", "high", "gateway-1", JobTemplate.data(CALL))
 
 
-# A worker's end.
+# The worker's side.
 
 
 class Worker:
-    """A carrier, what it sends, and how many slots it has freed."""
+    """A dispatcher, what it publishes, and how many slots it has freed."""
 
     def __init__(self) -> None:
-        async def say(part: Part) -> None:
-            pytest.fail("nothing is sent on a line")
+        async def publish(part: Part) -> None:
+            pytest.fail("nothing is published but by the dispatcher")
 
-        self.said: list[OutgoingPart] = []
+        self.published: list[OutgoingPart] = []
         self.freed = 0
-        self.in_flight = InFlight(lambda claim: GatewayChannel("worker-1", say))
-        self.carrier = Dispatcher(
-            "worker-1", Settings.load(), StockRq(Redis()), self.in_flight, say=self.said.append, freed=self._note_freed
+        self.in_flight = InFlight(lambda claim: GatewayChannel("worker-1", publish))
+        self.dispatcher = Dispatcher(
+            "worker-1",
+            Settings.load(),
+            StockRq(Redis()),
+            self.in_flight,
+            publish=self.published.append,
+            on_freed=self._note_freed,
         )
 
     @property
     def parts(self) -> list[Part | None]:
-        return [saying.part for saying in self.said]
+        return [published.part for published in self.published]
 
     def _note_freed(self, seconds: float) -> None:
         self.freed += 1
@@ -62,85 +67,85 @@ class Worker:
 async def worker() -> AsyncIterator[Worker]:
     worker = Worker()
     yield worker
-    await worker.carrier.close()
+    await worker.dispatcher.close()
 
 
-async def test_a_worker_lets_the_gateway_go(worker: Worker) -> None:
-    """It sends Go at once, in the same step, sends nothing to the target, and has no task for it."""
+async def test_a_worker_sends_go(worker: Worker) -> None:
+    """A worker sends Go at once, in the same step, sends nothing to the target, and starts no task."""
     before = asyncio.all_tasks()
-    worker.carrier.start(CLAIM, LONG)
-    assert worker.said == [OutgoingPart(CLAIM, Go(), is_last=False)]
+    worker.dispatcher.start(CLAIM, LONG)
+    assert worker.published == [OutgoingPart(CLAIM, Go(), is_last=False)]
     assert (len(worker.in_flight), worker.freed) == (1, 0)
     assert asyncio.all_tasks() == before
 
 
-async def test_a_leave_frees_the_slot(worker: Worker) -> None:
-    """A Leave frees the slot, once, and settles the request without a frame to the gateway."""
-    worker.carrier.start(CLAIM, LONG)
+async def test_a_cancel_frees_the_slot(worker: Worker) -> None:
+    """A Cancel frees the slot, once, and settles the request without a frame to the gateway."""
+    worker.dispatcher.start(CLAIM, LONG)
     for _ in range(2):
-        worker.in_flight.hear(Frame("job-1", Cancel()))
-    assert worker.said[1:] == [OutgoingPart(CLAIM, None)]
+        worker.in_flight.receive(Frame("job-1", Cancel()))
+    assert worker.published[1:] == [OutgoingPart(CLAIM, None)]
     assert (len(worker.in_flight), worker.freed) == (0, 1)
 
 
 async def test_a_permit_that_is_over(worker: Worker) -> None:
-    """One that its gateway has given up frees the slot; it is settled, so nothing is sent."""
-    worker.carrier.start(CLAIM, LONG)
-    (carried,) = worker.in_flight
-    carried.give_up()
+    """A permit that is over frees the slot. It is settled already, so nothing is sent."""
+    worker.dispatcher.start(CLAIM, LONG)
+    (request,) = worker.in_flight
+    request.cancel()
     assert (worker.parts, len(worker.in_flight), worker.freed) == ([Go()], 0, 1)
 
 
 async def test_a_worker_that_was_away(worker: Worker) -> None:
-    """One whose lease has run out lets no gateway go: the slot may be another's."""
-    worker.carrier.start(CLAIM, Moment(0.0, 0.0, 0.0))
-    (said,) = worker.said
-    assert isinstance(said.part, Failure)
-    assert (said.part.slug, said.is_last) == (NotSent.slug, True)
+    """A worker whose lease is over sends no Go: another worker may have the request."""
+    worker.dispatcher.start(CLAIM, Moment(0.0, 0.0, 0.0))
+    (published,) = worker.published
+    assert isinstance(published.part, Failure)
+    assert (published.part.slug, published.is_last) == (NotSent.slug, True)
     assert (len(worker.in_flight), worker.freed) == (0, 1)
 
 
-async def test_a_client_that_left_before_the_worker_knew(worker: Worker) -> None:
-    """A Leave that overtakes the claim ends it, and the gateway is not let go."""
-    worker.in_flight.hear(Frame("job-1", Cancel()))
-    worker.carrier.start(CLAIM, LONG)
+async def test_a_cancel_that_overtakes_the_claim(worker: Worker) -> None:
+    """A Cancel that overtakes the claim ends it, and no Go is sent."""
+    worker.in_flight.receive(Frame("job-1", Cancel()))
+    worker.dispatcher.start(CLAIM, LONG)
     assert worker.parts == [None]
 
 
-async def test_a_worker_repeats_itself(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As long as it holds the slot it lets the gateway go again and again, and then no more."""
-    monkeypatch.setattr(carrier_module, "GO_AGAIN_SECONDS", 0.01)
+async def test_a_worker_repeats_go(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A worker repeats Go while it holds the slot, and then no more."""
+    monkeypatch.setattr(dispatcher_module, "GO_AGAIN_SECONDS", 0.01)
     worker = Worker()
-    worker.carrier.start(CLAIM, LONG)
+    worker.dispatcher.start(CLAIM, LONG)
     async with asyncio.timeout(PATIENCE_SECONDS):
-        while len(worker.said) < 4:
+        while len(worker.published) < 4:
             await asyncio.sleep(0.01)
-    worker.in_flight.hear(Frame("job-1", Cancel()))
-    assert len(worker.carrier._permits) == 0
+    worker.in_flight.receive(Frame("job-1", Cancel()))
+    assert len(worker.dispatcher._permits) == 0
     assert set(worker.parts[:-1]) == {Go()}
     assert worker.parts[-1] is None
-    await worker.carrier.close()
+    await worker.dispatcher.close()
 
 
 async def test_a_worker_that_ends_holds_no_slot(worker: Worker) -> None:
-    """One that leaves at once sends nothing more about its permits: their leases run out."""
-    worker.carrier.start(CLAIM, LONG)
-    await worker.carrier.close()
+    """A worker that leaves at once sends nothing more about its permits: their leases expire."""
+    worker.dispatcher.start(CLAIM, LONG)
+    await worker.dispatcher.close()
     assert (worker.parts, len(worker.in_flight)) == ([Go()], 0)
 
 
 async def test_a_permit_leaves_no_cycle(worker: Worker) -> None:
-    """What a worker has held is gone with its end."""
+    """A permit is freed at its end: no reference cycle keeps it."""
     with without_collector():
-        worker.carrier.start(CLAIM, LONG)
-        (carried,) = worker.in_flight
-        kept = weakref.ref(carried)
-        del carried
-        worker.in_flight.hear(Frame("job-1", Cancel()))
+        worker.dispatcher.start(CLAIM, LONG)
+        (request,) = worker.in_flight
+        kept = weakref.ref(request)
+        del request
+        worker.in_flight.receive(Frame("job-1", Cancel()))
         assert kept() is None
 
 
-# A gateway's end.
+# The gateway's side.
 
 
 async def granted(rig: Rig, submitter: Submitter, claimer: Consumer) -> tuple[Permit, Claim]:
@@ -156,18 +161,18 @@ async def granted(rig: Rig, submitter: Submitter, claimer: Consumer) -> tuple[Pe
 
 
 def mailbox_of_worker(rig: Rig) -> list[Frame]:
-    """What is in the worker's mailbox."""
+    """Return the frames in the worker's mailbox."""
     return [decode_frame(frame) for frame in rig.redis.lrange(keys.inbox("worker-1"), 0, -1)]
 
 
 async def test_a_permit_that_is_closed(rig: Rig, submitter: Submitter, claimer: Consumer) -> None:
-    """The worker gets one Leave, however often it is closed, and then nothing of the request is in Redis."""
+    """The worker gets one Cancel, however often a permit is closed; then nothing of the request is in Redis."""
     permit, claim = await granted(rig, submitter, claimer)
     assert mailbox_of_worker(rig) == []
     for _ in range(2):
         permit.close()
     await until("the Cancel is sent", lambda: mailbox_of_worker(rig) == [Frame(claim.job_id, Cancel())])
-    await until("no more is sent", lambda: not submitter._withdrawals._under_way)
+    await until("no more is sent", lambda: not submitter._withdrawals._running)
     assert len(mailbox_of_worker(rig)) == 1
     await claimer.publish_and_claim([OutgoingPart(claim, None)], 0)
     assert rig.jobs() == []
@@ -175,17 +180,17 @@ async def test_a_permit_that_is_closed(rig: Rig, submitter: Submitter, claimer: 
 
 
 async def test_a_permit_ends_with_its_block(rig: Rig, submitter: Submitter, claimer: Consumer) -> None:
-    """Its user need not close it."""
+    """Leaving the block closes a permit."""
     permit, claim = await granted(rig, submitter, claimer)
     async with permit:
         assert mailbox_of_worker(rig) == []
     await until("the Cancel is sent", lambda: mailbox_of_worker(rig) == [Frame(claim.job_id, Cancel())])
 
 
-async def test_a_permit_is_looked_after(
+async def test_a_permit_whose_job_vanishes(
     rig: Rig, submitter: Submitter, claimer: Consumer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """When its job vanishes, what is done with it is cancelled, and its user gets RequestLost."""
+    """When its job vanishes, the block is cancelled, and RequestLost is raised."""
     permit, claim = await granted(rig, submitter, claimer)
     monkeypatch.setattr(submitter._inbox, "_poll_interval_seconds", 0.01)
 
@@ -200,10 +205,10 @@ async def test_a_permit_is_looked_after(
 
 
 async def use_until_lost(conversation: Conversation, lose: Part | Exception) -> list[bool]:
-    """Use a permit until it is lost in this way, and return what it is closed with."""
+    """Use a permit until it is lost in this way, and return the argument of its `close`."""
     closed: list[bool] = []
     permit = Permit(conversation, closed.append)
-    conversation.hear(Go())
+    conversation.receive(Go())
     assert conversation.take() == Go()
 
     async def use() -> None:
@@ -211,14 +216,14 @@ async def use_until_lost(conversation: Conversation, lose: Part | Exception) -> 
             if isinstance(lose, Exception):
                 conversation.fail(lose)
             else:
-                conversation.hear(lose)
+                conversation.receive(lose)
             await asyncio.Event().wait()
 
     try:
         async with asyncio.timeout(PATIENCE_SECONDS):
             await use()
     finally:
-        conversation.stir()
+        conversation.wake()
         gone = asyncio.current_task()
         assert gone is not None
         assert not gone.cancelling()
@@ -235,28 +240,28 @@ async def use_until_lost(conversation: Conversation, lose: Part | Exception) -> 
     ],
 )
 async def test_why_a_permit_was_lost(lose: Part | Exception, error: type[Exception]) -> None:
-    """Its user gets the reason; a worker that sends anything else is not believed."""
+    """The block raises the reason; any other part of a worker is a RequestLost."""
     with pytest.raises(error):
         await use_until_lost(Conversation(), lose)
 
 
 @pytest.mark.parametrize("part", [Go(), None])
-async def test_what_loses_no_permit(part: Part | None) -> None:
-    """A worker that repeats itself, and a look whether there is something, change nothing."""
+async def test_what_does_not_lose_a_permit(part: Part | None) -> None:
+    """A repeated Go, and a wake-up without a part, change nothing."""
     conversation = Conversation()
-    conversation.hear(Go())
+    conversation.receive(Go())
     conversation.take()
     async with Permit(conversation, lambda has_ended: None):
         if part is None:
-            conversation.stir()
+            conversation.wake()
         else:
-            conversation.hear(part)
+            conversation.receive(part)
         for _ in range(10):
             await asyncio.sleep(0)
 
 
 async def test_a_client_that_leaves_as_the_permit_is_lost() -> None:
-    """Who is cancelled by somebody else at the same time stays cancelled."""
+    """A block that is cancelled by its client at the same time stays cancelled."""
     conversation = Conversation()
 
     async def use() -> None:
@@ -272,7 +277,7 @@ async def test_a_client_that_leaves_as_the_permit_is_lost() -> None:
 
 
 async def test_a_permit_that_was_lost_before_it_was_used() -> None:
-    """What happened between the grant and its use is not overlooked."""
+    """A loss between the grant and its use is noticed."""
     conversation = Conversation()
     conversation.fail(RequestLost())
     with pytest.raises(RequestLost):
@@ -281,7 +286,7 @@ async def test_a_permit_that_was_lost_before_it_was_used() -> None:
 
 
 async def test_an_unknown_permit(rig: Rig, submitter: Submitter, claimer: Consumer) -> None:
-    """A worker that holds a slot for a request that this gateway does not know gets a Leave."""
+    """A worker that holds a slot for a request that this gateway does not know gets a Cancel."""
     permit, claim = await granted(rig, submitter, claimer)
     permit._close = lambda has_ended: submitter._inbox.forget(claim.job_id)  # its Cancel is lost
     permit.close()
@@ -290,14 +295,14 @@ async def test_an_unknown_permit(rig: Rig, submitter: Submitter, claimer: Consum
 
 
 async def test_many_unknown_permits(rig: Rig, submitter: Submitter) -> None:
-    """However many are named, only so many are dealt with at once."""
+    """However many unknown permits are reported, only so many are ended at once."""
     for number in range(5000):
         submitter._end_unknown(str(number))
-    assert len(submitter._withdrawals._under_way) <= 1000
+    assert len(submitter._withdrawals._running) <= 1000
 
 
 async def test_a_gateway_that_was_frozen(rig: Rig, submitter: Submitter, claimer: Consumer) -> None:
-    """One that workers may have taken for dead uses no permit, and the worker gets a Leave."""
+    """A gateway that workers may have taken for dead uses no permit, and the worker gets a Cancel."""
     assert submitter._beating is not None
     await end_all([submitter._beating])
     submitter._heartbeat.lives_until = time.monotonic() - 1
@@ -307,13 +312,13 @@ async def test_a_gateway_that_was_frozen(rig: Rig, submitter: Submitter, claimer
 
 
 async def test_a_sign_of_life_counts_from_when_it_was_sent(rig: Rig, submitter: Submitter) -> None:
-    """A gateway lives for others as long as its sign of life does, and not longer."""
+    """A gateway counts as alive as long as its sign of life lasts, and not longer."""
     await until("it has shown it", lambda: bool(rig.all_keys(keys.GATEWAY_PREFIX + "*")))
     assert submitter._heartbeat.lives_until <= time.monotonic() + keys.GATEWAY_TTL_SECONDS
 
 
 async def test_the_second_attempt_goes_first(rig: Rig, submitter: Submitter) -> None:
-    """It is in front of all others, and there is no third."""
+    """The second attempt goes in front of all others, and there is no third."""
     rig.ask(submitter, Priority.LOW, b"waits")
     await until("one waits", lambda: rig.waiting(Priority.LOW) == 1)
     asking = asyncio.create_task(submitter.ask(Priority.LOW, b"second", "GET /", is_idempotent=True, attempt=2))
@@ -326,7 +331,7 @@ async def test_the_second_attempt_goes_first(rig: Rig, submitter: Submitter) -> 
 
 @pytest.mark.parametrize("attempt", [1, 2])
 async def test_one_attempt_is_one(rig: Rig, submitter: Submitter, claimer: Consumer, attempt: int) -> None:
-    """An attempt that came to nothing is not repeated here: its caller decides."""
+    """A single attempt that failed is not repeated here: its caller decides."""
     asking = asyncio.create_task(
         submitter.ask(Priority.HIGH, CALL, "GET /", is_idempotent=True, attempt=attempt)  # type: ignore[arg-type]
     )
@@ -340,7 +345,7 @@ async def test_one_attempt_is_one(rig: Rig, submitter: Submitter, claimer: Consu
 
 
 async def test_a_gateway_that_ends_makes_no_second_attempt(rig: Rig) -> None:
-    """Once it has stopped, nothing is queued any more."""
+    """Once a gateway has stopped, nothing is queued any more."""
     async with Submitter(Settings.load()) as submitter:
         await rig.let_go()
     with pytest.raises(RequestLost):
@@ -350,7 +355,7 @@ async def test_a_gateway_that_ends_makes_no_second_attempt(rig: Rig) -> None:
 
 @pytest.mark.parametrize("is_lost", [False, True])
 async def test_a_used_permit_leaves_no_cycle(is_lost: bool) -> None:
-    """It is gone with its end, also if it was lost and the error has been dealt with."""
+    """A permit is freed at its end, also if it was lost and its error was handled."""
     with without_collector():
         conversation = Conversation()
         permit = Permit(conversation, lambda has_ended: None)

@@ -1,4 +1,4 @@
-"""Background tasks that neither die unseen nor outlive their owner."""
+"""Background tasks: they go on after failures, and end with their owner."""
 
 import asyncio
 import logging
@@ -12,7 +12,7 @@ logger = logging.getLogger(__name__)
 
 
 class Steps:
-    """Fails as it is told, once for each error, and counts."""
+    """A step that raises the given errors one by one, and counts its calls."""
 
     def __init__(self, *errors: Exception) -> None:
         self._errors = list(errors)
@@ -27,7 +27,7 @@ class Steps:
 
 @pytest.mark.parametrize("error", [ConnectionError("away"), RuntimeError("nobody thought of this")])
 async def test_a_loop_goes_on_after_any_failure(error: Exception) -> None:
-    """A step that fails, expectedly or not, is followed by the next."""
+    """After a step that fails, expectedly or not, the next one follows."""
     steps = Steps(error)
     loop = asyncio.create_task(
         keep_doing("stepping", steps, expected=(ConnectionError,), again_seconds=0.0, logger=logger)
@@ -37,7 +37,7 @@ async def test_a_loop_goes_on_after_any_failure(error: Exception) -> None:
 
 
 async def test_an_unexpected_failure_is_logged_with_its_traceback(caplog: pytest.LogCaptureFixture) -> None:
-    """What nobody expected can be found in the log."""
+    """An unexpected error is in the log, with its traceback."""
     steps = Steps(RuntimeError("nobody thought of this"))
     loop = asyncio.create_task(
         keep_doing("stepping", steps, expected=(ConnectionError,), again_seconds=0.0, logger=logger)
@@ -49,7 +49,7 @@ async def test_an_unexpected_failure_is_logged_with_its_traceback(caplog: pytest
 
 
 async def test_a_swallowed_cancellation_is_repeated() -> None:
-    """A task in which a library swallows the first cancellation ends nevertheless."""
+    """A task in which a library swallows the first cancellation ends all the same."""
 
     async def deaf_once() -> None:
         try:
@@ -63,8 +63,8 @@ async def test_a_swallowed_cancellation_is_repeated() -> None:
     assert task.cancelled()
 
 
-async def test_a_task_that_fails_as_it_ends_is_no_failure_here() -> None:
-    """How the tasks end is not the concern of who ends them."""
+async def test_a_task_that_fails_as_it_ends() -> None:
+    """An error of a task that is ended is not raised."""
 
     async def fail() -> None:
         raise ValueError

@@ -1,4 +1,4 @@
-"""How much time has passed, by whichever clock counts the most."""
+"""How much time has passed, by the clock that counts the most."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""How rarely cyclic garbage is looked for."""
+"""How rarely the collector of cyclic garbage runs."""
 
 import subprocess
 import sys
@@ -24,6 +24,6 @@ print(Ring.freed > 0, gc.get_freeze_count() > 0)
 
 
 def test_cycles_still_go() -> None:
-    """Cyclic garbage is freed in the end, and what was there at the beginning is not looked at any more."""
+    """Cyclic garbage is freed in the end, and objects that existed at the start are never visited again."""
     said = subprocess.run([sys.executable, "-c", _PROGRAM], capture_output=True, text=True, check=True).stdout
     assert said.split() == ["True", "True"]

@@ -1,4 +1,4 @@
-"""Troubles told once when they begin, now and then while they last, and once when they are over."""
+"""OutageLog: a line when an outage begins, some while it lasts, and one when it is over."""
 
 import logging
 
@@ -20,44 +20,44 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def trouble(clock: Clock) -> OutageLog:
+def outage(clock: Clock) -> OutageLog:
     return OutageLog("cannot read", logging.getLogger("test"), clock)
 
 
-def test_the_first_is_told(trouble: OutageLog, caplog: pytest.LogCaptureFixture) -> None:
-    """The log says what the trouble is, and why, when it begins."""
-    trouble.failure("refused")
+def test_the_first_failure_is_logged(outage: OutageLog, caplog: pytest.LogCaptureFixture) -> None:
+    """The first failure is logged, with its reason."""
+    outage.failure("refused")
     assert caplog.messages == ["cannot read: refused"]
 
 
-def test_a_flood_is_one_line(trouble: OutageLog, caplog: pytest.LogCaptureFixture) -> None:
-    """What goes wrong a thousand times in a moment is told once."""
+def test_a_flood_is_one_line(outage: OutageLog, caplog: pytest.LogCaptureFixture) -> None:
+    """A thousand failures at the same time are one line."""
     for _ in range(1000):
-        trouble.failure("refused")
+        outage.failure("refused")
     assert len(caplog.messages) == 1
 
 
-def test_a_long_one_is_told_again_with_a_count(
-    trouble: OutageLog, clock: Clock, caplog: pytest.LogCaptureFixture
+def test_a_long_outage_is_logged_again_with_a_count(
+    outage: OutageLog, clock: Clock, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """OutageLog that lasts is told again after a while, with how often it was met in between."""
+    """An outage that lasts is logged again after 30 s, with the number of failures in between."""
     for clock.seconds in range(40):
-        trouble.failure("refused")
+        outage.failure("refused")
     assert caplog.messages == ["cannot read: refused", "cannot read: refused (and 29 times before)"]
 
 
-def test_its_end_is_told(trouble: OutageLog, caplog: pytest.LogCaptureFixture) -> None:
-    """The log says when it is over, once, and only if it had begun."""
-    trouble.recovered()
-    trouble.failure("refused")
-    trouble.recovered()
-    trouble.recovered()
+def test_its_end_is_logged(outage: OutageLog, caplog: pytest.LogCaptureFixture) -> None:
+    """The end of an outage is logged once, and only if there was one."""
+    outage.recovered()
+    outage.failure("refused")
+    outage.recovered()
+    outage.recovered()
     assert caplog.messages == ["cannot read: refused", "cannot read: over"]
 
 
-def test_it_can_begin_anew(trouble: OutageLog, caplog: pytest.LogCaptureFixture) -> None:
-    """After its end, the next one is told at once."""
+def test_another_outage(outage: OutageLog, caplog: pytest.LogCaptureFixture) -> None:
+    """After the end of an outage, the next one is logged at once."""
     for _ in range(2):
-        trouble.failure("refused")
-        trouble.recovered()
+        outage.failure("refused")
+        outage.recovered()
     assert caplog.messages == ["cannot read: refused", "cannot read: over"] * 2

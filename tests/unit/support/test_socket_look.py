@@ -1,4 +1,4 @@
-"""What a look at a socket sees, before anybody reads from it."""
+"""SocketLook: what has arrived at a socket and is not read yet."""
 
 import socket
 import struct
@@ -36,7 +36,7 @@ def test_nothing_has_arrived(pair: Pair) -> None:
 
 
 def test_bytes_are_seen_and_stay(pair: Pair) -> None:
-    """Bytes that have arrived are seen; the looks leave them there, and only reading the rest takes them."""
+    """A look sees bytes that have arrived and leaves them there; only reading the rest takes them."""
     ours, theirs = pair
     theirs.sendall(b"unasked")
     look = SocketLook(ours.fileno())
@@ -56,7 +56,7 @@ def test_an_end_is_seen(pair: Pair) -> None:
     assert look.read_rest(100) == b""
 
 
-def test_an_end_behind_bytes_is_none_yet(pair: Pair) -> None:
+def test_an_end_behind_bytes(pair: Pair) -> None:
     """While bytes are left to be read, the connection has not ended."""
     ours, theirs = pair
     theirs.sendall(b"answer")
@@ -77,8 +77,8 @@ def test_a_reset_is_seen(pair: Pair) -> None:
     assert look.has_ended()
 
 
-def test_a_reset_leaves_what_came_before(pair: Pair) -> None:
-    """What came before a reset can be read after it, also when a write has failed with it."""
+def test_bytes_before_a_reset(pair: Pair) -> None:
+    """Bytes that came before a reset can be read after it, also after a write has failed."""
     ours, theirs = pair
     ours.sendall(b"request")
     theirs.sendall(b"answer")
@@ -98,7 +98,7 @@ def test_a_reset_leaves_what_came_before(pair: Pair) -> None:
 
 
 def test_looking_closes_nothing(pair: Pair) -> None:
-    """Bytes go in both directions after all looks."""
+    """After all looks, bytes still go in both directions."""
     ours, theirs = pair
     theirs.sendall(b"one")
     look = SocketLook(ours.fileno())

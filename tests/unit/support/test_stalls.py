@@ -1,4 +1,4 @@
-"""Timeouts of a loop that stood still: what has come is read before they count."""
+"""Timeouts after a loop stood still: what has come is read before they count."""
 
 import asyncio
 import socket
@@ -14,7 +14,7 @@ WITHIN_SECONDS = 0.2
 
 
 def stand_still() -> None:
-    """Hold the event loop up for longer than what is waited for may take."""
+    """Block the event loop for longer than the timeout."""
     time.sleep(2 * WITHIN_SECONDS + 0.2)
 
 
@@ -24,8 +24,8 @@ async def connected() -> tuple[asyncio.StreamReader, asyncio.StreamWriter, socke
     return reader, writer, there
 
 
-async def test_what_has_come_is_read_first() -> None:
-    """Bytes that came while the loop stood still are read, though the time for them is over."""
+async def test_a_stalled_loop_reads_first() -> None:
+    """Bytes that came while the loop stood still are read, though their timeout is over."""
     reader, writer, other = await connected()
     with other:
         async with Timeout(WITHIN_SECONDS):
@@ -38,14 +38,14 @@ async def test_what_has_come_is_read_first() -> None:
         await writer.wait_closed()
 
 
-async def wait_in_vain(seconds: float) -> None:
+async def wait_without_end(seconds: float) -> None:
     async with Timeout(seconds):
         await asyncio.Event().wait()
 
 
-async def test_nothing_came() -> None:
-    """A loop that stood still while nothing came times out all the same."""
-    waiting = asyncio.create_task(wait_in_vain(WITHIN_SECONDS))
+async def test_a_stalled_loop_without_bytes() -> None:
+    """After a stall in which nothing came, the timeout raises."""
+    waiting = asyncio.create_task(wait_without_end(WITHIN_SECONDS))
     await asyncio.sleep(0)
     stand_still()
     await asyncio.wait([waiting], timeout=PATIENCE_SECONDS)
@@ -53,8 +53,8 @@ async def test_nothing_came() -> None:
 
 
 async def test_a_loop_that_is_always_late_times_out() -> None:
-    """A loop that is held up again and again is not an excuse for ever."""
-    waiting = asyncio.create_task(wait_in_vain(WITHIN_SECONDS))
+    """A loop that stands still again and again times out in the end."""
+    waiting = asyncio.create_task(wait_without_end(WITHIN_SECONDS))
     for _ in range(20):
         await asyncio.sleep(0)
         stand_still()
@@ -64,46 +64,46 @@ async def test_a_loop_that_is_always_late_times_out() -> None:
 
 
 async def test_an_ordinary_timeout() -> None:
-    """Where nothing stands still, it is a timeout like any other; what ends in time is not bothered by it."""
+    """Without a stall it is a timeout like any other, and does nothing to a block that ends in time."""
     async with Timeout(PATIENCE_SECONDS):
         await asyncio.sleep(0)
     async with Timeout(None):
         await asyncio.sleep(0)
     with pytest.raises(TimeoutError):
-        await wait_in_vain(0.01)
+        await wait_without_end(0.01)
 
 
 async def test_a_cancellation_is_no_timeout() -> None:
-    """Who is cancelled from outside is cancelled, and does not see a timeout."""
-    task = asyncio.create_task(wait_in_vain(PATIENCE_SECONDS))
+    """A task that is cancelled is cancelled, and does not see a timeout."""
+    task = asyncio.create_task(wait_without_end(PATIENCE_SECONDS))
     await asyncio.sleep(0)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
 
 
-async def test_deadlines_read_first_too() -> None:
-    """What came while the loop stood still ends a wait that is overdue by then."""
+async def test_a_queue_reads_first_too() -> None:
+    """A key whose bytes came while the loop stood still does not expire."""
     reader, writer, other = await connected()
-    overdue: list[str] = []
-    deadlines: TimeoutQueue[str] = TimeoutQueue(WITHIN_SECONDS, overdue.append)
+    expired: list[str] = []
+    queue: TimeoutQueue[str] = TimeoutQueue(WITHIN_SECONDS, expired.append)
 
     async def read() -> None:
         await reader.readexactly(5)
-        deadlines.end("answer")
+        queue.end("answer")
 
     with other:
-        deadlines.begin("answer")
-        deadlines.begin("never")
+        queue.begin("answer")
+        queue.begin("never")
         reading = asyncio.create_task(read())
         await asyncio.sleep(0)
         other.sendall(b"hello")
         stand_still()
         async with asyncio.timeout(PATIENCE_SECONDS):
-            while not overdue:
+            while not expired:
                 await asyncio.sleep(0)
-        assert overdue == ["never"]
+        assert expired == ["never"]
         await reading
         writer.close()
         await writer.wait_closed()
-    deadlines.close()
+    queue.close()

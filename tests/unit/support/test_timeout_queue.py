@@ -1,14 +1,16 @@
-"""TimeoutQueue: many waits that may each last as long, by one timer."""
+"""TimeoutQueue: timeouts of equal length for many keys, with one timer."""
 
 import asyncio
+
+import pytest
 
 from fast_priority.support.timeout_queue import TimeoutQueue
 
 PATIENCE_SECONDS = 10.0
 
 
-class Overdue:
-    """Notes which keys ran out, in order, and when there are as many as are waited for."""
+class Expired:
+    """The keys that have expired, in order."""
 
     def __init__(self, most: int) -> None:
         self.keys: list[str] = []
@@ -16,83 +18,129 @@ class Overdue:
         self.are_all = asyncio.Event()
 
     def __call__(self, key: str) -> None:
-        """Note one."""
+        """Note a key."""
         self.keys.append(key)
         if len(self.keys) == self._most:
             self.are_all.set()
 
     async def wait(self) -> None:
-        """Return when there are as many as are waited for."""
+        """Return when as many keys have expired as are waited for."""
         async with asyncio.timeout(PATIENCE_SECONDS):
             await self.are_all.wait()
 
 
-async def test_each_runs_out_once_and_in_order() -> None:
-    """What was begun runs out, once, and in the order in which it was begun."""
-    overdue = Overdue(most=3)
-    deadlines: TimeoutQueue[str] = TimeoutQueue(0.01, overdue)
+async def test_each_key_expires_once_and_in_order() -> None:
+    """Every key expires once, in the order in which they began."""
+    expired = Expired(most=3)
+    queue: TimeoutQueue[str] = TimeoutQueue(0.01, expired)
     for key in ("a", "b"):
-        deadlines.begin(key)
+        queue.begin(key)
+    assert queue.oldest == "a"
     await asyncio.sleep(0)
-    deadlines.begin("c")
-    await overdue.wait()
-    assert overdue.keys == ["a", "b", "c"]
-    assert len(deadlines) == 0
+    queue.begin("c")
+    await expired.wait()
+    assert expired.keys == ["a", "b", "c"]
+    assert len(queue) == 0
+    assert queue.oldest is None
 
 
-async def test_what_was_ended_does_not_run_out() -> None:
-    """What was ended in time does not run out, and does not keep what was begun later from it."""
-    overdue = Overdue(most=1)
-    deadlines: TimeoutQueue[str] = TimeoutQueue(0.01, overdue)
-    deadlines.begin("ended")
-    deadlines.begin("left")
-    deadlines.end("ended")
-    await overdue.wait()
-    assert overdue.keys == ["left"]
+async def test_a_key_that_ended_does_not_expire() -> None:
+    """A key that ended in time does not expire, and the keys that began later still do."""
+    expired = Expired(most=1)
+    queue: TimeoutQueue[str] = TimeoutQueue(0.01, expired)
+    queue.begin("ended")
+    queue.begin("left")
+    queue.end("ended")
+    await expired.wait()
+    assert expired.keys == ["left"]
 
 
-async def test_begun_by_what_ran_out() -> None:
-    """What runs out may begin the next wait."""
-    overdue = Overdue(most=2)
+async def test_a_key_may_begin_again() -> None:
+    """A key that begins again has the whole time again, behind those that began before."""
+    expired = Expired(most=2)
+    queue: TimeoutQueue[str] = TimeoutQueue(0.01, expired)
+    for key in ("again", "once", "again"):
+        queue.begin(key)
+    await expired.wait()
+    assert expired.keys == ["once", "again"]
 
-    def run_out(key: str) -> None:
-        overdue(key)
+
+async def test_an_expired_key_may_begin_another() -> None:
+    """A key may begin while another one expires."""
+    expired = Expired(most=2)
+
+    def expire(key: str) -> None:
+        expired(key)
         if key == "first":
-            deadlines.begin("second")
+            queue.begin("second")
 
-    deadlines: TimeoutQueue[str] = TimeoutQueue(0.0, run_out)
-    deadlines.begin("first")
-    await overdue.wait()
-    assert overdue.keys == ["first", "second"]
+    queue: TimeoutQueue[str] = TimeoutQueue(0.0, expire)
+    queue.begin("first")
+    await expired.wait()
+    assert expired.keys == ["first", "second"]
+
+
+async def test_an_expired_key_may_end_another() -> None:
+    """A key that ends while another one expires does not expire itself, though its time is over."""
+    expired = Expired(most=2)
+
+    def expire(key: str) -> None:
+        expired(key)
+        queue.end("ended")
+
+    queue: TimeoutQueue[str] = TimeoutQueue(0.0, expire)
+    for key in ("first", "ended", "last"):
+        queue.begin(key)
+    await expired.wait()
+    assert expired.keys == ["first", "last"]
+
+
+async def test_shortened() -> None:
+    """Shortened, the keys that wait and those that begin later expire after the new time."""
+    expired = Expired(most=2)
+    queue: TimeoutQueue[str] = TimeoutQueue(1000.0, expired)
+    queue.begin("before")
+    queue.shorten(0.01)
+    queue.begin("after")
+    await expired.wait()
+    assert expired.keys == ["before", "after"]
+
+
+@pytest.mark.parametrize("seconds", [1.0, 2000.0])
+def test_shortening_makes_nothing_longer(seconds: float) -> None:
+    """A queue is never made longer, also one in which no key has ever begun."""
+    queue: TimeoutQueue[str] = TimeoutQueue(1000.0, Expired(most=1))
+    queue.shorten(seconds)
+    assert queue.seconds == min(seconds, 1000.0)
 
 
 async def test_closed() -> None:
-    """Once closed, nothing runs out any more."""
-    closed, open_ = Overdue(most=1), Overdue(most=1)
-    deadlines: TimeoutQueue[str] = TimeoutQueue(0.0, closed)
-    deadlines.begin("closed")
-    deadlines.close()
+    """In a closed queue nothing expires."""
+    closed, open_ = Expired(most=1), Expired(most=1)
+    queue: TimeoutQueue[str] = TimeoutQueue(0.0, closed)
+    queue.begin("closed")
+    queue.close()
     TimeoutQueue(0.0, open_).begin("later")
     await open_.wait()
     assert closed.keys == []
 
 
-def test_ending_what_never_began() -> None:
-    """Ending what has no time is nothing."""
-    TimeoutQueue(1.0, Overdue(most=1)).end("nothing")
+def test_ending_a_key_that_never_began() -> None:
+    """A key that never began may end."""
+    TimeoutQueue(1.0, Expired(most=1)).end("nothing")
 
 
-async def test_one_that_fails_fails_alone() -> None:
-    """What goes wrong when one runs out keeps no other from running out."""
-    overdue = Overdue(most=1)
+async def test_a_key_that_fails_fails_alone() -> None:
+    """An error in the callback of one key does not keep the others from expiring."""
+    expired = Expired(most=1)
 
-    def run_out(key: str) -> None:
+    def expire(key: str) -> None:
         if key == "bad":
             raise ValueError(key)
-        overdue(key)
+        expired(key)
 
-    deadlines: TimeoutQueue[str] = TimeoutQueue(0.0, run_out)
-    deadlines.begin("bad")
-    deadlines.begin("good")
-    await overdue.wait()
-    assert overdue.keys == ["good"]
+    queue: TimeoutQueue[str] = TimeoutQueue(0.0, expire)
+    queue.begin("bad")
+    queue.begin("good")
+    await expired.wait()
+    assert expired.keys == ["good"]

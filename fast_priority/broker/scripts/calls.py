@@ -1,0 +1,170 @@
+"""The keys and arguments of each script. The head of the Lua file says what they mean and what the script returns."""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from fast_priority.broker.scripts.script_call import (
+    Flag,
+    Key,
+    LaneKeys,
+    LaneNumbers,
+    Lanes,
+    Number,
+    Rows,
+    ScriptCall,
+    Text,
+    Texts,
+)
+
+
+class SubmittedRequest(NamedTuple):
+    """One request for `SubmitCall`."""
+
+    id: str
+    lane: str
+    data: bytes
+    time: str
+    """As rq writes times."""
+    description: str
+    queue_until: float
+    """The time of Redis, in seconds, after which the request must not be queued."""
+    goes_first: int
+    may_repeat: int
+
+
+@dataclass(kw_only=True, eq=False)
+class SubmitCall(ScriptCall, script="submit", needs=["this_server"]):
+    """Put requests on their queues."""
+
+    wake_up_key: Key
+    gateway_key: Key
+    queue_keys: LaneKeys
+    gateway_id: Text
+    ttl: Number
+    most_wake_ups: Number
+    gateway_ttl: Number
+    lanes: Lanes
+    limits: LaneNumbers
+    job_fields: Texts
+    requests: Rows[SubmittedRequest]
+
+
+@dataclass(kw_only=True, eq=False)
+class RecallCall(ScriptCall, script="recall", needs=["this_server"]):
+    """Return the state of submits whose answer was lost."""
+
+    inbox_key: Key
+    marker: Text
+    ids: Texts
+
+
+@dataclass(kw_only=True, eq=False)
+class ClaimCall(ScriptCall, script="claim", needs=["this_server"]):
+    """Start waiting requests."""
+
+    wake_up_key: Key
+    suspended_key: Key
+    last_claim_key: Key
+    queue_keys: LaneKeys
+    started_keys: LaneKeys
+    worker_name: Text
+    execution_id: Text
+    time: Text
+    not_sent_part: Text
+    free_slots: Number
+    lease_ms: Number
+    most_jobs: Number
+    is_retry: Flag
+    is_sent_ahead: Flag
+    lanes: Lanes
+
+
+class PublishedPart(NamedTuple):
+    """One part for `PublishCall`."""
+
+    id: str
+    execution_id: str
+    lane: str
+    gateway_id: str
+    frame: bytes
+    is_last: int
+
+
+@dataclass(kw_only=True, eq=False)
+class PublishCall(ScriptCall, script="publish"):
+    """Publish parts of responses."""
+
+    started_keys: LaneKeys
+    lanes: Lanes
+    parts: Rows[PublishedPart]
+    in_order: bool = False
+
+
+@dataclass(kw_only=True, eq=False)
+class PushCall(ScriptCall, script="push"):
+    """Push frames on a mailbox."""
+
+    mailbox_key: Key
+    frames: Texts
+    in_order: bool = False
+
+
+class RenewedLease(NamedTuple):
+    """One lease for `RenewCall`."""
+
+    id: str
+    execution_id: str
+    lane: str
+    gateway_id: str
+
+
+@dataclass(kw_only=True, eq=False)
+class RenewCall(ScriptCall, script="renew", needs=["this_server"]):
+    """Renew the leases of a worker and its record."""
+
+    record_key: Key
+    workers_key: Key
+    started_keys: LaneKeys
+    lane_workers_keys: LaneKeys
+    worker_name: Text
+    time: Text
+    last_server: Text
+    expected_clock: Text
+    lease_ms: Number
+    gateways_may_be_late: Flag
+    restore: Flag
+    lanes: Lanes
+    record: Texts
+    leases: Rows[RenewedLease]
+
+
+class WithdrawnRequest(NamedTuple):
+    """One request for `WithdrawCall`."""
+
+    id: str
+    lane: str
+    cancel_frame: bytes
+
+
+@dataclass(kw_only=True, eq=False)
+class WithdrawCall(ScriptCall, script="withdraw"):
+    """Take requests back."""
+
+    queue_keys: LaneKeys
+    lanes: Lanes
+    requests: Rows[WithdrawnRequest]
+
+
+@dataclass(kw_only=True, eq=False)
+class WatchCall(ScriptCall, script="watch", needs=["this_server"]):
+    """Check the waiting requests of a gateway."""
+
+    inbox_key: Key
+    processing_key: Key
+    started_keys: LaneKeys
+    lanes: Lanes
+    ids: Texts
+
+
+NAMES = {call.digest: call.name for call in ScriptCall.__subclasses__()}
+"""The name of each script by its digest."""

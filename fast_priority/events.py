@@ -1,0 +1,152 @@
+"""What happens to a request, as types, and the listeners that get it.
+
+Gateway and workers publish; a metric, a log or a trace subscribes. No role knows who listens. An event is built only if
+its type has a listener, so the code that publishes checks first:
+
+    if events.queued:
+        publish(events.queued, Queued(scope, priority, attempt))
+
+The gateway publishes for each request Received, then Queued for each attempt through a queue and Retried between two
+attempts, and in the end exactly one of LAST. A worker publishes Started and Forwarded for each request that it claims,
+under the id of its job: in its own process, and so to listeners of its own.
+"""
+
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeAlias, TypeVar
+
+from fast_priority.errors import GatewayError
+from fast_priority.scheduling.priority import Priority
+
+logger = logging.getLogger(__name__)
+
+_STATUSES_OF_FAILURES = frozenset({500, 502, 504})
+
+Scope: TypeAlias = Mapping[str, Any]
+"""The request's ASGI scope: its method, path, fields and client. All events of one request have the same object."""
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """The gateway has the head of a request."""
+
+    scope: Scope
+
+
+@dataclass(frozen=True, slots=True)
+class Queued:
+    """The request is handed to the queue of its priority, for this attempt (1 or 2)."""
+
+    scope: Scope
+    priority: Priority
+    attempt: int
+
+
+@dataclass(frozen=True, slots=True)
+class Retried:
+    """The first attempt failed with `error`, and a second one follows."""
+
+    scope: Scope
+    error: GatewayError
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """The client has its response; after a status of 101, the WebSocket has been closed."""
+
+    scope: Scope
+    status: int
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """The gateway did not take the request, and answers with `error`: a 4xx, 501, 503 or 508."""
+
+    scope: Scope
+    error: GatewayError
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """The request has no whole response, because of `error`.
+
+    A GatewayError is what the client gets, or, with `is_broken_off`, what has ended the response in its middle. Any
+    other error goes on to the server: a bug, or the cancellation of the request's task.
+    """
+
+    scope: Scope
+    error: BaseException
+    is_broken_off: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Left:
+    """The client has closed its connection before it had its response."""
+
+    scope: Scope
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """A worker has claimed the request, and a slot is taken for it."""
+
+    job_id: str
+    queue_name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Forwarded:
+    """A worker has nothing more to do for the request, and its slot is free after `taken_seconds`."""
+
+    job_id: str
+    queue_name: str
+    taken_seconds: float
+
+
+LAST = (Answered, Refused, Failed, Left)
+"""Exactly one of these is published for each request that the gateway has received, after all its other events."""
+
+E = TypeVar("E")
+Listeners: TypeAlias = tuple[Callable[[E], object], ...]
+
+
+class Events:
+    """Who listens to the events of one gateway or of one worker process: for each type, the listeners in their order.
+
+    Listeners are called at once, on the event loop: they return soon and do not wait.
+    """
+
+    def __init__(self) -> None:
+        self.received: Listeners[Received] = ()
+        self.queued: Listeners[Queued] = ()
+        self.retried: Listeners[Retried] = ()
+        self.answered: Listeners[Answered] = ()
+        self.refused: Listeners[Refused] = ()
+        self.failed: Listeners[Failed] = ()
+        self.left: Listeners[Left] = ()
+        self.started: Listeners[Started] = ()
+        self.forwarded: Listeners[Forwarded] = ()
+
+    def subscribe(self, kind: type[E], listener: Callable[[E], object]) -> None:
+        """Call `listener` with each event of this type from now on."""
+        name = kind.__name__.lower()
+        setattr(self, name, (*getattr(self, name), listener))
+
+
+def publish(listeners: Listeners[E], event: E) -> None:
+    """Call all listeners with an event. One that raises is logged, and keeps no other from it."""
+    for listener in listeners:
+        try:
+            listener(event)
+        except Exception:
+            logger.exception("a listener failed on %s", type(event).__name__)
+
+
+def publish_error(events: Events, scope: Scope, error: GatewayError, *, is_broken_off: bool = False) -> None:
+    """Publish the last event of a request that ends with this error: Failed for a 500, 502 or 504, else Refused."""
+    if is_broken_off or error.status in _STATUSES_OF_FAILURES:
+        if events.failed:
+            publish(events.failed, Failed(scope, error, is_broken_off))
+    elif events.refused:
+        publish(events.refused, Refused(scope, error))

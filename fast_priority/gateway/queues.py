@@ -1,0 +1,46 @@
+"""What the gateway needs of the broker."""
+
+from collections.abc import AsyncIterator, Coroutine
+from typing import Any, Protocol, TypeAlias
+
+from fast_priority.broker.producer import Attempt, Permit
+from fast_priority.gateway.response import Response
+from fast_priority.http.message import Bytes, Reply
+from fast_priority.scheduling.priority import Priority
+
+
+class Stream(Response, Protocol):
+    """A response that comes from a worker."""
+
+    def close(self) -> None:
+        """Read no more of it."""
+        ...
+
+
+Outcome: TypeAlias = Reply | Stream | Permit
+"""A whole response, one that is still coming, or the slot that a handshake has asked for."""
+
+
+class Queues(Protocol):
+    """The queues, on which requests wait for a worker; `broker.producer.Submitter` is one."""
+
+    @property
+    def is_closing(self) -> bool:
+        """Whether it queues no more requests."""
+        ...
+
+    def ask(
+        self,
+        priority: Priority,
+        payload: bytes,
+        description: str,
+        body: AsyncIterator[Bytes] | None,
+        *,
+        is_idempotent: bool,
+        attempt: Attempt,
+    ) -> Coroutine[Any, Any, Outcome]:
+        """Queue a ForwardCall and return what a worker answers. Raises GatewayError, and what the body raises.
+
+        The second attempt goes in front of all other requests of its queue.
+        """
+        ...

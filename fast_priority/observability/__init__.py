@@ -1,0 +1,8 @@
+"""What shows how requests fare. Everything here listens to `events`; no role knows it.
+
+- `request_log`: the lines of the log about requests that were not answered by the target.
+"""
+
+from fast_priority.observability.request_log import RequestLog
+
+__all__ = ["RequestLog"]

@@ -1,0 +1,58 @@
+"""Settings for clients: where the gateway listens, and what one client may take."""
+
+from typing import Any
+
+from pydantic import BaseModel, field_validator
+
+from fast_priority.http.trusted_proxies import TrustedProxies
+from fast_priority.settings.field import PORT, SWITCH, TextList, count, seconds, setting, split
+
+
+class ClientSettings(BaseModel):
+    """Clients of the gateway, and proxies in front of it."""
+
+    host: str = setting("0.0.0.0", "Address that the gateway listens on.", "an address of this machine")
+    port: int = setting(8000, "Port that the gateway listens on.", PORT, ge=1, le=65_535)
+    trusted_proxies: TextList = setting(
+        (),
+        "Proxies in front of the gateway: their Forwarded and X-Forwarded-* fields are kept, those of others dropped.",
+        "comma-separated addresses and CIDR networks, such as 10.0.0.0/8,192.0.2.7,2001:db8::/32",
+    )
+    client_timeout: float = seconds(
+        15.0, "Inactivity timeout in seconds for a client that should send its body, or read its response."
+    )
+    head_timeout: float = seconds(30.0, "Timeout in seconds for a client that sends the head of a request.")
+    keep_alive: float = seconds(75.0, "Time limit in seconds for an idle connection of a client, between two requests.")
+    max_connections: int = setting(
+        16_384,
+        "Limit for the connections of clients to one gateway. 0: no limit.",
+        "a whole number from 1 to 1000000, or 0 for no limit",
+        ge=0,
+        le=1_000_000,
+    )
+    websockets: bool = setting(
+        True, "Whether WebSockets are forwarded. off: a request for a WebSocket is forwarded as a plain GET.", SWITCH
+    )
+    max_tunnels: int = count(
+        1000, "Limit for the WebSockets of one gateway, those that are being opened included.", 1_000_000
+    )
+    drain_timeout: float = setting(
+        0.0,
+        "Time limit in seconds for the requests that a gateway still has when it ends. 0: TTL and TIMEOUT together.",
+        "a number of seconds from 0.1 to 604800, or 0 for TTL and TIMEOUT together",
+        ge=0,
+        le=604_800,
+    )
+
+    @field_validator("trusted_proxies", mode="before")
+    @classmethod
+    def _are_addresses(cls, value: Any) -> Any:
+        written = split(value)
+        if isinstance(written, tuple):
+            TrustedProxies.of(written)
+        return written
+
+    @property
+    def proxies(self) -> TrustedProxies:
+        """The proxies in front of the gateway that are believed."""
+        return TrustedProxies.of(self.trusted_proxies)

@@ -1,0 +1,31 @@
+"""Where the values of settings come from: variables of the environment, and the file `.env`."""
+
+from pathlib import Path
+
+from dotenv import dotenv_values
+
+PREFIX = "FAST_PRIORITY_"
+DOTENV = ".env"
+
+PATH_LISTS = ("prio_paths", "prio_base_paths", "pass_through")
+"""Settings that are lists of paths: an empty variable is a value for them, and means no paths."""
+_PATH_LIST_VARIABLES = frozenset(f"{PREFIX}{name}".upper() for name in PATH_LISTS)
+
+
+def variables_of(name: str) -> tuple[str, ...]:
+    """Return the variables that set the setting of this name; the first one counts."""
+    return (f"{PREFIX}WORKERS", f"{PREFIX}WORKER") if name == "workers" else (f"{PREFIX}{name.upper()}",)
+
+
+def is_set(variable: str, value: str | None) -> bool:
+    """Return whether a variable of the environment or of `.env` counts as set.
+
+    Compose files and shells often pass on empty variables: these do not count, except for a list of paths.
+    """
+    return bool(value) or (value is not None and variable.upper() in _PATH_LIST_VARIABLES)
+
+
+def dotenv_variables() -> dict[str, str]:
+    """Return what the file `.env` of the working directory sets, by names in capitals."""
+    found = dotenv_values(DOTENV) if Path(DOTENV).is_file() else {}
+    return {name.upper(): value or "" for name, value in found.items()}

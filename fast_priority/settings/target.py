@@ -1,0 +1,62 @@
+"""Settings of the target: where it is, and what it may take."""
+
+import re
+from urllib.parse import urlsplit
+
+from pydantic import BaseModel, field_validator
+
+from fast_priority.settings.field import seconds, setting
+
+_LEAST_BODY_LIMIT_BYTES = 1024
+
+
+class TargetSettings(BaseModel):
+    """The API behind the gateway."""
+
+    target_base_url: str | None = setting(
+        None,
+        "Base URL of the API behind the gateway. The gateway needs it. A worker that has it sends requests only there.",
+        "an http:// or https:// URL with a host, such as http://api:8080 or https://api.example/v1",
+    )
+    connect_timeout: float = setting(
+        5.0,
+        "Timeout in seconds for a connection to the target.",
+        "a number of seconds from 0.1 to 300",
+        ge=0.1,
+        le=300,
+    )
+    timeout: float = seconds(
+        180.0, "Inactivity timeout in seconds for the target: until its response begins, and between two parts of it."
+    )
+    max_body: int = setting(
+        0,
+        "Size limit in bytes for a body: of a request, and of the response to a queued request. 0: no limit.",
+        "a whole number of bytes from 1024 to 1125899906842624 (1 PiB), or 0 for no limit",
+        ge=0,
+        le=1024**5,
+    )
+
+    @field_validator("target_base_url")
+    @classmethod
+    def _is_base_url(cls, value: str | None) -> str | None:
+        if value is None:
+            return None
+        try:
+            parts = urlsplit(value)
+            fits = parts.scheme in ("http", "https") and bool((parts.hostname or "").encode("idna")) and parts.port != 0
+        except ValueError:
+            fits = False
+        if not fits or re.search(r"[\s\x00-\x1f\x7f]", value):
+            raise ValueError("this is not the URL of an API")
+        if parts.query or parts.fragment or "?" in value or "#" in value:
+            raise ValueError("a base URL has no query and no fragment")
+        if "@" in parts.netloc:
+            raise ValueError("a base URL has no user and password; clients send Authorization instead")
+        return value.rstrip("/")
+
+    @field_validator("max_body")
+    @classmethod
+    def _is_a_limit(cls, value: int) -> int:
+        if 0 < value < _LEAST_BODY_LIMIT_BYTES:
+            raise ValueError(f"the smallest limit is {_LEAST_BODY_LIMIT_BYTES} bytes")
+        return value

@@ -1,0 +1,132 @@
+"""The system under test: a running gateway, or a stack that is started for the check and stopped afterwards."""
+
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from typing import IO
+
+from fast_priority.errors import ConfigurationError
+from fast_priority.local.child_processes import (
+    ChildProcess,
+    gateway_process,
+    isolated,
+    last_lines,
+    mock_target_process,
+    running,
+    wait_until_answers,
+    wait_until_slots,
+    worker_process,
+)
+from fast_priority.local.free_ports import free_port
+from fast_priority.local.interruption import Interruption
+from fast_priority.local.redis_server import embedded_redis
+from loadtests.check.drain import StackControl
+from loadtests.clients import MockTargetError, wait_until_ready
+
+_HOST = "127.0.0.1"
+# Enough for a long run: an incomplete log proves nothing.
+_LOG_SIZE = "1000000"
+
+
+@dataclass(frozen=True, slots=True)
+class SystemUnderTest:
+    """A gateway (or several on the same queues), its mock target, and how many requests it forwards at once."""
+
+    urls: tuple[str, ...]
+    target_url: str
+    slots: int
+    drain: StackControl | None = None
+    """Restarts of its processes; None if the check did not start them."""
+
+
+@dataclass(frozen=True, slots=True)
+class StackSize:
+    """The size of a stack that the check starts."""
+
+    slots: int = 4
+    worker_processes: int = 1
+    gateways: int = 1
+    high_path: str = "/high"
+    low_path: str = "/low"
+
+    def __post_init__(self) -> None:
+        for name, value in (("slots", self.slots), ("workers", self.worker_processes), ("gateways", self.gateways)):
+            if value < 1:
+                raise ConfigurationError(f"--{name} is {value}; use 1 or more")
+        if self.high_path.strip("/") == self.low_path.strip("/"):
+            raise ConfigurationError(f"--high-path and --low-path are both {self.low_path}: use two different paths")
+        if self.slots < self.worker_processes:
+            raise ConfigurationError(
+                f"--slots {self.slots} is less than --workers {self.worker_processes}: every process has a slot"
+            )
+
+    @property
+    def processes_by_slots(self) -> dict[int, int]:
+        """Number of worker processes by their slots, distributed as equally as possible."""
+        fewest, rest = divmod(self.slots, self.worker_processes)
+        return {fewest + 1: rest, fewest: self.worker_processes - rest} if rest else {fewest: self.worker_processes}
+
+
+@contextmanager
+def external_gateway(
+    system: SystemUnderTest, path: str, patience_seconds: float, interruption: Interruption
+) -> Iterator[SystemUnderTest]:
+    """Wait until a gateway that runs already and the mock target respond, and yield the system.
+
+    `path` is one that the gateway forwards to the target. Raises ConfigurationError if either does not respond.
+    """
+    try:
+        with interruption.may_interrupt():
+            wait_until_ready(f"{system.target_url.rstrip('/')}/health", patience_seconds)
+            for url in system.urls:
+                wait_until_ready(url.rstrip("/") + path, patience_seconds)
+    except MockTargetError as error:
+        raise ConfigurationError(str(error)) from error
+    yield system
+
+
+@contextmanager
+def own_stack(size: StackSize, interruption: Interruption) -> Iterator[SystemUnderTest]:
+    """Run a whole stack on loopback while the block lasts.
+
+    Raises ConfigurationError if a process does not start, and passes on one from the block; both with the last lines
+    of the processes' output.
+    """
+    with tempfile.TemporaryFile() as output:
+        try:
+            with ExitStack() as parts:
+                yield _start(size, interruption, parts, output)
+        except ConfigurationError as error:
+            raise ConfigurationError("\n".join([str(error), *last_lines(output)])) from error
+
+
+def _start(size: StackSize, interruption: Interruption, parts: ExitStack, output: IO[bytes]) -> SystemUnderTest:
+    def start(part: ChildProcess, **own: str) -> "subprocess.Popen[bytes]":
+        return parts.enter_context(running(isolated(part, **own), output))
+
+    def start_workers() -> "list[subprocess.Popen[bytes]]":
+        return [
+            start(worker_process(processes, slots, redis_socket))
+            for slots, processes in size.processes_by_slots.items()
+        ]
+
+    redis_socket = parts.enter_context(embedded_redis())
+    target_port = free_port()
+    target_url = f"http://{_HOST}:{target_port}"
+    mock = start(mock_target_process(target_port, "0"), MOCK_TARGET_LOG_SIZE=_LOG_SIZE)
+    with interruption.may_interrupt():
+        wait_until_answers(mock, "mock target", f"{target_url}/health")
+    workers = start_workers()
+    ports = [free_port() for _ in range(size.gateways)]
+    urls = tuple(f"http://{_HOST}:{port}" for port in ports)
+    gateways = [
+        start(gateway_process(target_url, _HOST, port, redis_socket), FAST_PRIORITY_PRIO_PATHS=size.low_path)
+        for port in ports
+    ]
+    with interruption.may_interrupt():
+        for gateway, url in zip(gateways, urls, strict=True):
+            wait_until_answers(gateway, "gateway", f"{url}/gateway_health/ready")
+        wait_until_slots(workers, urls[0], size.slots)
+    return SystemUnderTest(urls, target_url, size.slots, drain=StackControl(start_workers, workers, gateways))

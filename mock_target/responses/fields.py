@@ -1,0 +1,3 @@
+"""Header fields, as ASGI passes them."""
+
+Fields = list[tuple[bytes, bytes]]

@@ -1,0 +1,157 @@
+"""The broker with three levels of other names: nothing in it knows how many levels there are, or their names."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from enum import StrEnum
+from typing import Any, cast
+
+import pytest
+
+from fast_priority.broker import keys
+from fast_priority.broker.consumer import Consumer, Leases, OutgoingPart
+from fast_priority.broker.monitor import QueueMonitor
+from fast_priority.broker.producer import Submitter
+from fast_priority.errors import QueueFull, RequestLost
+from fast_priority.scheduling.priority import Priority
+from fast_priority.settings import Settings
+from tests.unit.broker_rig import HELLO, PATIENCE_SECONDS, Rig, payloads, until
+
+
+class Level(StrEnum):
+    """Three levels, in order of precedence."""
+
+    URGENT = "urgent"
+    NORMAL = "normal"
+    LATER = "later"
+
+
+URGENT, NORMAL, LATER = LEVELS = tuple(cast(Priority, level) for level in Level)
+each_level = pytest.mark.parametrize("level", LEVELS)
+
+
+class ThreeLevelSettings(Settings):
+    """The settings that a third level would add."""
+
+    max_queued_urgent: int = 3
+    max_queued_normal: int = 2
+    max_queued_later: int = 3
+
+
+@pytest.fixture(autouse=True)
+def three_lanes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Put the three levels in the place of those that there are."""
+    monkeypatch.setattr(keys, "LANES", keys.lanes_of(LEVELS))
+
+
+@pytest.fixture
+async def submitter(rig: Rig) -> AsyncIterator[Submitter]:
+    async with Submitter(ThreeLevelSettings.load()) as submitter:
+        yield submitter
+        await rig.let_go()
+
+
+@pytest.fixture
+async def monitor(rig: Rig) -> AsyncIterator[QueueMonitor]:
+    monitor = QueueMonitor(ThreeLevelSettings.load())
+    yield monitor
+    await monitor.__aexit__()
+
+
+async def test_claims_follow_the_precedence(rig: Rig, submitter: Submitter, claimer: Consumer) -> None:
+    """Requests are claimed level by level, and the oldest first within a level."""
+    for level in (LATER, NORMAL, URGENT, LATER, NORMAL, URGENT):
+        await rig.queue(submitter, level, b"%s %d" % (level.encode(), rig.waiting(level)))
+    first, second = await claimer.publish_and_claim([], 3), await claimer.publish_and_claim([], 3)
+    assert payloads(first.claims) == [b"urgent 0", b"urgent 1", b"normal 0"]
+    assert payloads(second.claims) == [b"normal 1", b"later 0", b"later 1"]
+
+
+@each_level
+async def test_a_request_is_answered(rig: Rig, submitter: Submitter, claimer: Consumer, level: Priority) -> None:
+    """A request of any level is claimed while its worker waits for work, answered, and nothing of it is left."""
+    waiting = asyncio.create_task(claimer.wait_and_claim(1))
+    asking = await rig.ask_idempotently(submitter, level)
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        (claim,) = (await waiting).claims
+        await claimer.publish_and_claim([OutgoingPart(claim, HELLO)], 0)
+        assert await asking == HELLO
+    assert (claim.queue_name, rig.lease(claim), rig.jobs()) == (level.value, None, [])
+
+
+@each_level
+async def test_a_full_queue_refuses(rig: Rig, submitter: Submitter, level: Priority) -> None:
+    """Each level has a limit of its own: only a request for the full queue is refused."""
+    limit = ThreeLevelSettings.load().max_queued(level)
+    for _ in range(limit):
+        await rig.queue(submitter, level)
+    refused = rig.ask(submitter, level)
+    await until("it is refused", refused.done)
+    assert isinstance(refused.exception(), QueueFull)
+    for other in LEVELS:
+        if other is not level:
+            await rig.queue(submitter, other)
+
+
+@each_level
+async def test_a_request_is_withdrawn(rig: Rig, submitter: Submitter, level: Priority) -> None:
+    """A client that leaves takes its request from the queue of its level, and from no other."""
+    asking = {each: await rig.queue(submitter, each) for each in LEVELS}
+    asking[level].cancel()
+    await until("it is withdrawn", lambda: not rig.waiting(level))
+    assert [rig.waiting(each) for each in LEVELS if each is not level] == [1, 1]
+
+
+@each_level
+async def test_a_lease_is_renewed(
+    rig: Rig, submitter: Submitter, claimer: Consumer, leases: Leases, level: Priority
+) -> None:
+    """The lease of a request of any level is renewed, and its worker is registered for every queue."""
+    await rig.queue(submitter, level)
+    (claim,) = (await claimer.publish_and_claim([], 1)).claims
+    assert (await leases.renew({"birth": "now"}, [claim])).held == [claim]
+    registered = [rig.redis.smembers(keys.workers_of(each.value)) for each in LEVELS]
+    assert registered == [{b"rq:worker:worker-1"}] * 3
+
+
+@each_level
+async def test_a_lost_request_is_noticed(rig: Rig, submitter: Submitter, claimer: Consumer, level: Priority) -> None:
+    """A request of any level whose worker has died fails."""
+    asking = await rig.queue(submitter, level)
+    (claim,) = (await claimer.publish_and_claim([], 1)).claims
+    rig.redis.delete(keys.job(claim.job_id))
+    for _ in range(2):
+        await submitter._inbox._watch([claim.job_id])
+    await until("it has failed", asking.done)
+    assert isinstance(asking.exception(), RequestLost)
+
+
+async def test_the_monitor_shows_each_level(
+    rig: Rig, submitter: Submitter, claimer: Consumer, monitor: QueueMonitor
+) -> None:
+    """The view counts the waiting requests of each level, and all that are in flight."""
+    for level in (URGENT, NORMAL, NORMAL, LATER, LATER, LATER):
+        await rig.queue(submitter, level)
+    await claimer.publish_and_claim([], 2)
+    view = await monitor.view()
+    assert view is not None
+    assert (view.waiting, view.started) == ({URGENT: 0, NORMAL: 1, LATER: 3}, 2)
+
+
+async def test_retry_after_counts_the_levels_ahead(
+    rig: Rig, submitter: Submitter, monitor: QueueMonitor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A refused client waits for what is queued on its own level and on those before it."""
+    monkeypatch.setattr("fast_priority.broker.monitor.random.uniform", lambda *_: 1.0)
+    monkeypatch.setattr(monitor._rate, "per_second", lambda: 0.1)
+    for level in (URGENT, NORMAL, NORMAL, LATER, LATER):
+        await rig.queue(submitter, level)
+    await monitor.view()
+    assert [monitor.retry_after_seconds(level) for level in LEVELS] == [10, 30, 50]
+    assert monitor.retry_after_seconds() == 50
+
+
+async def test_a_gateway_registers_every_queue(rig: Rig, submitter: Submitter) -> None:
+    """rq's tools find a queue for each level."""
+    await until("the queues are registered", lambda: bool(rig.redis.exists(keys.QUEUES)))
+    members: set[Any] = rig.redis.smembers(keys.QUEUES)
+    assert members == {b"rq:queue:urgent", b"rq:queue:normal", b"rq:queue:later"}

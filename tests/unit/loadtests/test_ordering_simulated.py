@@ -1,0 +1,92 @@
+"""The oracle before gateways that exist as times alone: the right ones are never accused, the wrong ones found out."""
+
+from random import Random
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from loadtests.oracle.ordering import judge_order
+from loadtests.oracle.verdict import Verdict
+from loadtests.records.traces import RequestTrace
+from tests.unit.loadtests.trace_rig import (
+    Choice,
+    TakeOneLowOutOfTurn,
+    serve_evenly,
+    serve_flood,
+    take_any,
+    take_high_first,
+    take_oldest,
+)
+
+T = 0.1
+# Slots become free less often than this.
+GAP_SECONDS = 2 * T + 0.01
+
+seeds = st.integers(0, 100_000)
+shares = st.floats(0, 1)
+# Each is a whole run of 120 requests.
+some_runs = settings(max_examples=25)
+some_slots = pytest.mark.parametrize("slots", [1, 4, 16])
+
+
+def flood(seed: int, slots: int, choose: Choice, share: float) -> list[RequestTrace]:
+    """Split T between the transit to the queue and the one to the target."""
+    queueing, forwarding = T * share, T * (1 - share)
+    return serve_flood(seed, slots, choose, queueing_seconds=queueing, forwarding_seconds=forwarding)
+
+
+@some_slots
+@some_runs
+@given(seed=seeds, share=shares)
+def test_a_gateway_that_keeps_the_promise_is_proved_right(slots: int, seed: int, share: float) -> None:
+    """With any delays that sum up to at most T, slots that take high first cause no inversion."""
+    order = judge_order(flood(seed, slots, take_high_first, share), T)
+    assert order.finding.verdict is Verdict.PROVED
+    assert order.tightest_tolerance_seconds <= T
+
+
+@some_slots
+@some_runs
+@given(seed=seeds, share=shares)
+def test_a_gateway_without_priorities_is_found_out(slots: int, seed: int, share: float) -> None:
+    """Under saturation, first come, first served is a violation, and no high request overtakes."""
+    order = judge_order(flood(seed, slots, take_oldest, share), T)
+    assert order.finding.verdict is Verdict.VIOLATED
+    assert order.overtakings == ()
+
+
+@some_slots
+@some_runs
+@given(seed=seeds, share=shares)
+def test_a_gateway_that_takes_anybody_is_found_out(slots: int, seed: int, share: float) -> None:
+    """Under saturation, a random order is a violation, though high requests overtake as well."""
+    order = judge_order(flood(seed, slots, take_any(Random(seed)), share), T)
+    assert order.finding.verdict is Verdict.VIOLATED
+    assert order.overtakings
+
+
+@some_runs
+@given(seeds, st.sampled_from([1, 4, 16]), st.floats(0, 5))
+def test_where_queueing_is_seen_it_may_take_as_long_as_it_likes(
+    seed: int, slots: int, longest_queueing_seconds: float
+) -> None:
+    """If the queueing time is known, T has to cover only the transit to the target."""
+    run = serve_flood(
+        seed, slots, take_high_first, queueing_seconds=longest_queueing_seconds, forwarding_seconds=T, seen=True
+    )
+    assert judge_order(run, T).inversions == ()
+
+
+@some_runs
+@given(seed=seeds, share=shares, slots=st.sampled_from([1, 4, 16]))
+def test_one_single_low_request_out_of_turn_is_found_and_named(seed: int, share: float, slots: int) -> None:
+    """Where slots become free less often than 2 T, it is named with a high one that waited then, and no other is."""
+    choose = TakeOneLowOutOfTurn(waited_seconds=T)
+    run = serve_evenly(
+        seed, slots, choose, gap_seconds=GAP_SECONDS, queueing_seconds=T * share, forwarding_seconds=T * (1 - share)
+    )
+    assert choose.low is not None
+    (inversion,) = judge_order(run, T).inversions
+    assert inversion.ahead.sent.request_id == choose.low.request_id
+    assert inversion.behind.sent.request_id in [one.request_id for one in choose.high]
