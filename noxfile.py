@@ -21,11 +21,11 @@ ROOMS = (
     "tests/integration/test_http_protocol.py",
     "tests/integration/test_target.py",
     "tests/integration/test_websockets.py",
-    "tests/integration/test_serving.py",
+    "tests/integration/test_worker_loop.py",
     "tests/integration/test_ending_workers.py",
     "tests/integration/test_embedded_routes.py",
     "tests/integration/test_embedded_redis.py",
-    "tests/integration/test_mock_target_server.py",
+    "tests/integration/mock_target/test_server.py",
 )
 
 
