@@ -12,11 +12,10 @@ FROM python:${PYTHON_VERSION}-slim AS build
 WORKDIR /src
 # Without pip inside: what runs needs none, and the base image's pip can install into it.
 RUN python -m venv --without-pip /opt/venv
-# The dependencies first, as named in pyproject.toml alone: a change of the code then leaves this layer as it is.
-COPY pyproject.toml constraints.txt ./
-RUN python -c "import tomllib; print(*tomllib.load(open('pyproject.toml', 'rb'))['project']['dependencies'], sep='\n')" \
-        > requirements.txt \
-    && python -m pip --python /opt/venv/bin/python install --no-cache-dir -c constraints.txt -r requirements.txt
+# The dependencies first, by their hashes: a change of the code then leaves this layer as it is.
+COPY requirements requirements
+RUN python -m pip --python /opt/venv/bin/python install --no-cache-dir --require-hashes -r requirements/image.txt
+COPY pyproject.toml ./
 COPY LICENSE README.md ./
 COPY fast_priority fast_priority
 COPY mock_target mock_target
@@ -24,9 +23,16 @@ COPY loadtests loadtests
 RUN python -m pip wheel --no-cache-dir --no-deps --wheel-dir /dist . \
     && python -m pip --python /opt/venv/bin/python install --no-cache-dir --no-deps /dist/*.whl
 
+# What is in it, as CycloneDX: docker run --rm --entrypoint cat fast-priority /opt/venv/sbom.cdx.json
+RUN python -m venv /opt/supply-chain \
+    && /opt/supply-chain/bin/python -m pip install --no-cache-dir --require-hashes -r requirements/supply-chain.txt \
+    && /opt/supply-chain/bin/cyclonedx-py environment /opt/venv --pyproject pyproject.toml --output-reproducible \
+        --output-file /opt/venv/sbom.cdx.json
+
 FROM build AS build-loadtest
-RUN python -m pip --python /opt/venv/bin/python install --no-cache-dir -c constraints.txt \
-        "$(echo /dist/*.whl)[loadtest]"
+RUN python -m pip --python /opt/venv/bin/python install --no-cache-dir --require-hashes -r requirements/loadtest.txt \
+    && /opt/supply-chain/bin/cyclonedx-py environment /opt/venv --pyproject pyproject.toml --output-reproducible \
+        --output-file /opt/venv/sbom.cdx.json
 
 FROM python:${PYTHON_VERSION}-slim AS base
 # A fixed number, so that Kubernetes' runAsNonRoot can tell that it is not root.

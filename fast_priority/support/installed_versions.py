@@ -1,0 +1,63 @@
+"""Whether the installed packages are of versions that this one works with.
+
+An installer keeps to the bounds in pyproject.toml only as long as nothing else is installed later; a version outside of
+them would fail with a request, and far from the cause. The bounds are read from the metadata of this distribution.
+Without metadata, as in a source tree that is not installed, nothing is checked.
+"""
+
+import shlex
+import sys
+from collections.abc import Iterator, Mapping
+from importlib.metadata import PackageNotFoundError, requires, version
+from importlib.util import find_spec
+
+from packaging.requirements import InvalidRequirement, Requirement
+from packaging.version import InvalidVersion, Version
+
+from fast_priority.errors import ConfigurationError
+
+_DISTRIBUTION = "fast-priority"
+
+
+def check_installed_versions() -> None:
+    """Raise ConfigurationError if an installed package is not of a version that is declared for it.
+
+    The error has a line for each such package, with the version found and the bounds, and the command that installs
+    versions within them. It reads the metadata of each package, for some hundredths of a second.
+    """
+    try:
+        declared = requires(_DISTRIBUTION) or []
+    except PackageNotFoundError:
+        return
+    refused = dict(_outside_of_bounds(declared))
+    if refused:
+        lines = [
+            f"{requirement.name} {found} is installed, but {_DISTRIBUTION} works with {_text(requirement)} only"
+            for requirement, found in refused.items()
+        ]
+        raise ConfigurationError("\n".join((*lines, f"to install what it works with: {_command(refused)}")))
+
+
+def _outside_of_bounds(declared: list[str]) -> Iterator[tuple[Requirement, str]]:
+    for line in declared:
+        try:
+            requirement = Requirement(line)
+            # An extra's packages are its own affair: without it they may be there for something else.
+            if requirement.marker is not None and not requirement.marker.evaluate({"extra": ""}):
+                continue
+            found = version(requirement.name)
+            is_within = requirement.specifier.contains(Version(found), prereleases=True)
+        except (InvalidRequirement, InvalidVersion, PackageNotFoundError):
+            continue  # it cannot be judged: importing it shows whether it works
+        if not is_within:
+            yield requirement, found
+
+
+def _text(requirement: Requirement) -> str:
+    return f"{requirement.name}{','.join(sorted(map(str, requirement.specifier), reverse=True))}"
+
+
+def _command(refused: Mapping[Requirement, str]) -> str:
+    by_pip = [sys.executable, "-m", "pip", "install"]
+    by_uv = ["uv", "pip", "install", "--python", sys.executable]
+    return shlex.join([*(by_pip if find_spec("pip") else by_uv), *map(_text, refused)])
