@@ -29,10 +29,10 @@ _EMPTY_SECONDS = 90.0
 # A gateway refuses a request that Redis has not accepted within 1.8 s.
 _STALL_SECONDS = 0.5
 _STALL_SETTLES_SECONDS = 3.0
-_STALL_LOOK_SECONDS = 0.1
-_REGISTERS = {b"rq:queues", b"rq:workers", b"rq:workers:high", b"rq:workers:low"}
-KEYS_AT_REST = len(_REGISTERS) + 2 * (GATEWAYS + WORKERS) + 1
-"""rq's registers, a sign of life and a processing list of each gateway and worker process, the deployment's name."""
+_STALL_POLL_SECONDS = 0.1
+_REGISTRIES = {b"rq:queues", b"rq:workers", b"rq:workers:high", b"rq:workers:low"}
+KEYS_AT_REST = len(_REGISTRIES) + 2 * (GATEWAYS + WORKERS) + 1
+"""rq's registries, a heartbeat and a processing list of each gateway and worker process, the deployment's name."""
 
 
 @dataclass(slots=True)
