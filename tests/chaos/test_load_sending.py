@@ -56,7 +56,7 @@ def _send(port: int, plan: Plan, *, has_ended: bool = False) -> Done:
         (Kind.DECLINED_SOCKET, "GET", 200),  # the mock target has WebSockets on one path only
     ],
 )
-def test_each_kind_has_ended(mock_port: int, kind: Kind, method: str, status: int) -> None:
+def test_each_kind_is_answered(mock_port: int, kind: Kind, method: str, status: int) -> None:
     """Each kind of request is answered with its expected status."""
     done = _send(mock_port, replace(_PLAN, kind=kind, method=method))
     assert (done.outcome, done.status) == (Outcome.ANSWERED, status)
@@ -125,7 +125,7 @@ def test_the_bytes_of_a_download_are_known(start: int, length: int) -> None:
     assert downloaded(start, length) == bytes(n % 256 for n in range(start, start + length))
 
 
-def test_a_load_has_ended_until_it_ends(proxy: Proxy, redis_port: int) -> None:
+def test_a_load_is_answered_until_it_ends(proxy: Proxy, redis_port: int) -> None:
     """Without a fault all requests of a load are answered, and its long transfers last until it ends."""
     proxy.inject(Throttle(10_000_000))
     with Load(proxy.port, redis_port) as load:

@@ -68,8 +68,8 @@ def test_retry_after_with_request_lost_is_detected() -> None:
     assert _broken(with_retry_after, windows=(_WINDOW,)) == ["no 502 request-lost has a Retry-After"]
 
 
-def test_a_transfer_may_break_off_where_a_process_died() -> None:
-    """An upload at the target, or a download, may end early only where a process died."""
+def test_a_transfer_may_break_off_only_where_a_fault_may_break_it() -> None:
+    """An incomplete download, or upload at the target, breaks a promise unless a fault may break transfers off."""
     incomplete = "every transfer is complete unless a fault may break it off"
     refusing = replace(_WINDOW, harm=Harm.REFUSALS)
     download = _done(replace(_GET, kind=Kind.DOWNLOAD), at=1105.0, outcome=Outcome.BROKEN_OFF)

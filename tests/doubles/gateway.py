@@ -60,7 +60,7 @@ class Waiting:
 
 
 def make_gateway(target: str, waiting: Waiting) -> web.Application:
-    async def pass_on(request: web.Request) -> web.Response:
+    async def forward(request: web.Request) -> web.Response:
         await waiting.wait_for_slot(is_high=not request.path.startswith("/low"))
         try:
             async with session().request(
@@ -82,7 +82,7 @@ def make_gateway(target: str, waiting: Waiting) -> web.Application:
             await one.close()
 
     app = web.Application()
-    app.router.add_route("*", "/{path:.*}", pass_on)
+    app.router.add_route("*", "/{path:.*}", forward)
     app.on_cleanup.append(close)
     return app
 

@@ -23,9 +23,8 @@ class Clients:
     def __init__(self, urls: Sequence[str]) -> None:
         self.done: list[Done] = []
         self.in_flight = 0
-        self.latest_seconds = (
-            0.0  # the largest delay of a request, in seconds; a large value means that the processor was busy
-        )
+        # The largest delay of a request; a large value means that the processor was busy.
+        self.latest_seconds = 0.0
         self.held_back_seconds = 0.0
         self._urls = urls
         self._tasks: set[asyncio.Task[None]] = set()

@@ -38,7 +38,7 @@ def show(console: Console, record: Record, findings: list[Finding]) -> None:
     console.print(
         f"requests were sent at most {record.latest_seconds:.2f} s later than planned; "
         f"Redis was slow {len(record.stalls)} times, during faults or not; "
-        f"sending paused for {record.held_back_seconds:.0f} s, as too many requests were in flight"
+        f"sending paused for {record.held_back_seconds:.0f} s while too many requests were in flight"
     )
     console.print(_by_window(record))
     console.print(_memory(record))
