@@ -3,7 +3,7 @@
 loop             the worker loop: one round trip publishes and claims
 work_wait        a claim that blocks in Redis while there is nothing to do
 draining         what stop signals do
-frame_outbox     the parts that wait to be published
+part_outbox      the parts that wait to be published
 dispatcher       chooses the way of each claimed request
 in_flight        the requests in flight, and the state of each
 fast_path        the way without a task

@@ -23,10 +23,10 @@ from fast_priority.broker.mailbox import Mailbox
 from fast_priority.settings import Settings
 from fast_priority.slots.dispatcher import Dispatcher
 from fast_priority.slots.draining import Drain, DrainState
-from fast_priority.slots.frame_outbox import FrameOutbox
 from fast_priority.slots.gateway_channel import GatewayChannel
 from fast_priority.slots.in_flight import InFlight
 from fast_priority.slots.lease_renewer import LeaseRenewer
+from fast_priority.slots.part_outbox import PartOutbox
 from fast_priority.slots.work_wait import WorkWait
 from fast_priority.support.background import end_all, keep_doing
 from fast_priority.support.outage_log import OutageLog
@@ -96,7 +96,7 @@ class WorkerLoop:
         self._target_is_quick = False
         self._awake = asyncio.Event()
         options = stock_rq.options
-        self._outbox = FrameOutbox(self._awake.set)
+        self._outbox = PartOutbox(self._awake.set)
         self._in_flight = InFlight(self._channel_of)
         self._consumer = Consumer(options, name)
         self._work_wait = WorkWait(
