@@ -7,7 +7,7 @@ from collections.abc import Callable
 from functools import partial
 
 from fast_priority.broker.connection import CONNECTION_ERRORS
-from fast_priority.broker.consumer import Claim, OutgoingPart, StockRq
+from fast_priority.broker.consumer import Claim, OutgoingPart, RqConnection
 from fast_priority.broker.jobs import NotOurJob, payload_of
 from fast_priority.errors import MalformedRequest, NotSent
 from fast_priority.events import Events, Forwarded, Started, publish
@@ -38,7 +38,7 @@ class Dispatcher:
         self,
         name: str,
         settings: Settings,
-        stock_rq: StockRq,
+        rq_connection: RqConnection,
         in_flight: InFlight,
         *,
         publish: Callable[[OutgoingPart], None],
@@ -48,7 +48,7 @@ class Dispatcher:
         """What happens to claims: subscribe here."""
         self._name = name
         self._own_policy = settings.target_policy() if settings.target_base_url else None
-        self._stock_rq = stock_rq
+        self._rq_connection = rq_connection
         self._in_flight = in_flight
         self._publish = publish
         self._on_freed = on_freed
@@ -120,7 +120,7 @@ class Dispatcher:
         logger.warning("Worker %s: refused job %r: %s", self._name, request.claim.job_id, reason)
         try:
             with contextlib.suppress(*CONNECTION_ERRORS):
-                await asyncio.to_thread(self._stock_rq.refuse, request.claim, reason)
+                await asyncio.to_thread(self._rq_connection.refuse, request.claim, reason)
         finally:
             request.end(None)
 

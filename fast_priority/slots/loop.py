@@ -18,7 +18,7 @@ from typing import Any
 
 from fast_priority.broker import keys
 from fast_priority.broker.connection import CONNECTION_ERRORS
-from fast_priority.broker.consumer import Claim, ClaimResult, Consumer, OutgoingPart, StockRq
+from fast_priority.broker.consumer import Claim, ClaimResult, Consumer, OutgoingPart, RqConnection
 from fast_priority.broker.mailbox import Mailbox
 from fast_priority.settings import Settings
 from fast_priority.slots.dispatcher import Dispatcher
@@ -83,7 +83,7 @@ class WorkerLoop:
         name: str,
         slots: int,
         settings: Settings,
-        stock_rq: StockRq,
+        rq_connection: RqConnection,
         record: Callable[[], dict[str, Any]],
         burst: bool,
     ) -> None:
@@ -95,7 +95,7 @@ class WorkerLoop:
         self._work = Work.POSSIBLE
         self._target_is_quick = False
         self._awake = asyncio.Event()
-        options = stock_rq.options
+        options = rq_connection.options
         self._outbox = PartOutbox(self._awake.set)
         self._in_flight = InFlight(self._channel_of)
         self._consumer = Consumer(options, name)
@@ -103,7 +103,7 @@ class WorkerLoop:
             self._consumer, self.drain, lambda: self._free_slots, self._awake.set, self._start_claims
         )
         self._dispatcher = Dispatcher(
-            name, settings, stock_rq, self._in_flight, publish=self._outbox.put, on_freed=self._note_freed
+            name, settings, rq_connection, self._in_flight, publish=self._outbox.put, on_freed=self._note_freed
         )
         self._leases = LeaseRenewer(name, options, self._in_flight, lambda: {**record(), **self._progress()})
         self._mailbox = Mailbox(name, options, self._in_flight.receive, expects_many=lambda: len(self._in_flight) > 0)

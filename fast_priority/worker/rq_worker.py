@@ -22,7 +22,7 @@ from rq.worker import BaseWorker
 from rq.worker_registration import clean_worker_registry
 
 from fast_priority.broker.connection import CONNECTION_ERRORS
-from fast_priority.broker.consumer import StockRq
+from fast_priority.broker.consumer import RqConnection
 from fast_priority.broker.jobs import WriteOnlySerializer
 from fast_priority.errors import ConfigurationError
 from fast_priority.scheduling.priority import Priority
@@ -94,7 +94,7 @@ class PriorityWorker(BaseWorker):
             name=self.name,
             slots=self.slots,
             settings=self._settings,
-            stock_rq=StockRq(self.connection),
+            rq_connection=RqConnection(self.connection),
             record=self.serialize,
             burst=burst,
         )

@@ -9,7 +9,7 @@ from redis import Redis
 from redis.exceptions import ConnectionError
 
 from fast_priority.broker import keys
-from fast_priority.broker.consumer import Claim, ClaimResult, OutgoingPart, StockRq
+from fast_priority.broker.consumer import Claim, ClaimResult, OutgoingPart, RqConnection
 from fast_priority.broker.consumer import claims as claiming
 from fast_priority.broker.producer import Permit, Submitter
 from fast_priority.errors import GatewayError
@@ -82,7 +82,7 @@ async def served(redis: Redis, redis_port: int, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(claiming, "_WAKE_UP_SECONDS", 3600)
     settings = Settings.load(redis_host="127.0.0.1", redis_port=redis_port, target_base_url=None)
     worker = WorkerLoop(
-        name="w", slots=SLOTS, settings=settings, stock_rq=StockRq(redis), record=lambda: {}, burst=False
+        name="w", slots=SLOTS, settings=settings, rq_connection=RqConnection(redis), record=lambda: {}, burst=False
     )
     with scripted_target(lambda connection, _: connection.sendall(b"HTTP/1.1 204 No\r\n\r\n")) as (port, _):
         async with Submitter(settings) as submitter:
@@ -96,7 +96,12 @@ async def served(redis: Redis, redis_port: int, monkeypatch: pytest.MonkeyPatch)
 def worker(redis: Redis) -> WorkerLoop:
     """A worker loop that does not run."""
     return WorkerLoop(
-        name="w", slots=SLOTS, settings=Settings.load(), stock_rq=StockRq(redis), record=lambda: {}, burst=False
+        name="w",
+        slots=SLOTS,
+        settings=Settings.load(),
+        rq_connection=RqConnection(redis),
+        record=lambda: {},
+        burst=False,
     )
 
 

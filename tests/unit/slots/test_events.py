@@ -4,7 +4,7 @@ import pytest
 from redis import Redis
 
 from fast_priority import events as events_module
-from fast_priority.broker.consumer import Claim, StockRq
+from fast_priority.broker.consumer import Claim, RqConnection
 from fast_priority.broker.jobs import JobTemplate
 from fast_priority.events import Forwarded, Started
 from fast_priority.http.message import Request, TargetPolicy
@@ -30,7 +30,7 @@ async def dispatched(listeners: list[object] | None) -> None:
     dispatcher = Dispatcher(
         "worker-1",
         Settings.load(),
-        StockRq(Redis()),
+        RqConnection(Redis()),
         in_flight,
         publish=lambda part: None,
         on_freed=lambda seconds: None,

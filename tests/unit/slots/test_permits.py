@@ -10,7 +10,7 @@ import pytest
 from redis import Redis
 
 from fast_priority.broker import keys
-from fast_priority.broker.consumer import Claim, Consumer, OutgoingPart, StockRq
+from fast_priority.broker.consumer import Claim, Consumer, OutgoingPart, RqConnection
 from fast_priority.broker.jobs import JobTemplate
 from fast_priority.broker.producer import Permit, Submitter
 from fast_priority.errors import NotSent, RequestLost, TargetRefused, without_traces
@@ -49,7 +49,7 @@ class Worker:
         self.dispatcher = Dispatcher(
             "worker-1",
             Settings.load(),
-            StockRq(Redis()),
+            RqConnection(Redis()),
             self.in_flight,
             publish=self.published.append,
             on_freed=self._note_freed,

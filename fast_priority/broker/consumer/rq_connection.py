@@ -1,4 +1,4 @@
-"""The steps of a worker that use rq's own code, on the synchronous connection that rq made."""
+"""rq's synchronous connection to Redis, and the steps of a worker that use rq's own code."""
 
 import time
 from typing import Any
@@ -14,8 +14,11 @@ from fast_priority.broker.jobs import WriteOnlySerializer
 from fast_priority.protocol.frames import Frame, Part, encode
 
 
-class StockRq:
-    """A worker's synchronous connection. Each method blocks for a round trip, and raises what redis-py raises."""
+class RqConnection:
+    """The connection that rq made, for a PriorityWorker or for a job of a stock rq worker.
+
+    Each method that uses it blocks for a round trip, and raises what redis-py raises.
+    """
 
     def __init__(self, connection: SyncRedis) -> None:
         self._connection = connection
