@@ -16,9 +16,8 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from fast_priority.broker import keys
 from fast_priority.broker.connection import CONNECTION_ERRORS
-from fast_priority.broker.consumer import Claim, ClaimResult, Consumer, OutgoingPart, RqConnection
+from fast_priority.broker.consumer import LEASE_SECONDS, Claim, ClaimResult, Consumer, OutgoingPart, RqConnection
 from fast_priority.broker.mailbox import Mailbox
 from fast_priority.settings import Settings
 from fast_priority.slots.dispatcher import Dispatcher
@@ -224,7 +223,7 @@ class WorkerLoop:
         self._redis.note_away(error)
         self._outbox.put_back(parts)
         self._note(_Event.CLAIM_FAILED)
-        if self._is_draining and self._redis.away_seconds > keys.LEASE_SECONDS:
+        if self._is_draining and self._redis.away_seconds > LEASE_SECONDS:
             logger.warning("Worker %s: leaving with %d unpublished parts", self._name, len(self._outbox))
             for part in self._outbox.clear():
                 self._cancel_unless_last(part)

@@ -4,9 +4,8 @@ import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable
 
-from fast_priority.broker import keys
 from fast_priority.broker.connection import CONNECTION_ERRORS
-from fast_priority.broker.consumer import ClaimResult, Consumer
+from fast_priority.broker.consumer import LEASE_SECONDS, ClaimResult, Consumer
 from fast_priority.slots.draining import Drain
 
 
@@ -53,7 +52,7 @@ class WorkWait:
         try:
             result = await self._consumer.wait_and_claim(self.kept_slots)
         except CONNECTION_ERRORS:
-            if self._drain.seconds > keys.LEASE_SECONDS:
+            if self._drain.seconds > LEASE_SECONDS:
                 self._consumer.abandon_claims()
                 self._end()
             raise

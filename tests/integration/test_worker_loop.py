@@ -8,7 +8,6 @@ import pytest
 from redis import Redis
 from redis.exceptions import ConnectionError
 
-from fast_priority.broker import keys
 from fast_priority.broker.consumer import Claim, ClaimResult, OutgoingPart, RqConnection
 from fast_priority.broker.consumer import claims as claiming
 from fast_priority.broker.producer import Permit, Submitter
@@ -275,7 +274,7 @@ async def test_a_worker_that_drains_without_redis(served: Served, monkeypatch: p
 
     served.worker._dispatcher._permits.seconds = 0.05
     await served.ask_for_permit()
-    monkeypatch.setattr(keys, "LEASE_SECONDS", 0.1)
+    monkeypatch.setattr(loop_module, "LEASE_SECONDS", 0.1)
     monkeypatch.setattr(served.worker._consumer, "publish_and_claim", publish_and_claim)
     await served.end()
     assert len(served.worker._in_flight) == 0

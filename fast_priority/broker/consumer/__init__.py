@@ -8,5 +8,6 @@
 from fast_priority.broker.consumer.claims import Claim, ClaimResult, Consumer, OutgoingPart
 from fast_priority.broker.consumer.leases import Leases
 from fast_priority.broker.consumer.rq_connection import RqConnection
+from fast_priority.broker.times import LEASE_SECONDS
 
-__all__ = ["Claim", "ClaimResult", "Consumer", "Leases", "OutgoingPart", "RqConnection"]
+__all__ = ["LEASE_SECONDS", "Claim", "ClaimResult", "Consumer", "Leases", "OutgoingPart", "RqConnection"]

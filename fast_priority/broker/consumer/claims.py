@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from os import urandom
 from typing import Any, NamedTuple
 
-from fast_priority.broker import keys, scripts
+from fast_priority.broker import keys, scripts, times
 from fast_priority.broker.connection import Command, connect, send_together
 from fast_priority.broker.jobs import JobTemplate
 from fast_priority.errors import NotSent
@@ -160,7 +160,7 @@ class Consumer:
 
     async def stop_waiting(self) -> None:
         """Send the stop signal: `wait_and_claim` returns at once. Raises what redis-py raises."""
-        expire: Command = ("EXPIRE", self._stop_signal, keys.STOP_SIGNAL_TTL_SECONDS)
+        expire: Command = ("EXPIRE", self._stop_signal, times.STOP_SIGNAL_TTL_SECONDS)
         await send_together(self._redis, [("RPUSH", self._stop_signal, "1"), expire])
 
     def _unpublished(
@@ -205,7 +205,7 @@ class Consumer:
             time=JobTemplate.now(),
             not_sent_part=_NOT_SENT_PART,
             free_slots=free_slots,
-            lease_ms=keys.LEASE_MILLISECONDS,
+            lease_ms=times.LEASE_MILLISECONDS,
             most_jobs=_MOST_LOOKED_AT,
             is_retry=is_retry,
             is_sent_ahead=kind.is_sent_ahead,
@@ -240,12 +240,12 @@ def _publish_plain(parts: Sequence[OutgoingPart], *, memory_is_short: bool) -> l
     steps: list[_Step] = []
     for inbox, its_parts in by_inbox.items():
         frames = [_frame_of(one) for one in its_parts]
-        if memory_is_short and sum(map(len, frames)) <= keys.MOST_BYTES_WITHOUT_MEMORY:
+        if memory_is_short and sum(map(len, frames)) <= times.MOST_BYTES_WITHOUT_MEMORY:
             push = scripts.PushCall(mailbox_key=inbox, frames=frames, in_order=True)
             steps.append((push, its_parts))
         else:
             steps.append((("RPUSH", inbox, *frames), its_parts))
-    return [*steps, *((("EXPIRE", inbox, keys.INBOX_TTL_SECONDS), ()) for inbox in by_inbox)]
+    return [*steps, *((("EXPIRE", inbox, times.INBOX_TTL_SECONDS), ()) for inbox in by_inbox)]
 
 
 def _frame_of(one: OutgoingPart) -> bytes:

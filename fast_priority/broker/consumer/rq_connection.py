@@ -7,7 +7,7 @@ from redis import Redis as SyncRedis
 from rq.job import Job, JobStatus
 from rq.results import Result
 
-from fast_priority.broker import keys
+from fast_priority.broker import keys, times
 from fast_priority.broker.connection import options_of
 from fast_priority.broker.consumer.claims import Claim
 from fast_priority.broker.jobs import WriteOnlySerializer
@@ -37,11 +37,11 @@ class RqConnection:
         with self._connection.pipeline() as pipeline:
             pipeline.zrem(keys.started(claim.queue_name), f"{claim.job_id}:{claim.execution_id}")
             pipeline.hset(key, "status", JobStatus.FAILED.value)
-            pipeline.expire(key, keys.FAILED_TTL_SECONDS)
-            pipeline.zadd(registry, {claim.job_id: time.time() + keys.FAILED_TTL_SECONDS})
-            pipeline.expire(registry, keys.FAILED_TTL_SECONDS)
+            pipeline.expire(key, times.FAILED_TTL_SECONDS)
+            pipeline.zadd(registry, {claim.job_id: time.time() + times.FAILED_TTL_SECONDS})
+            pipeline.expire(registry, times.FAILED_TTL_SECONDS)
             job = Job(claim.job_id, connection=self._connection, serializer=WriteOnlySerializer)
-            Result.create_failure(job, keys.FAILED_TTL_SECONDS, exc_string=reason, pipeline=pipeline)
+            Result.create_failure(job, times.FAILED_TTL_SECONDS, exc_string=reason, pipeline=pipeline)
             pipeline.execute()
 
     def gateway_lives(self, gateway_id: str) -> bool:
@@ -54,6 +54,6 @@ class RqConnection:
             return False
         with self._connection.pipeline() as pipeline:
             pipeline.rpush(keys.inbox(gateway_id), encode(Frame(job_id, part)))
-            pipeline.expire(keys.inbox(gateway_id), keys.INBOX_TTL_SECONDS)
+            pipeline.expire(keys.inbox(gateway_id), times.INBOX_TTL_SECONDS)
             pipeline.execute()
         return True

@@ -18,7 +18,7 @@ from typing import Any, Literal, NamedTuple
 from redis.asyncio import Redis
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
-from fast_priority.broker import keys, scripts
+from fast_priority.broker import keys, scripts, times
 from fast_priority.broker.connection import CONNECTION_ERRORS, Batcher, NotCarriedOut, RedisHealth, connect
 from fast_priority.broker.jobs import JobTemplate
 from fast_priority.broker.producer.inbox import Inbox
@@ -41,7 +41,7 @@ _LEAST_ASK_SECONDS = 0.1
 _PROBE_SECONDS = 1.0
 _BREAKING_SECONDS = 0.5
 _AGAIN_SECONDS = 0.05
-_WITHIN_A_LEASE_SECONDS = keys.LEASE_SECONDS - 0.5
+_WITHIN_A_LEASE_SECONDS = times.LEASE_SECONDS - 0.5
 _MOST_TRIES = 5
 _TRY_AGAIN_SECONDS = 0.02
 _MOST_AT_ONCE = 64
@@ -251,8 +251,8 @@ class SubmitOutbox:
             queue_keys=lanes.queues,
             gateway_id=self._gateway_id,
             ttl=self._settings.ttl,
-            most_wake_ups=keys.MOST_WAKE_UPS,
-            gateway_ttl=keys.GATEWAY_TTL_SECONDS,
+            most_wake_ups=times.MOST_WAKE_UPS,
+            gateway_ttl=times.GATEWAY_TTL_SECONDS,
             lanes=lanes.names,
             job_fields=self._template.constant_fields,
             limits=self._limits,

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from fast_priority.broker import keys, scripts
+from fast_priority.broker import keys, scripts, times
 from fast_priority.broker.consumer import Consumer
 from fast_priority.broker.consumer import claims as claiming
 from fast_priority.broker.producer import Submitter
@@ -124,9 +124,9 @@ async def test_claim_is_recorded(rig: Rig, submitter: Submitter, claimer: Consum
     assert (job[b"status"], job[b"worker_name"]) == (b"started", b"worker-1")
     lease = rig.lease(claim)
     assert lease is not None
-    assert lease - rig.redis.time()[0] <= keys.LEASE_SECONDS + 1
-    assert 0 < rig.redis.ttl(keys.job(claim.job_id)) <= keys.LEASE_SECONDS
-    assert rig.redis.ttl(keys.started(claim.queue_name)) > keys.LEASE_SECONDS
+    assert lease - rig.redis.time()[0] <= times.LEASE_SECONDS + 1
+    assert 0 < rig.redis.ttl(keys.job(claim.job_id)) <= times.LEASE_SECONDS
+    assert rig.redis.ttl(keys.started(claim.queue_name)) > times.LEASE_SECONDS
 
 
 async def test_withdrawn_is_skipped(rig: Rig, submitter: Submitter, claimer: Consumer) -> None:
@@ -223,7 +223,7 @@ async def test_submit_leaves_a_token(rig: Rig, submitter: Submitter) -> None:
 
 async def test_tokens_are_bounded(rig: Rig, submitter: Submitter, monkeypatch: pytest.MonkeyPatch) -> None:
     """However many requests are submitted, the number of tokens has a limit."""
-    monkeypatch.setattr(keys, "MOST_WAKE_UPS", 2)
+    monkeypatch.setattr(times, "MOST_WAKE_UPS", 2)
     for _ in range(4):
         await rig.queue(submitter, Priority.LOW)
     assert rig.tokens() == 2

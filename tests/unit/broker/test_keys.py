@@ -8,7 +8,7 @@ from rq.defaults import RQ_KEY_PREFIX
 from rq.job import Job
 from rq.registry import FailedJobRegistry, StartedJobRegistry
 
-from fast_priority.broker import keys
+from fast_priority.broker import keys, times
 from fast_priority.broker.keys import KEY_TABLE, KeyRow
 from fast_priority.scheduling.priority import Priority
 
@@ -77,4 +77,4 @@ def test_rqs_names(ours: str, rqs: str) -> None:
 
 def test_lease_is_shorter_than_signs_of_life() -> None:
     """The leases of a dead worker end before the worker itself is forgotten."""
-    assert keys.LEASE_SECONDS < keys.WORKER_TTL_SECONDS
+    assert times.LEASE_SECONDS < times.WORKER_TTL_SECONDS

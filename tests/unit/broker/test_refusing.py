@@ -11,7 +11,7 @@ from rq.job import Job
 from rq.registry import FailedJobRegistry
 from rq.results import Result
 
-from fast_priority.broker import keys
+from fast_priority.broker import keys, times
 from fast_priority.broker.consumer import Claim, Consumer, RqConnection
 from fast_priority.broker.jobs import FORWARD, NotOurJob, WriteOnlySerializer, payload_of
 from tests.unit.broker_rig import Rig
@@ -82,7 +82,7 @@ async def test_kept_for_a_day(rig: Rig, claimer: Consumer) -> None:
     RqConnection(rig.redis).refuse(await claim_of(rig, claimer, "job", b"x"), REASON)
     kept = set(rig.all_keys()) - set(rig.all_keys("rq:queue*"))
     assert {keys.job("job"), keys.failed("low")} <= kept
-    assert all(0 < rig.redis.ttl(key) <= keys.FAILED_TTL_SECONDS for key in kept)
+    assert all(0 < rig.redis.ttl(key) <= times.FAILED_TTL_SECONDS for key in kept)
     score = rig.redis.zscore(keys.failed("low"), "job")
     assert score is not None
     assert score > time.time()
