@@ -27,6 +27,8 @@ CANCELLED_PREFIX = f"{OURS}:over:"
 WORKER_PREFIX = f"{RQ_KEY_PREFIX}:worker:"
 WAKE_UP = f"{OURS}:wake-up"
 DEPLOYMENT = f"{OURS}:deployment"
+DIRECT_CLAIM, CLAIM_SENT_AHEAD = "turn", "wait"
+"""The two kinds of claim, as `last_claim` names them."""
 QUEUES = f"{RQ_KEY_PREFIX}:queues"
 SUSPENDED = WORKERS_SUSPENDED
 WORKERS = REDIS_WORKER_KEYS
@@ -98,7 +100,10 @@ def processing_list(name: str) -> str:
 
 
 def last_claim(worker_name: str, kind: str) -> str:
-    """The ids that a worker claimed last with one kind of claim, in case the answer to that claim was lost."""
+    """The ids that a worker claimed last with one kind of claim, if the answer to that claim was lost.
+
+    `kind` is DIRECT_CLAIM or CLAIM_SENT_AHEAD.
+    """
     return f"{OURS}:claim:{worker_name}:{kind}"
 
 
@@ -149,7 +154,11 @@ KEY_TABLE = (
     ),
     KeyRow(f"{CANCELLED_PREFIX}<id>", "string", "a gateway has cancelled the request", "gateway", "after 60 s"),
     KeyRow(f"{WORKER_PREFIX}<name>", "hash", "rq's record of a worker, and its slots", "worker", "15 s after the last"),
-    KeyRow(last_claim("<name>", "<way>"), "string", "ids a worker claimed last", "worker", "3.5 s after the claim"),
+    KeyRow(
+        last_claim("<name>", "<kind>"), "string",
+        f"ids a worker claimed last; `{DIRECT_CLAIM}`: with a direct claim, `{CLAIM_SENT_AHEAD}`: with one sent ahead",
+        "worker", "3.5 s after the claim",
+    ),
     KeyRow(stop_signal("<name>"), "list", "the signal to stop waiting for work", "worker", "read, or after 5 s"),
     KeyRow(WORKERS, "set", "keys of rq's workers", "worker", "when the last worker leaves"),
     KeyRow(workers_of("<queue>"), "set", "keys of the queue's workers", "worker", "when the last worker leaves"),

@@ -1,9 +1,9 @@
 """A worker at the queues: it publishes parts of responses and claims requests, both in one round trip.
 
-A worker claims in two ways. A direct claim is sent when the worker has free slots and there may be work. A claim that
-is sent ahead stands behind a blocking wait for a wake-up token, so that it claims in the moment in which work arrives.
-Each way has at most one claim whose answer is outstanding. If the answer is lost, the worker sends the claim again with
-the same execution id, and Redis returns the same requests.
+A worker has two kinds of claim. A direct claim is sent when the worker has free slots and there may be work. A claim
+that is sent ahead stands behind a blocking wait for a wake-up token, so that it claims in the moment in which work
+arrives. Of each kind, the answer to at most one claim is outstanding. If the answer is lost, the worker sends the claim
+again with the same execution id, and Redis returns the same requests.
 """
 
 import logging
@@ -73,7 +73,7 @@ _Step = tuple[scripts.ScriptCall | Command, Sequence[OutgoingPart]]
 
 
 class _ClaimKind:
-    """One way to claim, with the execution id of the claim whose answer is outstanding, if there is one."""
+    """One kind of claim, with the execution id of the claim whose answer is outstanding, if there is one."""
 
     def __init__(self, name: str, *, is_sent_ahead: bool = False) -> None:
         self.name = name
@@ -94,7 +94,8 @@ class Consumer:
         self._redis = connect(options, _PATIENCE_SECONDS)
         self._blocking = connect(options, _WAKE_UP_SECONDS + _PATIENCE_SECONDS)
         self._worker_name = worker_name
-        self._direct, self._ahead = _ClaimKind("turn"), _ClaimKind("wait", is_sent_ahead=True)
+        self._direct = _ClaimKind(keys.DIRECT_CLAIM)
+        self._sent_ahead = _ClaimKind(keys.CLAIM_SENT_AHEAD, is_sent_ahead=True)
         self._memory_is_short = False
         self._stop_signal = keys.stop_signal(worker_name)
         self._wrong_type = OutageLog(f"Worker {worker_name}: a key in Redis has the wrong type", logger)
@@ -111,7 +112,7 @@ class Consumer:
 
     def abandon_claims(self) -> None:
         """Do not repeat claims whose answer was lost: the leases of what they have started have ended."""
-        self._direct.unanswered = self._ahead.unanswered = None
+        self._direct.unanswered = self._sent_ahead.unanswered = None
 
     async def publish_and_claim(self, parts: Sequence[OutgoingPart], free_slots: int) -> ClaimResult:
         """Publish the parts and claim up to `free_slots` requests, in one round trip.
@@ -150,12 +151,12 @@ class Consumer:
         again if this process dies before the answer arrives. `work_is_left` says whether others wait. When it raises,
         call it again.
         """
-        execution_id, is_retry = self._ahead.begin()
-        claim = self._claim_call(self._ahead, execution_id, free_slots, is_retry=is_retry)
+        execution_id, is_retry = self._sent_ahead.begin()
+        claim = self._claim_call(self._sent_ahead, execution_id, free_slots, is_retry=is_retry)
         wait: Command = ("BLPOP", keys.WAKE_UP, self._stop_signal, _WAKE_UP_SECONDS)
         since = Moment.now()
         *_, claimed = await scripts.run_together(self._blocking, [claim] if is_retry else [wait, claim])
-        self._ahead.unanswered = None
+        self._sent_ahead.unanswered = None
         return self._claim_result(execution_id, claimed, since)
 
     async def stop_waiting(self) -> None:

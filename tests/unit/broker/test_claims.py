@@ -277,13 +277,13 @@ async def test_the_stop_signal_ends_a_wait(rig: Rig, claimer: Consumer) -> None:
         assert (await waiting).claims == []
 
 
-async def test_each_way_repeats_its_own_claim(rig: Rig, submitter: Submitter, claimer: Consumer) -> None:
-    """A claim whose answer was lost is repeated in the same way, and returns its requests once only."""
+async def test_each_kind_repeats_its_own_claim(rig: Rig, submitter: Submitter, claimer: Consumer) -> None:
+    """A claim whose answer was lost is repeated with the same kind, and returns its requests once only."""
     await rig.queue(submitter, Priority.LOW, b"work", is_idempotent=True)
-    claimer._ahead.unanswered = "lost"
+    claimer._sent_ahead.unanswered = "lost"
     claimer._direct.unanswered = "lost too"
     first = await claimer.wait_and_claim(1)
-    claimer._ahead.unanswered = "lost"
+    claimer._sent_ahead.unanswered = "lost"
     again = await claimer.wait_and_claim(1)
     assert (payloads(again.claims), again.claims) == ([b"work"], first.claims)
     assert (await claimer.publish_and_claim([], 1)).claims == []
