@@ -10,10 +10,10 @@ from fast_priority.slots.draining import Drain
 
 
 class WorkWait:
-    """The claims that block. The free slots are kept for what such a claim brings, as long as it blocks.
+    """Claims that block in Redis until there is work. While one blocks, it keeps the free slots for its requests.
 
-    `free_slots` returns how many slots may be kept. `on_claimed` is called with what a claim brought, and for how many
-    slots it was.
+    `free_slots` returns how many slots a claim may keep. `on_claimed` is called with the result of each claim and the
+    number of slots that it kept. `on_ended` is called when a claim blocks no more.
     """
 
     def __init__(

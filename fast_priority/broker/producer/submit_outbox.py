@@ -1,4 +1,4 @@
-"""Requests on their way to the queues. They are written in batches, and only a certain outcome is reported as certain.
+"""Sends requests to their queues, in batches, and finds out whether each of them was queued.
 
 Theory of operation. A submit that was never written, or that Redis refused, is not queued: its client may send the
 request again. A submit that was written and not answered may be queued, forwarded to the target, or lost. So the
@@ -52,7 +52,7 @@ SubmitOutcome = Literal["queued", "full", "late", "unsent", "absent", "lost", "u
 
 - queued: the request is on its queue, or a worker has claimed it from there.
 - full, late, unsent: it is not queued and never will be. The queue is full; Redis took too long; it was not written.
-- absent: the same is certain of a submit whose answer was lost.
+- absent: the answer was lost, and Redis was asked: the request is not queued and never will be.
 - lost: Redis does not know it, and may have forgotten it. The target may have received it.
 - unknown: the answer was lost, and Redis could not be asked in time.
 """
@@ -75,7 +75,7 @@ class Submission:
     until: float = field(default_factory=lambda: time.monotonic() + SUBMIT_SECONDS)
     """When its client gets an error if it is not queued by then, by `time.monotonic`."""
     sent: "asyncio.Future[SubmitOutcome] | None" = None
-    """Has a result once Redis can no longer queue or change it without this gateway's knowledge."""
+    """Has a result once the submit is over: after that, it changes nothing in Redis."""
     is_noted: bool = False
 
     @property
@@ -272,7 +272,7 @@ class SubmitOutbox:
             try:
                 answer = await self._recall.ask(job_ids, within_seconds)
             except CONNECTION_ERRORS as error:
-                # One more broken connection proves nothing about Redis. An answer that is overdue does.
+                # A broken connection does not mean that Redis is away. An answer that is overdue does.
                 if isinstance(error, RedisTimeoutError) or time.monotonic() - lost_at > _BREAKING_SECONDS:
                     self._block(lost)
                 left_seconds = due_at - time.monotonic()
