@@ -44,7 +44,7 @@ class Work(enum.Enum):
 
     NONE = "no work known"
     POSSIBLE = "work possible"
-    LEFT = "work left behind"
+    REMAINING = "work remains"
 
 
 class _Event(enum.Enum):
@@ -52,7 +52,7 @@ class _Event(enum.Enum):
 
     CLAIM_SENT = enum.auto()
     CLAIM_FAILED = enum.auto()
-    SOME_LEFT = enum.auto()  # a claim brought as much as was asked for, or reported more
+    SOME_REMAIN = enum.auto()  # a claim brought as much as was asked for, or reported more
     ALL_TAKEN = enum.auto()
     SLOT_FREED = enum.auto()
     SUSPENSION_OVER = enum.auto()
@@ -61,12 +61,12 @@ class _Event(enum.Enum):
 # A claim is sent, and the work that comes while it is under way may be missed by it: SLOT_FREED is noted, ALL_TAKEN
 # does not undo it.
 _AFTER: dict[_Event, dict[Work, Work]] = {
-    _Event.CLAIM_SENT: {Work.NONE: Work.NONE, Work.POSSIBLE: Work.NONE, Work.LEFT: Work.NONE},
-    _Event.CLAIM_FAILED: {Work.NONE: Work.POSSIBLE, Work.POSSIBLE: Work.POSSIBLE, Work.LEFT: Work.LEFT},
-    _Event.SOME_LEFT: {Work.NONE: Work.LEFT, Work.POSSIBLE: Work.LEFT, Work.LEFT: Work.LEFT},
-    _Event.ALL_TAKEN: {Work.NONE: Work.NONE, Work.POSSIBLE: Work.POSSIBLE, Work.LEFT: Work.POSSIBLE},
-    _Event.SLOT_FREED: {Work.NONE: Work.POSSIBLE, Work.POSSIBLE: Work.POSSIBLE, Work.LEFT: Work.LEFT},
-    _Event.SUSPENSION_OVER: {Work.NONE: Work.POSSIBLE, Work.POSSIBLE: Work.POSSIBLE, Work.LEFT: Work.LEFT},
+    _Event.CLAIM_SENT: {Work.NONE: Work.NONE, Work.POSSIBLE: Work.NONE, Work.REMAINING: Work.NONE},
+    _Event.CLAIM_FAILED: {Work.NONE: Work.POSSIBLE, Work.POSSIBLE: Work.POSSIBLE, Work.REMAINING: Work.REMAINING},
+    _Event.SOME_REMAIN: {Work.NONE: Work.REMAINING, Work.POSSIBLE: Work.REMAINING, Work.REMAINING: Work.REMAINING},
+    _Event.ALL_TAKEN: {Work.NONE: Work.NONE, Work.POSSIBLE: Work.POSSIBLE, Work.REMAINING: Work.POSSIBLE},
+    _Event.SLOT_FREED: {Work.NONE: Work.POSSIBLE, Work.POSSIBLE: Work.POSSIBLE, Work.REMAINING: Work.REMAINING},
+    _Event.SUSPENSION_OVER: {Work.NONE: Work.POSSIBLE, Work.POSSIBLE: Work.POSSIBLE, Work.REMAINING: Work.REMAINING},
 }
 
 
@@ -149,7 +149,7 @@ class WorkerLoop:
 
     async def _serve(self) -> None:
         """Make one round trip after the other, whenever there is something to publish or there may be work."""
-        while self.drain.state is not DrainState.LEAVING:
+        while self.drain.state is not DrainState.STOPPING:
             if self._outbox and self._in_flight and self._target_is_quick:
                 await _let_more_come()
             if self._claims_first():
@@ -171,7 +171,7 @@ class WorkerLoop:
         At a service of 10 ms, one worker process then keeps its slots 2 % busier. Where the claim might find nothing,
         the responses would wait for nothing.
         """
-        brings_work = self._work is Work.LEFT and self._free_slots > 0
+        brings_work = self._work is Work.REMAINING and self._free_slots > 0
         return brings_work and not self._target_is_quick and len(self._outbox) > 1
 
     async def _publish_and_claim(self, parts: list[OutgoingPart]) -> None:
@@ -195,8 +195,8 @@ class WorkerLoop:
     async def _start_claims(self, result: ClaimResult, asked_for: int) -> None:
         for claim in result.claims:
             self._dispatcher.start(claim, result.leased_since)
-        is_left = result.work_is_left or len(result.claims) == asked_for
-        self._note(_Event.SOME_LEFT if is_left else _Event.ALL_TAKEN)
+        work_remains = result.work_remains or len(result.claims) == asked_for
+        self._note(_Event.SOME_REMAIN if work_remains else _Event.ALL_TAKEN)
         if result.suspended:
             await self._sit_out_suspension()
 
@@ -224,7 +224,7 @@ class WorkerLoop:
         self._outbox.put_back(parts)
         self._note(_Event.CLAIM_FAILED)
         if self._is_draining and self._redis.away_seconds > LEASE_SECONDS:
-            logger.warning("Worker %s: leaving with %d unpublished parts", self._name, len(self._outbox))
+            logger.warning("Worker %s: stopping with %d unpublished parts", self._name, len(self._outbox))
             for part in self._outbox.clear():
                 self._cancel_unless_last(part)
             self._consumer.abandon_claims()
@@ -261,7 +261,7 @@ class WorkerLoop:
             logger.info("Worker %s: draining: %d in flight, claims no more", self._name, len(self._in_flight))
             self._work_wait.end_soon()
         else:
-            logger.warning("Worker %s: leaving at once", self._name)
+            logger.warning("Worker %s: stopping at once", self._name)
         self._awake.set()
 
 

@@ -125,7 +125,7 @@ async def test_responses_of_a_quick_target_go_together(
 
     async def publish_and_claim(parts: Sequence[OutgoingPart], free_slots: int) -> ClaimResult:
         published.append(len(parts))
-        worker.drain.state = DrainState.LEAVING
+        worker.drain.state = DrainState.STOPPING
         return ClaimResult([], suspended=False)
 
     monkeypatch.setattr(worker._consumer, "publish_and_claim", publish_and_claim)
@@ -139,7 +139,7 @@ async def test_responses_of_a_quick_target_go_together(
 
 
 @pytest.mark.parametrize(
-    ("responses", "taken_seconds", "is_left", "in_flight", "published"),
+    ("responses", "taken_seconds", "work_remains", "in_flight", "published"),
     [
         (2, 1.0, True, 0, [0, 0, 2]),
         (1, 1.0, True, 0, [0, 1]),
@@ -150,7 +150,7 @@ async def test_responses_of_a_quick_target_go_together(
     ids=["several", "one", "quick target", "nothing waits", "no slot is free"],
 )
 async def test_slots_that_several_responses_freed_are_filled_first(
-    worker: WorkerLoop, monkeypatch: pytest.MonkeyPatch, responses: int, taken_seconds: float, is_left: bool,
+    worker: WorkerLoop, monkeypatch: pytest.MonkeyPatch, responses: int, taken_seconds: float, work_remains: bool,
     in_flight: int, published: list[int],
 ) -> None:  # fmt: skip
     """If work waits, slots that several responses freed are filled before these are published; one goes along."""
@@ -165,8 +165,8 @@ async def test_slots_that_several_responses_freed_are_filled_first(
             for number in range(in_flight):
                 worker._in_flight.start(Claim(f"{number}", "execution", "low", "gateway", b""), FOREVER, ignore)
         if parts:
-            worker.drain.state = DrainState.LEAVING
-        return ClaimResult([], suspended=False, work_is_left=is_left)
+            worker.drain.state = DrainState.STOPPING
+        return ClaimResult([], suspended=False, work_remains=work_remains)
 
     monkeypatch.setattr(worker._consumer, "publish_and_claim", publish_and_claim)
     async with asyncio.timeout(PATIENCE_SECONDS):
@@ -185,7 +185,7 @@ async def test_a_loop_shows_its_state(worker: WorkerLoop) -> None:
 
 @pytest.mark.parametrize("work", Work)
 def test_each_event_has_an_effect_in_each_state(work: Work) -> None:
-    """The table of transitions has no gap, and work that is left behind is never forgotten but by a claim."""
+    """The table of transitions has no gap, and only a claim makes the worker forget work that remains."""
     after = {event: states[work] for event, states in loop_module._AFTER.items()}
     assert set(after) == set(loop_module._Event)
     assert [event.name for event, state in after.items() if state is Work.NONE and work is not Work.NONE] in (
@@ -206,9 +206,9 @@ async def test_a_suspension_delays_no_responses(worker: WorkerLoop, monkeypatch:
                 worker._note_freed(1.0)
                 worker._outbox.put(PART)
         if parts:
-            worker.drain.state = DrainState.LEAVING
+            worker.drain.state = DrainState.STOPPING
         is_first = len(taken) == 1
-        return ClaimResult([], suspended=not is_first and not parts, work_is_left=is_first)
+        return ClaimResult([], suspended=not is_first and not parts, work_remains=is_first)
 
     monkeypatch.setattr(worker._consumer, "publish_and_claim", publish_and_claim)
     async with asyncio.timeout(PATIENCE_SECONDS):

@@ -58,7 +58,7 @@ class ClaimResult(NamedTuple):
     claims: list[Claim]
     suspended: bool
     """Nothing can be claimed now: rq suspends the workers, or a queue is not a list."""
-    work_is_left: bool = False
+    work_remains: bool = False
     """There is work that only a direct claim can take."""
     leased_since: Moment = Moment(0.0, 0.0, 0.0)
     """When the claim was sent. The claims belong to this worker for at least LEASE_SECONDS from then on."""
@@ -148,7 +148,7 @@ class Consumer:
 
         The claim stands behind the wait, so a request is claimed as soon as it arrives, without another round trip; a
         high request that arrives in the same moment still goes first. The claim takes only requests that can be queued
-        again if this process dies before the answer arrives. `work_is_left` says whether others wait. When it raises,
+        again if this process dies before the answer arrives. `work_remains` says whether others wait. When it raises,
         call it again.
         """
         execution_id, is_retry = self._sent_ahead.begin()
@@ -189,9 +189,9 @@ class Consumer:
         if isinstance(claimed, Exception):
             self._wrong_type.failure(f"a claim failed: {claimed}")
             return ClaimResult([], suspended=True)
-        suspended, is_left, *jobs = claimed
+        suspended, work_remains, *jobs = claimed
         claims = [_claim(execution_id, *job) for job in jobs]
-        return ClaimResult(claims, bool(suspended), bool(is_left), since)
+        return ClaimResult(claims, bool(suspended), bool(work_remains), since)
 
     def _claim_call(self, kind: _ClaimKind, execution_id: str, free_slots: int, *, is_retry: bool) -> scripts.ClaimCall:
         lanes = keys.LANES

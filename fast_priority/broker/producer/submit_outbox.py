@@ -267,19 +267,19 @@ class SubmitOutbox:
         lost_at = time.monotonic()
         due_at = min(submission.until for submission in submissions) + _ASK_SECONDS
         while True:
-            left_seconds = due_at - time.monotonic()
-            within_seconds = max(left_seconds, _LEAST_ASK_SECONDS) if left_seconds > 0 else _PROBE_SECONDS
+            remaining_seconds = due_at - time.monotonic()
+            within_seconds = max(remaining_seconds, _LEAST_ASK_SECONDS) if remaining_seconds > 0 else _PROBE_SECONDS
             try:
                 answer = await self._recall.ask(job_ids, within_seconds)
             except CONNECTION_ERRORS as error:
                 # A broken connection does not mean that Redis is away. An answer that is overdue does.
                 if isinstance(error, RedisTimeoutError) or time.monotonic() - lost_at > _BREAKING_SECONDS:
                     self._block(lost)
-                left_seconds = due_at - time.monotonic()
-                if left_seconds <= 0:
+                remaining_seconds = due_at - time.monotonic()
+                if remaining_seconds <= 0:
                     for submission in submissions:
                         self._note(submission, "unknown")
-                await asyncio.sleep(min(_AGAIN_SECONDS, left_seconds) if left_seconds > 0 else _AGAIN_SECONDS)
+                await asyncio.sleep(min(_AGAIN_SECONDS, remaining_seconds) if remaining_seconds > 0 else _AGAIN_SECONDS)
             else:
                 self.is_blocked = False
                 self._outage.recovered()

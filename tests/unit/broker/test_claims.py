@@ -172,7 +172,7 @@ async def test_a_gateway_that_only_seemed_gone(rig: Rig, submitter: Submitter, c
 async def test_a_queue_that_gets_its_request_back_expires(rig: Rig, submitter: Submitter, claimer: Consumer) -> None:
     """A claim that was sent ahead and puts back the only request of a queue leaves no list without a TTL."""
     await rig.queue(submitter, Priority.LOW)
-    assert (await claimer.wait_and_claim(1)).work_is_left
+    assert (await claimer.wait_and_claim(1)).work_remains
     assert rig.redis.ttl(keys.queue(Priority.LOW)) > rig.redis.ttl(rig.jobs()[0])
 
 
@@ -264,7 +264,7 @@ async def test_a_claim_sent_ahead_takes_only_what_may_be_repeated(
         rig.ask(submitter, Priority.LOW, b"%d" % number, is_idempotent=is_idempotent)
         await until("it waits", lambda number=number: rig.waiting(Priority.LOW) == number + 1)  # type: ignore[misc]
     first = await claimer.wait_and_claim(4)
-    assert (payloads(first.claims), first.work_is_left, rig.waiting(Priority.LOW)) == ([b"0"], True, 2)
+    assert (payloads(first.claims), first.work_remains, rig.waiting(Priority.LOW)) == ([b"0"], True, 2)
     assert payloads((await claimer.publish_and_claim([], 4)).claims) == [b"1", b"2"]
 
 

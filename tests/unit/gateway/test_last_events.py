@@ -30,7 +30,7 @@ from fast_priority.http.via import Deployment
 from fast_priority.protocol.conversation import Conversation
 from fast_priority.scheduling.priority import Priority
 from fast_priority.scheduling.rules import Rules
-from fast_priority.server import EXTENSION, Leaving
+from fast_priority.server import EXTENSION, DisconnectEvent
 from fast_priority.settings import Settings
 
 KINDS: list[type[Any]] = [
@@ -126,7 +126,7 @@ class Client:
         self.headers: list[tuple[bytes, bytes]] = []
         self.wants_websocket = wants_websocket
         self.raw_target = path.encode()
-        self.left = Leaving()
+        self.left = DisconnectEvent()
         self.has_left = asyncio.Event()
         self.got: list[Message] = []
         self._extension = extension
