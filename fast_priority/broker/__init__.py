@@ -10,3 +10,5 @@
 - `times`: how long leases, records and frames last in Redis.
 - `connection`: clients, round trips, and the state of the server.
 """
+
+__all__ = ["connection", "consumer", "jobs", "keys", "mailbox", "monitor", "producer"]
