@@ -19,7 +19,7 @@ from fast_priority.http.fields import check_queued_request
 from fast_priority.http.message import TargetPolicy
 from fast_priority.protocol.frames import Cancel, ForwardCall, Frame, Part, decode_call
 from fast_priority.settings import Settings
-from fast_priority.slots.forward import FinalPart, failure_of, hold_slot
+from fast_priority.slots.forward import FinalPart, failure_of, hold_slot, target_choice
 from fast_priority.slots.forward import forward as forward_exchange
 from fast_priority.slots.gateway_channel import GatewayChannel
 from fast_priority.support.background import end_all, keep_doing
@@ -52,8 +52,7 @@ def forward(payload: bytes) -> None:
 
 
 async def _run(call: ForwardCall, job: Job, gateway_id: str, rq_connection: RqConnection) -> None:
-    own = Settings.load()
-    policy = own.target_policy() if own.target_base_url else call.policy
+    policy = target_choice(Settings.load())(call)
 
     async def publish(part: Part) -> None:
         if not await asyncio.to_thread(rq_connection.publish, gateway_id, job.id, part):
