@@ -19,6 +19,7 @@ from typing import Any
 from fast_priority.broker.connection import CONNECTION_ERRORS
 from fast_priority.broker.consumer import LEASE_SECONDS, Claim, ClaimResult, Consumer, OutgoingPart, RqConnection
 from fast_priority.broker.mailbox import Mailbox
+from fast_priority.events import Events
 from fast_priority.settings import Settings
 from fast_priority.slots.dispatcher import Dispatcher
 from fast_priority.slots.draining import Drain, DrainState
@@ -74,6 +75,7 @@ class WorkerLoop:
     """One run of a worker.
 
     `record` returns what rq's tools should know of the worker. With `burst`, the run ends when the queues are empty.
+    Listeners subscribe to `events`.
     """
 
     def __init__(
@@ -85,6 +87,7 @@ class WorkerLoop:
         rq_connection: RqConnection,
         record: Callable[[], dict[str, Any]],
         burst: bool,
+        events: Events | None = None,
     ) -> None:
         self.served = 0
         self.drain = Drain(self._on_drain)
@@ -102,7 +105,13 @@ class WorkerLoop:
             self._consumer, self.drain, lambda: self._free_slots, self._awake.set, self._start_claims
         )
         self._dispatcher = Dispatcher(
-            name, settings, rq_connection, self._in_flight, publish=self._outbox.put, on_freed=self._note_freed
+            name,
+            settings,
+            rq_connection,
+            self._in_flight,
+            publish=self._outbox.put,
+            on_freed=self._note_freed,
+            events=events,
         )
         self._leases = LeaseRenewer(name, options, self._in_flight, lambda: {**record(), **self._progress()})
         self._mailbox = Mailbox(name, options, self._in_flight.receive, expects_many=lambda: len(self._in_flight) > 0)

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable, Sequence
+from typing import Any
 
 import pytest
 from redis import Redis
@@ -12,6 +13,7 @@ from fast_priority.broker.consumer import Claim, ClaimResult, OutgoingPart, RqCo
 from fast_priority.broker.consumer import claims as claiming
 from fast_priority.broker.producer import Permit, Submitter
 from fast_priority.errors import GatewayError
+from fast_priority.events import Events, SlotEnd, SlotFreed, SlotTaken
 from fast_priority.http.message import Reply, Request, TargetPolicy
 from fast_priority.protocol.frames import ForwardCall, encode
 from fast_priority.scheduling.priority import Priority
@@ -39,15 +41,18 @@ def ignore(request: InFlightRequest, final: FinalPart | None) -> None:
 class Served:
     """A gateway's side of the queues, and one worker with three slots whose blocking claim lasts an hour."""
 
-    def __init__(self, submitter: Submitter, worker: WorkerLoop, target_port: int) -> None:
+    def __init__(self, submitter: Submitter, worker: WorkerLoop, events: Events, target_port: int) -> None:
         self.submitter = submitter
+        self.events = events
         self.worker = worker
         self.running = asyncio.create_task(worker.run())
         self._policy = TargetPolicy(f"http://127.0.0.1:{target_port}", 5, 5, 0)
 
-    async def ask(self, *, is_idempotent: bool) -> int:
+    async def ask(self, *, is_idempotent: bool, on_submit: Callable[[str], object] | None = None) -> int:
         call = ForwardCall(Request("GET", b"/", [], b""), self._policy)
-        asking = self.submitter.ask(Priority.LOW, encode(call), "GET /", is_idempotent=is_idempotent)
+        asking = self.submitter.ask(
+            Priority.LOW, encode(call), "GET /", is_idempotent=is_idempotent, on_submit=on_submit
+        )
         async with asyncio.timeout(PATIENCE_SECONDS):
             reply = await asking
         assert isinstance(reply, Reply)
@@ -80,12 +85,19 @@ async def served(redis: Redis, redis_port: int, monkeypatch: pytest.MonkeyPatch)
     """A gateway's side, a worker and a target, running."""
     monkeypatch.setattr(claiming, "_WAKE_UP_SECONDS", 3600)
     settings = Settings.load(redis_host="127.0.0.1", redis_port=redis_port, target_base_url=None)
+    events = Events()
     worker = WorkerLoop(
-        name="w", slots=SLOTS, settings=settings, rq_connection=RqConnection(redis), record=lambda: {}, burst=False
+        name="w",
+        slots=SLOTS,
+        settings=settings,
+        rq_connection=RqConnection(redis),
+        record=lambda: {},
+        burst=False,
+        events=events,
     )
     with scripted_target(lambda connection, _: connection.sendall(b"HTTP/1.1 204 No\r\n\r\n")) as (port, _):
         async with Submitter(settings) as submitter:
-            served = Served(submitter, worker, port)
+            served = Served(submitter, worker, events, port)
             yield served
             if not served.running.done():
                 await served.end()
@@ -108,6 +120,19 @@ async def test_one_after_the_other(served: Served) -> None:
     """Each request is served at once, whether a blocking claim may take it or not."""
     asked = [True, False, True, True, False, False, True, False]
     assert [await served.ask(is_idempotent=each) for each in asked] == [204] * len(asked)
+
+
+async def test_the_events_of_one_request_have_one_job_id(served: Served) -> None:
+    """What a gateway announces as submitted, the worker publishes as a slot that is taken and freed."""
+    submitted: list[str] = []
+    seen: list[Any] = []
+    served.events.subscribe(SlotTaken, seen.append)
+    served.events.subscribe(SlotFreed, seen.append)
+    await served.ask(is_idempotent=True, on_submit=submitted.append)
+    (job_id,) = submitted
+    taken, freed = seen
+    assert taken == SlotTaken(job_id, "low", served.submitter.gateway_id)
+    assert (freed.job_id, freed.queue_name, freed.end) == (job_id, "low", SlotEnd.ANSWERED)
 
 
 async def test_all_at_once(served: Served) -> None:
