@@ -1,17 +1,26 @@
 """What happens to a request, as types, and the listeners that get it.
 
-Gateway and workers publish; a metric, a log or a trace subscribes. No role knows who listens. An event is built only if
-its type has a listener, so the code that publishes checks first:
+A process of Fast Priority has one of two roles: it is a gateway or a worker. Both publish; a metric, a log or a trace
+subscribes. The code of neither role knows who listens. An event is built only if its type has a listener, so the code
+that publishes checks first:
 
-    if events.queued:
-        publish(events.queued, Queued(scope, priority, attempt))
+    if events.retried:
+        publish(events.retried, Retried(scope, error))
 
-The gateway publishes for each request Received, then Queued for each attempt through a queue and Retried between two
-attempts, and in the end exactly one of LAST. A worker publishes Started and Forwarded for each request that it claims,
-under the id of its job: in its own process, and so to listeners of its own.
+A gateway publishes for each request Received, then Queued for each submit to a queue and Retried between two attempts,
+and in the end exactly one of LAST. It publishes to the Events of its application (`GatewayApp.events`).
+
+A PriorityWorker publishes SlotTaken and SlotFreed for each claim that gets a slot: for all but those whose client left
+before the worker knew of the claim. It publishes to its own Events (`PriorityWorker.events`), in its own process. The
+job id of Queued, SlotTaken and SlotFreed tells which events belong together.
+
+Nothing is published for requests that `server` itself refuses (a malformed head, too many connections), for the
+gateway's own pages, and by stock rq workers.
 """
 
+import enum
 import logging
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias, TypeVar
@@ -36,11 +45,15 @@ class Received:
 
 @dataclass(frozen=True, slots=True)
 class Queued:
-    """The request is handed to the queue of its priority, for this attempt (1 or 2)."""
+    """The request is submitted to the queue of its priority, for this attempt (1 or 2), as this job.
+
+    If Redis has certainly not taken the job, the attempt goes on with another job, and there is another Queued.
+    """
 
     scope: Scope
     priority: Priority
     attempt: int
+    job_id: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,20 +101,38 @@ class Left:
 
 
 @dataclass(frozen=True, slots=True)
-class Started:
+class SlotTaken:
     """A worker has claimed the request, and a slot is taken for it."""
 
     job_id: str
     queue_name: str
+    gateway_id: str
+    """The gateway that submitted the job; '' if no gateway did."""
+
+
+class SlotEnd(enum.Enum):
+    """Why a slot is free again."""
+
+    ANSWERED = "answered"
+    """The target's response is complete."""
+    FAILED = "failed"
+    """The gateway gets an error instead of a response, or of the rest of it."""
+    REFUSED = "refused"
+    """The job was not a request of a gateway."""
+    CANCELLED = "cancelled"
+    """The client has left, the gateway no longer waits, or the worker ends."""
+    PERMIT_ENDED = "permit ended"
+    """The gateway has ended its permit."""
 
 
 @dataclass(frozen=True, slots=True)
-class Forwarded:
+class SlotFreed:
     """A worker has nothing more to do for the request, and its slot is free after `taken_seconds`."""
 
     job_id: str
     queue_name: str
     taken_seconds: float
+    end: SlotEnd
 
 
 LAST = (Answered, Refused, Failed, Left)
@@ -125,12 +156,12 @@ class Events:
         self.refused: Listeners[Refused] = ()
         self.failed: Listeners[Failed] = ()
         self.left: Listeners[Left] = ()
-        self.started: Listeners[Started] = ()
-        self.forwarded: Listeners[Forwarded] = ()
+        self.slot_taken: Listeners[SlotTaken] = ()
+        self.slot_freed: Listeners[SlotFreed] = ()
 
     def subscribe(self, kind: type[E], listener: Callable[[E], object]) -> None:
         """Call `listener` with each event of this type from now on."""
-        name = kind.__name__.lower()
+        name = re.sub(r"\B(?=[A-Z])", "_", kind.__name__).lower()
         setattr(self, name, (*getattr(self, name), listener))
 
 

@@ -12,14 +12,14 @@ from rq import get_current_job
 from rq.job import Job
 
 from fast_priority.broker.connection import CONNECTION_ERRORS
-from fast_priority.broker.consumer import StockRq
+from fast_priority.broker.consumer import RqConnection
 from fast_priority.broker.mailbox import Mailbox
 from fast_priority.errors import RequestLost
 from fast_priority.http.fields import check_queued_request
 from fast_priority.http.message import TargetPolicy
 from fast_priority.protocol.frames import Cancel, ForwardCall, Frame, Part, decode_call
 from fast_priority.settings import Settings
-from fast_priority.slots.forward import FinalPart, failure_of, hold_slot
+from fast_priority.slots.forward import FinalPart, failure_of, hold_slot, target_choice
 from fast_priority.slots.forward import forward as forward_exchange
 from fast_priority.slots.gateway_channel import GatewayChannel
 from fast_priority.support.background import end_all, keep_doing
@@ -44,19 +44,18 @@ def forward(payload: bytes) -> None:
     call = decode_call(payload)
     check_queued_request(call.request)
     gateway_id = _gateway_of(job)
-    stock_rq = StockRq(job.connection)
-    if not stock_rq.gateway_lives(gateway_id):
+    rq_connection = RqConnection(job.connection)
+    if not rq_connection.gateway_lives(gateway_id):
         logger.warning("job %s: its gateway is gone, so its request is not sent", job.id)
         return
-    asyncio.run(_run(call, job, gateway_id, stock_rq))
+    asyncio.run(_run(call, job, gateway_id, rq_connection))
 
 
-async def _run(call: ForwardCall, job: Job, gateway_id: str, stock_rq: StockRq) -> None:
-    own = Settings.load()
-    policy = own.target_policy() if own.target_base_url else call.policy
+async def _run(call: ForwardCall, job: Job, gateway_id: str, rq_connection: RqConnection) -> None:
+    policy = target_choice(Settings.load())(call)
 
     async def publish(part: Part) -> None:
-        if not await asyncio.to_thread(stock_rq.publish, gateway_id, job.id, part):
+        if not await asyncio.to_thread(rq_connection.publish, gateway_id, job.id, part):
             raise RequestLost("its gateway is gone")
 
     def receive(frame: Frame) -> None:
@@ -67,13 +66,13 @@ async def _run(call: ForwardCall, job: Job, gateway_id: str, stock_rq: StockRq) 
 
     # A worker has one job at a time, so frames for the worker are frames for this job.
     channel = GatewayChannel(job.worker_name or job.id, publish)
-    mailbox = Mailbox(channel.mailbox, stock_rq.options, receive)
+    mailbox = Mailbox(channel.mailbox, rq_connection.options, receive)
     work = hold_slot(channel) if call.is_permit else _forward(call, channel, policy)
     running: asyncio.Task[FinalPart] = asyncio.create_task(work)
 
     async def check_gateway() -> None:
         await asyncio.sleep(_GATEWAY_CHECK_SECONDS)
-        if not await asyncio.to_thread(stock_rq.gateway_lives, gateway_id):
+        if not await asyncio.to_thread(rq_connection.gateway_lives, gateway_id):
             running.cancel()
 
     what = f"job {job.id} cannot reach its gateway"

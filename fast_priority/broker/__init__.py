@@ -7,5 +7,8 @@
 - `scripts`: the atomic steps, one Lua file each.
 - `jobs`: requests as rq jobs, and rq jobs as requests.
 - `keys`: every key in Redis, and the lanes: the levels with the keys of each.
+- `times`: how long leases, records and frames last in Redis.
 - `connection`: clients, round trips, and the state of the server.
 """
+
+__all__ = ["connection", "consumer", "jobs", "keys", "mailbox", "monitor", "producer"]

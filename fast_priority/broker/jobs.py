@@ -17,7 +17,7 @@ from redis import Redis
 from rq.job import Job, JobStatus
 from rq.utils import utcformat
 
-from fast_priority.broker import keys
+from fast_priority.broker import times
 
 FORWARD: Final = "fast_priority.job.forward"
 """The only function that a job may name. A stock rq worker imports and calls it."""
@@ -65,7 +65,7 @@ class JobTemplate:
             args=(b"",),
             connection=Redis(),  # rq requires one; nothing is sent on it
             result_ttl=0,
-            failure_ttl=keys.FAILED_TTL_SECONDS,
+            failure_ttl=times.FAILED_TTL_SECONDS,
             ttl=ttl_seconds,
             timeout=_NO_TIMEOUT,
             description="-",

@@ -27,37 +27,11 @@ CANCELLED_PREFIX = f"{OURS}:over:"
 WORKER_PREFIX = f"{RQ_KEY_PREFIX}:worker:"
 WAKE_UP = f"{OURS}:wake-up"
 DEPLOYMENT = f"{OURS}:deployment"
+DIRECT_CLAIM, CLAIM_SENT_AHEAD = "turn", "wait"
+"""The two kinds of claim, as `last_claim` names them."""
 QUEUES = f"{RQ_KEY_PREFIX}:queues"
 SUSPENDED = WORKERS_SUSPENDED
 WORKERS = REDIS_WORKER_KEYS
-
-LEASE_SECONDS = 3.5
-"""How long a started request belongs to its worker without a renewal. Workers renew every second."""
-LEASE_MILLISECONDS = int(LEASE_SECONDS * 1000)
-CANCELLED_TTL_SECONDS = 60
-"""How long Redis remembers that a gateway has cancelled a request."""
-GATEWAY_TTL_SECONDS = 15
-"""How long a gateway counts as alive after its last sign of life. It renews that every 3 s and with each submit."""
-DEPLOYMENT_TTL_SECONDS = 60
-"""How long the identity of the deployment outlives its last gateway. Each gateway renews it every 3 s."""
-MOST_BYTES_WITHOUT_MEMORY = 64 * 1024
-"""The most bytes that are pushed on a mailbox while Redis is out of memory."""
-INBOX_TTL_SECONDS = 60
-"""How long frames are kept for a process that has stopped reading."""
-WAKE_UP_TTL_SECONDS = 60
-"""How long a wake-up token lives. Idle workers look at the queues every 2 s without one."""
-STOP_SIGNAL_TTL_SECONDS = 5
-"""How long a stop signal lives. A worker waits for work, and so for the signal, for at most 2 s."""
-MOST_WAKE_UPS = 64
-"""The most wake-up tokens, and so the most idle workers that wake at once. Each wakes the next while work remains."""
-WORKER_TTL_SECONDS = 15
-"""How long a PriorityWorker counts as alive after its last sign of life. It renews that every second."""
-FAILED_TTL_SECONDS = 86_400
-"""How long a refused job stays in rq's failed registry, with the reason."""
-TOMBSTONE_TTL_SECONDS = 10
-"""How long a tombstone prevents a late submit from queuing its job: longer than its bytes can be on the way."""
-QUEUE_GRACE_SECONDS = 60
-"""How much longer a queue lives than the last job that was put on it."""
 
 
 def queue(priority: Priority) -> str:
@@ -126,7 +100,10 @@ def processing_list(name: str) -> str:
 
 
 def last_claim(worker_name: str, kind: str) -> str:
-    """The ids that a worker claimed last with one kind of claim, in case the answer to that claim was lost."""
+    """The ids that a worker claimed last with one kind of claim, if the answer to that claim was lost.
+
+    `kind` is DIRECT_CLAIM or CLAIM_SENT_AHEAD.
+    """
     return f"{OURS}:claim:{worker_name}:{kind}"
 
 
@@ -177,7 +154,11 @@ KEY_TABLE = (
     ),
     KeyRow(f"{CANCELLED_PREFIX}<id>", "string", "a gateway has cancelled the request", "gateway", "after 60 s"),
     KeyRow(f"{WORKER_PREFIX}<name>", "hash", "rq's record of a worker, and its slots", "worker", "15 s after the last"),
-    KeyRow(last_claim("<name>", "<way>"), "string", "ids a worker claimed last", "worker", "3.5 s after the claim"),
+    KeyRow(
+        last_claim("<name>", "<kind>"), "string",
+        f"ids a worker claimed last; `{DIRECT_CLAIM}`: with a direct claim, `{CLAIM_SENT_AHEAD}`: with one sent ahead",
+        "worker", "3.5 s after the claim",
+    ),
     KeyRow(stop_signal("<name>"), "list", "the signal to stop waiting for work", "worker", "read, or after 5 s"),
     KeyRow(WORKERS, "set", "keys of rq's workers", "worker", "when the last worker leaves"),
     KeyRow(workers_of("<queue>"), "set", "keys of the queue's workers", "worker", "when the last worker leaves"),

@@ -16,7 +16,7 @@ from typing import Any
 from redis.asyncio import Redis
 from redis.exceptions import ResponseError
 
-from fast_priority.broker import keys, scripts
+from fast_priority.broker import keys, scripts, times
 from fast_priority.broker.connection import CONNECTION_ERRORS, Command, connect, send_together
 from fast_priority.protocol.frames import Frame, UnreadableMessage, decode_frame
 from fast_priority.support.outage_log import OutageLog
@@ -91,7 +91,7 @@ class Mailbox:
         self._more_is_processing = True  # until an answer shows that there is no more
         # RENAMENX moves all frames at once, without a copy. While some of them are unread, later frames stay in the
         # mailbox. The mailbox may be renamed before its writer's EXPIRE arrives, so the list needs a TTL of its own.
-        expire: Command = ("EXPIRE", self._processing, keys.INBOX_TTL_SECONDS)
+        expire: Command = ("EXPIRE", self._processing, times.INBOX_TTL_SECONDS)
         move: Command = ("RENAMENX", self._key, self._processing)
         read: Command = ("LRANGE", self._processing, 0, _MOST_AT_ONCE - 1)
         *_, frames = await send_together(self._redis, [*remove, move, expire, read])
@@ -109,7 +109,7 @@ class Mailbox:
         # BLMOVE makes a new list, without a TTL, and this process may be killed before it could set one. So the list is
         # there before, with a placeholder and a TTL.
         hold: Command = ("RPUSH", self._processing, _PLACEHOLDER)
-        expire: Command = ("EXPIRE", self._processing, keys.INBOX_TTL_SECONDS)
+        expire: Command = ("EXPIRE", self._processing, times.INBOX_TTL_SECONDS)
         *_, held, _, moved = await send_together(self._redis, [*remove, hold, expire, move])
         if isinstance(moved, ResponseError):
             if not scripts.is_out_of_memory(moved):

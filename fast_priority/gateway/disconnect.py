@@ -9,14 +9,14 @@ from fast_priority.gateway.response import ClientResponse
 
 
 class Disconnect(Protocol):
-    """Reports that the client has closed its connection; `server.Leaving` is one."""
+    """Reports that the client has closed its connection; `server.DisconnectEvent` is one."""
 
-    def tell(self, callback: Callable[[], object]) -> None:
-        """Call `callback` when the client leaves, or at once if it has left, until `tell_no_more`."""
+    def add_callback(self, callback: Callable[[], object]) -> None:
+        """Call `callback` when the client leaves, or at once if it has left, until `remove_callback`."""
         ...
 
-    def tell_no_more(self, callback: Callable[[], object]) -> None:
-        """Do not call it any more."""
+    def remove_callback(self, callback: Callable[[], object]) -> None:
+        """Call it no more."""
         ...
 
 
@@ -30,8 +30,8 @@ class AwaitedDisconnect:
         self._client_left = client_left
         self._waiting: asyncio.Task[None] | None = None
 
-    def tell(self, callback: Callable[[], object]) -> None:
-        """Call `callback` when the client leaves, until `tell_no_more`."""
+    def add_callback(self, callback: Callable[[], object]) -> None:
+        """Call `callback` when the client leaves, until `remove_callback`."""
 
         def end(waiting: "asyncio.Task[None]") -> None:
             if not waiting.cancelled():
@@ -41,7 +41,7 @@ class AwaitedDisconnect:
         self._waiting = asyncio.create_task(self._client_left())
         self._waiting.add_done_callback(end)
 
-    def tell_no_more(self, callback: Callable[[], object]) -> None:
+    def remove_callback(self, callback: Callable[[], object]) -> None:
         """Stop waiting."""
         if self._waiting is not None:
             self._waiting.cancel()
@@ -59,7 +59,7 @@ async def until_disconnect(answering: Coroutine[Any, Any, None], disconnect: Dis
             has_left = True
             task.cancel()
 
-    disconnect.tell(leave)
+    disconnect.add_callback(leave)
     try:
         await answering
     except asyncio.CancelledError:
@@ -67,6 +67,6 @@ async def until_disconnect(answering: Coroutine[Any, Any, None], disconnect: Dis
             raise ClientLeft from None
         raise  # another cancellation than ours
     finally:
-        disconnect.tell_no_more(leave)
+        disconnect.remove_callback(leave)
         if has_left:
             task.uncancel()

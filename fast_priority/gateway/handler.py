@@ -7,6 +7,7 @@ as a handshake. Each way is an attempt that `retry` may make twice.
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable
 from email.utils import formatdate
+from functools import partial
 
 import msgspec
 from starlette.types import Receive, Scope, Send
@@ -218,17 +219,25 @@ class Gateway:
         attempt: Attempt,
     ) -> Outcome:
         scope, method = request.scope, request.method
-        if self._events.queued:
-            publish(self._events.queued, Queued(scope, priority, attempt))
+        on_submit = partial(self._note_submit, scope, priority, attempt) if self._events.queued else None
         description = f"{method} {scope['path']!a}"[:_DESCRIPTION_CHARACTERS]
         try:
             return await self._queues.ask(
-                priority, payload, description, body, is_idempotent=request.is_idempotent, attempt=attempt
+                priority,
+                payload,
+                description,
+                body,
+                is_idempotent=request.is_idempotent,
+                attempt=attempt,
+                on_submit=on_submit,
             )
         except GatewayError as error:
             if error.fault == "overload":
                 error.retry_after_seconds = self._retry_after_seconds(priority)
             raise
+
+    def _note_submit(self, scope: Scope, priority: Priority, attempt: Attempt, job_id: str) -> None:
+        publish(self._events.queued, Queued(scope, priority, attempt, job_id))
 
 
 async def _relay(outcome: Outcome, reply: ClientResponse) -> None:

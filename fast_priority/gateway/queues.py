@@ -1,6 +1,6 @@
 """What the gateway needs of the broker."""
 
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine
 from typing import Any, Protocol, TypeAlias
 
 from fast_priority.broker.producer import Attempt, Permit
@@ -38,9 +38,11 @@ class Queues(Protocol):
         *,
         is_idempotent: bool,
         attempt: Attempt,
+        on_submit: Callable[[str], object] | None = None,
     ) -> Coroutine[Any, Any, Outcome]:
         """Queue a ForwardCall and return what a worker answers. Raises GatewayError, and what the body raises.
 
-        The second attempt goes in front of all other requests of its queue.
+        The second attempt goes in front of all other requests of its queue. `on_submit` is called with the id of each
+        job that is submitted.
         """
         ...

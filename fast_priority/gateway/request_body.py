@@ -128,7 +128,7 @@ class RequestBody:
             self._was_read.set()
 
     async def _message(self) -> Message:
-        began_at, may_wait_seconds = monotonic(), self._timeout.left_seconds
+        began_at, may_wait_seconds = monotonic(), self._timeout.remaining_seconds
         try:
             async with Timeout(may_wait_seconds):
                 message = await self._receive()

@@ -1,7 +1,8 @@
 """What gateway and worker send each other.
 
-frames        the messages, and their form on the wire
-conversation  their order within one request, and credit-based flow control
-silence       how long one side waits for the other
-retry         whether a request that failed may be sent again
+- `frames`: the messages, and their form on the wire.
+- `conversation`: their order within one request, and credit-based flow control.
+- `silence`: how long one side waits for the other.
 """
+
+__all__ = ["conversation", "frames", "silence"]

@@ -10,7 +10,7 @@
 - `timeouts`, `transport`, `small_reads`: how long a client may take, how it is closed, how much is read at once
 """
 
-from fast_priority.server.extension import EXTENSION, ClientConnection, Leaving, connection_of
+from fast_priority.server.extension import EXTENSION, ClientConnection, DisconnectEvent, connection_of
 from fast_priority.server.uvicorn_server import check_port_is_free, server_for
 
-__all__ = ["EXTENSION", "ClientConnection", "Leaving", "check_port_is_free", "connection_of", "server_for"]
+__all__ = ["EXTENSION", "ClientConnection", "DisconnectEvent", "check_port_is_free", "connection_of", "server_for"]

@@ -17,7 +17,7 @@ EXTENSION = "fast_priority.connection"
 """`scope["extensions"][EXTENSION]["connection"]` is the ClientConnection of the request."""
 
 
-class Leaving(asyncio.Event):
+class DisconnectEvent(asyncio.Event):
     """Set when the client has left; also calls back, for code that does not wait."""
 
     def __init__(self) -> None:
@@ -30,14 +30,14 @@ class Leaving(asyncio.Event):
         for callback in list(self._callbacks):
             callback()
 
-    def tell(self, callback: Callable[[], object]) -> None:
-        """Call `callback` when the client leaves, or at once if it has left, until `tell_no_more`."""
+    def add_callback(self, callback: Callable[[], object]) -> None:
+        """Call `callback` when the client leaves, or at once if it has left, until `remove_callback`."""
         if self.is_set():
             callback()
         self._callbacks[callback] = None
 
-    def tell_no_more(self, callback: Callable[[], object]) -> None:
-        """Do not call it any more."""
+    def remove_callback(self, callback: Callable[[], object]) -> None:
+        """Call it no more."""
         del self._callbacks[callback]
 
 
@@ -46,7 +46,7 @@ class ClientConnection(Protocol):
 
     raw_target: bytes
     """Path, and `?` with the query even if that is empty, as they stood in the request line; `*` for `OPTIONS *`."""
-    left: Leaving
+    left: DisconnectEvent
     """Set as soon as the client has closed its connection, also while nothing is received."""
     wants_websocket: bool
     """Whether the client asks that the connection become a WebSocket."""

@@ -9,7 +9,7 @@ from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
 from fast_priority.http.head import response_head
 from fast_priority.http.message import Fields
-from fast_priority.server.extension import Leaving
+from fast_priority.server.extension import DisconnectEvent
 from fast_priority.server.transport import ClientTransport, WatchedFlow
 from fast_priority.support.byte_stream import ByteStream
 
@@ -21,7 +21,7 @@ class Connection(Protocol):
 
     transport: ClientTransport
     flow: WatchedFlow
-    left: Leaving
+    left: DisconnectEvent
 
     def hold_body(self) -> None:
         """Read no more of the body than its first piece, until `let_body_flow`."""

@@ -29,7 +29,7 @@ from fast_priority.server.connection_state import (
     Event,
     Lifetime,
 )
-from fast_priority.server.extension import EXTENSION, Leaving
+from fast_priority.server.extension import EXTENSION, DisconnectEvent
 from fast_priority.server.refusals import refusal_of
 from fast_priority.server.request_connection import RequestConnection
 from fast_priority.server.small_reads import LITTLE_BYTES, BodyReads, declared_body_bytes
@@ -51,7 +51,7 @@ class RequestReader(HttpToolsProtocol):
 
     def __init__(self, *args: Any, is_last: bool = False, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.left = Leaving()
+        self.left = DisconnectEvent()
         """Set when the client has left."""
         self._reading = NEW
         self._lifetime = Lifetime.LAST_REQUEST if is_last else Lifetime.KEEP_ALIVE

@@ -1,15 +1,17 @@
 """What a worker's slots do: claim requests, forward them, publish the responses, renew the leases.
 
-loop             the worker loop: one round trip publishes and claims
-work_wait        a claim that blocks in Redis while there is nothing to do
-draining         what stop signals do
-frame_outbox     the parts that wait to be published
-dispatcher       chooses the way of each claimed request
-in_flight        the requests in flight, and the state of each
-fast_path        the way without a task
-forward          the way with a task; a stock rq worker's job uses it, too
-gateway_channel  a request's channel to its gateway
-lease_renewer    keeps what is in flight from other workers
+- `loop`: the worker loop: one round trip publishes and claims.
+- `work_wait`: a claim that blocks in Redis while there is nothing to do.
+- `draining`: what stop signals do.
+- `part_outbox`: the parts that wait to be published.
+- `dispatcher`: chooses the way of each claimed request.
+- `in_flight`: the requests in flight, and the state of each.
+- `fast_path`: the way without a task.
+- `forward`: the way with a task; a stock rq worker's job uses it, too.
+- `gateway_channel`: a request's channel to its gateway.
+- `lease_renewer`: keeps what is in flight from other workers.
 
 A room above imports the module that it needs: a stock worker's job must not load the loop.
 """
+
+__all__ = ["forward", "gateway_channel", "loop"]

@@ -7,15 +7,15 @@ from collections.abc import Callable
 from functools import partial
 
 from fast_priority.broker.connection import CONNECTION_ERRORS
-from fast_priority.broker.consumer import Claim, OutgoingPart, StockRq
+from fast_priority.broker.consumer import Claim, OutgoingPart, RqConnection
 from fast_priority.broker.jobs import NotOurJob, payload_of
 from fast_priority.errors import MalformedRequest, NotSent
-from fast_priority.events import Events, Forwarded, Started, publish
+from fast_priority.events import Events, SlotEnd, SlotFreed, SlotTaken, publish
 from fast_priority.http.fields import check_queued_request
-from fast_priority.protocol.frames import GO_AGAIN_SECONDS, ForwardCall, Go, UnreadableMessage, decode_call
+from fast_priority.protocol.frames import GO_AGAIN_SECONDS, Failure, ForwardCall, Go, UnreadableMessage, decode_call
 from fast_priority.settings import Settings
 from fast_priority.slots.fast_path import FastPath
-from fast_priority.slots.forward import FinalPart, failure_of, forward
+from fast_priority.slots.forward import FinalPart, failure_of, forward, target_choice
 from fast_priority.slots.in_flight import InFlight, InFlightRequest, State
 from fast_priority.support.background import end_all
 from fast_priority.support.elapsed import Moment
@@ -38,17 +38,17 @@ class Dispatcher:
         self,
         name: str,
         settings: Settings,
-        stock_rq: StockRq,
+        rq_connection: RqConnection,
         in_flight: InFlight,
         *,
         publish: Callable[[OutgoingPart], None],
         on_freed: Callable[[float], None],
+        events: Events | None = None,
     ) -> None:
-        self.events = Events()
-        """What happens to claims: subscribe here."""
+        self._events = events or Events()
         self._name = name
-        self._own_policy = settings.target_policy() if settings.target_base_url else None
-        self._stock_rq = stock_rq
+        self._policy_of = target_choice(settings)
+        self._rq_connection = rq_connection
         self._in_flight = in_flight
         self._publish = publish
         self._on_freed = on_freed
@@ -62,8 +62,8 @@ class Dispatcher:
         if request is None:
             self._publish(OutgoingPart(claim, None))
             return
-        if self.events.started:
-            publish(self.events.started, Started(claim.job_id, claim.queue_name))
+        if self._events.slot_taken:
+            publish(self._events.slot_taken, SlotTaken(claim.job_id, claim.queue_name, claim.gateway_id))
         try:
             call = request.call = _call_in(claim)
         except (NotOurJob, UnreadableMessage, MalformedRequest) as error:
@@ -93,7 +93,7 @@ class Dispatcher:
 
     def _send(self, request: InFlightRequest, call: ForwardCall) -> None:
         """Send the request at once, on the fast path, or in a task if that has to wait."""
-        target = request.target = self._targets.use(self._own_policy or call.policy)
+        target = request.target = self._targets.use(self._policy_of(call))
         body = request.channel.request_body(call) if call.request.body is None else call.request.body
         exchange = request.exchange = target.exchange_of(call.request, body, request.may_be_sent)
         if exchange.begin_now(partial(self._fast_path.look, request, exchange)):
@@ -120,7 +120,7 @@ class Dispatcher:
         logger.warning("Worker %s: refused job %r: %s", self._name, request.claim.job_id, reason)
         try:
             with contextlib.suppress(*CONNECTION_ERRORS):
-                await asyncio.to_thread(self._stock_rq.refuse, request.claim, reason)
+                await asyncio.to_thread(self._rq_connection.refuse, request.claim, reason)
         finally:
             request.end(None)
 
@@ -148,10 +148,21 @@ class Dispatcher:
         # Without a final part there is nothing to publish, except when the client has left: that settles the request.
         if final is not None or request.client_has_left:
             self._publish(OutgoingPart(request.claim, final))
-        if self.events.forwarded:
-            claim = request.claim
-            publish(self.events.forwarded, Forwarded(claim.job_id, claim.queue_name, request.taken_seconds))
+        if self._events.slot_freed:
+            claim, end = request.claim, _slot_end(request, final)
+            publish(self._events.slot_freed, SlotFreed(claim.job_id, claim.queue_name, request.taken_seconds, end))
         self._on_freed(request.taken_seconds)
+
+
+def _slot_end(request: InFlightRequest, final: FinalPart | None) -> SlotEnd:
+    """Return how a request has ended, by its final part."""
+    if isinstance(final, Failure):
+        return SlotEnd.FAILED
+    if final is not None:
+        return SlotEnd.ANSWERED
+    if request.call is None:
+        return SlotEnd.REFUSED
+    return SlotEnd.PERMIT_ENDED if request.call.is_permit and request.client_has_left else SlotEnd.CANCELLED
 
 
 def _call_in(claim: Claim) -> ForwardCall:

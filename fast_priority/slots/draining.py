@@ -1,8 +1,8 @@
 """How a worker ends when it gets a stop signal (SIGTERM or SIGINT).
 
-    SERVING ── a stop signal ──> DRAINING ── another one, over a second later ──> LEAVING
+    SERVING ── a stop signal ──> DRAINING ── another one, over a second later ──> STOPPING
 
-While DRAINING it claims nothing more and finishes what is in flight. When LEAVING, it ends at once. A pool and a
+While DRAINING it claims nothing more and finishes what is in flight. When STOPPING, it ends at once. A pool and a
 terminal may both send a signal at the same time, so two signals within a second count as one.
 """
 
@@ -21,7 +21,7 @@ class DrainState(enum.Enum):
 
     SERVING = "serving"
     DRAINING = "draining"
-    LEAVING = "leaving"
+    STOPPING = "stopping"
 
 
 class Drain:
@@ -48,7 +48,7 @@ class Drain:
                 self._began_at = self._clock()
                 self._move_to(DrainState.DRAINING)
             case DrainState.DRAINING if self.seconds > _ONE_SIGNAL_SECONDS:
-                self._move_to(DrainState.LEAVING)
+                self._move_to(DrainState.STOPPING)
 
     def _move_to(self, state: DrainState) -> None:
         self.state = state

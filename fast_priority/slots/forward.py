@@ -2,12 +2,14 @@
 
 import asyncio
 import logging
+from collections.abc import Callable
 from typing import NoReturn, TypeAlias
 
 from fast_priority.errors import GatewayError
-from fast_priority.http.message import Reply
+from fast_priority.http.message import Reply, TargetPolicy
 from fast_priority.protocol import silence
 from fast_priority.protocol.frames import GO_AGAIN_SECONDS, Chunk, End, Failure, ForwardCall, Go, Head, pieces_of
+from fast_priority.settings import Settings
 from fast_priority.slots.gateway_channel import GatewayChannel
 from fast_priority.target import Exchange
 
@@ -15,6 +17,12 @@ logger = logging.getLogger("rq.worker")
 
 FinalPart: TypeAlias = Reply | Failure | End
 """What ends a response."""
+
+
+def target_choice(settings: Settings) -> Callable[[ForwardCall], TargetPolicy]:
+    """Return the function that chooses the target of a call: the worker's own if its settings name one."""
+    own = settings.target_policy() if settings.target_base_url else None
+    return lambda call: own or call.policy
 
 
 async def forward(call: ForwardCall, channel: GatewayChannel, exchange: Exchange) -> FinalPart:

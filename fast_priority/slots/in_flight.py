@@ -15,8 +15,7 @@ import time
 from collections.abc import Callable, Coroutine, Iterator
 from typing import Any
 
-from fast_priority.broker import keys
-from fast_priority.broker.consumer import Claim
+from fast_priority.broker.consumer import LEASE_SECONDS, Claim
 from fast_priority.protocol.frames import Cancel, ForwardCall, Frame
 from fast_priority.slots.forward import FinalPart
 from fast_priority.slots.gateway_channel import GatewayChannel
@@ -121,7 +120,7 @@ class InFlightRequest:
 
     def may_be_sent(self) -> bool:
         """Return whether it was leased all the time since it was claimed. If not, another worker may have it by now."""
-        self._was_out_of_lease |= self._leased_since.elapsed_seconds() > keys.LEASE_SECONDS
+        self._was_out_of_lease |= self._leased_since.elapsed_seconds() > LEASE_SECONDS
         return not self._was_out_of_lease
 
     def renew(self, since: Moment) -> None:

@@ -16,17 +16,17 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from fast_priority.broker import keys
 from fast_priority.broker.connection import CONNECTION_ERRORS
-from fast_priority.broker.consumer import Claim, ClaimResult, Consumer, OutgoingPart, StockRq
+from fast_priority.broker.consumer import LEASE_SECONDS, Claim, ClaimResult, Consumer, OutgoingPart, RqConnection
 from fast_priority.broker.mailbox import Mailbox
+from fast_priority.events import Events
 from fast_priority.settings import Settings
 from fast_priority.slots.dispatcher import Dispatcher
 from fast_priority.slots.draining import Drain, DrainState
-from fast_priority.slots.frame_outbox import FrameOutbox
 from fast_priority.slots.gateway_channel import GatewayChannel
 from fast_priority.slots.in_flight import InFlight
 from fast_priority.slots.lease_renewer import LeaseRenewer
+from fast_priority.slots.part_outbox import PartOutbox
 from fast_priority.slots.work_wait import WorkWait
 from fast_priority.support.background import end_all, keep_doing
 from fast_priority.support.outage_log import OutageLog
@@ -45,7 +45,7 @@ class Work(enum.Enum):
 
     NONE = "no work known"
     POSSIBLE = "work possible"
-    LEFT = "work left behind"
+    REMAINING = "work remains"
 
 
 class _Event(enum.Enum):
@@ -53,7 +53,7 @@ class _Event(enum.Enum):
 
     CLAIM_SENT = enum.auto()
     CLAIM_FAILED = enum.auto()
-    SOME_LEFT = enum.auto()  # a claim brought as much as was asked for, or reported more
+    SOME_REMAIN = enum.auto()  # a claim brought as much as was asked for, or reported more
     ALL_TAKEN = enum.auto()
     SLOT_FREED = enum.auto()
     SUSPENSION_OVER = enum.auto()
@@ -62,12 +62,12 @@ class _Event(enum.Enum):
 # A claim is sent, and the work that comes while it is under way may be missed by it: SLOT_FREED is noted, ALL_TAKEN
 # does not undo it.
 _AFTER: dict[_Event, dict[Work, Work]] = {
-    _Event.CLAIM_SENT: {Work.NONE: Work.NONE, Work.POSSIBLE: Work.NONE, Work.LEFT: Work.NONE},
-    _Event.CLAIM_FAILED: {Work.NONE: Work.POSSIBLE, Work.POSSIBLE: Work.POSSIBLE, Work.LEFT: Work.LEFT},
-    _Event.SOME_LEFT: {Work.NONE: Work.LEFT, Work.POSSIBLE: Work.LEFT, Work.LEFT: Work.LEFT},
-    _Event.ALL_TAKEN: {Work.NONE: Work.NONE, Work.POSSIBLE: Work.POSSIBLE, Work.LEFT: Work.POSSIBLE},
-    _Event.SLOT_FREED: {Work.NONE: Work.POSSIBLE, Work.POSSIBLE: Work.POSSIBLE, Work.LEFT: Work.LEFT},
-    _Event.SUSPENSION_OVER: {Work.NONE: Work.POSSIBLE, Work.POSSIBLE: Work.POSSIBLE, Work.LEFT: Work.LEFT},
+    _Event.CLAIM_SENT: {Work.NONE: Work.NONE, Work.POSSIBLE: Work.NONE, Work.REMAINING: Work.NONE},
+    _Event.CLAIM_FAILED: {Work.NONE: Work.POSSIBLE, Work.POSSIBLE: Work.POSSIBLE, Work.REMAINING: Work.REMAINING},
+    _Event.SOME_REMAIN: {Work.NONE: Work.REMAINING, Work.POSSIBLE: Work.REMAINING, Work.REMAINING: Work.REMAINING},
+    _Event.ALL_TAKEN: {Work.NONE: Work.NONE, Work.POSSIBLE: Work.POSSIBLE, Work.REMAINING: Work.POSSIBLE},
+    _Event.SLOT_FREED: {Work.NONE: Work.POSSIBLE, Work.POSSIBLE: Work.POSSIBLE, Work.REMAINING: Work.REMAINING},
+    _Event.SUSPENSION_OVER: {Work.NONE: Work.POSSIBLE, Work.POSSIBLE: Work.POSSIBLE, Work.REMAINING: Work.REMAINING},
 }
 
 
@@ -75,6 +75,7 @@ class WorkerLoop:
     """One run of a worker.
 
     `record` returns what rq's tools should know of the worker. With `burst`, the run ends when the queues are empty.
+    Listeners subscribe to `events`.
     """
 
     def __init__(
@@ -83,9 +84,10 @@ class WorkerLoop:
         name: str,
         slots: int,
         settings: Settings,
-        stock_rq: StockRq,
+        rq_connection: RqConnection,
         record: Callable[[], dict[str, Any]],
         burst: bool,
+        events: Events | None = None,
     ) -> None:
         self.served = 0
         self.drain = Drain(self._on_drain)
@@ -95,15 +97,21 @@ class WorkerLoop:
         self._work = Work.POSSIBLE
         self._target_is_quick = False
         self._awake = asyncio.Event()
-        options = stock_rq.options
-        self._outbox = FrameOutbox(self._awake.set)
+        options = rq_connection.options
+        self._outbox = PartOutbox(self._awake.set)
         self._in_flight = InFlight(self._channel_of)
         self._consumer = Consumer(options, name)
         self._work_wait = WorkWait(
             self._consumer, self.drain, lambda: self._free_slots, self._awake.set, self._start_claims
         )
         self._dispatcher = Dispatcher(
-            name, settings, stock_rq, self._in_flight, publish=self._outbox.put, on_freed=self._note_freed
+            name,
+            settings,
+            rq_connection,
+            self._in_flight,
+            publish=self._outbox.put,
+            on_freed=self._note_freed,
+            events=events,
         )
         self._leases = LeaseRenewer(name, options, self._in_flight, lambda: {**record(), **self._progress()})
         self._mailbox = Mailbox(name, options, self._in_flight.receive, expects_many=lambda: len(self._in_flight) > 0)
@@ -150,7 +158,7 @@ class WorkerLoop:
 
     async def _serve(self) -> None:
         """Make one round trip after the other, whenever there is something to publish or there may be work."""
-        while self.drain.state is not DrainState.LEAVING:
+        while self.drain.state is not DrainState.STOPPING:
             if self._outbox and self._in_flight and self._target_is_quick:
                 await _let_more_come()
             if self._claims_first():
@@ -172,7 +180,7 @@ class WorkerLoop:
         At a service of 10 ms, one worker process then keeps its slots 2 % busier. Where the claim might find nothing,
         the responses would wait for nothing.
         """
-        brings_work = self._work is Work.LEFT and self._free_slots > 0
+        brings_work = self._work is Work.REMAINING and self._free_slots > 0
         return brings_work and not self._target_is_quick and len(self._outbox) > 1
 
     async def _publish_and_claim(self, parts: list[OutgoingPart]) -> None:
@@ -196,8 +204,8 @@ class WorkerLoop:
     async def _start_claims(self, result: ClaimResult, asked_for: int) -> None:
         for claim in result.claims:
             self._dispatcher.start(claim, result.leased_since)
-        is_left = result.work_is_left or len(result.claims) == asked_for
-        self._note(_Event.SOME_LEFT if is_left else _Event.ALL_TAKEN)
+        work_remains = result.work_remains or len(result.claims) == asked_for
+        self._note(_Event.SOME_REMAIN if work_remains else _Event.ALL_TAKEN)
         if result.suspended:
             await self._sit_out_suspension()
 
@@ -224,8 +232,8 @@ class WorkerLoop:
         self._redis.note_away(error)
         self._outbox.put_back(parts)
         self._note(_Event.CLAIM_FAILED)
-        if self._is_draining and self._redis.away_seconds > keys.LEASE_SECONDS:
-            logger.warning("Worker %s: leaving with %d unpublished parts", self._name, len(self._outbox))
+        if self._is_draining and self._redis.away_seconds > LEASE_SECONDS:
+            logger.warning("Worker %s: stopping with %d unpublished parts", self._name, len(self._outbox))
             for part in self._outbox.clear():
                 self._cancel_unless_last(part)
             self._consumer.abandon_claims()
@@ -262,7 +270,7 @@ class WorkerLoop:
             logger.info("Worker %s: draining: %d in flight, claims no more", self._name, len(self._in_flight))
             self._work_wait.end_soon()
         else:
-            logger.warning("Worker %s: leaving at once", self._name)
+            logger.warning("Worker %s: stopping at once", self._name)
         self._awake.set()
 
 

@@ -4,17 +4,16 @@ import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable
 
-from fast_priority.broker import keys
 from fast_priority.broker.connection import CONNECTION_ERRORS
-from fast_priority.broker.consumer import ClaimResult, Consumer
+from fast_priority.broker.consumer import LEASE_SECONDS, ClaimResult, Consumer
 from fast_priority.slots.draining import Drain
 
 
 class WorkWait:
-    """The claims that block. The free slots are kept for what such a claim brings, as long as it blocks.
+    """Claims that block in Redis until there is work. While one blocks, it keeps the free slots for its requests.
 
-    `free_slots` returns how many slots may be kept. `on_claimed` is called with what a claim brought, and for how many
-    slots it was.
+    `free_slots` returns how many slots a claim may keep. `on_claimed` is called with the result of each claim and the
+    number of slots that it kept. `on_ended` is called when a claim blocks no more.
     """
 
     def __init__(
@@ -53,7 +52,7 @@ class WorkWait:
         try:
             result = await self._consumer.wait_and_claim(self.kept_slots)
         except CONNECTION_ERRORS:
-            if self._drain.seconds > keys.LEASE_SECONDS:
+            if self._drain.seconds > LEASE_SECONDS:
                 self._consumer.abandon_claims()
                 self._end()
             raise

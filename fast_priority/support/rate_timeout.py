@@ -12,23 +12,23 @@ class RateTimeout:
     A peer that moves `least_bytes_per_second` uses up nothing of it.
     """
 
-    __slots__ = ("_least_bytes_per_second", "left_seconds", "most_seconds")
+    __slots__ = ("_least_bytes_per_second", "most_seconds", "remaining_seconds")
 
     def __init__(self, most_seconds: float, least_bytes_per_second: float) -> None:
         self._least_bytes_per_second = least_bytes_per_second
         self.most_seconds = most_seconds
-        self.left_seconds = most_seconds
-        """How many seconds the peer has left if it moves no byte meanwhile."""
+        self.remaining_seconds = most_seconds
+        """For how many more seconds the peer may move no byte."""
 
     @property
     def is_over(self) -> bool:
         """Return whether the peer has used up its time."""
-        return self.left_seconds <= 0
+        return self.remaining_seconds <= 0
 
     def count(self, waited_seconds: float, moved_bytes: int) -> None:
         """Count for how long this process waited for the peer, and how many bytes the peer moved in that time."""
-        left_seconds = self.left_seconds - waited_seconds + moved_bytes / self._least_bytes_per_second
-        self.left_seconds = min(left_seconds, self.most_seconds)
+        remaining_seconds = self.remaining_seconds - waited_seconds + moved_bytes / self._least_bytes_per_second
+        self.remaining_seconds = min(remaining_seconds, self.most_seconds)
 
     def __str__(self) -> str:
         return f"under {self._least_bytes_per_second:g} bytes a second, with {self.most_seconds:g} s in advance"

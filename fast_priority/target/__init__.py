@@ -1,14 +1,14 @@
 """HTTP to the target: connections, requests on them, their responses, and WebSocket handshakes.
 
-target      Target: where requests go; TargetRegistry: the targets of one worker
-exchange    one request and its response
-response    the response as it arrives
-upload      a body that comes in pieces
-websocket   a handshake, and the stream after a 101
-pool        new and idle connections
-connection  one connection, on aiohttp's parser; the inactivity timeout
-tls         TLS of which the rest can be read after a failed write
-failures    aiohttp's errors as ours
+- `target`: Target: where requests go; TargetRegistry: the targets of one worker.
+- `exchange`: one request and its response.
+- `response`: the response as it arrives.
+- `upload`: a body that comes in pieces.
+- `websocket`: a handshake, and the stream after a 101.
+- `pool`: new and idle connections.
+- `connection`: one connection, on aiohttp's parser; the inactivity timeout.
+- `tls`: TLS of which the rest can be read after a failed write.
+- `failures`: aiohttp's errors as ours.
 """
 
 from fast_priority.target.exchange import Body, Exchange

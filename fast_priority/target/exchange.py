@@ -71,7 +71,7 @@ class Exchange:
         Then `watch` is called each time a part of the response has come, and when no more will come, until `unwatch`.
         After that the exchange has to be entered, or ended with `end_now`. Raises NotSent.
         """
-        if self._upload is not None or not self._begins_on_idle():
+        if self._upload is not None or not self._try_idle():
             return False
         self._connection.watch = watch
         self._timer.wait_for_target(True)
@@ -82,7 +82,7 @@ class Exchange:
         self._connection.watch = None
 
     def response_now(self) -> Response | None:
-        """Return the response if its head has come. Raises as entering does for a head that cannot be sent on."""
+        """Return the response if its head has come. For an unusable head, raises what `__aenter__` raises."""
         if self._response is None and (received := self._connection.head_now()) is not None:
             self._timer.wait_for_target(False)
             self._response = self._respond(*received)
@@ -90,7 +90,7 @@ class Exchange:
 
     @property
     def has_failed(self) -> bool:
-        """Whether nothing more will come; entering it, or reading on, raises why."""
+        """Whether the connection has failed. Then `__aenter__`, and reading the body, raise the error."""
         return self._connection.exception() is not None
 
     def end_now(self) -> None:
@@ -119,25 +119,26 @@ class Exchange:
             raise ResponseIncomplete("its body ended before it was whole") from error
 
     async def _begin(self) -> None:
-        if self._upload is not None and await self._begins_upload(self._upload):
+        if self._upload is not None and await self._try_upload(self._upload):
             return
-        if not self._begins_on_idle():
+        if not self._try_idle():
             await self._begin_on_new()
 
     async def _begin_on_new(self) -> None:
         for _ in range(_MOST_NEW_CONNECTIONS):
             connection = await self._pool.connect()
-            if connection is not None and self._begins_on(connection):
+            if connection is not None and self._try_on(connection):
                 return
         raise TargetClosed("the connection ended before the request could be sent")
 
-    async def _begins_upload(self, upload: Upload) -> bool:
-        """Wait for the first piece of the body, with a connection at hand: if the target refuses it, no piece is read.
+    async def _try_upload(self, upload: Upload) -> bool:
+        """Connect, wait for the first piece of the body, and send it with the head. Return False if nothing was sent.
 
-        The target may close the connection meanwhile. Return False if nothing could be sent on it.
+        The connection comes first: if the target refuses it, the client's body is not read. While the first piece is
+        awaited, the target may close the connection.
         """
         connection = self._take_idle()
-        is_new = connection is None  # not its truth: aiohttp takes a connection without a response for false
+        is_new = connection is None  # "not connection" would be wrong: aiohttp's connections have a length, 0 at first
         if connection is None:
             connection = await self._pool.connect()
         try:
@@ -150,21 +151,21 @@ class Exchange:
             return False
         # A new one may have a response already: a target that accepts no more connections sends one.
         if connection.is_still_idle() or (is_new and not connection.has_ended()):
-            return self._begins_on(connection)
+            return self._try_on(connection)
         connection.end()
         return False
 
-    def _begins_on_idle(self) -> bool:
+    def _try_idle(self) -> bool:
         while (connection := self._take_idle()) is not None:
-            if self._begins_on(connection):
+            if self._try_on(connection):
                 return True
         return False
 
     def _take_idle(self) -> TargetConnection | None:
-        """Return an idle connection on which nothing has arrived, or None. Close those on which something has.
+        """Return an idle connection on which nothing has arrived, or None. Close those on which something has arrived.
 
-        Each is checked just before it is used. The target may have closed it, or may have sent what was not asked for
-        (a 408, or the end of TLS), and the event loop does not know of it yet.
+        Each is checked just before it is used. The target may have closed it, or may have sent something unrequested (a
+        408, or the end of TLS), and the event loop does not know of it yet.
         """
         while (connection := self._pool.idle.take()) is not None:
             if connection.is_still_idle():
@@ -172,11 +173,11 @@ class Exchange:
             connection.end()
         return None
 
-    def _begins_on(self, connection: TargetConnection) -> bool:
-        """Send what there is of the request. Return False if no byte of it has left us: that was no attempt."""
+    def _try_on(self, connection: TargetConnection) -> bool:
+        """Send the request, or its first part. Return False if no byte was sent: then another one may be tried."""
         timer = InactivityTimer(self._timeouts, connection.fail)
         try:
-            self._has_begun = self._is_sent_on(connection, timer)
+            self._has_begun = self._send_on(connection, timer)
         except BaseException:
             connection.end()
             raise
@@ -186,14 +187,14 @@ class Exchange:
             connection.end()
         return self._has_begun
 
-    def _is_sent_on(self, connection: TargetConnection, timer: InactivityTimer) -> bool:
+    def _send_on(self, connection: TargetConnection, timer: InactivityTimer) -> bool:
         if not self._may_be_sent():
             raise NotSent("its worker was away for so long that another one may have it")
         self._expect_response(connection)
         if connection.has_answered_early():
             return True
         if self._upload is not None:
-            return self._upload.begins_on(connection, timer)
+            return self._upload.try_on(connection, timer)
         return connection.write(self._head, self._body)
 
     def _expect_response(self, connection: TargetConnection) -> None:

@@ -38,10 +38,10 @@ class Upload:
         self._has_ended = True
         self._first = self._ending()
 
-    def begins_on(self, connection: TargetConnection, timer: InactivityTimer) -> bool:
-        """Send the head with the first piece, and the rest as it comes.
+    def try_on(self, connection: TargetConnection, timer: InactivityTimer) -> bool:
+        """Send the head with the first piece, and the rest in a task as it comes.
 
-        Return False if no byte of it has left us; then it may begin on another connection.
+        Return False if no byte was sent: then another connection may be tried.
         """
         if not connection.write(self._head + self._first):
             return False

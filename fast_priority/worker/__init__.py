@@ -1,7 +1,7 @@
 """The worker as rq knows it.
 
-rq_worker    PriorityWorker: an rq worker with slots
-worker_pool  PriorityWorkerPool: rq's pool of them
+- `rq_worker`: PriorityWorker: an rq worker with slots.
+- `worker_pool`: PriorityWorkerPool: rq's pool of them.
 """
 
 from fast_priority.worker.rq_worker import PriorityWorker

@@ -22,9 +22,10 @@ from rq.worker import BaseWorker
 from rq.worker_registration import clean_worker_registry
 
 from fast_priority.broker.connection import CONNECTION_ERRORS
-from fast_priority.broker.consumer import StockRq
+from fast_priority.broker.consumer import RqConnection
 from fast_priority.broker.jobs import WriteOnlySerializer
 from fast_priority.errors import ConfigurationError
+from fast_priority.events import Events
 from fast_priority.scheduling.priority import Priority
 from fast_priority.settings import Settings
 from fast_priority.slots.loop import WorkerLoop
@@ -66,6 +67,8 @@ class PriorityWorker(BaseWorker):
                 f"a PriorityWorker serves the queues high and low together, not {', '.join(sorted(served)) or 'none'}"
             )
         self.slots = self._settings.worker_concurrency
+        self.events = Events()
+        """What happens to the slots of this worker: subscribe before `work`."""
 
     def work(
         self,
@@ -94,9 +97,10 @@ class PriorityWorker(BaseWorker):
             name=self.name,
             slots=self.slots,
             settings=self._settings,
-            stock_rq=StockRq(self.connection),
+            rq_connection=RqConnection(self.connection),
             record=self.serialize,
             burst=burst,
+            events=self.events,
         )
         collect_rarely()
         try:

@@ -109,7 +109,7 @@ class Claimable(NamedTuple):
     taken: list[Held]
     not_sent: list[Client]
     """Requests whose gateways receive that they were not sent."""
-    work_is_left: bool = False
+    work_remains: bool = False
 
 
 class Model:
@@ -163,7 +163,7 @@ class Model:
                 if not is_skipped and client.gateway.seems_gone:
                     not_sent.append(client)
                 elif not is_skipped and is_sent_ahead and not client.may_be_claimed_ahead:
-                    return Claimable(taken, not_sent, work_is_left=True)
+                    return Claimable(taken, not_sent, work_remains=True)
                 elif not is_skipped:
                     client.claimed += 1
                     taken.append(Held(client, client.job_id))

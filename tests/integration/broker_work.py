@@ -63,14 +63,14 @@ class Work(World):
             given = [payload_of(claim.data, 1024) for claim in result.claims]
             assert given == [held.client.label for held in taken], f"{given} were given by {kind}"
             if claimable is not None:
-                found = (result.suspended, result.work_is_left)
-                assert found == (self.suspended, claimable.work_is_left), f"a {kind} claim returned {found}"
+                found = (result.suspended, result.work_remains)
+                assert found == (self.suspended, claimable.work_remains), f"a {kind} claim returned {found}"
             for held, claim in zip(taken, result.claims, strict=True):
                 held.claim = claim
             worker.holds += taken
             worker.unanswered[kind] = []
             if claimable is not None:
-                worker.looks_again = result.suspended or result.work_is_left or len(taken) == free
+                worker.looks_again = result.suspended or result.work_remains or len(taken) == free
         else:
             self._claim_without_answer(worker, free, kind)
             worker.unanswered[kind] = taken

@@ -10,7 +10,7 @@ from redis import Redis
 from redis.asyncio import Redis as AsyncRedis
 from redis.exceptions import ConnectionError as RedisConnectionError
 
-from fast_priority.broker import keys
+from fast_priority.broker import keys, times
 from fast_priority.broker.connection import connect, redis_options
 from fast_priority.broker.consumer import Consumer, Leases
 from fast_priority.broker.consumer import leases as leasing
@@ -103,7 +103,7 @@ class World(Model):
     def show_life(self) -> None:
         """Renew the sign of life of each gateway."""
         for gateway in self.gateways:
-            self.redis.set(keys.gateway(gateway.submitter.gateway_id), "1", ex=keys.GATEWAY_TTL_SECONDS)
+            self.redis.set(keys.gateway(gateway.submitter.gateway_id), "1", ex=times.GATEWAY_TTL_SECONDS)
 
     @contextlib.contextmanager
     def another_server(self) -> Iterator[None]:

@@ -17,7 +17,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from fast_priority.broker import keys
+from fast_priority.broker import times
 from fast_priority.broker.consumer import leases as leasing
 from fast_priority.broker.producer import heartbeat, inbox
 from fast_priority.broker.producer import withdrawals as withdrawing
@@ -190,8 +190,8 @@ class BrokerMachine(RuleBasedStateMachine):
 @pytest.fixture
 def times_of_its_own(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Nothing expires, and no grace time runs, except when the machine lets it."""
-    monkeypatch.setattr(keys, "LEASE_MILLISECONDS", 1000 * _FOR_LONG_SECONDS)
-    monkeypatch.setattr(keys, "GATEWAY_TTL_SECONDS", _FOR_LONG_SECONDS)
+    monkeypatch.setattr(times, "LEASE_MILLISECONDS", 1000 * _FOR_LONG_SECONDS)
+    monkeypatch.setattr(times, "GATEWAY_TTL_SECONDS", _FOR_LONG_SECONDS)
     monkeypatch.setattr(heartbeat, "_SECONDS", _FOR_LONG_SECONDS)
     monkeypatch.setattr(withdrawing, "_LAST_SECONDS", 0.001)  # a killed gateway withdraws nothing
     monkeypatch.setattr(inbox, "_WORKERS_ARE_BACK_SECONDS", 0.0)

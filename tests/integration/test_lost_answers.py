@@ -163,6 +163,22 @@ async def test_never_arrived(rig: Rig) -> None:
     assert await finished(asking) == HELLO
 
 
+async def test_a_submit_that_is_repeated_announces_each_job(rig: Rig) -> None:
+    """The caller of `ask` gets the id of the job that was lost, and then that of the job that a worker claims."""
+    submitted: list[str] = []
+    rig.link.upstream = Hold()
+    asking = asyncio.create_task(rig.submitter.ask(Priority.HIGH, b"call", "GET /", on_submit=submitted.append))
+    rig.asked.append(asking)
+    await until("it is written", lambda: rig.submitter._submits._batches._sending is not None)
+    await asyncio.sleep(0.05)  # for the bytes to reach the link that holds them
+    rig.break_link()
+    await rig.until_queued(b"call")
+    claim = await rig.claim()
+    await rig.answer(claim)
+    assert await finished(asking) == HELLO
+    assert (len(set(submitted)), submitted[-1]) == (2, claim.job_id)
+
+
 @pytest.mark.parametrize("is_idempotent", [False, True], ids=["POST", "GET"])
 async def test_redis_does_not_answer(rig: Rig, is_idempotent: bool) -> None:
     """If Redis cannot be asked in time, its client may repeat only a request that does no harm twice.

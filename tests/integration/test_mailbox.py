@@ -8,7 +8,7 @@ import pytest
 from redis import Redis
 from redis.asyncio import Redis as AsyncRedis
 
-from fast_priority.broker import keys, mailbox
+from fast_priority.broker import keys, mailbox, times
 from fast_priority.broker.connection import send_together
 from fast_priority.broker.mailbox import Mailbox
 from fast_priority.protocol.frames import End, Frame, encode
@@ -95,10 +95,10 @@ async def test_the_processing_list_expires_before_a_frame_comes(redis: Redis, re
     """A reader that is killed while it waits leaves no list without a TTL: the list has one before a frame is in it."""
     reading = asyncio.create_task(reader.read_until("it is received", lambda: reader.received == ["late"]))
     await reader.mailbox_waits(redis)
-    assert 0 < redis.ttl(PROCESSING) <= keys.INBOX_TTL_SECONDS
+    assert 0 < redis.ttl(PROCESSING) <= times.INBOX_TTL_SECONDS
     put(redis, "late")
     await reading
-    assert 0 < redis.ttl(PROCESSING) <= keys.INBOX_TTL_SECONDS
+    assert 0 < redis.ttl(PROCESSING) <= times.INBOX_TTL_SECONDS
 
 
 async def test_connection_lost_before_the_answer(redis: Redis, reader: Reader, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -23,7 +23,7 @@ from redis import Redis
 
 import fast_priority
 from fast_priority.app import create_app
-from fast_priority.broker.consumer import StockRq
+from fast_priority.broker.consumer import RqConnection
 from fast_priority.server import server_for
 from fast_priority.settings import Settings
 from fast_priority.slots.loop import WorkerLoop
@@ -108,7 +108,12 @@ class Stack:
 
     async def _run(self) -> None:
         worker = WorkerLoop(
-            name="walk", slots=2, settings=self._settings, stock_rq=StockRq(self._redis), record=lambda: {}, burst=False
+            name="walk",
+            slots=2,
+            settings=self._settings,
+            rq_connection=RqConnection(self._redis),
+            record=lambda: {},
+            burst=False,
         )
         running = asyncio.create_task(worker.run())
         self.loop = asyncio.get_running_loop()

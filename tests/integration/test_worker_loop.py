@@ -3,16 +3,17 @@
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable, Sequence
+from typing import Any
 
 import pytest
 from redis import Redis
 from redis.exceptions import ConnectionError
 
-from fast_priority.broker import keys
-from fast_priority.broker.consumer import Claim, ClaimResult, OutgoingPart, StockRq
+from fast_priority.broker.consumer import Claim, ClaimResult, OutgoingPart, RqConnection
 from fast_priority.broker.consumer import claims as claiming
 from fast_priority.broker.producer import Permit, Submitter
 from fast_priority.errors import GatewayError
+from fast_priority.events import Events, SlotEnd, SlotFreed, SlotTaken
 from fast_priority.http.message import Reply, Request, TargetPolicy
 from fast_priority.protocol.frames import ForwardCall, encode
 from fast_priority.scheduling.priority import Priority
@@ -40,15 +41,18 @@ def ignore(request: InFlightRequest, final: FinalPart | None) -> None:
 class Served:
     """A gateway's side of the queues, and one worker with three slots whose blocking claim lasts an hour."""
 
-    def __init__(self, submitter: Submitter, worker: WorkerLoop, target_port: int) -> None:
+    def __init__(self, submitter: Submitter, worker: WorkerLoop, events: Events, target_port: int) -> None:
         self.submitter = submitter
+        self.events = events
         self.worker = worker
         self.running = asyncio.create_task(worker.run())
         self._policy = TargetPolicy(f"http://127.0.0.1:{target_port}", 5, 5, 0)
 
-    async def ask(self, *, is_idempotent: bool) -> int:
+    async def ask(self, *, is_idempotent: bool, on_submit: Callable[[str], object] | None = None) -> int:
         call = ForwardCall(Request("GET", b"/", [], b""), self._policy)
-        asking = self.submitter.ask(Priority.LOW, encode(call), "GET /", is_idempotent=is_idempotent)
+        asking = self.submitter.ask(
+            Priority.LOW, encode(call), "GET /", is_idempotent=is_idempotent, on_submit=on_submit
+        )
         async with asyncio.timeout(PATIENCE_SECONDS):
             reply = await asking
         assert isinstance(reply, Reply)
@@ -81,12 +85,19 @@ async def served(redis: Redis, redis_port: int, monkeypatch: pytest.MonkeyPatch)
     """A gateway's side, a worker and a target, running."""
     monkeypatch.setattr(claiming, "_WAKE_UP_SECONDS", 3600)
     settings = Settings.load(redis_host="127.0.0.1", redis_port=redis_port, target_base_url=None)
+    events = Events()
     worker = WorkerLoop(
-        name="w", slots=SLOTS, settings=settings, stock_rq=StockRq(redis), record=lambda: {}, burst=False
+        name="w",
+        slots=SLOTS,
+        settings=settings,
+        rq_connection=RqConnection(redis),
+        record=lambda: {},
+        burst=False,
+        events=events,
     )
     with scripted_target(lambda connection, _: connection.sendall(b"HTTP/1.1 204 No\r\n\r\n")) as (port, _):
         async with Submitter(settings) as submitter:
-            served = Served(submitter, worker, port)
+            served = Served(submitter, worker, events, port)
             yield served
             if not served.running.done():
                 await served.end()
@@ -96,7 +107,12 @@ async def served(redis: Redis, redis_port: int, monkeypatch: pytest.MonkeyPatch)
 def worker(redis: Redis) -> WorkerLoop:
     """A worker loop that does not run."""
     return WorkerLoop(
-        name="w", slots=SLOTS, settings=Settings.load(), stock_rq=StockRq(redis), record=lambda: {}, burst=False
+        name="w",
+        slots=SLOTS,
+        settings=Settings.load(),
+        rq_connection=RqConnection(redis),
+        record=lambda: {},
+        burst=False,
     )
 
 
@@ -104,6 +120,19 @@ async def test_one_after_the_other(served: Served) -> None:
     """Each request is served at once, whether a blocking claim may take it or not."""
     asked = [True, False, True, True, False, False, True, False]
     assert [await served.ask(is_idempotent=each) for each in asked] == [204] * len(asked)
+
+
+async def test_the_events_of_one_request_have_one_job_id(served: Served) -> None:
+    """What a gateway announces as submitted, the worker publishes as a slot that is taken and freed."""
+    submitted: list[str] = []
+    seen: list[Any] = []
+    served.events.subscribe(SlotTaken, seen.append)
+    served.events.subscribe(SlotFreed, seen.append)
+    await served.ask(is_idempotent=True, on_submit=submitted.append)
+    (job_id,) = submitted
+    taken, freed = seen
+    assert taken == SlotTaken(job_id, "low", served.submitter.gateway_id)
+    assert (freed.job_id, freed.queue_name, freed.end) == (job_id, "low", SlotEnd.ANSWERED)
 
 
 async def test_all_at_once(served: Served) -> None:
@@ -121,7 +150,7 @@ async def test_responses_of_a_quick_target_go_together(
 
     async def publish_and_claim(parts: Sequence[OutgoingPart], free_slots: int) -> ClaimResult:
         published.append(len(parts))
-        worker.drain.state = DrainState.LEAVING
+        worker.drain.state = DrainState.STOPPING
         return ClaimResult([], suspended=False)
 
     monkeypatch.setattr(worker._consumer, "publish_and_claim", publish_and_claim)
@@ -135,7 +164,7 @@ async def test_responses_of_a_quick_target_go_together(
 
 
 @pytest.mark.parametrize(
-    ("responses", "taken_seconds", "is_left", "in_flight", "published"),
+    ("responses", "taken_seconds", "work_remains", "in_flight", "published"),
     [
         (2, 1.0, True, 0, [0, 0, 2]),
         (1, 1.0, True, 0, [0, 1]),
@@ -146,7 +175,7 @@ async def test_responses_of_a_quick_target_go_together(
     ids=["several", "one", "quick target", "nothing waits", "no slot is free"],
 )
 async def test_slots_that_several_responses_freed_are_filled_first(
-    worker: WorkerLoop, monkeypatch: pytest.MonkeyPatch, responses: int, taken_seconds: float, is_left: bool,
+    worker: WorkerLoop, monkeypatch: pytest.MonkeyPatch, responses: int, taken_seconds: float, work_remains: bool,
     in_flight: int, published: list[int],
 ) -> None:  # fmt: skip
     """If work waits, slots that several responses freed are filled before these are published; one goes along."""
@@ -161,8 +190,8 @@ async def test_slots_that_several_responses_freed_are_filled_first(
             for number in range(in_flight):
                 worker._in_flight.start(Claim(f"{number}", "execution", "low", "gateway", b""), FOREVER, ignore)
         if parts:
-            worker.drain.state = DrainState.LEAVING
-        return ClaimResult([], suspended=False, work_is_left=is_left)
+            worker.drain.state = DrainState.STOPPING
+        return ClaimResult([], suspended=False, work_remains=work_remains)
 
     monkeypatch.setattr(worker._consumer, "publish_and_claim", publish_and_claim)
     async with asyncio.timeout(PATIENCE_SECONDS):
@@ -181,7 +210,7 @@ async def test_a_loop_shows_its_state(worker: WorkerLoop) -> None:
 
 @pytest.mark.parametrize("work", Work)
 def test_each_event_has_an_effect_in_each_state(work: Work) -> None:
-    """The table of transitions has no gap, and work that is left behind is never forgotten but by a claim."""
+    """The table of transitions has no gap, and only a claim makes the worker forget work that remains."""
     after = {event: states[work] for event, states in loop_module._AFTER.items()}
     assert set(after) == set(loop_module._Event)
     assert [event.name for event, state in after.items() if state is Work.NONE and work is not Work.NONE] in (
@@ -202,9 +231,9 @@ async def test_a_suspension_delays_no_responses(worker: WorkerLoop, monkeypatch:
                 worker._note_freed(1.0)
                 worker._outbox.put(PART)
         if parts:
-            worker.drain.state = DrainState.LEAVING
+            worker.drain.state = DrainState.STOPPING
         is_first = len(taken) == 1
-        return ClaimResult([], suspended=not is_first and not parts, work_is_left=is_first)
+        return ClaimResult([], suspended=not is_first and not parts, work_remains=is_first)
 
     monkeypatch.setattr(worker._consumer, "publish_and_claim", publish_and_claim)
     async with asyncio.timeout(PATIENCE_SECONDS):
@@ -270,7 +299,7 @@ async def test_a_worker_that_drains_without_redis(served: Served, monkeypatch: p
 
     served.worker._dispatcher._permits.seconds = 0.05
     await served.ask_for_permit()
-    monkeypatch.setattr(keys, "LEASE_SECONDS", 0.1)
+    monkeypatch.setattr(loop_module, "LEASE_SECONDS", 0.1)
     monkeypatch.setattr(served.worker._consumer, "publish_and_claim", publish_and_claim)
     await served.end()
     assert len(served.worker._in_flight) == 0

@@ -49,6 +49,7 @@ class Slots:
         *,
         is_idempotent: bool,
         attempt: Attempt,
+        on_submit: Callable[[str], object] | None = None,
     ) -> Permit:
         assert decode_call(payload).is_permit
         assert is_idempotent

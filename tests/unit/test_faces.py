@@ -1,6 +1,7 @@
 """Folders of a package are used through their faces, and no folder is one without a face."""
 
 import ast
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -40,7 +41,7 @@ def test_inner_files_are_reached_through_the_face(package: str) -> None:
     assert broken == []
 
 
-@pytest.mark.parametrize("package", ["mock_target", "loadtests"])
+@pytest.mark.parametrize("package", ["fast_priority", "mock_target", "loadtests"])
 def test_every_folder_has_a_face(package: str) -> None:
     """Each folder that holds Python files has an `__init__.py` with a docstring and `__all__`."""
     folders = [path for path in (REPOSITORY / package).iterdir() if any(path.glob("*.py"))]
@@ -51,3 +52,20 @@ def test_every_folder_has_a_face(package: str) -> None:
                  if isinstance(target, ast.Name)]  # fmt: skip
         assert ast.get_docstring(face), folder
         assert names == ["__all__"], folder
+
+
+def parts_of(folder: Path) -> set[str]:
+    """The modules and folders of a folder, and its Lua files with their ending."""
+    names = {path.stem for path in folder.glob("*.py")} | {path.name for path in folder.glob("*.lua")}
+    return names.union(path.parent.name for path in folder.glob("*/__init__.py")) - {"__init__", "__main__"}
+
+
+@pytest.mark.parametrize(
+    "face", sorted((REPOSITORY / "fast_priority").rglob("*/__init__.py")), ids=lambda face: face.parent.name
+)
+def test_a_face_lists_its_modules(face: Path) -> None:
+    """The docstring of a face names each module of its folder, and nothing that does not exist."""
+    named = set(re.findall(r"`(\w+(?:\.lua)?)`", ast.get_docstring(ast.parse(face.read_text())) or ""))
+    parts, top = parts_of(face.parent), parts_of(REPOSITORY / "fast_priority")
+    modules = {part for part in parts if not part.endswith(".lua")}
+    assert (modules - named, named - parts - top) == (set(), set())

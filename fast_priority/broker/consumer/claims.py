@@ -1,9 +1,9 @@
 """A worker at the queues: it publishes parts of responses and claims requests, both in one round trip.
 
-A worker claims in two ways. A direct claim is sent when the worker has free slots and there may be work. A claim that
-is sent ahead stands behind a blocking wait for a wake-up token, so that it claims in the moment in which work arrives.
-Each way has at most one claim whose answer is outstanding. If the answer is lost, the worker sends the claim again with
-the same execution id, and Redis returns the same requests.
+A worker has two kinds of claim. A direct claim is sent when the worker has free slots and there may be work. A claim
+that is sent ahead stands behind a blocking wait for a wake-up token, so that it claims in the moment in which work
+arrives. Of each kind, the answer to at most one claim is outstanding. If the answer is lost, the worker sends the claim
+again with the same execution id, and Redis returns the same requests.
 """
 
 import logging
@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from os import urandom
 from typing import Any, NamedTuple
 
-from fast_priority.broker import keys, scripts
+from fast_priority.broker import keys, scripts, times
 from fast_priority.broker.connection import Command, connect, send_together
 from fast_priority.broker.jobs import JobTemplate
 from fast_priority.errors import NotSent
@@ -58,7 +58,7 @@ class ClaimResult(NamedTuple):
     claims: list[Claim]
     suspended: bool
     """Nothing can be claimed now: rq suspends the workers, or a queue is not a list."""
-    work_is_left: bool = False
+    work_remains: bool = False
     """There is work that only a direct claim can take."""
     leased_since: Moment = Moment(0.0, 0.0, 0.0)
     """When the claim was sent. The claims belong to this worker for at least LEASE_SECONDS from then on."""
@@ -73,7 +73,7 @@ _Step = tuple[scripts.ScriptCall | Command, Sequence[OutgoingPart]]
 
 
 class _ClaimKind:
-    """One way to claim, with the execution id of the claim whose answer is outstanding, if there is one."""
+    """One kind of claim, with the execution id of the claim whose answer is outstanding, if there is one."""
 
     def __init__(self, name: str, *, is_sent_ahead: bool = False) -> None:
         self.name = name
@@ -94,7 +94,8 @@ class Consumer:
         self._redis = connect(options, _PATIENCE_SECONDS)
         self._blocking = connect(options, _WAKE_UP_SECONDS + _PATIENCE_SECONDS)
         self._worker_name = worker_name
-        self._direct, self._ahead = _ClaimKind("turn"), _ClaimKind("wait", is_sent_ahead=True)
+        self._direct = _ClaimKind(keys.DIRECT_CLAIM)
+        self._sent_ahead = _ClaimKind(keys.CLAIM_SENT_AHEAD, is_sent_ahead=True)
         self._memory_is_short = False
         self._stop_signal = keys.stop_signal(worker_name)
         self._wrong_type = OutageLog(f"Worker {worker_name}: a key in Redis has the wrong type", logger)
@@ -111,7 +112,7 @@ class Consumer:
 
     def abandon_claims(self) -> None:
         """Do not repeat claims whose answer was lost: the leases of what they have started have ended."""
-        self._direct.unanswered = self._ahead.unanswered = None
+        self._direct.unanswered = self._sent_ahead.unanswered = None
 
     async def publish_and_claim(self, parts: Sequence[OutgoingPart], free_slots: int) -> ClaimResult:
         """Publish the parts and claim up to `free_slots` requests, in one round trip.
@@ -147,20 +148,20 @@ class Consumer:
 
         The claim stands behind the wait, so a request is claimed as soon as it arrives, without another round trip; a
         high request that arrives in the same moment still goes first. The claim takes only requests that can be queued
-        again if this process dies before the answer arrives. `work_is_left` says whether others wait. When it raises,
+        again if this process dies before the answer arrives. `work_remains` says whether others wait. When it raises,
         call it again.
         """
-        execution_id, is_retry = self._ahead.begin()
-        claim = self._claim_call(self._ahead, execution_id, free_slots, is_retry=is_retry)
+        execution_id, is_retry = self._sent_ahead.begin()
+        claim = self._claim_call(self._sent_ahead, execution_id, free_slots, is_retry=is_retry)
         wait: Command = ("BLPOP", keys.WAKE_UP, self._stop_signal, _WAKE_UP_SECONDS)
         since = Moment.now()
         *_, claimed = await scripts.run_together(self._blocking, [claim] if is_retry else [wait, claim])
-        self._ahead.unanswered = None
+        self._sent_ahead.unanswered = None
         return self._claim_result(execution_id, claimed, since)
 
     async def stop_waiting(self) -> None:
         """Send the stop signal: `wait_and_claim` returns at once. Raises what redis-py raises."""
-        expire: Command = ("EXPIRE", self._stop_signal, keys.STOP_SIGNAL_TTL_SECONDS)
+        expire: Command = ("EXPIRE", self._stop_signal, times.STOP_SIGNAL_TTL_SECONDS)
         await send_together(self._redis, [("RPUSH", self._stop_signal, "1"), expire])
 
     def _unpublished(
@@ -188,9 +189,9 @@ class Consumer:
         if isinstance(claimed, Exception):
             self._wrong_type.failure(f"a claim failed: {claimed}")
             return ClaimResult([], suspended=True)
-        suspended, is_left, *jobs = claimed
+        suspended, work_remains, *jobs = claimed
         claims = [_claim(execution_id, *job) for job in jobs]
-        return ClaimResult(claims, bool(suspended), bool(is_left), since)
+        return ClaimResult(claims, bool(suspended), bool(work_remains), since)
 
     def _claim_call(self, kind: _ClaimKind, execution_id: str, free_slots: int, *, is_retry: bool) -> scripts.ClaimCall:
         lanes = keys.LANES
@@ -205,7 +206,7 @@ class Consumer:
             time=JobTemplate.now(),
             not_sent_part=_NOT_SENT_PART,
             free_slots=free_slots,
-            lease_ms=keys.LEASE_MILLISECONDS,
+            lease_ms=times.LEASE_MILLISECONDS,
             most_jobs=_MOST_LOOKED_AT,
             is_retry=is_retry,
             is_sent_ahead=kind.is_sent_ahead,
@@ -240,12 +241,12 @@ def _publish_plain(parts: Sequence[OutgoingPart], *, memory_is_short: bool) -> l
     steps: list[_Step] = []
     for inbox, its_parts in by_inbox.items():
         frames = [_frame_of(one) for one in its_parts]
-        if memory_is_short and sum(map(len, frames)) <= keys.MOST_BYTES_WITHOUT_MEMORY:
+        if memory_is_short and sum(map(len, frames)) <= times.MOST_BYTES_WITHOUT_MEMORY:
             push = scripts.PushCall(mailbox_key=inbox, frames=frames, in_order=True)
             steps.append((push, its_parts))
         else:
             steps.append((("RPUSH", inbox, *frames), its_parts))
-    return [*steps, *((("EXPIRE", inbox, keys.INBOX_TTL_SECONDS), ()) for inbox in by_inbox)]
+    return [*steps, *((("EXPIRE", inbox, times.INBOX_TTL_SECONDS), ()) for inbox in by_inbox)]
 
 
 def _frame_of(one: OutgoingPart) -> bytes:

@@ -4,7 +4,7 @@ import time
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from fast_priority.broker import keys, scripts
+from fast_priority.broker import keys, scripts, times
 from fast_priority.broker.connection import CONNECTION_ERRORS, RedisHealth, connect
 from fast_priority.broker.consumer.claims import Claim
 from fast_priority.broker.jobs import JobTemplate
@@ -69,7 +69,7 @@ class Leases:
             time=JobTemplate.now(),
             last_server=self._health.server,
             expected_clock="" if clock_seconds is None else repr(clock_seconds),
-            lease_ms=keys.LEASE_MILLISECONDS,
+            lease_ms=times.LEASE_MILLISECONDS,
             # Gateways that are alive may not have renewed their signs of life since Redis was away.
             gateways_may_be_late=self._health.was_away_within(_GATEWAYS_ARE_BACK_SECONDS),
             restore=restore,

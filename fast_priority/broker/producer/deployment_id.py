@@ -2,7 +2,7 @@
 
 from redis.asyncio import Redis
 
-from fast_priority.broker import keys
+from fast_priority.broker import keys, times
 from fast_priority.broker.connection import Command, send_together
 from fast_priority.http.via import IDENTITY_CHARACTERS, Deployment
 
@@ -13,7 +13,7 @@ async def agree_on_identity(redis: Redis, deployment: Deployment) -> None:
     If Redis refuses a step, because it has no memory or the key has the wrong type, the identity stays as it is. Raises
     what redis-py raises when Redis is away.
     """
-    key, ttl = keys.DEPLOYMENT, keys.DEPLOYMENT_TTL_SECONDS
+    key, ttl = keys.DEPLOYMENT, times.DEPLOYMENT_TTL_SECONDS
     steps: list[Command] = [
         ("SET", key, deployment.identity, "NX", "EX", ttl),
         ("EXPIRE", key, ttl),

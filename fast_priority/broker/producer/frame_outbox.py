@@ -8,7 +8,7 @@ from functools import partial
 from redis.asyncio import Redis
 from redis.exceptions import ResponseError
 
-from fast_priority.broker import keys, scripts
+from fast_priority.broker import keys, scripts, times
 from fast_priority.broker.connection import CONNECTION_ERRORS, Batcher, Command, send_together
 from fast_priority.errors import BrokerUnavailable
 from fast_priority.protocol.conversation import Conversation
@@ -92,7 +92,7 @@ class FrameOutbox:
         """Push frames on mailboxes. Return for each the error with which Redis refused it, or None."""
         pushes: list[Command] = [("RPUSH", keys.inbox(mailbox), frame) for mailbox, frame in items]
         mailboxes = {mailbox for mailbox, _ in items}
-        expires: list[Command] = [("EXPIRE", keys.inbox(mailbox), keys.INBOX_TTL_SECONDS) for mailbox in mailboxes]
+        expires: list[Command] = [("EXPIRE", keys.inbox(mailbox), times.INBOX_TTL_SECONDS) for mailbox in mailboxes]
         answers = (await send_together(self._redis, [*pushes, *expires]))[: len(pushes)]
         # A small frame that Redis refuses for want of memory is pushed by a script, which Redis does not refuse.
         by_script = [
@@ -100,7 +100,7 @@ class FrameOutbox:
             for number, answer in enumerate(answers)
             if isinstance(answer, ResponseError)
             and scripts.is_out_of_memory(answer)
-            and len(items[number][1]) <= keys.MOST_BYTES_WITHOUT_MEMORY
+            and len(items[number][1]) <= times.MOST_BYTES_WITHOUT_MEMORY
         ]
         if by_script:
             calls = [

@@ -1,4 +1,4 @@
-"""Requests on their way to the queues. They are written in batches, and only a certain outcome is reported as certain.
+"""Sends requests to their queues, in batches, and finds out whether each of them was queued.
 
 Theory of operation. A submit that was never written, or that Redis refused, is not queued: its client may send the
 request again. A submit that was written and not answered may be queued, forwarded to the target, or lost. So the
@@ -18,7 +18,7 @@ from typing import Any, Literal, NamedTuple
 from redis.asyncio import Redis
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
-from fast_priority.broker import keys, scripts
+from fast_priority.broker import keys, scripts, times
 from fast_priority.broker.connection import CONNECTION_ERRORS, Batcher, NotCarriedOut, RedisHealth, connect
 from fast_priority.broker.jobs import JobTemplate
 from fast_priority.broker.producer.inbox import Inbox
@@ -41,7 +41,7 @@ _LEAST_ASK_SECONDS = 0.1
 _PROBE_SECONDS = 1.0
 _BREAKING_SECONDS = 0.5
 _AGAIN_SECONDS = 0.05
-_WITHIN_A_LEASE_SECONDS = keys.LEASE_SECONDS - 0.5
+_WITHIN_A_LEASE_SECONDS = times.LEASE_SECONDS - 0.5
 _MOST_TRIES = 5
 _TRY_AGAIN_SECONDS = 0.02
 _MOST_AT_ONCE = 64
@@ -52,7 +52,7 @@ SubmitOutcome = Literal["queued", "full", "late", "unsent", "absent", "lost", "u
 
 - queued: the request is on its queue, or a worker has claimed it from there.
 - full, late, unsent: it is not queued and never will be. The queue is full; Redis took too long; it was not written.
-- absent: the same is certain of a submit whose answer was lost.
+- absent: the answer was lost, and Redis was asked: the request is not queued and never will be.
 - lost: Redis does not know it, and may have forgotten it. The target may have received it.
 - unknown: the answer was lost, and Redis could not be asked in time.
 """
@@ -75,7 +75,7 @@ class Submission:
     until: float = field(default_factory=lambda: time.monotonic() + SUBMIT_SECONDS)
     """When its client gets an error if it is not queued by then, by `time.monotonic`."""
     sent: "asyncio.Future[SubmitOutcome] | None" = None
-    """Has a result once Redis can no longer queue or change it without this gateway's knowledge."""
+    """Has a result once the submit is over: after that, it changes nothing in Redis."""
     is_noted: bool = False
 
     @property
@@ -251,8 +251,8 @@ class SubmitOutbox:
             queue_keys=lanes.queues,
             gateway_id=self._gateway_id,
             ttl=self._settings.ttl,
-            most_wake_ups=keys.MOST_WAKE_UPS,
-            gateway_ttl=keys.GATEWAY_TTL_SECONDS,
+            most_wake_ups=times.MOST_WAKE_UPS,
+            gateway_ttl=times.GATEWAY_TTL_SECONDS,
             lanes=lanes.names,
             job_fields=self._template.constant_fields,
             limits=self._limits,
@@ -267,19 +267,19 @@ class SubmitOutbox:
         lost_at = time.monotonic()
         due_at = min(submission.until for submission in submissions) + _ASK_SECONDS
         while True:
-            left_seconds = due_at - time.monotonic()
-            within_seconds = max(left_seconds, _LEAST_ASK_SECONDS) if left_seconds > 0 else _PROBE_SECONDS
+            remaining_seconds = due_at - time.monotonic()
+            within_seconds = max(remaining_seconds, _LEAST_ASK_SECONDS) if remaining_seconds > 0 else _PROBE_SECONDS
             try:
                 answer = await self._recall.ask(job_ids, within_seconds)
             except CONNECTION_ERRORS as error:
-                # One more broken connection proves nothing about Redis. An answer that is overdue does.
+                # A broken connection does not mean that Redis is away. An answer that is overdue does.
                 if isinstance(error, RedisTimeoutError) or time.monotonic() - lost_at > _BREAKING_SECONDS:
                     self._block(lost)
-                left_seconds = due_at - time.monotonic()
-                if left_seconds <= 0:
+                remaining_seconds = due_at - time.monotonic()
+                if remaining_seconds <= 0:
                     for submission in submissions:
                         self._note(submission, "unknown")
-                await asyncio.sleep(min(_AGAIN_SECONDS, left_seconds) if left_seconds > 0 else _AGAIN_SECONDS)
+                await asyncio.sleep(min(_AGAIN_SECONDS, remaining_seconds) if remaining_seconds > 0 else _AGAIN_SECONDS)
             else:
                 self.is_blocked = False
                 self._outage.recovered()

@@ -114,12 +114,14 @@ class Submitter:
         *,
         is_idempotent: bool = False,
         attempt: Attempt = 1,
+        on_submit: Callable[[str], object] | None = None,
     ) -> Outcome:
         """Queue the payload of a ForwardCall and return what a worker answers; close it if it is no Reply.
 
         `description` is what rq's tools show. `body` is the request's body if the call is without it; it is read when
         a worker wants it. The second `attempt` goes in front of all other requests of its queue; the caller decides
-        whether there is one. Cancelling takes the request back, wherever it is: a worker that has it ends its call.
+        whether there is one. `on_submit` is called with the id of each job that is submitted: more than once if Redis
+        has not taken a job. Cancelling takes the request back, wherever it is: a worker that has it ends its call.
         Raises GatewayError, and what the body raises.
         """
         if self.is_closing:
@@ -129,12 +131,17 @@ class Submitter:
         conversation = self._inbox.expect(job_id)
         data = self._submits.data(payload)
         submission = Submission(conversation, job_id, priority, data, description, is_idempotent, attempt == 2)
-        return await self._ask_until_queued(submission, body)
+        return await self._ask_until_queued(submission, body, on_submit)
 
-    async def _ask_until_queued(self, submission: Submission, body: AsyncIterator[Bytes] | None) -> Outcome:
+    async def _ask_until_queued(
+        self,
+        submission: Submission,
+        body: AsyncIterator[Bytes] | None,
+        on_submit: Callable[[str], object] | None,
+    ) -> Outcome:
         while True:
             try:
-                return await self._ask(submission, body)
+                return await self._ask(submission, body, on_submit)
             except NotQueued:
                 if self.is_closing or not submission.is_timely:
                     raise
@@ -142,11 +149,18 @@ class Submitter:
             job_id = new_job_id()
             submission.rename(job_id, self._inbox.expect(job_id))
 
-    async def _ask(self, submission: Submission, body: AsyncIterator[Bytes] | None) -> Outcome:
+    async def _ask(
+        self,
+        submission: Submission,
+        body: AsyncIterator[Bytes] | None,
+        on_submit: Callable[[str], object] | None,
+    ) -> Outcome:
         conversation = submission.conversation
         if self._submits.is_blocked:
             self._inbox.forget(submission.job_id)
             raise _not_queued("unsent", submission)
+        if on_submit is not None:
+            on_submit(submission.job_id)
         self._submits.put(submission)
         uploading = None
         if body is not None:

@@ -35,7 +35,7 @@ from typing import Annotated, Any, ClassVar, TypeVar, get_args, get_type_hints
 from redis.asyncio import Redis
 from redis.exceptions import NoScriptError, ResponseError
 
-from fast_priority.broker import keys
+from fast_priority.broker import keys, times
 from fast_priority.broker.connection import Argument, Command, send_together
 from fast_priority.broker.scripts.refusals import is_out_of_memory, is_wrong_type
 
@@ -192,9 +192,10 @@ def _lua_file(name: str) -> str:
 
 
 def _constants_in(code: str) -> list[str]:
-    """Return a `local` for each constant of the key table that stands in the code."""
+    """Return a `local` for each constant of `keys` and `times` that stands in the code."""
     names = dict.fromkeys(re.findall(r"\b[A-Z]+_[A-Z_]+\b", code))
-    return [f"local {name} = {_literal(getattr(keys, name))}" for name in names if hasattr(keys, name)]
+    constants = {**vars(times), **vars(keys)}
+    return [f"local {name} = {_literal(constants[name])}" for name in names if name in constants]
 
 
 def _literal(value: str | int) -> str:

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from fast_priority.broker import keys, scripts
+from fast_priority.broker import keys, scripts, times
 from fast_priority.broker.consumer import Consumer
 from fast_priority.broker.consumer import claims as claiming
 from fast_priority.broker.producer import Submitter
@@ -124,9 +124,9 @@ async def test_claim_is_recorded(rig: Rig, submitter: Submitter, claimer: Consum
     assert (job[b"status"], job[b"worker_name"]) == (b"started", b"worker-1")
     lease = rig.lease(claim)
     assert lease is not None
-    assert lease - rig.redis.time()[0] <= keys.LEASE_SECONDS + 1
-    assert 0 < rig.redis.ttl(keys.job(claim.job_id)) <= keys.LEASE_SECONDS
-    assert rig.redis.ttl(keys.started(claim.queue_name)) > keys.LEASE_SECONDS
+    assert lease - rig.redis.time()[0] <= times.LEASE_SECONDS + 1
+    assert 0 < rig.redis.ttl(keys.job(claim.job_id)) <= times.LEASE_SECONDS
+    assert rig.redis.ttl(keys.started(claim.queue_name)) > times.LEASE_SECONDS
 
 
 async def test_withdrawn_is_skipped(rig: Rig, submitter: Submitter, claimer: Consumer) -> None:
@@ -172,7 +172,7 @@ async def test_a_gateway_that_only_seemed_gone(rig: Rig, submitter: Submitter, c
 async def test_a_queue_that_gets_its_request_back_expires(rig: Rig, submitter: Submitter, claimer: Consumer) -> None:
     """A claim that was sent ahead and puts back the only request of a queue leaves no list without a TTL."""
     await rig.queue(submitter, Priority.LOW)
-    assert (await claimer.wait_and_claim(1)).work_is_left
+    assert (await claimer.wait_and_claim(1)).work_remains
     assert rig.redis.ttl(keys.queue(Priority.LOW)) > rig.redis.ttl(rig.jobs()[0])
 
 
@@ -223,7 +223,7 @@ async def test_submit_leaves_a_token(rig: Rig, submitter: Submitter) -> None:
 
 async def test_tokens_are_bounded(rig: Rig, submitter: Submitter, monkeypatch: pytest.MonkeyPatch) -> None:
     """However many requests are submitted, the number of tokens has a limit."""
-    monkeypatch.setattr(keys, "MOST_WAKE_UPS", 2)
+    monkeypatch.setattr(times, "MOST_WAKE_UPS", 2)
     for _ in range(4):
         await rig.queue(submitter, Priority.LOW)
     assert rig.tokens() == 2
@@ -264,7 +264,7 @@ async def test_a_claim_sent_ahead_takes_only_what_may_be_repeated(
         rig.ask(submitter, Priority.LOW, b"%d" % number, is_idempotent=is_idempotent)
         await until("it waits", lambda number=number: rig.waiting(Priority.LOW) == number + 1)  # type: ignore[misc]
     first = await claimer.wait_and_claim(4)
-    assert (payloads(first.claims), first.work_is_left, rig.waiting(Priority.LOW)) == ([b"0"], True, 2)
+    assert (payloads(first.claims), first.work_remains, rig.waiting(Priority.LOW)) == ([b"0"], True, 2)
     assert payloads((await claimer.publish_and_claim([], 4)).claims) == [b"1", b"2"]
 
 
@@ -277,13 +277,13 @@ async def test_the_stop_signal_ends_a_wait(rig: Rig, claimer: Consumer) -> None:
         assert (await waiting).claims == []
 
 
-async def test_each_way_repeats_its_own_claim(rig: Rig, submitter: Submitter, claimer: Consumer) -> None:
-    """A claim whose answer was lost is repeated in the same way, and returns its requests once only."""
+async def test_each_kind_repeats_its_own_claim(rig: Rig, submitter: Submitter, claimer: Consumer) -> None:
+    """A claim whose answer was lost is repeated with the same kind, and returns its requests once only."""
     await rig.queue(submitter, Priority.LOW, b"work", is_idempotent=True)
-    claimer._ahead.unanswered = "lost"
+    claimer._sent_ahead.unanswered = "lost"
     claimer._direct.unanswered = "lost too"
     first = await claimer.wait_and_claim(1)
-    claimer._ahead.unanswered = "lost"
+    claimer._sent_ahead.unanswered = "lost"
     again = await claimer.wait_and_claim(1)
     assert (payloads(again.claims), again.claims) == ([b"work"], first.claims)
     assert (await claimer.publish_and_claim([], 1)).claims == []

@@ -2,7 +2,7 @@
 
 import pytest
 
-from fast_priority.broker import keys
+from fast_priority.broker import times
 from fast_priority.broker.producer import Submitter
 from fast_priority.broker.producer.deployment_id import agree_on_identity
 from fast_priority.http.via import Deployment
@@ -35,7 +35,7 @@ async def test_the_identity_expires(rig: Rig) -> None:
     await agree(rig, one)
     rig.redis.expire(KEY, 5)
     await agree(rig, one)
-    assert 5 < rig.redis.ttl(KEY) <= keys.DEPLOYMENT_TTL_SECONDS
+    assert 5 < rig.redis.ttl(KEY) <= times.DEPLOYMENT_TTL_SECONDS
 
 
 async def test_an_empty_redis_gets_the_same_identity_again(rig: Rig) -> None:
@@ -67,7 +67,7 @@ async def test_a_value_that_is_no_identity_is_replaced(rig: Rig, written: bytes)
     await agree(rig, one, other)
     assert one.name == other.name
     assert rig.redis.get(KEY) == one.identity
-    assert 0 < rig.redis.ttl(KEY) <= keys.DEPLOYMENT_TTL_SECONDS
+    assert 0 < rig.redis.ttl(KEY) <= times.DEPLOYMENT_TTL_SECONDS
 
 
 @pytest.mark.parametrize("kind", ["list", "set", "hash", "zset"])

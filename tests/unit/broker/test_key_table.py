@@ -2,7 +2,7 @@
 
 import re
 
-from fast_priority.broker.consumer import Consumer, Leases, OutgoingPart, StockRq
+from fast_priority.broker.consumer import Consumer, Leases, OutgoingPart, RqConnection
 from fast_priority.broker.keys import KEY_TABLE, KeyRow
 from fast_priority.broker.mailbox import Mailbox
 from fast_priority.broker.producer import Submitter
@@ -34,7 +34,7 @@ async def use_everything(rig: Rig, claimer: Consumer, leases: Leases) -> None:
         gone = "a gateway that stopped reading"
         rig.redis.set(f"rq:fast-priority:gateway:{gone}", "1", ex=15)
         await claimer.publish_and_claim([OutgoingPart(answered._replace(gateway_id=gone), HELLO)], 0)
-        StockRq(rig.redis).refuse(refused, "not ours")
+        RqConnection(rig.redis).refuse(refused, "not ours")
         await leases.renew({"birth": "now"}, started)
         await claimer.stop_waiting()
         await stop_while_reading(rig)

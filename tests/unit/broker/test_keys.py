@@ -8,7 +8,7 @@ from rq.defaults import RQ_KEY_PREFIX
 from rq.job import Job
 from rq.registry import FailedJobRegistry, StartedJobRegistry
 
-from fast_priority.broker import keys
+from fast_priority.broker import keys, times
 from fast_priority.broker.keys import KEY_TABLE, KeyRow
 from fast_priority.scheduling.priority import Priority
 
@@ -75,6 +75,12 @@ def test_rqs_names(ours: str, rqs: str) -> None:
     assert ours == rqs
 
 
+def test_the_kinds_of_claims_are_in_the_table() -> None:
+    """The row of the last claim names both values that its key ends with."""
+    (row,) = (row for row in KEY_TABLE if row.pattern == keys.last_claim("<name>", "<kind>"))
+    assert all(f"`{kind}`" in row.holds for kind in (keys.DIRECT_CLAIM, keys.CLAIM_SENT_AHEAD))
+
+
 def test_lease_is_shorter_than_signs_of_life() -> None:
     """The leases of a dead worker end before the worker itself is forgotten."""
-    assert keys.LEASE_SECONDS < keys.WORKER_TTL_SECONDS
+    assert times.LEASE_SECONDS < times.WORKER_TTL_SECONDS

@@ -5,7 +5,7 @@ import time
 import pytest
 from redis.exceptions import ConnectionError
 
-from fast_priority.broker import keys
+from fast_priority.broker import keys, times
 from fast_priority.broker.consumer import Consumer, Leases
 from fast_priority.broker.producer import Submitter
 from fast_priority.settings import Settings
@@ -23,7 +23,7 @@ async def test_renewed(rig: Rig, submitter: Submitter, claimer: Consumer, leases
     assert (renewal.held, renewal.gone, renewal.over) == ([claim], [], [])
     lease = rig.lease(claim)
     assert lease is not None
-    assert lease >= rig.redis.time()[0] + keys.LEASE_SECONDS - 1
+    assert lease >= rig.redis.time()[0] + times.LEASE_SECONDS - 1
     assert rig.redis.pttl(keys.job(claim.job_id)) > 1000
 
 
@@ -54,7 +54,7 @@ async def test_restored(rig: Rig, submitter: Submitter, claimer: Consumer, lease
     assert (await leases.renew(RECORD, [claim], restore=True)).held == [claim]
     job = rig.redis.hgetall(keys.job(claim.job_id))
     assert (job[b"status"], job[b"worker_name"]) == (b"started", b"worker-1")
-    assert 0 < rig.redis.pttl(keys.job(claim.job_id)) <= keys.LEASE_MILLISECONDS
+    assert 0 < rig.redis.pttl(keys.job(claim.job_id)) <= times.LEASE_MILLISECONDS
     assert rig.lease(claim) is not None
 
 

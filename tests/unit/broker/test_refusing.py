@@ -11,8 +11,8 @@ from rq.job import Job
 from rq.registry import FailedJobRegistry
 from rq.results import Result
 
-from fast_priority.broker import keys
-from fast_priority.broker.consumer import Claim, Consumer, StockRq
+from fast_priority.broker import keys, times
+from fast_priority.broker.consumer import Claim, Consumer, RqConnection
 from fast_priority.broker.jobs import FORWARD, NotOurJob, WriteOnlySerializer, payload_of
 from tests.unit.broker_rig import Rig
 
@@ -49,14 +49,14 @@ async def test_another_apps_job(rig: Rig, claimer: Consumer) -> None:
 
 async def test_failed_registry(rig: Rig, claimer: Consumer) -> None:
     """A refused job is in the failed registry of its queue, where rq's tools show it."""
-    StockRq(rig.redis).refuse(await claim_of(rig, claimer, "job", b"x"), REASON)
+    RqConnection(rig.redis).refuse(await claim_of(rig, claimer, "job", b"x"), REASON)
     assert FailedJobRegistry("low", connection=rig.redis).get_job_ids() == ["job"]
     assert FailedJobRegistry("high", connection=rig.redis).get_job_ids() == []
 
 
 async def test_reason(rig: Rig, claimer: Consumer) -> None:
     """rq has the reason as the latest result of the job."""
-    StockRq(rig.redis).refuse(await claim_of(rig, claimer, "job", b"x"), REASON)
+    RqConnection(rig.redis).refuse(await claim_of(rig, claimer, "job", b"x"), REASON)
     job = Job("job", connection=rig.redis, serializer=WriteOnlySerializer)
     result = Result.fetch_latest(job)
     assert result is not None
@@ -65,7 +65,7 @@ async def test_reason(rig: Rig, claimer: Consumer) -> None:
 
 async def test_status(rig: Rig, claimer: Consumer) -> None:
     """rq sees a refused job as failed; its other fields do not change."""
-    StockRq(rig.redis).refuse(await claim_of(rig, claimer, "job", b"its data"), REASON)
+    RqConnection(rig.redis).refuse(await claim_of(rig, claimer, "job", b"its data"), REASON)
     job = rig.redis.hgetall(keys.job("job"))
     assert (job[b"status"], job[b"data"]) == (b"failed", b"its data")
 
@@ -73,16 +73,16 @@ async def test_status(rig: Rig, claimer: Consumer) -> None:
 async def test_no_longer_started(rig: Rig, claimer: Consumer) -> None:
     """A refused job has no lease."""
     claim = await claim_of(rig, claimer, "job", b"x")
-    StockRq(rig.redis).refuse(claim, REASON)
+    RqConnection(rig.redis).refuse(claim, REASON)
     assert rig.lease(claim) is None
 
 
 async def test_kept_for_a_day(rig: Rig, claimer: Consumer) -> None:
     """Everything that is kept of a refused job expires."""
-    StockRq(rig.redis).refuse(await claim_of(rig, claimer, "job", b"x"), REASON)
+    RqConnection(rig.redis).refuse(await claim_of(rig, claimer, "job", b"x"), REASON)
     kept = set(rig.all_keys()) - set(rig.all_keys("rq:queue*"))
     assert {keys.job("job"), keys.failed("low")} <= kept
-    assert all(0 < rig.redis.ttl(key) <= keys.FAILED_TTL_SECONDS for key in kept)
+    assert all(0 < rig.redis.ttl(key) <= times.FAILED_TTL_SECONDS for key in kept)
     score = rig.redis.zscore(keys.failed("low"), "job")
     assert score is not None
     assert score > time.time()
@@ -100,8 +100,8 @@ async def test_id_that_rq_does_not_accept(rig: Rig, claimer: Consumer, job_id: b
 async def test_refused_again(rig: Rig, claimer: Consumer) -> None:
     """A second refusal, after a lost answer, does no harm."""
     claim = await claim_of(rig, claimer, "job", b"x")
-    StockRq(rig.redis).refuse(claim, REASON)
-    StockRq(rig.redis).refuse(claim, REASON)
+    RqConnection(rig.redis).refuse(claim, REASON)
+    RqConnection(rig.redis).refuse(claim, REASON)
     assert FailedJobRegistry("low", connection=rig.redis).get_job_ids() == ["job"]
 
 
@@ -109,7 +109,7 @@ async def test_redis_lost_the_job(rig: Rig, claimer: Consumer) -> None:
     """The refusal of a job that has expired leaves no key without a TTL."""
     claim = await claim_of(rig, claimer, "job", b"x")
     rig.redis.flushall()
-    StockRq(rig.redis).refuse(claim, REASON)
+    RqConnection(rig.redis).refuse(claim, REASON)
     assert all(rig.redis.ttl(key) > 0 for key in rig.all_keys())
 
 

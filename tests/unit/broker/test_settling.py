@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from fast_priority.broker import keys
-from fast_priority.broker.consumer import Claim, Consumer, OutgoingPart, StockRq
+from fast_priority.broker.consumer import Claim, Consumer, OutgoingPart, RqConnection
 from fast_priority.broker.producer import Submitter
 from fast_priority.broker.producer.streams import Stream
 from fast_priority.errors import TargetRefused
@@ -108,15 +108,15 @@ async def test_answer_of_a_stock_worker(rig: Rig, submitter: Submitter) -> None:
     """The response of a stock rq worker reaches the gateway that asked."""
     asking = await rig.queue(submitter, Priority.LOW)
     (job_id,) = rig.ids(Priority.LOW)
-    assert StockRq(rig.redis).gateway_lives(submitter.gateway_id)
-    StockRq(rig.redis).publish(submitter.gateway_id, job_id, HELLO)
+    assert RqConnection(rig.redis).gateway_lives(submitter.gateway_id)
+    RqConnection(rig.redis).publish(submitter.gateway_id, job_id, HELLO)
     async with asyncio.timeout(PATIENCE_SECONDS):
         assert await asking == HELLO
 
 
 async def test_answer_of_a_stock_worker_without_a_gateway(rig: Rig) -> None:
     """A stock rq worker writes nothing for a gateway that is gone."""
-    StockRq(rig.redis).publish("gone", "job", HELLO)
+    RqConnection(rig.redis).publish("gone", "job", HELLO)
     assert rig.all_keys() == []
 
 

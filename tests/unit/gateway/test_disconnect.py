@@ -9,7 +9,7 @@ import pytest
 
 from fast_priority.errors import ClientLeft
 from fast_priority.gateway.disconnect import AwaitedDisconnect, Disconnect, until_disconnect
-from fast_priority.server import Leaving
+from fast_priority.server import DisconnectEvent
 
 PATIENCE_SECONDS = 30
 
@@ -32,7 +32,7 @@ class Work:
 
 
 def by_the_server() -> tuple[Disconnect, Callable[[], None]]:
-    left = Leaving()
+    left = DisconnectEvent()
     return left, left.set
 
 

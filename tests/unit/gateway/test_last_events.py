@@ -30,7 +30,7 @@ from fast_priority.http.via import Deployment
 from fast_priority.protocol.conversation import Conversation
 from fast_priority.scheduling.priority import Priority
 from fast_priority.scheduling.rules import Rules
-from fast_priority.server import EXTENSION, Leaving
+from fast_priority.server import EXTENSION, DisconnectEvent
 from fast_priority.settings import Settings
 
 KINDS: list[type[Any]] = [
@@ -67,7 +67,9 @@ class Queues:
     def __init__(self, *outcomes: Any) -> None:
         self._outcomes = list(outcomes)
 
-    async def ask(self, *_: Any, **__: Any) -> Any:
+    async def ask(self, *_: Any, on_submit: Callable[[str], object] | None, **__: Any) -> Any:
+        if on_submit is not None:
+            on_submit(f"job-{len(self._outcomes)}")
         outcome = self._outcomes.pop(0)
         if isinstance(outcome, BaseException):
             raise outcome
@@ -126,7 +128,7 @@ class Client:
         self.headers: list[tuple[bytes, bytes]] = []
         self.wants_websocket = wants_websocket
         self.raw_target = path.encode()
-        self.left = Leaving()
+        self.left = DisconnectEvent()
         self.has_left = asyncio.Event()
         self.got: list[Message] = []
         self._extension = extension
@@ -331,15 +333,15 @@ async def test_failed_shows_whether_a_response_was_broken_off(outcome: Any, is_b
 
 
 async def test_each_attempt_is_queued() -> None:
-    """Between two attempts stands the error of the first."""
+    """Each has the id of its job. Between two attempts stands the error of the first."""
     events, seen = listened()
     error = RequestLost()
     await rig(error, HELLO).run(events)
     scope = seen[0].scope
     assert seen[1:-1] == [
-        Queued(scope, Priority.HIGH, 1),
+        Queued(scope, Priority.HIGH, 1, "job-2"),
         Retried(scope, error),
-        Queued(scope, Priority.HIGH, 2),
+        Queued(scope, Priority.HIGH, 2, "job-1"),
     ]
 
 

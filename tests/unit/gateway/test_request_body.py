@@ -161,7 +161,7 @@ async def test_only_time_in_which_the_body_is_waited_for_counts(monkeypatch: pyt
     await body.read_ahead()
     async for _ in body.chunks():
         now.seconds += 86_400
-    assert timeout.left_seconds == 0.5
+    assert timeout.remaining_seconds == 0.5
 
 
 async def test_each_piece_refills_the_timeout(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -176,11 +176,11 @@ async def test_each_piece_refills_the_timeout(monkeypatch: pytest.MonkeyPatch) -
     timeout = timeout_of(15)
     body = RequestBody(None, receive, 0, timeout)
     await body.read_ahead()
-    assert timeout.left_seconds == 13
+    assert timeout.remaining_seconds == 13
     chunks = body.chunks()
     for _ in range(5):
         await anext(chunks)
-    assert timeout.left_seconds == 5
+    assert timeout.remaining_seconds == 5
 
 
 async def test_what_came_while_the_process_stood_still_is_read() -> None:

@@ -23,9 +23,9 @@ class Signalled:
         ((), []),
         ((0.0,), [DrainState.DRAINING]),
         ((0.0, 0.9), [DrainState.DRAINING]),
-        ((0.0, 1.1), [DrainState.DRAINING, DrainState.LEAVING]),
-        ((0.0, 0.9, 1.1), [DrainState.DRAINING, DrainState.LEAVING]),
-        ((0.0, 5.0, 10.0), [DrainState.DRAINING, DrainState.LEAVING]),
+        ((0.0, 1.1), [DrainState.DRAINING, DrainState.STOPPING]),
+        ((0.0, 0.9, 1.1), [DrainState.DRAINING, DrainState.STOPPING]),
+        ((0.0, 5.0, 10.0), [DrainState.DRAINING, DrainState.STOPPING]),
     ],
 )
 def test_stop_signals(at_seconds: tuple[float, ...], states: list[DrainState]) -> None:

@@ -5,7 +5,7 @@ import math
 
 import pytest
 
-from fast_priority.broker import keys
+from fast_priority.broker import times
 from fast_priority.broker.consumer import Claim
 from fast_priority.protocol.frames import Cancel, Credit, Frame, Part
 from fast_priority.slots.forward import FinalPart
@@ -185,17 +185,17 @@ def test_a_request_out_of_lease(clock: str) -> None:
 
     The worker was frozen, its machine was suspended, or its clock was set.
     """
-    assert not leased(ago(0, **{clock: keys.LEASE_SECONDS + 1})).may_be_sent()
+    assert not leased(ago(0, **{clock: times.LEASE_SECONDS + 1})).may_be_sent()
 
 
 def test_a_clock_that_was_set_back() -> None:
     """A wall clock that was set back makes no lease last longer."""
-    assert not leased(ago(keys.LEASE_SECONDS + 1, wall=-3600)).may_be_sent()
+    assert not leased(ago(times.LEASE_SECONDS + 1, wall=-3600)).may_be_sent()
 
 
 def test_a_renewed_lease() -> None:
     """A lease that was renewed in time lasts from then on."""
-    request = leased(ago(keys.LEASE_SECONDS - 2))
+    request = leased(ago(times.LEASE_SECONDS - 2))
     now = Moment.now()
     request.renew(now)
     assert request._leased_since == now
@@ -204,6 +204,6 @@ def test_a_renewed_lease() -> None:
 
 def test_a_lease_that_was_renewed_too_late() -> None:
     """A renewal does not bring a lease back that was over before."""
-    request = leased(ago(keys.LEASE_SECONDS + 1))
+    request = leased(ago(times.LEASE_SECONDS + 1))
     request.renew(Moment.now())
     assert not request.may_be_sent()

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from redis import Redis
 
-from fast_priority.broker import keys
-from fast_priority.broker.consumer import Claim, Consumer, OutgoingPart, StockRq
+from fast_priority.broker import keys, times
+from fast_priority.broker.consumer import Claim, Consumer, OutgoingPart, RqConnection
 from fast_priority.broker.jobs import JobTemplate
 from fast_priority.broker.producer import Permit, Submitter
 from fast_priority.errors import NotSent, RequestLost, TargetRefused, without_traces
@@ -49,7 +49,7 @@ class Worker:
         self.dispatcher = Dispatcher(
             "worker-1",
             Settings.load(),
-            StockRq(Redis()),
+            RqConnection(Redis()),
             self.in_flight,
             publish=self.published.append,
             on_freed=self._note_freed,
@@ -314,7 +314,7 @@ async def test_a_gateway_that_was_frozen(rig: Rig, submitter: Submitter, claimer
 async def test_a_sign_of_life_counts_from_when_it_was_sent(rig: Rig, submitter: Submitter) -> None:
     """A gateway counts as alive as long as its sign of life lasts, and not longer."""
     await until("it has shown it", lambda: bool(rig.all_keys(keys.GATEWAY_PREFIX + "*")))
-    assert submitter._heartbeat.lives_until <= time.monotonic() + keys.GATEWAY_TTL_SECONDS
+    assert submitter._heartbeat.lives_until <= time.monotonic() + times.GATEWAY_TTL_SECONDS
 
 
 async def test_the_second_attempt_goes_first(rig: Rig, submitter: Submitter) -> None:

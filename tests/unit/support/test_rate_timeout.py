@@ -11,12 +11,12 @@ BYTES_PER_SECOND = 500
 def seconds_until_over(bytes_each_time: int, every_seconds: float, at_most_seconds: float = 10_000) -> float:
     """Return after how many seconds it is over for a peer that moves so many bytes at a time."""
     timeout, waited_seconds = RateTimeout(SECONDS, BYTES_PER_SECOND), 0.0
-    while waited_seconds < at_most_seconds and timeout.left_seconds > every_seconds:
+    while waited_seconds < at_most_seconds and timeout.remaining_seconds > every_seconds:
         timeout.count(every_seconds, bytes_each_time)
         waited_seconds += every_seconds
     if waited_seconds >= at_most_seconds:
         return at_most_seconds
-    return waited_seconds + timeout.left_seconds
+    return waited_seconds + timeout.remaining_seconds
 
 
 def test_a_silent_peer_times_out() -> None:
@@ -57,7 +57,7 @@ def test_a_fast_peer_saves_no_time() -> None:
     """After any number of bytes, a peer that falls silent has no more than the whole time."""
     timeout = RateTimeout(SECONDS, BYTES_PER_SECOND)
     timeout.count(1, 1_000_000_000)
-    assert timeout.left_seconds == SECONDS
+    assert timeout.remaining_seconds == SECONDS
 
 
 def test_time_without_waiting_is_free() -> None:
@@ -65,7 +65,7 @@ def test_time_without_waiting_is_free() -> None:
     timeout = RateTimeout(SECONDS, BYTES_PER_SECOND)
     for _ in range(1000):
         timeout.count(0, 0)
-    assert timeout.left_seconds == SECONDS
+    assert timeout.remaining_seconds == SECONDS
 
 
 def test_its_text() -> None:

@@ -5,7 +5,7 @@ import asyncio
 from fast_priority.broker.consumer import Claim, OutgoingPart
 from fast_priority.http.message import Reply
 from fast_priority.protocol.frames import Credit
-from fast_priority.slots.frame_outbox import FrameOutbox
+from fast_priority.slots.part_outbox import PartOutbox
 
 CLAIM = Claim("job", "execution", "low", "gateway", b"")
 
@@ -14,8 +14,8 @@ def reply(size_bytes: int) -> OutgoingPart:
     return OutgoingPart(CLAIM, Reply(200, [], b"x" * size_bytes))
 
 
-def filled(*parts: OutgoingPart) -> FrameOutbox:
-    outbox = FrameOutbox(lambda: None)
+def filled(*parts: OutgoingPart) -> PartOutbox:
+    outbox = PartOutbox(lambda: None)
     for part in parts:
         outbox.put(part)
     return outbox
@@ -54,7 +54,7 @@ def test_all_parts_are_taken_at_the_end() -> None:
 async def test_publishing_waits_until_the_part_is_on_its_way() -> None:
     """`publish` returns once its part was published, and wakes the loop at once."""
     woken = asyncio.Event()
-    outbox = FrameOutbox(woken.set)
+    outbox = PartOutbox(woken.set)
     publishing = asyncio.create_task(outbox.publish(CLAIM, Credit(1)))
     await woken.wait()
     (part,) = outbox.take()

@@ -1,4 +1,4 @@
-"""The steps of a worker that use rq's own code, on the synchronous connection that rq made."""
+"""rq's synchronous connection to Redis, and the steps of a worker that use rq's own code."""
 
 import time
 from typing import Any
@@ -7,15 +7,18 @@ from redis import Redis as SyncRedis
 from rq.job import Job, JobStatus
 from rq.results import Result
 
-from fast_priority.broker import keys
+from fast_priority.broker import keys, times
 from fast_priority.broker.connection import options_of
 from fast_priority.broker.consumer.claims import Claim
 from fast_priority.broker.jobs import WriteOnlySerializer
 from fast_priority.protocol.frames import Frame, Part, encode
 
 
-class StockRq:
-    """A worker's synchronous connection. Each method blocks for a round trip, and raises what redis-py raises."""
+class RqConnection:
+    """The connection that rq made, for a PriorityWorker or for a job of a stock rq worker.
+
+    Each method that uses it blocks for a round trip, and raises what redis-py raises.
+    """
 
     def __init__(self, connection: SyncRedis) -> None:
         self._connection = connection
@@ -34,11 +37,11 @@ class StockRq:
         with self._connection.pipeline() as pipeline:
             pipeline.zrem(keys.started(claim.queue_name), f"{claim.job_id}:{claim.execution_id}")
             pipeline.hset(key, "status", JobStatus.FAILED.value)
-            pipeline.expire(key, keys.FAILED_TTL_SECONDS)
-            pipeline.zadd(registry, {claim.job_id: time.time() + keys.FAILED_TTL_SECONDS})
-            pipeline.expire(registry, keys.FAILED_TTL_SECONDS)
+            pipeline.expire(key, times.FAILED_TTL_SECONDS)
+            pipeline.zadd(registry, {claim.job_id: time.time() + times.FAILED_TTL_SECONDS})
+            pipeline.expire(registry, times.FAILED_TTL_SECONDS)
             job = Job(claim.job_id, connection=self._connection, serializer=WriteOnlySerializer)
-            Result.create_failure(job, keys.FAILED_TTL_SECONDS, exc_string=reason, pipeline=pipeline)
+            Result.create_failure(job, times.FAILED_TTL_SECONDS, exc_string=reason, pipeline=pipeline)
             pipeline.execute()
 
     def gateway_lives(self, gateway_id: str) -> bool:
@@ -51,6 +54,6 @@ class StockRq:
             return False
         with self._connection.pipeline() as pipeline:
             pipeline.rpush(keys.inbox(gateway_id), encode(Frame(job_id, part)))
-            pipeline.expire(keys.inbox(gateway_id), keys.INBOX_TTL_SECONDS)
+            pipeline.expire(keys.inbox(gateway_id), times.INBOX_TTL_SECONDS)
             pipeline.execute()
         return True

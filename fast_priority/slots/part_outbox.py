@@ -1,4 +1,4 @@
-"""The frame outbox of a worker: the parts that wait to be published, in order."""
+"""The part outbox of a worker: the parts of responses that wait to be published, in order."""
 
 import asyncio
 from collections.abc import Callable
@@ -10,7 +10,7 @@ from fast_priority.protocol.frames import Chunk, Part
 _MOST_BYTES_AT_ONCE = 4 * 1024 * 1024
 
 
-class FrameOutbox:
+class PartOutbox:
     """The parts that the worker loop publishes with its next round trip. `on_put` is called after each new part."""
 
     def __init__(self, on_put: Callable[[], None]) -> None:
