@@ -36,11 +36,12 @@ from fast_priority.support.signals import stop_signals_blocked
 logger = logging.getLogger("rq.worker")
 
 _ANSWER_SECONDS = 5  # stop signals are blocked while a worker registers: not for longer, even if Redis hangs
-_QUEUE_NAMES = {priority.value for priority in Priority}
+QUEUE_NAMES = tuple(priority.value for priority in Priority)
+"""The queues that a worker serves, in their order."""
 
 
 class PriorityWorker(BaseWorker):
-    """Serves the queues `high` and `low`, high first, with FAST_PRIORITY_WORKER_CONCURRENCY slots.
+    """Serves the queues of all levels, in the order of `Priority`, with FAST_PRIORITY_WORKER_CONCURRENCY slots.
 
     It never claims a request for which it has no slot. At SIGTERM or SIGINT it finishes what is in flight and claims no
     more; at a second one, over a second later, it leaves at once. While Redis is away, it waits, and goes on by itself.
@@ -62,9 +63,10 @@ class PriorityWorker(BaseWorker):
         options["serializer"] = WriteOnlySerializer
         super().__init__(_names(queues), name, connection=connection, prepare_for_work=prepare_for_work, **options)
         served = set(self.queue_names())
-        if prepare_for_work and served != _QUEUE_NAMES:
+        if prepare_for_work and served != set(QUEUE_NAMES):
+            given = ", ".join(sorted(served)) or "none"
             raise ConfigurationError(
-                f"a PriorityWorker serves the queues high and low together, not {', '.join(sorted(served)) or 'none'}"
+                f"a PriorityWorker serves the queues {' and '.join(QUEUE_NAMES)} together, not {given}"
             )
         self.slots = self._settings.worker_concurrency
         self.events = Events()
@@ -83,7 +85,8 @@ class PriorityWorker(BaseWorker):
     ) -> bool:
         """Serve until a stop signal; with `burst`, until the queues are empty. Return whether any request was served.
 
-        The other options are rq's and have no effect: nothing is scheduled, and high always comes first.
+        The other options are rq's and have no effect: nothing is scheduled, and the order of the queues stays that of
+        `Priority`.
         """
         # A signal that ended it while it registers, or in its teardown, would leave its name in rq's registers.
         with stop_signals_blocked():

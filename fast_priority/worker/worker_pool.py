@@ -8,7 +8,7 @@ from rq.worker_pool import WorkerPool
 from fast_priority.broker.connection import sync_connection
 from fast_priority.settings import Settings
 from fast_priority.support.signals import reset_stop_signals, stop_signals_blocked
-from fast_priority.worker.rq_worker import PriorityWorker
+from fast_priority.worker.rq_worker import QUEUE_NAMES, PriorityWorker
 
 
 class PriorityWorkerPool(WorkerPool):
@@ -22,7 +22,7 @@ class PriorityWorkerPool(WorkerPool):
             return PriorityWorker(queues, settings=settings, connection=sync_connection(settings), **options)
 
         super().__init__(
-            ["high", "low"],
+            list(QUEUE_NAMES),
             connection=sync_connection(settings),
             num_workers=settings.worker_processes,
             worker_class=make_worker,  # type: ignore[arg-type]
