@@ -13,6 +13,7 @@
 - `socket_look`: what has arrived at a socket
 - `stalls`: timers and timeouts that let a loop read first
 - `timeout_queue`: timeouts of equal length for many keys
+- `installed_versions`: refuses dependencies outside of the declared bounds
 """
 
 __all__ = [
