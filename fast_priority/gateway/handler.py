@@ -29,7 +29,7 @@ from fast_priority.http.trusted_proxies import TrustedProxies
 from fast_priority.http.via import Deployment
 from fast_priority.protocol.frames import ForwardCall, encode
 from fast_priority.scheduling.priority import Priority
-from fast_priority.scheduling.rules import HANDSHAKE, Rules
+from fast_priority.scheduling.rules import RequestFacts, Rules
 from fast_priority.server import connection_of
 from fast_priority.support.rate_timeout import RateTimeout
 from fast_priority.target import Accepted, Target
@@ -150,8 +150,7 @@ class Gateway:
             return
         self._target.check(raw_target)
         wants_websocket = self._tunnels is not None and connection is not None and connection.wants_websocket
-        # No documentation page is read by a WebSocket: only PASS_THROUGH lets a handshake skip the queue.
-        priority = self._rules.priority_of(raw_path.decode("latin-1"), HANDSHAKE if wants_websocket else method)
+        priority = self._rules.priority_of(RequestFacts(raw_path.decode("latin-1"), method, wants_websocket))
         request = ClientRequest(
             scope, method, raw_target, head.onward, body, reply, priority, self._queues, self._events
         )
