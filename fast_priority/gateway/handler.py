@@ -22,6 +22,7 @@ from fast_priority.gateway.response import ClientResponse
 from fast_priority.gateway.retry import IDEMPOTENT_METHODS, in_two_attempts
 from fast_priority.gateway.websockets import WebSocketProxy
 from fast_priority.http.fields import without_websocket_fields
+from fast_priority.http.forwarding import Hop
 from fast_priority.http.limits import LEAST_BYTES_PER_SECOND
 from fast_priority.http.max_forwards import answer_as_last
 from fast_priority.http.message import Bytes, Fields, Reply, Request
@@ -71,10 +72,10 @@ class Gateway:
     """Answers every HTTP request as the target would, by way of the queues.
 
     An ASGI application: each request is put on the queue that `rules` name for its path, or passed on directly.
-    Only `trusted` proxies are believed whom they forward a request for. An overload is answered with
+    Fields such as X-Forwarded-For count only if a `trusted` proxy sends them. An overload is answered with
     `retry_after_seconds` of the request's priority. A client may keep the gateway waiting for `client_timeout_seconds`.
     A request that has one of the names of the `deployment` in its Via has been here before, and is refused. Without
-    `tunnels`, a request for a WebSocket is one like any other.
+    `tunnels`, a request for a WebSocket is forwarded as a plain GET.
     """
 
     def __init__(
@@ -129,9 +130,8 @@ class Gateway:
         fields: Fields = list(scope["headers"])
         if self._tunnels is None:
             fields = without_websocket_fields(fields)
-        method, http_version, client = scope["method"], scope["http_version"], scope.get("client")
-        names = self._deployment.names
-        head = self._read_head(fields, method, http_version, scope["scheme"], client[0] if client else None, names)
+        method, hop = scope["method"], Hop.of(scope)
+        head = self._read_head(fields, method, hop, self._deployment.names)
         connection = connection_of(scope)
         body = RequestBody(
             head.declared_bytes,
@@ -146,7 +146,7 @@ class Gateway:
         raw_target = connection.raw_target if connection else raw_path + b"?" + query if query else raw_path
         if head.ends_here:
             date = formatdate(usegmt=True)
-            await response.send(answer_as_last(method, raw_target, fields, http_version, date))
+            await response.send(answer_as_last(method, raw_target, fields, hop.http_version, date))
             return
         self._target.check(raw_target)
         wants_websocket = self._tunnels is not None and connection is not None and connection.wants_websocket

@@ -3,7 +3,7 @@
 - `message`: the types: fields, a request, a response, where requests go
 - `limits`: every limit of size and rate
 - `fields`: which fields are forwarded, which messages are refused
-- `forwarding`: the fields that an intermediary adds; `trusted_proxies`: which peers may have set them before
+- `forwarding`: fields about the way of a message: added, or dropped; `trusted_proxies`: which peers may set them
 - `head`: heads as bytes
 - `keep_alive`: how long a connection to the target may be idle
 - `max_forwards`: requests that the gateway answers as the last intermediary
