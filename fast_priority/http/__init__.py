@@ -1,6 +1,6 @@
 """The rules of HTTP for an intermediary (RFC 9110, RFC 9112): almost only pure functions of bytes.
 
-- `message`: the types: fields, a request, a response, where requests go
+- `message`: the types: fields, a request, a response, and the policy of a target
 - `limits`: every limit of size and rate
 - `fields`: which fields are forwarded, which messages are refused
 - `forwarding`: fields about the way of a message: added, or dropped; `trusted_proxies`: which peers may set them
@@ -10,7 +10,7 @@
 - `memo`: results of these functions, kept for heads that repeat
 - `problem`: errors as responses
 - `request_bounds`: where each request of a client begins and ends
-- `request_target`: the target of a request, received and sent; `root_path`: the part of it below a prefix
+- `request_target`: the target of a request, as it is received; `root_path`: the part of it below a prefix
 - `via`: the name of this gateway, and which gateways a request has passed
 """
 
