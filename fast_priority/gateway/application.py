@@ -1,4 +1,4 @@
-"""The gateway as a FastAPI application: who answers a request: an own page, what users add, or the target."""
+"""The gateway as a FastAPI application: it chooses an own page, what users add, or the target."""
 
 from typing import NamedTuple
 

@@ -71,7 +71,7 @@ class ClientRequest(msgspec.Struct, frozen=True, eq=False):
 class Gateway:
     """Answers every HTTP request as the target would, by way of the queues.
 
-    An ASGI application: each request is put on the queue that `rules` name for its path, or passed on directly.
+    An ASGI application: each request is put on the queue that `rules` choose for it, or passed on directly.
     Fields such as X-Forwarded-For count only if a `trusted` proxy sends them. An overload is answered with
     `retry_after_seconds` of the request's priority. A client may keep the gateway waiting for `client_timeout_seconds`.
     A request that has one of the names of the `deployment` in its Via has been here before, and is refused. Without

@@ -62,7 +62,7 @@ class ClientResponse:
         self._knows_chunks = scope["http_version"] != "1.0"
         self._connection = connection_of(scope)
         self._send = send
-        self._before_bytes = MOST_CHUNK_BYTES  # an earlier response on this connection may have left as much unsent
+        self._before_bytes = MOST_CHUNK_BYTES  # the server may still hold so much of the response before
         self.status = 0
         """The status of the response; 0 before it has begun."""
         self.has_begun = False
@@ -110,10 +110,10 @@ class ClientResponse:
         await self._end(b"")
 
     def hand_over(self, end: Callable[[], None]) -> ByteStream:
-        """Return the client's connection, on which no more HTTP follows, in place of a response.
+        """Return the client's connection as a stream of bytes. The server sends no response and reads no HTTP any more.
 
-        `end` is called when the server shuts down. Only a server with the extension of `server.extension` can do it.
-        Raises ConnectionResetError if the client has left.
+        `end` is called when the server shuts down. This needs a server with the extension of `server.extension`. Raises
+        ConnectionResetError if the client has left.
         """
         if self._connection is None:
             raise RuntimeError("this server hands no connections over")
@@ -169,8 +169,8 @@ class ClientResponse:
     def _framed(self, status: int, fields: Fields) -> Fields:
         if status not in _WITHOUT_BODY or self._method == "HEAD" or self._keeps_length(status):
             return fields
-        # The server would wait for as many bytes as the field names. RFC 9110, section 8.6, allows to leave it out. A
-        # 205 has a length of 0 (section 15.3.6): without one, the server would announce chunks.
+        # With Content-Length, the server would wait for a body of that length. The field may be left out (RFC 9110,
+        # section 8.6). A 205 has a length of 0 (section 15.3.6); without the field, the server would announce chunks.
         framed = [field for field in fields if field[0].lower() != b"content-length"]
         return [*framed, (b"content-length", b"0")] if status == HTTPStatus.RESET_CONTENT else framed
 
