@@ -1,7 +1,8 @@
 """The function that a stock `rq worker high low` runs for each job.
 
-It sends the same request to the same target, and the same frames through the same mailboxes. It lacks what rq's own
-worker lacks: slots, leases, and speed. Both kinds of worker can serve the same queues side by side.
+It sends the same request to the same target, and the same frames through the same mailboxes. It lacks what a stock
+worker lacks: slots, leases, and speed. Those are in `worker`, our own worker as rq knows it, and in `slots`, its loop;
+only `slots.forward` and `slots.gateway_channel` are used here. Both kinds of worker can serve the same queues together.
 """
 
 import asyncio

@@ -33,8 +33,8 @@ _OWN_HELP = {"mock-target", "loadtest"}
 SETTING_GROUPS: Mapping[str, tuple[str, ...]] = {
     "target": ("target_base_url", "timeout", "connect_timeout", "max_body"),
     "paths": ("high_prio_paths", "prio_paths", "prio_base_paths", "pass_through", "normalize_paths", "path_case"),
-    "queue": ("ttl", "max_queued_high", "max_queued_low", "poll_interval", "frames_in_flight"),
-    "workers": ("workers", "worker_concurrency"),
+    "queue": ("ttl", "max_queued_high", "max_queued_low"),
+    "workers": ("workers", "worker_concurrency", "poll_interval", "frames_in_flight"),
     "clients": (
         "host",
         "port",

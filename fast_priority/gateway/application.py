@@ -1,9 +1,8 @@
-"""The gateway as a FastAPI application: its own pages, what users add, and the way to the target."""
+"""The gateway as a FastAPI application: it chooses an own page, what users add, or the target."""
 
-from collections.abc import Iterable
 from typing import NamedTuple
 
-from fastapi import APIRouter, FastAPI
+from fastapi import FastAPI
 from starlette.routing import BaseRoute
 from starlette.types import Receive, Scope, Send
 
@@ -13,11 +12,11 @@ from fast_priority.events import Events, Received, publish, publish_error
 from fast_priority.gateway.embedding import Messages, is_direct, method_of_route, relayed, scope_below
 from fast_priority.gateway.handler import Gateway
 from fast_priority.gateway.health import HealthChecks
+from fast_priority.gateway.pages import OwnPages, add_pages
 from fast_priority.gateway.response import ClientResponse
 from fast_priority.gateway.startup import OncePerLoop
 from fast_priority.gateway.websockets import decline_websocket
 from fast_priority.http.problem import answer_problem
-from fast_priority.http.root_path import path_below
 from fast_priority.server import connection_of
 
 
@@ -45,11 +44,14 @@ class GatewayApp(FastAPI):
     carries_websockets: bool = True
     """Whether a client can have a WebSocket; if not, its request is forwarded as a plain GET."""
 
-    def own(self, own_paths: Iterable[str]) -> None:
-        """Declare the present routes to be the gateway's own pages, at these paths; later routes are additions."""
+    def add_own_pages(self, health_path: str) -> None:
+        """Add the own pages. All present routes are then the gateway's own pages; later routes are additions.
+
+        Raises ConfigurationError if two pages have the same path.
+        """
         self.services = OncePerLoop(lambda: self.router.lifespan_context(self))
-        self._own_paths = frozenset(own_paths)
-        self._own_pages = APIRouter(routes=list(self.router.routes), redirect_slashes=False)
+        add_pages(self, health_path, self._checks, lambda: self.is_ending)
+        self._own_pages = OwnPages(self.router.routes)
         self._added_routes, self.router.middleware_stack = self.router.middleware_stack, self._route
         self._own_routes, self._own_handlers = len(self.router.routes), len(self.exception_handlers)
 
@@ -67,7 +69,7 @@ class GatewayApp(FastAPI):
         if self.root_path:
             scope["root_path"] = self.root_path
         if scope["type"] == "http":
-            if not self._has_additions() and not self._is_own(scope):
+            if not self._has_additions() and not self._own_pages.has(scope):
                 await self._forward(scope, receive, send)
                 return
             scope, send = relayed(scope, send)
@@ -83,17 +85,13 @@ class GatewayApp(FastAPI):
             or bool(getattr(self.router, "_low_priority_routes", ()))  # those of `frontend`, where FastAPI has it
         )
 
-    def _is_own(self, scope: Scope) -> bool:
-        path, root_path = scope["path"], scope.get("root_path")
-        return (path_below(path, root_path) if root_path else path).rstrip("/") in self._own_paths
-
     async def _route(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request that has passed all middleware."""
         if scope["type"] == "lifespan":
             await self._added_routes(scope, receive, send)
             return
         await self.services.started()
-        if scope["type"] == "http" and self._is_own(scope):
+        if scope["type"] == "http" and self._own_pages.has(scope):
             await self._answer_own(scope, receive, send)
         elif (method := method_of_route(self._routes(), scope)) is not None:
             await self._added_routes({**scope, "method": method} if method else scope, receive, send)
@@ -112,9 +110,12 @@ class GatewayApp(FastAPI):
         if self.carries_websockets and connection is not None and connection.wants_websocket:
             await answer_problem(send, MalformedRequest("this path is the gateway's own and has no WebSocket"))
             return
-        # HEAD is answered as GET: the server leaves the body out.
-        method = "GET" if scope["method"] == "HEAD" else scope["method"]
-        await self._own_pages({**scope, "path": scope["path"].rstrip("/"), "method": method}, receive, send)
+        await self._own_pages(scope, receive, send)
+
+    def _checks(self) -> HealthChecks:
+        if (service := self.services.here()) is None:
+            raise GatewayNotReady("it is not connected to its queues")
+        return service.checks
 
     async def _forward(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request with the target's response."""

@@ -23,6 +23,7 @@ from fast_priority.gateway.response import ClientResponse
 from fast_priority.gateway.retry import IDEMPOTENT_METHODS, in_two_attempts
 from fast_priority.gateway.websockets import WebSocketProxy
 from fast_priority.http.fields import without_websocket_fields
+from fast_priority.http.forwarding import Hop
 from fast_priority.http.limits import LEAST_BYTES_PER_SECOND
 from fast_priority.http.max_forwards import answer_as_last
 from fast_priority.http.message import Bytes, Fields, Reply, Request
@@ -30,7 +31,7 @@ from fast_priority.http.trusted_proxies import TrustedProxies
 from fast_priority.http.via import Deployment
 from fast_priority.protocol.frames import ForwardCall, encode
 from fast_priority.scheduling.priority import Priority
-from fast_priority.scheduling.rules import HANDSHAKE, Rules
+from fast_priority.scheduling.rules import RequestFacts, Rules
 from fast_priority.server import connection_of
 from fast_priority.support.rate_timeout import RateTimeout
 from fast_priority.target import Accepted, Target
@@ -46,7 +47,7 @@ class ClientRequest(msgspec.Struct, frozen=True, eq=False):
     raw_target: bytes
     fields: Fields
     body: RequestBody
-    reply: ClientResponse
+    response: ClientResponse
     priority: Priority | None
     """None: it skips the queues."""
     queues: Queues
@@ -60,7 +61,7 @@ class ClientRequest(msgspec.Struct, frozen=True, eq=False):
     def can_be_sent_again(self) -> bool:
         """Return whether its body is still here, no response has begun, and its queue still takes requests."""
         is_over = self.priority is not None and self.queues.is_closing
-        return self.body.can_be_sent_again and not self.reply.has_begun and not is_over
+        return self.body.can_be_sent_again and not self.response.has_begun and not is_over
 
     def note_retry(self, error: GatewayError) -> None:
         """Publish that it is sent again after this error."""
@@ -71,11 +72,11 @@ class ClientRequest(msgspec.Struct, frozen=True, eq=False):
 class Gateway:
     """Answers every HTTP request as the target would, by way of the queues.
 
-    An ASGI application: each request is put on the queue that `rules` name for its path, or passed on directly.
-    Only `trusted` proxies are believed whom they forward a request for. An overload is answered with
+    An ASGI application: each request is put on the queue that `rules` choose for it, or passed on directly.
+    Fields such as X-Forwarded-For count only if a `trusted` proxy sends them. An overload is answered with
     `retry_after_seconds` of the request's priority. A client may keep the gateway waiting for `client_timeout_seconds`.
     A request that has one of the names of the `deployment` in its Via has been here before, and is refused. Without
-    `tunnels`, a request for a WebSocket is one like any other.
+    `tunnels`, a request for a WebSocket is forwarded as a plain GET.
     """
 
     def __init__(
@@ -105,34 +106,33 @@ class Gateway:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request, and publish one last event for it."""
         events = self._events
-        reply = ClientResponse(scope, send, self._client_timeout_seconds, self._deployment.name)
+        response = ClientResponse(scope, send, self._client_timeout_seconds, self._deployment.name)
         if events.received:
             publish(events.received, Received(scope))
         try:
-            await self._answer(scope, receive, reply)
+            await self._answer(scope, receive, response)
         except ClientLeft:
             if events.left:
                 publish(events.left, Left(scope))
         except GatewayError as error:
-            publish_error(events, scope, error, is_broken_off=reply.has_begun)
-            await reply.send_error(error)
+            publish_error(events, scope, error, is_broken_off=response.has_begun)
+            await response.send_error(error)
             without_traces(error)
         except BaseException as error:
             if events.failed:
-                publish(events.failed, Failed(scope, error, is_broken_off=reply.has_begun))
+                publish(events.failed, Failed(scope, error, is_broken_off=response.has_begun))
             raise
         else:
             if events.answered:
-                publish(events.answered, Answered(scope, reply.status))
+                publish(events.answered, Answered(scope, response.status))
 
-    async def _answer(self, scope: Scope, receive: Receive, reply: ClientResponse) -> None:
+    async def _answer(self, scope: Scope, receive: Receive, response: ClientResponse) -> None:
         # Copied before the body is read: a server may append trailer fields to the same list as they come in.
         fields: Fields = list(scope["headers"])
         if self._tunnels is None:
             fields = without_websocket_fields(fields)
-        method, http_version, client = scope["method"], scope["http_version"], scope.get("client")
-        names = self._deployment.names
-        head = self._read_head(fields, method, http_version, scope["scheme"], client[0] if client else None, names)
+        method, hop = scope["method"], Hop.of(scope)
+        head = self._read_head(fields, method, hop, self._deployment.names)
         connection = connection_of(scope)
         body = RequestBody(
             head.declared_bytes,
@@ -147,14 +147,13 @@ class Gateway:
         raw_target = connection.raw_target if connection else raw_path + b"?" + query if query else raw_path
         if head.ends_here:
             date = formatdate(usegmt=True)
-            await reply.send(answer_as_last(method, raw_target, fields, http_version, date))
+            await response.send(answer_as_last(method, raw_target, fields, hop.http_version, date))
             return
         self._target.check(raw_target)
         wants_websocket = self._tunnels is not None and connection is not None and connection.wants_websocket
-        # No documentation page is read by a WebSocket: only PASS_THROUGH lets a handshake skip the queue.
-        priority = self._rules.priority_of(raw_path.decode("latin-1"), HANDSHAKE if wants_websocket else method)
+        priority = self._rules.priority_of(RequestFacts(raw_path.decode("latin-1"), method, wants_websocket))
         request = ClientRequest(
-            scope, method, raw_target, head.onward, body, reply, priority, self._queues, self._events
+            scope, method, raw_target, head.onward, body, response, priority, self._queues, self._events
         )
         if self._tunnels is not None and wants_websocket:
             answering = self._open_websocket(request, self._tunnels)
@@ -162,7 +161,8 @@ class Gateway:
             answering = self._pass_on(request)
         else:
             answering = self._queue(request, priority)
-        await until_disconnect(answering, connection.left if connection else AwaitedDisconnect(body.client_left), reply)
+        disconnect = connection.left if connection else AwaitedDisconnect(body.client_left)
+        await until_disconnect(answering, disconnect, response)
 
     async def _queue(self, request: ClientRequest, priority: Priority) -> None:
         body = request.body
@@ -172,38 +172,38 @@ class Gateway:
         def attempt(number: Attempt) -> Awaitable[Outcome]:
             return self._ask(request, priority, payload, body.chunks() if whole is None else None, number)
 
-        await _relay(await in_two_attempts(attempt, request), request.reply)
+        await _relay(await in_two_attempts(attempt, request), request.response)
 
     async def _pass_on(self, request: ClientRequest) -> None:
-        body, reply = request.body, request.reply
+        body, response = request.body, request.response
         whole = await body.read_ahead()
 
         async def attempt(_: Attempt) -> None:
             sent = body.chunks() if whole is None else whole
-            async with self._target.exchange(request.method, request.raw_target, request.fields, sent) as response:
-                await reply.stream(response)
+            async with self._target.exchange(request.method, request.raw_target, request.fields, sent) as incoming:
+                await response.stream(incoming)
 
         await in_two_attempts(attempt, request)
 
     async def _open_websocket(self, request: ClientRequest, tunnels: WebSocketProxy) -> None:
-        raw_target, fields, reply, priority = request.raw_target, request.fields, request.reply, request.priority
+        raw_target, fields, response, priority = request.raw_target, request.fields, request.response, request.priority
         # The whole request: a worker of an earlier release does not know permits, and sends it without the upgrade.
         payload = self._payload(request, b"", is_permit=True)
 
         async def attempt(number: Attempt) -> Accepted | None:
             if priority is None:
-                return await tunnels.shake_hands(raw_target, fields, reply)
+                return await tunnels.shake_hands(raw_target, fields, response)
             outcome = await self._ask(request, priority, payload, None, number)
             if not isinstance(outcome, Permit):
-                await _relay(outcome, reply)
+                await _relay(outcome, response)
                 return None
             async with outcome:
-                return await tunnels.shake_hands(raw_target, fields, reply, self._target.policy.max_body_bytes)
+                return await tunnels.shake_hands(raw_target, fields, response, self._target.policy.max_body_bytes)
 
         with tunnels.place():
             accepted = await in_two_attempts(attempt, request)
             if accepted is not None:
-                await tunnels.join(accepted, reply)
+                await tunnels.join(accepted, response)
 
     def _payload(self, request: ClientRequest, body: bytes | None, *, is_permit: bool = False) -> bytes:
         onward = Request(request.method, request.raw_target, request.fields, body)
@@ -240,12 +240,12 @@ class Gateway:
         publish(self._events.queued, Queued(scope, priority, attempt, job_id))
 
 
-async def _relay(outcome: Outcome, reply: ClientResponse) -> None:
+async def _relay(outcome: Outcome, response: ClientResponse) -> None:
     """Send the client what a worker has answered. Raises RequestLost for a permit that was not asked for."""
     if isinstance(outcome, Reply):
-        await reply.relay(outcome)
+        await response.relay(outcome)
         return
     with contextlib.closing(outcome):
         if isinstance(outcome, Permit):
             raise RequestLost("a worker began its answer with a permit")
-        await reply.stream(outcome)
+        await response.stream(outcome)

@@ -4,20 +4,20 @@ from collections.abc import AsyncIterator, Callable, Coroutine
 from typing import Any, Protocol, TypeAlias
 
 from fast_priority.broker.producer import Attempt, Permit
-from fast_priority.gateway.response import Response
+from fast_priority.gateway.response import IncomingResponse
 from fast_priority.http.message import Bytes, Reply
 from fast_priority.scheduling.priority import Priority
 
 
-class Stream(Response, Protocol):
-    """A response that comes from a worker."""
+class WorkerResponse(IncomingResponse, Protocol):
+    """A response that comes from a worker, piece by piece. Close it in any case."""
 
     def close(self) -> None:
         """Read no more of it."""
         ...
 
 
-Outcome: TypeAlias = Reply | Stream | Permit
+Outcome: TypeAlias = Reply | WorkerResponse | Permit
 """A whole response, one that is still coming, or the slot that a handshake has asked for."""
 
 

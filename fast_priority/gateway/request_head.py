@@ -4,12 +4,14 @@ from collections.abc import Callable
 from functools import partial
 from typing import NamedTuple
 
+from fast_priority.errors import LoopDetected
 from fast_priority.http.fields import check_request_framing, content_length, expects_continue, has_body
-from fast_priority.http.forwarding import hop_of, onward_request_fields
+from fast_priority.http.forwarding import Hop, onward_request_fields
 from fast_priority.http.max_forwards import counted_down, ends_here
 from fast_priority.http.memo import memoized
 from fast_priority.http.message import Fields
 from fast_priority.http.trusted_proxies import TrustedProxies
+from fast_priority.http.via import passed_by_one_of
 
 
 class RequestHead(NamedTuple):
@@ -23,14 +25,16 @@ class RequestHead(NamedTuple):
     """Whether the gateway has to answer the request itself."""
     expects_continue: bool
     """Whether the client waits for 100 Continue before it sends the body."""
+    is_peer_trusted: bool
+    """Whether it came from a trusted proxy, whose fields state where the request comes from."""
 
 
-HeadReader = Callable[[Fields, str, str, str, str | None, tuple[bytes, ...]], RequestHead]
-"""Takes fields, method, HTTP version, scheme, address of the peer, and the names of this deployment in Via."""
+HeadReader = Callable[[Fields, str, Hop, tuple[bytes, ...]], RequestHead]
+"""Takes fields, method, the connection that they came on, and the names of this deployment in Via."""
 
 
 def head_reader(trusted: TrustedProxies) -> HeadReader:
-    """Return a reader of heads that believes only `trusted` proxies which client they forward a request for.
+    """Return a reader of heads. Fields that state where a request comes from count only from a `trusted` proxy.
 
     It raises MalformedRequest for a head that can be read in two ways, and LoopDetected for one whose Via has one of
     the deployment's names.
@@ -39,16 +43,16 @@ def head_reader(trusted: TrustedProxies) -> HeadReader:
 
 
 def _read_head(
-    fields: Fields,
-    method: str,
-    http_version: str,
-    scheme: str,
-    peer: str | None,
-    names: tuple[bytes, ...],
-    *,
-    trusted: TrustedProxies,
+    fields: Fields, method: str, hop: Hop, names: tuple[bytes, ...], *, trusted: TrustedProxies
 ) -> RequestHead:
-    check_request_framing(method, fields, http_version=http_version)
-    onward = counted_down(method, onward_request_fields(fields, hop_of(peer, scheme, http_version), trusted, names))
-    declared_bytes = content_length(fields) if has_body(fields) else 0
-    return RequestHead(onward, declared_bytes, ends_here(method, fields), expects_continue(fields, http_version))
+    check_request_framing(method, fields, http_version=hop.http_version)
+    if passed_by_one_of(names, fields):
+        raise LoopDetected("it has passed this gateway before: FAST_PRIORITY_TARGET_BASE_URL leads back to it")
+    is_peer_trusted = trusted.has(hop.address)
+    return RequestHead(
+        counted_down(method, onward_request_fields(fields, hop, names[0], is_peer_trusted=is_peer_trusted)),
+        content_length(fields) if has_body(fields) else 0,
+        ends_here(method, fields),
+        expects_continue(fields, hop.http_version),
+        is_peer_trusted,
+    )

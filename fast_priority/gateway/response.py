@@ -23,7 +23,7 @@ from fast_priority.support.byte_stream import ByteStream
 _WITHOUT_BODY = frozenset({HTTPStatus.NO_CONTENT, HTTPStatus.RESET_CONTENT, HTTPStatus.NOT_MODIFIED})
 
 
-class Response(Protocol):
+class IncomingResponse(Protocol):
     """A response whose body is still coming."""
 
     @property
@@ -62,7 +62,7 @@ class ClientResponse:
         self._knows_chunks = scope["http_version"] != "1.0"
         self._connection = connection_of(scope)
         self._send = send
-        self._before_bytes = MOST_CHUNK_BYTES  # an earlier response on this connection may have left as much unsent
+        self._before_bytes = MOST_CHUNK_BYTES  # the server may still hold so much of the response before
         self.status = 0
         """The status of the response; 0 before it has begun."""
         self.has_begun = False
@@ -93,27 +93,27 @@ class ClientResponse:
         await self._begin(status, fields)
         await self._end(body)
 
-    async def stream(self, response: Response) -> None:
+    async def stream(self, incoming: IncomingResponse) -> None:
         """Send a response of the target as it comes. Raises as `relay` does, and GatewayError if it breaks off."""
-        onward, declared = _read_relayed(response.fields, response.status, response.http_version, self.name)
+        onward, declared = _read_relayed(incoming.fields, incoming.status, incoming.http_version, self.name)
         if not self._knows_chunks and declared is None:
-            await self._stream_buffered(response, onward)
+            await self._stream_buffered(incoming, onward)
             return
-        await self._begin(response.status, onward)
-        if self._has_no_body(response.status):
-            async for _ in response.chunks():
+        await self._begin(incoming.status, onward)
+        if self._has_no_body(incoming.status):
+            async for _ in incoming.chunks():
                 pass
         else:
-            async for chunk in _of_its_length(response):
+            async for chunk in _of_its_length(incoming):
                 message = {"type": "http.response.body", "body": chunk, "more_body": True}
                 await self._send_in_time(message, len(chunk))
         await self._end(b"")
 
     def hand_over(self, end: Callable[[], None]) -> ByteStream:
-        """Return the client's connection, on which no more HTTP follows, in place of a response.
+        """Return the client's connection as a stream of bytes. The server sends no response and reads no HTTP any more.
 
-        `end` is called when the server shuts down. Only a server with the extension of `server.extension` can do it.
-        Raises ConnectionResetError if the client has left.
+        `end` is called when the server shuts down. This needs a server with the extension of `server.extension`. Raises
+        ConnectionResetError if the client has left.
         """
         if self._connection is None:
             raise RuntimeError("this server hands no connections over")
@@ -121,14 +121,14 @@ class ClientResponse:
         self.status, self.has_begun, self.has_ended = HTTPStatus.SWITCHING_PROTOCOLS, True, True
         return client
 
-    async def _stream_buffered(self, response: Response, onward: Fields) -> None:
+    async def _stream_buffered(self, incoming: IncomingResponse, onward: Fields) -> None:
         with BufferedBody() as body:
-            async for chunk in response.chunks():
+            async for chunk in incoming.chunks():
                 body.add(chunk)
-            if self._has_no_body(response.status):
-                await self._send_whole(response.status, onward, None, b"")
+            if self._has_no_body(incoming.status):
+                await self._send_whole(incoming.status, onward, None, b"")
                 return
-            await self._begin(response.status, [*onward, (b"content-length", b"%d" % len(body))])
+            await self._begin(incoming.status, [*onward, (b"content-length", b"%d" % len(body))])
             for piece in body.pieces():
                 await self._send_in_time({"type": "http.response.body", "body": piece, "more_body": True}, len(piece))
             await self._end(b"")
@@ -169,8 +169,8 @@ class ClientResponse:
     def _framed(self, status: int, fields: Fields) -> Fields:
         if status not in _WITHOUT_BODY or self._method == "HEAD" or self._keeps_length(status):
             return fields
-        # The server would wait for as many bytes as the field names. RFC 9110, section 8.6, allows to leave it out. A
-        # 205 has a length of 0 (section 15.3.6): without one, the server would announce chunks.
+        # With Content-Length, the server would wait for a body of that length. The field may be left out (RFC 9110,
+        # section 8.6). A 205 has a length of 0 (section 15.3.6); without the field, the server would announce chunks.
         framed = [field for field in fields if field[0].lower() != b"content-length"]
         return [*framed, (b"content-length", b"0")] if status == HTTPStatus.RESET_CONTENT else framed
 
@@ -191,10 +191,10 @@ def _read_relayed(fields: Fields, status: int, http_version: HttpVersion, name: 
     return onward_response_fields(fields, http_version, name), content_length(fields)
 
 
-async def _of_its_length(response: Response) -> AsyncIterator[Bytes]:
+async def _of_its_length(incoming: IncomingResponse) -> AsyncIterator[Bytes]:
     """Yield the body. Raises ResponseIncomplete if it is not as long as declared: more would be read as a response."""
-    declared, size = content_length(response.fields), 0
-    async for chunk in response.chunks():
+    declared, size = content_length(incoming.fields), 0
+    async for chunk in incoming.chunks():
         size += len(chunk)
         if declared is not None and size > declared:
             break

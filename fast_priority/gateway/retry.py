@@ -1,4 +1,4 @@
-"""The one place that decides whether a request is sent once more, and that sends it.
+"""The one place for the attempts at a request: it decides whether there is a second one, and makes it.
 
 A request that waits in a queue, one that skips the queue and a WebSocket handshake have the same two attempts. The
 first attempt fails in one of three ways:
@@ -10,6 +10,10 @@ first attempt fails in one of three ways:
 There is also no second attempt when a part of the response is on its way to the client, or a part of the request's
 body has been sent and is not held here (`Repeatable.can_be_sent_again`). The second attempt goes in front of all other
 requests of its queue. There is no third.
+
+Two steps within one attempt are repeated elsewhere, because the target has not seen the request then:
+`broker/producer/submitter.py` submits a request again that was not queued, and `target/exchange.py` takes the next
+connection if one has ended before it could be used.
 """
 
 from collections.abc import Awaitable, Callable

@@ -59,7 +59,7 @@ class WebSocketProxy:
             self._count -= 1
 
     async def shake_hands(
-        self, raw_target: bytes, fields: Fields, reply: ClientResponse, most_response_bytes: int = 0
+        self, raw_target: bytes, fields: Fields, response: ClientResponse, most_response_bytes: int = 0
     ) -> Accepted | None:
         """Ask the target for a WebSocket, once. Return what it accepted; None if the client has its refusal.
 
@@ -67,11 +67,11 @@ class WebSocketProxy:
         """
         answer = await ask_for_websocket(self._target, raw_target, fields, most_response_bytes=most_response_bytes)
         if isinstance(answer, Declined):
-            await _relay(answer, reply)
+            await _relay(answer, response)
             return None
         return answer
 
-    async def join(self, accepted: Accepted, reply: ClientResponse) -> None:
+    async def join(self, accepted: Accepted, response: ClientResponse) -> None:
         """Send the client the 101, and carry the tunnel until it ends."""
         loop, over, target = asyncio.get_running_loop(), asyncio.Event(), accepted.stream
 
@@ -79,11 +79,11 @@ class WebSocketProxy:
             loop.call_later(_DRAIN_SECONDS, over.set)
 
         try:
-            client = reply.hand_over(end_soon)
+            client = response.hand_over(end_soon)
         except ConnectionResetError:
             target.reset()
             return
-        client.writer.write(_switching_head(accepted.fields, reply.name) + accepted.begun)
+        client.writer.write(_switching_head(accepted.fields, response.name) + accepted.begun)
         has_ended_well = False
         try:
             has_ended_well = await self._carry(client, target, over)
@@ -115,11 +115,11 @@ class WebSocketProxy:
                 await both
 
 
-async def _relay(answer: Declined, reply: ClientResponse) -> None:
+async def _relay(answer: Declined, response: ClientResponse) -> None:
     """Send the client the response with which the target has declined."""
     is_whole = False
     try:
-        await reply.stream(answer)
+        await response.stream(answer)
         is_whole = True
     finally:
         answer.end(is_whole=is_whole)

@@ -1,16 +1,16 @@
 """The rules of HTTP for an intermediary (RFC 9110, RFC 9112): almost only pure functions of bytes.
 
-- `message`: the types: fields, a request, a response, where requests go
+- `message`: the types: fields, a request, a response, and the policy of a target
 - `limits`: every limit of size and rate
 - `fields`: which fields are forwarded, which messages are refused
-- `forwarding`: the fields that an intermediary adds; `trusted_proxies`: which peers may have set them before
+- `forwarding`: fields about the way of a message: added, or dropped; `trusted_proxies`: which peers may set them
 - `head`: heads as bytes
 - `keep_alive`: how long a connection to the target may be idle
 - `max_forwards`: requests that the gateway answers as the last intermediary
 - `memo`: results of these functions, kept for heads that repeat
 - `problem`: errors as responses
 - `request_bounds`: where each request of a client begins and ends
-- `request_target`: the target of a request, received and sent; `root_path`: the part of it below a prefix
+- `request_target`: the target of a request, as it is received; `root_path`: the part of it below a prefix
 - `via`: the name of this gateway, and which gateways a request has passed
 """
 

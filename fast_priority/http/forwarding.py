@@ -1,4 +1,4 @@
-"""The fields that an intermediary adds: Via, Forwarded and X-Forwarded-*.
+"""Via, Forwarded and X-Forwarded-*: what the gateway adds, and which fields of a client it drops.
 
 RFC 9110, section 7.6.3: Via names each intermediary, on requests and on responses.
 RFC 7239: Forwarded has what the target cannot see behind a gateway: the client's address, and the host and the scheme
@@ -13,17 +13,16 @@ asked for: a target that trusts them would serve another path than the one that 
 """
 
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
 from functools import lru_cache
 from ipaddress import IPv6Address
 from typing import Any
 
-from fast_priority.errors import LoopDetected
+import msgspec
+
 from fast_priority.http.fields import check_sendable, end_to_end_request_fields, host_of, is_token
 from fast_priority.http.message import Fields
-from fast_priority.http.trusted_proxies import Address, TrustedProxies, address_of
-from fast_priority.http.via import passed_by_one_of
+from fast_priority.http.trusted_proxies import Address, address_of
 
 _MOST_CACHED = 1024
 _MOST_CACHED_HOST_BYTES = 255
@@ -32,12 +31,11 @@ _FORWARDED, _FOR, _HOST, _PROTO = b"forwarded", b"x-forwarded-for", b"x-forwarde
 _STATES_ORIGIN = re.compile(rb"(?i)forwarded|x[-_]real[-_]ip|x[-_]forwarded([-_].*)?|x[-_](original|rewrite)[-_]ur[il]")
 
 
-@dataclass(frozen=True, slots=True)
-class Hop:
+class Hop(msgspec.Struct, frozen=True, gc=False):
     """The connection that a request came on, as the server sees it."""
 
-    peer: Address | None
-    """The address that opened it; None if there is none, as over a unix socket."""
+    peer: str | None
+    """Who opened it, as the server reports it; None over a unix socket."""
     scheme: str
     """`http` or `https`."""
     http_version: str
@@ -47,28 +45,28 @@ class Hop:
     def of(cls, scope: Mapping[str, Any]) -> "Hop":
         """Return the hop of a request, read from its ASGI scope."""
         client = scope.get("client")
-        return hop_of(client[0] if client else None, scope["scheme"], scope["http_version"])
+        return cls(client[0] if client else None, scope["scheme"], scope["http_version"])
+
+    @property
+    def address(self) -> Address | None:
+        """The address of the peer; None if it has none."""
+        return _address_of(self.peer)
 
 
-@lru_cache(_MOST_CACHED)
-def hop_of(peer: str | None, scheme: str, http_version: str) -> Hop:
-    """Return the hop for these values of a server; `peer` is None over a unix socket."""
-    return Hop(address_of(peer), scheme, http_version)
+_address_of = lru_cache(_MOST_CACHED)(address_of)
 
 
-def onward_request_fields(fields: Fields, hop: Hop, trusted: TrustedProxies, names: Sequence[bytes]) -> Fields:
+def onward_request_fields(fields: Fields, hop: Hop, name: bytes, *, is_peer_trusted: bool) -> Fields:
     """Return the fields for the target: those that the client may set, then what the gateway adds about the hop.
 
-    `names` are those of the deployment in Via: its name, then former ones. Raises LoopDetected for a request that has
-    one of them already, and MalformedRequest for a value that cannot be sent unchanged.
+    `name` is the gateway's own in Via. The fields that state where a request comes from are kept if the peer is a
+    trusted proxy. Raises MalformedRequest for a value that cannot be sent unchanged.
     """
-    if passed_by_one_of(names, fields):
-        raise LoopDetected("it has passed this gateway before: FAST_PRIORITY_TARGET_BASE_URL leads back to it")
     kept = end_to_end_request_fields(fields)
     by_proxy: Fields = []
-    if trusted.has(hop.peer):
+    if is_peer_trusted:
         # From the whole request: a client must not remove what the proxy states, by naming it in Connection.
-        by_proxy = [(name.lower(), value) for name, value in fields if _is_of_a_proxy(name)]
+        by_proxy = [(one.lower(), value) for one, value in fields if _is_of_a_proxy(one)]
     host = host_of(fields)
     if by_proxy or len(host) > _MOST_CACHED_HOST_BYTES:
         seen = _add_hop(by_proxy, host, hop)
@@ -76,7 +74,7 @@ def onward_request_fields(fields: Fields, hop: Hop, trusted: TrustedProxies, nam
     else:
         seen = _hop_fields(host, hop)
     others = [field for field in kept if not _STATES_ORIGIN.fullmatch(field[0])]
-    return [*others, *seen, (b"via", _via(hop.http_version, names[0]))]
+    return [*others, *seen, (b"via", _via(hop.http_version, name))]
 
 
 def onward_response_fields(fields: Fields, http_version: str, name: bytes) -> Fields:
@@ -101,7 +99,7 @@ def _add_hop(by_proxy: Fields, host: bytes, hop: Hop) -> Fields:
     names = {name for name, _ in by_proxy}
     addresses = [value for name, value in by_proxy if name == _FOR and value]
     # One line, since some programs read only the first or the last of several.
-    addresses += [str(hop.peer).encode()] if hop.peer else []
+    addresses += [str(hop.address).encode()] if hop.address else []
     seen = [field for field in by_proxy if field[0] != _FOR]
     if addresses:
         seen.append((_FOR, b", ".join(addresses)))
@@ -115,8 +113,9 @@ def _add_hop(by_proxy: Fields, host: bytes, hop: Hop) -> Fields:
 
 
 def _forwarded_element(host: bytes, hop: Hop) -> bytes:
-    node = b"unknown" if hop.peer is None else str(hop.peer).encode()
-    if isinstance(hop.peer, IPv6Address):
+    address = hop.address
+    node = b"unknown" if address is None else str(address).encode()
+    if isinstance(address, IPv6Address):
         node = b"[" + node + b"]"
     parameters = [(b"for", node), (b"host", host), (b"proto", hop.scheme.encode())]
     return b";".join(name + b"=" + _quoted_if_no_token(value) for name, value in parameters if value)

@@ -1,4 +1,4 @@
-"""HTTP messages as gateway and worker hold them: field lines, a request, a response, and where requests go.
+"""HTTP messages as gateway and worker hold them: field lines, a request, a response, and the policy of a target.
 
 They travel through Redis as msgpack arrays, which are checked item by item when they are decoded.
 """
@@ -33,7 +33,7 @@ class Request(msgspec.Struct, array_like=True, frozen=True, gc=False):
 
 
 class TargetPolicy(msgspec.Struct, array_like=True, frozen=True, gc=False):
-    """Where requests go, with timeouts in seconds and the largest body in bytes; 0 bytes means no limit."""
+    """The policy of a target: base URL, timeouts in seconds, and limits. A body limit of 0 bytes means no limit."""
 
     base_url: str
     connect_timeout_seconds: float

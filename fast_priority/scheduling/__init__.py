@@ -9,15 +9,15 @@
 from fast_priority.scheduling.drain_rate import DrainRate, retry_after_seconds
 from fast_priority.scheduling.path_readings import climbs
 from fast_priority.scheduling.priority import Priority
-from fast_priority.scheduling.rules import HANDSHAKE, TARGET_DOCUMENTATION_PATHS, Listing, PathCase, Rules
+from fast_priority.scheduling.rules import TARGET_DOCUMENTATION_PATHS, Listing, PathCase, RequestFacts, Rules
 
 __all__ = [
-    "HANDSHAKE",
     "TARGET_DOCUMENTATION_PATHS",
     "DrainRate",
     "Listing",
     "PathCase",
     "Priority",
+    "RequestFacts",
     "Rules",
     "climbs",
     "retry_after_seconds",

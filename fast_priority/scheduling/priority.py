@@ -1,5 +1,6 @@
 """The levels of a request."""
 
+from collections.abc import Iterable
 from enum import StrEnum
 
 
@@ -11,3 +12,13 @@ class Priority(StrEnum):
 
     HIGH = "high"
     LOW = "low"
+
+
+HIGHEST, *_, LOWEST = Priority
+"""The levels that workers take first and last."""
+_RANK = {level: rank for rank, level in enumerate(Priority)}
+
+
+def lowest(levels: Iterable[Priority]) -> Priority:
+    """Return the level that workers take last among these, of which there is at least one."""
+    return max(levels, key=_RANK.__getitem__)

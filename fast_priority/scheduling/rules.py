@@ -1,8 +1,10 @@
-"""From the path of a request to the queue that it waits in, as the settings name the paths. Pure."""
+"""From a request to the queue that it waits in, as the settings name the paths. Pure."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from enum import StrEnum
+
+import msgspec
 
 from fast_priority.scheduling.path_readings import (
     as_sent,
@@ -12,13 +14,21 @@ from fast_priority.scheduling.path_readings import (
     is_plain,
     readings_of,
 )
-from fast_priority.scheduling.priority import Priority
+from fast_priority.scheduling.priority import HIGHEST, LOWEST, Priority, lowest
 
 TARGET_DOCUMENTATION_PATHS = ("/docs", "/redoc", "/openapi.json")
 """The target's own documentation pages, and the document that they load: GET and HEAD skip the queue."""
-HANDSHAKE = "(handshake)"
-"""The method to ask for a WebSocket handshake with: it is a GET, but skips no queue for documentation pages."""
 _DOCUMENTATION_METHODS = frozenset({"GET", "HEAD"})
+
+
+class RequestFacts(msgspec.Struct, frozen=True, gc=False):
+    """What the rules look at in a request."""
+
+    raw_path: str
+    """The path as it stood in the request line, without the query, its bytes read as Latin-1."""
+    method: str
+    is_handshake: bool = False
+    """Whether it asks for a WebSocket."""
 
 
 class Listing(StrEnum):
@@ -44,9 +54,14 @@ class _Names:
     pass_through: frozenset[str] = frozenset()
     documentation: frozenset[str] = frozenset(path.strip("/") for path in TARGET_DOCUMENTATION_PATHS)
 
-    def passes(self, path: str, method: str) -> bool:
-        """Return whether a request of this method for this path skips the queue."""
-        return path in self.pass_through or (path in self.documentation and method in _DOCUMENTATION_METHODS)
+    def passes(self, path: str, request: RequestFacts) -> bool:
+        """Return whether this request skips the queue if `path` is one reading of its path.
+
+        No documentation page is read by a WebSocket: only `pass_through` lets a handshake skip the queue.
+        """
+        return path in self.pass_through or (
+            path in self.documentation and request.method in _DOCUMENTATION_METHODS and not request.is_handshake
+        )
 
 
 _NO_NAMES = _Names()
@@ -54,10 +69,10 @@ _NO_NAMES = _Names()
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """Turns the path and method of a request into a Priority, or into None: the request skips the queue.
+    """Turns a request into a Priority, or into None: the request skips the queue.
 
     A path is compared as it was sent, and in every other reading that a target may have of it (`path_readings`).
-    If one reading is low, the request is low. It skips the queue only if all readings do.
+    The request has the lowest level of all readings. It skips the queue only if all readings do.
     """
 
     listing: Listing = Listing.UNLISTED
@@ -105,41 +120,43 @@ class Rules:
         decoded_too = sent if decoded_too == sent else decoded_too
         return cls(listing, ignore_outer_slashes, case, sent, decoded_too, names(_all_readings_of))
 
-    def priority_of(self, raw_path: str, method: str) -> Priority | None:
-        """Return the queue for a path; None if the request skips the queue.
+    def priority_of(self, request: RequestFacts) -> Priority | None:
+        """Return the queue for a request; None if it skips the queue.
 
-        `raw_path` is the path as it stood in the request line, without the query, its bytes read as Latin-1.
         Documentation of the target skips the queue for GET and HEAD, a path of `pass_through` for every method.
         """
+        raw_path = request.raw_path
         if is_plain(raw_path):
             compared = self._comparable(raw_path)
             if self._decoded is self._sent:
-                return None if self._sent.passes(compared, method) else self._level_of(compared, self._sent)
-            return self._lowest([(compared, self._sent), (compared, self._decoded)], method)
+                return None if self._sent.passes(compared, request) else self._level_of(compared, self._sent)
+            return self._queue_of([(compared, self._sent), (compared, self._decoded)], request)
         sent = as_sent(raw_path)
         readings = readings_of(sent)
         if readings is None:
-            return Priority.LOW
-        level = self._lowest([(sent, self._sent), *((reading, self._read) for reading in readings)], method)
+            return LOWEST
+        level = self._queue_of([(sent, self._sent), *((reading, self._read) for reading in readings)], request)
         behind = behind_authority(sent) if self.listing is Listing.UNLISTED else None
-        # Slashes at the beginning are ignored, so the path behind `//host` counts only if its own name makes it low.
-        return Priority.LOW if behind is not None and self._is_low(behind) else level
+        # Slashes at the beginning are ignored, so the path behind `//host` counts only if its own name lowers it.
+        if behind is None or (level_behind := self._lowest_level_of(behind)) is HIGHEST:
+            return level
+        return level_behind if level is None else lowest((level, level_behind))
 
-    def _is_low(self, sent: str) -> bool:
+    def _lowest_level_of(self, sent: str) -> Priority:
         readings = readings_of(sent)
-        return readings is None or any(
-            self._level_of(self._comparable(reading), self._read) is Priority.LOW for reading in readings
-        )
+        if readings is None:
+            return LOWEST
+        return lowest(self._level_of(self._comparable(reading), self._read) for reading in readings)
 
-    def _lowest(self, readings: list[tuple[str, _Names]], method: str) -> Priority | None:
-        """Return the level of a path with these readings, each with the names to compare it with."""
+    def _queue_of(self, readings: list[tuple[str, _Names]], request: RequestFacts) -> Priority | None:
+        """Return the queue for a path with these readings, each with the names to compare it with."""
         compared = [(self._comparable(path), names) for path, names in readings]
-        if all(names.passes(path, method) for path, names in compared):
+        if all(names.passes(path, request) for path, names in compared):
             return None
-        is_low = any(self._level_of(path, names) is Priority.LOW for path, names in compared)
-        return Priority.LOW if is_low else Priority.HIGH
+        return lowest(self._level_of(path, names) for path, names in compared)
 
     def _level_of(self, path: str, names: _Names) -> Priority:
+        """Return the level of named paths, or of the others: the settings know two levels."""
         is_named = path in names.paths or path.startswith(names.base_paths)
         return Priority.HIGH if is_named == (self.listing is Listing.LISTED) else Priority.LOW
 

@@ -1,7 +1,8 @@
-"""Reads requests from the bytes of one client: what the parser gets and when, and what it makes of them.
+"""Reads requests from the bytes of one client: it feeds the parser, and takes what the parser finds.
 
-uvicorn's protocol feeds the parser with all that comes. Here the parser never gets bytes of two requests at once, no
-head over the limits, and no request that has to wait for many others: what follows such a request is held unread.
+uvicorn's protocol feeds the parser with all bytes that it receives. This one feeds it with bytes of one request at a
+time, and refuses a head that is over the limits. It parses at most one request ahead of the one that is being answered,
+and holds all bytes behind that one unparsed.
 """
 
 import asyncio
@@ -40,7 +41,7 @@ _ON_REQUEST = TRANSITIONS[Event.REQUEST]
 _ON_HEAD_END = TRANSITIONS[Event.HEAD_END]
 _ON_REQUEST_END = TRANSITIONS[Event.REQUEST_END]
 _VERSIONS = ("1.1", "1.0")
-_MOST_BODY_AHEAD_BYTES = 512 * 1024  # uvicorn stops at an eighth of it, and so gives a body that flows in small pieces
+_MOST_BODY_AHEAD_BYTES = 512 * 1024  # uvicorn's limit is 64 KiB, which cuts large bodies into small pieces
 
 
 class RequestReader(HttpToolsProtocol):
@@ -65,7 +66,7 @@ class RequestReader(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Begin with a client that has connected."""
         super().connection_made(transport)
-        super().on_message_begin()  # what comes may not be a request, and gets a response all the same
+        super().on_message_begin()  # makes a scope: bytes that are not a request get a response, too
 
     def hand_over(self, cycle: RequestResponseCycle, end: Callable[[], None]) -> ByteStream:
         """Return the connection, which is no longer HTTP's. Raises ConnectionResetError if the client has left."""

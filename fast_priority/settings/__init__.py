@@ -1,7 +1,7 @@
 """Every environment variable: its type, its range, its default, and where the value in force comes from.
 
 - `model`: Settings, the one model of all fields. The fields stand in one module for each group: `target`, `queue`,
-  `clients`, `redis`, `pages`; `field` makes one.
+  `workers`, `clients`, `redis`, `pages`; `field` makes one.
 - `environment`: variables, and the file `.env`.
 - `redis_address`: the one address that the settings of Redis make.
 - `sources`: where each value comes from, and which variables nothing reads.

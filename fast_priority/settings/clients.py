@@ -54,5 +54,5 @@ class ClientSettings(BaseModel):
 
     @property
     def proxies(self) -> TrustedProxies:
-        """The proxies in front of the gateway that are believed."""
+        """The trusted proxies in front of the gateway."""
         return TrustedProxies.of(self.trusted_proxies)

@@ -19,12 +19,15 @@ from fast_priority.settings.pages import PageSettings
 from fast_priority.settings.queue import QueueSettings
 from fast_priority.settings.redis import RedisSettings
 from fast_priority.settings.target import TargetSettings
+from fast_priority.settings.workers import WorkerSettings
 
 _DRAIN_GRACE_SECONDS = 5.0  # more than the time in which a request can be answered
 
 
 # The fields stand in the order of the last base class first.
-class Settings(PageSettings, RedisSettings, ClientSettings, QueueSettings, TargetSettings, BaseSettings):
+class Settings(
+    PageSettings, RedisSettings, ClientSettings, WorkerSettings, QueueSettings, TargetSettings, BaseSettings
+):
     """The settings of gateway and workers; each field has a description.
 
     The environment variable `FAST_PRIORITY_X` sets the field `x`. Durations are in seconds, sizes in bytes.
@@ -77,7 +80,7 @@ class Settings(PageSettings, RedisSettings, ClientSettings, QueueSettings, Targe
         return self.drain_timeout or self.ttl + self.timeout + _DRAIN_GRACE_SECONDS
 
     def target_policy(self) -> TargetPolicy:
-        """Return where requests go, and their limits. Raises ConfigurationError if no target is set."""
+        """Return the policy of the target. Raises ConfigurationError if no target is set."""
         if self.target_base_url is None:
             raise ConfigurationError(
                 f"{PREFIX}TARGET_BASE_URL is not set: set it, or --target, to the URL of the API behind the gateway, "

@@ -1,4 +1,4 @@
-"""Settings of the gateway's own pages: their paths are not forwarded to the target."""
+"""Settings of the gateway's own pages, which `gateway/pages.py` has."""
 
 import re
 from typing import Self
@@ -12,7 +12,7 @@ GATEWAY_OPENAPI_PATH = "/gateway_openapi.json"
 
 
 class PageSettings(BaseModel):
-    """The paths that the gateway answers itself."""
+    """The paths of the pages that the gateway answers itself."""
 
     doc_path: str = setting("/gateway_docs", "Path of the gateway's own documentation (Swagger UI).", "a path")
     redoc_path: str = setting("/gateway_redoc", "Path of the gateway's own documentation (ReDoc).", "a path")
@@ -29,7 +29,8 @@ class PageSettings(BaseModel):
 
     @model_validator(mode="after")
     def _paths_are_distinct(self) -> Self:
-        if len(set(self.own_paths)) != len(self.own_paths):
+        paths = (self.doc_path, self.redoc_path, GATEWAY_OPENAPI_PATH, *self.health_paths)
+        if len(set(paths)) != len(paths):
             raise ValueError(
                 f"{PREFIX}DOC_PATH={self.doc_path}, {PREFIX}REDOC_PATH={self.redoc_path} and "
                 f"{PREFIX}HEALTH_PATH={self.health_path} must differ from each other, "
@@ -38,11 +39,6 @@ class PageSettings(BaseModel):
         return self
 
     @property
-    def own_paths(self) -> tuple[str, ...]:
-        """The paths that the gateway answers itself."""
-        return self.doc_path, self.redoc_path, GATEWAY_OPENAPI_PATH, *self.health_paths
-
-    @property
     def health_paths(self) -> tuple[str, ...]:
-        """The paths of the gateway's health."""
+        """The paths of the gateway's health: a server that is full still answers them."""
         return self.health_path, f"{self.health_path}/live", f"{self.health_path}/ready"

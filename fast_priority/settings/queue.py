@@ -1,22 +1,19 @@
-"""Settings of the queues: which request goes where, how long it may wait, and how many workers there are."""
+"""Settings of the queues: which request goes where, how long it may wait, and how many may wait."""
 
-import re
 from typing import Any
 
-from pydantic import AliasChoices, BaseModel, Field, field_validator
+from pydantic import BaseModel, field_validator
 
 from fast_priority.scheduling.priority import Priority
 from fast_priority.scheduling.rules import Listing, PathCase, Rules
-from fast_priority.settings.environment import PATH_LISTS, variables_of
+from fast_priority.settings.environment import PATH_LISTS
 from fast_priority.settings.field import SWITCH, TextList, count, setting, split
 
-_MEANS_NO = {"false", "no", "off", "none", "null"}
-_MOST_PROCESSES = 512
 _MOST_QUEUED = 1_000_000
 
 
 class QueueSettings(BaseModel):
-    """The queues and who works on them."""
+    """The queues, and the rules that choose one for a request."""
 
     high_prio_paths: Listing = setting(
         Listing.UNLISTED,
@@ -53,27 +50,6 @@ class QueueSettings(BaseModel):
     )
     max_queued_high: int = count(10_000, "Size limit of the high queue, in requests.", _MOST_QUEUED)
     max_queued_low: int = count(10_000, "Size limit of the low queue, in requests.", _MOST_QUEUED)
-    frames_in_flight: int = count(
-        6, "Parts of one body, of at most 512 KiB each, that may be on their way through Redis at the same time.", 1024
-    )
-    poll_interval: float = setting(
-        1.0,
-        "Interval in seconds at which a gateway looks for lost requests. Responses are pushed; they need no interval.",
-        "a number of seconds from 0.05 to 60",
-        ge=0.05,
-        le=60,
-    )
-    workers: str | None = Field(
-        None,
-        validation_alias=AliasChoices(*variables_of("workers")),
-        description="If it is set, run workers instead of a gateway. A number: that many worker processes.",
-        json_schema_extra={
-            "takes": "a whole number from 1 to 512, or any word for one process; unset it for a gateway"
-        },
-    )
-    worker_concurrency: int = count(
-        1, "Slots of each worker process: requests that it forwards at the same time.", 1024
-    )
 
     @field_validator(*PATH_LISTS, mode="before")
     @classmethod
@@ -85,26 +61,6 @@ class QueueSettings(BaseModel):
     def _lower(cls, value: Any) -> Any:
         lowered = value.strip().lower() if isinstance(value, str) else value
         return lowered if lowered in {*Listing, *PathCase} else value
-
-    @field_validator("workers")
-    @classmethod
-    def _is_a_count(cls, value: str | None) -> str | None:
-        number = _whole_number(value)
-        if number is not None and not 1 <= number <= _MOST_PROCESSES:
-            raise ValueError(f"the number of worker processes is 1 to {_MOST_PROCESSES}")
-        if value is not None and value.strip().lower() in _MEANS_NO:
-            raise ValueError("any value of this variable starts workers")
-        return value
-
-    @property
-    def runs_as_worker(self) -> bool:
-        """Whether the environment asks for workers rather than for a gateway."""
-        return self.workers is not None
-
-    @property
-    def worker_processes(self) -> int:
-        """How many worker processes to start: at least 1."""
-        return _whole_number(self.workers) or 1
 
     @property
     def rules(self) -> Rules:
@@ -122,7 +78,3 @@ class QueueSettings(BaseModel):
         """Return the most requests that may wait on the queue of this priority."""
         limit: int = getattr(self, f"max_queued_{priority.value}")
         return limit
-
-
-def _whole_number(text: str | None) -> int | None:
-    return int(text) if text is not None and re.fullmatch(r"\s*[+-]?[0-9]{1,4000}\s*", text) else None

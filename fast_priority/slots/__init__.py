@@ -1,5 +1,8 @@
 """What a worker's slots do: claim requests, forward them, publish the responses, renew the leases.
 
+`worker` is the side of rq: it starts the loop here. `job` is for stock rq workers: it uses `forward` and
+`gateway_channel`, without the loop.
+
 - `loop`: the worker loop: one round trip publishes and claims.
 - `work_wait`: a claim that blocks in Redis while there is nothing to do.
 - `draining`: what stop signals do.

@@ -1,6 +1,7 @@
 """HTTP to the target: connections, requests on them, their responses, and WebSocket handshakes.
 
 - `target`: Target: where requests go; TargetRegistry: the targets of one worker.
+- `base_url`: the path of the base URL, above which no request is sent.
 - `exchange`: one request and its response.
 - `response`: the response as it arrives.
 - `upload`: a body that comes in pieces.

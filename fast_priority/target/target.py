@@ -10,8 +10,8 @@ from fast_priority.errors import GatewayError, MalformedRequest
 from fast_priority.http.fields import content_length
 from fast_priority.http.head import request_head
 from fast_priority.http.message import Fields, Request, TargetPolicy
-from fast_priority.http.request_target import TargetPath
 from fast_priority.support.timeout_queue import TimeoutQueue
+from fast_priority.target.base_url import BaseUrlPath
 from fast_priority.target.connection import InactivityTimer
 from fast_priority.target.exchange import Body, Exchange
 from fast_priority.target.pool import ConnectionPool
@@ -30,7 +30,7 @@ class Target:
         self.uses = 0
         """How many requests use it now: the TargetRegistry counts them."""
         base = URL(policy.base_url, encoded=True)
-        self._path = TargetPath(base.raw_path)
+        self._path = BaseUrlPath(base.raw_path)
         self._host = (base.host_port_subcomponent or "").encode()
         self.timeouts = TimeoutQueue(policy.timeout_seconds, InactivityTimer.expire)
         """The inactivity timeouts of all requests to it."""

@@ -18,7 +18,7 @@ from fast_priority.local.child_processes import isolated, running, wait_until, w
 from fast_priority.local.free_ports import free_port
 from fast_priority.local.redis_server import embedded_redis
 from fast_priority.scheduling.priority import Priority
-from fast_priority.scheduling.rules import HANDSHAKE, Listing, Rules
+from fast_priority.scheduling.rules import Listing, RequestFacts, Rules
 from fast_priority.server import server_for
 from fast_priority.settings import Settings
 from tests.acceptance.fidelity.contenders import (
@@ -160,10 +160,9 @@ def _settings(gateway: TestedGateway, redis_socket: str) -> Settings:
 def _recording(decisions: list[Decision]) -> Iterator[None]:
     decide = Rules.priority_of
 
-    def recorded(self: Rules, raw_path: str, method: str) -> Priority | None:
-        level = decide(self, raw_path, method)
-        # The rules treat a handshake as a method; on the wire it is a GET.
-        decisions.append(Decision(raw_path.encode("latin-1"), "GET" if method == HANDSHAKE else method, level))
+    def recorded(self: Rules, request: RequestFacts) -> Priority | None:
+        level = decide(self, request)
+        decisions.append(Decision(request.raw_path.encode("latin-1"), request.method, level))
         return level
 
     Rules.priority_of = recorded  # type: ignore[method-assign]

@@ -8,7 +8,7 @@ from random import Random
 import pytest
 
 from fast_priority.scheduling.priority import Priority
-from fast_priority.scheduling.rules import Listing, Rules
+from fast_priority.scheduling.rules import Listing, RequestFacts, Rules
 from tests.acceptance.fidelity.contenders import NotInstalled
 from tests.path_servers import (
     BASE,
@@ -58,7 +58,7 @@ def test_what_is_served_as_low_is_low(ask: Ask, paths: list[str], ignore_outer_s
     """With `unlisted`, what the server takes for a low path is low, with NORMALIZE_PATHS on or off."""
     rules = Rules.of(paths=[EXACT], base_paths=[BASE], pass_through=[DIRECT], ignore_outer_slashes=ignore_outer_slashes)
     for path in paths:
-        level = rules.priority_of(path.partition("?")[0], "GET")
+        level = rules.priority_of(RequestFacts(path.partition("?")[0], "GET"))
         assert level is Priority.LOW or ask(path.encode()) != "low", path
 
 
@@ -67,7 +67,7 @@ def test_only_what_is_served_as_direct_is_passed_through(ask: Ask, paths: list[s
     """What skips the queue is what the server takes for a path that may, or for none."""
     rules = Rules.of(pass_through=[DIRECT], ignore_outer_slashes=False)
     for path in paths:
-        if rules.priority_of(path.partition("?")[0], "GET") is None:
+        if rules.priority_of(RequestFacts(path.partition("?")[0], "GET")) is None:
             assert ask(path.encode()) in ("direct", "nothing"), path
 
 
@@ -76,7 +76,7 @@ def test_only_what_is_served_as_high_is_high(ask: Ask, paths: list[str]) -> None
     """With `listed`, what is high is what the server takes for a path that is named, or for none."""
     rules = Rules.of(Listing.LISTED, [EXACT], [BASE], ignore_outer_slashes=False)
     for path in paths:
-        if rules.priority_of(path.partition("?")[0], "GET") is Priority.HIGH:
+        if rules.priority_of(RequestFacts(path.partition("?")[0], "GET")) is Priority.HIGH:
             assert ask(path.encode()) in ("low", "nothing"), path
 
 

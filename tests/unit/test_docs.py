@@ -8,6 +8,7 @@ import pytest
 
 from fast_priority import Priority, Settings, errors
 from fast_priority.broker.keys import KEY_TABLE, KeyRow
+from fast_priority.scheduling.rules import RequestFacts
 from tests.documents import PAGES, REPOSITORY, anchors_of, blocks_of, links_of, name_of
 from tools.write_docs import SETTING_GROUPS, fill, pages
 
@@ -118,7 +119,7 @@ def test_the_readme_is_right_about_high_and_low(
     """Each path in the README's table has the priority that the table shows, under the settings of its row."""
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
-    assert Settings.load().rules.priority_of(path, "GET") is priority
+    assert Settings.load().rules.priority_of(RequestFacts(path, "GET")) is priority
 
 
 def test_the_readmes_table_has_cases() -> None:

@@ -1,5 +1,7 @@
 """The fields that the gateway adds, and those that it lets others set."""
 
+from ipaddress import ip_address
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -7,13 +9,10 @@ from hypothesis import strategies as st
 from fast_priority.errors import MalformedRequest
 from fast_priority.http.forwarding import Hop, onward_request_fields, onward_response_fields
 from fast_priority.http.message import Fields
-from fast_priority.http.trusted_proxies import TrustedProxies, address_of
 
 HOST = (b"host", b"api.example:8080")
 CLIENT = "192.0.2.7"
-NOBODY = TrustedProxies()
 NAME = b"fast-priority-0123456789abcdef"
-EVERYBODY = TrustedProxies.of(["0.0.0.0/0", "::/0"])
 SPOOFABLE = [
     b"Forwarded", b"X-Forwarded-For", b"X-Forwarded-Host", b"X-Forwarded-Proto", b"X-Forwarded-Port",
     b"X-Forwarded-Server", b"X-Forwarded-Prefix", b"X-Forwarded-Ssl", b"X-Forwarded-User", b"X-Forwarded", b"X-Real-IP",
@@ -22,11 +21,11 @@ SPOOFABLE = [
 
 
 def hop(peer: str | None = CLIENT, scheme: str = "http", http_version: str = "1.1") -> Hop:
-    return Hop(address_of(peer), scheme, http_version)
+    return Hop(peer, scheme, http_version)
 
 
-def onward(fields: Fields, came: Hop | None = None, trusted: TrustedProxies = NOBODY) -> Fields:
-    return onward_request_fields(fields, came or hop(), trusted, [NAME])
+def onward(fields: Fields, came: Hop | None = None, *, is_peer_trusted: bool = False) -> Fields:
+    return onward_request_fields(fields, came or hop(), NAME, is_peer_trusted=is_peer_trusted)
 
 
 def values(fields: Fields, name: bytes) -> list[bytes]:
@@ -73,7 +72,7 @@ def test_fields_of_a_trusted_proxy() -> None:
         (b"x-forwarded-port", b"443"),
         (b"x-real-ip", b"198.51.100.1"),
     ]
-    sent = onward([HOST, *said], trusted=EVERYBODY)
+    sent = onward([HOST, *said], is_peer_trusted=True)
     assert {name: values(sent, name) for name, _ in sent} == {
         b"x-forwarded-for": [b"198.51.100.1, 192.0.2.7"],
         b"x-forwarded-host": [b"public.example"],
@@ -87,20 +86,20 @@ def test_fields_of_a_trusted_proxy() -> None:
 
 def test_a_trusted_proxy_without_fields() -> None:
     """A trusted proxy that sets no such field counts as the client."""
-    assert onward([HOST], trusted=EVERYBODY) == onward([HOST])
+    assert onward([HOST], is_peer_trusted=True) == onward([HOST])
 
 
 def test_addresses_stand_on_one_line() -> None:
     """Several X-Forwarded-For lines of a trusted proxy become one, in order, empty ones left out."""
     said = [(b"x-forwarded-for", b"1.1.1.1, 2.2.2.2"), (b"x-forwarded-for", b""), (b"x-forwarded-for", b"3.3.3.3")]
-    sent = onward([HOST, *said], trusted=EVERYBODY)
+    sent = onward([HOST, *said], is_peer_trusted=True)
     assert values(sent, b"x-forwarded-for") == [b"1.1.1.1, 2.2.2.2, 3.3.3.3, 192.0.2.7"]
 
 
 @pytest.mark.parametrize("name", [b"X_Forwarded_For", b"x-forwarded_user", b"x_real_ip"])
 def test_underscores_are_never_trusted(name: bytes) -> None:
     """No proxy writes these names with underscores, so they are not forwarded even for a trusted one."""
-    assert onward([HOST, (name, b"6.6.6.6")], trusted=EVERYBODY) == onward([HOST])
+    assert onward([HOST, (name, b"6.6.6.6")], is_peer_trusted=True) == onward([HOST])
 
 
 def test_connection_cannot_remove_a_proxys_fields() -> None:
@@ -111,7 +110,7 @@ def test_connection_cannot_remove_a_proxys_fields() -> None:
         (b"x-forwarded-for", b"1.1.1.1"),
         (b"x-secret", b"1"),
     ]
-    sent = onward(fields, trusted=EVERYBODY)
+    sent = onward(fields, is_peer_trusted=True)
     assert values(sent, b"x-forwarded-for") == [b"1.1.1.1, 192.0.2.7"]
     assert values(sent, b"x-secret") == []
 
@@ -125,7 +124,7 @@ def test_connection_cannot_remove_the_gateways_fields() -> None:
 def test_a_proxys_fields_are_checked(connection: bytes) -> None:
     """A control character is refused in a trusted proxy's fields, too."""
     with pytest.raises(MalformedRequest):
-        onward([HOST, (b"connection", connection), (b"x-forwarded-for", b"1.1.1.1\r\nx: y")], trusted=EVERYBODY)
+        onward([HOST, (b"connection", connection), (b"x-forwarded-for", b"1.1.1.1\r\nx: y")], is_peer_trusted=True)
 
 
 def test_the_host_is_checked() -> None:
@@ -152,7 +151,7 @@ def test_the_clients_address(peer: str, address: bytes, node: bytes) -> None:
 
 def test_client_without_address() -> None:
     """A client without an address is `unknown` in Forwarded and not named in X-Forwarded-For."""
-    sent = onward([(b"x-forwarded-for", b"6.6.6.6")], hop(None), EVERYBODY)
+    sent = onward([(b"x-forwarded-for", b"6.6.6.6")], hop(None))
     assert values(sent, b"x-forwarded-for") == []
     assert values(sent, b"forwarded") == [b"for=unknown;proto=http"]
 
@@ -188,11 +187,11 @@ def test_the_scheme() -> None:
     assert values(sent, b"forwarded") == [b"for=192.0.2.7;proto=https"]
 
 
-@pytest.mark.parametrize("trusted", [NOBODY, EVERYBODY])
+@pytest.mark.parametrize("is_peer_trusted", [False, True])
 @pytest.mark.parametrize("version", ["1.0", "1.1"])
-def test_via_on_requests(version: str, trusted: TrustedProxies) -> None:
+def test_via_on_requests(version: str, is_peer_trusted: bool) -> None:
     """The gateway is the last in Via, with the version of the client's request."""
-    sent = onward([HOST, (b"via", b"1.0 one, 1.1 two")], hop(http_version=version), trusted)
+    sent = onward([HOST, (b"via", b"1.0 one, 1.1 two")], hop(http_version=version), is_peer_trusted=is_peer_trusted)
     assert values(sent, b"via") == [b"1.0 one, 1.1 two", version.encode() + b" " + NAME]
 
 
@@ -203,8 +202,17 @@ def test_via_on_responses(version: str) -> None:
     assert onward_response_fields(fields, version, NAME) == [*fields, (b"via", version.encode() + b" " + NAME)]
 
 
-@pytest.mark.parametrize(("client", "peer"), [(("192.0.2.7", 5), "192.0.2.7"), (None, None), (("testclient", 5), None)])
-def test_hop_of_a_scope(client: object, peer: str | None) -> None:
-    """The hop is read from the ASGI scope."""
-    scope = {"client": client, "scheme": "https", "http_version": "1.0"}
-    assert Hop.of(scope) == Hop(address_of(peer), "https", "1.0")
+@pytest.mark.parametrize(
+    ("client", "peer", "address"),
+    [
+        (("192.0.2.7", 5), "192.0.2.7", "192.0.2.7"),
+        (("::ffff:192.0.2.7", 5), "::ffff:192.0.2.7", "192.0.2.7"),
+        (("testclient", 5), "testclient", None),
+        (None, None, None),
+    ],
+)
+def test_hop_of_a_scope(client: object, peer: str | None, address: str | None) -> None:
+    """The hop is read from the ASGI scope, with the peer's address if it has one."""
+    found = Hop.of({"client": client, "scheme": "https", "http_version": "1.0"})
+    assert found == Hop(peer, "https", "1.0")
+    assert found.address == (ip_address(address) if address else None)

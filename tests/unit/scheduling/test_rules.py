@@ -4,8 +4,8 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from fast_priority.scheduling.priority import Priority
-from fast_priority.scheduling.rules import TARGET_DOCUMENTATION_PATHS, Listing, PathCase, Rules
+from fast_priority.scheduling.priority import HIGHEST, LOWEST, Priority, lowest
+from fast_priority.scheduling.rules import TARGET_DOCUMENTATION_PATHS, Listing, PathCase, RequestFacts, Rules
 
 # Visible ASCII of which a path has one reading only: test_path_readings.py has the others.
 segments = st.text(
@@ -28,18 +28,26 @@ def test_queue_names() -> None:
     assert [str(priority) for priority in Priority] == ["high", "low"]
 
 
+@given(st.lists(st.sampled_from(Priority), min_size=1))
+def test_lowest_level(levels: list[Priority]) -> None:
+    """The lowest of several levels is the one that workers take last, in whatever order they are named."""
+    order = list(Priority)
+    assert order.index(lowest(levels)) == max(order.index(level) for level in levels)
+    assert (lowest(Priority), min(Priority, key=order.index)) == (LOWEST, HIGHEST)
+
+
 @given(listings, paths)
 def test_named_path(listing: Listing, path: str) -> None:
     """A path that is named goes where the listing sends named paths."""
     assume(not is_documentation(path))
-    assert Rules.of(listing, paths=[path]).priority_of(f"/{path}", "GET") is NAMED[listing]
+    assert Rules.of(listing, paths=[path]).priority_of(RequestFacts(f"/{path}", "GET")) is NAMED[listing]
 
 
 @given(listings, st.lists(paths), paths)
 def test_other_path(listing: Listing, named: list[str], path: str) -> None:
     """A path that is not named goes where the listing sends the others, however near the named ones are."""
     assume(path not in named and not is_documentation(path))
-    assert Rules.of(listing, paths=named).priority_of(f"/{path}", "GET") is OTHERS[listing]
+    assert Rules.of(listing, paths=named).priority_of(RequestFacts(f"/{path}", "GET")) is OTHERS[listing]
 
 
 @given(listings, paths, st.text(alphabet="ab/", min_size=1))
@@ -47,14 +55,14 @@ def test_exact_match(listing: Listing, path: str, more: str) -> None:
     """A path that only starts with a named one is not named."""
     longer = (path + more).strip("/")
     assume(longer != path and not is_documentation(longer))
-    assert Rules.of(listing, paths=[path]).priority_of(f"/{longer}", "GET") is OTHERS[listing]
+    assert Rules.of(listing, paths=[path]).priority_of(RequestFacts(f"/{longer}", "GET")) is OTHERS[listing]
 
 
 @given(listings, paths, st.text(alphabet="ab/", max_size=5))
 def test_base_path(listing: Listing, base: str, more: str) -> None:
     """Every path that starts with a named beginning is named, the beginning itself too."""
     assume(not is_documentation(base + more))
-    assert Rules.of(listing, base_paths=[base]).priority_of(f"/{base}{more}", "GET") is NAMED[listing]
+    assert Rules.of(listing, base_paths=[base]).priority_of(RequestFacts(f"/{base}{more}", "GET")) is NAMED[listing]
 
 
 @given(listings, paths, paths)
@@ -62,14 +70,14 @@ def test_base_path_is_a_beginning(listing: Listing, base: str, front: str) -> No
     """A named beginning that stands further on in a path names nothing."""
     path = f"{front}/{base}"
     assume(not path.startswith(base) and not is_documentation(path))
-    assert Rules.of(listing, base_paths=[base]).priority_of(f"/{path}", "GET") is OTHERS[listing]
+    assert Rules.of(listing, base_paths=[base]).priority_of(RequestFacts(f"/{path}", "GET")) is OTHERS[listing]
 
 
 @given(listings, paths)
 def test_pass_through_wins(listing: Listing, path: str) -> None:
     """A path that is passed through skips the queue, even if it is named as well."""
     rules = Rules.of(listing, paths=[path], base_paths=[path], pass_through=[path])
-    assert rules.priority_of(f"/{path}", "GET") is None
+    assert rules.priority_of(RequestFacts(f"/{path}", "GET")) is None
 
 
 @given(paths, st.text(alphabet="ab/", min_size=1))
@@ -77,7 +85,7 @@ def test_pass_through_is_exact(path: str, more: str) -> None:
     """A path that only starts with one that is passed through is queued."""
     longer = (path + more).strip("/")
     assume(longer != path and not is_documentation(longer))
-    assert Rules.of(pass_through=[path]).priority_of(f"/{longer}", "GET") is not None
+    assert Rules.of(pass_through=[path]).priority_of(RequestFacts(f"/{longer}", "GET")) is not None
 
 
 @given(listings, paths, slashes, slashes, slashes, slashes)
@@ -87,21 +95,21 @@ def test_outer_slashes(listing: Listing, path: str, front: str, back: str, sent_
     for name in ("paths", "base_paths", "pass_through"):
         as_written = Rules.of(listing, **{name: [written]})  # type: ignore[arg-type]
         bare = Rules.of(listing, **{name: [path]})  # type: ignore[arg-type]
-        assert as_written.priority_of(sent, "GET") is bare.priority_of(f"/{path}", "GET")
+        assert as_written.priority_of(RequestFacts(sent, "GET")) is bare.priority_of(RequestFacts(f"/{path}", "GET"))
 
 
 @given(listings, st.lists(paths), st.lists(paths), st.sampled_from(TARGET_DOCUMENTATION_PATHS), st.booleans())
 def test_documentation(listing: Listing, named: list[str], bases: list[str], path: str, ignore: bool) -> None:
     """The target's documentation skips the queue, whatever the rules say."""
     rules = Rules.of(listing, [*named, path], [*bases, path], ignore_outer_slashes=ignore)
-    assert rules.priority_of(path, "GET") is None
+    assert rules.priority_of(RequestFacts(path, "GET")) is None
 
 
 @given(st.lists(paths), st.lists(paths), paths)
 def test_listings_are_opposites(named: list[str], bases: list[str], path: str) -> None:
     """Of the two listings, one sends a path high and the other sends it low."""
     assume(not is_documentation(path))
-    answers = {Rules.of(listing, named, bases).priority_of(f"/{path}", "GET") for listing in Listing}
+    answers = {Rules.of(listing, named, bases).priority_of(RequestFacts(f"/{path}", "GET")) for listing in Listing}
     assert answers == {Priority.HIGH, Priority.LOW}
 
 
@@ -111,13 +119,13 @@ def test_listings_are_opposites(named: list[str], bases: list[str], path: str) -
 )
 def test_slashes_that_count(sent: str, expected: Priority) -> None:
     """With normalisation off, slashes are compared like any other character."""
-    assert Rules.of(paths=["/orders/"], ignore_outer_slashes=False).priority_of(sent, "GET") is expected
+    assert Rules.of(paths=["/orders/"], ignore_outer_slashes=False).priority_of(RequestFacts(sent, "GET")) is expected
 
 
 @pytest.mark.parametrize("sent", ["/Orders", "/ORDERS/1", "/oRDERS"])
 def test_capitals_count(sent: str) -> None:
     """By default, a path with other capitals is another path."""
-    assert Rules.of(base_paths=["orders"]).priority_of(sent, "GET") is Priority.HIGH
+    assert Rules.of(base_paths=["orders"]).priority_of(RequestFacts(sent, "GET")) is Priority.HIGH
 
 
 @pytest.mark.parametrize("sent", ["/Orders", "/%4Frders/1", "/x/../oRDERS", "/caf%C3%A9", "/CAF%c3%89", "/x/../cafÉ"])
@@ -127,26 +135,36 @@ def test_capitals_can_mean_nothing(listing: Listing, sent: str) -> None:
     rules = Rules.of(listing, base_paths=["ORDERS", "Café"], case=PathCase.IGNORE)
     raw_path = sent.encode().decode("latin-1")
     is_as_sent = "%4F" not in sent and ".." not in sent
-    assert rules.priority_of(raw_path, "GET") is (NAMED[listing] if is_as_sent else Priority.LOW)
+    assert rules.priority_of(RequestFacts(raw_path, "GET")) is (NAMED[listing] if is_as_sent else Priority.LOW)
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "OPTIONS", "PATCH", "get", "PROPFIND"])
 @pytest.mark.parametrize("path", TARGET_DOCUMENTATION_PATHS)
 def test_documentation_is_read_only(path: str, method: str) -> None:
     """The target's documentation skips the queue for GET and HEAD only; a path of PASS_THROUGH for every method."""
-    assert {Rules.of().priority_of(path, read) for read in ("GET", "HEAD")} == {None}
-    assert Rules.of().priority_of(path, method) is Priority.HIGH
-    assert Rules.of(paths=[path]).priority_of(path, method) is Priority.LOW
-    assert Rules.of(pass_through=[path]).priority_of(path, method) is None
+    assert {Rules.of().priority_of(RequestFacts(path, read)) for read in ("GET", "HEAD")} == {None}
+    assert Rules.of().priority_of(RequestFacts(path, method)) is Priority.HIGH
+    assert Rules.of(paths=[path]).priority_of(RequestFacts(path, method)) is Priority.LOW
+    assert Rules.of(pass_through=[path]).priority_of(RequestFacts(path, method)) is None
 
 
 @pytest.mark.parametrize("root", ["/", ""])
 def test_root(root: str) -> None:
     """The root can be named."""
     rules = Rules.of(paths=[root])
-    assert (rules.priority_of("/", "GET"), rules.priority_of("/orders", "GET")) == (Priority.LOW, Priority.HIGH)
+    assert rules.priority_of(RequestFacts("/", "GET")) is Priority.LOW
+    assert rules.priority_of(RequestFacts("/orders", "GET")) is Priority.HIGH
+
+
+@pytest.mark.parametrize("path", TARGET_DOCUMENTATION_PATHS)
+def test_handshake_for_a_documentation_page(path: str) -> None:
+    """A handshake skips the queue for the paths of PASS_THROUGH only, not for documentation pages."""
+    handshake = RequestFacts(path, "GET", is_handshake=True)
+    assert Rules.of().priority_of(handshake) is Priority.HIGH
+    assert Rules.of(paths=[path]).priority_of(handshake) is Priority.LOW
+    assert Rules.of(pass_through=[path]).priority_of(handshake) is None
 
 
 def test_no_rules() -> None:
     """Without rules, everything but the documentation is high."""
-    assert Rules().priority_of("/orders", "GET") is Priority.HIGH
+    assert Rules().priority_of(RequestFacts("/orders", "GET")) is Priority.HIGH

@@ -6,7 +6,7 @@ import pytest
 
 from fast_priority.http.trusted_proxies import address_of
 from fast_priority.scheduling.priority import Priority
-from fast_priority.scheduling.rules import Listing, PathCase
+from fast_priority.scheduling.rules import Listing, PathCase, RequestFacts
 from fast_priority.settings import Settings
 
 
@@ -113,7 +113,8 @@ def test_normalisation_is_turned_off(monkeypatch: pytest.MonkeyPatch, text: str)
     monkeypatch.setenv("FAST_PRIORITY_NORMALIZE_PATHS", text)
     monkeypatch.setenv("FAST_PRIORITY_PRIO_PATHS", "/orders")
     rules = Settings.load().rules
-    assert (rules.priority_of("/orders", "GET"), rules.priority_of("/orders/", "GET")) == (Priority.LOW, Priority.HIGH)
+    assert rules.priority_of(RequestFacts("/orders", "GET")) is Priority.LOW
+    assert rules.priority_of(RequestFacts("/orders/", "GET")) is Priority.HIGH
 
 
 @pytest.mark.parametrize("text", ["1", "true", "yes", "on", ""])
@@ -121,7 +122,7 @@ def test_normalisation_is_on(monkeypatch: pytest.MonkeyPatch, text: str) -> None
     """1, true, yes, on and nothing at all leave slashes at the ends of a path without meaning."""
     monkeypatch.setenv("FAST_PRIORITY_NORMALIZE_PATHS", text)
     monkeypatch.setenv("FAST_PRIORITY_PRIO_PATHS", "/orders")
-    assert Settings.load().rules.priority_of("orders/", "GET") is Priority.LOW
+    assert Settings.load().rules.priority_of(RequestFacts("orders/", "GET")) is Priority.LOW
 
 
 @pytest.mark.parametrize("text", ["ignore", "IGNORE", "Ignore"])
@@ -130,7 +131,8 @@ def test_capitals_are_ignored(monkeypatch: pytest.MonkeyPatch, text: str) -> Non
     monkeypatch.setenv("FAST_PRIORITY_PATH_CASE", text)
     monkeypatch.setenv("FAST_PRIORITY_PRIO_PATHS", "/orders")
     rules = Settings.load().rules
-    assert {rules.priority_of(path, "GET") for path in ("/orders", "/Orders", "/ORDERS")} == {Priority.LOW}
+    levels = {rules.priority_of(RequestFacts(path, "GET")) for path in ("/orders", "/Orders", "/ORDERS")}
+    assert levels == {Priority.LOW}
 
 
 @pytest.mark.parametrize("written", ["reports", "/reports", "reports/", "/reports/"])
@@ -139,7 +141,7 @@ def test_slashes_mean_the_same(monkeypatch: pytest.MonkeyPatch, variable: str, w
     """A path means the same with and without slashes at either end, in every list of paths."""
     monkeypatch.setenv(f"FAST_PRIORITY_{variable}", written)
     expected = None if variable == "PASS_THROUGH" else Priority.LOW
-    assert Settings.load().rules.priority_of("/reports", "GET") is expected
+    assert Settings.load().rules.priority_of(RequestFacts("/reports", "GET")) is expected
 
 
 def test_rules_follow_the_listing(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -147,19 +149,20 @@ def test_rules_follow_the_listing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FAST_PRIORITY_HIGH_PRIO_PATHS", "listed")
     monkeypatch.setenv("FAST_PRIORITY_PRIO_PATHS", "orders")
     rules = Settings.load().rules
-    assert (rules.priority_of("/orders", "GET"), rules.priority_of("/others", "GET")) == (Priority.HIGH, Priority.LOW)
+    assert rules.priority_of(RequestFacts("/orders", "GET")) is Priority.HIGH
+    assert rules.priority_of(RequestFacts("/others", "GET")) is Priority.LOW
 
 
 def test_health_passes_through_by_default() -> None:
     """Without FAST_PRIORITY_PASS_THROUGH, the target's /health skips the queue."""
-    assert Settings.load().rules.priority_of("/health", "GET") is None
+    assert Settings.load().rules.priority_of(RequestFacts("/health", "GET")) is None
 
 
 @pytest.mark.parametrize("path", ["/docs", "/redoc", "/openapi.json"])
 def test_documentation_passes_through(monkeypatch: pytest.MonkeyPatch, path: str) -> None:
     """The target's documentation skips the queue, even with an empty list of paths that do."""
     monkeypatch.setenv("FAST_PRIORITY_PASS_THROUGH", "")
-    assert Settings.load().rules.priority_of(path, "GET") is None
+    assert Settings.load().rules.priority_of(RequestFacts(path, "GET")) is None
 
 
 def test_target_policy(monkeypatch: pytest.MonkeyPatch) -> None:

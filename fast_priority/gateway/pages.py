@@ -1,0 +1,81 @@
+"""The gateway's own pages: their routes, and which requests they answer.
+
+A new page is a route here. Its path needs no second place: a path of one of these routes is the gateway's own, so
+requests for it are answered and not forwarded. `health` has what the health pages return.
+"""
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from fastapi import APIRouter, FastAPI, Response
+from starlette.routing import BaseRoute, Route
+from starlette.types import Receive, Scope, Send
+
+from fast_priority.errors import ConfigurationError
+from fast_priority.gateway.health import Health, HealthChecks, Liveness, Readiness
+from fast_priority.http.root_path import path_below
+from fast_priority.settings import GATEWAY_OPENAPI_PATH, Settings
+
+_DESCRIPTION = """
+A priority-queuing gateway. These are its own endpoints; **every other path belongs to the API behind it**,
+whose documentation is at [/docs]({docs}) and [/redoc]({redoc}).
+"""
+
+
+def documentation_options(settings: Settings) -> dict[str, Any]:
+    """Return the arguments with which FastAPI makes the pages of the gateway's own documentation."""
+    # The links are relative, so they stay below a prefix.
+    above = "../" * (settings.doc_path.count("/") - 1)
+    return {
+        "title": "Fast Priority gateway",
+        "description": _DESCRIPTION.format(docs=f"{above}docs", redoc=f"{above}redoc"),
+        "docs_url": settings.doc_path,
+        # FastAPI's default is a path of the target: /docs/oauth2-redirect.
+        "swagger_ui_oauth2_redirect_url": f"{settings.doc_path}/oauth2-redirect",
+        "redoc_url": settings.redoc_path,
+        "openapi_url": GATEWAY_OPENAPI_PATH,
+    }
+
+
+def add_pages(app: FastAPI, path: str, checks: Callable[[], HealthChecks], is_ending: Callable[[], bool]) -> None:
+    """Add all own pages that FastAPI does not make: health at and below this path."""
+
+    @app.get(path, summary="What is reachable, how many requests wait, and how many workers there are")
+    async def health() -> Health:
+        return await checks().health()
+
+    @app.get(f"{path}/live", summary="Whether this process runs; restart it if it does not answer")
+    async def live() -> Liveness:
+        return Liveness(status="alive")
+
+    @app.get(
+        f"{path}/ready",
+        summary="Whether requests are forwarded; send none here if not",
+        responses={503: {"model": Readiness, "description": "Not ready, and why"}},
+    )
+    async def ready(response: Response) -> Readiness:
+        readiness = await checks().readiness(is_ending=is_ending())
+        response.status_code = 200 if readiness.ready else 503
+        return readiness
+
+
+class OwnPages:
+    """The pages of these routes. Raises ConfigurationError if two of them have the same path."""
+
+    def __init__(self, routes: Iterable[BaseRoute]) -> None:
+        self._router = APIRouter(routes=list(routes), redirect_slashes=False)
+        paths = [route.path for route in self._router.routes if isinstance(route, Route)]
+        self._paths = frozenset(paths)
+        if len(self._paths) != len(paths):
+            raise ConfigurationError(f"two of the gateway's own pages have the same path: {', '.join(sorted(paths))}")
+
+    def has(self, scope: Scope) -> bool:
+        """Return whether a request is for one of the pages; slashes at the end of its path do not count."""
+        path, root_path = scope["path"], scope.get("root_path")
+        return (path_below(path, root_path) if root_path else path).rstrip("/") in self._paths
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request for one of the pages."""
+        # HEAD is answered as GET: the server leaves the body out.
+        method = "GET" if scope["method"] == "HEAD" else scope["method"]
+        await self._router({**scope, "path": scope["path"].rstrip("/"), "method": method}, receive, send)

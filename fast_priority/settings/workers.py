@@ -1,0 +1,61 @@
+"""Settings of the workers: how many there are, and how gateway and workers keep in touch."""
+
+import re
+
+from pydantic import AliasChoices, BaseModel, Field, field_validator
+
+from fast_priority.settings.environment import variables_of
+from fast_priority.settings.field import count, setting
+
+_MEANS_NO = {"false", "no", "off", "none", "null"}
+_MOST_PROCESSES = 512
+
+
+class WorkerSettings(BaseModel):
+    """Who works on the queues, and what passes between them and a gateway."""
+
+    frames_in_flight: int = count(
+        6, "Parts of one body, of at most 512 KiB each, that may be on their way through Redis at the same time.", 1024
+    )
+    poll_interval: float = setting(
+        1.0,
+        "Interval in seconds at which a gateway looks for lost requests. Responses are pushed; they need no interval.",
+        "a number of seconds from 0.05 to 60",
+        ge=0.05,
+        le=60,
+    )
+    workers: str | None = Field(
+        None,
+        validation_alias=AliasChoices(*variables_of("workers")),
+        description="If it is set, run workers instead of a gateway. A number: that many worker processes.",
+        json_schema_extra={
+            "takes": "a whole number from 1 to 512, or any word for one process; unset it for a gateway"
+        },
+    )
+    worker_concurrency: int = count(
+        1, "Slots of each worker process: requests that it forwards at the same time.", 1024
+    )
+
+    @field_validator("workers")
+    @classmethod
+    def _is_a_count(cls, value: str | None) -> str | None:
+        number = _whole_number(value)
+        if number is not None and not 1 <= number <= _MOST_PROCESSES:
+            raise ValueError(f"the number of worker processes is 1 to {_MOST_PROCESSES}")
+        if value is not None and value.strip().lower() in _MEANS_NO:
+            raise ValueError("any value of this variable starts workers")
+        return value
+
+    @property
+    def runs_as_worker(self) -> bool:
+        """Whether the environment asks for workers rather than for a gateway."""
+        return self.workers is not None
+
+    @property
+    def worker_processes(self) -> int:
+        """How many worker processes to start: at least 1."""
+        return _whole_number(self.workers) or 1
+
+
+def _whole_number(text: str | None) -> int | None:
+    return int(text) if text is not None and re.fullmatch(r"\s*[+-]?[0-9]{1,4000}\s*", text) else None
