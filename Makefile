@@ -46,11 +46,12 @@ container-test: ## The same on the image, with docker compose; the exit code is 
 	$(COMPOSE) -f docker-compose.test.yml up --build --abort-on-container-exit --exit-code-from check
 
 .PHONY: lint
-lint: $(VENV)/installed-dev ## Check style, types and layers
+lint: $(VENV)/installed-dev ## Check style, types, layers and plain words
 	$(BIN)/ruff check $(CHECKED)
 	$(BIN)/ruff format --check $(CHECKED)
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/python tools/check_words.py
 
 .PHONY: format
 format: $(VENV)/installed-dev ## Put the code into shape
@@ -76,7 +77,7 @@ failures: $(VENV)/installed-dev ## Inject every fault, ours and stock rq workers
 	$(BIN)/python -m tests.chaos.table
 
 .PHONY: chaos
-chaos: $(VENV)/installed-dev ## Torment a whole stack for 30 minutes under load; ARGS="--minutes 1 --seed 7" for less
+chaos: $(VENV)/installed-dev ## Inject faults into a whole stack under load for 30 minutes; ARGS="--minutes 1 --seed 7" for less
 	$(BIN)/python -m tests.chaos.soak $(ARGS)
 
 .PHONY: fuzz

@@ -66,7 +66,7 @@ class Exchange:
         await self._end()
 
     def begin_now(self, watch: Callable[[], None]) -> bool:
-        """Send the request if that needs no waiting: its body is at hand, and a connection is idle.
+        """Send the request if that needs no waiting: its body is in memory, and a connection is idle.
 
         Then `watch` is called each time a part of the response has come, and when no more will come, until `unwatch`.
         After that the exchange has to be entered, or ended with `end_now`. Raises NotSent.
@@ -132,7 +132,7 @@ class Exchange:
         raise TargetClosed("the connection ended before the request could be sent")
 
     async def _begins_upload(self, upload: Upload) -> bool:
-        """Wait for the first piece of the body, with a connection at hand: if the target refuses it, no piece is read.
+        """Wait for the first piece of the body, with a connection open: if the target refuses it, no piece is read.
 
         The target may close the connection meanwhile. Return False if nothing could be sent on it.
         """

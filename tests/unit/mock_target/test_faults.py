@@ -18,7 +18,7 @@ async def test_a_fault_that_needs_the_connection_gets_501(client: httpx.AsyncCli
     """Under a server without access to the connection, a 501 says how to get the fault, and no fault is logged."""
     answer = await client.get(f"/?mock_fault={fault}")
     assert (answer.status_code, answer.headers["content-type"]) == (501, "application/problem+json")
-    assert "python -m mock_target" in answer.json()["mend"]
+    assert "python -m mock_target" in answer.json()["hint"]
     assert (await client.get("/__admin/arrivals")).json()["arrivals"][0]["fault"] is None
 
 

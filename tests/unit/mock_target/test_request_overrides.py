@@ -85,7 +85,7 @@ async def test_a_bad_value_is_a_problem_with_a_hint(
     assert (answer.status_code, answer.headers["content-type"]) == (400, "application/problem+json")
     problem = answer.json()
     assert (problem["parameter"], problem["value"]) == (parameter, value)
-    assert hint in problem["mend"]
+    assert hint in problem["hint"]
     assert parameter in problem["detail"]
 
 

@@ -114,7 +114,7 @@ async def test_bad_settings_change_nothing_and_get_a_hint(
         problem = refused.json()
         assert problem["parameter"] == parameter
         assert value is None or problem["value"] == value
-        assert hint in problem["mend"]
+        assert hint in problem["hint"]
     assert (await client.get("/__admin/settings")).json() == before
 
 
