@@ -1,4 +1,4 @@
-"""The whole stack as processes, with what tests want to know of it."""
+"""The whole stack as processes, and what tests ask about it."""
 
 import gc
 import json
@@ -88,21 +88,21 @@ class Stack:
         return started
 
     def health(self) -> dict[str, Any]:
-        """What the gateway says of itself."""
+        """Return the health of the gateway, as it reports it."""
         found: dict[str, Any] = self.client.get("/gateway_health").json()
         return found
 
     def queued(self) -> int:
-        """How many requests wait."""
+        """Return the number of waiting requests."""
         return sum(self.health()["queue"].values())
 
     def in_flight(self) -> int:
-        """How many requests the target works on."""
+        """Return the number of requests at the target."""
         count: int = self.mock.get("/__admin/arrivals").json()["in_flight"]
         return count
 
     def arrivals(self) -> list[dict[str, Any]]:
-        """The mock target's arrival log, in order."""
+        """Return the arrival log of the mock target, in order."""
         found: list[dict[str, Any]] = self.mock.get("/__admin/arrivals").json()["arrivals"]
         return found
 
@@ -111,7 +111,7 @@ class Stack:
         self.mock.delete("/__admin/arrivals")
 
     def keys_without_end(self) -> set[str]:
-        """The keys in Redis that would stay for ever."""
+        """Return the keys in Redis that have no TTL."""
         return {key.decode() for key in self.redis.keys("*") if self.redis.ttl(key) == -1}
 
 
@@ -125,13 +125,13 @@ CLIENT_OPTIONS: dict[str, Any] = {
 
 @contextmanager
 def running_stack(redis_port: int, logs: Path) -> Iterator[Stack]:
-    """Give a stack of which nothing runs yet, and end what was started of it."""
+    """Yield a stack of which no process runs yet, and stop the processes that were started."""
     with ExitStack() as parts:
         yield Stack(redis_port, free_port(), free_port(), logs, parts)
 
 
 class Background:
-    """Requests under way in threads, so that a test can look at what happens meanwhile."""
+    """Sends requests in threads, so that a test can observe what happens meanwhile."""
 
     def __init__(self, most: int) -> None:
         self._threads = ThreadPoolExecutor(max_workers=most)
@@ -143,12 +143,12 @@ class Background:
         self._threads.shutdown(wait=True, cancel_futures=True)
 
     def send(self, request: Callable[[], httpx.Response]) -> "Future[httpx.Response]":
-        """Send a request and go on."""
+        """Send a request, and return at once."""
         return self._threads.submit(request)
 
 
 def exchange_bytes(port: int, sent: bytes, *, host: str = "127.0.0.1") -> bytes:
-    """Send bytes on a fresh connection and give everything that comes back until it is closed."""
+    """Send bytes on a new connection; return all bytes that come back until it is closed."""
     with socket.create_connection((host, port), timeout=_CLIENT_TIMEOUT_SECONDS) as connection:
         connection.sendall(sent)
         received = b""
@@ -159,7 +159,7 @@ def exchange_bytes(port: int, sent: bytes, *, host: str = "127.0.0.1") -> bytes:
 
 @contextmanager
 def without_collector() -> Iterator[None]:
-    """Leave to the collector of garbage what only it would find: what is kept by circles stays."""
+    """Disable the garbage collector: objects in a reference cycle stay in memory."""
     gc.collect()
     gc.disable()
     try:
@@ -222,12 +222,12 @@ def sent_fields(response: httpx.Response) -> list[tuple[str, str]]:
 
 
 def without_identity(text: str) -> str:
-    """The same with the gateway's name in Via as it is in all deployments."""
+    """Return the text without the part of the gateway's name in Via that differs between deployments."""
     return re.sub(r"fast-priority-[0-9a-f]{16}", "fast-priority", text)
 
 
 def problem_of(response: httpx.Response) -> Mapping[str, Any]:
-    """The gateway's own error in a response."""
+    """Return the problem of the gateway in a response."""
     assert response.headers["content-type"] == "application/problem+json", response.text
     assert "fast-priority; error=" in response.headers["proxy-status"]
     found: Mapping[str, Any] = json.loads(response.content)

@@ -208,7 +208,7 @@ def test_high_requests_that_hardly_wait_prove_nothing(tested: int, verdict: Verd
 
 
 def test_if_too_few_wait_the_reason_says_what_to_change() -> None:
-    """It has the number, what is wanted, and both mends."""
+    """The reason names the number of tested requests, the wanted number, and both remedies."""
     low, *_ = saturated()
     brief = [make_trace(f"high-{second}", second, second + 0.1) for second in range(1, ENOUGH_OVERTAKINGS + 1)]
     assert judge_order([low, *brief], T).finding.reason == (
