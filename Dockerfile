@@ -60,5 +60,5 @@ CMD ["--help"]
 FROM base AS fast-priority
 COPY --from=build /opt/venv /opt/venv
 EXPOSE 8000
-# The exec form: Python is PID 1 and gets the SIGTERM of `docker stop`, upon which it finishes what is in flight.
+# The exec form: Python is PID 1 and gets the SIGTERM of `docker stop`; then it finishes what is in flight.
 ENTRYPOINT ["run-fast-priority"]

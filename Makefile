@@ -63,7 +63,7 @@ matrix: $(VENV)/installed-dev ## Run the same at the tested versions with each P
 
 # Each command stands here alone: .pre-commit-config.yaml and CI call these.
 .PHONY: lint
-lint: style spelling types imports ## Check style, spelling, types and layers
+lint: style spelling words types imports ## Check style, spelling, words, types and layers
 
 .PHONY: style
 style: $(VENV)/installed-dev ## Check style and format
@@ -81,6 +81,10 @@ types: $(VENV)/installed-dev ## Check types
 .PHONY: imports
 imports: $(VENV)/installed-dev ## Check that imports point one way
 	$(BIN)/lint-imports
+
+.PHONY: words
+words: $(VENV)/installed-dev ## Check that code and documentation use plain words
+	$(BIN)/python tools/check_words.py
 
 .PHONY: format
 format: $(VENV)/installed-dev ## Put the code into shape
@@ -122,7 +126,7 @@ failures: $(VENV)/installed-dev ## Inject every fault, ours and stock rq workers
 	$(BIN)/python -m tests.chaos.table
 
 .PHONY: chaos
-chaos: $(VENV)/installed-dev ## Torment a whole stack for 30 minutes under load; ARGS="--minutes 1 --seed 7" for less
+chaos: $(VENV)/installed-dev ## Inject faults into a whole stack under load for 30 minutes; ARGS="--minutes 1 --seed 7" for less
 	$(BIN)/python -m tests.chaos.soak $(ARGS)
 
 .PHONY: fuzz

@@ -145,7 +145,7 @@ class LoopDetected(GatewayError):
 class RequestLost(GatewayError):
     """The worker that had the request died, or Redis lost the request. The target may have seen it."""
 
-    status, slug, title = 502, "request-lost", "What became of the request is unknown"
+    status, slug, title = 502, "request-lost", "The outcome of the request is unknown"
     proxy_error, fault = "proxy_internal_error", "internal"
 
 

@@ -11,7 +11,7 @@ from redis import Redis
 
 from tests.redis_servers import loopback_redis
 
-# Whoever runs the tests in the background may have had them ignore interrupts; what they start and interrupt must not.
+# Tests that run in the background may ignore interrupts; the processes that they start must not.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN and threading.current_thread() is threading.main_thread():
     signal.signal(signal.SIGINT, signal.default_int_handler)
 

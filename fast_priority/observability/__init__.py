@@ -1,4 +1,4 @@
-"""What shows how requests fare. Everything here listens to `events`; gateway and workers do not know it.
+"""What shows the outcome of requests. Everything here listens to `events`; gateway and workers do not know it.
 
 - `request_log`: the lines of the log about requests that were not answered by the target.
 """

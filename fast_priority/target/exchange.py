@@ -66,7 +66,7 @@ class Exchange:
         await self._end()
 
     def begin_now(self, watch: Callable[[], None]) -> bool:
-        """Send the request if that needs no waiting: its body is at hand, and a connection is idle.
+        """Send the request if that needs no waiting: its body is in memory, and a connection is idle.
 
         Then `watch` is called each time a part of the response has come, and when no more will come, until `unwatch`.
         After that the exchange has to be entered, or ended with `end_now`. Raises NotSent.

@@ -28,7 +28,7 @@ class Accepted:
     fields: Fields
     """The response's end-to-end fields."""
     begun: bytes
-    """What came of the WebSocket together with the response."""
+    """The bytes of the WebSocket that were received together with the response."""
 
 
 class Declined:

@@ -143,7 +143,7 @@ def judge_answered(
 
     A status of 500 or more may be the gateway's own, for a request that it lost at the target: it counts as no
     response, unless `errors_expected`, because the target was set to return errors. A request that reaches the target
-    more than `tolerance_seconds` after its response was sent in vain.
+    more than `tolerance_seconds` after its response was sent for nothing.
     """
     waited_for = [trace for trace in traces if trace.sent.outcome != "left"]
     lost = tuple(

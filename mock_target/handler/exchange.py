@@ -157,4 +157,4 @@ class Exchange:
 
 def _unsupported_fault(fault: Fault) -> MockResponse:
     hint = "start the mock with `python -m mock_target`; this server gives no access to the connection"
-    return problem_response(501, f"fault is {fault.value!r}: {hint}", parameter="fault", value=fault.value, mend=hint)
+    return problem_response(501, f"fault is {fault.value!r}: {hint}", parameter="fault", value=fault.value, hint=hint)

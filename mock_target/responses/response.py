@@ -60,4 +60,4 @@ def problem_response(status: int, detail: str, fields: Fields | None = None, **m
 
 def knob_error_response(error: KnobError, status: int = 400) -> MockResponse:
     """Return the problem document with the parameter, its value, and what to write instead."""
-    return problem_response(status, str(error), parameter=error.parameter, value=error.value, mend=error.hint)
+    return problem_response(status, str(error), parameter=error.parameter, value=error.value, hint=error.hint)

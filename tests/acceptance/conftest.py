@@ -23,7 +23,7 @@ def lasting_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
 
 @pytest.fixture
 def stack(redis: Redis, redis_port: int, tmp_path: Path) -> Iterator[Stack]:
-    """A stack of which nothing runs yet, on an empty Redis."""
+    """A stack on an empty Redis, of which no process has been started."""
     with running_stack(redis_port, tmp_path) as fresh:
         yield fresh
 
@@ -39,5 +39,5 @@ _LONGEST = (
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin the longest files first, so that nothing waits for one of them in the end."""
+    """Begin the longest files first, so that no process waits for one of them at the end."""
     items.sort(key=lambda item: item.path.name not in _LONGEST)

@@ -49,7 +49,7 @@ def split(line: str) -> tuple[dict[str, str], list[str]]:
 
 
 class Reader:
-    """Somebody who types the commands of one page, one block after the other, beside a stack with its own ports."""
+    """Runs the commands of one page as a reader types them, block by block, beside a stack with its own ports."""
 
     def __init__(self, stack: Stack, folder: Path) -> None:
         self._stack = stack
@@ -58,7 +58,7 @@ class Reader:
         self._carries = False
 
     def close(self) -> None:
-        """End all that was started."""
+        """Stop all processes that were started."""
         for role in ("gateway", "worker", "target"):
             self._end(role)
 
@@ -155,7 +155,7 @@ class Reader:
 
 
 def check(line: str) -> None:
-    """Check a command that no test can run here. Raise AssertionError if it cannot be right, or nobody knows it."""
+    """Check a command that no test can run here. Raise AssertionError if it is wrong or unknown."""
     for pattern, one in _CHECKS.items():
         if re.match(pattern, line):
             one(split(line)[1])
@@ -277,7 +277,7 @@ _CHECKS: dict[str, Callable[[list[str]], None]] = {
 
 @contextmanager
 def reader_of(stack: Stack, folder: Path) -> Iterator[Reader]:
-    """Return a reader beside this stack, and end what it has started."""
+    """Yield a reader beside this stack, and stop what it has started."""
     reader = Reader(stack, folder)
     try:
         yield reader

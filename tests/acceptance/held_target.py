@@ -1,4 +1,4 @@
-"""A target whose every answer a test sends itself, when it wants to."""
+"""A target whose answers are sent by the test, at the moment that the test chooses."""
 
 import socket
 import threading
@@ -13,7 +13,7 @@ OK = b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\nok"
 
 
 class HeldTarget:
-    """Takes connections and reads the head of one request on each; the rest is for the test."""
+    """Accepts connections and reads the head of one request on each; the test does the rest."""
 
     def __init__(self) -> None:
         self._listener = socket.create_server(("127.0.0.1", 0))
@@ -29,12 +29,12 @@ class HeldTarget:
         return [head.split(b" ")[1].decode() for head in self.heads]
 
     def until_asked(self, count: int) -> None:
-        """Return once so many requests have come in all."""
+        """Return when this many requests have arrived in total."""
         wait_until(f"the target has {count} requests", lambda: len(self.heads) >= count, PATIENCE_SECONDS)
         assert len(self.heads) == count
 
     def answer(self, number: int, octets: bytes) -> None:
-        """Send this as the answer, or a part of it, to the request of this number."""
+        """Send these bytes as the answer, or a part of it, to the request with this number."""
         self.connections[number].sendall(octets)
 
     def is_closed(self, number: int) -> bool:

@@ -1,4 +1,4 @@
-"""Asks httpbin by way of requests, and tells what came back so that two ways to the same server can be compared.
+"""Sends requests to httpbin with `requests`, and records the responses so that two ways to it can be compared.
 
 Whatever differs between two ways by its nature, or between any two answers by chance, is levelled here and nowhere
 else; each rule says why.
@@ -15,20 +15,20 @@ import requests
 Read = Callable[[requests.Response], Any]
 _WHOLE_TIMEOUT_SECONDS = 60
 
-# RFC 9110, section 7.6.1: these belong to one connection. Via (section 7.6.3) names who stands between.
+# RFC 9110, section 7.6.1: these belong to one connection. Via (section 7.6.3) names the intermediaries.
 _OF_THE_CONNECTION = {"connection", "keep-alive", "transfer-encoding", "via"}
-# httpbin echoes what reached it: beside those, what the gateway says of the client (RFC 7239 and its forerunners).
+# httpbin echoes what reached it: also the fields in which the gateway describes the client (RFC 7239 and older ones).
 _NOT_ECHOED_ALIKE = _OF_THE_CONNECTION | {"forwarded", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto"}
-# When an answer was made, or first made, is not the same twice.
+# The time when an answer was made differs between two answers.
 _DATES = {"date", "last-modified"}
-# The server says the status in words of its own, for ASGI has none; werkzeug shouts, and has an older word for one.
+# The server chooses the reason phrase, since ASGI has none; werkzeug writes capitals, and one older phrase.
 _OTHER_WORDS = {"network authentication failed": "network authentication required"}
-# Nonces, boundaries and identifiers are drawn afresh each time.
+# Nonces, boundaries and identifiers are random, and differ each time.
 _DRAWN = re.compile(rb"\b(?:[0-9a-f]{32,128}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})\b")
 
 
 class Fresh:
-    """A value that one request uses up, so that each needs its own: an iterator, say, or a Digest handshake."""
+    """A value that can be used for one request only, such as an iterator or a Digest handshake: each gets a new one."""
 
     def __init__(self, make: Callable[[], Any]) -> None:
         self.make = make
@@ -61,21 +61,21 @@ class Case:
 
 @dataclass
 class Seen:
-    """What one case saw: of each response, redirects among them, everything comparable."""
+    """What one case received: everything comparable of each response, redirects included."""
 
     statuses: list[int | str] = field(default_factory=list)
     """How each call ended."""
     responses: list[dict[str, Any]] = field(default_factory=list)
     cookies: list[tuple[str, bytes, str]] = field(default_factory=list)
     paths: set[str] = field(default_factory=set)
-    """Of all requests, as they stood in the request lines."""
+    """The paths of all requests, as written in the request lines."""
 
 
 def see(case: Case, url: str, target_url: str) -> Seen:
-    """Run a case by way of `url`, behind which is httpbin at `target_url`."""
+    """Run a case against `url`, which leads to httpbin at `target_url`."""
     seen = Seen()
     with requests.Session() as session:
-        session.trust_env = False  # no proxy, and no password, of whoever runs the tests
+        session.trust_env = False  # no proxy and no password from the environment
         case.prepare(session)
         for ask in case.asks:
             _see_one(ask, session, url, target_url, seen)
@@ -95,7 +95,7 @@ def _see_one(ask: Ask, session: requests.Session, url: str, target_url: str, see
         seen.statuses.append(type(error).__name__)
         if isinstance(error.request, requests.PreparedRequest):
             seen.paths.add(_path(error.request))
-        given = error.response  # of too many redirects: the last one
+        given = error.response  # after too many redirects: the last one
         responses = [] if given is None else [*((one, one.content) for one in given.history), (given, given.content)]
     else:
         seen.statuses.append(response.status_code)
@@ -110,7 +110,7 @@ def _path(request: requests.PreparedRequest) -> str:
 
 
 def _told(response: requests.Response, body: Any, origins: Iterable[str]) -> dict[str, Any]:
-    """Give everything of a response that two ways must have alike."""
+    """Return everything in a response that must be the same on both ways."""
     body = b"\n".join(body) if isinstance(body, list) else body
     has_body = response.request.method != "HEAD" and response.status_code not in (204, 304)
     fields = [
@@ -122,14 +122,14 @@ def _told(response: requests.Response, body: Any, origins: Iterable[str]) -> dic
         if name in _DATES:
             fields[place] = (name, b"a date")
         elif name == "content-length" and has_body:
-            fields[place] = (name, b"the body's")  # urllib3 raises otherwise; an echo is as long as what it echoes
+            fields[place] = (name, b"the body's")  # urllib3 raises otherwise
     words = (response.reason or "").casefold().replace("-", " ")
     return {
         "method": response.request.method,
         "url": _level((response.url or "").encode(), origins),
         "status": response.status_code,
         "reason": _OTHER_WORDS.get(words, words),
-        # Names in any order, but the lines of one name in theirs (RFC 9110, section 5.3).
+        # Fields in any order, but the lines of one field in their own order (RFC 9110, section 5.3).
         "fields": sorted(fields, key=lambda line: line[0]),
         "body": _level(_alike(body) if isinstance(body, bytes) else repr(body).encode(), origins),
     }
@@ -144,7 +144,7 @@ def _level(text: bytes, origins: Iterable[str]) -> bytes:
 
 
 def _alike(body: bytes) -> bytes:
-    """Level an echo, or lines of them; leave every other body as it is, byte for byte."""
+    """Make an echo, or lines of echoes, comparable; leave every other body as it is, byte for byte."""
     if b'"headers"' not in body:
         return body
     try:
@@ -159,13 +159,13 @@ def _alike(body: bytes) -> bytes:
 def _echo(echo: Any) -> Any:
     if isinstance(echo, dict) and isinstance(echo.get("headers"), dict):
         headers = {name: value for name, value in echo["headers"].items() if name.lower() not in _NOT_ECHOED_ALIKE}
-        # The origin is the peer, or what is said of it.
+        # The origin is the address of the peer, or the one in a field.
         return {**echo, "headers": headers, **({"origin": "the peer"} if "origin" in echo else {})}
     return echo
 
 
 def differences(direct: Seen, through: Seen) -> list[str]:
-    """Say, a line for each, what is not the same by way of the gateway."""
+    """Return a line for each difference between the direct way and the way through the gateway."""
     found = []
     if through.statuses != direct.statuses:
         found.append(f"calls ended with {through.statuses}, direct {direct.statuses}")
@@ -179,7 +179,7 @@ def differences(direct: Seen, through: Seen) -> list[str]:
             if name == "reason" and not (expected and got):
                 continue  # HTTP/1.1 lets it be empty, and HTTP/2 has none
             if name == "fields" and "content-length" not in dict(expected):
-                got = [given for given in got if given[0] != "content-length"]  # counted, or in chunks: as one likes
+                got = [given for given in got if given[0] != "content-length"]  # or chunks: both are right
             if got != expected:
                 found.append(f"response {place + 1}: {name} {got!r}, direct {expected!r}")
     return found

@@ -15,27 +15,27 @@ _EVERY_BYTE = bytes(range(256))
 
 
 def ask(method: str, path: str, status: int | str = 200, *, read: Any = content, **options: Any) -> Ask:
-    """Write one call, as requests has its arguments."""
+    """Return one call, with the arguments of `requests`."""
     return Ask(method, path, status, options, read)
 
 
 def get(path: str, status: int | str = 200, **options: Any) -> Ask:
-    """Write a GET."""
+    """Return a GET."""
     return ask("GET", path, status, **options)
 
 
 def post(path: str = "/post", status: int | str = 200, **options: Any) -> Ask:
-    """Write a POST."""
+    """Return a POST."""
     return ask("POST", path, status, **options)
 
 
 def table(**rows: Ask | tuple[Ask, ...]) -> list[Case]:
-    """Make cases of calls, each under its name."""
+    """Return a case for each name and its calls."""
     return [Case(name, calls if isinstance(calls, tuple) else (calls,)) for name, calls in rows.items()]
 
 
 def fields(given: list[tuple[str, str]]) -> Callable[[requests.PreparedRequest], requests.PreparedRequest]:
-    """Send these field lines too, repeated names and all: requests' own mapping cannot hold them."""
+    """Return what adds these field lines to a request. The mapping of `requests` cannot hold repeated names."""
 
     def add(request: requests.PreparedRequest) -> requests.PreparedRequest:
         lines = HTTPHeaderDict(given)

@@ -8,9 +8,9 @@ from requests.cookies import create_cookie
 from tests.acceptance.httpbin_asking import Case
 from tests.acceptance.httpbin_requests import ask, get, post, table
 
-_NOT_ECHOED = {"Connection": None}  # of the length that a HEAD tells, an echo of it would be a part
+_NOT_ECHOED = {"Connection": None}  # an echo of it would change the length that HEAD reports
 _READ_TIMEOUT_SECONDS = 0.3
-_LATE_SECONDS = 5  # far enough over the former that a machine in a stall does not matter
+_LATE_SECONDS = 5  # far enough above the one before that a slow machine does not matter
 
 
 def lines(response: requests.Response) -> Any:
@@ -184,7 +184,7 @@ RANGES = table(
     range_in_pieces=get("/range/2000?chunk_size=100&duration=0.1", 206, headers={"Range": "bytes=10-1500"}),
 )
 
-# Bytes drawn by a seed are only read whole: httpbin draws them as it sends them, for everybody from one sequence.
+# Bytes from a seed are only read whole: httpbin draws them while it sends, from one sequence for all clients.
 STREAMS = table(
     stream=get("/stream/20"),
     stream_by_lines=get("/stream/20", stream=True, read=lines),

@@ -1,4 +1,4 @@
-"""What must not happen when Redis is held up or full, or workers and clients go at the worst moment."""
+"""What must not happen when Redis hangs or is full, or workers and clients end at the worst moment."""
 
 import signal
 import socket
@@ -18,7 +18,7 @@ from tests.redis_servers import loopback_redis
 
 @contextmanager
 def stack_with_redis(tmp_path: Path) -> Iterator[tuple[Stack, psutil.Process]]:
-    """A stack with a Redis of its own, which may be tormented."""
+    """A stack with a Redis of its own, which a test may freeze or fill."""
     port = free_port()
     with loopback_redis(port), running_stack(port, tmp_path) as stack:
         (server,) = [
@@ -30,8 +30,8 @@ def stack_with_redis(tmp_path: Path) -> Iterator[tuple[Stack, psutil.Process]]:
 
 
 @contextmanager
-def held_up(server: psutil.Process) -> Iterator[None]:
-    """A server that neither answers nor refuses while the block lasts."""
+def frozen(server: psutil.Process) -> Iterator[None]:
+    """Freeze a server inside the block: it neither answers nor refuses."""
     server.send_signal(signal.SIGSTOP)
     try:
         yield
@@ -40,12 +40,12 @@ def held_up(server: psutil.Process) -> Iterator[None]:
 
 
 def test_what_was_answered_503_is_not_sent_later(tmp_path: Path) -> None:
-    """Requests refused because Redis was held up never reach the target, even when Redis goes on."""
+    """Requests refused because Redis hung never reach the target, even when Redis continues."""
     with stack_with_redis(tmp_path) as (stack, server):
         stack.start_mock()
         stack.start_gateway()
         stack.start_workers()
-        with held_up(server), Background(6) as background:
+        with frozen(server), Background(6) as background:
             answers = [background.send(lambda: stack.client.post("/refused", content=b"x")) for _ in range(6)]
             assert [answer.result().status_code for answer in answers] == [503] * 6
         wait_until("requests are carried again", lambda: stack.client.get("/queued").status_code == 200)
@@ -54,7 +54,7 @@ def test_what_was_answered_503_is_not_sent_later(tmp_path: Path) -> None:
 
 
 def test_a_full_redis_keeps_what_is_in_flight(tmp_path: Path) -> None:
-    """While Redis is out of memory new requests get 503, and one in flight keeps its lease and its answer."""
+    """While Redis is out of memory, new requests get 503, and one in flight keeps its lease and gets its answer."""
     with stack_with_redis(tmp_path) as (stack, _):
         stack.start_mock()
         stack.start_gateway()
@@ -70,7 +70,7 @@ def test_a_full_redis_keeps_what_is_in_flight(tmp_path: Path) -> None:
 
 
 def test_a_full_redis_only_delays_what_streams(tmp_path: Path) -> None:
-    """A response that streams goes on when Redis has memory again, and holds up nothing that needs none meanwhile."""
+    """A streamed response continues when Redis has memory again; it delays no request that needs no memory."""
     with stack_with_redis(tmp_path) as (stack, _):
         stack.start_mock()
         stack.start_gateway()
@@ -89,7 +89,7 @@ def test_a_full_redis_only_delays_what_streams(tmp_path: Path) -> None:
 
 
 def test_a_full_redis_does_not_hold_up_what_is_small(tmp_path: Path) -> None:
-    """While Redis is out of memory, a response that comes in small pieces is delivered all the same."""
+    """While Redis is out of memory, a response that comes in small pieces is still delivered."""
     with stack_with_redis(tmp_path) as (stack, _):
         stack.start_mock()
         stack.start_gateway()
@@ -105,7 +105,7 @@ def test_a_full_redis_does_not_hold_up_what_is_small(tmp_path: Path) -> None:
 
 
 def test_a_worker_leaves_without_redis(tmp_path: Path) -> None:
-    """A worker told to end while Redis is away, with an answer nobody can take, ends all the same."""
+    """A worker that gets SIGTERM while Redis is away ends, although it cannot publish its last answer."""
     port = free_port()
     with running_stack(port, tmp_path) as stack:
         stack.start_mock()
@@ -122,7 +122,7 @@ def test_a_worker_leaves_without_redis(tmp_path: Path) -> None:
 
 
 def test_a_worker_that_waits_for_redis_can_be_ended(tmp_path: Path) -> None:
-    """SIGTERM ends a worker pool that has found no Redis yet, and one whose worker was started anew."""
+    """SIGTERM ends a worker pool that has found no Redis yet, and one whose worker was started again."""
     from fast_priority.local.child_processes import worker_process
 
     with running_stack(free_port(), tmp_path) as stack:
@@ -137,7 +137,7 @@ def test_a_worker_that_waits_for_redis_can_be_ended(tmp_path: Path) -> None:
 
 
 def test_a_second_signal_ends_a_worker_at_once(stack: Stack) -> None:
-    """A worker that finishes something long ends when it is told so again."""
+    """A worker that waits for a long request ends at a second signal."""
     stack.start_mock()
     stack.start_gateway(FAST_PRIORITY_POLL_INTERVAL="0.2")
     workers = stack.start_workers(concurrency=1)
@@ -147,18 +147,18 @@ def test_a_second_signal_ends_a_worker_at_once(stack: Stack) -> None:
         wait_until("it is at the target", lambda: stack.in_flight() == 1)
         workers.send_signal(signal.SIGTERM)
 
-        def told_again() -> bool:
+        def ended_by_another_signal() -> bool:
             if worker.is_running() and worker.status() != psutil.STATUS_ZOMBIE:
                 worker.send_signal(signal.SIGTERM)
                 return False
             return True
 
-        wait_until("it has left", told_again)
+        wait_until("it has left", ended_by_another_signal)
         assert answer.result().status_code == 502
 
 
 def test_a_request_that_rq_cancelled_is_answered(stack: Stack) -> None:
-    """When somebody cancels a waiting job with rq's tools, its client hears so at once, not at its TTL."""
+    """When a waiting job is cancelled with rq's tools, its client is answered at once, not at its TTL."""
     stack.start_gateway(FAST_PRIORITY_POLL_INTERVAL="0.2")
     with Background(1) as background:
         answer = background.send(lambda: stack.client.get("/low/x"))
@@ -169,7 +169,7 @@ def test_a_request_that_rq_cancelled_is_answered(stack: Stack) -> None:
 
 
 def test_killed_workers_leave_no_leases(stack: Stack) -> None:
-    """What a killed worker had in flight does not count as in flight for ever."""
+    """The requests of a killed worker do not count as in flight forever."""
     stack.start_mock()
     stack.start_gateway(FAST_PRIORITY_POLL_INTERVAL="0.2")
     workers = stack.start_workers(concurrency=1)
@@ -182,7 +182,7 @@ def test_killed_workers_leave_no_leases(stack: Stack) -> None:
 
 
 def test_trailers_never_become_fields(lasting_stack: Stack) -> None:
-    """A field sent behind a chunked body, in one packet with it, does not reach the target as a header field."""
+    """A trailer field of a chunked body, sent in one packet with it, does not reach the target as a header field."""
     for path in ("/queued", "/direct"):
         head = f"POST {path} HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n"
         answer = exchange_bytes(lasting_stack.gateway_port, head.encode() + b"1\r\na\r\n0\r\nX-User: admin\r\n\r\n")
@@ -192,7 +192,7 @@ def test_trailers_never_become_fields(lasting_stack: Stack) -> None:
 
 
 def test_an_upload_over_the_limit_is_the_clients_fault_past_the_queue(stack: Stack) -> None:
-    """A chunked upload that grows over the limit is answered 413 by pass-through as well."""
+    """A chunked upload that grows over the limit is answered 413 on pass-through, too."""
     stack.start_mock()
     stack.start_gateway(FAST_PRIORITY_MAX_BODY="2048")
     response = stack.client.post("/health/", content=iter([b"x" * 1024] * 8))
@@ -202,16 +202,16 @@ def test_an_upload_over_the_limit_is_the_clients_fault_past_the_queue(stack: Sta
 
 
 def test_a_client_that_leaves_a_pass_through_ends_the_call(lasting_stack: Stack) -> None:
-    """When the client of a pass-through request goes, so does the call to the target."""
-    with socket.create_connection(("127.0.0.1", lasting_stack.gateway_port)) as leaver:
-        leaver.sendall(b"GET /direct?mock_latency=60 HTTP/1.1\r\nHost: x\r\n\r\n")
+    """When the client of a pass-through request leaves, the call to the target ends."""
+    with socket.create_connection(("127.0.0.1", lasting_stack.gateway_port)) as client:
+        client.sendall(b"GET /direct?mock_latency=60 HTTP/1.1\r\nHost: x\r\n\r\n")
         wait_until("it is at the target", lambda: lasting_stack.in_flight() == 1)
-    wait_until("the target is rid of it", lambda: lasting_stack.in_flight() == 0)
+    wait_until("the call to the target has ended", lambda: lasting_stack.in_flight() == 0)
 
 
 @pytest.mark.parametrize("path", ["/queued", "/direct"])
-def test_an_http_1_0_client_is_told_the_length(lasting_stack: Stack, path: str) -> None:
-    """A client that knows no chunks gets none."""
+def test_an_http_1_0_client_gets_the_length(lasting_stack: Stack, path: str) -> None:
+    """A client of HTTP/1.0 gets a Content-Length and no chunks."""
     answer = exchange_bytes(lasting_stack.gateway_port, f"GET {path} HTTP/1.0\r\n\r\n".encode())
     head, _, body = answer.partition(b"\r\n\r\n")
     assert b"transfer-encoding" not in head.lower()

@@ -1,4 +1,4 @@
-"""Clients that are not ready hold no slot, and those that are slow but steady keep theirs; past the queue as well."""
+"""A client that sends or reads nothing loses its slot; a slow but steady one keeps it; on pass-through, too."""
 
 import contextlib
 import itertools
@@ -25,7 +25,7 @@ each_way = pytest.mark.parametrize("path", ["/queued", "/direct"])
 
 @contextmanager
 def a_stack(logs: Path, client_timeout: str, *, slots: int = 1, target_port: int | None = None) -> Iterator[Stack]:
-    """Give a stack with this patience, and a worker of so many slots."""
+    """Yield a stack with this client timeout, and a worker with this many slots."""
     with loopback_redis() as redis_port, running_stack(redis_port, logs) as stack:
         if target_port is None:
             stack.start_mock()
@@ -57,7 +57,7 @@ def request(path: str, *lines: bytes, method: bytes = b"POST", version: bytes = 
 
 @contextmanager
 def client_of(stack: Stack, sent: bytes = b"", *, takes_little: bool = False) -> Iterator[socket.socket]:
-    """Give a connection on which this was sent; its system may take little before it reads."""
+    """Yield a connection on which this was sent; `takes_little` makes its receive buffer small."""
     with socket.socket() as client:
         if takes_little:
             client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, SMALL_BUFFER_BYTES)
@@ -80,17 +80,17 @@ def chunk(data: bytes) -> bytes:
     return b"%x\r\n%s\r\n" % (len(data), data)
 
 
-def is_answered_408(said: bytes) -> bool:
-    return said.startswith(b"HTTP/1.1 408 ") and b"urn:fast-priority:request-timeout" in said
+def is_answered_408(received: bytes) -> bool:
+    return received.startswith(b"HTTP/1.1 408 ") and b"urn:fast-priority:request-timeout" in received
 
 
 def slot_is_free(stack: Stack) -> bool:
-    """Tell whether the only slot takes a request, and the target has nothing else."""
+    """Return whether the only slot takes a request, and the target has no other."""
     return stack.client.get("/queued").status_code == 200 and stack.in_flight() == 0
 
 
 def wait_until_silence_is_answered(stack: Stack, path: str = "/queued") -> None:
-    """Wait for as long as the gateway is patient with a client that sends nothing."""
+    """Send no body until the gateway answers 408: the client timeout has passed."""
     assert is_answered_408(exchange_bytes(stack.gateway_port, request(path, CHUNKED)))
 
 
@@ -107,7 +107,7 @@ def wait_until_silence_is_answered(stack: Stack, path: str = "/queued") -> None:
     ids=["chunked", "declared", "small", "a chunk's size", "HTTP/1.0 knows no 100", "GET"],
 )
 def test_clients_that_send_nothing_take_no_slots(patient: Stack, silent: bytes) -> None:
-    """More silent uploads than there are slots: none of them is queued, and what comes is answered."""
+    """Of more silent uploads than slots none is queued, and other requests are answered meanwhile."""
     with ExitStack() as clients:
         for _ in range(6):
             clients.enter_context(client_of(patient, silent))
@@ -120,7 +120,7 @@ def test_clients_that_send_nothing_take_no_slots(patient: Stack, silent: bytes) 
 @each_way
 @pytest.mark.parametrize("framing", [CHUNKED, LARGE, b"Content-Length: 10\r\n"], ids=["chunked", "large", "small"])
 def test_a_client_that_sends_nothing_is_answered_408(impatient: Stack, path: str, framing: bytes) -> None:
-    """After its time, and the target has seen nothing of it."""
+    """A client that sends no body gets 408 after the client timeout, and the target gets nothing of its request."""
     impatient.forget_arrivals()
     assert is_answered_408(exchange_bytes(impatient.gateway_port, request(path, framing)))
     assert impatient.arrivals() == []
@@ -128,23 +128,23 @@ def test_a_client_that_sends_nothing_is_answered_408(impatient: Stack, path: str
 
 @each_way
 @pytest.mark.parametrize("framing", [CHUNKED, LARGE], ids=["chunked", "large"])
-def test_an_upload_that_trickles_is_answered_408_and_its_slot_is_free(
+def test_an_upload_that_is_too_slow_is_answered_408_and_frees_its_slot(
     impatient: Stack, path: str, framing: bytes
 ) -> None:
-    """A byte now and then, each in time, is not fast enough."""
+    """An upload below the least rate is answered 408 and frees its slot, although each byte comes in time."""
     with client_of(impatient, request(path, framing)) as client:
         client.settimeout(0.2)
-        said = b""
-        while not said:
+        received = b""
+        while not received:
             with contextlib.suppress(TimeoutError):
                 client.sendall(chunk(b"x") if framing is CHUNKED else b"x")
-                said = client.recv(65536)
-    assert is_answered_408(said)
+                received = client.recv(65536)
+    assert is_answered_408(received)
     wait_until("its slot is free", lambda: slot_is_free(impatient))
 
 
 def test_an_upload_that_stops_after_its_first_piece_frees_its_slot(impatient: Stack) -> None:
-    """The slot is taken with the first piece, and free again when the client has been silent for too long."""
+    """An upload takes its slot with its first piece, and frees it when no more comes within the client timeout."""
     with client_of(impatient, request("/queued", LARGE) + b"x" * 8000) as client:
         wait_until("it has its slot", lambda: impatient.in_flight() == 1)
         assert is_answered_408(client.recv(65536))
@@ -152,7 +152,7 @@ def test_an_upload_that_stops_after_its_first_piece_frees_its_slot(impatient: St
 
 
 def test_a_client_that_waits_for_100_gets_it_with_its_slot(tmp_path: Path) -> None:
-    """It is not waited for while it waits itself: it is told to continue when a worker wants its body."""
+    """A client that expects 100 does not time out while it is queued; it gets the 100 when a worker claims it."""
     with (
         a_stack(tmp_path, "2", slots=0) as stack,
         client_of(stack, request("/queued", CHUNKED, EXPECTS)) as client,
@@ -168,27 +168,27 @@ def test_a_client_that_waits_for_100_gets_it_with_its_slot(tmp_path: Path) -> No
 
 
 @each_way
-def test_a_client_that_was_told_to_continue_and_does_not_is_answered_408(impatient: Stack, path: str) -> None:
-    """From the 100 on, it has the same patience as all others, and its slot is free after it."""
-    said = exchange_bytes(impatient.gateway_port, request(path, LARGE, EXPECTS))
-    continued, _, said = said.partition(b"\r\n\r\n")
+def test_a_client_that_sends_nothing_after_its_100_is_answered_408(impatient: Stack, path: str) -> None:
+    """The client timeout of a client that expects 100 begins with the 100; then it gets 408, and its slot is free."""
+    received = exchange_bytes(impatient.gateway_port, request(path, LARGE, EXPECTS))
+    continued, _, received = received.partition(b"\r\n\r\n")
     assert continued == b"HTTP/1.1 100 Continue"
-    assert is_answered_408(said)
+    assert is_answered_408(received)
     wait_until("its slot is free", lambda: slot_is_free(impatient))
 
 
 @each_way
 @pytest.mark.parametrize("expects", [b"", EXPECTS], ids=["", "expects"])
-def test_a_body_that_comes_with_its_head_is_carried(patient: Stack, path: str, expects: bytes) -> None:
-    """Also one that is empty, and one whose client says that it waits, and does not."""
+def test_a_body_that_comes_with_its_head_is_forwarded(patient: Stack, path: str, expects: bytes) -> None:
+    """A body sent together with its head is forwarded, also an empty one, and one that does not wait for its 100."""
     for body in (b"", b"abc", b"x" * 300_000):
         sent = request(path, CHUNKED, expects, b"Connection: close\r\n") + (chunk(body) if body else b"") + b"0\r\n\r\n"
-        said = exchange_bytes(patient.gateway_port, sent)
-        assert b'"body_length":%d' % len(body) in said.replace(b": ", b":")
+        received = exchange_bytes(patient.gateway_port, sent)
+        assert b'"body_length":%d' % len(body) in received.replace(b": ", b":")
 
 
 def test_a_client_that_leaves_before_its_first_piece_is_noticed(tmp_path: Path) -> None:
-    """Nobody waits for it any longer: an ending gateway would wait as well."""
+    """A client that leaves before its body is noticed, so a gateway that ends does not wait for it."""
     with a_stack(tmp_path, "1000", slots=0) as stack:
         with client_of(stack, request("/queued", CHUNKED)):
             pass
@@ -199,8 +199,8 @@ def test_a_client_that_leaves_before_its_first_piece_is_noticed(tmp_path: Path) 
 Answer = Callable[[socket.socket, bytes], None]
 
 
-def _much(connection: socket.socket, head: bytes) -> None:
-    """A target whose responses have no end, or a far one; for /check it has a short one."""
+def _send_much(connection: socket.socket, head: bytes) -> None:
+    """A target whose responses are endless, or 100 MB long; the one to /check is short."""
     with contextlib.suppress(OSError):
         if b"/check" in head:
             connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
@@ -217,7 +217,7 @@ def _much(connection: socket.socket, head: bytes) -> None:
 def endless(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """A stack whose target sends much; it has one slot, and waits for its clients for 2 s."""
     with (
-        scripted_target(_much) as (port, _),
+        scripted_target(_send_much) as (port, _),
         a_stack(tmp_path_factory.mktemp("endless"), "2", target_port=port) as stack,
     ):
         yield stack
@@ -235,8 +235,8 @@ def is_reset(client: socket.socket) -> bool:
 @each_way
 @pytest.mark.parametrize("kind", ["endless", "declared"])
 @pytest.mark.parametrize("takes_head", [False, True], ids=["takes nothing", "takes the head"])
-def test_a_client_that_takes_nothing_is_broken_off(endless: Stack, path: str, kind: str, takes_head: bool) -> None:
-    """Its connection is reset, in the midst of the response; the call to the target ends and the slot is free."""
+def test_a_client_that_reads_nothing_is_disconnected(endless: Stack, path: str, kind: str, takes_head: bool) -> None:
+    """A client that reads nothing is disconnected during the response, the call ends, and the slot is free."""
     with client_of(endless, request(f"{path}?{kind}", method=b"GET"), takes_little=True) as client:
         if takes_head:
             read_until(client, b"\r\n\r\n")
@@ -252,7 +252,7 @@ UNREAD_BYTES = 20_000_000
 
 
 def _live(goes_on: threading.Event) -> Answer:
-    """A target that takes live audio, sends it, sends two events, or takes an upload late, by the query."""
+    """Return a target that the query makes receive live audio, send it, send two events, or read an upload late."""
 
     def answer(connection: socket.socket, head: bytes) -> None:
         kind = head.partition(b" HTTP/")[0].rpartition(b"?")[2]
@@ -277,14 +277,14 @@ def _live(goes_on: threading.Event) -> Answer:
 
 
 class _Steady:
-    """A client of its own thread, which is slow, or waits, until it is told to finish."""
+    """A client in a thread of its own that is slow, or waits, until `finish`."""
 
     def __init__(self, stack: Stack, path: str, kind: str) -> None:
         self._stack = stack
         self._path = path
         self._kind = kind
         self._ends = threading.Event()
-        self._said = b""
+        self._received = b""
 
     def __enter__(self) -> "_Steady":
         self._thread = threading.Thread(target=self._talk, daemon=True)
@@ -298,8 +298,8 @@ class _Steady:
     def finish(self) -> None:
         self._ends.set()
         self._thread.join(PATIENCE_SECONDS)
-        assert self._said.startswith(b"HTTP/1.1 200 "), (self._path, self._kind, self._said[:200])
-        assert b"end" in self._said, (self._path, self._kind)
+        assert self._received.startswith(b"HTTP/1.1 200 "), (self._path, self._kind, self._received[:200])
+        assert b"end" in self._received, (self._path, self._kind)
 
     def _talk(self) -> None:
         uploads = self._kind in ("up", "unread")
@@ -317,11 +317,11 @@ class _Steady:
             if uploads:
                 client.sendall(b"0\r\n\r\n")
             while piece := client.recv(65536):
-                self._said += piece
+                self._received += piece
 
 
-def test_clients_that_are_slow_but_steady_are_carried(tmp_path: Path) -> None:
-    """Live audio up and down, events that are rare, and a target that takes no upload: each outlives who is silent."""
+def test_clients_that_are_slow_but_steady_are_served(tmp_path: Path) -> None:
+    """Live audio in both directions, rare events and an upload that the target does not read last past the timeout."""
     goes_on = threading.Event()
     with (
         scripted_target(_live(goes_on)) as (port, _),

@@ -16,7 +16,7 @@ REPOSITORY = Path(__file__).parents[2]
 # Stops a test that hangs; no test waits for it.
 PATIENCE_SECONDS = 60
 
-# A gateway to which all paths are alike: the same demo, without what it shows.
+# A gateway without priorities: the demo must find that high requests overtake none.
 DEMO_WITHOUT_PRIORITIES = """
 import sys
 from loadtests.demo import run_demo, stack
@@ -50,7 +50,7 @@ def test_the_demo_shows_high_overtaking_low() -> None:
 
 
 def test_the_demo_finds_out_a_gateway_without_priorities() -> None:
-    """The same traffic through a gateway that has but one queue ends with 1, and names requests that went before."""
+    """The same traffic through a gateway with only one queue ends with 1, and names requests served too early."""
     done = demo("-c", DEMO_WITHOUT_PRIORITIES)
     assert done.returncode == 1, done.stdout + done.stderr
     assert "FAILED" in done.stdout
@@ -75,7 +75,7 @@ def demo_in_full_flow() -> Iterator["subprocess.Popen[str]"]:
         yield process
     finally:
         if process.poll() is None:
-            # Not killed: it would leave its parts behind.
+            # Not killed: it would leave its child processes behind.
             process.terminate()
         process.communicate(timeout=PATIENCE_SECONDS)
 
@@ -96,7 +96,7 @@ def runs(pid: int) -> bool:
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupted_demo_leaves_nothing_running(number: signal.Signals) -> None:
-    """Ctrl-C or SIGTERM in the midst of the traffic ends the demo and all that it started, with a sentence."""
+    """Ctrl-C or SIGTERM during the traffic ends the demo and all processes that it started, with one sentence."""
     with demo_in_full_flow() as process:
         parts = descendants(process.pid)
         assert len(parts) >= 5  # Redis, target, gateway, and the workers with their pool

@@ -1,4 +1,4 @@
-"""Each command in the documentation works: it is run, or checked where it needs more than a test has."""
+"""Each command in the documentation works: it is run, or checked where a test cannot run it."""
 
 import os
 import shutil
@@ -19,7 +19,7 @@ WITH_COMMANDS = [page for page in PAGES if any(block.language == "sh" for block 
 @pytest.mark.skipif(shutil.which("curl") is None, reason="the documentation sends its requests with curl")
 @pytest.mark.parametrize("page", WITH_COMMANDS, ids=name_of)
 def test_the_commands_of_a_page(stack: Stack, tmp_path: Path, page: Path) -> None:
-    """The commands of a page, typed in their order, start what they should, end with 0, and carry a request."""
+    """The commands of a page, run in order, start what they should, end with 0, and forward a request."""
     with reader_of(stack, tmp_path) as reader:
         for block in blocks_of(page):
             if block.language == "sh":
@@ -27,13 +27,13 @@ def test_the_commands_of_a_page(stack: Stack, tmp_path: Path, page: Path) -> Non
 
 
 def test_pages_with_commands_are_found() -> None:
-    """The pages that people start with are among those whose commands are run."""
+    """The pages that readers start with are among those whose commands are run."""
     names = {name_of(page) for page in WITH_COMMANDS}
     assert {"README.md", "docs/getting-started.md", "docs/deployment.md", "docs/operations.md", "docs/ci.md"} <= names
 
 
 def test_lines_are_read_as_a_shell_reads_them() -> None:
-    """Comments and line ends behind a backslash do not count, and a # within a word does."""
+    """Comments are removed and continued lines are joined; a # inside a word begins no comment."""
     block = Block(REPOSITORY, 1, "sh", "# first\ncurl a#b \\\n  --fail   # the echo\n\nmake demo\n")
     assert lines_of(block) == ["curl a#b --fail", "make demo"]
 

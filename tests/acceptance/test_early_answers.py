@@ -1,4 +1,4 @@
-"""A target that answers an upload before it has read it is heard by the client, through the queue and past it."""
+"""The client gets the answer of a target that answers before it has read the upload, queued and on pass-through."""
 
 import socket
 import struct
@@ -24,8 +24,8 @@ def close(connection: socket.socket) -> None:
     connection.close()
 
 
-def close_unsaid(connection: socket.socket) -> None:
-    """The same, without telling so in the answer."""
+def close_without_notice(connection: socket.socket) -> None:
+    """The same, without `Connection: close` in the answer."""
     connection.sendall(REFUSAL)
     connection.close()
 
@@ -52,7 +52,7 @@ def reset(connection: socket.socket) -> None:
 
 
 def half_close(connection: socket.socket) -> None:
-    """Answer, send no more, and read all the same."""
+    """Answer, end the sending side, and read on."""
     connection.sendall(REFUSAL_AND_CLOSE)
     connection.shutdown(socket.SHUT_WR)
     _read(connection, len(BODY))
@@ -64,7 +64,7 @@ def _read(connection: socket.socket, most_bytes: int) -> None:
         read += len(piece)
 
 
-DEEDS = {deed.__name__: deed for deed in (close, close_unsaid, read_a_little, answer_late, reset, half_close)}
+DEEDS = {deed.__name__: deed for deed in (close, close_without_notice, read_a_little, answer_late, reset, half_close)}
 
 
 def refuse(connection: socket.socket, head: bytes) -> None:
@@ -88,7 +88,7 @@ def refusing_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
 
 
 def upload(port: int, path: str, framing: bytes, body: bytes) -> bytes:
-    """Send all of a body, whatever comes meanwhile, and give the status line and the end of what came."""
+    """Send a whole body, whatever comes meanwhile; return the status line and the last bytes of the answer."""
     with socket.create_connection(("127.0.0.1", port), timeout=PATIENCE_SECONDS) as client:
 
         def send() -> None:
@@ -115,7 +115,7 @@ CHUNKS = (b"Transfer-Encoding: chunked", b"%x\r\n%s\r\n0\r\n\r\n" % (len(BODY), 
 def test_a_refusal_is_heard(
     refusing_stack: Stack, way: str, deed: Callable[[socket.socket], None], framed: tuple[bytes, bytes]
 ) -> None:
-    """A client that sends 5 MiB hears the target's 401, each time, however the target ends the connection."""
+    """A client that sends 5 MiB gets the target's 401, each time, however the target ends the connection."""
     path = f"/{way}/{deed.__name__}"
-    heard = [upload(refusing_stack.gateway_port, path, *framed) for _ in range(TIMES)]
-    assert heard == [b"HTTP/1.1 401 Unauthorized" + b"no!"] * TIMES
+    answers = [upload(refusing_stack.gateway_port, path, *framed) for _ in range(TIMES)]
+    assert answers == [b"HTTP/1.1 401 Unauthorized" + b"no!"] * TIMES

@@ -1,4 +1,4 @@
-"""What the server's edge gives to the gateway, seen from both ends of it."""
+"""What the HTTP server passes to the gateway, as clients and target see it."""
 
 import socket
 
@@ -13,7 +13,7 @@ LAST = b"Host: x\r\nConnection: close\r\n\r\n"
 @pytest.mark.parametrize("given", [b"", b"Content-Length: 1234\r\n"])
 @pytest.mark.parametrize("path", PATHS)
 def test_a_304_has_the_length_that_the_target_gave(stack: Stack, path: str, given: bytes) -> None:
-    """The Content-Length of a 304 is the target's, or there is none, and no bytes follow."""
+    """A 304 has the Content-Length of the target, or none, and no bytes follow."""
 
     def not_modified(connection: socket.socket, head: bytes) -> None:
         connection.sendall(b"HTTP/1.1 304 Not Modified\r\nETag: a\r\n" + given + b"\r\n")
@@ -31,7 +31,7 @@ def test_a_304_has_the_length_that_the_target_gave(stack: Stack, path: str, give
 
 @pytest.mark.parametrize("path", PATHS)
 def test_a_whole_url_reaches_the_target_only(lasting_stack: Stack, path: str) -> None:
-    """A request line that names another host is about a path of this target."""
+    """A request line with another host is forwarded to the same path of this target."""
     line = f"GET http://other.example{path}?a=1 HTTP/1.1\r\n".encode()
     answer = exchange_bytes(lasting_stack.gateway_port, line + LAST)
     assert answer.startswith(b"HTTP/1.1 200 ")
@@ -61,7 +61,7 @@ UPGRADE = b"Connection: Upgrade\r\nUpgrade: websocket\r\n" + KEY
 
 
 def test_what_climbs_above_the_base_url_goes_nowhere(stack: Stack) -> None:
-    """With a path in the base URL, a target above it is answered 400, queued, passed through or for a WebSocket."""
+    """A path above the one of the base URL is answered 400: queued, on pass-through, and for a WebSocket."""
 
     def found(connection: socket.socket, head: bytes) -> None:
         connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")

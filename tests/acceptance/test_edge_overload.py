@@ -1,4 +1,4 @@
-"""Too many clients, too slow ones, and a gateway that is told to end, seen from outside."""
+"""Too many clients, slow clients, and a gateway that drains, seen from outside."""
 
 import contextlib
 import signal
@@ -13,7 +13,7 @@ GET = b"GET /queued HTTP/1.1\r\nHost: x\r\n"
 
 
 def test_over_the_limit_of_connections_clients_hear_503_and_health_is_told(stack: Stack) -> None:
-    """One client too many is answered 503 and comes again later; the gateway's health is told to everybody."""
+    """A client over the limit gets 503 and may come again later; the health endpoint answers every client."""
     stack.start_gateway(FAST_PRIORITY_MAX_CONNECTIONS="2")
     stack.client.close()
     with Background(2) as background:
@@ -39,7 +39,7 @@ def test_slow_heads_and_idle_connections_are_cut_off(stack: Stack) -> None:
 
 
 def test_a_body_that_trickles_is_cut_off(stack: Stack) -> None:
-    """A small body that comes byte by byte, each in time, is answered 408 all the same, and is never queued."""
+    """A small body that comes byte by byte is answered 408, although each byte comes in time, and is never queued."""
     stack.start_gateway(FAST_PRIORITY_CLIENT_TIMEOUT="0.5")
     with socket.create_connection(("127.0.0.1", stack.gateway_port)) as client:
         client.settimeout(0.1)
@@ -54,7 +54,7 @@ def test_a_body_that_trickles_is_cut_off(stack: Stack) -> None:
 
 
 def test_a_full_queue_tells_how_long_it_takes(stack: Stack) -> None:
-    """Retry-After on a full queue grows with what waits: with nobody to serve it, it is most of a minute."""
+    """Retry-After of a full queue grows with the number of waiting requests: without workers it is most of a minute."""
     stack.start_gateway(FAST_PRIORITY_MAX_QUEUED_LOW="1", FAST_PRIORITY_TTL="2")
     with Background(1) as background:
         background.send(lambda: stack.client.get("/low/x"))
@@ -65,7 +65,7 @@ def test_a_full_queue_tells_how_long_it_takes(stack: Stack) -> None:
 
 
 def test_a_gateway_that_ends_answers_what_is_queued_and_leaves_with_0(stack: Stack) -> None:
-    """Told to end, a gateway takes no connection, says so, answers even what no worker has taken, and exits with 0."""
+    """A draining gateway accepts no connection, logs that it drains, answers also what is queued, and exits with 0."""
     stack.start_mock()
     stack.start_gateway()
     with Background(1) as background, httpx.Client(base_url=stack.url, trust_env=False) as kept:
@@ -84,7 +84,7 @@ def test_a_gateway_that_ends_answers_what_is_queued_and_leaves_with_0(stack: Sta
 
 
 def test_a_gateway_that_may_not_wait_tells_who_waits(stack: Stack) -> None:
-    """After FAST_PRIORITY_DRAIN_TIMEOUT, what waits yet is answered 503 and taken off the queue."""
+    """After FAST_PRIORITY_DRAIN_TIMEOUT, requests that still wait are answered 503 and taken off the queue."""
     stack.start_gateway(FAST_PRIORITY_DRAIN_TIMEOUT="0.5")
     with Background(1) as background:
         answer = background.send(lambda: stack.client.get("/queued"))
@@ -97,7 +97,7 @@ def test_a_gateway_that_may_not_wait_tells_who_waits(stack: Stack) -> None:
 
 
 def test_readiness_tells_of_the_end_on_connections_that_are_there(stack: Stack) -> None:
-    """A balancer that asks on a kept connection hears that the gateway is ending."""
+    """A load balancer that asks on a kept connection is told that the gateway is ending."""
     stack.start_mock(latency="1")
     stack.start_gateway()
     stack.start_workers()

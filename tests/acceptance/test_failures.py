@@ -1,4 +1,4 @@
-"""Every plain failure is answered, once, and nothing of it stays."""
+"""Every simple failure is answered once, and leaves nothing behind."""
 
 import os
 import signal
@@ -22,7 +22,7 @@ from tests.redis_servers import loopback_redis
 
 
 def test_a_target_that_refuses_is_answered_502(stack: Stack) -> None:
-    """With nothing at the target's address, the client hears 502 at once, by the queue and past it."""
+    """With nothing at the target's address, the client gets 502 at once, queued and on pass-through."""
     stack.start_gateway()
     stack.start_workers()
     for path in ("/queued", "/health"):
@@ -33,7 +33,7 @@ def test_a_target_that_refuses_is_answered_502(stack: Stack) -> None:
 
 
 def test_a_target_that_is_too_slow_is_answered_504_and_the_slot_is_free(stack: Stack) -> None:
-    """At the timeout the client hears 504, the call to the target ends, and the only slot takes the next request."""
+    """At the timeout the client gets 504, the call to the target ends, and the only slot takes the next request."""
     stack.start_mock()
     stack.start_gateway(FAST_PRIORITY_TIMEOUT="0.5")
     stack.start_workers(concurrency=1)
@@ -44,20 +44,20 @@ def test_a_target_that_is_too_slow_is_answered_504_and_the_slot_is_free(stack: S
     wait_until("the target has seen the call end", lambda: stack.in_flight() == 0)
 
 
-def _say_nothing(connection: socket.socket, head: bytes) -> None:
+def _send_nothing(connection: socket.socket, head: bytes) -> None:
     connection.recv(1)  # returns when the other side has closed
 
 
 def test_a_pass_through_that_is_too_slow_is_answered_504(stack: Stack) -> None:
-    """The timeout holds past the queue as well."""
-    with scripted_target(_say_nothing) as (port, _):
+    """On pass-through the client gets 504 at the timeout, too."""
+    with scripted_target(_send_nothing) as (port, _):
         stack.mock_url = f"http://127.0.0.1:{port}"
         stack.start_gateway(FAST_PRIORITY_TIMEOUT="0.5")
         assert stack.client.get("/health").status_code == 504
 
 
 def test_waiting_longer_than_ttl_is_answered_503(stack: Stack) -> None:
-    """With no worker to take it, a request is answered 503 with Retry-After after its TTL, and leaves nothing."""
+    """Without a worker, a request is answered 503 with Retry-After after its TTL, and leaves nothing in Redis."""
     stack.start_gateway(FAST_PRIORITY_TTL="1")
     response = stack.client.get("/low/x")
     assert (response.status_code, problem_of(response)["fault"]) == (503, "overload")
@@ -67,7 +67,7 @@ def test_waiting_longer_than_ttl_is_answered_503(stack: Stack) -> None:
 
 
 def test_a_full_queue_is_answered_503_at_once(stack: Stack) -> None:
-    """When as many wait as may wait, the next is refused and not queued; the other queue still takes its own."""
+    """When a queue is full, the next request is refused and not queued; the other queue still takes requests."""
     stack.start_mock()
     stack.start_gateway(FAST_PRIORITY_MAX_QUEUED_LOW="2", FAST_PRIORITY_TTL="3")
     with Background(3) as background:
@@ -83,7 +83,7 @@ def test_a_full_queue_is_answered_503_at_once(stack: Stack) -> None:
 
 
 def test_a_client_that_left_while_queued_is_never_served(stack: Stack) -> None:
-    """A request whose client has gone is taken off the queue and never reaches the target."""
+    """A request whose client has left is taken off the queue and never reaches the target."""
     stack.start_mock(latency="1")
     stack.start_gateway()
     stack.start_workers(concurrency=1)
@@ -111,7 +111,7 @@ def test_a_request_body_over_the_limit_is_answered_413(stack: Stack) -> None:
 
 
 def test_a_refused_body_is_not_asked_for(stack: Stack) -> None:
-    """A client that waits for 100 Continue with too large a body gets 413 and never a go-ahead."""
+    """A client that waits for 100 Continue with too large a body gets 413 and never 100 Continue."""
     stack.start_mock()
     stack.start_gateway(FAST_PRIORITY_MAX_BODY="2048")
     answer = exchange_bytes(
@@ -141,12 +141,12 @@ def _close_silently(connection: socket.socket, head: bytes) -> None:
     connection.shutdown(socket.SHUT_RDWR)
 
 
-def _talk_nonsense(connection: socket.socket, head: bytes) -> None:
+def _send_no_http(connection: socket.socket, head: bytes) -> None:
     connection.sendall(b"SSH-2.0-OpenSSH\r\n\r\n")
     connection.shutdown(socket.SHUT_RDWR)
 
 
-@pytest.mark.parametrize(("answer", "slug"), [(_cut_short, "response-incomplete"), (_talk_nonsense, "target-error")])
+@pytest.mark.parametrize(("answer", "slug"), [(_cut_short, "response-incomplete"), (_send_no_http, "target-error")])
 def test_a_target_that_gives_no_whole_response_is_answered_502(stack: Stack, answer: object, slug: str) -> None:
     """A response that is cut short, or not HTTP, is a 502 that says so, after one attempt."""
     with scripted_target(answer) as (port, heads):  # type: ignore[arg-type]
@@ -163,7 +163,7 @@ def test_a_target_that_gives_no_whole_response_is_answered_502(stack: Stack, ans
 def test_a_target_that_closes_before_it_replies_is_tried_once_more_if_that_does_no_harm(
     stack: Stack, path: str, method: str, attempts: int
 ) -> None:
-    """An idempotent request is sent twice at most, any other once, by the queue and past it; then the answer is 502."""
+    """An idempotent request is sent twice at most, any other once; then it is 502; queued and on pass-through."""
     with scripted_target(_close_silently) as (port, heads):
         stack.mock_url = f"http://127.0.0.1:{port}"
         stack.start_gateway()
@@ -174,7 +174,7 @@ def test_a_target_that_closes_before_it_replies_is_tried_once_more_if_that_does_
 
 
 def test_without_redis_the_answer_is_503_and_comes_back_by_itself(tmp_path: Path) -> None:
-    """While Redis is away every request is answered 503; when it is back, gateway and workers go on by themselves."""
+    """While Redis is away every request is answered 503; when it is back, gateway and workers continue."""
     port = free_port()
     with running_stack(port, tmp_path) as stack:
         stack.start_mock()
@@ -194,7 +194,7 @@ def test_without_redis_the_answer_is_503_and_comes_back_by_itself(tmp_path: Path
 
 
 def test_a_worker_started_without_redis_waits_for_it(tmp_path: Path) -> None:
-    """Workers that find no Redis wait for it instead of leaving."""
+    """Workers that find no Redis wait for it and do not end."""
     port = free_port()
     with running_stack(port, tmp_path) as stack:
         stack.start_mock()
@@ -205,7 +205,7 @@ def test_a_worker_started_without_redis_waits_for_it(tmp_path: Path) -> None:
 
 
 def test_what_a_killed_worker_had_is_answered(stack: Stack) -> None:
-    """What a killed worker had is sent again, and answered, if it may be sent twice; the rest is answered 502."""
+    """Of a killed worker's requests, the idempotent ones are sent again and answered; the others are answered 502."""
     stack.start_mock(latency="60")
     stack.start_gateway()
     workers = stack.start_workers(concurrency=2)
@@ -225,7 +225,7 @@ def test_what_a_killed_worker_had_is_answered(stack: Stack) -> None:
 
 
 def test_a_gateway_that_ends_answers_what_waits(stack: Stack) -> None:
-    """A gateway told to end still gives the answer to a request that is at the target."""
+    """A gateway that gets SIGTERM still returns the answer to a request that is at the target."""
     stack.start_mock(latency="1")
     stack.start_gateway()
     stack.start_workers()
@@ -238,7 +238,7 @@ def test_a_gateway_that_ends_answers_what_waits(stack: Stack) -> None:
 
 
 def test_nothing_stays_in_redis(stack: Stack) -> None:
-    """After requests answered, refused and withdrawn, no key is left without an end, but for rq's registers."""
+    """After requests were answered, refused and withdrawn, every key has a TTL, except rq's registers."""
     stack.start_mock()
     stack.start_gateway(FAST_PRIORITY_TTL="2")
     with Background(4) as background:
@@ -256,7 +256,7 @@ def test_nothing_stays_in_redis(stack: Stack) -> None:
 
 
 def test_many_clients_get_their_own_answers(stack: Stack) -> None:
-    """Two hundred requests at once are each answered with what they asked, and with nothing of another's."""
+    """Each of two hundred concurrent requests gets its own answer, and nothing of another one."""
     stack.start_mock()
     stack.start_gateway()
     stack.start_workers(processes=2, concurrency=8)

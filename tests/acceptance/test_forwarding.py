@@ -1,4 +1,4 @@
-"""What the gateway says of itself and of the client, by the queue and past it."""
+"""The fields in which the gateway names itself and the client, queued and on pass-through."""
 
 import httpx
 import pytest
@@ -20,14 +20,14 @@ SAID = {
 
 
 def raw_request(stack: Stack, head: str) -> tuple[str, bytes]:
-    """Send a request as it stands and give the response's head, in lower case, and its body."""
+    """Send a request byte for byte; return the head of the response, in lower case, and its body."""
     answer, _, body = exchange_bytes(stack.gateway_port, head.encode()).partition(b"\r\n\r\n")
     return answer.decode("latin-1").lower(), body
 
 
 @pytest.mark.parametrize("path", PATHS)
 def test_a_client_is_not_believed(lasting_stack: Stack, path: str) -> None:
-    """By default nobody is trusted: what is said of the client is what the gateway sees, and Via has both."""
+    """By default no proxy is trusted: the fields about the client have what the gateway sees, and Via has both."""
     sent = sent_fields(lasting_stack.client.get(path, headers=SAID))
     host = f"127.0.0.1:{lasting_stack.gateway_port}"
     said = [(name, without_identity(value)) for name, value in sent if "forwarded" in name or name in SAID]
@@ -42,7 +42,7 @@ def test_a_client_is_not_believed(lasting_stack: Stack, path: str) -> None:
 
 
 def test_a_trusted_proxy_is_believed(stack: Stack) -> None:
-    """From an address in FAST_PRIORITY_TRUSTED_PROXIES what is said of the client is kept, and the proxy is added."""
+    """From an address in FAST_PRIORITY_TRUSTED_PROXIES the fields about the client are kept, and the proxy is added."""
     stack.start_mock()
     stack.start_gateway(FAST_PRIORITY_TRUSTED_PROXIES="192.0.2.0/24,127.0.0.0/8", FAST_PRIORITY_PASS_THROUGH="direct")
     stack.start_workers()
@@ -61,7 +61,7 @@ def test_a_trusted_proxy_is_believed(stack: Stack) -> None:
 
 @pytest.mark.parametrize("path", PATHS)
 def test_the_clients_version_is_in_via(lasting_stack: Stack, path: str) -> None:
-    """A client that speaks HTTP/1.0 is said to, and its response has the target's version in Via."""
+    """Via of a request names HTTP/1.0 if the client uses it; Via of its response has the target's version."""
     head, body = raw_request(lasting_stack, f"GET {path} HTTP/1.0\r\n\r\n")
     vias = [value for name, value in sent_fields(httpx.Response(200, content=body)) if name == "via"]
     assert [without_identity(via) for via in vias] == ["1.0 fast-priority"]
@@ -70,13 +70,13 @@ def test_the_clients_version_is_in_via(lasting_stack: Stack, path: str) -> None:
 
 @pytest.mark.parametrize("path", [*PATHS, "/direct?mock_status=204", "/queued?mock_status=304"])
 def test_responses_carry_via_once(lasting_stack: Stack, path: str) -> None:
-    """A response of the target's names the gateway in Via, once."""
+    """A response of the target names the gateway in Via, once."""
     vias = lasting_stack.client.get(path).headers.get_list("via")
     assert [without_identity(via) for via in vias] == ["1.1 fast-priority"]
 
 
 def test_the_targets_version_and_via_are_kept(stack: Stack) -> None:
-    """Via of a response says which HTTP the target spoke, behind those that were there before."""
+    """Via of a response has the HTTP version of the target, after the entries that were there before."""
     answer = b"HTTP/1.0 200 OK\r\nVia: 1.1 cache\r\nContent-Length: 0\r\n\r\n"
     with scripted_target(lambda connection, head: connection.sendall(answer)) as (port, _):
         stack.mock_url = f"http://127.0.0.1:{port}"
@@ -88,7 +88,7 @@ def test_the_targets_version_and_via_are_kept(stack: Stack) -> None:
 
 
 def test_the_gateways_own_errors_carry_no_via(stack: Stack) -> None:
-    """An error of the gateway's own has passed no intermediary."""
+    """An error of the gateway itself has no Via: it passed no intermediary."""
     stack.start_gateway(FAST_PRIORITY_PASS_THROUGH="direct")
     response = stack.client.get("/direct")
     assert problem_of(response)["type"] == "urn:fast-priority:target-refused"
@@ -98,20 +98,20 @@ def test_the_gateways_own_errors_carry_no_via(stack: Stack) -> None:
 @pytest.mark.parametrize("path", PATHS)
 @pytest.mark.parametrize("method", ["OPTIONS", "TRACE"])
 def test_max_forwards_is_counted_down(lasting_stack: Stack, method: str, path: str) -> None:
-    """OPTIONS and TRACE that may be forwarded reach the target with one forward less."""
+    """OPTIONS and TRACE that may be forwarded reach the target with Max-Forwards decreased by one."""
     sent = sent_fields(lasting_stack.client.request(method, path, headers={"max-forwards": "3"}))
     assert ("max-forwards", "2") in sent
 
 
 @pytest.mark.parametrize("path", PATHS)
 def test_max_forwards_on_other_methods(lasting_stack: Stack, path: str) -> None:
-    """On other methods Max-Forwards goes on as it is."""
+    """On other methods Max-Forwards is forwarded unchanged."""
     assert ("max-forwards", "0") in sent_fields(lasting_stack.client.get(path, headers={"max-forwards": "0"}))
 
 
 @pytest.mark.parametrize("path", PATHS)
 def test_the_last_forward_of_trace(lasting_stack: Stack, path: str) -> None:
-    """TRACE that may not be forwarded is answered with itself, less its secrets, and never reaches the target."""
+    """TRACE with Max-Forwards 0 is answered with its own bytes, without secrets, and never reaches the target."""
     lasting_stack.forget_arrivals()
     request = f"TRACE {path}?a=%20 HTTP/1.1\r\nHost: x\r\nMax-Forwards: 0\r\nCookie: hush\r\nConnection: close\r\n\r\n"
     head, body = raw_request(lasting_stack, request)
@@ -124,7 +124,7 @@ def test_the_last_forward_of_trace(lasting_stack: Stack, path: str) -> None:
 
 @pytest.mark.parametrize("path", PATHS)
 def test_the_last_forward_of_options(lasting_stack: Stack, path: str) -> None:
-    """OPTIONS that may not be forwarded is answered 200 with no body, and never reaches the target."""
+    """OPTIONS with Max-Forwards 0 is answered 200 with no body, and never reaches the target."""
     lasting_stack.forget_arrivals()
     response = lasting_stack.client.options(path, headers={"max-forwards": "0"})
     assert (response.status_code, response.headers["content-length"], response.content) == (200, "0", b"")

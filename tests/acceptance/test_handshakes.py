@@ -1,4 +1,4 @@
-"""A request for a WebSocket is a request: it waits in its queue, takes a slot, and frees it when it is answered."""
+"""A handshake of a WebSocket waits in its queue, takes a slot, and frees it when it is answered."""
 
 import http.server
 import json
@@ -32,14 +32,14 @@ def handshake(path: str) -> bytes:
 
 @contextmanager
 def sent(stack: Stack, octets: bytes) -> Iterator[socket.socket]:
-    """Yield the connection of a client that has sent this."""
+    """Yield the connection of a client that has sent these bytes."""
     with socket.create_connection(("127.0.0.1", stack.gateway_port), timeout=PATIENCE_SECONDS) as client:
         client.sendall(octets)
         yield client
 
 
 def head_of(client: socket.socket) -> bytes:
-    """Return the head of what comes next."""
+    """Return the head of the next response."""
     head = b""
     while not head.endswith(b"\r\n\r\n"):
         piece = client.recv(1)
@@ -50,7 +50,7 @@ def head_of(client: socket.socket) -> bytes:
 
 @contextmanager
 def in_front_of_held_target(stack: Stack, kind: str = "", slots: int = 1, **environment: str) -> Iterator[HeldTarget]:
-    """Start a gateway in front of a target, and workers of this kind with so many slots, or none."""
+    """Start a gateway in front of a target, and workers of this kind with this many slots, or none."""
     with held_target() as target:
         stack.mock_url = f"http://127.0.0.1:{target.port}"
         stack.start_gateway(FAST_PRIORITY_POLL_INTERVAL="0.2", **environment)
@@ -62,7 +62,7 @@ def in_front_of_held_target(stack: Stack, kind: str = "", slots: int = 1, **envi
 
 
 def start_worker(stack: Stack) -> "Popen[bytes]":
-    """Start a worker with one slot, beside one that is lost and may still be counted."""
+    """Start a worker with one slot. A lost worker may still be counted."""
     return stack.start(worker_process(1, 1, stack.redis_port))
 
 
@@ -73,7 +73,7 @@ def unread(stack: Stack) -> bytes:
 
 
 def slot_is_free(stack: Stack, target: HeldTarget) -> bool:
-    """Return whether a request gets to the target and is answered."""
+    """Return whether a request reaches the target and is answered."""
     asked = len(target.heads)
     with sent(stack, request("/probe", "Connection: close")) as client:
         target.until_asked(asked + 1)
@@ -120,7 +120,7 @@ class _KnowsNoWebSockets(http.server.BaseHTTPRequestHandler):
 
 @pytest.fixture
 def plain_target() -> Iterator[tuple[int, list[str]]]:
-    """A target without WebSockets, like most: its port, and the paths that it was asked for."""
+    """A target without WebSockets: its port, and the paths of its requests."""
     asked: list[str] = []
     handler = type("Handler", (_KnowsNoWebSockets,), {"asked": asked})
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
@@ -130,7 +130,7 @@ def plain_target() -> Iterator[tuple[int, list[str]]]:
 
 
 def test_no_spelling_gets_past_the_queue(stack: Stack, plain_target: tuple[int, list[str]]) -> None:
-    """With no worker alive, no request with the fields of an upgrade reaches the target: all wait, until 503."""
+    """Without a worker, no request with the fields of an upgrade reaches the target: all wait, until 503."""
     port, asked = plain_target
     stack.mock_url = f"http://127.0.0.1:{port}"
     stack.start_gateway(FAST_PRIORITY_TTL="3")
@@ -142,7 +142,7 @@ def test_no_spelling_gets_past_the_queue(stack: Stack, plain_target: tuple[int, 
 
 
 def test_every_spelling_is_answered_once_there_is_a_worker(stack: Stack, plain_target: tuple[int, list[str]]) -> None:
-    """A target without WebSockets answers each of these requests, and the client has that answer."""
+    """If the target has no WebSockets, the client gets its answer to each of these requests."""
     port, _ = plain_target
     stack.mock_url = f"http://127.0.0.1:{port}"
     stack.start_gateway()
@@ -154,7 +154,7 @@ def test_every_spelling_is_answered_once_there_is_a_worker(stack: Stack, plain_t
 
 @pytest.mark.parametrize("answer", [OK, SWITCH], ids=["declined", "agreed"])
 def test_a_handshake_waits_its_turn(stack: Stack, answer: bytes) -> None:
-    """While the slot is taken, handshakes wait; then all go by their priorities, and of one priority in order."""
+    """While the slot is taken, handshakes wait; then they go by priority, and within a priority in order."""
     with in_front_of_held_target(stack, "priority") as target, ExitStack() as clients:
         for number, octets in enumerate(
             [
@@ -178,7 +178,7 @@ def test_a_handshake_waits_its_turn(stack: Stack, answer: bytes) -> None:
 
 @kinds
 def test_a_declined_handshake_holds_its_slot_to_its_end(stack: Stack, kind: str) -> None:
-    """A whole response takes the slot like any other: what waits is sent when it has ended, and not before."""
+    """An ordinary response to a handshake keeps the slot until it has ended; only then the next request is sent."""
     with (
         in_front_of_held_target(stack, kind) as target,
         sent(stack, handshake("/high/1")) as client,
@@ -198,7 +198,7 @@ def test_a_declined_handshake_holds_its_slot_to_its_end(stack: Stack, kind: str)
 
 @kinds
 def test_an_open_websocket_takes_no_slot(stack: Stack, kind: str) -> None:
-    """With the 101 the slot is free, and the tunnel goes on."""
+    """With the 101 the slot is free, and the tunnel continues."""
     with in_front_of_held_target(stack, kind) as target, sent(stack, handshake("/high/1")) as client:
         target.until_asked(1)
         target.answer(0, SWITCH)
@@ -213,7 +213,7 @@ def test_an_open_websocket_takes_no_slot(stack: Stack, kind: str) -> None:
 
 @kinds
 def test_a_client_that_leaves_in_the_handshake_frees_the_slot(stack: Stack, kind: str) -> None:
-    """The target's connection is closed, and the slot is free."""
+    """If the client leaves before the response, the connection to the target is closed, and the slot is free."""
     with in_front_of_held_target(stack, kind) as target:
         with sent(stack, handshake("/high/1")):
             target.until_asked(1)
@@ -222,7 +222,7 @@ def test_a_client_that_leaves_in_the_handshake_frees_the_slot(stack: Stack, kind
 
 
 def test_a_client_that_leaves_while_its_handshake_waits(stack: Stack) -> None:
-    """It is taken off the queue, and never sent, even if the client has already sent frames."""
+    """If the client leaves, a waiting handshake is taken off the queue, even if the client has already sent frames."""
     with in_front_of_held_target(stack) as target:
         with sent(stack, handshake("/low/1")) as client:
             wait_until("it waits", lambda: stack.queued() == 1)
@@ -234,7 +234,7 @@ def test_a_client_that_leaves_while_its_handshake_waits(stack: Stack) -> None:
 
 
 def test_a_gateway_that_ends_lets_what_waits_begin(stack: Stack) -> None:
-    """A handshake that waits when the gateway is told to end is answered; its tunnel may go on for a few seconds."""
+    """A handshake that waits when the gateway gets SIGTERM is answered; its tunnel may last for a few seconds."""
     with in_front_of_held_target(stack) as target, sent(stack, handshake("/high/1")) as client:
         wait_until("it waits", lambda: stack.queued() == 1)
         gateway = stack.processes["gateway"]
@@ -251,7 +251,7 @@ def test_a_gateway_that_ends_lets_what_waits_begin(stack: Stack) -> None:
 
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGSTOP], ids=["killed", "frozen"])
 def test_a_worker_lost_in_the_handshake(stack: Stack, how: signal.Signals) -> None:
-    """Its handshake is broken off and goes to the target once more, in front of all others."""
+    """The handshake of a lost worker is closed at the target and sent once more, in front of all others."""
     with in_front_of_held_target(stack) as target, sent(stack, handshake("/high/1")) as client:
         pool = stack.start_workers(concurrency=1)
         target.until_asked(1)
@@ -272,7 +272,7 @@ def test_a_worker_lost_in_the_handshake(stack: Stack, how: signal.Signals) -> No
 
 
 def test_no_handshake_is_sent_a_third_time(stack: Stack) -> None:
-    """One whose second worker is lost as well is answered 502."""
+    """A handshake whose second worker is lost, too, is answered 502."""
     with in_front_of_held_target(stack) as target, sent(stack, handshake("/high/1")) as client:
         for attempt in (1, 2):
             pool = start_worker(stack)
@@ -283,7 +283,7 @@ def test_no_handshake_is_sent_a_third_time(stack: Stack) -> None:
 
 
 def test_a_response_that_declines_breaks_off_with_its_worker(stack: Stack) -> None:
-    """Once a part of the response has been sent on, a lost worker ends it: it is not repeated, nor taken for whole."""
+    """If a worker is lost after a part of the response was sent on, the response breaks off and is not repeated."""
     with in_front_of_held_target(stack) as target, sent(stack, handshake("/high/1")) as client:
         pool = stack.start_workers(concurrency=1)
         target.until_asked(1)
@@ -300,7 +300,7 @@ def test_a_response_that_declines_breaks_off_with_its_worker(stack: Stack) -> No
 
 @kinds
 def test_a_gateway_that_is_killed_frees_the_slot(stack: Stack, kind: str) -> None:
-    """The worker learns that the gateway is gone, and takes the next request."""
+    """When a gateway is lost, the worker notices it and takes the next request."""
     with in_front_of_held_target(stack, kind) as target, sent(stack, handshake("/high/1")):
         target.until_asked(1)
         os.killpg(stack.processes["gateway"].pid, signal.SIGKILL)
@@ -310,7 +310,7 @@ def test_a_gateway_that_is_killed_frees_the_slot(stack: Stack, kind: str) -> Non
 
 
 def test_a_leave_that_redis_has_lost_costs_no_slot(stack: Stack) -> None:
-    """A worker that was frozen as its permit ended, and whose Redis then lost all of it, frees the slot by itself."""
+    """A worker that was frozen when its permit ended, and whose Redis then lost all data, frees the slot by itself."""
     with in_front_of_held_target(stack) as target, sent(stack, handshake("/high/1")) as client:
         pool = stack.start_workers(concurrency=1)
         target.until_asked(1)
@@ -324,7 +324,7 @@ def test_a_leave_that_redis_has_lost_costs_no_slot(stack: Stack) -> None:
 
 
 def test_too_many_tunnels(stack: Stack) -> None:
-    """Those that are open and those that wait count; one more is answered 503 at once, and one that ends makes room."""
+    """Open and waiting WebSockets count for the limit; one more gets 503 at once, until another one ends."""
     with in_front_of_held_target(stack, "priority", FAST_PRIORITY_MAX_TUNNELS="2") as target:
         with sent(stack, handshake("/high/1")) as first, sent(stack, b"") as second:
             target.until_asked(1)
@@ -344,7 +344,7 @@ def test_too_many_tunnels(stack: Stack) -> None:
 
 
 def test_a_path_that_is_passed_through(stack: Stack) -> None:
-    """Only what the operator passes through skips the queue: it needs no worker, agreed to or declined."""
+    """Only a handshake on a pass-through path skips the queue: it needs no worker, whether accepted or declined."""
     with in_front_of_held_target(stack, FAST_PRIORITY_PASS_THROUGH="live") as target:
         for number, answer in enumerate((OK, SWITCH)):
             with sent(stack, handshake("/live")) as client:
@@ -358,7 +358,7 @@ def test_a_path_that_is_passed_through(stack: Stack) -> None:
 
 @pytest.mark.parametrize("path", ["/docs", "/redoc", "/openapi.json"])
 def test_a_handshake_for_documentation_waits(stack: Stack, path: str) -> None:
-    """The target's documentation skips the queue as a page: nobody reads it by a WebSocket."""
+    """A handshake on the path of the target's documentation is queued: only its pages skip the queue."""
     with in_front_of_held_target(stack) as target, sent(stack, handshake(path)):
         wait_until("it waits", lambda: stack.queued() == 1)
         assert target.paths() == []

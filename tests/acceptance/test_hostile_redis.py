@@ -1,4 +1,4 @@
-"""Whoever can write to Redis: nothing of it is run, ends a process, or writes to a client's connection."""
+"""Nothing that an attacker writes to Redis is run, ends a process, or gets into another client's connection."""
 
 import pickle
 from collections.abc import Callable, Iterator
@@ -27,7 +27,7 @@ SMUGGLED = b"HTTP/1.1 200 OK\r\nContent-Length: 8\r\n\r\nsmuggled"
 
 @pytest.fixture(scope="module")
 def serving(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    """A stack with a worker, to whose Redis the tests write."""
+    """A stack with a worker. The tests write to its Redis."""
     with loopback_redis() as port, running_stack(port, tmp_path_factory.mktemp("hostile")) as stack:
         stack.start_mock()
         stack.start_gateway()
@@ -37,7 +37,7 @@ def serving(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
 
 @pytest.fixture
 def held_back(serving: Stack) -> Iterator[Stack]:
-    """The same, while the test answers in the place of the worker, which takes nothing."""
+    """The same, with the worker suspended: the test answers in its place."""
     serving.redis.set(keys.SUSPENDED, 1)
     yield serving
     serving.redis.delete(keys.SUSPENDED)
@@ -54,7 +54,7 @@ def gateway_of(stack: Stack) -> str:
 
 
 def enqueue(stack: Stack, *data: bytes) -> list[str]:
-    """Put jobs on the high queue as a gateway does, whatever their data."""
+    """Put jobs with these data on the high queue, as a gateway does."""
     ids = [str(uuid4()) for _ in data]
     server = stack.redis.info("server")["run_id"]
     fields = {"status": "queued", "origin": "high", "gateway": gateway_of(stack), "server": server}
@@ -83,7 +83,7 @@ def have_a_reason(stack: Stack, ids: list[str]) -> None:
 
 
 class Touches:
-    """Unpickled, it makes a file."""
+    """Makes a file when it is unpickled."""
 
     def __init__(self, witness: Path) -> None:
         self._witness = witness
@@ -93,7 +93,7 @@ class Touches:
 
 
 def damaged(data: bytes) -> st.SearchStrategy[bytes]:
-    """What comes of data when some of its bytes are changed, or left out, or when others are put between."""
+    """Return data of which some bytes are changed or left out, or between which others are inserted."""
     change = st.tuples(st.integers(0, len(data)), st.integers(0, 3), st.binary(max_size=3))
 
     def apply(changes: list[tuple[int, int, bytes]]) -> bytes:
@@ -116,7 +116,7 @@ FORGED = st.lists(
 @settings(max_examples=15)
 @given(FORGED)
 def test_no_bytes_end_the_worker(serving: Stack, forged: list[bytes]) -> None:
-    """Whatever a job's data is, it ends in rq's failed registry, or is a call, and ends; the worker goes on."""
+    """A job with any data is called or put into rq's failed registry; it ends, and the worker continues."""
     ids = enqueue(serving, *forged)
 
     def refused() -> list[str]:
@@ -130,7 +130,7 @@ def test_no_bytes_end_the_worker(serving: Stack, forged: list[bytes]) -> None:
 
 
 def test_no_pickle_is_run(serving: Stack, tmp_path: Path) -> None:
-    """Code in a pickle, wherever in the job it stands, is not run."""
+    """Code in a pickle is not run, in whatever part of the job it is."""
     witness = tmp_path / "it ran"
     bomb = Touches(witness)
     calls: tuple[Any, ...] = (
@@ -164,14 +164,14 @@ FORGED_REQUESTS = {
 
 @pytest.mark.parametrize("request_", FORGED_REQUESTS.values(), ids=FORGED_REQUESTS)
 def test_a_request_that_no_gateway_has_queued(serving: Stack, request_: Request) -> None:
-    """A forged request that would end elsewhere for the target than for us is refused, and none of it is sent."""
+    """A forged request that the target would read as longer or shorter than we do is refused; nothing of it is sent."""
     serving.forget_arrivals()
     are_refused(serving, enqueue(serving, call_to(serving.mock_url, request_)))
     assert [row["path"] for row in serving.arrivals()] == ["/queued"]
 
 
 def test_a_forged_request_does_not_climb(serving: Stack) -> None:
-    """A forged request for what is above the path of the base URL is refused, and not sent."""
+    """A forged request for a path above the one of the base URL is refused, and not sent."""
     serving.forget_arrivals()
     calls = [
         call_to(f"{serving.mock_url}/api", Request("GET", raw_target, [], b""))
@@ -193,7 +193,7 @@ ELSEWHERE = {
 
 @pytest.mark.parametrize("raw_target", ELSEWHERE.values(), ids=ELSEWHERE)
 def test_a_worker_with_a_target_of_its_own_sends_nothing_elsewhere(stack: Stack, raw_target: bytes) -> None:
-    """With FAST_PRIORITY_TARGET_BASE_URL at the worker, no job leads it to another host."""
+    """With FAST_PRIORITY_TARGET_BASE_URL at the worker, no job makes it send to another host."""
 
     def answer(connection: Any, head: bytes) -> None:
         connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
@@ -220,7 +220,7 @@ NO_JOB_IDS = {
 
 @pytest.mark.parametrize("job_id", NO_JOB_IDS.values(), ids=NO_JOB_IDS)
 def test_a_job_id_that_is_none(serving: Stack, job_id: bytes) -> None:
-    """A job with an id that rq's tools could not name is removed, and what stands behind it is served."""
+    """A job with an id that rq's tools cannot name is removed, and the job behind it is served."""
     serving.redis.hset(keys.JOB_PREFIX.encode() + job_id, mapping={"status": "queued", "data": b"x"})
     serving.redis.rpush(HIGH, job_id)
     assert serving.client.get("/queued").status_code == 200
@@ -228,7 +228,7 @@ def test_a_job_id_that_is_none(serving: Stack, job_id: bytes) -> None:
 
 
 def forge(stack: Stack, *parts: Part) -> bytes:
-    """Send a request, say these parts of it in the place of a worker, and give all that its client receives."""
+    """Send a request, publish these parts in the place of a worker, and return all that its client receives."""
     request = b"GET /queued HTTP/1.1\r\nHost: gateway\r\nConnection: close\r\n\r\n"
     with ThreadPoolExecutor(1) as thread:
         asking = thread.submit(exchange_bytes, stack.gateway_port, request)
@@ -263,7 +263,7 @@ SPLITTING: dict[str, Fields] = {
 
 @pytest.mark.parametrize("fields", SPLITTING.values(), ids=SPLITTING)
 def test_a_forged_reply_splits_no_response(held_back: Stack, fields: Fields) -> None:
-    """A reply with a head that no target could have given is one response, of 502, with nothing of it."""
+    """A forged reply whose head no target could have sent becomes one 502, with nothing of the reply."""
     received = forge(held_back, Reply(200, fields, SMUGGLED))
     assert received.startswith(b"HTTP/1.1 502 ")
     assert received.count(b"HTTP/1.1") == 1
@@ -273,7 +273,7 @@ def test_a_forged_reply_splits_no_response(held_back: Stack, fields: Fields) -> 
 
 @pytest.mark.parametrize("fields", SPLITTING.values(), ids=SPLITTING)
 def test_a_forged_stream_splits_no_response(held_back: Stack, fields: Fields) -> None:
-    """A stream that says one length and has another, or has a head that none could have, never ends as if whole."""
+    """A forged stream with a wrong length, or an impossible head, never ends like a complete response."""
     received = forge(held_back, Head(200, fields, "worker"), Chunk(0, memoryview(SMUGGLED)), End(1))
     assert received.startswith((b"HTTP/1.1 502 ", b"HTTP/1.1 200 "))
     assert b"smuggled" not in received or b"content-length: 5000" in received
@@ -296,21 +296,21 @@ NO_PARTS: dict[str, Part] = {
 
 @pytest.mark.parametrize("part", NO_PARTS.values(), ids=NO_PARTS)
 def test_a_frame_that_is_none_is_dropped(held_back: Stack, part: Part) -> None:
-    """What no worker says is not heard, and the answer behind it is given."""
+    """A frame that no worker sends is dropped, and the client gets the answer after it."""
     received = forge(held_back, part, Reply(200, [], b"the answer"))
     assert received.startswith(b"HTTP/1.1 200 ")
     assert received.endswith(b"\r\n\r\nthe answer")
 
 
 def test_a_failure_that_nobody_knows(held_back: Stack) -> None:
-    """A failure of an unknown kind is a 500 of the gateway's own, with its words in quotes."""
+    """A failure of an unknown type becomes a 500 of the gateway, with the text of the failure in quotes."""
     received = forge(held_back, Failure('"x', 'a "quoted" \\ word'))
     assert received.startswith(b"HTTP/1.1 500 ")
     assert received.count(b"\r\n\r\n") == 1
 
 
 def test_many_forged_frames_cross_no_clients(held_back: Stack) -> None:
-    """Whatever is said of ids that nobody has, of others' in other spellings, and twice, each client has its own."""
+    """Forged frames for unknown ids, for other spellings of ids, and repeated ones: each client gets its own answer."""
     paths = [f"/queued/{number}" for number in range(8)]
     inbox = keys.inbox(gateway_of(held_back))
     with ThreadPoolExecutor(len(paths)) as threads:
@@ -331,7 +331,7 @@ def test_many_forged_frames_cross_no_clients(held_back: Stack) -> None:
 
 @pytest.mark.parametrize("key", [HIGH, keys.WAKE_UP, keys.started("high"), keys.failed("low"), keys.DEPLOYMENT])
 def test_a_key_of_the_wrong_type_ends_no_process(serving: Stack, key: str) -> None:
-    """While a key is not what it should be, requests get an answer; as soon as it is gone, they are served again."""
+    """While a key has a wrong type, requests get an answer; as soon as it is removed, they are served again."""
     serving.redis.delete(key)
     serving.redis.hset(key, "not", "what it should be")
     assert serving.client.get("/queued", timeout=20).status_code in (200, 502, 503)

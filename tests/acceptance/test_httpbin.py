@@ -1,4 +1,4 @@
-"""What requests gets from httpbin by way of the gateway is what it gets from httpbin itself.
+"""`requests` gets the same from httpbin through the gateway as directly.
 
 The traffic is of the kinds that requests' own tests are made of; the tables are in httpbin_requests.py and
 httpbin_responses.py, and what two ways may have different is in httpbin_asking.py.
@@ -22,7 +22,7 @@ _SLOTS = 32  # a client that leaves does not free its slot at once
 
 @dataclass
 class Ways:
-    """httpbin, two ways to it, and what it says when asked directly."""
+    """httpbin, two ways to it, and its direct responses."""
 
     target_url: str
     direct: dict[str, Seen]
@@ -39,13 +39,13 @@ def ways(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ways]:
         direct = {case.name: see(case, stack.mock_url, stack.mock_url) for case in CASES}
         stack.start_gateway(FAST_PRIORITY_PASS_THROUGH="")
         stack.start_workers(concurrency=_SLOTS)
-        # Paths are named one by one, so it is the run before that knows them.
+        # Each path is named in the settings; the direct run before has found them.
         passed = {path for seen in direct.values() for path in seen.paths}
         yield Ways(stack.mock_url, direct, {"queue": stack.url, "pass-through": _start_passing(stack, passed)})
 
 
 def _start_passing(stack: Stack, paths: set[str]) -> str:
-    """Start a gateway that has no queue to put anything on, and give its URL."""
+    """Start a gateway that has no Redis and passes these paths through; return its URL."""
     port, no_redis = free_port(), free_port()
     environment = {"FAST_PRIORITY_PASS_THROUGH": ",".join(sorted(paths)), "FAST_PRIORITY_NORMALIZE_PATHS": "false"}
     gateway = stack.start(gateway_process(stack.mock_url, "127.0.0.1", port, no_redis, **environment))
@@ -56,14 +56,14 @@ def _start_passing(stack: Stack, paths: set[str]) -> str:
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_httpbin_answers_as_the_table_says(ways: Ways, case: Case) -> None:
-    """Each case is about what it says: httpbin itself answers it so."""
+    """Each case gets the status that it states from httpbin itself."""
     assert ways.direct[case.name].statuses == [ask.status for ask in case.asks]
 
 
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_requests_cannot_tell_the_gateway_from_the_target(ways: Ways, case: Case, way: str) -> None:
-    """Status, reason, fields, cookies, body and history are what they are without a gateway."""
+    """Status, reason, fields, cookies, body and history are the same as without a gateway."""
     found = differences(ways.direct[case.name], see(case, ways.urls[way], ways.target_url))
     assert not found, "\n".join(found)
 

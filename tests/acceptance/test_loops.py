@@ -1,4 +1,4 @@
-"""A target address that leads back to the gateway: the request is answered 508 at once, and takes nothing for long."""
+"""A target address that leads back to the gateway: the request is answered 508 at once, and keeps no slot."""
 
 from collections.abc import Iterator
 from contextlib import suppress
@@ -52,7 +52,7 @@ def is_a_loop(response: httpx.Response) -> bool:
 @pytest.mark.parametrize("path", PATHS)
 @pytest.mark.parametrize("method", ["GET", "POST", "DELETE", "OPTIONS", "TRACE", "PURGE"])
 def test_a_loop_is_answered_508(looped: Stack, method: str, path: str) -> None:
-    """Whatever the method, by either queue and past them, a request that comes back gets one answer, which is 508."""
+    """With any method, on either queue and on pass-through, a request that comes back gets one answer: 508."""
     assert is_a_loop(looped.client.request(method, path, content=b"x" if method == "POST" else None))
 
 
@@ -65,7 +65,7 @@ def test_a_head_request_in_a_loop(looped: Stack, path: str) -> None:
 
 @pytest.mark.parametrize("path", PATHS)
 def test_an_upload_in_a_loop(looped: Stack, path: str) -> None:
-    """A large body in a loop ends with 508 as well, or where it broke off; the next request is answered."""
+    """A large body in a loop ends with 508 or 502, or with a closed connection; the next request is answered."""
     pieces = (b"x" * 65536 for _ in range(16))
     with suppress(httpx.HTTPError):
         assert looped.client.put(path, content=pieces).status_code in (502, 508)
@@ -73,7 +73,7 @@ def test_an_upload_in_a_loop(looped: Stack, path: str) -> None:
 
 
 def test_max_forwards_is_not_used_up(looped: Stack) -> None:
-    """OPTIONS with forwards left in a loop is 508 after the first round, and not an answer of the tenth."""
+    """OPTIONS with Max-Forwards 10 in a loop is 508 after the first round, and not answered in the tenth."""
     assert is_a_loop(looped.client.options("/queued", headers={"max-forwards": "10"}))
 
 
@@ -85,7 +85,7 @@ def test_a_websocket_in_a_loop(looped: Stack) -> None:
 
 
 def test_a_loop_leaves_all_slots_free(looped: Stack) -> None:
-    """Many more requests than slots, all in the loop, are all answered 508, and nothing of them is left."""
+    """Many more requests than slots, all in the loop, all get 508, and leave nothing behind."""
     with Background(20) as background:
         sent = [background.send(lambda: looped.client.get("/queued")) for _ in range(60)]
         assert all(is_a_loop(one.result()) for one in sent)
@@ -109,7 +109,7 @@ def test_a_loop_by_way_of_another_replica(tmp_path: Path, redis_port: int) -> No
 
 
 def test_two_deployments_in_a_row(straight: Stack, tmp_path: Path) -> None:
-    """A gateway whose target is a gateway with another Redis carries requests, and Via names both."""
+    """A gateway whose target is a gateway with another Redis forwards requests, and Via names both."""
     with loopback_redis() as port, running_stack(port, tmp_path) as outer:
         outer.mock_url = straight.url
         outer.start_gateway(FAST_PRIORITY_PASS_THROUGH="direct")
@@ -127,7 +127,7 @@ def test_two_deployments_in_a_row(straight: Stack, tmp_path: Path) -> None:
     "spell", ["1.1 {}", "1.0 {}:80 (a, b)", "1.1 other, HTTP/1.1 {}", "1.1 other (never closed, 1.1 {}"]
 )
 def test_a_client_that_says_it_came_by_us(straight: Stack, path: str, spell: str) -> None:
-    """A client that writes our name into Via has its own request refused, and the target does not see it."""
+    """A request whose client writes our name into Via is refused, and does not reach the target."""
     name = via_of(straight)
     straight.forget_arrivals()
     for spelled in (name, name.upper()):
@@ -138,7 +138,7 @@ def test_a_client_that_says_it_came_by_us(straight: Stack, path: str, spell: str
 @pytest.mark.parametrize("path", PATHS)
 @pytest.mark.parametrize("spell", ["1.1 fast-priority", "1.1 {}0", "1.1 x{}", "1.1 y (1.1 {})", "{}", "1.1 (", "\\"])
 def test_other_names_pass(straight: Stack, path: str, spell: str) -> None:
-    """Names that are like ours, and what is no Via at all, pass as they are."""
+    """Names similar to ours, and values that are no valid Via, are forwarded unchanged."""
     via = spell.format(via_of(straight))
     response = straight.client.get(path, headers={"via": via})
     assert response.status_code == 200

@@ -1,4 +1,4 @@
-"""The check against gateways that order well, badly, and at random: it has to tell them apart."""
+"""The check on gateways with right, wrong and random order: it must distinguish them."""
 
 import json
 import os
@@ -26,7 +26,7 @@ pytestmark = pytest.mark.timeout(120)
 
 
 def check(folder: Path, *arguments: str) -> tuple[int, dict[str, Any]]:
-    """Run a check as a user would; give its exit code and its results."""
+    """Run a check as a user does; return its exit code and its results."""
     command = [sys.executable, "-m", "loadtests", "check", "--slots", str(SLOTS), "--out", str(folder), *arguments]
     with subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
         try:
@@ -50,7 +50,7 @@ def mock_url() -> Iterator[str]:
 
 @contextmanager
 def double(order: str, mock_url: str, slots: int = SLOTS) -> Iterator[str]:
-    """A gateway that orders as it is told to."""
+    """A gateway with this order."""
     port = free_port()
     options = ("--order", order, "--port", str(port), "--target", mock_url, "--slots", str(slots))
     with running(ChildProcess(order, (str(REPOSITORY / "tests/doubles/gateway.py"), *options), {})):
@@ -72,7 +72,7 @@ def haproxy(config: str, mock_url: str) -> Iterator[str]:
 
 @pytest.mark.parametrize("order", ["fifo", "random"])
 def test_a_gateway_without_priorities_is_found_out(order: str, mock_url: str, tmp_path: Path) -> None:
-    """A gateway that serves as they come, or anyhow, is called violated, and the requests are named."""
+    """The verdict on a gateway with first-come or random order is violated, and the requests are named."""
     with double(order, mock_url) as url:
         code, results = check(tmp_path, "--url", url, "--target-url", mock_url, *ONE_SCENARIO)
     assert (code, results["verdict"]) == (1, "VIOLATED")
@@ -87,7 +87,7 @@ needs_haproxy = pytest.mark.skipif(shutil.which("haproxy") is None, reason="hapr
 
 @needs_haproxy
 def test_haproxy_without_priorities_is_found_out(mock_url: str, tmp_path: Path) -> None:
-    """The oracle fails HAProxy's queue where it is first come, first served."""
+    """The verdict on HAProxy's queue without priorities is violated."""
     with haproxy("fifo.cfg", mock_url) as url:
         code, results = check(tmp_path, "--url", url, "--target-url", mock_url, *ONE_SCENARIO)
     assert (code, results["verdict"]) == (1, "VIOLATED")
@@ -95,7 +95,7 @@ def test_haproxy_without_priorities_is_found_out(mock_url: str, tmp_path: Path) 
 
 @needs_haproxy
 def test_haproxy_with_priorities_is_proved(mock_url: str, tmp_path: Path) -> None:
-    """The oracle passes HAProxy's queue with priority classes, without one inversion."""
+    """The verdict on HAProxy's queue with priority classes is proved, without an inversion."""
     with haproxy("priority.cfg", mock_url) as url:
         code, results = check(tmp_path, "--url", url, "--target-url", mock_url, *ONE_SCENARIO)
     assert (code, results["verdict"]) == (0, "PROVED"), results
@@ -112,7 +112,7 @@ def test_this_gateway_is_proved_with_a_stack_of_its_own(tmp_path: Path) -> None:
 
 
 def test_one_wrong_turn_in_ten_is_found_out(mock_url: str, tmp_path: Path) -> None:
-    """A gateway that has priorities, and now and then forgets them, is called violated."""
+    """The verdict on a gateway that sometimes ignores its priorities is violated."""
     with double("sometimes-wrong", mock_url) as url:
         code, results = check(tmp_path, "--url", url, "--target-url", mock_url, *ONE_SCENARIO)
     assert (code, results["verdict"]) == (1, "VIOLATED")
@@ -121,7 +121,7 @@ def test_one_wrong_turn_in_ten_is_found_out(mock_url: str, tmp_path: Path) -> No
 
 
 def test_more_at_once_than_allowed_is_found_out(mock_url: str, tmp_path: Path) -> None:
-    """A gateway that lets more through at once than it is said to is called violated, well as it orders."""
+    """The verdict on a gateway that exceeds its number of slots is violated, even with the right order."""
     with double("priority", mock_url, slots=SLOTS + 1) as url:
         code, results = check(tmp_path, "--url", url, "--target-url", mock_url, *ONE_SCENARIO)
     assert code == 1
@@ -130,7 +130,7 @@ def test_more_at_once_than_allowed_is_found_out(mock_url: str, tmp_path: Path) -
 
 
 def test_bad_days_change_nothing_about_the_order(tmp_path: Path) -> None:
-    """On its own stack: slow low requests, a failing target, clients that leave, workers and gateways that end."""
+    """Our own stack keeps the order with slow low requests, a failing target, leaving clients, ending processes."""
     names = ("slow-low", "failing", "leaving", "drain")
     wanted = [word for name in names for word in ("--scenario", name)]
     code, results = check(tmp_path, *wanted, "--seconds", "6", "--gateways", "2")
@@ -139,7 +139,7 @@ def test_bad_days_change_nothing_about_the_order(tmp_path: Path) -> None:
 
 
 def test_a_run_that_saturates_nothing_proves_nothing(mock_url: str, tmp_path: Path) -> None:
-    """A gateway that never uses half of the slots that it is said to have is not called proved, well as it orders."""
+    """The verdict on a gateway that never uses half of its slots is unproved, even with the right order."""
     with double("priority", mock_url, slots=SLOTS // 2) as url:
         code, results = check(tmp_path, "--url", url, "--target-url", mock_url, *ONE_SCENARIO)
     assert (code, results["verdict"]) == (3, "UNPROVED"), results
@@ -147,7 +147,7 @@ def test_a_run_that_saturates_nothing_proves_nothing(mock_url: str, tmp_path: Pa
 
 @pytest.mark.parametrize("missing", ["gateway", "mock target"])
 def test_what_is_not_there_is_said_in_one_line(missing: str, mock_url: str, tmp_path: Path) -> None:
-    """Where the gateway or the mock target does not answer, the check could not run: exit code 2, and its URL."""
+    """If the gateway or the mock target does not answer, the check ends with exit code 2 and names the URL."""
     nowhere = f"http://127.0.0.1:{free_port()}"
     url, target_url = (nowhere, mock_url) if missing == "gateway" else (mock_url, nowhere)
     command = [sys.executable, "-m", "loadtests", "check", "--url", url, "--target-url", target_url, "--slots", "1"]

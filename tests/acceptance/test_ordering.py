@@ -1,4 +1,4 @@
-"""High overtakes low, by the target's own log."""
+"""High overtakes low, as the log of the target shows."""
 
 import asyncio
 import time
@@ -13,11 +13,11 @@ RUNS = 5
 SLOTS = 4
 LOW, HIGH = 60, 40
 LONGEST_HOP_SECONDS = 0.1
-"""The longest way from a claim to the target; high requests wait several times as long here, so it hides nothing."""
+"""More than the time from a claim to the target. High requests wait several times as long, so it hides nothing."""
 
 
 async def _mixed_load(url: str) -> dict[str, float]:
-    """Send 60 low requests at once and 40 high ones among them; give for each high one when it was surely queued."""
+    """Send 60 low and 40 high requests; return for each high one a time at which it was certainly queued."""
     queued_at: dict[str, float] = {}
 
     async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
@@ -37,7 +37,7 @@ async def _mixed_load(url: str) -> dict[str, float]:
         high = []
         for index in range(HIGH):
             high.append(asyncio.create_task(send("/high", f"high-{index}")))
-            # The health check is answered after the request was: by the one gateway, from the one Redis.
+            # The gateway reads Redis for this health check after it has queued the request.
             await asyncio.sleep(0.002)
             await waiting()
             queued_at[f"high-{index}"] = time.time()
@@ -48,7 +48,7 @@ async def _mixed_load(url: str) -> dict[str, float]:
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("processes", [1, 4])
 def test_every_high_request_is_claimed_before_the_low_ones_that_were_queued(stack: Stack, processes: int) -> None:
-    """With 4 slots saturated by 60 low requests, each of 40 high ones overtakes all low ones that are still queued."""
+    """With 4 slots and 60 low requests, each of 40 high requests overtakes all low ones that are still queued."""
     # Long enough for high requests to come faster than slots become free, on a slow machine too.
     stack.start_mock(latency="0.2")
     stack.start_gateway()
@@ -62,8 +62,8 @@ def test_every_high_request_is_claimed_before_the_low_ones_that_were_queued(stac
         longest_wait_seconds = 0.0
         for request_id, moment in queued_at.items():
             longest_wait_seconds = max(longest_wait_seconds, log[position[request_id]]["arrived_at"] - moment)
-            # On their way to the target at that moment can be one claim a slot, for no longer than the way takes; all
-            # other low ones were still queued.
+            # At that moment each slot can have one low request on its way to the target, for no longer than the longest
+            # hop; all other low ones were still queued.
             before = [
                 row
                 for row in log[: position[request_id]]
@@ -77,7 +77,7 @@ def test_every_high_request_is_claimed_before_the_low_ones_that_were_queued(stac
 
 
 def test_the_target_never_sees_more_than_the_slots(stack: Stack) -> None:
-    """Two processes with three slots each: six requests at the target at once, and never a seventh."""
+    """Two processes with three slots each send six requests to the target at once, and never a seventh."""
     stack.start_mock(latency="0.02")
     stack.start_gateway()
     stack.start_workers(processes=2, concurrency=3)

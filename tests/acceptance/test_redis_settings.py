@@ -1,4 +1,4 @@
-"""Every way to a Redis carries requests, and no secret of it is seen anywhere."""
+"""Requests are forwarded with every kind of connection to Redis, and its secrets appear nowhere."""
 
 import os
 import subprocess
@@ -27,7 +27,7 @@ NOT_BY_PORT = {"FAST_PRIORITY_REDIS_HOST": "", "FAST_PRIORITY_REDIS_PORT": ""}
 
 
 def start(stack: Stack, **settings: str) -> None:
-    """Start gateway and workers with these settings of Redis and no others."""
+    """Start gateway and workers with these settings of Redis, and no others."""
     environment = NOT_BY_PORT | {f"FAST_PRIORITY_REDIS_{name}": value for name, value in settings.items()}
     stack.start_mock()
     stack.start_gateway(**environment)
@@ -35,7 +35,7 @@ def start(stack: Stack, **settings: str) -> None:
 
 
 def test_a_url_says_it_all(tmp_path: Path) -> None:
-    """With FAST_PRIORITY_REDIS_URL alone, requests are carried, in the database that it names."""
+    """With FAST_PRIORITY_REDIS_URL alone, requests are forwarded, by the database that it names."""
     port = free_port()
     with (
         Redis(port=port, db=3) as redis,
@@ -49,7 +49,7 @@ def test_a_url_says_it_all(tmp_path: Path) -> None:
 
 
 def test_a_unix_socket_and_a_database(tmp_path: Path, short_path: Path) -> None:
-    """Redis is reached by FAST_PRIORITY_REDIS_SOCKET, in database FAST_PRIORITY_REDIS_DB, with no port open."""
+    """FAST_PRIORITY_REDIS_SOCKET and _REDIS_DB are enough to reach a Redis without an open port."""
     socket = short_path / "redis.sock"
     with Redis(unix_socket_path=str(socket), db=7) as redis:
         options = ("--port", "0", "--unixsocket", str(socket))
@@ -72,7 +72,7 @@ def test_a_url_of_a_unix_socket(tmp_path: Path, short_path: Path) -> None:
 
 @pytest.fixture
 def short_path() -> Iterator[Path]:
-    """The path of a unix socket has at most 107 bytes."""
+    """A folder with a short path: the path of a unix socket has at most 107 bytes."""
     with tempfile.TemporaryDirectory(prefix="fp-") as directory:
         yield Path(directory)
 
@@ -84,7 +84,7 @@ def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
 
 @contextmanager
 def tls_redis(directory: Path, of: Certificates, cert: Path, key: Path) -> Iterator[int]:
-    """A Redis that wants TLS and a certificate; without TLS of its own, behind something that has it."""
+    """A Redis that requires TLS and a certificate; if it was built without TLS, a TLS proxy stands in front of it."""
     port, tls_port = free_port(), free_port()
     with ExitStack() as parts:
         redis = parts.enter_context(Redis(port=port))
@@ -104,7 +104,7 @@ def tls_files(of: Certificates) -> dict[str, str]:
 
 @pytest.mark.parametrize("way", ["host", "url"])
 def test_tls_with_an_authority_of_ones_own(tmp_path: Path, certificates: Certificates, way: str) -> None:
-    """By TLS, with a private authority and a certificate that Redis asks for, requests are carried."""
+    """With TLS, a private authority and a client certificate, requests are forwarded."""
     of = certificates
     with tls_redis(tmp_path, of, of.cert, of.key) as port, running_stack(port, tmp_path) as stack:
         where = {"HOST": "127.0.0.1", "PORT": str(port), "TLS": "on"}
@@ -152,7 +152,7 @@ def test_a_user_with_few_rights_is_enough(tmp_path: Path) -> None:
             environment = {"RQ_REDIS_URL": f"redis://gate:{SECRET}@127.0.0.1:{port}"}
             stack.start(ChildProcess("stock worker", ("-m", "rq.cli", "worker", "high", "low"), environment))
             assert stack.client.post("/queued", content=b"x" * 300_000).json()["body_length"] == 300_000
-            # Redis 6.2 knows no rights to parts of CLIENT, of which redis-py asks one that is not needed.
+            # Redis 6.2 has no rights for single subcommands of CLIENT; redis-py uses one that is not needed.
             let_pass = {"client"} if redis.info("server")["redis_version"].startswith("6.") else set()
             assert {row["object"] for row in redis.acl_log()} <= let_pass
             assert RIGHTS in (Path(__file__).parents[2] / "docs" / "reference" / "redis.md").read_text()
@@ -180,7 +180,7 @@ def test_a_node_of_a_cluster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
 
 @pytest.mark.parametrize("by_url", [True, False], ids=["in the URL", "beside it"])
 def test_no_secret_is_seen_anywhere(tmp_path: Path, by_url: bool) -> None:
-    """The password of Redis is in no process's arguments, no log, no key, no health page, and not in `rq info`."""
+    """The password of Redis is in no arguments of a process, no log, no key, no health page, and not in `rq info`."""
     port = free_port()
     with Redis(port=port, password=SECRET) as redis:
         server = redis_server(tmp_path / "redis", "--port", str(port), "--requirepass", SECRET, look=redis)
@@ -226,7 +226,7 @@ def _rq_info(stack: Stack) -> str:
 
 
 def test_standalone_takes_the_redis_that_a_url_names(tmp_path: Path) -> None:
-    """`standalone` with FAST_PRIORITY_REDIS_URL starts no Redis, and hands no secret on as an argument."""
+    """`standalone` with FAST_PRIORITY_REDIS_URL starts no Redis, and passes no secret as an argument."""
     port = free_port()
     with Redis(port=port, password=SECRET, db=4) as redis:
         server = redis_server(tmp_path / "redis", "--port", str(port), "--requirepass", SECRET, look=redis)

@@ -1,4 +1,4 @@
-"""Every process is replaced, one after the other, under load: nobody notices."""
+"""Every process is replaced, one after the other, under load, and no client notices it."""
 
 import threading
 from subprocess import Popen
@@ -15,7 +15,7 @@ PATIENCE_SECONDS = 30
 
 
 class Client(threading.Thread):
-    """Sends one request after the other on kept connections; to the other gateway where one takes no connection."""
+    """Sends one request after the other on kept connections; if one gateway accepts no connection, to the other."""
 
     def __init__(self, name: str, urls: list[str]) -> None:
         super().__init__(name=name)
@@ -69,7 +69,7 @@ def ports(stack: Stack) -> list[int]:
 
 
 def test_a_rolling_restart_loses_nothing(stack: Stack, ports: list[int]) -> None:
-    """All gateways and workers are replaced under load: no answer but 200, none lost, and each POST arrives once."""
+    """While all gateways and workers are replaced, every request is answered 200, and each POST arrives once."""
     stack.start_mock(latency="0.02")
     gateways = [start_gateway(stack, port) for port in ports]
     pools = [stack.start(worker_process(1, 2, stack.redis_port)) for _ in range(2)]

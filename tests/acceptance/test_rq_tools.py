@@ -15,7 +15,7 @@ STATUS_CASES = [("/queued", 200), ("/queued?mock_status=404", 404)]
 
 
 def rq(stack: Stack, *arguments: str) -> str:
-    """Run rq's command line and give what it says."""
+    """Run rq's command line and return its output."""
     command = [sys.executable, "-m", "rq.cli", *arguments, "--url", f"redis://127.0.0.1:{stack.redis_port}"]
     return subprocess.run(command, capture_output=True, text=True, check=True, timeout=60).stdout
 
@@ -31,14 +31,14 @@ def test_a_stock_rq_worker_serves_the_gateway(stack: Stack, path: str, status: i
 
 
 def test_a_stock_rq_worker_tells_why_the_target_gave_nothing(stack: Stack) -> None:
-    """With no target there, a stock worker's request is answered 502, as a PriorityWorker's is."""
+    """Without a target, a request on a stock worker is answered 502, as on a PriorityWorker."""
     stack.start_gateway()
     stack.start_stock_worker()
     assert stack.client.get("/queued").status_code == 502
 
 
 def test_both_kinds_of_worker_serve_side_by_side(stack: Stack) -> None:
-    """Requests are answered by whichever worker is free, stock or ours, each exactly once."""
+    """Each request is answered exactly once, by any free worker, stock or ours."""
     stack.start_mock(latency="0.2")
     stack.start_gateway()
     stack.start_stock_worker()
@@ -90,7 +90,7 @@ def test_rq_sees_waiting_and_started_requests(stack: Stack) -> None:
 
 
 def test_suspend_holds_workers_back_and_resume_lets_them_on(stack: Stack) -> None:
-    """While `rq suspend` holds, nothing reaches the target and readiness says so; `rq resume` lets it all on."""
+    """After `rq suspend` nothing reaches the target, and readiness shows it; after `rq resume` everything does."""
     stack.start_mock()
     stack.start_gateway()
     stack.start_workers()
@@ -105,7 +105,7 @@ def test_suspend_holds_workers_back_and_resume_lets_them_on(stack: Stack) -> Non
 
 
 def test_a_shutdown_command_of_rq_ends_the_worker(stack: Stack) -> None:
-    """rq's shutdown command reaches a PriorityWorker, which leaves; the pool starts another in its place."""
+    """rq's shutdown command ends a PriorityWorker, and the pool starts another one in its place."""
     from rq.command import send_shutdown_command
 
     stack.start_mock()
@@ -120,7 +120,7 @@ def test_a_shutdown_command_of_rq_ends_the_worker(stack: Stack) -> None:
 
 
 def test_a_foreign_job_is_refused_and_kept_with_its_reason(stack: Stack) -> None:
-    """A job that asks for other code is not run: it stands in rq's failed registry, with the reason."""
+    """A job that names other code is not run: it is put into rq's failed registry, with the reason."""
     stack.start_mock()
     stack.start_gateway()
     stack.start_workers()
@@ -134,7 +134,7 @@ def test_a_foreign_job_is_refused_and_kept_with_its_reason(stack: Stack) -> None
 
 
 def test_sigterm_lets_a_worker_finish_what_is_in_flight(stack: Stack) -> None:
-    """A worker told to end answers what it has at the target, takes no more, and leaves."""
+    """A worker that gets SIGTERM answers its requests at the target, claims no more, and ends."""
     stack.start_mock(latency="1")
     stack.start_gateway()
     workers = stack.start_workers(concurrency=1)

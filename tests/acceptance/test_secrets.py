@@ -1,4 +1,4 @@
-"""What clients send in confidence stands where it has to, and nowhere that people look."""
+"""The confidential data of clients is in no log, command line or tool that people look at."""
 
 import base64
 import subprocess
@@ -30,7 +30,7 @@ def ask(stack: Stack, path: str) -> int:
 
 
 def told_by(stack: Stack) -> str:
-    """All that a person sees: the logs, `rq info`, and the command lines."""
+    """Return all that a person sees: the logs, `rq info` and the command lines."""
     url = f"redis://127.0.0.1:{stack.redis_port}"
     shown = subprocess.run([sys.executable, "-m", "rq.cli", "info", "--url", url], capture_output=True, check=True)
     logs = [log.read_text(errors="replace") for log in Path(stack.logs).glob("*.log")]
@@ -45,10 +45,10 @@ def family(pid: int) -> list[psutil.Process]:
 
 
 def test_nothing_that_people_see_has_a_secret_in_it(stack: Stack, redis: Redis) -> None:
-    """Neither logs, `rq info`, job descriptions nor command lines have a credential, query or body, come what may."""
+    """Logs, `rq info`, job descriptions and command lines have no credential, query or body, also after failures."""
     stack.start_mock()
     stack.start_gateway(FAST_PRIORITY_TTL="1", FAST_PRIORITY_PASS_THROUGH="direct", FAST_PRIORITY_TIMEOUT="2")
-    assert ask(stack, "/queued") == 503  # nobody takes it
+    assert ask(stack, "/queued") == 503  # there is no worker
     with Background(1) as background:
         waits = background.send(lambda: stack.client.get(f"/waits?key={SECRETS['query']}", headers=FIELDS))
         wait_until("it is queued", lambda: redis.llen(keys.queue(Priority.HIGH)) == 1)

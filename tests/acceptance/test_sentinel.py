@@ -1,4 +1,4 @@
-"""With Sentinels, gateway and workers follow the master wherever it goes."""
+"""With Sentinels, gateway and workers follow the master to another server."""
 
 import signal
 import time
@@ -24,7 +24,7 @@ def watched(tmp_path: Path) -> Iterator[Watched]:
 
 
 def start_rq_worker(stack: Stack, watched: Watched) -> None:
-    """Start `rq worker -w fast_priority.worker.PriorityWorker` by rq's own configuration of Sentinels."""
+    """Start `rq worker -w fast_priority.worker.PriorityWorker` with rq's own configuration of Sentinels."""
     instances = [("127.0.0.1", port) for port in watched.sentinels]
     found = {
         "INSTANCES": instances,
@@ -41,7 +41,7 @@ def start_rq_worker(stack: Stack, watched: Watched) -> None:
 
 
 def test_gateway_and_workers_follow_a_failover(watched: Watched, tmp_path: Path) -> None:
-    """When the master is killed, requests get 503 until a replica has its place, then 200; and no process has ended."""
+    """When the master is killed, requests get 503 until a replica replaces it, then 200; no process ends."""
     with running_stack(watched.replica_port, tmp_path / "logs") as stack:
         (tmp_path / "logs").mkdir()
         stack.start_mock()
@@ -65,7 +65,7 @@ def test_gateway_and_workers_follow_a_failover(watched: Watched, tmp_path: Path)
 
 
 def _ask_until_carried(stack: Stack) -> list[tuple[int, float, str]]:
-    """Ask again and again until a request is carried; the first may wait until the new master is there."""
+    """Send requests until one is answered 200; the first one may wait until the new master is there."""
     answers: list[tuple[int, float, str]] = []
 
     def carried() -> bool:
@@ -80,7 +80,7 @@ def _ask_until_carried(stack: Stack) -> list[tuple[int, float, str]]:
 
 
 def _come_back(watched: Watched, stack: Stack) -> None:
-    """Start the killed server anew: the Sentinels make it a replica of its former replica."""
+    """Start the killed server again: the Sentinels make it a replica of its former replica."""
     port = watched.master_port
     own = "--port", str(port), "--requirepass", SECRET, "--masterauth", SECRET
     look = stack.parts.enter_context(Redis(port=port, password=SECRET))
@@ -89,7 +89,7 @@ def _come_back(watched: Watched, stack: Stack) -> None:
 
 
 def test_silent_sentinels_do_not_hold_a_client_up(watched: Watched, tmp_path: Path) -> None:
-    """With the master killed and all Sentinels frozen, the client still hears 503 within 2 s."""
+    """With the master killed and all Sentinels frozen, the client still gets 503 within 2 s."""
     with running_stack(watched.replica_port, tmp_path / "logs") as stack:
         (tmp_path / "logs").mkdir()
         stack.start_mock()
@@ -109,6 +109,6 @@ def test_silent_sentinels_do_not_hold_a_client_up(watched: Watched, tmp_path: Pa
 
 
 def _processes(stack: Stack) -> set[int]:
-    """All processes of the stack, the workers of the pool among them, by number."""
+    """Return the pids of all processes of the stack, with the workers of the pool."""
     mine = {process.pid for process in stack.processes.values() if process.poll() is None}
     return mine | {child.pid for pid in mine for child in psutil.Process(pid).children(recursive=True)}

@@ -1,4 +1,4 @@
-"""Every gateway setting of the contract, seen from outside."""
+"""The effect of every setting of the gateway, seen from outside."""
 
 import subprocess
 import sys
@@ -14,7 +14,7 @@ LOW, HIGH = {"high": 0, "low": 1}, {"high": 1, "low": 0}
 
 
 def queue_of(stack: Stack, path: str) -> dict[str, int]:
-    """Send a request that no worker takes and give how many wait on each queue."""
+    """Send a request that no worker takes; return the number of waiting requests on each queue."""
     with Background(1) as background:
         answer = background.send(lambda: stack.client.get(path, timeout=20))
         wait_until("it waits or is answered", lambda: stack.queued() == 1 or answer.done())
@@ -58,7 +58,7 @@ def test_the_path_decides_the_queue(stack: Stack, settings: dict[str, str], path
 
 @pytest.mark.parametrize("path", ["/health", "/health/", "/docs", "/redoc", "/openapi.json"])
 def test_pass_through_needs_no_worker(stack: Stack, path: str) -> None:
-    """By default health/, and always the target's documentation, skip the queue."""
+    """Requests for the target's documentation skip the queue, and by default those for health/."""
     stack.start_mock()
     stack.start_gateway()
     assert stack.client.get(path).status_code == 200
@@ -124,7 +124,7 @@ def test_health_tells_what_is_missing(stack: Stack) -> None:
 
 
 def test_a_silent_redis_does_not_hold_up_health(stack: Stack) -> None:
-    """With a Redis and a target that accept and say nothing, health answers before a client of 2 s gives up."""
+    """If Redis and target accept connections and never answer, health answers within a client's timeout of 2 s."""
     import socket
 
     from fast_priority.local.child_processes import gateway_process, wait_until_answers
@@ -140,7 +140,7 @@ def test_a_silent_redis_does_not_hold_up_health(stack: Stack) -> None:
 
 
 def test_a_base_path_in_the_target_is_joined_with_one_slash(stack: Stack) -> None:
-    """FAST_PRIORITY_TARGET_BASE_URL may carry a path; the request's path follows it after one slash."""
+    """FAST_PRIORITY_TARGET_BASE_URL may have a path; the request's path follows it after one slash."""
     stack.start_mock()
     stack.mock_url += "/api/v1/"
     stack.start_gateway()
@@ -149,7 +149,7 @@ def test_a_base_path_in_the_target_is_joined_with_one_slash(stack: Stack) -> Non
 
 
 def test_redis_asks_for_user_and_password(stack: Stack) -> None:
-    """FAST_PRIORITY_REDIS_USER and _PASSWORD are what gateway and workers show to Redis, and what no log shows."""
+    """Gateway and workers log in to Redis with FAST_PRIORITY_REDIS_USER and _PASSWORD, which appear in no log."""
     stack.redis.execute_command("ACL", "SETUSER", "carrier", "on", ">a-secret-word", "~*", "&*", "+@all")
     stack.redis.execute_command("ACL", "SETUSER", "default", "off")
     credentials: dict[str, Any] = {
@@ -187,7 +187,7 @@ def test_health_may_be_asked_with_head(lasting_stack: Stack, path: str) -> None:
 
 
 def test_a_taken_port_is_said_in_one_line(stack: Stack) -> None:
-    """A gateway whose port is taken names the variable, and how to mend it, before it starts anything."""
+    """A gateway whose port is taken names the variable and the remedy before it starts anything."""
     stack.start_mock()
     command = [sys.executable, "-m", "fast_priority", "gateway", "--target", stack.mock_url, "--host", "127.0.0.1"]
     ended = subprocess.run(

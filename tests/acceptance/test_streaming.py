@@ -1,4 +1,4 @@
-"""Bodies flow through the queue as they come, in both directions, on both kinds of workers, and nobody holds them."""
+"""Bodies are streamed through the queue in both directions, on both kinds of workers, and are buffered nowhere."""
 
 import hashlib
 import os
@@ -19,7 +19,7 @@ from tests.harness import Stack, scripted_target
 PATIENCE_SECONDS = 30
 A_LOT = 256 * 1024 * 1024
 BLOCKED_SECONDS = 1.0
-"""A socket that takes nothing for so long takes nothing."""
+"""A socket that accepts no bytes for so long is taken for full."""
 
 kinds = pytest.mark.parametrize("kind", ["priority", "stock"])
 Answer = Callable[[socket.socket, bytes], None]
@@ -55,7 +55,7 @@ def read_until(client: socket.socket, end: bytes) -> bytes:
 
 
 def read_all(client: socket.socket) -> bytes:
-    """Give what comes until the connection ends, in whatever way."""
+    """Return what comes until the connection ends, by a close or a reset."""
     client.settimeout(PATIENCE_SECONDS)
     received = b""
     try:
@@ -67,7 +67,7 @@ def read_all(client: socket.socket) -> bytes:
 
 
 class Events:
-    """A target that sends an event each time it is told to, and knows when its client has gone."""
+    """A target that sends an event each time a test wants it, and notices that its client has left."""
 
     def __init__(self) -> None:
         self.go_on = threading.Semaphore(0)
@@ -95,7 +95,7 @@ class Events:
 
 @kinds
 def test_each_event_arrives_before_the_next_is_sent(stack: Stack, kind: str) -> None:
-    """What the target sends is with the client at once: here it sends an event only when the last one has arrived."""
+    """What the target sends reaches the client at once: it sends an event only when the last one has arrived."""
     events = Events()
     with scripted_target(events.answer) as (port, _):
         start(stack, kind, port)
@@ -110,7 +110,7 @@ def test_each_event_arrives_before_the_next_is_sent(stack: Stack, kind: str) -> 
 
 @kinds
 def test_a_client_that_leaves_in_midstream_ends_the_call(stack: Stack, kind: str) -> None:
-    """The target's connection is closed, and the slot is free for the next request."""
+    """If a client leaves during the response, the target's connection is closed, and the slot is free."""
     events = Events()
     with scripted_target(events.answer) as (port, _):
         start(stack, kind, port)
@@ -124,15 +124,15 @@ def test_a_client_that_leaves_in_midstream_ends_the_call(stack: Stack, kind: str
 
 @kinds
 def test_a_client_that_leaves_before_the_response_ends_the_call(stack: Stack, kind: str) -> None:
-    """A request at the target whose client leaves is broken off there, and its job is gone."""
+    """If a client leaves before the response, the call to the target ends, and its job is removed."""
     gone = threading.Event()
 
-    def say_nothing(connection: socket.socket, head: bytes) -> None:
+    def send_nothing(connection: socket.socket, head: bytes) -> None:
         connection.settimeout(PATIENCE_SECONDS)
         if not connection.recv(1):
             gone.set()
 
-    with scripted_target(say_nothing) as (port, heads):
+    with scripted_target(send_nothing) as (port, heads):
         start(stack, kind, port)
         with client_of(stack) as client:
             client.sendall(b"GET /slow HTTP/1.1\r\nHost: x\r\n\r\n")
@@ -162,7 +162,7 @@ def test_a_large_response_arrives_intact(stack: Stack, kind: str, frames_in_flig
 
 @kinds
 def test_a_large_upload_stays_with_its_client_until_it_is_claimed(stack: Stack, kind: str) -> None:
-    """While it waits, its job is as small as any other; then it arrives intact."""
+    """The body of a large upload is not in Redis while its request waits; then it arrives intact."""
     stack.start_mock()
     stack.start_gateway()
     body = os.urandom(5_000_001)
@@ -181,13 +181,13 @@ def test_a_large_upload_stays_with_its_client_until_it_is_claimed(stack: Stack, 
 
 @kinds
 def test_each_piece_of_an_upload_arrives_before_the_next_is_sent(stack: Stack, kind: str) -> None:
-    """What the client sends is with the target at once: here it sends a piece only when the last one has arrived."""
+    """What the client sends reaches the target at once: it sends a piece only when the last one has arrived."""
     arrived: list[bytes] = []
     ended = threading.Event()
 
     def take(connection: socket.socket, head: bytes) -> None:
         connection.settimeout(PATIENCE_SECONDS)
-        arrived.append(head)  # with what came along with it
+        arrived.append(head)  # with the bytes that came together with it
         while not arrived[-1].endswith(b"0\r\n\r\n"):
             arrived.append(connection.recv(65536))
         connection.sendall(b"HTTP/1.1 204 No Content\r\n\r\n")
@@ -209,11 +209,11 @@ def test_each_piece_of_an_upload_arrives_before_the_next_is_sent(stack: Stack, k
 
 
 @kinds
-def test_an_answer_before_the_upload_has_ended_is_given_at_once(stack: Stack, kind: str) -> None:
-    """A target that refuses an upload in the midst of it is heard while the client still sends."""
+def test_an_answer_before_the_upload_has_ended_is_sent_at_once(stack: Stack, kind: str) -> None:
+    """The client gets the answer of a target that refuses an upload while it still sends."""
 
     def refuse(connection: socket.socket, head: bytes) -> None:
-        if head.endswith(b"\r\n\r\n"):  # else the body's beginning came along with it
+        if head.endswith(b"\r\n\r\n"):  # else the first bytes of the body came with it
             connection.recv(65536)
         connection.sendall(b"HTTP/1.1 413 Content Too Large\r\nContent-Length: 3\r\nConnection: close\r\n\r\nno!")
         read_all(connection)
@@ -226,8 +226,8 @@ def test_an_answer_before_the_upload_has_ended_is_given_at_once(stack: Stack, ki
 
 
 @kinds
-def test_a_client_that_leaves_in_the_midst_of_its_upload_ends_the_call(stack: Stack, kind: str) -> None:
-    """The target sees the request break off, never an end."""
+def test_a_client_that_leaves_during_its_upload_ends_the_call(stack: Stack, kind: str) -> None:
+    """If a client leaves during its upload, the target sees the request break off, never a complete one."""
     seen: list[bytes] = []
     closed = threading.Event()
 
@@ -262,7 +262,7 @@ def _cut_after_a_while(framing: bytes, sent: bytes) -> Answer:
     ],
 )
 def test_a_response_that_breaks_off_is_never_a_whole_one(stack: Stack, kind: str, framing: bytes, sent: bytes) -> None:
-    """A body that the target cuts short in the midst of it ends the client's connection before the body's end."""
+    """If the target breaks a body off, the connection of the client ends before the end of the body."""
     with scripted_target(_cut_after_a_while(framing, sent)) as (port, _):
         start(stack, kind, port)
         with pytest.raises(httpx.RemoteProtocolError):
@@ -270,7 +270,7 @@ def test_a_response_that_breaks_off_is_never_a_whole_one(stack: Stack, kind: str
 
 
 def test_a_worker_that_dies_in_midstream_breaks_the_response_off(stack: Stack) -> None:
-    """A response whose worker was killed ends before its end, when the lease has run out."""
+    """A response whose worker was killed breaks off when the lease has expired."""
     events = Events()
     with scripted_target(events.answer) as (port, _):
         start(stack, "priority", port)
@@ -284,7 +284,7 @@ def test_a_worker_that_dies_in_midstream_breaks_the_response_off(stack: Stack) -
 
 @kinds
 def test_a_client_that_does_not_read_holds_the_target_up(stack: Stack, kind: str) -> None:
-    """Of a response that nobody reads, only so much is taken from the target as the buffers on the way hold."""
+    """If a client does not read, no more of its response is read from the target than the buffers on the way hold."""
     blocked = threading.Event()
     sent_bytes = 0
 
@@ -309,7 +309,7 @@ def test_a_client_that_does_not_read_holds_the_target_up(stack: Stack, kind: str
 
 
 @kinds
-def test_a_body_over_the_limit_is_refused_in_the_midst_of_it(stack: Stack, kind: str) -> None:
+def test_a_body_that_grows_over_the_limit_is_refused(stack: Stack, kind: str) -> None:
     """An upload of unknown length that grows over FAST_PRIORITY_MAX_BODY is answered 413, and breaks off there."""
 
     def take(connection: socket.socket, head: bytes) -> None:

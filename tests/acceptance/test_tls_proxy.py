@@ -1,4 +1,4 @@
-"""nginx in front of the gateway, as examples/nginx/tls.conf sets it up."""
+"""nginx in front of the gateway, configured with examples/nginx/tls.conf."""
 
 import shutil
 import ssl
@@ -34,7 +34,7 @@ pytestmark = pytest.mark.skipif(shutil.which("nginx") is None, reason="nginx is 
 
 @dataclass
 class Proxy:
-    """A proxy that runs: a client of it, and what a WebSocket's client needs."""
+    """A running proxy: an HTTP client for it, and what a client of a WebSocket needs."""
 
     client: httpx.Client
     port: int
@@ -42,7 +42,7 @@ class Proxy:
 
 
 def write_configuration(folder: Path, port: int, gateway_port: int, certificates: Certificates) -> Path:
-    """Write nginx's configuration: the example, with ports and files of this test in place of its own."""
+    """Write the configuration of nginx: the example, with the ports and files of this test."""
     example = EXAMPLE.read_text()
     for named, here in (
         ("127.0.0.1:8000", f"127.0.0.1:{gateway_port}"),
@@ -115,7 +115,7 @@ def test_an_event_comes_when_it_is_sent(proxy: Proxy, stack: Stack) -> None:
 
 
 def test_a_websocket_goes_through(proxy: Proxy) -> None:
-    """A WebSocket by TLS reaches the target, through nginx and the queue."""
+    """A WebSocket with TLS reaches the target, through nginx and the queue."""
     with connect(f"wss://127.0.0.1:{proxy.port}/mock/websocket", ssl=proxy.trust, proxy=None) as websocket:
         websocket.send("hello")
         assert websocket.recv(PATIENCE_SECONDS) == "hello"

@@ -1,4 +1,4 @@
-"""What passes through the gateway, by the queue and past it, is what was sent."""
+"""Requests and responses pass the gateway unchanged, queued and on pass-through."""
 
 import hashlib
 
@@ -58,7 +58,7 @@ def test_repeated_set_cookie_fields_stay_apart(lasting_stack: Stack) -> None:
 
 
 def test_no_cookie_is_kept_for_the_next_request(lasting_stack: Stack) -> None:
-    """What the target set for one client is not sent for another."""
+    """A cookie that the target set for one client is not sent with a request of another."""
     lasting_stack.client.get("/mock/cookies")
     with httpx.Client(base_url=lasting_stack.url, trust_env=False) as another:
         assert "cookie" not in dict(sent_fields(another.get("/queued")))
@@ -75,7 +75,7 @@ def test_gzip_is_left_alone(lasting_stack: Stack) -> None:
 
 
 def test_redirects_are_passed_on(lasting_stack: Stack) -> None:
-    """A 302 is the client's to follow, its Location unchanged."""
+    """A 302 is returned with its Location unchanged, and not followed."""
     response = lasting_stack.client.get("/mock/redirect")
     assert (response.status_code, response.headers["location"]) == (302, "/elsewhere")
 
@@ -83,7 +83,7 @@ def test_redirects_are_passed_on(lasting_stack: Stack) -> None:
 @pytest.mark.parametrize("status", [201, 204, 299, 304, 400, 404, 418, 500, 503, 599])
 @pytest.mark.parametrize("path", PATHS)
 def test_every_status_comes_back(lasting_stack: Stack, path: str, status: int) -> None:
-    """The target's status is the client's."""
+    """The client gets the status of the target."""
     assert lasting_stack.client.get(path, params={"mock_status": str(status)}).status_code == status
 
 
@@ -124,8 +124,8 @@ def test_the_target_sees_its_own_host(lasting_stack: Stack, path: str) -> None:
 
 
 @pytest.mark.parametrize("path", PATHS)
-def test_only_what_an_intermediary_says_is_added_to_the_request(lasting_stack: Stack, path: str) -> None:
-    """A request with no fields of its own arrives with Host, for whom and by whom it is forwarded, and nothing else."""
+def test_only_the_fields_of_an_intermediary_are_added_to_the_request(lasting_stack: Stack, path: str) -> None:
+    """A request without fields arrives with Host and the fields about client and gateway, and with no other."""
     answer = exchange_bytes(
         lasting_stack.gateway_port, f"GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".encode()
     )

@@ -1,4 +1,4 @@
-"""Every documented way to start the gateway and the workers carries a request."""
+"""A request is forwarded with every documented way to start the gateway and the workers."""
 
 import os
 import shutil
@@ -21,7 +21,7 @@ REPOSITORY = Path(__file__).parents[2]
 
 @contextmanager
 def program(stack: Stack, *command: str, **environment: str) -> Iterator["subprocess.Popen[bytes]"]:
-    """Run a command as a user's shell would, in the repository; end it with Ctrl-C."""
+    """Run a command in the repository, as a user's shell does; end it with Ctrl-C."""
     log = stack.logs / f"{Path(command[0]).name}-{free_port()}.log"
     with log.open("wb") as output:
         process = subprocess.Popen(
@@ -68,7 +68,7 @@ def workers(stack: Stack) -> int:
 @pytest.mark.parametrize("name", ["run-fast-priority", "fast-priority"])
 @pytest.mark.parametrize(("variable", "value", "processes"), [("WORKERS", "2", 2), ("WORKER", "yes", 1)])
 def test_the_environment_decides_the_role(stack: Stack, name: str, variable: str, value: str, processes: int) -> None:
-    """The program, under both its names, is a gateway, or as many workers as WORKERS or WORKER says."""
+    """The program, with both names, runs a gateway, or as many workers as WORKERS or WORKER states."""
     stack.start_mock()
     redis = {"FAST_PRIORITY_REDIS_PORT": str(stack.redis_port)}
     with (
@@ -80,7 +80,7 @@ def test_the_environment_decides_the_role(stack: Stack, name: str, variable: str
         assert stack.client.get("/queued").status_code == 200
 
 
-def test_the_development_commands_carry_a_request(stack: Stack) -> None:
+def test_the_development_commands_forward_a_request(stack: Stack) -> None:
     """`fastapi run fast_priority/app.py` and `rq worker high low` are a gateway and its worker."""
     stack.start_mock()
     gateway = ("fastapi", "run", "fast_priority/app.py", "--host", "0.0.0.0", "--port", str(stack.gateway_port))
@@ -93,7 +93,7 @@ def test_the_development_commands_carry_a_request(stack: Stack) -> None:
 
 
 def test_the_development_command_with_a_root_path(stack: Stack) -> None:
-    """`fastapi run` with --root-path: pages link to what is below the prefix, and the target sees paths without it."""
+    """With `fastapi run --root-path` pages link to paths below the prefix, and the target gets paths without it."""
     stack.start_mock()
     gateway = ("fastapi", "run", "fast_priority/app.py", "--root-path", "/gw", "--port", str(stack.gateway_port))
     with program(stack, *gateway, **gateway_environment(stack), FAST_PRIORITY_PASS_THROUGH="direct"):
@@ -114,14 +114,14 @@ def test_the_module_level_app_fails_with_one_line() -> None:
 
 
 def test_importing_the_app_module_reads_no_environment() -> None:
-    """Only asking for `app` reads the environment; importing the module with none set works."""
+    """Only the use of `app` reads the environment; the import of the module works without settings."""
     code = "import fast_priority.app, fast_priority; print(fast_priority.create_app.__name__)"
     said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60).stdout
     assert said.strip() == "create_app"
 
 
 def test_standalone_is_one_command_and_leaves_nothing(stack: Stack) -> None:
-    """`fast-priority standalone` carries requests with a Redis of its own, and Ctrl-C ends all of it."""
+    """`fast-priority standalone` forwards requests with a Redis of its own, and Ctrl-C ends all its processes."""
     stack.start_mock()
     command = (str(BIN / "fast-priority"), "standalone", "--target", stack.mock_url, "--host", "127.0.0.1")
     with program(stack, *command, "--port", str(stack.gateway_port), "--workers", "2") as process:
@@ -134,7 +134,7 @@ def test_standalone_is_one_command_and_leaves_nothing(stack: Stack) -> None:
 
 
 def test_standalone_says_that_its_port_is_taken(stack: Stack) -> None:
-    """With its port taken, `standalone` ends with an error instead of a traceback, and leaves nothing."""
+    """If its port is taken, `standalone` ends with an error, not with a traceback, and leaves no process."""
     command = [str(BIN / "fast-priority"), "standalone", "--target", stack.mock_url, "--host", "127.0.0.1"]
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
@@ -145,7 +145,7 @@ def test_standalone_says_that_its_port_is_taken(stack: Stack) -> None:
 
 
 def test_without_a_redis_server_one_sentence_says_what_to_install(tmp_path: Path) -> None:
-    """Where no Redis server is found, the error names the three ways to get one."""
+    """If no Redis server is found, the error names the three ways to get one."""
     code = (
         "import importlib.util, shutil\n"
         "shutil.which = importlib.util.find_spec = lambda name: None\n"
@@ -159,7 +159,7 @@ def test_without_a_redis_server_one_sentence_says_what_to_install(tmp_path: Path
 
 @pytest.mark.skipif(shutil.which("ps") is None, reason="ps tells what a user would see")
 def test_no_secret_stands_in_the_process_list(stack: Stack) -> None:
-    """The password of Redis is in no process's arguments."""
+    """The password of Redis is in the arguments of no process."""
     stack.start_gateway(FAST_PRIORITY_REDIS_PASSWORD="a-secret-word")
     listing = subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True, check=True).stdout
     assert "a-secret-word" not in listing

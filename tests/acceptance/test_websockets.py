@@ -1,4 +1,4 @@
-"""WebSockets through the whole stack, and what becomes of them when the gateway ends."""
+"""WebSockets through the whole stack, and their end when the gateway ends."""
 
 import json
 import signal
@@ -25,7 +25,7 @@ def opened(port: int, path: str) -> ClientConnection:
 
 @pytest.mark.parametrize("message", ["Zoë", b"\x00\xff", "x" * 1_000_000])
 def test_an_echo_echoes(lasting_stack: Stack, message: str | bytes) -> None:
-    """The mock target's WebSocket works through the gateway as it does without."""
+    """The echo of the mock target's WebSocket works through the gateway."""
     with opened(lasting_stack.gateway_port, "/mock/websocket") as client:
         assert client.subprotocol == "chat"
         client.send(message)
@@ -52,7 +52,7 @@ def test_open_websockets_keep_no_worker_busy(stack: Stack) -> None:
     ],
 )
 def test_a_declined_websocket_says_why(lasting_stack: Stack, path: str, says: bytes) -> None:
-    """The target's refusal is the client's, and the gateway's own paths are no WebSockets."""
+    """The client gets the refusal of the target, and the gateway refuses WebSockets on its own paths."""
     with pytest.raises(InvalidStatus) as declined:
         opened(lasting_stack.gateway_port, path)
     assert declined.value.response.status_code == 400
@@ -61,7 +61,7 @@ def test_a_declined_websocket_says_why(lasting_stack: Stack, path: str, says: by
 
 @pytest.mark.parametrize("method", ["POST", "GET"])
 def test_only_a_get_without_a_body_becomes_a_websocket(lasting_stack: Stack, method: str) -> None:
-    """Any other request that asks for it is answered as one that does not ask."""
+    """Any other request with the fields of a handshake is answered like one without them."""
     client = HTTPConnection("127.0.0.1", lasting_stack.gateway_port, timeout=PATIENCE_SECONDS)
     fields = {"Connection": "Upgrade", "Upgrade": "websocket", "Sec-WebSocket-Version": "13"}
     client.request(method, "/queued", body=b"abc", headers=fields)
@@ -73,7 +73,7 @@ def test_only_a_get_without_a_body_becomes_a_websocket(lasting_stack: Stack, met
 
 
 def test_a_gateway_with_open_websockets_ends(stack: Stack) -> None:
-    """On SIGTERM a WebSocket may go on for a few seconds; then it is closed, and the gateway ends."""
+    """On SIGTERM a WebSocket may last for a few seconds more; then it is closed, and the gateway ends."""
     stack.start_mock()
     stack.start_gateway()
     stack.start_workers(concurrency=1)

@@ -1,4 +1,4 @@
-"""What several integration tests share: event loops of both kinds, and a gateway as somebody's application."""
+"""Fixtures of several integration tests: event loops of both kinds, and a stack behind an embedded gateway."""
 
 import asyncio
 from collections.abc import Iterator
@@ -13,14 +13,14 @@ from tests.integration.target_rig import Run
 
 @pytest.fixture(params=[uvloop.new_event_loop, asyncio.new_event_loop], ids=["uvloop", "asyncio"])
 def run_on_loop(request: pytest.FixtureRequest) -> Iterator[Run]:
-    """What runs a coroutine: on uvloop, as gateways and workers do, and on asyncio's own, as stock workers do."""
+    """A function that runs a coroutine: on uvloop, as gateways and workers do, and on asyncio, as stock workers do."""
     with asyncio.Runner(loop_factory=request.param) as runner:
         yield runner.run
 
 
 @pytest.fixture
 def blind_looks(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Looks at sockets see nothing, as if all happened just after them."""
+    """Checks of a socket see nothing, as if everything happened just after them."""
     monkeypatch.setattr(SocketLook, "is_quiet", lambda look: True)
 
 

@@ -54,7 +54,7 @@ class Behind:
 
 @contextmanager
 def everything_behind(directory: Path) -> Iterator[Behind]:
-    """Run it."""
+    """Run Redis, a worker and a mock target; yield them."""
     with loopback_redis() as port, running_stack(port, directory) as stack:
         stack.start_mock()
         stack.start(worker_process(1, 4, port))

@@ -76,7 +76,7 @@ def connected(port: int) -> Iterator[socket.socket]:
 
 
 def read_to_the_end(client: socket.socket) -> bytes:
-    """Return all that comes until the other side closes in order."""
+    """Return all bytes until the other side closes in an orderly way."""
     received = b""
     while piece := client.recv(65536):
         received += piece
@@ -89,7 +89,7 @@ def kept_of_http() -> int:
 
 
 def read_through(client: socket.socket, end: bytes) -> bytes:
-    """Return what comes up to these bytes, with them."""
+    """Return all bytes up to these, and these."""
     received = b""
     while not received.endswith(end):
         piece = client.recv(1)
@@ -112,7 +112,7 @@ async def answer(send: Send, body: bytes = b"", status: int = 200, **fields: str
 
 
 class Echo:
-    """Answers each request with what the server passed of it, and keeps all scopes."""
+    """Answers each request with a description of what the server passed to it, and keeps all scopes."""
 
     def __init__(self) -> None:
         self.scopes: list[dict[str, Any]] = []

@@ -11,14 +11,14 @@ from fast_priority.target import Body, Target
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 PATIENCE_SECONDS = 30
 LARGE = b"x" * 300_000
-"""A body that goes in more than one write."""
+"""A body that needs more than one write."""
 
 Run = Callable[[Coroutine[Any, Any, Any]], Any]
-"""What runs a coroutine on an event loop."""
+"""A function that runs a coroutine on an event loop."""
 Deed = Callable[[socket.socket], None]
 """What a target does with a connection."""
 AnyBody = bytes | tuple[bytes, ...]
-"""A body that is whole, or the pieces in which it comes."""
+"""A whole body, or its pieces."""
 
 
 def close(connection: socket.socket) -> None:

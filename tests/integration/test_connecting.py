@@ -1,4 +1,4 @@
-"""Connections to Redis: where they lead, and that none stays with a server that takes no writes."""
+"""Connections to Redis: to which server they lead, and that none stays with a server that refuses writes."""
 
 import asyncio
 import socket

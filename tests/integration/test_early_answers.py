@@ -1,4 +1,4 @@
-"""Responses of the target that come before the request is whole."""
+"""Responses of the target that come before the whole request was sent."""
 
 import socket
 import threading
@@ -49,13 +49,13 @@ class Refusing:
         self._has_refused, self.is_over = threading.Event(), threading.Event()
 
     def answer(self, connection: socket.socket, head: bytes) -> None:
-        with suppress(OSError):  # the answer may have been taken, and the connection closed, before the last step
+        with suppress(OSError):  # the client may have read the answer and closed before the last step
             self._refuse(connection)
         self._has_refused.set()
         self.is_over.wait(PATIENCE_SECONDS)
 
     async def body(self) -> AsyncIterator[bytes]:
-        """A body that goes on when the target has refused it; the event loop has not read that yet."""
+        """A body that continues after the target has refused it, before the event loop has read the refusal."""
         yield LARGE
         assert self._has_refused.wait(PATIENCE_SECONDS)
         for _ in range(10):

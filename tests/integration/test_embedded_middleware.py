@@ -1,4 +1,4 @@
-"""Middleware that a user adds runs for every request, and for all of it: the request, its body, the response."""
+"""Middleware that a user adds runs for every request, and sees all of it: the request, its body, the response."""
 
 import gzip
 import logging
@@ -30,7 +30,7 @@ each_server = pytest.mark.parametrize("server", SERVERS)
 
 
 class Guard:
-    """Refuses requests that say so, and marks the responses to all others."""
+    """Refuses requests with a certain field, and adds a field to the responses to all others."""
 
     def __init__(self, app: Any) -> None:
         self._app = app
@@ -49,7 +49,7 @@ class Guard:
 
 
 async def guard(request: Request, call_next: Next) -> Response:
-    """Do the same as FastAPI's users write it."""
+    """Do the same in the way that FastAPI documents."""
     if "x-bad" in request.headers:
         return PlainTextResponse("no", 403)
     response = await call_next(request)
@@ -104,7 +104,7 @@ each_way = pytest.mark.parametrize("way", WAYS, ids=lambda way: way.__name__)
 @each_server
 @each_way
 def test_a_guard_guards_everything(behind: Behind, server: str, way: Callable[[GatewayApp], Any]) -> None:
-    """What a guard refuses reaches neither target nor page, by whatever way it was added; all else passes it, once."""
+    """What a guard refuses reaches no target and no page, however it was added; all else passes it once."""
     with served(way(behind.app()), server) as client:
         for path in EVERYWHERE:
             for method in ("GET", "HEAD", "POST"):
@@ -128,7 +128,7 @@ def test_a_guard_sees_handshakes(behind: Behind, way: Callable[[GatewayApp], Any
 @each_server
 @each_way
 def test_errors_pass_the_middleware(behind: Behind, server: str, way: Callable[[GatewayApp], Any]) -> None:
-    """An error of the gateway's own is a response like any other for a middleware."""
+    """For a middleware, an error of the gateway is a response like any other."""
     with served(way(behind.app(target_base_url="http://127.0.0.1:1")), server) as client:
         for path in ("/queued", "/direct"):
             response = client.get(path)
@@ -138,7 +138,7 @@ def test_errors_pass_the_middleware(behind: Behind, server: str, way: Callable[[
 @each_server
 @each_way
 def test_large_responses_pass_the_middleware(behind: Behind, server: str, way: Callable[[GatewayApp], Any]) -> None:
-    """A response that streams passes as it comes, whole and unchanged but for what the middleware does."""
+    """A streamed response passes piece by piece, unchanged except for what the middleware does."""
     with served(way(behind.app()), server) as client:
         for path in ("/queued", "/direct"):
             response = client.get(path, params={"mock_size": "3000000"})
@@ -150,7 +150,7 @@ def test_large_responses_pass_the_middleware(behind: Behind, server: str, way: C
 
 @pytest.mark.parametrize("path", ["/queued", "/direct"])
 def test_what_a_middleware_adds_is_not_remembered(behind: Behind, path: str) -> None:
-    """A field that a middleware adds to one response is not there in the next, though both are the same otherwise."""
+    """A field that a middleware adds to one response is not in the next one, even if both are equal otherwise."""
     response = b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nx"
     with scripted_target(lambda connection, _: connection.sendall(response)) as (port, _):
         app = behind.app(target_base_url=f"http://127.0.0.1:{port}")
@@ -169,7 +169,7 @@ def test_what_a_middleware_adds_is_not_remembered(behind: Behind, path: str) -> 
 @each_server
 @pytest.mark.parametrize("path", FORWARDED)
 def test_a_body_can_be_replaced(behind: Behind, server: str, path: str) -> None:
-    """A middleware that reads the whole response and sends another has that sent, and nothing of the first."""
+    """If a middleware replaces the response, the client gets the new one, and nothing of the first."""
     app = behind.app()
 
     @app.middleware("http")
@@ -187,7 +187,7 @@ def test_a_body_can_be_replaced(behind: Behind, server: str, path: str) -> None:
 @each_server
 @pytest.mark.parametrize("path", ["/queued", "/direct", "/gateway_openapi.json"])
 def test_responses_can_be_packed(behind: Behind, server: str, path: str) -> None:
-    """Starlette's own GZipMiddleware packs what the target sends."""
+    """Starlette's GZipMiddleware compresses the target's response."""
     app = behind.app()
     app.add_middleware(GZipMiddleware, minimum_size=10)
     with served(app, server) as client, client.stream("GET", path, headers={"accept-encoding": "gzip"}) as response:
@@ -199,7 +199,7 @@ def test_responses_can_be_packed(behind: Behind, server: str, path: str) -> None
 @each_server
 @pytest.mark.parametrize("path", FORWARDED)
 def test_cross_origin_requests(behind: Behind, server: str, path: str) -> None:
-    """Starlette's own CORSMiddleware answers the preflight itself, and marks what is forwarded."""
+    """Starlette's CORSMiddleware answers the preflight itself, and adds its fields to forwarded responses."""
     app = behind.app()
     app.add_middleware(CORSMiddleware, allow_origins=["https://a.example"])
     asked = {"origin": "https://a.example", "access-control-request-method": "GET"}
@@ -237,7 +237,7 @@ class Doubling:
 def test_the_body_of_a_request_can_be_replaced(
     behind: Behind, server: str, path: str, size: int, chunked: bool
 ) -> None:
-    """A middleware that wraps `receive` has the target get what it makes of the body, small or large."""
+    """If a middleware wraps `receive`, the target gets the body as the middleware changed it, small or large."""
     app = behind.app()
     app.add_middleware(Doubling)
     with served(app, server) as client:
@@ -249,7 +249,7 @@ def test_the_body_of_a_request_can_be_replaced(
 @pytest.mark.parametrize("path", ["/queued", "/direct"])
 @pytest.mark.parametrize("size", [3, 200_000])
 def test_a_body_that_a_middleware_has_read(behind: Behind, server: str, path: str, size: int) -> None:
-    """A middleware that reads the body with `request.body()` takes nothing from the target."""
+    """If a middleware reads the body with `request.body()`, the target still gets all of it."""
     app = behind.app()
     seen = []
 
@@ -299,7 +299,7 @@ def test_a_304_keeps_the_connection(behind: Behind, way: Callable[[GatewayApp], 
 
 
 def test_a_304_that_becomes_something_else(behind: Behind) -> None:
-    """A middleware that answers a 304 of the target's with a page of its own has that sent whole."""
+    """If a middleware replaces a 304 of the target with a page, the client gets the whole page."""
     app = behind.app()
 
     @app.middleware("http")
@@ -339,7 +339,7 @@ def test_head_behind_a_middleware(behind: Behind, server: str, path: str) -> Non
 def test_a_client_that_leaves(
     behind: Behind, server: str, way: Callable[[GatewayApp], Any], caplog: pytest.LogCaptureFixture
 ) -> None:
-    """The call of a client that leaves is broken off, and the log has no error, whatever stands between."""
+    """If a client leaves, the call to the target ends, and the log has no error, with any middleware between."""
     with served(way(behind.app()), server) as client, socket.socket() as leaving:
         leaving.connect(("127.0.0.1", client.base_url.port or 0))
         leaving.sendall(b"GET /queued?mock_latency=60 HTTP/1.1\r\nHost: x\r\n\r\n")
@@ -351,7 +351,7 @@ def test_a_client_that_leaves(
 
 
 def test_a_response_that_breaks_off(behind: Behind) -> None:
-    """A response that breaks off at the target breaks off at the client as well, behind a middleware too."""
+    """A response that breaks off at the target breaks off at the client, also behind a middleware."""
     app = by_class(behind.app())
     with served(app) as client:
         for path in ("/queued", "/direct"):
@@ -362,7 +362,7 @@ def test_a_response_that_breaks_off(behind: Behind) -> None:
 
 @each_server
 def test_a_handler_of_exceptions(behind: Behind, server: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A handler that a user adds for any exception answers where the gateway itself fails."""
+    """A user's handler for all exceptions answers if the gateway itself fails."""
 
     async def fail(*_: object) -> None:
         raise ZeroDivisionError

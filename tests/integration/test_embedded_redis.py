@@ -1,4 +1,4 @@
-"""The Redis that standalone, the demo and the proof start."""
+"""The Redis server that standalone, the demo and the check start."""
 
 import shutil
 import stat
@@ -13,7 +13,7 @@ from fast_priority.local.redis_server import embedded_redis
 
 
 def test_other_users_cannot_reach_it() -> None:
-    """It listens on no port, and other users can open neither its socket nor its folder."""
+    """The server listens on no port, and other users can open neither its socket nor its folder."""
     with embedded_redis() as path, Redis(unix_socket_path=path) as redis:
         assert redis.config_get("port") == {"port": "0"}
         for entry in (Path(path), Path(path).parent):
@@ -30,7 +30,7 @@ def test_nothing_of_it_is_left() -> None:
 
 
 def test_a_path_too_long_for_a_socket(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The error names the variable to set. Redis 6.2 would listen at a shorter path, where it would not be found."""
+    """A socket path that is too long is an error that names the variable to set. Redis 6.2 would cut the path off."""
     long = tmp_path / ("a-long-name-" * 10)
     long.mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(long))
@@ -40,7 +40,7 @@ def test_a_path_too_long_for_a_socket(tmp_path: Path, monkeypatch: pytest.Monkey
 
 
 def test_a_server_that_does_not_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The error has the output of the server."""
+    """If the server does not start, the error has its output."""
     server = tmp_path / "redis-server"
     server.write_text(
         '#!/bin/sh\nwhile [ "$1" != "--logfile" ]; do shift; done\necho "no memory at all" > "$2"\nexit 1\n'

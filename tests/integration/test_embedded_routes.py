@@ -1,4 +1,4 @@
-"""Routes that a user adds win over the target; the gateway's own pages win over both; nothing else is lost to them."""
+"""A user's routes come before the target, the gateway's own pages come before both, and all else is forwarded."""
 
 from pathlib import Path
 
@@ -30,7 +30,7 @@ def is_mine(response: httpx.Response) -> bool:
 
 @each_server
 def test_a_route_wins_over_the_target(behind: Behind, server: str) -> None:
-    """What a user's route takes does not reach the target; every other path does, as if there were no route."""
+    """A request for a user's route does not reach the target; every other path does, as without routes."""
     app = behind.app()
     app.get("/mine")(mine)
     with served(app, server) as client:
@@ -43,7 +43,7 @@ def test_a_route_wins_over_the_target(behind: Behind, server: str) -> None:
 
 @each_server
 def test_other_methods_of_a_route_are_the_targets(behind: Behind, server: str) -> None:
-    """A method that a user's route does not take is forwarded, and never answered 405."""
+    """A method that a user's route does not serve is forwarded, and never answered 405."""
     app = behind.app()
     app.get("/mine")(mine)
     app.post("/posted")(mine)
@@ -56,7 +56,7 @@ def test_other_methods_of_a_route_are_the_targets(behind: Behind, server: str) -
 
 @each_server
 def test_head_of_a_route(behind: Behind, server: str) -> None:
-    """HEAD goes to the route that takes GET: one of Starlette's sees HEAD, one of FastAPI's is asked as by GET."""
+    """HEAD goes to the route of GET: a route of Starlette gets HEAD, one of FastAPI gets GET."""
     app = behind.app()
     app.get("/mine")(mine)
     app.add_route("/plain", plain)
@@ -90,7 +90,7 @@ def test_a_router(behind: Behind, server: str) -> None:
 
 @each_server
 def test_a_mount(behind: Behind, server: str, tmp_path: Path) -> None:
-    """What a user mounts has all below its path, its own 404 included; whole segments count."""
+    """A mounted application gets all paths below its own, by whole segments, and its 404 is returned."""
     (tmp_path / "a.txt").write_text("a file")
     app = behind.app()
     app.mount("/static", StaticFiles(directory=tmp_path))
@@ -104,7 +104,7 @@ def test_a_mount(behind: Behind, server: str, tmp_path: Path) -> None:
 @each_server
 @pytest.mark.parametrize("path", OWN_PAGES)
 def test_the_gateways_pages_stay(behind: Behind, server: str, path: str) -> None:
-    """No route of a user's takes a page of the gateway's, wherever it stands and whatever it matches."""
+    """No user's route replaces a page of the gateway, in whatever order it was added and whatever it matches."""
     app = behind.app()
     app.get(path)(mine)
     app.add_api_route("/{anything:path}", mine)
@@ -121,7 +121,7 @@ def test_the_gateways_pages_stay(behind: Behind, server: str, path: str) -> None
 
 @each_server
 def test_routes_in_the_gateways_documentation(behind: Behind, server: str) -> None:
-    """A user's routes are described beside the gateway's own."""
+    """The OpenAPI document describes a user's routes beside the gateway's own."""
     app = behind.app()
     app.get("/mine")(mine)
     with served(app, server) as client:
@@ -140,7 +140,7 @@ def test_routes_that_are_added_late(behind: Behind, server: str) -> None:
 
 @each_server
 def test_a_front_end(behind: Behind, server: str, tmp_path: Path) -> None:
-    """FastAPI's `frontend` serves files below its path; other methods, and what is not below, are forwarded."""
+    """FastAPI's `frontend` serves files below its path; other methods and other paths are forwarded."""
     (tmp_path / "index.html").write_text("a page")
     app = behind.app()
     if not hasattr(app, "frontend"):
@@ -156,7 +156,7 @@ def test_a_front_end(behind: Behind, server: str, tmp_path: Path) -> None:
 
 @each_server
 def test_routes_need_no_redis(behind: Behind, server: str) -> None:
-    """A user's route is served while neither Redis nor target is there."""
+    """A user's route is served without Redis and target."""
     app = behind.app(target_base_url="http://127.0.0.1:1", redis_port=1)
     app.get("/mine")(mine)
     with served(app, server) as client:

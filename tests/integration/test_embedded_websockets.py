@@ -64,7 +64,7 @@ def test_messages_pass(behind: Behind, base: bool, caplog: pytest.LogCaptureFixt
 
 
 def test_a_handshake_that_the_target_declines(behind: Behind) -> None:
-    """The response by which the target declines passes the middleware, and can be changed by it."""
+    """The response with which the target declines passes the middleware, which can change it."""
     app = behind.app()
 
     @app.middleware("http")
@@ -80,7 +80,7 @@ def test_a_handshake_that_the_target_declines(behind: Behind) -> None:
 
 
 def test_a_route_for_websockets(behind: Behind) -> None:
-    """Behind a server that speaks WebSocket itself, a user's route for them is served, and others are declined."""
+    """Behind a server with WebSockets of its own, a user's WebSocket route is served, and others are declined."""
     app = behind.app()
 
     @app.websocket("/mine")

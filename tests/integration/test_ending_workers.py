@@ -66,7 +66,7 @@ def test_a_stop_signal_while_a_pool_starts(redis: Redis, redis_port: int, name: 
 
 
 def test_a_pool_that_is_ending_starts_no_worker(redis_port: int) -> None:
-    """A pool that is ending starts no worker again: it would not be ended with the others."""
+    """A pool that is ending starts no worker again: nothing would end it."""
     pool = PriorityWorkerPool(Settings.load(redis_port=redis_port, workers="2"))
     pool.request_stop()  # type: ignore[no-untyped-call]
     pool.start_worker()

@@ -1,4 +1,4 @@
-"""A handshake at the target: the slot that it holds, when it is tried again, and that nothing is left of it."""
+"""A handshake at the target: its slot, its second attempt, and that it leaves nothing in memory."""
 
 import gc
 import select
@@ -70,7 +70,7 @@ def asked(**options: object) -> Iterator[Asked]:
 
 
 def test_a_slot_is_held_until_the_101() -> None:
-    """While the target is silent the slot is taken; when it has agreed, it is free."""
+    """The slot is taken until the target has answered 101; then it is free."""
     with asked() as one:
         one.target.accept(b"")
         assert len(one.slots.held) == 1
@@ -91,7 +91,7 @@ def test_a_slot_is_held_until_a_response_has_ended() -> None:
 
 
 def test_what_is_passed_through_takes_no_slot() -> None:
-    """A path that skips the queue asks for none."""
+    """A handshake on a pass-through path needs no slot."""
     with asked(pass_through="chat") as one:
         one.target.accept(DECLINE)
         assert one.status() == b"404"
@@ -117,7 +117,7 @@ def find_worker_late(one: Asked) -> None:
 @pytest.mark.parametrize("end", [close_it, reset_it, lose_slot, find_worker_late])
 @pytest.mark.parametrize("answer", [SWITCH, DECLINE], ids=["agreed", "declined"])
 def test_a_failed_handshake_is_tried_once_more(end: Callable[[Asked], None], answer: bytes) -> None:
-    """A target that closes, and a slot that is lost, before any of a response: the second attempt goes in front."""
+    """If the target closes, or the slot is lost, before a response, the second attempt goes in front of the queue."""
     with asked() as one:
         one.target.accept(b"")
         end(one)
@@ -152,7 +152,7 @@ def test_a_target_that_is_not_there_is_asked_twice() -> None:
     "answer", [b"SSH-2.0\r\n\r\n", SWITCH.replace(b"websocket", b"h2c"), b"HTTP/1.1 99 No\r\n\r\n", DECLINE[:-1]]
 )
 def test_what_the_target_has_answered_is_not_tried_again(answer: bytes) -> None:
-    """After an unusable answer, or one that breaks off, there is no second attempt: the target has done its work."""
+    """After an unusable or incomplete answer there is no second attempt: the target has already acted."""
     with asked() as one:
         one.target.accept(answer)
         one.target.connection.close()
@@ -162,7 +162,7 @@ def test_what_the_target_has_answered_is_not_tried_again(answer: bytes) -> None:
 
 
 def test_a_handshake_that_was_cancelled_is_not_tried_again() -> None:
-    """With its job cancelled by one of rq's tools, the handshake is broken off and answered 502."""
+    """If rq's tools cancel its job, the handshake ends at the target and is answered 502."""
     with asked() as one:
         one.target.accept(b"")
         one.slots.lose(RequestCancelled())
@@ -172,7 +172,7 @@ def test_a_handshake_that_was_cancelled_is_not_tried_again() -> None:
 
 
 def test_a_slot_that_is_lost_breaks_a_response_off() -> None:
-    """Once a part of a response has been sent on, a lost worker ends both connections, and nothing is tried again."""
+    """If the worker is lost after a part of a response was sent on, both connections end, without a second attempt."""
     with asked() as one:
         one.target.accept(DECLINE[:-1])
         read_through(one.client, b"!")
@@ -260,7 +260,7 @@ def test_a_head_that_does_not_end_is_given_up(begin: bytes, again: bytes) -> Non
 @pytest.mark.parametrize("field", [b"X-A: a\x01b", b"X-A: a\x1bb"])
 @pytest.mark.parametrize("answer", [SWITCH, DECLINE], ids=["agreed", "declined"])
 def test_a_field_with_controls_is_not_sent_on(answer: bytes, field: bytes) -> None:
-    """A head that a client cannot be sent is a 502, with a 101 as well."""
+    """A head that cannot be sent to a client is a 502, also with status 101."""
     with asked() as one:
         one.target.accept(answer.replace(b"\r\n\r\n", b"\r\n" + field + b"\r\n\r\n"))
         assert one.status() == b"502"
@@ -287,11 +287,11 @@ def test_a_transfer_coding_that_was_not_asked_for() -> None:
         assert one.status() == b"502"
 
 
-# How many there may be.
+# The limit.
 
 
 def test_too_many_at_once() -> None:
-    """Handshakes under way and open tunnels count together; one more is refused, and asks neither slot nor target."""
+    """Handshakes and open tunnels count together for the limit; one more is refused, without slot and target."""
     with asked(most=2) as one, connected(one.port) as second, connected(one.port) as third:
         one.target.accept(SWITCH)
         read_through(one.client, b"\r\n\r\n")
@@ -308,7 +308,7 @@ def test_too_many_at_once() -> None:
     "answer", [SWITCH, DECLINE, b"SSH-2.0\r\n\r\n", b""], ids=["tunnel", "declined", "bad", "left"]
 )
 def test_one_that_has_ended_makes_room(answer: bytes) -> None:
-    """However one ends, the next takes its place."""
+    """However a handshake or a tunnel ends, the next one takes its place."""
     with asked(most=1) as one:
         one.target.accept(answer)
         if answer:
@@ -328,7 +328,7 @@ def test_one_that_has_ended_makes_room(answer: bytes) -> None:
         wait_until("there is room", is_let_in)
 
 
-# A side that takes nothing.
+# A side that reads nothing.
 
 
 def is_reset_while_it_sends(connection: socket.socket) -> bool:
@@ -343,7 +343,7 @@ def is_reset_while_it_sends(connection: socket.socket) -> bool:
 
 
 def test_a_client_that_takes_nothing_is_given_up() -> None:
-    """Data for a client that does not read is not kept for ever: both sides are reset."""
+    """If a client does not read, both sides are reset, and its data are dropped."""
     with asked(client_timeout_seconds=0.5) as one:
         one.target.accept(SWITCH)
         assert is_reset_while_it_sends(one.target.connection)
@@ -351,7 +351,7 @@ def test_a_client_that_takes_nothing_is_given_up() -> None:
 
 
 def test_a_client_that_takes_too_little_is_given_up() -> None:
-    """A few bytes now and then are not enough."""
+    """A client that reads only a few bytes now and then is reset, too."""
     with asked(client_timeout_seconds=0.5) as one:
         one.target.accept(SWITCH)
         threading.Thread(target=is_reset_while_it_sends, args=(one.target.connection,), daemon=True).start()
@@ -365,7 +365,7 @@ def test_a_client_that_takes_too_little_is_given_up() -> None:
 
 
 def test_a_target_that_takes_nothing_is_given_up() -> None:
-    """A target that does not read for its timeout has a reset, and so has its client."""
+    """If a target does not read for its timeout, it and its client are reset."""
     with asked(timeout_seconds=0.5) as one:
         one.target.accept(SWITCH)
         read_through(one.client, b"\r\n\r\n")
@@ -374,7 +374,7 @@ def test_a_target_that_takes_nothing_is_given_up() -> None:
 
 
 def test_an_idle_tunnel_has_no_limit() -> None:
-    """A WebSocket on which nothing waits to be taken lasts, for many times the patience with either side."""
+    """A WebSocket on which nothing waits to be read lasts for many times the timeouts of both sides."""
     with asked(client_timeout_seconds=0.1, timeout_seconds=0.1) as one:
         one.target.accept(SWITCH + b"hello")
         read_through(one.client, b"hello")
@@ -387,7 +387,7 @@ def test_an_idle_tunnel_has_no_limit() -> None:
         assert read_through(one.client, b"I") == b"so am I"
 
 
-# What is left.
+# What stays in memory.
 
 
 def declined(one: Asked) -> None:

@@ -82,7 +82,7 @@ async def test_a_head_that_drips(piece: bytes) -> None:
 
 
 async def test_a_compressed_body_is_not_unpacked() -> None:
-    """A compressed body is passed on as it is, and is never unpacked."""
+    """A compressed body is forwarded unchanged, and is never decompressed."""
     bomb = gzip.compress(b"\x00" * 64 * 1024 * 1024)
     head = b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: %d\r\n\r\n" % len(bomb)
     assert await body_from(lambda connection, _: connection.sendall(head + bomb)) == (200, bomb)

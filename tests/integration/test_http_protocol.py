@@ -148,7 +148,7 @@ def _wait_until_it_is_taken(client: socket.socket) -> None:
     ],
 )
 def test_another_protocol_is_refused_behind_a_request(echo: tuple[Echo, int], first: bytes, line: bytes) -> None:
-    """It is also refused behind a request on the same connection; that request is answered."""
+    """Another protocol is also refused after a request on the same connection; that request is answered."""
     with connected(echo[1]) as client:
         client.sendall(first + line + b"\r\nHost: x\r\n\r\n" + LAST)
         received = read_to_the_end(client)
@@ -185,7 +185,7 @@ def test_a_refusal_waits_for_its_turn() -> None:
 def test_floods_of_malformed_requests_are_one_line(
     echo: tuple[Echo, int], caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Only the first of them is logged, and nothing that the client sent."""
+    """Of the refused requests only the first is logged, without anything that the client sent."""
     monkeypatch.setattr(refusals, "_logs", {})
     with caplog.at_level(logging.WARNING):
         for _ in range(5):
@@ -291,7 +291,7 @@ def _is_blocked(client: socket.socket) -> bool:
 
 @pytest.mark.parametrize("head", [LARGE, CHUNKED + b"1312d00\r\n"])
 def test_a_waiting_upload_stays_with_the_client(head: bytes) -> None:
-    """Nothing of a large body is read until the application receives; a reset is noticed all the same."""
+    """Nothing of a large body is read until the application receives; a reset is still noticed."""
     waiting = Waiting()
     with serving(waiting) as port, connected(port) as client:
         client.sendall(head)
@@ -385,7 +385,7 @@ def test_a_response_before_the_end_of_the_body_arrives() -> None:
 
 @pytest.mark.parametrize("status", [304, 200])
 def test_a_content_length_without_a_body(status: int) -> None:
-    """A 304, and a response to HEAD, keep the Content-Length of another response, and the connection goes on."""
+    """A 304, and a response to HEAD, keep their Content-Length, and the connection stays usable."""
 
     async def without_body(scope: dict[str, Any], receive: Receive, send: Send) -> None:
         headers = [(b"content-length", b"1234")]

@@ -19,7 +19,7 @@ from tests.integration.target_rig import (
 
 
 def answer_with_peer(field: bytes) -> Callable[[socket.socket, bytes], None]:
-    """Answer with the client's port: two equal responses came on one connection."""
+    """Answer with the client's port: equal responses came on the same connection."""
 
     def answer(connection: socket.socket, head: bytes) -> None:
         port = b"%05d" % connection.getpeername()[1]

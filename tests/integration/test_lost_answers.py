@@ -1,4 +1,4 @@
-"""Submits whose answer is lost, at a real Redis behind a link that fails: no outcome is reported that is not certain.
+"""Submits whose answer is lost, with a real Redis behind a link that fails: every reported outcome is certain.
 
 The requests here must not reach the target twice, unless a test says otherwise.
 """

@@ -102,7 +102,7 @@ async def test_the_processing_list_expires_before_a_frame_comes(redis: Redis, re
 
 
 async def test_connection_lost_before_the_answer(redis: Redis, reader: Reader, monkeypatch: pytest.MonkeyPatch) -> None:
-    """If the answer to a read is lost with the connection, its frames are received all the same."""
+    """If the answer to a read is lost with the connection, its frames are still received."""
     together = send_together
     losses = 3
 

@@ -1,4 +1,4 @@
-"""Below a prefix, the rules, the own pages and the target get the path without it, wherever the prefix comes from."""
+"""Below a prefix, the rules, the gateway's pages and the target get the path without it, in every way to set it."""
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -18,7 +18,7 @@ Prefixed = Callable[[Behind], AbstractContextManager[httpx.Client]]
 
 
 def by_root_path(behind: Behind) -> AbstractContextManager[httpx.Client]:
-    """As behind a proxy that strips the prefix: a client of uvicorn asks without it."""
+    """Serve as behind a proxy that strips the prefix: a client of uvicorn leaves it out."""
     return served(behind.app(), "uvicorn", root_path="/gw")
 
 
@@ -43,14 +43,14 @@ def by_root_path_and_mount(behind: Behind) -> AbstractContextManager[httpx.Clien
 
 
 def by_attribute(behind: Behind) -> AbstractContextManager[httpx.Client]:
-    """As FastAPI's own parameter has it."""
+    """Serve with the attribute `root_path` of the application."""
     app = behind.app()
     app.root_path = "/gw"
     return served(app, "ours")
 
 
 def by_middleware_and_mount(behind: Behind) -> AbstractContextManager[httpx.Client]:
-    """With something added, so that requests take the other way through the application."""
+    """Serve with a middleware added, so that requests take the other way through the application."""
     app = behind.app()
     app.get("/mine")(lambda: "mine")
     return served(mounted(app, "/gw"), "ours")
@@ -72,7 +72,7 @@ WAYS: dict[Prefixed, tuple[str, str]] = {
     by_attribute: ("/gw", "/gw"),
     by_middleware_and_mount: ("/gw", "/gw"),
 }
-"""What a client asks with, and what the links of pages begin with, in each way."""
+"""For each way: the prefix of the paths of a client, and of the links in pages."""
 each_way = pytest.mark.parametrize("way", WAYS, ids=lambda way: way.__name__)
 
 
@@ -129,7 +129,7 @@ def test_rules_see_no_prefix(behind: Behind, way: Prefixed) -> None:
 
 @each_way
 def test_a_bare_question_mark(behind: Behind, way: Prefixed) -> None:
-    """Behind our own server, `?` with nothing after it arrives, as it does without a prefix."""
+    """Behind our own server an empty query (`?`) arrives, as it does without a prefix."""
     asked, _ = WAYS[way]
     with way(behind) as client:
         sent = f"GET {asked}/a? HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
@@ -151,20 +151,20 @@ def test_the_server_as_a_whole(behind: Behind, way: Prefixed) -> None:
 
 @pytest.mark.parametrize("sent", ["/gwx/a", "/gw%78/a", "/x/gw/a"])
 def test_only_whole_segments_are_a_prefix(behind: Behind, sent: str) -> None:
-    """What only begins with the same letters is not below the prefix, and passes as it is."""
+    """A path that only begins with the same letters is not below the prefix, and is forwarded unchanged."""
     with by_attribute(behind) as client:
         assert client.get(sent).json()["path"] == sent
 
 
 @pytest.mark.parametrize("sent", ["/%67w/a%2Fb", "/g%77/a%2Fb", "/gw%2Fa%2Fb"])
 def test_a_prefix_that_is_spelled_otherwise(behind: Behind, sent: str) -> None:
-    """A prefix that the application around has recognised is taken away, however a client has encoded it."""
+    """A prefix that the outer application has recognised is removed, however a client has encoded it."""
     with by_mount(behind) as client:
         assert client.get(sent).json()["path"] == "/a%2Fb"
 
 
 def test_a_path_that_a_middleware_has_rewritten(behind: Behind) -> None:
-    """Where a middleware writes another path into the scope, that is the request's, for rules and target."""
+    """If a middleware writes another path into the scope, rules and target get that path."""
 
     class Rewriting:
         def __init__(self, app: Any) -> None:

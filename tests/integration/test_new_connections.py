@@ -95,7 +95,7 @@ def closing_target(
 def test_a_new_connection_that_is_closed_at_once(
     run_on_loop: Run, monkeypatch: pytest.MonkeyPatch, deed: Deed, body: AnyBody
 ) -> None:
-    """A POST goes on a second new connection when the target closed the first before anything was sent."""
+    """A POST is sent on a second new connection if the target closed the first one before anything was sent."""
     with closing_target(monkeypatch, deed) as (port, heads, _):
         assert run_on_loop(post_to(port, body)) == (200, b"ok")
     assert len(heads) == 1

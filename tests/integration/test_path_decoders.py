@@ -1,4 +1,4 @@
-"""Rules beside the decoders of real servers: what one of them serves as a low path is never high, nor direct."""
+"""The rules and the decoders of real servers: what one of them serves as a low path is never high or direct."""
 
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
@@ -55,7 +55,7 @@ CORPUS = [pytest.param(CHOSEN, id="chosen"), *(pytest.param(spellings(seed), id=
 @pytest.mark.parametrize("ignore_outer_slashes", [True, False])
 @pytest.mark.parametrize("paths", CORPUS)
 def test_what_is_served_as_low_is_low(ask: Ask, paths: list[str], ignore_outer_slashes: bool) -> None:
-    """With `unlisted`, what the server takes for a low path is low, with NORMALIZE_PATHS on or off."""
+    """With `unlisted`, a path that the server reads as a low one is low, with NORMALIZE_PATHS on or off."""
     rules = Rules.of(paths=[EXACT], base_paths=[BASE], pass_through=[DIRECT], ignore_outer_slashes=ignore_outer_slashes)
     for path in paths:
         level = rules.priority_of(RequestFacts(path.partition("?")[0], "GET"))
@@ -64,7 +64,7 @@ def test_what_is_served_as_low_is_low(ask: Ask, paths: list[str], ignore_outer_s
 
 @pytest.mark.parametrize("paths", CORPUS)
 def test_only_what_is_served_as_direct_is_passed_through(ask: Ask, paths: list[str]) -> None:
-    """What skips the queue is what the server takes for a path that may, or for none."""
+    """A path that skips the queue is one that the server reads as a pass-through path, or as an unknown one."""
     rules = Rules.of(pass_through=[DIRECT], ignore_outer_slashes=False)
     for path in paths:
         if rules.priority_of(RequestFacts(path.partition("?")[0], "GET")) is None:
@@ -73,7 +73,7 @@ def test_only_what_is_served_as_direct_is_passed_through(ask: Ask, paths: list[s
 
 @pytest.mark.parametrize("paths", CORPUS)
 def test_only_what_is_served_as_high_is_high(ask: Ask, paths: list[str]) -> None:
-    """With `listed`, what is high is what the server takes for a path that is named, or for none."""
+    """With `listed`, a high path is one that the server reads as a listed path, or as an unknown one."""
     rules = Rules.of(Listing.LISTED, [EXACT], [BASE], ignore_outer_slashes=False)
     for path in paths:
         if rules.priority_of(RequestFacts(path.partition("?")[0], "GET")) is Priority.HIGH:
@@ -81,5 +81,5 @@ def test_only_what_is_served_as_high_is_high(ask: Ask, paths: list[str]) -> None
 
 
 def test_the_servers_tell_the_paths_apart(ask: Ask) -> None:
-    """The servers are asked rightly: the plain paths are served as what they are."""
+    """The test servers work: they serve the plain paths as what they are."""
     assert [ask(path) for path in (b"/reports/1", b"/exact", b"/health", b"/x/1")] == ["low", "low", "direct", "other"]

@@ -1,4 +1,4 @@
-"""Clients that are slow, too many, or send more than is answered."""
+"""Clients that are slow, too many, or send more requests than are answered."""
 
 import asyncio
 import contextlib
@@ -102,7 +102,7 @@ def test_no_timeout_runs_while_the_response_is_made() -> None:
 
 
 def test_the_rest_of_a_body_has_a_timeout() -> None:
-    """A client that goes on sending a body that has been answered is disconnected in the end."""
+    """A client that continues to send a body after its response is disconnected in the end."""
 
     async def early(scope: dict[str, Any], receive: Receive, send: Send) -> None:
         await answer(send, b"{}")
@@ -116,7 +116,7 @@ def test_the_rest_of_a_body_has_a_timeout() -> None:
 @pytest.mark.parametrize("sent", [WHOLE, LAST])
 @pytest.mark.parametrize("half_closes", [False, True])
 def test_a_client_that_reads_nothing_is_disconnected(sent: bytes, half_closes: bool) -> None:
-    """A connection that is to be closed ends also if its client does not read."""
+    """A connection that must be closed is closed, even if its client does not read."""
     left, begun = threading.Event(), threading.Event()
 
     async def much(scope: dict[str, Any], receive: Receive, send: Send) -> None:

@@ -105,7 +105,7 @@ def is_reset(client: socket.socket) -> bool:
 @pytest.mark.parametrize("request_", [WHOLE, LAST, WHOLE.replace(b"1.1", b"1.0"), b"POST" + LAST[3:]])
 @pytest.mark.parametrize("half_closes", [False, True])
 def test_a_client_that_reads_nothing_is_reset(path: str, request_: bytes, half_closes: bool) -> None:
-    """The connection is reset, for a response in one piece or many, the last one or not."""
+    """If a client does not read, its connection is reset, also during a response of many pieces or a last one."""
     application = Answering()
     with serving(application, read_seconds=0.5) as port, small_reader(port) as client:
         client.sendall(get(path, request_))
@@ -150,7 +150,7 @@ def _send_until_reset(client: socket.socket, data: bytes) -> None:
 
 
 def test_a_slow_but_steady_reader_gets_all() -> None:
-    """A client that reads some kilobytes a second goes on, while one beside it that reads nothing is reset."""
+    """A client that reads some kilobytes a second is served, while another one that reads nothing is reset."""
     application = Answering()
     with (
         serving(application, read_seconds=4.0) as port,

@@ -72,7 +72,7 @@ async def test_a_missing_body_gets_no_length(method: str) -> None:
     "raw", [b"/a%2Fb", b"//a", b"/a/../b", b"/%zz?q=%20+&&", b"/;p?a=1&a=2", b"/%C3%28", b"/?", b"/a?", b"*"]
 )
 async def test_the_request_line_is_sent_byte_for_byte(raw: bytes) -> None:
-    """Path and query go out as they came in."""
+    """Path and query are sent byte for byte."""
     with scripted_target(answer_ok) as (port, heads):
         await forward(port, request(raw_target=raw))
     assert heads[0].split(b" ")[1] == raw
@@ -335,7 +335,7 @@ async def test_unsolicited_bytes_never_answer_the_next_request() -> None:
             await reply_of(target, request())
             asked_again.set()
             await asyncio.to_thread(poisoned.wait, 10)
-            await asyncio.sleep(0)  # the poison is in the socket, and the loop could have read it
+            await asyncio.sleep(0)  # the unsolicited bytes are in the socket, and the loop could have read them
             replies = [await reply_of(target, request()) for _ in range(2)]
     assert [reply.body for reply in replies] == [b"ok", b"ok"]
     assert len(heads) == 3
@@ -377,7 +377,7 @@ async def test_an_error_of_the_body_is_raised_as_it_is() -> None:
 
 
 async def test_a_streamed_request_is_checked_before_its_first_byte() -> None:
-    """A request that lost its lease while its body was on the way to us is not sent, not a byte of it."""
+    """Nothing is sent of a request that lost its lease while its body was on its way to the worker."""
     is_wanted = True
 
     async def body() -> AsyncIterator[bytes]:
@@ -428,7 +428,7 @@ async def test_bodies_of_known_length_are_not_chunked() -> None:
     ],
 )
 async def test_a_body_that_fails_half_way_is_not_whole(framing: bytes, rest: bytes | None) -> None:
-    """A body that lasts until its connection is reset, and one that turns out not to be HTTP, are not whole."""
+    """A body that ends with a reset, or that turns out not to be HTTP, is incomplete."""
     has_begun = threading.Event()
 
     def answer(connection: socket.socket, head: bytes) -> None:
@@ -527,7 +527,7 @@ async def test_a_body_is_read_only_as_fast_as_the_target_takes_it() -> None:
 
 
 async def test_a_response_may_come_before_the_body_is_whole() -> None:
-    """A response to an upload that goes on is returned; then the upload ends, and its connection is closed."""
+    """A response that comes during an upload is returned; then the upload ends, and its connection is closed."""
     was_left, closed = asyncio.Event(), asyncio.Event()
     loop = asyncio.get_running_loop()
 

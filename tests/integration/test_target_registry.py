@@ -19,7 +19,7 @@ async def test_a_target_is_kept() -> None:
 
 
 async def test_idle_targets_make_room() -> None:
-    """However many targets come one after the other, each is served, and few are kept."""
+    """Of many targets used one after the other each is served, and few are kept."""
     targets = TargetRegistry()
     for number in range(50):
         target = targets.use(policy(number))
@@ -43,7 +43,7 @@ async def test_the_least_recently_used_is_closed_first() -> None:
 
 
 async def test_targets_in_use_are_not_closed() -> None:
-    """When as many targets as allowed are in use, one more is an error, and the others go on."""
+    """When as many targets as allowed are in use, one more is an error, and the others stay usable."""
     targets = TargetRegistry()
     opened = [targets.use(policy(number)) for number in range(8)]
     with pytest.raises(GatewayError, match="8 different targets"):

@@ -64,7 +64,7 @@ class Disloyal:
         self._has_acted.set()
 
     def act(self) -> None:
-        """Let it act, and wait for that in the event loop's own thread: the loop cannot read meanwhile."""
+        """Let it act, and wait for that in the thread of the event loop, which cannot read meanwhile."""
         self._may_act.set()
         assert self._has_acted.wait(PATIENCE_SECONDS)
 
@@ -91,7 +91,7 @@ async def ask_after(disloyal: Disloyal, port: int, method: str, body: AnyBody) -
 @deeds
 @pytest.mark.parametrize("method", ["GET", "POST", "PATCH"])
 def test_what_has_arrived_on_an_idle_connection_is_seen(run_on_loop: Run, deed: Deed, method: str) -> None:
-    """A connection that the target closed, or sent bytes on, is not used: the request goes on another one, once."""
+    """A connection that the target closed, or sent bytes on, is not used: the request is sent once, on another one."""
     disloyal = Disloyal(deed)
     with scripted_target(disloyal.answer) as (port, heads):
         assert run_on_loop(ask_after(disloyal, port, method, b"body")) == (200, b"ok")

@@ -58,7 +58,7 @@ class Trace:
 
     @contextmanager
     def on(self) -> Iterator[list[Call]]:
-        """Trace the calls in the loop's thread. To be used in another one."""
+        """Trace the calls in the loop's thread. Use it in another thread."""
         self._calls = []
         self._in_loop(lambda: sys.setprofile(self._note))
         try:

@@ -1,4 +1,4 @@
-"""WebSockets pass as they are: handshake, messages, pings, closing, and what goes wrong on either side."""
+"""WebSockets pass unchanged: handshake, messages, pings, close, and errors on either side."""
 
 import socket
 import threading
@@ -117,7 +117,7 @@ def test_the_clients_close_code_reaches_the_target() -> None:
 
 
 def test_the_subprotocol_is_the_targets_choice() -> None:
-    """What the client offers reaches the target, and what it chooses the client."""
+    """The subprotocols that the client offers reach the target, and its choice reaches the client."""
     with (
         websocket_target(echo, subprotocols=["b"]) as target,
         tunnelled(target) as port,
@@ -127,7 +127,7 @@ def test_the_subprotocol_is_the_targets_choice() -> None:
 
 
 def test_a_declined_handshake_is_answered_as_the_target_did() -> None:
-    """A 403 with its fields and body is the client's."""
+    """If the target declines with 403, the client gets its fields and its body."""
 
     def decline(connection: ServerConnection, request: Request) -> Response:
         response = connection.respond(403, "not you\n")
@@ -154,7 +154,7 @@ def test_a_declined_handshake_is_answered_as_the_target_did() -> None:
     ids=["chunked", "length", "interim"],
 )
 def test_after_a_declined_handshake_the_connection_goes_on(answer: bytes, expected: bytes) -> None:
-    """Whatever ends the target's response, the client can tell its end, and ask again, even before it is answered."""
+    """However a declining response ends, the client can see its end and send another request, also a pipelined one."""
     with raw_target() as target, tunnelled(target.port) as port, connected(port) as client:
         client.sendall(HANDSHAKE + HANDSHAKE)
         target.accept(answer)
@@ -164,7 +164,7 @@ def test_after_a_declined_handshake_the_connection_goes_on(answer: bytes, expect
 
 
 def test_a_declined_handshake_that_breaks_off_is_not_whole() -> None:
-    """A body that ends too early does not end well for the client either."""
+    """If the body of a declining response is incomplete, the client can see that it is."""
     with raw_target() as target, tunnelled(target.port) as port, connected(port) as client:
         client.sendall(HANDSHAKE)
         target.accept(b"HTTP/1.1 404 No\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nno\r\n")
@@ -173,7 +173,7 @@ def test_a_declined_handshake_that_breaks_off_is_not_whole() -> None:
 
 
 def test_the_handshake_is_the_clients_own() -> None:
-    """The target gets the request as it was, under its own base path and host, and for whom; its fields come back."""
+    """The target gets the request unchanged, with its own base path and host, and with the fields about the client."""
     with raw_target() as target, tunnelled(target.port, base_path="/v1") as port, connected(port) as client:
         client.sendall(HANDSHAKE)
         target.accept(SWITCH)
@@ -219,7 +219,7 @@ def test_what_is_said_too_early_arrives() -> None:
     ids=["other protocol", "too large", "not HTTP", "no status", "silent"],
 )
 def test_an_unusable_answer_is_told(answer: bytes, status: int) -> None:
-    """A target that answers with what is no answer, or with nothing, is reported as for other requests."""
+    """An unusable answer of the target, or none, is reported as for other requests."""
     timeout_seconds = PATIENCE_SECONDS if answer else 0.2
     with (
         raw_target() as target,
@@ -242,14 +242,14 @@ def test_a_target_that_closes_is_told() -> None:
 
 
 def test_a_target_that_is_not_there_is_told() -> None:
-    """Nothing listening is a 502, as for other requests."""
+    """If no target listens, the response is a 502, as for other requests."""
     with tunnelled(free_port()) as port, connected(port) as client:
         client.sendall(HANDSHAKE)
         assert b"urn:fast-priority:target-refused" in read_through(client, b"}")
 
 
 def test_an_ambiguous_handshake_is_not_forwarded() -> None:
-    """A request that has two hosts is refused here."""
+    """A handshake with two Host fields is refused by the gateway."""
     with raw_target() as target, tunnelled(target.port) as port, connected(port) as client:
         client.sendall(HANDSHAKE.replace(b"Cookie: a=1", b"Host: another"))
         assert read_to_the_end(client).startswith(b"HTTP/1.1 400 ")
@@ -298,7 +298,7 @@ each_way = pytest.mark.parametrize("ends", [lambda c, t: (c, t.connection), lamb
 @each_way
 @pytest.mark.parametrize("blocked", [False, True])
 def test_a_reset_is_passed_on(ends: Callable[[socket.socket, RawTarget], Ends], blocked: bool) -> None:
-    """A side that resets its connection has the other's reset, even while that reads nothing."""
+    """If one side resets its connection, the other one is reset, too, even while it reads nothing."""
     with tunnel() as (client, target):
         this, other = ends(client, target)
         if blocked:
@@ -309,7 +309,7 @@ def test_a_reset_is_passed_on(ends: Callable[[socket.socket, RawTarget], Ends], 
 
 @each_way
 def test_nobody_is_sent_more_than_is_taken(ends: Callable[[socket.socket, RawTarget], Ends]) -> None:
-    """A side that does not read stops the other, and when it reads on it gets everything."""
+    """A side that does not read stops the other; when it reads again, it gets everything."""
     with tunnel() as (client, target):
         this, other = ends(client, target)
         sending = threading.Thread(target=this.sendall, args=(b"x" * MORE_THAN_BUFFERS_HOLD,), daemon=True)
@@ -324,7 +324,7 @@ def test_nobody_is_sent_more_than_is_taken(ends: Callable[[socket.socket, RawTar
 
 
 def test_a_connection_that_was_taken_over_leaves_nothing_of_http() -> None:
-    """Once a tunnel has ended, nothing is kept of the request that it began as, by no circle either."""
+    """After the end of a tunnel nothing of its request stays in memory, also no reference cycle."""
     with without_collector(), tunnel() as (client, target):
         client.shutdown(socket.SHUT_WR)
         target.close()

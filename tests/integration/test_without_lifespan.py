@@ -53,7 +53,7 @@ def test_a_mounted_gateway(behind: Behind, path: str) -> None:
 
 
 def test_a_lifespan_that_the_application_around_runs(behind: Behind, caplog: pytest.LogCaptureFixture) -> None:
-    """An application that runs the gateway's lifespan in its own has it started before the first request."""
+    """If an application runs the gateway's lifespan in its own, the gateway is started before the first request."""
     app = behind.app()
 
     @asynccontextmanager
@@ -70,7 +70,7 @@ def test_a_lifespan_that_the_application_around_runs(behind: Behind, caplog: pyt
 
 
 def test_many_first_requests(behind: Behind, caplog: pytest.LogCaptureFixture) -> None:
-    """First requests that come at once start one gateway, and are all answered."""
+    """Concurrent first requests start the gateway once, and are all answered."""
     with served(behind.app(), lifespan="off") as client, Background(16) as background:
         sent = [background.send(lambda: client.get("/queued")) for _ in range(32)]
         assert {one.result().status_code for one in sent} == {200}
@@ -94,7 +94,7 @@ def test_several_event_loops(behind: Behind, path: str) -> None:
 
 
 def test_event_loops_side_by_side(behind: Behind) -> None:
-    """Several at once do not disturb each other."""
+    """Gateways on several event loops at once do not disturb each other."""
     app = behind.app()
 
     async def several() -> list[int]:
@@ -109,7 +109,7 @@ def test_event_loops_side_by_side(behind: Behind) -> None:
 def test_starlettes_client(behind: Behind) -> None:
     """Starlette's TestClient is answered, be it used as a context manager, which runs the lifespan, or not."""
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of which HTTP client it prefers
+        warnings.simplefilter("ignore")  # about its HTTP client
         from starlette.testclient import TestClient
 
     app = behind.app()
@@ -159,7 +159,7 @@ def test_middleware_runs_while_the_gateway_is_not_ready(behind: Behind) -> None:
 
 
 def test_a_start_that_fails(behind: Behind, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
-    """A start that fails is logged with its reason and answered 503, and is tried again: it is not 503 for ever."""
+    """A start that fails is logged with its reason and answered 503; the next request tries it again."""
     monkeypatch.setattr("fast_priority.gateway.startup._AGAIN_SECONDS", 0.05)
     app, failures = behind.app(), ["once", "twice"]
 

@@ -1,4 +1,4 @@
-"""Targets that speak WebSocket, well or badly, and a gateway in front of them whose queues grant permits at once."""
+"""Targets with WebSockets, right and wrong ones, and a gateway in front of them whose queues grant permits at once."""
 
 import select
 import socket
@@ -107,7 +107,7 @@ def tunnelled(
 
 @contextmanager
 def websocket_target(handler: Callable[[ServerConnection], None], **options: Any) -> Iterator[int]:
-    """Serve WebSockets as a library does, and give the port."""
+    """Serve WebSockets with a library; yield the port."""
     with serve(handler, "127.0.0.1", 0, **options) as server:
         thread = threading.Thread(target=server.serve_forever, daemon=True)
         thread.start()
@@ -131,7 +131,7 @@ class RawTarget:
         self._listener = socket.create_server(("127.0.0.1", 0))
         self._listener.settimeout(PATIENCE_SECONDS)
         self.port: int = self._listener.getsockname()[1]
-        self.connection = self._listener  # until somebody comes
+        self.connection = self._listener  # until a client connects
         self.head = b""
 
     def accept(self, answer: bytes) -> None:
@@ -154,7 +154,7 @@ class RawTarget:
 
 @contextmanager
 def raw_target() -> Iterator[RawTarget]:
-    """Give one."""
+    """Yield one, and close it."""
     target = RawTarget()
     try:
         yield target
@@ -163,7 +163,7 @@ def raw_target() -> Iterator[RawTarget]:
 
 
 def reset(connection: socket.socket) -> None:
-    """Close it without a farewell."""
+    """Reset the connection, without a close frame."""
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     connection.close()
 
@@ -171,12 +171,12 @@ def reset(connection: socket.socket) -> None:
 def is_told_of_a_reset(connection: socket.socket) -> bool:
     """Wait until the other side has reset the connection, without reading from it."""
     poll = select.poll()
-    poll.register(connection, 0)  # an error is told without being asked for
+    poll.register(connection, 0)  # an error is reported without being asked for
     return any(events & select.POLLERR for _, events in poll.poll(PATIENCE_SECONDS * 1000))
 
 
 def is_taken(connection: socket.socket, size_bytes: int) -> bool:
-    """Tell whether the other side takes so much, or stops taking before."""
+    """Return whether the other side accepts this many bytes, or stops before."""
     connection.settimeout(1.0)
     try:
         connection.sendall(b"x" * size_bytes)

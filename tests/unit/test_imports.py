@@ -10,7 +10,7 @@ IN_A_PROCESS_OF_ITS_OWN = "import sys; from importlinter.cli import lint_imports
 
 
 def test_contracts_hold(pytestconfig: pytest.Config) -> None:
-    """Imports point one way, and only the edges speak HTTP or Redis."""
+    """The contracts of import-linter hold: imports point one way, and only some rooms use HTTP or Redis."""
     linted = subprocess.run(
         [sys.executable, "-c", IN_A_PROCESS_OF_ITS_OWN],
         cwd=pytestconfig.rootpath,
@@ -24,13 +24,13 @@ def test_contracts_hold(pytestconfig: pytest.Config) -> None:
 
 @pytest.mark.parametrize("heavy", ["fastapi", "uvicorn", "locust"])
 def test_stock_worker_loads_little(heavy: str, tmp_path: Path) -> None:
-    """What a stock rq worker imports anew for every job brings no web framework with it."""
+    """The modules that a stock rq worker imports for every job load no web framework."""
     code = f"import sys, fast_priority.job; sys.exit({heavy!r} in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], cwd=tmp_path, check=False).returncode == 0
 
 
 @pytest.mark.parametrize("heavy", ["locust", "gevent", "matplotlib", "jinja2"])
 def test_command_line_works_without_the_loadtest_extra(heavy: str, tmp_path: Path) -> None:
-    """The command lines load nothing that only the extra brings, so all but what needs it works without."""
+    """The command lines import nothing that only an extra installs, so other commands work without it."""
     code = f"import sys, fast_priority.cli, loadtests.cli; sys.exit({heavy!r} in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], cwd=tmp_path, check=False).returncode == 0

@@ -1,4 +1,4 @@
-"""Requests that two parsers could read in two ways, or that are none: refused, closed, nothing forwarded (RFC 9112)."""
+"""Malformed or ambiguous requests: refused, connection closed, nothing forwarded (RFC 9112)."""
 
 from tests.acceptance.fidelity.case import Case, Group, Judge
 from tests.acceptance.fidelity.judges import CLIENT_ERRORS, refused, refused_on_the_way

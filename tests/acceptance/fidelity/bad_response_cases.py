@@ -1,4 +1,4 @@
-"""Responses that are none, or that a client could read in two ways: 502, and never a second response (RFC 9112)."""
+"""Malformed or ambiguous responses: 502, and never a second response (RFC 9112)."""
 
 from tests.acceptance.fidelity.case import Answer, Case, Group, Judge
 from tests.acceptance.fidelity.judges import (
@@ -27,8 +27,8 @@ _UNFOLDED = everything(
 
 
 def _bad(name: str, sent: Answer, judge: Judge | None = None, *, method: bytes = b"GET") -> Case:
-    # A target that closes without a word must leave its answer unfinished: else a gateway that keeps the connection
-    # would race with the closing, and luck decide.
+    # A target that closes without announcing it must leave its answer unfinished. Otherwise the result depends on
+    # whether a gateway that keeps the connection notices the close in time.
     return Case(name, (request(method=method),), (sent,), judge or bad_gateway())
 
 
@@ -37,7 +37,7 @@ def _head(name: str, *lines: bytes, body: bytes = b"abc") -> Case:
 
 
 def _coding(value: bytes) -> Case:
-    # Closed, and announced: a body in codings that are not known ends there, if anywhere (RFC 9112, section 6.3).
+    # The close is announced: a body in unknown codings can only end with its connection (RFC 9112, section 6.3).
     lines = b"Transfer-Encoding: " + value, b"Connection: close"
     return _bad(f"`{lines[0].decode()}`", bare_answer(*lines, body=chunks(b"abc"), closes=True))
 

@@ -1,4 +1,4 @@
-"""Bodies of requests arrive whole and unchanged, and a client that waits to be asked is asked (RFC 9110, 10.1.1)."""
+"""Bodies of requests arrive whole and unchanged, and a client that expects 100 Continue gets it (RFC 9110, 10.1.1)."""
 
 from tests.acceptance.fidelity.case import FINE, Case, Group, Judge, Seen, Verdict
 from tests.acceptance.fidelity.judges import (

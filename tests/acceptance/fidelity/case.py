@@ -1,4 +1,4 @@
-"""What a case is: the bytes that are sent and answered, and the judge of what came of them. All of it pure."""
+"""A case: the bytes of its requests and answers, and the judge of the result. Everything here is pure."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from typing import Literal
 from tests.acceptance.fidelity.messages import Message
 
 Ending = Literal["kept", "closed", "silent"]
-"""How the client's connection fared: it still served, it was closed, or nothing came any more."""
+"""The state of the client's connection at the end: it still served, it was closed, or nothing more came."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,16 +20,16 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """All that came of one case, on both sides of whoever stood between."""
+    """All that client and target received in one case."""
 
     requests: tuple[Message, ...]
-    """What the target received whole."""
+    """The complete requests that the target received."""
     scraps: bytes
-    """What the target received beside that, and what is no request."""
+    """All other bytes that the target received."""
     responses: tuple[Message, ...]
-    """What the client received, interim responses among it."""
+    """The responses that the client received, with interim ones."""
     rest: bytes
-    """What the client received behind that, and what is no response."""
+    """All other bytes that the client received."""
     ending: Ending
     next_client_is_well: bool
     """Whether another client, on a connection of its own, then got its own answer."""
@@ -43,13 +43,13 @@ class Seen:
 
     @property
     def interim_statuses(self) -> list[int]:
-        """The statuses of what came before it."""
+        """The statuses of the responses before it."""
         return [response.status for response in self.responses if not response.is_final]
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """Whether it was as it should be, and in a few words what was seen; where both ways are right, which it was."""
+    """Whether the result is right, and what was seen, in a few words; if two results are right, which one it was."""
 
     fine: bool
     words: str = ""
@@ -77,7 +77,7 @@ class Case:
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """Cases that stand in one table, and what they are about in a sentence."""
+    """The cases of one table, and a sentence about them."""
 
     title: str
     about: str
@@ -85,7 +85,7 @@ class Group:
 
 
 def verdict_on(case: Case, seen: Seen) -> Verdict:
-    """Judge what was seen: first what holds for every case, then what is the case's own."""
+    """Judge what was seen: first by the rules for every case, then by the judge of the case."""
     if seen.ending == "silent":
         return Verdict(False, f"timed out, after {_last_words(seen)}")
     if not seen.next_client_is_well:

@@ -1,4 +1,4 @@
-"""The raw client: sends the bytes of a case, and gives what came back, with how its connection fared.
+"""The raw client: sends the bytes of a case, and returns what came back and the state of its connection.
 
 Whether a connection was closed is seen, not timed: once the case has its answers, one more request goes the same way.
 """
@@ -13,14 +13,14 @@ from tests.acceptance.fidelity.messages import Message, read_responses
 from tests.acceptance.fidelity.target import ASIDE
 
 LIMIT_SECONDS = 10.0
-"""How long a whole case may take; only one that hangs takes so long, and it is told of."""
+"""The longest time for a case. Only a case that hangs takes so long; its verdict says so."""
 
 _STILL_THERE, _NEXT_CLIENT = b"/still-there", b"/next-client"
 _GO_AHEAD = 100
 
 
 @dataclass(frozen=True, slots=True)
-class Heard:
+class Received:
     """What came back."""
 
     responses: tuple[Message, ...]
@@ -28,8 +28,8 @@ class Heard:
     ending: Ending
 
 
-def converse(port: int, case: Case) -> Heard:
-    """Send what the case sends, and then ask whether the connection still serves."""
+def converse(port: int, case: Case) -> Received:
+    """Send the bytes of the case, and then find out whether the connection still serves."""
     methods = [piece.partition(b" ")[0] for piece in case.sent]
     with _Conversation(port, methods) as conversation:
         for number, piece in enumerate(case.sent, start=1):
@@ -39,12 +39,12 @@ def converse(port: int, case: Case) -> Heard:
         conversation.read_until_closed()
         responses, rest = conversation.responses()
     if responses and responses[-1].body == ASIDE[_STILL_THERE] and not rest:
-        return Heard(tuple(responses[:-1]), rest, "kept")
-    return Heard(tuple(responses), rest, "closed" if conversation.ended else "silent")
+        return Received(tuple(responses[:-1]), rest, "kept")
+    return Received(tuple(responses), rest, "closed" if conversation.ended else "silent")
 
 
 def next_client_is_well(port: int) -> bool:
-    """Tell whether a client with a new connection gets the answer to its own request, and only that."""
+    """Return whether a client with a new connection gets the answer to its own request, and nothing else."""
     with _Conversation(port, [b"GET"]) as conversation:
         conversation.send(_asking(_NEXT_CLIENT))
         conversation.read_until_closed()
@@ -57,7 +57,7 @@ def _asking(path: bytes) -> bytes:
 
 
 class _Conversation:
-    """One connection of a client, and what has come by it."""
+    """One connection of a client, and the bytes received on it."""
 
     def __init__(self, port: int, methods: list[bytes]) -> None:
         self._socket = socket.create_connection(("127.0.0.1", port), timeout=LIMIT_SECONDS)
@@ -78,12 +78,12 @@ class _Conversation:
         return read_responses(self._received, self._methods, ended=self._is_over)
 
     def send(self, piece: bytes) -> None:
-        # A gateway that refuses may close before it has read all; its answer is then there to be read.
+        # A gateway that refuses may close before it has read everything; its answer can still be read.
         with contextlib.suppress(OSError):
             self._socket.sendall(piece)
 
     def read_until_answered(self, finals: int, body_on_continue: bytes) -> None:
-        """Read until there are so many final responses, and send the body when it is asked for."""
+        """Read until this many final responses have come, and send the body after 100 Continue."""
         while not self._is_over:
             responses, _ = self.responses()
             if sum(response.is_final for response in responses) >= finals:

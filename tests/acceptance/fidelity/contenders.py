@@ -1,4 +1,4 @@
-"""Who is tried: this gateway, by its queue and past it, and two proxies that many people know, as plain as they come.
+"""The programs that are tried: this gateway, queued and on pass-through, and two common proxies with plain settings.
 
 Each has a scripted target of its own, and an environment whose proxy variables lead nowhere: none may follow them.
 """
@@ -36,7 +36,7 @@ PROXY_VARIABLES = {
 
 _REQUEST_TARGET = re.compile(rb"[A-Z]+ ([!-\xff]+) HTTP/")
 _TARGET_SECONDS = 5
-"""How long the target may be silent; it never is, so this only frees the slot after a case that goes wrong."""
+"""The inactivity timeout of the target. The target is never silent, so it only frees the slot after a failed case."""
 
 HAPROXY_ARGUMENTS = ("-f", "{configuration}")
 NGINX_ARGUMENTS = ("-p", "{folder}", "-c", "{configuration}")
@@ -81,7 +81,7 @@ class NotInstalled(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Contender:
-    """Somebody who stands between the suite's client and its target."""
+    """A program between the suite's client and its target."""
 
     port: int
     target: ScriptedTarget
@@ -93,13 +93,13 @@ Start = Callable[[ExitStack, Path, Sequence[Case]], Contender]
 
 @contextmanager
 def running_contender(start: Start, folder: Path, cases: Sequence[Case]) -> Iterator[Contender]:
-    """Have a contender while the block lasts."""
+    """Run a contender inside the block."""
     with ExitStack() as parts:
         yield start(parts, folder, cases)
 
 
 def paths_of(cases: Sequence[Case]) -> list[str]:
-    """Give the path of every request that is sent, the smuggled ones among them, as the gateway's settings want it."""
+    """Return the path of every request that is sent, also of smuggled ones, as the gateway's settings want it."""
     request_targets = {found for case in cases for piece in case.sent for found in _REQUEST_TARGET.findall(piece)}
     paths = {_path(found) for found in request_targets} | set(ASIDE)
     return sorted(path.decode("latin-1") for path in paths if b"," not in path)
@@ -117,7 +117,7 @@ def _ours_queued(parts: ExitStack, folder: Path, cases: Sequence[Case]) -> Conte
     port = _gateway(parts, folder, target, redis_socket, pass_through="")
     environment = {"FAST_PRIORITY_TIMEOUT": str(_TARGET_SECONDS), **PROXY_VARIABLES}
     output = parts.enter_context((folder / "worker.log").open("wb"))
-    # One slot: when the next client has its answer, nothing of the case before is on its way any more.
+    # One slot: when the next client has its answer, nothing of the case before is still on its way.
     worker = parts.enter_context(running(isolated(worker_process(1, 1, redis_socket, **environment)), output))
     wait_until_slots([worker], f"http://127.0.0.1:{port}", 1)
     return Contender(port, target)
@@ -125,7 +125,7 @@ def _ours_queued(parts: ExitStack, folder: Path, cases: Sequence[Case]) -> Conte
 
 def _ours_passed_through(parts: ExitStack, folder: Path, cases: Sequence[Case]) -> Contender:
     target = parts.enter_context(ScriptedTarget())
-    # It has no Redis: what is not passed through is not answered by the target either, and nobody is deceived.
+    # It has no Redis, so a request that is not passed through cannot be answered by the target by mistake.
     return Contender(_gateway(parts, folder, target, free_port(), pass_through=",".join(paths_of(cases))), target)
 
 

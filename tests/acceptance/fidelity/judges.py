@@ -1,4 +1,4 @@
-"""What can be asked of what was seen. Each makes a pure judge; `everything` puts them together.
+"""Conditions on what was seen. Each function returns a pure judge; `everything` combines them.
 
 Words for the page are short: they name what was seen, not what was wanted.
 """
@@ -14,7 +14,7 @@ CLIENT_ERRORS = range(400, 500)
 
 
 def everything(*judges: Judge) -> Judge:
-    """All of these; the first that is not fine speaks, else all notes do."""
+    """All of these must be right. The verdict is the first wrong one, else it has all notes."""
 
     def judge(seen: Seen) -> Verdict:
         verdicts = [one(seen) for one in judges]
@@ -25,7 +25,7 @@ def everything(*judges: Judge) -> Judge:
 
 
 def either(*judges: Judge) -> Judge:
-    """Any of these; where none is fine, the first speaks."""
+    """One of these must be right. If none is, the verdict is the first one."""
 
     def judge(seen: Seen) -> Verdict:
         verdicts = [one(seen) for one in judges]
@@ -35,7 +35,7 @@ def either(*judges: Judge) -> Judge:
 
 
 def noting(note: Callable[[Seen], str], judge: Judge) -> Judge:
-    """This judge; where it is fine, with a note on which of two right ways was taken."""
+    """This judge; a right verdict has a note that names which of two right results it was."""
 
     def noted(seen: Seen) -> Verdict:
         verdict = judge(seen)
@@ -45,7 +45,7 @@ def noting(note: Callable[[Seen], str], judge: Judge) -> Judge:
 
 
 def answered(*statuses: int) -> Judge:
-    """The client got one whole final response, with one of these statuses."""
+    """The client got one complete final response, with one of these statuses."""
 
     def judge(seen: Seen) -> Verdict:
         finals = [response for response in seen.responses if response.is_final]
@@ -61,7 +61,7 @@ def answered(*statuses: int) -> Judge:
 
 
 def answered_each(*statuses: int) -> Judge:
-    """The client got as many whole final responses, with these statuses, in order."""
+    """The client got exactly these statuses, in order, each in a complete final response."""
 
     def judge(seen: Seen) -> Verdict:
         finals = [response for response in seen.responses if response.is_final]
@@ -75,7 +75,7 @@ def answered_each(*statuses: int) -> Judge:
 
 
 def requests(count: int, most: int | None = None) -> Judge:
-    """The target received exactly so many requests, or up to `most`."""
+    """The target received exactly this many requests, or up to `most`."""
 
     def judge(seen: Seen) -> Verdict:
         is_right = count <= len(seen.requests) <= (most or count)
@@ -85,7 +85,7 @@ def requests(count: int, most: int | None = None) -> Judge:
 
 
 def of_request(what: str, look: Callable[[Message, Seen], object], *wanted: object) -> Judge:
-    """The target received one request, in which `look` finds one of what is wanted; `what` names it."""
+    """The target received one request, in which `look` finds one of the wanted values; `what` names it."""
 
     def judge(seen: Seen) -> Verdict:
         if len(seen.requests) != 1:
@@ -97,7 +97,7 @@ def of_request(what: str, look: Callable[[Message, Seen], object], *wanted: obje
 
 
 def of_response(what: str, look: Callable[[Message], object], *wanted: object) -> Judge:
-    """The client received a final response, in which `look` finds one of what is wanted; `what` names it."""
+    """The client received a final response, in which `look` finds one of the wanted values; `what` names it."""
 
     def judge(seen: Seen) -> Verdict:
         if seen.final is None:
@@ -156,7 +156,7 @@ def kept(seen: Seen) -> Verdict:
 
 
 def nothing_at_the_target(seen: Seen) -> Verdict:
-    """Not one byte of it reached the target."""
+    """Nothing of it reached the target."""
     if seen.requests:
         return Verdict(False, f"forwarded, as {_words(seen.requests[0].start)}")
     return FINE if not seen.scraps else Verdict(False, f"forwarded {_words(seen.scraps)}")
@@ -168,17 +168,17 @@ def refused(*statuses: int) -> Judge:
 
 
 def refused_on_the_way() -> Judge:
-    """It was refused once its body turned out wrong: a 4xx, closed, and the target never has it whole."""
+    """It was refused when its body turned out malformed: a 4xx, closed, and the target never got all of it."""
     return everything(requests(0), answered(*CLIENT_ERRORS), closed)
 
 
 def bad_gateway(most_attempts: int = 1) -> Judge:
-    """The client was told 502 in the place of what the target sent, and nothing else."""
+    """The client got 502 in place of what the target sent, and nothing else."""
     return everything(requests(1, most_attempts), answered(_BAD_GATEWAY))
 
 
 def never_a_clean_end(seen: Seen) -> Verdict:
-    """The client can tell that it has not got everything: it was told 502, or the response broke off."""
+    """The client can see that the response is not complete: it got 502, or the response broke off."""
     if seen.final is None:
         return Verdict(True, "closed without an answer")
     if seen.final.status == _BAD_GATEWAY:

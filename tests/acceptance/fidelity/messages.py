@@ -1,4 +1,4 @@
-"""HTTP/1.1 messages taken apart as they stand on the wire: nothing is decoded, joined, sorted or made nicer.
+"""HTTP/1.1 messages, parsed as they are on the wire: nothing is decoded, joined, sorted or normalized.
 
 Just enough of RFC 9112 to tell where a message ends (section 6.3). Client and target of the suite both read with it.
 """
@@ -10,12 +10,12 @@ Fields = tuple[tuple[bytes, bytes], ...]
 
 _HEAD_END = b"\r\n\r\n"
 _WITHOUT_BODY = frozenset({101, 204, 304})
-_INTERIM = frozenset(range(100, 200)) - {101}  # behind a 101 another protocol is spoken
+_INTERIM = frozenset(range(100, 200)) - {101}  # after a 101 the protocol is another one
 
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """A request or a response; `whole` is false where its connection ended before it did."""
+    """A request or a response; `whole` is false if its connection ended before it was complete."""
 
     start: bytes
     fields: Fields
@@ -23,7 +23,7 @@ class Message:
     whole: bool = True
 
     def values(self, name: str) -> list[bytes]:
-        """Give the values of all fields of this name, in order."""
+        """Return the values of all fields of this name, in order."""
         return [value for known, value in self.fields if known.lower() == name.lower().encode()]
 
     @property
@@ -33,12 +33,12 @@ class Message:
 
     @property
     def target(self) -> bytes:
-        """What stands between the method and the version of a request."""
+        """The bytes between the method and the version of a request."""
         return self.start.partition(b" ")[2].rpartition(b" ")[0]
 
     @property
     def status(self) -> int:
-        """The status of a response, even one of two or four digits; 0 where it has none."""
+        """The status of a response, even one of two or four digits; 0 if it has none."""
         found = re.match(rb"HTTP/\d\.\d (\d+)", self.start)
         return int(found[1]) if found else 0
 
@@ -54,12 +54,12 @@ class Message:
 
     @property
     def is_delimited(self) -> bool:
-        """Whether the message itself tells where its body ends."""
+        """Whether the message itself defines the end of its body."""
         return self.is_chunked or bool(self.values("content-length"))
 
 
 def read_head(data: bytes) -> tuple[Message, bytes] | None:
-    """Give a message without its body, and the bytes behind its head; None if the head has not ended."""
+    """Return a message without its body, and the bytes behind its head; None if the head is not complete."""
     head, end, rest = data.partition(_HEAD_END)
     if not end:
         return None
@@ -68,7 +68,7 @@ def read_head(data: bytes) -> tuple[Message, bytes] | None:
 
 
 def read_request(data: bytes) -> tuple[Message, bytes] | None:
-    """Give the first request and what stands behind it; None if it is not whole yet."""
+    """Return the first request and the bytes behind it; None if it is not complete."""
     found = read_head(data)
     if found is None:
         return None
@@ -77,9 +77,10 @@ def read_request(data: bytes) -> tuple[Message, bytes] | None:
 
 
 def read_responses(data: bytes, methods: list[bytes], *, ended: bool) -> tuple[list[Message], bytes]:
-    """Give the responses to requests of these methods, interim ones among them, and the bytes that are none.
+    """Return the responses to requests of these methods, with interim ones, and the bytes that are no response.
 
-    With `ended`, the connection is closed: what has begun is given as it is, and a body without a length is over.
+    With `ended`, the connection is closed: an incomplete response is returned as it is, and a body without a length
+    is complete.
     A response for which there is no method left is read as one to GET.
     """
     responses: list[Message] = []
@@ -121,7 +122,7 @@ def _with_body(head: Message, rest: bytes) -> tuple[Message, bytes] | None:
 
 
 def _chunked_body(data: bytes) -> tuple[bytes, bytes] | None:
-    """Give a body put together, its trailers left out, and what follows; None if it is not whole, or not chunks."""
+    """Return a joined body without trailers, and what follows; None if it is not complete, or has no valid chunks."""
     body, at = bytearray(), 0
     while (line_end := data.find(b"\r\n", at)) >= 0:
         size_word = data[at:line_end].partition(b";")[0]
@@ -129,7 +130,7 @@ def _chunked_body(data: bytes) -> tuple[bytes, bytes] | None:
             return None
         size, at = int(size_word, 16), line_end + 2
         if size == 0:
-            # The last chunk's line end and the empty line stand together unless there are trailers.
+            # The line end of the last chunk and the empty line follow each other if there are no trailers.
             if data[at : at + 2] == b"\r\n":
                 return bytes(body), data[at + 2 :]
             _, end, rest = data[at:].partition(_HEAD_END)

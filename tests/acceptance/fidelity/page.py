@@ -1,11 +1,11 @@
-"""docs/evidence/fidelity.md, made of the cases and of what came of them."""
+"""docs/evidence/fidelity.md, made of the cases and their results."""
 
 from collections.abc import Mapping, Sequence
 
 from tests.acceptance.fidelity.case import Group, Verdict
 
 Column = Mapping[str, Verdict] | str
-"""Of one contender: the verdict on each case by its key; or why it was not tried."""
+"""For one contender: the verdict on each case by its key; or why it was not tried."""
 
 _INTRODUCTION = """\
 # Fidelity
@@ -23,18 +23,18 @@ Some rows ask for what this gateway chose to promise, where the RFCs leave a cho
 
 
 def key_of(group: Group, name: str) -> str:
-    """Give what names a case among all."""
+    """Return the key of a case, which is unique among all."""
     return f"{group.title}: {name}"
 
 
 def render(groups: Sequence[Group], columns: Mapping[str, Column]) -> str:
-    """Give the page: a table for each group, with a row for each case and a column for each contender."""
+    """Return the page: a table for each group, with a row for each case and a column for each contender."""
     parts = [_INTRODUCTION, _missing(columns), _summary(groups, columns), *(_table(group, columns) for group in groups)]
     return "\n".join(part for part in parts if part)
 
 
 def row_start(name: str) -> str:
-    """Give how the row of a case begins."""
+    """Return the first characters of the row of a case."""
     return f"| {_cell(name)} |"
 
 

@@ -6,21 +6,21 @@ from tests.acceptance.fidelity.contenders import Contender
 
 
 def observe(case: Case, contender: Contender) -> Seen:
-    """Send what the case sends and answer what it answers; give what both sides have seen.
+    """Send the requests and the answers of the case; return what both sides have received.
 
-    A request of another client goes last: it tells whether it gets what is left of this case, and it comes to the
-    target after all that the case may have caused there.
+    The last request is one of another client: it shows whether that client gets a rest of this case, and it comes
+    to the target after everything that the case may have caused there.
     """
     contender.target.play(case.answers)
-    heard = converse(contender.port, case)
+    received = converse(contender.port, case)
     is_well = next_client_is_well(contender.port)
     requests, scraps = contender.target.received()
     return Seen(
         requests=requests,
         scraps=scraps,
-        responses=heard.responses,
-        rest=heard.rest,
-        ending=heard.ending,
+        responses=received.responses,
+        rest=received.rest,
+        ending=received.ending,
         next_client_is_well=is_well,
         target_authority=contender.target.authority,
     )

@@ -1,4 +1,4 @@
-"""The scripted target: takes bytes as they come, keeps them as they are, and answers bytes that a case gives it."""
+"""The scripted target: keeps all received bytes unchanged, and answers with the bytes of a case."""
 
 import contextlib
 import socket
@@ -10,7 +10,7 @@ from tests.acceptance.fidelity.case import Answer
 from tests.acceptance.fidelity.messages import Message, read_head, read_request
 
 ASIDE = {b"/still-there": b"still there", b"/next-client": b"next client"}
-"""Paths that belong to no case, by which the suite looks whether connections still serve; and what is answered."""
+"""Paths with which the suite checks whether connections still serve, and the answer to them. No case uses them."""
 
 _UNEXPECTED = Answer(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nunexpected")
 _END_SECONDS = 5
@@ -18,7 +18,7 @@ _END_SECONDS = 5
 
 @dataclass(slots=True)
 class _Inflow:
-    """What one connection has received that is no whole request (yet), and in which case that began."""
+    """The received bytes of a connection that are no complete request yet, and the case in which they began."""
 
     data: bytes = b""
     case_number: int = 0
@@ -59,13 +59,13 @@ class ScriptedTarget:
         return b"127.0.0.1:%d" % self.port
 
     def play(self, answers: Sequence[Answer]) -> None:
-        """Forget what was received, and answer these from now on, in order."""
+        """Drop what was received, and answer with these from now on, in order."""
         with self._lock:
             self._case_number += 1
             self._answers, self._requests, self._scraps = answers, [], []
 
     def received(self) -> tuple[tuple[Message, ...], bytes]:
-        """Give the whole requests since `play`, and all other bytes."""
+        """Return the complete requests since `play`, and all other bytes."""
         with self._lock:
             open_ends = [inflow.data for inflow in self._inflows.values() if inflow.case_number == self._case_number]
             return tuple(self._requests), b"".join([*self._scraps, *open_ends])
@@ -94,7 +94,7 @@ class ScriptedTarget:
                 self._scraps.append(inflow.data)
 
     def _answer_all(self, connection: socket.socket, inflow: _Inflow) -> bool:
-        """Answer each whole request that has come; false when the connection is to be closed."""
+        """Answer each complete request; return False when the connection must be closed."""
         while read := read_request(inflow.data):
             request, rest = read
             with self._lock:

@@ -1,4 +1,4 @@
-"""Nobody can tell that this gateway stands between, by the queue and past it; case by case, on raw sockets."""
+"""A client sees no difference between this gateway and the target, queued and on pass-through: case by case."""
 
 from collections.abc import Iterator
 
@@ -15,14 +15,14 @@ ROWS = [pytest.param(case, id=key_of(group, case.name)) for group in GROUPS for 
 
 @pytest.fixture(scope="module", params=OURS)
 def ours(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Contender]:
-    """This gateway, by the queue or past it."""
+    """This gateway, queued or on pass-through."""
     with running_contender(OURS[request.param], tmp_path_factory.mktemp("fidelity"), CASES) as contender:
         yield contender
 
 
 @pytest.mark.parametrize("case", ROWS)
 def test_it_is_as_it_should_be(ours: Contender, case: Case) -> None:
-    """What the judge of the case asks holds, and so does what every case asks: no hang, no harm to the next client."""
+    """The verdict on each case is right, no case hangs, and the next client gets its own answer."""
     seen = observe(case, ours)
     verdict = verdict_on(case, seen)
     assert verdict.fine, f"{verdict.words}: {seen!r:.4000}"

@@ -1,4 +1,4 @@
-"""Where one message ends and the next begins, read off the bytes."""
+"""The bytes of messages: where one ends and the next begins."""
 
 import pytest
 
@@ -17,7 +17,7 @@ HEAD = b"HTTP/1.1 200 OK\r\n"
     ],
 )
 def test_a_request_ends_where_its_framing_says(data: bytes, body: bytes) -> None:
-    """Of two requests in a row the first is given with its body, the rest untouched; one byte less is not whole."""
+    """Of two requests the first is returned with its body, and the rest unchanged; one byte less is incomplete."""
     read = read_request(data + b"GET /next")
     assert read is not None
     assert (read[0].body, read[1]) == (body, b"GET /next")
@@ -25,7 +25,7 @@ def test_a_request_ends_where_its_framing_says(data: bytes, body: bytes) -> None
 
 
 def test_responses_are_read_in_turn() -> None:
-    """Interim ones belong to the request of the final one behind them, and HEAD has no body."""
+    """Interim responses belong to the same request as the final one after them, and a response to HEAD has no body."""
     data = b"HTTP/1.1 103 Early\r\n\r\n" + HEAD + b"Content-Length: 5\r\n\r\n" + HEAD + b"Content-Length: 2\r\n\r\nok"
     responses, rest = read_responses(data, [b"HEAD", b"GET"], ended=False)
     assert [(response.status, response.body) for response in responses] == [(103, b""), (200, b""), (200, b"ok")]
@@ -36,7 +36,7 @@ def test_responses_are_read_in_turn() -> None:
     ("fields", "whole"), [(b"", True), (b"Content-Length: 9\r\n", False), (b"Transfer-Encoding: chunked\r\n", False)]
 )
 def test_a_body_is_whole_at_the_end_only_where_nothing_else_was_said(fields: bytes, whole: bool) -> None:
-    """A closed connection ends a body without a length; one with a length, or in chunks, broke off."""
+    """A closed connection ends a body without a length; one with a length, or in chunks, is incomplete."""
     data = HEAD + fields + b"\r\nabc"
     assert read_responses(data, [b"GET"], ended=False) == ([], data)
     (response,), _ = read_responses(data, [b"GET"], ended=True)
@@ -44,6 +44,6 @@ def test_a_body_is_whole_at_the_end_only_where_nothing_else_was_said(fields: byt
 
 
 def test_what_is_no_response_is_the_rest() -> None:
-    """Bytes behind the last response, or instead of one, are given as they are."""
+    """Bytes after the last response, or in place of one, are returned unchanged."""
     assert read_responses(HEAD + b"Content-Length: 0\r\n\r\nmore", [b"GET"], ended=True)[1] == b"more"
     assert read_responses(b"<html>", [b"GET"], ended=True) == ([], b"<html>")

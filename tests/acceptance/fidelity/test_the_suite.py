@@ -1,4 +1,4 @@
-"""The suite itself: it tries other proxies as well, tells right from wrong, never hangs, and writes all of it down."""
+"""The suite itself: it tries other proxies, too, finds wrong results, never hangs, and lists every case."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,7 +21,7 @@ NAMES = [name for group in GROUPS for name in (case.name for case in group.cases
 
 @pytest.fixture
 def nobody() -> Iterator[Contender]:
-    """Nobody in between: the client speaks with the target itself, so that everything gets through."""
+    """No program in between: the client is connected to the target itself, so everything passes."""
     with ScriptedTarget() as target:
         yield Contender(target.port, target)
 
@@ -32,7 +32,7 @@ def case_of(sent: bytes, answer: Answer = OK) -> Case:
 
 @pytest.mark.parametrize("name", OTHERS)
 def test_other_proxies_are_tried(name: str, tmp_path: Path) -> None:
-    """Each of the others starts, carries a plain request, and ends."""
+    """Each other proxy starts, forwards a plain request, and ends."""
     case = case_of(request())
     try:
         with running_contender(OTHERS[name], tmp_path, [case]) as contender:
@@ -42,7 +42,7 @@ def test_other_proxies_are_tried(name: str, tmp_path: Path) -> None:
 
 
 def test_what_is_forwarded_unchanged_is_found_out(nobody: Contender) -> None:
-    """Where nobody is in between, plain paths arrive, and every field of the connection is found at the target."""
+    """Without a program in between, plain paths arrive, and the hop-by-hop fields are found at the target."""
     expected = {
         "path: an encoded slash": FINE,
         "request: `Keep-Alive`": Verdict(False, "Keep-Alive: timeout=9, max=99"),
@@ -52,13 +52,13 @@ def test_what_is_forwarded_unchanged_is_found_out(nobody: Contender) -> None:
 
 
 def test_a_request_that_is_not_refused_is_found_out(nobody: Contender) -> None:
-    """A judge that wants a refusal tells what reached the target instead."""
+    """The verdict on a case that should be refused names what reached the target instead."""
     case = Case("a case", (request(),), (OK,), refused())
     assert verdict_of(case, nobody) == Verdict(False, "forwarded, as GET /x HTTP/1.1")
 
 
 def test_what_is_no_request_is_found_at_the_target(nobody: Contender, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What the target gets beside whole requests is seen, and is not charged to the next case."""
+    """Bytes at the target that are no complete request are seen, and do not count for the next case."""
     monkeypatch.setattr(client, "LIMIT_SECONDS", 0.2)
     half = request(b"Content-Length: 9999", body=b"half a body")
     assert half in observe(case_of(half), nobody).scraps
@@ -66,26 +66,26 @@ def test_what_is_no_request_is_found_at_the_target(nobody: Contender, monkeypatc
 
 
 def test_a_smuggled_request_is_found_out(nobody: Contender) -> None:
-    """A second request in the bytes of one is seen at the target."""
+    """A second request inside the bytes of one is seen at the target."""
     assert verdict_of(case_of(request() + request(to=b"/smuggled")), nobody).words == "2 requests at the target"
 
 
 def test_a_second_response_is_found_out(nobody: Contender) -> None:
-    """Two responses to one request are not one, and a 200 is no 502."""
+    """Two responses to one request are wrong, and so is a 200 where a 502 is expected."""
     twice = Answer(OK.data * 2)
     assert verdict_of(case_of(request(), twice), nobody) == Verdict(False, "more than one answer")
     assert verdict_of(Case("a case", (request(),), (OK,), bad_gateway()), nobody) == Verdict(False, "answered 200")
 
 
 def test_a_case_that_hangs_says_so(nobody: Contender, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where nothing more comes, the case ends by itself, and the verdict is that it timed out."""
+    """If nothing more comes, the case ends by itself, and the verdict is that it timed out."""
     monkeypatch.setattr(client, "LIMIT_SECONDS", 0.2)
     silent = bare_answer(b"Content-Length: 10", body=b"short")
     assert verdict_of(case_of(request(), silent), nobody) == Verdict(False, "timed out, after a 200")
 
 
 def test_every_path_that_is_sent_is_passed_through() -> None:
-    """The settings of the gateway that passes through name the paths of all requests, the smuggled ones among them."""
+    """The settings of the gateway with pass-through name the paths of all requests, also of smuggled ones."""
     sent = request(to=b"/a?b") + request(to=b"http://evil/c?d", body=b"abc") + request(to=b"/e")
     assert {"/a", "/c", "/e"} <= set(paths_of([case_of(sent)]))
 
@@ -97,6 +97,6 @@ def test_the_page_lists_every_case(name: str) -> None:
 
 
 def test_no_two_cases_of_a_group_have_one_name() -> None:
-    """A verdict is kept by the names of its group and its case."""
+    """Each case has its own name in its group: a verdict is stored by both names."""
     assert all(len({case.name for case in group.cases}) == len(group.cases) for group in GROUPS)
     assert len(CASES) == len(NAMES)

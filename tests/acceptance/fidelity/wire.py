@@ -1,4 +1,4 @@
-"""Bytes for cases: ordinary requests and answers, to which a case adds the lines that it is about."""
+"""Bytes for cases: ordinary requests and answers, to which a case adds its own lines."""
 
 from tests.acceptance.fidelity.case import Answer
 
@@ -8,33 +8,33 @@ HOST = b"client.example"
 def request(
     *lines: bytes, to: bytes = b"/x", method: bytes = b"GET", version: bytes = b"HTTP/1.1", body: bytes = b""
 ) -> bytes:
-    """Give a request with Host and these field lines; its length is in a line of the case's."""
+    """Return a request with Host and these field lines; the case declares the length in one of them."""
     return message(b"%s %s %s" % (method, to, version), b"Host: " + HOST, *lines) + body
 
 
 def message(start: bytes, *lines: bytes) -> bytes:
-    """Give a start line, field lines and the end of the head."""
+    """Return a start line, field lines and the end of the head."""
     return b"\r\n".join([start, *lines, b"", b""])
 
 
 def sized(body: bytes) -> bytes:
-    """Give the Content-Length line of a body."""
+    """Return the Content-Length line of a body."""
     return b"Content-Length: %d" % len(body)
 
 
 def chunks(*pieces: bytes, trailers: tuple[bytes, ...] = ()) -> bytes:
-    """Give a chunked body of these pieces."""
+    """Return a chunked body of these pieces."""
     framed = b"".join(b"%x\r\n%s\r\n" % (len(piece), piece) for piece in pieces)
     return framed + b"\r\n".join([b"0", *trailers, b"", b""])
 
 
 def answer(*lines: bytes, status: bytes = b"200 OK", body: bytes = b"ok") -> Answer:
-    """Give an answer with a body of declared length, after which the connection is kept."""
+    """Return an answer with a body of declared length, after which the connection is kept."""
     return Answer(message(b"HTTP/1.1 " + status, sized(body), *lines) + body)
 
 
 def bare_answer(*lines: bytes, status: bytes = b"200 OK", body: bytes = b"", closes: bool = False) -> Answer:
-    """Give an answer whose length, if any, is in a line of the case's."""
+    """Return an answer; the case may declare its length in one of the lines."""
     return Answer(message(b"HTTP/1.1 " + status, *lines) + body, closes)
 
 

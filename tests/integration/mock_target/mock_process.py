@@ -100,9 +100,9 @@ def read_until_reset(connection: socket.socket) -> bytes:
 
 
 def wait_until(what: str, is_so: Callable[[], bool]) -> None:
-    """Look again and again until it is so; fail, naming what was waited for, when patience ends."""
+    """Wait until the condition holds; fail with `what` if it does not hold in time."""
     give_up_at = time.monotonic() + PATIENCE_SECONDS
     while not is_so():
         if time.monotonic() > give_up_at:
-            pytest.fail(f"waited {PATIENCE_SECONDS:g} s in vain until {what}")
+            pytest.fail(f"waited {PATIENCE_SECONDS:g} s without success until {what}")
         time.sleep(0.01)

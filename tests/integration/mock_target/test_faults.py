@@ -45,7 +45,7 @@ def test_an_empty_reply_is_an_orderly_end_without_a_byte(mock: RunningMock) -> N
 
 @pytest.mark.parametrize(("body", "sent"), [("12345678", b"1234"), ("1", b""), ("", b"")])
 def test_a_truncated_body_is_shorter_than_its_length(mock: RunningMock, body: str, sent: bytes) -> None:
-    """Half of the body comes, then an orderly end; even an empty body misses a byte."""
+    """Half of the body comes, then an orderly close; even an empty body lacks a byte."""
     with mock.send(f"/?mock_fault=truncate&mock_body={body}") as connection:
         head, received = split(read_to_the_end(connection))
     assert head.startswith(b"HTTP/1.1 200 OK\r\n")
@@ -87,7 +87,7 @@ def test_garbage_is_no_http(mock: RunningMock) -> None:
 
 
 def test_a_malformed_answer_has_a_right_head_and_no_chunk(mock: RunningMock) -> None:
-    """The head promises chunks, and what follows is none."""
+    """The head declares chunks, and the bytes after it are not a chunk."""
     with mock.send("/?mock_fault=malformed") as connection:
         head, received = split(read_to_the_end(connection))
     assert head.startswith(b"HTTP/1.1 200 OK\r\n")

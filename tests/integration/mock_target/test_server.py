@@ -71,7 +71,7 @@ def test_requests_on_one_connection_have_their_own_heads(mock: RunningMock) -> N
 
 
 def test_a_request_to_upgrade_is_echoed_like_any_other(mock: RunningMock) -> None:
-    """Only /mock/websocket speaks WebSocket; elsewhere the fields of the upgrade are just fields."""
+    """Only /mock/websocket is a WebSocket; on other paths the fields of the upgrade are ordinary fields."""
     upgrade = b"Connection: Upgrade, close\r\nUpgrade: websocket\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
     echo = echo_of(mock, b"GET /x HTTP/1.1\r\nHost: mock\r\n" + upgrade + b"Sec-WebSocket-Version: 13\r\n\r\n")
     assert (echo["path"], ["Upgrade", "websocket"] in echo["raw_fields"]) == ("/x", True)  # type: ignore[operator]
@@ -109,7 +109,7 @@ def test_the_largest_body_is_sent_whole(mock: RunningMock) -> None:
 
 
 def test_a_client_that_hangs_up_is_no_longer_in_flight(mock: RunningMock) -> None:
-    """Closing the connection during the latency ends the request and dates its end."""
+    """If the client closes the connection during the latency, the request ends, and its end is logged."""
     with mock.send("/left?mock_latency=3600"):
         wait_until("the request is in flight", lambda: mock.in_flight() == 1)
     wait_until("nothing is in flight", lambda: mock.in_flight() == 0)
@@ -118,7 +118,7 @@ def test_a_client_that_hangs_up_is_no_longer_in_flight(mock: RunningMock) -> Non
 
 
 def test_sigterm_stops_a_mock_that_still_has_requests() -> None:
-    """The process ends although a request still has an hour to wait, and one follows the log."""
+    """The process ends on SIGTERM although one request has an hour to wait, and another one follows the log."""
     with (
         running_mock() as mock,
         mock.send("/?mock_latency=3600"),

@@ -30,7 +30,7 @@ def test_what_was_added_comes_back_in_pieces() -> None:
 
 
 def test_one_body_is_bounded() -> None:
-    """A body over the limit is refused, and what was held of it is let go."""
+    """A body over the limit is refused, and its buffered bytes are dropped."""
     with BufferedBody() as body:
         body.add(b"x" * 200_000)
         with pytest.raises(ResponseBodyTooLarge, match=r"HTTP/1\.1"):

@@ -243,7 +243,7 @@ WAYS: dict[str, tuple[Callable[[], Rig], type[object]]] = {
     "a full queue": (lambda: rig(QueueFull()), Refused),
     "a malformed head": (malformed, Refused),
     "both attempts fail": (lambda: rig(RequestLost(), TargetClosed()), Failed),
-    "passed through in vain": (lambda: rig(path="/direct", target=TargetClosed()), Failed),
+    "passed through, and failed": (lambda: rig(path="/direct", target=TargetClosed()), Failed),
     "a response that breaks off": (lambda: rig(Body(b"a", ResponseIncomplete())), Failed),
     "a permit that was not asked for": (lambda: rig(permit()), Failed),
     "a client that leaves": (lambda: leaving(extension=True), Left),

@@ -122,7 +122,7 @@ async def test_there_is_no_third_attempt() -> None:
     ids=["would fail again", "not idempotent", "not here any more"],
 )
 async def test_no_second_attempt(error: GatewayError, is_idempotent: bool, can_be_sent_again: bool) -> None:
-    """The first error is raised where a second attempt would be in vain, or not safe, or is not possible."""
+    """The first error is raised where a second attempt would not help, is not safe, or is not possible."""
     attempts = Attempts(error, is_idempotent=is_idempotent, can_be_sent_again=can_be_sent_again)
     with pytest.raises(type(error)):
         await attempts.run()

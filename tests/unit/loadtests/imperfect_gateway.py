@@ -25,7 +25,7 @@ class Waiting:
 
 
 OrderResult = Callable[[Random, Sequence[Waiting]], Waiting]
-"""Picks the next one of those that wait, who stand in the order in which they came on the queue."""
+"""Picks the next one of the waiting requests, which are in the order of the queue."""
 
 
 def high_first(random: Random, waiting: Sequence[Waiting]) -> Waiting:
@@ -86,7 +86,7 @@ class ImperfectGateway:
         return self.back.mean_seconds + self.settling.mean_seconds + self.to_target.mean_seconds
 
     def run(self, load: float, seconds: float, seed: int) -> tuple[RequestTrace, ...]:
-        """Send high and low requests alike at random for so long, at this load of the slots, turnaround included."""
+        """Send as many high as low requests at random for this time, at this load of the slots, turnaround included."""
         return _Run(self, Random(seed)).send(
             load * self.slots / (self.service_seconds + self.turnaround_seconds), seconds
         )

@@ -11,7 +11,7 @@ from loadtests.records.traces import Arrival, Outcome, Priority, RequestTrace, S
 BEGAN_AT = 1_750_000_000.0
 SERVICE_SECONDS = 1.0
 NASTY = "<script>alert('&\"')</script>"
-"""What a page or a document must not take for its own."""
+"""Text that a page or a document must not read as markup."""
 
 
 def trace(
@@ -56,7 +56,7 @@ def scenario(
     findings: tuple[Finding, ...] | None = None,
     comparison: Comparison | None = None,
 ) -> ScenarioResult:
-    """A scenario with these requests, judged in earnest if no findings are given."""
+    """A scenario with these requests, judged by the oracle if no findings are given."""
     known = tuple(traces)
     order = judge_order(known)
     return ScenarioResult(

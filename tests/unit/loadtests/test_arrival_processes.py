@@ -38,12 +38,12 @@ def test_times_never_decrease(process: ArrivalProcess) -> None:
 
 @given(processes, st.integers())
 def test_same_seed_repeats_the_times(process: ArrivalProcess, seed: int) -> None:
-    """A run can be repeated: the seed alone decides."""
+    """The same seed gives the same times, so that a run can be repeated."""
     assert first(50, process, seed) == first(50, process, seed)
 
 
 def test_another_seed_has_other_times() -> None:
-    """Chance is at work: another seed is another run."""
+    """Another seed gives other times."""
     assert first(50, Poisson(10), seed=1) != first(50, Poisson(10), seed=2)
 
 
@@ -66,7 +66,7 @@ def test_poisson_gaps_are_exponential(quantile: float, seed: int) -> None:
 
 @pytest.mark.parametrize("seed", range(5))
 def test_poisson_has_no_memory(seed: int) -> None:
-    """Gaps are independent."""
+    """The gaps of a Poisson process are independent."""
     gaps = gaps_of(first(MANY, Poisson(20), seed))
     assert abs(statistics.correlation(gaps[:-1], gaps[1:])) < 5 / math.sqrt(MANY)
 
@@ -78,7 +78,7 @@ def test_constant_does_not_drift(per_second: float) -> None:
 
 
 def test_bursts_come_at_their_moments() -> None:
-    """So many requests at the very same moment, then nothing until the next burst."""
+    """All requests of a burst have the same time, and none has a time between two bursts."""
     assert first(7, Bursts(size=3, every_seconds=2.0, first_after_seconds=0.5)) == [0.5, 0.5, 0.5, 2.5, 2.5, 2.5, 4.5]
 
 
@@ -94,6 +94,6 @@ def test_bursts_come_at_their_moments() -> None:
     ],
 )
 def test_impossible_process_is_refused(make: Callable[[float], ArrivalProcess], name: str, value: float) -> None:
-    """What is no rate, size or time is refused by its name."""
+    """An impossible rate, size or time is refused with its name."""
     with pytest.raises(ValueError, match=f"^{name} is {value}; use a number above 0$"):
         make(value)

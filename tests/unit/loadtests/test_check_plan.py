@@ -1,4 +1,4 @@
-"""Which scenarios a check runs, how long, and what it says to wishes that cannot be."""
+"""Which scenarios a check runs, for how long, and how it refuses impossible options."""
 
 import pytest
 
@@ -13,12 +13,12 @@ def names_of(options: CheckOptions, *, can_drain: bool = True) -> list[str]:
 
 
 def test_all_scenarios_by_default() -> None:
-    """Without a wish every scenario of the catalogue is run once."""
+    """By default every scenario of the catalogue is run once."""
     assert sorted(names_of(CheckOptions(slots=4))) == sorted(SCENARIOS)
 
 
 def test_quick_runs_what_proves_the_order_and_no_longer_than_needed() -> None:
-    """A quick check is the scenarios that prove the order, each for ten seconds."""
+    """A quick check runs the scenarios that prove the order, each for ten seconds."""
     runs, skipped = plan_runs(CheckOptions(slots=4, quick=True), can_drain=False)
     assert tuple(run.name for run in runs) == QUICK
     assert {run.sizing.seconds for run in runs} == {QUICK_SECONDS}
@@ -57,7 +57,7 @@ def test_mixed_is_run_at_each_load_under_a_name_of_its_own() -> None:
     assert all(run.calibrate for run in runs)
 
 
-def test_wishes_reach_every_run() -> None:
+def test_options_reach_every_run() -> None:
     """Every run has the given slots, times, seed and paths."""
     options = CheckOptions(slots=3, seconds=7, service_seconds=0.4, seed=9, high_path="/h", low_path="/l")
     for run in plan_runs(options, can_drain=True)[0]:
@@ -73,7 +73,7 @@ def test_an_unknown_scenario_is_refused_with_those_there_are() -> None:
 
 
 @pytest.mark.parametrize("text", ["", "0.5,", "1", "0", "-0.5", "nan", "0.5;0.8", "half"])
-def test_loads_that_cannot_be_are_refused(text: str) -> None:
+def test_impossible_loads_are_refused(text: str) -> None:
     """A load is above 0 and below 1; anything else is an error with an example."""
     with pytest.raises(ConfigurationError, match="use numbers above 0 and below 1, like"):
         read_loads(text)
@@ -99,7 +99,7 @@ def test_slots_are_shared_by_worker_processes_as_equally_as_it_goes(
     ("size", "words"),
     [((0, 1, 1), "--slots is 0"), ((4, 0, 1), "--workers is 0"), ((4, 1, 0), "--gateways is 0"), ((2, 3, 1), "less")],
 )
-def test_a_stack_that_cannot_be_is_refused(size: tuple[int, int, int], words: str) -> None:
+def test_an_impossible_stack_is_refused(size: tuple[int, int, int], words: str) -> None:
     """A stack without slots, workers or gateways, or with workers that have no slot, is refused by option name."""
     with pytest.raises(ConfigurationError, match=words):
         StackSize(*size)

@@ -1,4 +1,4 @@
-"""`fast-priority loadtest`: errors are one line, exit codes are verdicts, help teaches."""
+"""`fast-priority loadtest`: errors are one line, exit codes are verdicts, help explains the commands."""
 
 import json
 from pathlib import Path
@@ -99,7 +99,7 @@ def test_an_external_gateway_needs_slots_and_no_stack_options(
 
 
 def test_a_folder_that_cannot_be_written_to_is_said_before_anything_runs(tmp_path: Path) -> None:
-    """Minutes of measuring are not lost to a folder that could have been tried before."""
+    """A folder that cannot be written to is an error before the run starts, not minutes later."""
     (tmp_path / "file").touch()
     refused = run("check", "--out", str(tmp_path / "file" / "results"))
     assert refused.exit_code == 2
@@ -107,7 +107,7 @@ def test_a_folder_that_cannot_be_written_to_is_said_before_anything_runs(tmp_pat
 
 
 def test_what_is_not_installed_is_said_with_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without the extra, the error names it."""
+    """If the extra is not installed, the error names it."""
     monkeypatch.setattr("loadtests.cli.exit_codes.importlib.util.find_spec", lambda _: None)
     refused = run("check")
     assert refused.exit_code == 2
@@ -138,7 +138,7 @@ def test_a_plan_has_slots_a_table_and_assumptions() -> None:
 
 @pytest.mark.parametrize("words", [("--measure", "p42"), ("--within", "0"), ("--high", "-1")])
 def test_a_plan_for_what_cannot_be_is_refused(words: tuple[str, str]) -> None:
-    """A measure that there is not, and numbers out of range, are refused by name."""
+    """An unknown measure, and numbers out of range, are refused by name."""
     usual = ("--high", "20", "--low", "100", "--service-seconds", "0.05", "--within", "0.02")
     refused = run("plan", *usual, *words)
     assert refused.exit_code == 2
@@ -146,7 +146,7 @@ def test_a_plan_for_what_cannot_be_is_refused(words: tuple[str, str]) -> None:
 
 
 def test_help_teaches_each_command() -> None:
-    """Help names the scenarios, the exit codes, and shows a whole command."""
+    """Help names the scenarios and the exit codes, and shows a complete command."""
     assert "0 proved, 1 violated, 2 could not run, 3 proved nothing" in run("--help").output
     text = run("check", "--help").output
     assert "saturation, burst, mixed" in text

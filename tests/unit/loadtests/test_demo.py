@@ -1,4 +1,4 @@
-"""The demo's plan, its book of requests, its picture and its summary."""
+"""The demo: its plan, its record of requests, its picture and its summary."""
 
 import io
 from typing import Any
@@ -150,7 +150,7 @@ def test_the_picture_shows_high_moving_forward() -> None:
 
 
 def test_the_picture_does_without_unicode() -> None:
-    """A terminal that knows ASCII only gets a picture too."""
+    """A terminal that can show only ASCII gets a picture, too."""
     assert any("HHH....." in line for line in drawn(scene_of(high=3, low=5), 80, encoding="ascii"))
 
 

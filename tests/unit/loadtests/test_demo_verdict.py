@@ -121,7 +121,7 @@ def test_an_inversion_names_both_requests() -> None:
 
 @pytest.mark.parametrize("started_at", [10.0, 10.02, 10.069, 10.951, 11.0, 11.5])
 def test_nothing_is_judged_within_the_allowances(started_at: float) -> None:
-    """A low request that may have been claimed before the high one was queued, or after it was claimed, is innocent."""
+    """A low request that may have been claimed before the high one was queued, or after its claim, is no inversion."""
     assert inversions(evidence_of(sent("high-1", 10.0, 11.0), sent("low-1", 9.0, started_at))) == []
 
 
@@ -185,7 +185,7 @@ def test_a_run_that_proves_nothing_does_not_pass(change: dict[str, object], reas
 
 @pytest.mark.parametrize("priority", Priority)
 def test_too_few_requests_prove_nothing(priority: Priority) -> None:
-    """With fewer requests of one priority than it takes, a run does not pass, however well they were ordered."""
+    """With too few requests of one priority, a run does not pass, even with the right order."""
     evidence = run(flood(), high_first=True)
     kept = [one for one in evidence.requests if one.priority is not priority]
     few = [one for one in evidence.requests if one.priority is priority][: FEWEST_JUDGED - 1]
@@ -195,5 +195,5 @@ def test_too_few_requests_prove_nothing(priority: Priority) -> None:
 
 
 def test_a_run_without_any_request_has_a_verdict() -> None:
-    """A run in which nothing happened is judged as well: it proves nothing."""
+    """A run without requests proves nothing."""
     assert not judge_demo(Evidence([], [], SLOTS, 0)).passed

@@ -1,4 +1,4 @@
-"""The formulas: known values, the laws they have to obey, and what they say at the limits."""
+"""The formulas: known values, the laws that they have to obey, and their results at the limits."""
 
 import math
 from dataclasses import replace
@@ -21,7 +21,7 @@ def stable_queues(draw: st.DrawFn) -> Queue:
 
 
 def queue_of(load: float, *, slots: int = 8) -> Queue:
-    """High and low alike, 50 ms each."""
+    """As many high as low requests, 50 ms each."""
     each = load * slots / 0.05 / 2
     return Queue(slots, 0.05, each, each)
 

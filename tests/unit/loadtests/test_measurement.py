@@ -34,7 +34,7 @@ def verdicts(comparison: Comparison) -> dict[str, Verdict]:
 
 @loads
 def test_a_gateway_that_does_it_right_waits_as_theory_says(load: float) -> None:
-    """With ways of 1 to 3 ms, waits are within 5 % of theory, the intervals hold the truth, and all is proved."""
+    """With hops of 1 to 3 ms, waits are within 5 % of theory, the intervals contain the truth, and all is proved."""
     gateway = ImperfectGateway()
 
     comparison = compare_with_theory(gateway.run(load, SECONDS[load], seed=1), gateway.slots)
@@ -47,7 +47,7 @@ def test_a_gateway_that_does_it_right_waits_as_theory_says(load: float) -> None:
 
 @loads
 def test_waking_idle_slots_is_no_flaw(load: float) -> None:
-    """A gateway that takes half a millisecond longer when it has to wake a slot is not accused of anything."""
+    """A gateway that needs half a millisecond more to wake an idle slot is not found to be wrong."""
     gateway = ImperfectGateway(waking_seconds=0.0005)
 
     found = verdicts(compare_with_theory(gateway.run(load, SECONDS[load], seed=2), gateway.slots))
@@ -57,7 +57,7 @@ def test_waking_idle_slots_is_no_flaw(load: float) -> None:
 
 @pytest.mark.parametrize("load", [0.8, 0.95])
 def test_the_interval_is_as_sure_as_it_says(load: float) -> None:
-    """Over several short runs of a gateway without a flaw, nearly all intervals hold the true ratio, which is 1."""
+    """Over several short runs of a right gateway, nearly all intervals contain the true ratio, which is 1."""
     gateway = ImperfectGateway(slots=4)
     runs = [compare_with_theory(gateway.run(load, 30, seed), gateway.slots) for seed in range(8)]
 
@@ -109,7 +109,7 @@ def test_a_slot_that_is_never_used_is_found() -> None:
 
 
 def test_more_slots_than_there_should_be_are_found() -> None:
-    """Waits that are far shorter than they can be break the promise as well: more requests are let through."""
+    """Waits that are far shorter than possible break the promise as well: more requests are let through."""
     comparison = compare_with_theory(ImperfectGateway(slots=10).run(0.76, 60, seed=6), 8)
 
     assert verdicts(comparison)["waits"] is Verdict.VIOLATED
@@ -200,7 +200,7 @@ def test_without_any_overhead_the_gateway_is_the_perfect_queue() -> None:
 
 @pytest.mark.parametrize("count", [0, 1])
 def test_a_run_of_nothing_is_compared_with_nothing(traces: tuple[RequestTrace, ...], count: int) -> None:
-    """Without two requests all numbers are 0, there is no ratio, and nothing is proved."""
+    """With fewer than two requests all numbers are 0, there is no ratio, and nothing is proved."""
     found = compare_with_theory(traces[:count], 8)
 
     assert found.load == found.service_seconds == found.low.measured_seconds == 0.0

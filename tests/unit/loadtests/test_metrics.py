@@ -1,4 +1,4 @@
-"""The numbers of the report: waits, places in line, and how many waited when."""
+"""The numbers of the report: waits, places in the order, and the number of waiting requests over time."""
 
 import math
 from statistics import mean
@@ -37,18 +37,18 @@ runs = st.lists(
     ],
 )
 def test_a_duration_has_three_digits_and_the_unit_that_suits_it(seconds: float | None, said: str) -> None:
-    """The unit depends on the size."""
+    """A duration is shown with three digits, in a unit that depends on its size."""
     assert format_seconds(seconds) == said
 
 
 def test_a_quantile_is_the_smallest_value_that_enough_do_not_exceed() -> None:
-    """The 95th percentile of 1 to 100 is 95, and nothing has none."""
+    """The 95th percentile of 1 to 100 is 95; without values there is no percentile."""
     assert pick_quantile(range(1, 101), 0.95) == 95
     assert pick_quantile([], 0.5) is None
 
 
 def test_a_failed_request_without_a_place_has_not_waited() -> None:
-    """A refused request does not count; one whose client left does."""
+    """A refused request has no wait; one whose client left has."""
     traces = [
         rig.trace("refused", "low", 0.0, None, "failed", ended_seconds=0.1),
         rig.trace("left", "low", 0.0, None, "left", ended_seconds=3.0),
@@ -59,20 +59,20 @@ def test_a_failed_request_without_a_place_has_not_waited() -> None:
 
 @given(runs)
 def test_without_priorities_all_waits_together_are_as_long(traces: list[RequestTrace]) -> None:
-    """Priorities only divide the waiting; no wait is below none."""
+    """Without priorities the sum of all waits is the same, and no wait is negative."""
     waits = wait_without_priorities(traces)
     assert mean(waits) == pytest.approx(mean(list_waits(traces)), abs=1e-5)
     assert min(waits) >= 0
 
 
 def test_without_arrivals_there_are_no_waits_without_priorities() -> None:
-    """A run in which nothing got through is no error."""
+    """A run of which no request arrived is no error."""
     assert wait_without_priorities([rig.trace("a", "low", 0.0, None, "left", 1.0)]) == []
 
 
 @given(runs)
 def test_places_gained_are_places_lost(traces: list[RequestTrace]) -> None:
-    """For each place gained, another request loses one."""
+    """The places gained by some requests equal the places lost by others."""
     assert sum(count_places(traces).values()) == 0
 
 
@@ -105,7 +105,7 @@ def test_the_close_up_shows_the_inversion() -> None:
 
 
 def test_without_inversions_the_close_up_shows_overtakings() -> None:
-    """The picture is of the part of the run in which most happened."""
+    """Without inversions the close-up shows the part of the run with the most overtakings."""
     quiet = [rig.trace(f"quiet-{number}", "low", 0.0 + number, 0.0 + number) for number in range(100)]
     traces = (*quiet, *pair(2000, high_waits=False))
     chosen = [one.sent.request_id for one in choose_close_up(sort_by_arrival(traces), judge_order(traces))]
@@ -114,7 +114,7 @@ def test_without_inversions_the_close_up_shows_overtakings() -> None:
 
 @given(runs)
 def test_the_close_up_is_a_part_of_the_run(traces: list[RequestTrace]) -> None:
-    """It holds requests that reached the target one after another, all of them if they are few."""
+    """The close-up has requests that reached the target one after another, or all of them if they are few."""
     by_arrival = sort_by_arrival(traces)
     assert choose_close_up(by_arrival, judge_order(traces)) == by_arrival
 
@@ -131,19 +131,19 @@ def test_waiting_ends_at_the_target() -> None:
 
 
 def test_a_client_that_left_ends_its_call() -> None:
-    """The gateway then reuses the slot, while the target still works on the request."""
+    """A client that leaves ends its call: the gateway reuses the slot, while the target still works on the request."""
     steps = count_in_flight([rig.trace("a", "low", 0.0, 1.0, "left", ended_seconds=1.5)], rig.BEGAN_AT)
     assert (steps.at_seconds, steps.counts) == ((0.0, 1.0, 1.5), (0, 1, 0))
 
 
 def test_a_part_of_the_run_has_its_mean_and_its_most() -> None:
-    """A short peak is not averaged away, and the mean weighs by time."""
+    """A part of the run is shown with its maximum and with its mean over time."""
     low, high = sample(StepFunction((0.0, 1.0, 1.5, 3.0), (2, 6, 2, 0)), 4.0, parts=2)
     assert (low.mean, low.most) == (3.0, 6)
     assert (high.at_seconds, high.mean, high.most) == (2.0, 1.0, 2)
 
 
 def test_the_span_leaves_out_what_came_before_the_first_request() -> None:
-    """Starting locust takes seconds in which nothing is sent."""
+    """The span of a run begins with its first request, not with the start of locust."""
     span = find_span([rig.trace("a", "low", 5.0, 7.0), rig.trace("b", "low", 6.0, 9.0)])
     assert (span.begun_at, span.seconds) == (rig.BEGAN_AT + 5.0, 5.0)

@@ -1,4 +1,4 @@
-"""The oracle of the order: what it must see, what it must never make up, and when it must not say anything."""
+"""The oracle of the order: what it must find, what it must not report, and when the run is unproved."""
 
 from collections.abc import Sequence
 from itertools import product
@@ -100,7 +100,7 @@ def test_an_overtaking_is_found_exactly_where_a_low_request_was_sent_first_and_l
 
 @given(runs)
 def test_of_several_waiting_requests_the_one_that_waited_longest_is_named(run: list[RequestTrace]) -> None:
-    """The evidence is the clearest that there is."""
+    """Of several waiting high requests the evidence names the one that waited longest."""
     high = of("high", run)
     for inversion in find_inversions(of("low", run), high, T):
         kept = [one for one in high if kept_waiting(one, inversion.ahead.arrived_at)]
@@ -113,7 +113,7 @@ def in_short(order: OrderResult) -> tuple[object, ...]:
 
 @given(runs, st.integers(-1_000_000, 1_000_000))
 def test_what_time_it_is_does_not_matter(run: list[RequestTrace], seconds: int) -> None:
-    """All clocks set to another time: the same judgement."""
+    """If all clocks are set to another time, the judgement is the same."""
     here, there = judge_order(run, T), judge_order([shift(one, seconds) for one in run], T)
     assert in_short(here) == in_short(there)
     assert here.tightest_tolerance_seconds == pytest.approx(there.tightest_tolerance_seconds, abs=PRECISION_SECONDS)
@@ -121,7 +121,7 @@ def test_what_time_it_is_does_not_matter(run: list[RequestTrace], seconds: int) 
 
 @given(runs.flatmap(lambda run: st.tuples(st.just(run), st.permutations(run))))
 def test_the_order_of_the_records_does_not_matter(both: tuple[list[RequestTrace], list[RequestTrace]]) -> None:
-    """Only times count: the same judgement from the same records in any order."""
+    """The judgement on the same records in another order is the same."""
     here, there = (judge_order(run, T) for run in both)
     assert in_short(here) == in_short(there)
     assert here.tightest_tolerance_seconds == there.tightest_tolerance_seconds
@@ -129,7 +129,7 @@ def test_the_order_of_the_records_does_not_matter(both: tuple[list[RequestTrace]
 
 @given(runs, st.floats(0, 10), st.floats(0, 10))
 def test_a_larger_tolerance_never_finds_more(run: list[RequestTrace], tolerance: float, more: float) -> None:
-    """What a tolerance excuses, every larger one excuses too."""
+    """A larger tolerance finds no more than a smaller one."""
     low, high = of("low", run), of("high", run)
     strict = set(ahead(find_inversions(low, high, tolerance)))
     lenient = set(ahead(find_inversions(low, high, tolerance + more)))
@@ -138,7 +138,7 @@ def test_a_larger_tolerance_never_finds_more(run: list[RequestTrace], tolerance:
 
 @given(runs)
 def test_the_tightest_tolerance_is_the_edge(run: list[RequestTrace]) -> None:
-    """With it nothing counts as an inversion; with 0.1 ms less something does, unless it is 0."""
+    """With the tightest tolerance there is no inversion; with 0.1 ms less there is one, unless it is 0."""
     low, high = of("low", run), of("high", run)
     edge = judge_order(run, T).tightest_tolerance_seconds
     assert edge == 0 or find_inversions(low, high, edge) == []
@@ -152,7 +152,7 @@ def test_the_tightest_tolerance_is_the_edge(run: list[RequestTrace]) -> None:
 
 
 def test_no_wait_is_too_long_to_find_the_edge_in_it() -> None:
-    """A high request that waits for minutes may have been passed in the middle of them."""
+    """The tightest tolerance is also found inside a wait of minutes."""
     order = judge_order([make_trace("high-slow", 0, 1000), make_trace("low-fed", 0, 500)], T)
     assert order.tightest_tolerance_seconds == pytest.approx(500, abs=PRECISION_SECONDS)
 
@@ -179,7 +179,7 @@ def verdict_on(run: list[RequestTrace]) -> Verdict:
 
 
 def test_high_requests_that_pass_a_waiting_low_one_prove_the_promise() -> None:
-    """Enough of them, and no inversion: proved; the reason has the number of judged requests."""
+    """With enough overtakings and no inversion the verdict is proved; the reason has the number of judged requests."""
     finding = judge_order([*saturated(), make_trace("high-slow", 30, 30.5)], T).finding
     assert finding.verdict is Verdict.PROVED
     assert finding.reason == (
@@ -189,7 +189,7 @@ def test_high_requests_that_pass_a_waiting_low_one_prove_the_promise() -> None:
 
 
 def test_too_few_overtakings_prove_nothing() -> None:
-    """One less than enough may be luck."""
+    """With one overtaking less than needed the verdict is unproved: it may be chance."""
     finding = judge_order(saturated(ENOUGH_OVERTAKINGS - 1), T).finding
     assert finding.verdict is Verdict.UNPROVED
     assert "send more low requests" in finding.reason
@@ -199,7 +199,7 @@ def test_too_few_overtakings_prove_nothing() -> None:
     ("tested", "verdict"), [(ENOUGH_TESTED - 1, Verdict.UNPROVED), (ENOUGH_TESTED, Verdict.PROVED)]
 )
 def test_high_requests_that_hardly_wait_prove_nothing(tested: int, verdict: Verdict) -> None:
-    """However many overtake: where none waits for twice the tolerance, it would hide any order."""
+    """If no high request waits for twice the tolerance, the verdict is unproved, with any number of overtakings."""
     low, *passing = saturated()
     brief = [make_trace(f"high-brief-{second}", second, second + 0.1) for second in range(1, ENOUGH_OVERTAKINGS)]
     order = judge_order([low, *brief, *passing[:tested]], T)
@@ -208,7 +208,7 @@ def test_high_requests_that_hardly_wait_prove_nothing(tested: int, verdict: Verd
 
 
 def test_if_too_few_wait_the_reason_says_what_to_change() -> None:
-    """It has the number, what is wanted, and both mends."""
+    """The reason names the number of tested requests, the wanted number, and both remedies."""
     low, *_ = saturated()
     brief = [make_trace(f"high-{second}", second, second + 0.1) for second in range(1, ENOUGH_OVERTAKINGS + 1)]
     assert judge_order([low, *brief], T).finding.reason == (
@@ -219,7 +219,7 @@ def test_if_too_few_wait_the_reason_says_what_to_change() -> None:
 
 @pytest.mark.parametrize(("outcome", "status"), [("left", None), ("failed", None), ("answered", 503)])
 def test_overtaking_one_that_never_arrives_proves_nothing(outcome: Outcome, status: int | None) -> None:
-    """Every later high request would seem to overtake a lost low one."""
+    """A high request does not overtake a low one that never arrives; otherwise every later one would."""
     _, *passing = saturated()
     lost = make_trace("low-lost", 0, None, ended_at=100, outcome=outcome, status=status)
     assert verdict_on([lost, *passing]) is Verdict.UNPROVED
@@ -232,7 +232,7 @@ def test_without_saturation_nothing_is_proved() -> None:
 
 
 def test_nothing_sent_proves_nothing() -> None:
-    """An empty run is not a passed one."""
+    """The verdict on an empty run is unproved."""
     order = judge_order([], T)
     assert (order.finding.verdict, order.tested, order.tightest_tolerance_seconds) == (Verdict.UNPROVED, 0, 0.0)
 
@@ -267,20 +267,20 @@ def test_what_the_tolerance_covers_is_no_inversion(sent_at: float, arrived_at: f
 def test_where_it_is_known_when_a_high_request_was_queued_the_tolerance_counts_from_then(
     accepted_at: float | None, verdict: Verdict
 ) -> None:
-    """A request that was queued late is not inverted by what happened before."""
+    """If the time of queueing is known, nothing before it is an inversion of that request."""
     run = [*saturated(), make_trace("low-early", 29, 31), make_trace("high-late", 30, 33, accepted_at=accepted_at)]
     assert verdict_on(run) is verdict
 
 
 def test_a_high_request_that_was_left_waiting_for_good_is_kept_waiting_by_the_low_ones() -> None:
-    """Starvation until the client leaves is a violation, even without an arrival."""
+    """A high request that waits until its client leaves is inverted by the low ones, although it never arrives."""
     starved = make_trace("high-starved", 30, None, ended_at=40, outcome="left")
     assert verdict_on([*saturated(), starved, make_trace("low-fed", 29, 35)]) is Verdict.VIOLATED
 
 
 @pytest.mark.parametrize(("outcome", "status"), [("failed", None), ("answered", 503)])
-def test_a_high_request_that_never_arrives_accuses_nobody(outcome: Outcome, status: int | None) -> None:
-    """It may never have been on a queue; but a run in which high ones get nowhere is no proof either."""
+def test_a_high_request_that_never_arrives_is_no_inversion(outcome: Outcome, status: int | None) -> None:
+    """A high request that failed before it arrived may never have been queued: it is no inversion and no proof."""
     lost = make_trace("high-lost", 30, None, ended_at=40, outcome=outcome, status=status)
     finding = judge_order([*saturated(), lost, make_trace("low-fed", 29, 35)], T).finding
     assert finding.verdict is Verdict.UNPROVED
@@ -288,21 +288,21 @@ def test_a_high_request_that_never_arrives_accuses_nobody(outcome: Outcome, stat
 
 
 @pytest.mark.parametrize(("outcome", "status"), [("failed", None), ("answered", 503), ("left", None)])
-def test_a_low_request_that_never_arrives_is_no_matter(outcome: Outcome, status: int | None) -> None:
-    """Low requests may be refused or cancelled."""
+def test_a_low_request_that_never_arrives_does_not_count(outcome: Outcome, status: int | None) -> None:
+    """Low requests that were refused or cancelled do not change the verdict."""
     lost = make_trace("low-lost", 3, None, ended_at=3.1, outcome=outcome, status=status)
     assert verdict_on([*saturated(), lost]) is Verdict.PROVED
 
 
 def test_a_high_request_that_arrives_twice_waited_until_the_first_time() -> None:
-    """What was sent again after a loss has had its place in the order."""
+    """The wait of a request that was sent again ends with its first arrival."""
     again = make_trace("high-again", 30, 30.1, arrived_again=[36.0])
     assert verdict_on([*saturated(), again, make_trace("low-fed", 29, 33)]) is Verdict.PROVED
 
 
 @pytest.mark.parametrize("tolerance_seconds", [0.0, -0.1, nan])
 def test_a_tolerance_must_be_above_0(tolerance_seconds: float) -> None:
-    """It is named in the error."""
+    """A tolerance of 0 or less is refused, and the error names it."""
     with pytest.raises(ValueError, match=f"the tolerance is {tolerance_seconds} s"):
         judge_order([], tolerance_seconds)
 

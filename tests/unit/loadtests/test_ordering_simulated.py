@@ -1,4 +1,4 @@
-"""The oracle before gateways that exist as times alone: the right ones are never accused, the wrong ones found out."""
+"""The oracle on simulated gateways: it finds no inversion in right ones, and finds the wrong ones."""
 
 from random import Random
 

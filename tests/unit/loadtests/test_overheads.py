@@ -1,4 +1,4 @@
-"""Transit and turnaround: found again in the records of a simulated gateway, where they are known."""
+"""Transit and turnaround: measured in the records of a simulated gateway, where they are known."""
 
 import pytest
 
@@ -45,7 +45,7 @@ def test_utilisation_is_what_turnaround_leaves() -> None:
 
 
 def test_a_slot_that_is_never_used_is_seen() -> None:
-    """A gateway that has 8 slots and uses 7 is at most at 7/8, and that takes its turnaround for longer."""
+    """A gateway that uses 7 of 8 slots has a utilisation of at most 7/8, so its turnaround is measured as longer."""
     gateway = ImperfectGateway(slots=7)
 
     overheads = measure_overheads(completed_requests(gateway.run(0.9, 60, seed=3)), 8)
@@ -55,7 +55,7 @@ def test_a_slot_that_is_never_used_is_seen() -> None:
 
 
 def test_by_hand_with_one_slot() -> None:
-    """One slot, 10 s each, 1 s there and 2 s of turnaround: the numbers that one counts by hand."""
+    """One slot, 10 s for each request, 1 s of transit and 2 s of turnaround give the numbers counted by hand."""
     requests = [
         CompletedRequest(0.0, 1.0, 11.0, "high"),
         CompletedRequest(2.0, 13.0, 23.0, "high"),
@@ -95,7 +95,7 @@ def test_without_waiting_there_is_no_turnaround() -> None:
 
 
 def test_if_none_found_a_slot_free_transit_is_the_least_delay() -> None:
-    """Without a request that certainly did not wait, the shortest delay has to do."""
+    """Without a request that certainly did not wait, the transit is the shortest delay."""
     requests = [CompletedRequest(0.0, 1.0, 9.0, "high"), CompletedRequest(0.1, 10.1, 20.0, "high")]
 
     overheads = measure_overheads(requests, 1)

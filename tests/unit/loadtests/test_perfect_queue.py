@@ -135,7 +135,7 @@ def draw_trace(queue: Queue, count: int, seed: int) -> list[Customer]:
 
 
 def assert_mean(values: list[float], expected: float) -> None:
-    """Hold the mean of values that depend on their neighbours against what theory expects, with 99.9 % confidence."""
+    """Compare the mean of values that depend on their neighbours with theory, at 99.9 % confidence."""
     size = len(values) // 30
     batches = [statistics.fmean(values[first : first + size]) for first in range(0, 30 * size, size)]
     half_width = 3.66 * statistics.stdev(batches) / math.sqrt(30)

@@ -1,4 +1,4 @@
-"""Files of what was sent and what arrived: what is written is what is read, and what cannot be read is named."""
+"""Files of sent requests and arrivals: they are read as they were written, and errors name the line."""
 
 import signal
 import subprocess
@@ -116,14 +116,14 @@ def test_unreadable_line_is_named(path: Path, line: str, said: str) -> None:
 
 
 def test_unreadable_arrival_is_named(path: Path) -> None:
-    """The same holds for arrivals."""
+    """A line of arrivals that cannot be read is such an error, too."""
     path.write_text('{"request_id": "a", "arrived_at": null}\n')
     with pytest.raises(RecordError, match=rf"^{path}, line 1: .* is not an arrival"):
         read_arrivals(path)
 
 
 def test_missing_file_is_named(tmp_path: Path) -> None:
-    """A file that is not there is an error that names it, for each that reads."""
+    """Each reader of a missing file raises an error that names it."""
     missing = tmp_path / "missing.ndjson"
     for read in (read_sent, read_arrivals):
         with pytest.raises(RecordError, match=rf"^{missing} cannot be read: No such file or directory$"):
@@ -131,7 +131,7 @@ def test_missing_file_is_named(tmp_path: Path) -> None:
 
 
 def test_unwritable_file_is_named(tmp_path: Path) -> None:
-    """A file that cannot be written is an error that names it, for each that writes."""
+    """Each writer to a file that cannot be written raises an error that names it."""
     path = tmp_path / "missing" / "sent.ndjson"
     with pytest.raises(RecordError, match=rf"^{path} cannot be written: No such file or directory$"):
         RecordWriter(path)
@@ -140,7 +140,7 @@ def test_unwritable_file_is_named(tmp_path: Path) -> None:
 
 
 def test_full_disk_is_named() -> None:
-    """A line that finds no room is an error that names the file, and so is the end of a file that lacks it."""
+    """On a full disk each line, and the close of the file, is an error that names the file."""
     record_writer = RecordWriter(Path("/dev/full"))
     with pytest.raises(RecordError, match=r"^/dev/full cannot be written: No space left on device$"):
         record_writer.append(SentRequest("high-1", "high", 1.0, 2.0, "answered"))

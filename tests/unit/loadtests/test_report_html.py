@@ -70,14 +70,14 @@ def many(count: int) -> list[RequestTrace]:
 
 
 def test_the_verdict_the_reasons_and_the_numbers_are_there(tmp_path: Path) -> None:
-    """Without any picture the page says what was found, what was skipped and how to repeat it."""
+    """The text of the page has the verdicts, the reasons, the skipped scenarios and the command to repeat the check."""
     text = written(rig.check(rig.scenario(rig.overtaking()), skipped={"drain": "not ours"}), tmp_path).text
     for words in ("Proved", "30 high requests overtook low ones", "not ours", "loadtest check --seed 1", "3.11.9"):
         assert words in text
 
 
 def test_overtaking_is_spoken_of_only_where_the_order_was_proved(tmp_path: Path) -> None:
-    """A check of other promises alone does not claim it."""
+    """The page claims that high overtakes low only if the check has proved the order."""
     order, once = (rig.finding(Verdict.PROVED, check=check) for check in ("order", "once"))
     claim = "High-priority requests overtook low ones, and every promise that was tested held."
     assert claim in written(rig.check(rig.scenario(findings=(once,)), rig.scenario(findings=(order,))), tmp_path).text
@@ -98,7 +98,7 @@ def test_texts_of_a_run_are_escaped(tmp_path: Path) -> None:
 
 
 def test_nothing_is_fetched_and_nothing_runs(tmp_path: Path) -> None:
-    """The page is one file: no address of anything else, no script."""
+    """The page is one file without scripts and without addresses of other files."""
     page = written(rig.check(rig.scenario(rig.inverted(3))), tmp_path)
     assert not {"script", "link", "img", "iframe", "object"} & set(page.tags)
     assert not page.all_of("src")
@@ -106,7 +106,7 @@ def test_nothing_is_fetched_and_nothing_runs(tmp_path: Path) -> None:
 
 
 def test_each_id_is_there_once_and_each_reference_leads_somewhere(tmp_path: Path) -> None:
-    """The pictures of several scenarios do not take shapes or clips from each other."""
+    """The pictures of several scenarios do not share ids of shapes or clips."""
     page = written(rig.check(rig.scenario(rig.inverted(3)), rig.scenario(rig.inverted(3))), tmp_path)
     ids = Counter(page.all_of("id"))
     assert set(ids.values()) == {1}
@@ -122,7 +122,7 @@ def test_all_that_is_opened_is_closed(tmp_path: Path) -> None:
 
 
 def test_the_first_inversions_are_listed_and_all_are_counted(tmp_path: Path) -> None:
-    """A gateway without priorities does not make a page without end."""
+    """The page lists the first inversions and the number of all, so that it stays small."""
     scenario = rig.scenario(rig.inverted(30))
     page = written(rig.check(scenario), tmp_path)
     listed = [one for one in scenario.order.inversions if one.ahead.sent.request_id in page.text.split()]
@@ -140,7 +140,7 @@ def test_the_first_inversions_are_listed_and_all_are_counted(tmp_path: Path) -> 
     ids=["none", "one that did not wait", "none that arrived"],
 )
 def test_a_run_with_hardly_anything_in_it_has_a_page(tmp_path: Path, traces: tuple[RequestTrace, ...]) -> None:
-    """The page is there also when the gateway let nothing through."""
+    """A run of which few or no requests were answered has a page, too."""
     assert "Unproved" in written(rig.check(rig.scenario(traces)), tmp_path).text
 
 
@@ -174,7 +174,7 @@ def test_marks_in_different_places_are_all_drawn() -> None:
 
 
 def test_the_colours_are_those_of_the_page(tmp_path: Path) -> None:
-    """No picture has fixed colours: all change with light, dark and print."""
+    """No picture has fixed colours: all follow light mode, dark mode and print."""
     styles = " ".join(written(rig.check(rig.scenario(rig.inverted(3))), tmp_path).all_of("style"))
     assert "var(--high)" in styles
     assert not re.findall(r"#[0-9a-f]{6}", styles)

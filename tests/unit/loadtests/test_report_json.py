@@ -27,13 +27,13 @@ def written(result: CheckResult, folder: Path, *, with_traces: bool = False) -> 
 
 
 def test_the_verdict_and_its_exit_code_are_those_of_the_check(tmp_path: Path) -> None:
-    """What a program reads is what the command exits with."""
+    """The file has the verdict and the exit code of the command."""
     document = written(rig.check(rig.scenario(rig.inverted())), tmp_path)
     assert (document["format"], document["verdict"], document["exit_code"]) == (1, "VIOLATED", 1)
 
 
 def test_each_priority_has_its_counts_and_waits(tmp_path: Path) -> None:
-    """The numbers of high and low are those of their own requests."""
+    """High and low each have the numbers of their own requests."""
     traces = [rig.trace("a", "high", 0.0, 0.5), rig.trace("b", "low", 0.0, 2.0)]
     priorities = written(rig.check(rig.scenario(traces)), tmp_path)["scenarios"][0]["priorities"]
     assert priorities["high"]["median_seconds"] == pytest.approx(0.5)
@@ -50,7 +50,7 @@ def test_both_requests_of_an_inversion_are_there(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("number", [math.nan, math.inf, -math.inf])
 def test_what_is_no_finite_number_is_null(tmp_path: Path, number: float) -> None:
-    """The file is strict JSON, whatever was measured."""
+    """Numbers that are not finite are written as null, so the file is strict JSON."""
     scenario = rig.scenario(rig.overtaking())
     scenario = replace(scenario, order=replace(scenario.order, tightest_tolerance_seconds=number))
     document = written(rig.check(scenario), tmp_path)
@@ -58,20 +58,20 @@ def test_what_is_no_finite_number_is_null(tmp_path: Path, number: float) -> None
 
 
 def test_without_requests_there_are_no_waits(tmp_path: Path) -> None:
-    """Nothing is made up for a scenario in which nothing was sent."""
+    """A scenario in which nothing was sent has no waits."""
     document = written(rig.check(rig.scenario()), tmp_path)
     assert document["scenarios"][0]["priorities"]["high"]["p95_seconds"] is None
 
 
 def test_requests_are_written_only_on_request(tmp_path: Path) -> None:
-    """The file stays small by default, and is complete on demand."""
+    """By default the file has no single requests; with the option it has all of them."""
     result = rig.check(rig.scenario(rig.overtaking()))
     assert "passages" not in written(result, tmp_path)["scenarios"][0]
     assert len(written(result, tmp_path, with_traces=True)["scenarios"][0]["passages"]) == 61
 
 
 def test_evidence_and_skipped_scenarios_are_there(tmp_path: Path) -> None:
-    """Nothing that was found or left out is lost."""
+    """The file has all evidence and all skipped scenarios."""
     finding = rig.finding(Verdict.VIOLATED, evidence="a arrived 2 times")
     document = written(rig.check(rig.scenario(findings=(finding,)), skipped={"drain": "not ours"}), tmp_path)
     assert document["skipped"] == {"drain": "not ours"}
@@ -87,7 +87,7 @@ def test_evidence_and_skipped_scenarios_are_there(tmp_path: Path) -> None:
 
 
 def test_of_much_evidence_the_first_is_there_and_all_is_counted(tmp_path: Path) -> None:
-    """A gateway without priorities does not make a file without end."""
+    """The file lists the first lines of the evidence and the number of all, so that it stays small."""
     scenario = rig.scenario(rig.inverted(MAX_WRITTEN + 30))
     count = len(scenario.order.inversions)
     assert count > MAX_WRITTEN
@@ -116,7 +116,7 @@ def test_a_comparison_of_nothing_is_strict_json(tmp_path: Path) -> None:
 
 
 def test_half_a_character_in_an_id_does_not_stop_it(tmp_path: Path) -> None:
-    """A request id that is no Unicode text is written all the same."""
+    """A request id with a surrogate, which is not valid Unicode text, is written."""
     document = written(rig.check(rig.scenario([rig.trace("\ud800", "low", 0.0, 1.0)])), tmp_path, with_traces=True)
     assert document["scenarios"][0]["passages"][0]["request_id"] == "\ud800"
 
@@ -129,7 +129,7 @@ def test_a_file_that_cannot_be_written_is_one_sentence(tmp_path: Path) -> None:
 
 
 def test_a_write_that_fails_leaves_the_old_file_and_no_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A report is there whole, or as it was before."""
+    """If a write fails, the old report stays as it was, and no other file is left."""
     path = tmp_path / "results.json"
     path.write_text("old")
 

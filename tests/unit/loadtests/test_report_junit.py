@@ -35,7 +35,7 @@ def test_a_proved_promise_is_a_passed_case(tmp_path: Path) -> None:
 
 
 def test_a_violated_promise_is_a_failure_with_its_evidence(tmp_path: Path) -> None:
-    """A build that breaks the promise fails, and has the evidence."""
+    """A violated promise is a failure of the build, with its evidence."""
     failure = found(Verdict.VIOLATED, tmp_path).find("failure")
     assert failure is not None
     assert failure.get("message") == "violated: because"
@@ -44,7 +44,7 @@ def test_a_violated_promise_is_a_failure_with_its_evidence(tmp_path: Path) -> No
 
 @pytest.mark.parametrize("verdict", [Verdict.PROVED, Verdict.VIOLATED])
 def test_of_much_evidence_the_first_is_there_and_all_is_counted(tmp_path: Path, verdict: Verdict) -> None:
-    """A gateway without priorities does not make a file without end."""
+    """The file lists the first lines of the evidence and the number of all, so that it stays small."""
     lines = tuple(f"line {number}" for number in range(MAX_WRITTEN + 1))
     finding = Finding("once", verdict, "because", lines)
     case = written(rig.check(rig.scenario(findings=(finding,))), tmp_path).find(".//testcase")
@@ -57,14 +57,14 @@ def test_of_much_evidence_the_first_is_there_and_all_is_counted(tmp_path: Path, 
 
 
 def test_an_unproved_promise_is_an_error(tmp_path: Path) -> None:
-    """A run that shows nothing does not pass for one that shows the promise."""
+    """An unproved promise is an error, so that it does not pass for a proved one."""
     error = found(Verdict.UNPROVED, tmp_path).find("error")
     assert error is not None
     assert str(error.get("message")).startswith("unproved")
 
 
 def test_a_skipped_scenario_is_skipped_with_the_reason(tmp_path: Path) -> None:
-    """What was left out is seen, and why."""
+    """A skipped scenario is in the document as skipped, with the reason."""
     root = written(rig.check(skipped={"drain": "not ours"}), tmp_path)
     skipped = root.find("./testsuite[@name='loadtests.drain']/testcase/skipped")
     assert skipped is not None
@@ -85,7 +85,7 @@ def test_the_counts_are_those_of_the_cases(tmp_path: Path) -> None:
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(text=st.text(st.characters(codec=None), max_size=20))
 def test_a_document_with_any_text_parses(tmp_path: Path, text: str) -> None:
-    """Control characters, half characters and markup from a run do not break the document."""
+    """Control characters, surrogates and markup from a run do not break the document."""
     finding = rig.finding(Verdict.VIOLATED, check=text, reason=text, evidence=text or "-")
     root = written(rig.check(rig.scenario(name=text, findings=(finding,)), skipped={text: text}), tmp_path)
     assert len(root.findall(".//testcase")) == 2
@@ -93,10 +93,10 @@ def test_a_document_with_any_text_parses(tmp_path: Path, text: str) -> None:
 
 @pytest.mark.parametrize("character", ["\0", "\x1b", "\x0b", "\ud800", "\ufffe"])
 def test_characters_that_xml_has_no_place_for_are_left_out(character: str) -> None:
-    """XML 1.0, section 2.2: these cannot be written, not even escaped."""
+    """Characters that XML 1.0 (section 2.2) excludes are left out: they cannot be written, not even escaped."""
     assert strip_forbidden(f"a{character}b") == "ab"
 
 
 def test_characters_that_xml_has_a_place_for_stay() -> None:
-    """Nothing that can be written is lost."""
+    """Characters that XML allows are written."""
     assert strip_forbidden("a\tb\nc <&> é 😀") == "a\tb\nc <&> é 😀"

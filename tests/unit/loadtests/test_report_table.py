@@ -20,7 +20,7 @@ def shown(result: CheckResult) -> str:
 
 
 def test_each_check_has_a_row_with_verdict_and_reason() -> None:
-    """Everything that was found can be read without the page."""
+    """The table has every finding with its verdict and its reason."""
     text = shown(rig.check(rig.scenario(rig.overtaking()), rig.scenario(findings=(rig.finding(Verdict.UNPROVED),))))
     assert "order" in text
     assert "30 high requests overtook low ones" in text
@@ -28,7 +28,7 @@ def test_each_check_has_a_row_with_verdict_and_reason() -> None:
 
 
 def test_a_skipped_scenario_has_a_row_with_the_reason() -> None:
-    """What was left out is seen, and why."""
+    """A skipped scenario has a row with the reason."""
     assert "skipped" in shown(rig.check(skipped={"drain": "not ours"}))
     assert "not ours" in shown(rig.check(skipped={"drain": "not ours"}))
 
@@ -41,7 +41,7 @@ def test_the_waits_of_both_priorities_are_there() -> None:
 
 
 def test_long_reasons_are_folded_and_nothing_is_cut() -> None:
-    """It fits a terminal of 100 columns, and every word of a reason is there."""
+    """The table fits a terminal of 100 columns, and has every word of a reason."""
     reason = " ".join(f"word{index}" for index in range(60))
     text = shown(rig.check(rig.scenario(findings=(rig.finding(Verdict.VIOLATED, reason=reason),))))
     assert max(map(len, text.splitlines())) <= WIDTH

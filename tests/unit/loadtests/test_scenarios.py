@@ -1,4 +1,4 @@
-"""The catalogue of scenarios: that each does to a gateway of any size what it is there for."""
+"""The catalogue of scenarios: each one has its intended effect on a gateway of any size."""
 
 import math
 from dataclasses import replace
@@ -46,7 +46,7 @@ def test_each_scenario_is_whole(name: str, sizing: Sizing) -> None:
 
 @given(names, sizings)
 def test_the_mock_target_accepts_the_scenarios_fields(name: str, sizing: Sizing) -> None:
-    """The latencies and the further fields of each stream are such as the mock target takes."""
+    """The mock target accepts the latencies and the other fields of each stream."""
     for stream in build_scenario(name, sizing).streams:
         parse_latency(stream.latency)
         read_overrides(b"", [(name.lower().encode(), value.encode()) for name, value in stream.fields])
@@ -169,7 +169,7 @@ def test_clients_leave_in_their_time(share: float, earliest: float, more: float,
 
 @pytest.mark.parametrize("share", [0.0, 1 / 3, 1.0])
 def test_the_right_share_leaves(share: float) -> None:
-    """Of many clients the given share leaves, to within five standard errors; 0 is none, 1 is all."""
+    """Of many clients the given share leaves, to within five standard errors; 0 means no client, 1 means all."""
     random = Random(1)
     left = sum(Abandonment(share, 1, 2).draw(random) is not None for _ in range(4000)) / 4000
     assert left == pytest.approx(share, abs=5 * math.sqrt(share * (1 - share) / 4000))
@@ -183,7 +183,7 @@ def test_each_priority_has_its_path() -> None:
 
 @given(names, sizings)
 def test_grace_outlasts_the_queue(name: str, sizing: Sizing) -> None:
-    """When nothing more is sent, what waits gets twice the time that the slots need for it."""
+    """When nothing more is sent, waiting requests get twice the time that the slots need for them."""
     for stream in build_scenario(name, sizing).streams:
         if isinstance(stream.source, ClosedLoop):
             latency = parse_latency(stream.latency)
@@ -203,13 +203,13 @@ def test_grace_outlasts_the_queue(name: str, sizing: Sizing) -> None:
     ],
 )
 def test_impossible_sizing_is_refused(wrong: dict[str, Any], said: str) -> None:
-    """A size that cannot be is refused with its name, its value and what would do."""
+    """An impossible size is refused with its name, its value and what would be valid."""
     with pytest.raises(ValueError, match=f"^{said}$"):
         replace(Sizing(4), **wrong)
 
 
 def test_unknown_scenario_is_refused() -> None:
-    """A name that is not in the catalogue is refused with those that are."""
+    """A name that is not in the catalogue is refused with a list of those that are."""
     with pytest.raises(ValueError, match=r"^'storm' is not a scenario; choose one of saturation, burst, mixed, "):
         build_scenario("storm", Sizing(4))
 

@@ -1,4 +1,4 @@
-"""Planning: the fewest slots that keep a promise, and no answer where there is none."""
+"""Planning: the fewest slots that keep a promise, or an error if no number does."""
 
 import math
 

@@ -48,7 +48,7 @@ def test_what_was_sent_is_read_back_as_it_was_written(sent: SentRequest) -> None
 
 
 def test_what_may_be_left_out_is_not_known() -> None:
-    """A record need not have a status, a method, or when the gateway had it; an arrival no end and no status."""
+    """A sent request may lack status, method and the time at the gateway; an arrival may lack end and status."""
     assert SentRequest.from_dict(A_SENT) == SentRequest("a", "high", 1.0, 2.0, "answered", None, "GET", None)
     assert Arrival.from_dict({"request_id": "a", "arrived_at": 1}) == Arrival("a", 1.0, None, None)
 
@@ -62,13 +62,13 @@ def test_further_members_do_no_harm() -> None:
 
 @pytest.mark.parametrize(("written", "status"), [(None, None), (200, 200), (500, 500)])
 def test_an_arrival_has_the_status_that_the_target_answered(written: int | None, status: int | None) -> None:
-    """It shows whether an attempt had a response; null is none."""
+    """An arrival has the status that the target sent; null means that there was no response."""
     assert Arrival.from_dict({"request_id": "a", "arrived_at": 1, "status": written}).status == status
 
 
 @pytest.mark.parametrize("status", ["fine", [], float("nan")])
 def test_a_status_is_a_number(status: object) -> None:
-    """Other values are refused."""
+    """A status that is not a number is refused."""
     with pytest.raises(RecordError, match="is not an arrival"):
         Arrival.from_dict({"request_id": "a", "arrived_at": 1, "status": status})
 
@@ -83,7 +83,7 @@ def read_or_refuse(make: Callable[[Any], SentRequest | Arrival], record: Any) ->
 
 @given(anything | st.fixed_dictionaries({}, optional=dict.fromkeys(MEMBERS, anything)))
 def test_garbage_is_no_sent_request(record: Any) -> None:
-    """Whatever JSON holds, it is refused with a RecordError of one line."""
+    """Any JSON value that is not a sent request is refused with a RecordError of one line."""
     said = read_or_refuse(SentRequest.from_dict, record)
     assert isinstance(said, str)
     assert "is not a sent request" in said
@@ -92,7 +92,7 @@ def test_garbage_is_no_sent_request(record: Any) -> None:
 
 @given(st.sampled_from(MEMBERS), anything)
 def test_one_wrong_member_is_read_or_refused(member: str, value: Any) -> None:
-    """Everything else being right, no value of any member raises anything but a RecordError, and no nonsense passes."""
+    """Any value of a single member is read if it is valid; otherwise it raises a RecordError."""
     sent = read_or_refuse(SentRequest.from_dict, {**A_SENT, member: value})
     if isinstance(sent, SentRequest):
         assert sent.priority in ("high", "low")
@@ -102,7 +102,7 @@ def test_one_wrong_member_is_read_or_refused(member: str, value: Any) -> None:
 
 @given(anything | st.fixed_dictionaries(dict.fromkeys(("request_id", "arrived_at", "finished_at", "status"), anything)))
 def test_garbage_is_no_arrival(record: Any) -> None:
-    """Whatever JSON holds, it is read or refused with a RecordError of one line."""
+    """Any JSON value is read as an arrival, or refused with a RecordError of one line."""
     arrival = read_or_refuse(Arrival.from_dict, record)
     if isinstance(arrival, str):
         assert "is not an arrival" in arrival
@@ -114,7 +114,7 @@ def test_garbage_is_no_arrival(record: Any) -> None:
 @pytest.mark.parametrize("member", ["sent_at", "ended_at", "accepted_at"])
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf"), 10**400, 1_700_000_000_000, "soon", []])
 def test_a_time_is_a_number_of_unix_seconds(member: str, value: object) -> None:
-    """No other number is compared with one: NaN is never late, and milliseconds would be judged as seconds."""
+    """A time that is not finite, or not in unix seconds, is refused: NaN would never be late."""
     with pytest.raises(RecordError):
         SentRequest.from_dict({**A_SENT, member: value})
     with pytest.raises(RecordError):
@@ -125,7 +125,7 @@ def test_a_time_is_a_number_of_unix_seconds(member: str, value: object) -> None:
 
 @pytest.mark.parametrize(("member", "value"), [("priority", "urgent"), ("priority", None), ("outcome", "abandoned")])
 def test_other_priorities_and_outcomes_are_refused(member: str, value: object) -> None:
-    """A third word would be neither high nor low, and be judged by nothing."""
+    """An unknown priority or outcome is refused: no rule would judge it."""
     with pytest.raises(RecordError, match="its priority or outcome is unknown"):
         SentRequest.from_dict({**A_SENT, member: value})
 
@@ -150,13 +150,13 @@ def test_both_sides_are_joined_by_id(sent_at: list[float], log: list[Arrival]) -
 
 
 def test_arrivals_with_unknown_ids_do_not_count() -> None:
-    """Somebody else may use the same target."""
+    """Arrivals with unknown ids are ignored: other clients may use the same target."""
     (trace,) = join_records([made("a", 1)], [Arrival("stranger", 1.5), Arrival("a", 2.0)])
     assert trace.arrivals == (Arrival("a", 2.0),)
 
 
 def test_of_several_arrivals_the_first_is_the_place_in_the_order() -> None:
-    """It arrived when it first did, and was finished when that attempt was."""
+    """If a request arrived several times, its first arrival and the end of that attempt count."""
     (trace,) = join_records([made("a", 1)], [Arrival("a", 5.0, 6.0), Arrival("a", 2.0, 3.0)])
     assert (trace.arrived_at, trace.finished_at, trace.waited_until, trace.waited_seconds) == (2.0, 3.0, 2.0, 1)
 
@@ -170,7 +170,7 @@ def test_of_several_arrivals_the_first_is_the_place_in_the_order() -> None:
     ],
 )
 def test_one_that_never_arrives_waited_as_long_as_is_known(outcome: Outcome, waited_seconds: float) -> None:
-    """Only a request whose client left while it waited has a known wait."""
+    """Of the requests that never arrive, only one whose client left while it waited has a known wait."""
     trace = make_trace("high-1", 5, None, ended_at=15, outcome=outcome)
     assert (trace.arrived_at, trace.finished_at) == (None, None)
     assert trace.waited_seconds == waited_seconds
@@ -178,7 +178,7 @@ def test_one_that_never_arrives_waited_as_long_as_is_known(outcome: Outcome, wai
 
 @pytest.mark.parametrize("outcome", ["left", "answered", "failed"])
 def test_one_that_arrives_waited_until_then(outcome: Outcome) -> None:
-    """However it ended."""
+    """A request that arrives has waited until its arrival, with any outcome."""
     assert make_trace("high-1", 5, 8, ended_at=7, outcome=outcome).waited_seconds == 3
 
 

@@ -1,4 +1,4 @@
-"""Verdicts: what a program exits with, and which of several counts."""
+"""Verdicts: their exit codes, and which of several counts."""
 
 import pytest
 from hypothesis import given
@@ -24,12 +24,12 @@ def test_each_verdict_has_its_exit_code() -> None:
     ],
 )
 def test_the_worst_is_the_verdict_on_the_whole(verdicts: list[Verdict], whole: Verdict) -> None:
-    """A violation outdoes all else, and what was not proved outdoes what was; nothing at all proves nothing."""
+    """Violated counts before unproved, and unproved before proved; without findings the verdict is unproved."""
     assert worst_verdict(verdicts) is whole
 
 
 @given(st.lists(st.sampled_from(Verdict), min_size=1))
 def test_the_whole_is_proved_only_if_all_of_it_is(verdicts: list[Verdict]) -> None:
-    """No order of the findings hides one; an iterator is as good as a list."""
+    """The order of the findings does not matter, and they may come from an iterator."""
     assert (worst_verdict(iter(verdicts)) is PROVED) == all(verdict is PROVED for verdict in verdicts)
     assert (worst_verdict(reversed(verdicts)) is VIOLATED) == (VIOLATED in verdicts)

@@ -1,4 +1,4 @@
-"""The verdict on waits: from which numbers it follows, and which numbers say nothing."""
+"""The verdict on waits: which numbers decide it, and which prove nothing."""
 
 import math
 from dataclasses import replace
@@ -25,7 +25,7 @@ def waits(priority: Priority, ratio: float, half_width: float, perfect_seconds: 
 
 
 def run_of(high: float = 1.0, low: float = 1.0, half_width: float = 0.02) -> Comparison:
-    """A run with these ratios, in which a transit is a tenth of what a request that waits waits for."""
+    """A run with these ratios, in which a transit takes a tenth of the wait of a waiting request."""
     return Comparison(
         slots=8,
         seconds=100.0,
@@ -67,7 +67,7 @@ def judge_busy(run: Comparison) -> Finding:
         (1.00, 1.08, 0.02, Verdict.VIOLATED),
         (1.50, 1.00, 0.60, Verdict.UNPROVED),
         (1.50, 0.60, 0.40, Verdict.VIOLATED),
-        # Half of the transit may be saved by those that wait, which is a twentieth of the wait of all here.
+        # Requests that wait may save half of the transit, which is a twentieth of all waits here.
         (0.91, 1.00, 0.02, Verdict.PROVED),
         (0.89, 1.00, 0.02, Verdict.UNPROVED),
         (0.87, 1.00, 0.02, Verdict.VIOLATED),

@@ -1,4 +1,4 @@
-"""The ratio and its interval: every source of doubt has to show in it."""
+"""The ratio and its interval: every source of uncertainty widens it."""
 
 import math
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""Requests on their way, made up: single ones, and whole runs through a gateway that exists as times alone."""
+"""Invented traces of requests: single ones, and whole runs through a gateway that is only simulated."""
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -47,7 +47,7 @@ class Queued:
 
 
 Choice = Callable[[Sequence[Queued], float], Queued]
-"""Says whom of those that wait a slot takes that becomes free at this moment."""
+"""Returns which of the waiting requests a slot takes that becomes free at this moment."""
 
 
 def take_high_first(waiting: Sequence[Queued], _now: float) -> Queued:
@@ -64,7 +64,7 @@ def take_any(random: Random) -> Choice:
 
 @dataclass
 class TakeOneLowOutOfTurn:
-    """High first, but once, when a high one has been waiting for `waited_seconds`, a low one."""
+    """High first, except once: when a high one has waited for `waited_seconds`, a low one."""
 
     waited_seconds: float
     low: Queued | None = None
@@ -80,7 +80,7 @@ class TakeOneLowOutOfTurn:
 
 
 def draw_delay(random: Random, longest_seconds: float) -> float:
-    """Draw a delay; often none at all or the longest, because the edges are what an oracle has to withstand."""
+    """Draw a delay; often 0 or the longest, because an oracle is most likely to be wrong there."""
     return random.choice([0, longest_seconds, random.uniform(0, longest_seconds)])
 
 
@@ -156,7 +156,7 @@ def serve_evenly(
 
 
 def shift(trace: RequestTrace, seconds: float) -> RequestTrace:
-    """Let all of it happen so much later."""
+    """Return the same trace, this much later."""
 
     def later(at: float | None) -> float | None:
         return None if at is None else at + seconds

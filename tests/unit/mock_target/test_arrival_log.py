@@ -16,7 +16,7 @@ from tests.unit.mock_target.mock_rig import PATIENCE_SECONDS, DirectRequest, cli
 
 
 def test_the_log_keeps_the_last_arrivals_and_counts_those_dropped() -> None:
-    """A full log drops its oldest arrival; the sequence goes on."""
+    """A full log drops its oldest arrival; the sequence continues."""
     log = ArrivalLog(size=2)
     for path in ("/a", "/b", "/c"):
         log.finish(log.record("GET", path, "", None))
@@ -76,7 +76,7 @@ def test_a_reset_keeps_count_of_what_is_still_in_flight() -> None:
 
 
 def test_a_log_of_no_size_is_refused() -> None:
-    """A mock with a log size below 1 is not made, and says why."""
+    """A log size below 1 is refused with the reason."""
     with pytest.raises(ValueError, match="the log size is 0; it must be 1 or more"):
         create_app(MockSettings(log_size=0))
 
@@ -221,7 +221,7 @@ async def next_line(lines: AsyncGenerator[bytes, None]) -> dict[str, object]:
 
 
 async def test_a_follower_gets_each_arrival_at_once() -> None:
-    """Following starts with what is kept, and goes on with what arrives."""
+    """A follower first gets the arrivals in the log, and then the new ones."""
     log = ArrivalLog()
     log.record("GET", "/before", "", None)
     lines = stream_arrivals(log, since=0, follow=True)
@@ -234,7 +234,7 @@ async def test_a_follower_gets_each_arrival_at_once() -> None:
 
 
 async def test_a_slow_follower_gets_the_number_of_lost_arrivals() -> None:
-    """A follower that is slower than the log forgets gets a count of what is gone, and then the rest."""
+    """A follower that is too slow gets the number of dropped arrivals, and then the rest."""
     log = ArrivalLog(size=3)
     log.record("GET", "/", "", None)
     lines = stream_arrivals(log, since=0, follow=True)
@@ -259,7 +259,7 @@ async def test_a_follower_gets_a_reset_line() -> None:
 
 
 async def test_a_follower_that_left_costs_nothing() -> None:
-    """Ending the stream takes its bell away."""
+    """When a stream ends, the log no longer counts it as a reader."""
     log = ArrivalLog()
     log.record("GET", "/", "", None)
     lines = stream_arrivals(log, since=0, follow=True)
@@ -270,7 +270,7 @@ async def test_a_follower_that_left_costs_nothing() -> None:
 
 
 async def test_there_are_only_so_many_followers() -> None:
-    """One more than the most is refused with 503, and no arrival is held back by them."""
+    """One follower over the limit is refused with 503, and followers delay no arrival."""
     app = create_app(MockSettings(latency="0"))
     followers = [DirectRequest("/__admin/arrivals.ndjson", query="follow=true") for _ in range(MAX_READERS)]
     tasks = [asyncio.create_task(follower.run(app)) for follower in followers]

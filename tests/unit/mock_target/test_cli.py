@@ -18,7 +18,7 @@ HELP = CliRunner().invoke(command_line, ["--help"], terminal_width=100).output
 
 @pytest.fixture
 def started(monkeypatch: pytest.MonkeyPatch) -> list[MockSettings]:
-    """What a mock would have been started with."""
+    """The settings with which a mock would have been started."""
     found: list[MockSettings] = []
     monkeypatch.setattr(server, "run_mock", lambda started_with, _host, _port: found.append(started_with))
     return found

@@ -1,4 +1,4 @@
-"""The concurrency limit: who works, who waits, and who is refused."""
+"""The concurrency limit: which requests work, wait, or are refused."""
 
 import asyncio
 from contextlib import suppress
@@ -16,7 +16,7 @@ from tests.unit.mock_target.mock_rig import DirectRequest, client_of, let_tasks_
 
 
 class LimiterMachine(RuleBasedStateMachine):
-    """A limiter, and beside it who should be working and who should wait."""
+    """A limiter, and a model of which requests should work and wait."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -30,7 +30,7 @@ class LimiterMachine(RuleBasedStateMachine):
         self.loop.close()
 
     def settle(self) -> None:
-        """A client that was let in stood at the front of the line."""
+        """A client that gets a permit was the first in the queue."""
         while self.waiting and self.waiting[0].done():
             self.waiting.pop(0)
             self.working += 1
@@ -101,7 +101,7 @@ def test_no_more_than_the_limit_ever_work(limit: int, max_queued: int, requests:
 
 
 async def test_a_permit_that_comes_too_late_goes_to_the_next() -> None:
-    """If a request gives up when its permit is granted, the next one gets the permit."""
+    """If a request is cancelled when its permit is granted, the next one gets the permit."""
     limiter = Limiter(1, 2)
     limiter.acquire()
     late, following = limiter.acquire(), limiter.acquire()
@@ -190,7 +190,7 @@ async def test_a_cancelled_request_leaves_the_queue() -> None:
 
 
 async def test_a_higher_limit_takes_effect_at_once() -> None:
-    """Raising the limit lets in those who wait; taking it away lets in all."""
+    """A higher limit grants permits to waiting requests; without a limit all get one."""
     app = await app_with(limit=1, max_queued=5)
     requests = [DirectRequest("/") for _ in range(4)]
     tasks = [request.start(app) for request in requests]
@@ -206,7 +206,7 @@ async def test_a_higher_limit_takes_effect_at_once() -> None:
 
 
 async def test_a_lower_limit_takes_effect_as_work_ends() -> None:
-    """Lowering the limit stops no work, and admits none before there is room again."""
+    """A lower limit stops no work, and grants no permit until enough work has ended."""
     app = await app_with(limit=2, max_queued=5)
     requests = [DirectRequest("/") for _ in range(3)]
     tasks = [request.start(app) for request in requests]

@@ -40,7 +40,7 @@ async def test_every_page_of_the_mock_is_there() -> None:
 
 
 def test_the_document_names_no_knob_that_is_not_there() -> None:
-    """What it sets in its examples exists, and has a value that can be."""
+    """The examples set only knobs that exist, to valid values."""
     examples = re.findall(r"`([a-z_]+)=([^`]*)`", DOCUMENT)
     assert len(examples) > 15
     for name, value in examples:

@@ -18,12 +18,12 @@ async def test_a_fault_that_needs_the_connection_gets_501(client: httpx.AsyncCli
     """Under a server without access to the connection, a 501 says how to get the fault, and no fault is logged."""
     answer = await client.get(f"/?mock_fault={fault}")
     assert (answer.status_code, answer.headers["content-type"]) == (501, "application/problem+json")
-    assert "python -m mock_target" in answer.json()["mend"]
+    assert "python -m mock_target" in answer.json()["hint"]
     assert (await client.get("/__admin/arrivals")).json()["arrivals"][0]["fault"] is None
 
 
 async def test_a_request_that_hangs_ends_when_the_client_disconnects() -> None:
-    """Nothing is ever sent, and the arrival is finished with the fault that struck it."""
+    """Nothing is ever sent, and the finished arrival has the name of its fault."""
     app = create_app(MockSettings(latency="0"))
     request = DirectRequest("/", query="mock_fault=hang")
     task = request.start(app)
@@ -52,7 +52,7 @@ async def test_a_slow_close_answers_at_once_and_ends_later(method: str) -> None:
 
 
 class SlowTransport(asyncio.Transport):
-    """Has unsent bytes, one fewer each time."""
+    """A transport with unsent bytes, one fewer at each look."""
 
     def __init__(self, left_bytes: int) -> None:
         super().__init__()
@@ -67,7 +67,7 @@ class SlowTransport(asyncio.Transport):
 async def test_a_reset_midway_waits_for_the_bytes_before_it(
     monkeypatch: pytest.MonkeyPatch, left_bytes: int, left_behind: bool
 ) -> None:
-    """All that was written is handed over first, unless that takes more than its time."""
+    """All written bytes are sent first, unless that takes longer than the limit."""
     monkeypatch.setattr(raw_connection, "FLUSH_STEP_SECONDS", 0.0001)
     monkeypatch.setattr(raw_connection, "FLUSH_STEPS", 50)
     transport = SlowTransport(left_bytes)

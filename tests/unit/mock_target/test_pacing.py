@@ -60,7 +60,7 @@ def test_no_more_comes_through_than_the_bandwidth(body: list[bytes], bandwidth: 
 
 
 def test_after_an_hour_the_rest_comes_at_once() -> None:
-    """However little comes through, no piece is due later than an hour after the head."""
+    """At any bandwidth, no piece is due later than an hour after the head."""
     paced = list(pace([Piece(0.0, bytes(5000))], 5000, Behaviour(bandwidth=1)))
     assert max(piece.due_seconds for piece in paced) == MAX_SECONDS
 
@@ -77,7 +77,7 @@ def test_an_answer_that_is_held_open_ends_later() -> None:
 
 
 async def test_pieces_are_sent_when_they_are_due(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The wait before a piece counts from the head, whatever the sending itself took."""
+    """The wait before a piece counts from the head, and does not depend on the time of sending."""
     now_seconds = 100.0
     waits: list[float] = []
 
@@ -97,7 +97,7 @@ async def test_pieces_are_sent_when_they_are_due(monkeypatch: pytest.MonkeyPatch
 
 
 async def test_a_client_that_disconnects_ends_the_response() -> None:
-    """Between two pieces, leaving ends the request at once."""
+    """If the client leaves between two pieces, the request ends at once."""
     request = DirectRequest("/", query="mock_body=abcd&mock_dribble=2,3600")
     task = request.start(create_app(MockSettings(latency="0")))
     await let_tasks_run()

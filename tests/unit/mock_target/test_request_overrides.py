@@ -29,7 +29,7 @@ def test_each_knob_is_a_query_parameter_and_a_field(knob: Knob) -> None:
 
 @given(st.text(alphabet="abcmo_=&k%", max_size=20))
 def test_a_query_that_names_no_knob_asks_for_nothing(query: str) -> None:
-    """Only names that begin with mock_ mean anything to the mock."""
+    """The mock ignores names that do not begin with mock_."""
     if "mock_" not in query:
         assert read_overrides(query.encode(), [(b"x-request-id", b"1")]) is NOTHING_SET
 
@@ -41,13 +41,13 @@ async def test_a_field_asks_as_a_query_parameter_does(client: httpx.AsyncClient)
 
 
 async def test_the_query_wins_over_the_field(client: httpx.AsyncClient) -> None:
-    """A field that the query overrules is not even read."""
+    """A field with an override in the query is not read."""
     answer = await client.get("/?mock_status=201", headers={"X-Mock-Status": "nonsense"})
     assert answer.status_code == 201
 
 
 def test_of_several_with_one_name_the_first_counts() -> None:
-    """Neither the last nor a joined value does."""
+    """If a name is repeated in the query or the fields, its first value counts."""
     assert read_overrides(b"mock_status=201&mock_status=202", []).status == 201
     assert read_overrides(b"", [(b"x-mock-status", b"203"), (b"x-mock-status", b"204")]).status == 203
 
@@ -85,13 +85,13 @@ async def test_a_bad_value_is_a_problem_with_a_hint(
     assert (answer.status_code, answer.headers["content-type"]) == (400, "application/problem+json")
     problem = answer.json()
     assert (problem["parameter"], problem["value"]) == (parameter, value)
-    assert hint in problem["mend"]
+    assert hint in problem["hint"]
     assert parameter in problem["detail"]
 
 
 @given(st.sampled_from(REQUEST_KNOBS), st.text(max_size=40))
 def test_any_text_is_a_value_or_a_knob_error(knob: Knob, text: str) -> None:
-    """No text makes a knob fail in another way."""
+    """Any text is parsed, or refused with the error of a knob."""
     query = str(httpx.QueryParams({knob.parameter: text})).encode()
     with suppress(KnobError):
         assert read_overrides(query, []) != NOTHING_SET
@@ -118,7 +118,7 @@ async def test_a_request_is_answered_after_its_latency(client: httpx.AsyncClient
 
 
 async def test_a_request_may_overrule_all_that_a_route_says() -> None:
-    """The request wins over the route, the route over the default."""
+    """A request overrides its route, and a route overrides the default."""
     app = create_app(MockSettings(latency="0"))
     async with client_of(app) as client:
         routes = [{"path": "/a", "status": 202}]

@@ -1,4 +1,4 @@
-"""What chance decides: who fails, how, and after which wait; and that a seed decides it the same way again."""
+"""Random decisions: which requests fail, how, and after which wait; the same seed gives the same decisions."""
 
 from random import Random
 

@@ -42,7 +42,7 @@ async def test_a_binary_body_is_echoed_in_base64(client: httpx.AsyncClient) -> N
 
 
 def test_a_body_too_large_to_echo_is_still_hashed() -> None:
-    """Above 16 MiB the bytes are let go; the length and the SHA-256 cover them all."""
+    """Above 16 MiB the bytes are dropped; the length and the SHA-256 cover all of them."""
     body = ReceivedBody()
     body.add(bytes(MAX_ECHOED_BODY_BYTES))
     body.add(b"x")

@@ -1,4 +1,4 @@
-"""Settings: what is in force, how it is changed and taken back, and what is wrong with a change."""
+"""Settings: the values in force, how they are changed and reset, and the errors of a change."""
 
 import json
 from collections.abc import Sequence
@@ -35,7 +35,7 @@ def test_every_value_of_a_behaviour_is_a_knob() -> None:
 
 @pytest.mark.parametrize("knob", KNOBS, ids=lambda knob: knob.name)
 def test_the_example_and_the_default_of_a_knob_can_be_set(knob: Knob) -> None:
-    """What help and documents show is right, and whole numbers and shares may be written as numbers."""
+    """The examples of the knobs are valid, and integers and shares may be written as JSON numbers."""
     written: Any = write_settings(read_settings({knob.name: knob.example}, Settings()))
     assert written[knob.name] is not None
     assert knob.default is None or knob.parse(knob.default) == getattr(Settings().behaviour, knob.name)
@@ -66,14 +66,14 @@ def test_a_change_keeps_what_it_does_not_name(before: dict[str, Any], change: di
 
 @given(st.recursive(st.none() | st.booleans() | st.integers() | st.floats() | st.text(), st.lists, max_leaves=3))
 def test_any_document_is_settings_or_a_knob_error(value: object) -> None:
-    """No JSON makes reading fail in another way."""
+    """Any JSON is read, or refused with the error of settings."""
     for document in (value, {"latency": value}, {"routes": value}, {"routes": [value]}, {"routes": [{"path": value}]}):
         with suppress(KnobError):
             assert isinstance(read_settings(document, Settings()), Settings)
 
 
 def test_an_unknown_name_gets_the_nearest() -> None:
-    """The nearest name is the one that looks most like it, and there always is one."""
+    """There is always a nearest name: the most similar one."""
     assert nearest_name("latncy", KNOBS_BY_NAME) == "latency"
     assert nearest_name("errorrate", KNOBS_BY_NAME) == "error_rate"
     assert nearest_name("", KNOBS_BY_NAME) in KNOBS_BY_NAME
@@ -114,7 +114,7 @@ async def test_bad_settings_change_nothing_and_get_a_hint(
         problem = refused.json()
         assert problem["parameter"] == parameter
         assert value is None or problem["value"] == value
-        assert hint in problem["mend"]
+        assert hint in problem["hint"]
     assert (await client.get("/__admin/settings")).json() == before
 
 
@@ -161,7 +161,7 @@ async def test_the_result_of_get_can_be_put(client: httpx.AsyncClient) -> None:
 
 
 async def test_null_takes_a_knob_back_to_its_default(client: httpx.AsyncClient) -> None:
-    """A knob that is patched with null is as if it had never been set."""
+    """A knob that is patched with null has its default again."""
     await client.patch("/__admin/settings", json={"status": 404, "error_status": 500})
     settings = (await client.patch("/__admin/settings", json={"status": None, "error_status": None})).json()
     assert (settings["status"], settings["error_status"]) == (None, 503)
@@ -232,6 +232,6 @@ def test_a_mock_cannot_be_started_with_a_bad_latency() -> None:
 
 
 def test_a_request_that_asks_for_nothing_gets_the_settings_as_they_are() -> None:
-    """Without a route and a wish nothing is merged: the common case costs nothing."""
+    """Without a route and an override nothing is merged: the common case costs nothing."""
     settings = Settings()
     assert settings.behaviour_for("GET", "/", NOTHING_SET) is settings.behaviour

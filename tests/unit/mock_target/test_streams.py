@@ -97,7 +97,7 @@ async def test_a_websocket_that_cannot_be_is_refused(path: str, query: str, stat
 
 @given(st.integers(0, 9999))
 def test_only_codes_that_may_be_sent_are_taken(code: int) -> None:
-    """RFC 6455, section 7.4: 1004 to 1006 and 1015 never go over the wire, and below 1000 there is nothing."""
+    """Close codes that RFC 6455 (section 7.4) excludes are refused: 1004 to 1006, 1015, and all below 1000."""
     may_be_sent = code in {1000, 1001, 1002, 1003, *range(1007, 1015)} or 3000 <= code <= 4999
     try:
         assert read_close_rule(f"close_code={code}".encode()) == CloseRule(None, code)

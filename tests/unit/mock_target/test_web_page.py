@@ -1,4 +1,4 @@
-"""The web page: who gets it, and that it is self-contained."""
+"""The web page: which requests get it, and that it is self-contained."""
 
 import re
 
@@ -25,7 +25,7 @@ async def test_a_browser_gets_the_page_and_leaves_no_arrival(client: httpx.Async
 async def test_all_others_get_the_echo(
     client: httpx.AsyncClient, method: str, path: str, fields: dict[str, str]
 ) -> None:
-    """Another method, path or wish is echoed and logged as ever."""
+    """Another method, path or Accept is echoed and logged."""
     answer = await client.request(method, path, headers=fields)
     assert answer.json()["path"] == path
     assert (await client.get("/__admin/arrivals")).json()["total"] == 1

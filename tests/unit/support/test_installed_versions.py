@@ -101,7 +101,7 @@ def test_what_is_not_needed_here_is_not_looked_at(declared: list[str], installed
 
 @pytest.mark.parametrize("requirement", ["absent>=1", "odd>=1", "no requirement >"])
 def test_what_cannot_be_judged_is_accepted(declared: list[str], installed: dict[str, str], requirement: str) -> None:
-    """Without metadata of a package, or with some that is none, its import decides whether it works."""
+    """Without metadata of a package, or with a malformed one, its import decides whether it works."""
     declared.append(requirement)
     installed["odd"] = "what a vendor calls it"
     check_installed_versions()

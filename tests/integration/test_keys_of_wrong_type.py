@@ -1,4 +1,4 @@
-"""Keys in Redis that have the wrong type: what they hold is lost, and everything else goes on."""
+"""Keys in Redis that have the wrong type: what they hold is lost, and everything else continues."""
 
 import asyncio
 import logging
@@ -102,7 +102,7 @@ async def test_a_claim_beside_an_inbox_of_the_wrong_type(broker: Broker) -> None
 
 
 async def test_a_queue_of_the_wrong_type(broker: Broker) -> None:
-    """While a queue is not a list nothing is claimed, requests in flight are answered, and then everything goes on."""
+    """While a queue is not a list nothing is claimed, requests in flight are answered; then everything continues."""
     asking, claims = await broker.start(broker.one)
     broker.redis.hset(keys.queue(Priority.HIGH), "not", "a list")
     result = await broker.claimer.publish_and_claim([OutgoingPart(claims[0], HELLO)], 1)
