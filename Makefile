@@ -99,7 +99,7 @@ lock: ## Write requirements/ from pyproject.toml and constraints.txt; needs uv
 	$(LOCK) --output-file requirements/loadtest.txt --extra loadtest pyproject.toml
 	$(LOCK) --output-file requirements/dev.txt --extra dev pyproject.toml
 	$(LOCK) --output-file requirements/supply-chain.txt --group supply-chain
-LOCK = $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate \
+LOCK = $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-strip-extras \
   --custom-compile-command "make lock" --constraints constraints.txt
 
 .PHONY: audit

@@ -19,7 +19,11 @@ for _, lane in ipairs(lanes) do
   for _, member in ipairs(is_set and members or {}) do ending[#ending + 1] = string.match(member, '^[^:]*') end
 end
 
-local states = { server, clock[1], clock[2], redis.call('LLEN', inbox_key) + redis.call('LLEN', processing_key), ending }
+local unread = redis.call('LLEN', inbox_key) + redis.call('LLEN', processing_key)
+-- While its reader waits, a processing list begins with a placeholder, which is no frame.
+if redis.call('LINDEX', processing_key, 0) == '' then unread = unread - 1 end
+
+local states = { server, clock[1], clock[2], unread, ending }
 for _, id in ipairs(ids) do
   local found = redis.call('HMGET', JOB_PREFIX .. id, 'status', 'server')
   local waits_in_vain = found[1] == 'queued' and found[2] ~= server

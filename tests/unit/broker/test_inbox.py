@@ -161,6 +161,15 @@ async def test_missing_with_answers_unread(rig: Rig, unread: Inbox) -> None:
     assert waits(answer)
 
 
+async def test_missing_while_the_reader_waits(rig: Rig, unread: Inbox) -> None:
+    """The placeholder that a waiting reader keeps in its processing list is not an unread answer."""
+    answer = watched(unread, "mine")
+    rig.redis.rpush(keys.processing_list(GATEWAY), b"")
+    for _ in range(2):
+        await unread._watch(["mine"])
+    assert await fails(answer)
+
+
 @pytest.mark.parametrize("status", ["queued", "started"])
 async def test_missing_and_back(rig: Rig, unread: Inbox, status: str) -> None:
     """A job that exists between two looks is not missing: it must be missing twice in a row."""
