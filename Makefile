@@ -6,7 +6,7 @@ SECONDS ?= 15
 COMPOSE ?= docker compose
 # pytest's exit code when the part of the tests that was asked for is in the other folder.
 NONE_CHOSEN := 5
-# They tell by when requests arrive and leave, so nothing else may keep the processors busy meanwhile.
+# They judge by the times at which requests arrive and leave, so nothing else may use the processors meanwhile.
 ALONE := tests/acceptance/test_ordering.py
 ALONE_TOO := tests/integration/loadtests/test_locust_scenarios.py
 BIN := $(VENV)/bin
@@ -40,7 +40,7 @@ test: $(VENV)/installed-dev ## Run all the tests; ARGS="-k word" narrows them
 	$(BIN)/python -m pytest $(ALONE) $(ALONE_TOO) $(ARGS) || [ $$? -eq $(NONE_CHOSEN) ]
 
 .PHONY: loadtest
-loadtest: $(VENV)/installed-loadtest ## Prove that high overtakes low, with a report; ARGS="--quick" for half a minute
+loadtest: $(VENV)/installed-loadtest ## Prove that high overtakes low, with a report; ARGS="--quick" for half a minute, once installed
 	@$(BIN)/fast-priority loadtest check $(ARGS)
 
 .PHONY: container-test
@@ -87,7 +87,7 @@ words: $(VENV)/installed-dev ## Check that code and documentation use plain word
 	$(BIN)/python tools/check_words.py
 
 .PHONY: format
-format: $(VENV)/installed-dev ## Put the code into shape
+format: $(VENV)/installed-dev ## Format the code
 	$(BIN)/ruff check --fix $(CHECKED)
 	$(BIN)/ruff format $(CHECKED)
 
@@ -118,7 +118,7 @@ coverage: $(VENV)/installed-dev ## Run all the tests and show what they do not r
 	$(BIN)/coverage report --fail-under=90
 
 .PHONY: fidelity
-fidelity: $(VENV)/installed-dev ## Try on raw sockets what a client could tell; writes docs/evidence/fidelity.md, with HAProxy and nginx
+fidelity: $(VENV)/installed-dev ## Send exact bytes through this gateway, HAProxy and nginx; writes docs/evidence/fidelity.md
 	$(BIN)/python -m tests.acceptance.fidelity
 
 .PHONY: failures
@@ -126,7 +126,7 @@ failures: $(VENV)/installed-dev ## Inject every fault, ours and stock rq workers
 	$(BIN)/python -m tests.chaos.table
 
 .PHONY: chaos
-chaos: $(VENV)/installed-dev ## Inject faults into a whole stack under load for 30 minutes; ARGS="--minutes 1 --seed 7" for less
+chaos: $(VENV)/installed-dev ## Inject all faults at random into a whole stack under load, for 30 minutes; ARGS="--minutes 1 --seed 7" for less
 	$(BIN)/python -m tests.chaos.soak $(ARGS)
 
 .PHONY: fuzz

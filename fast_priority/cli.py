@@ -35,7 +35,11 @@ Target = Annotated[
 ]
 Host = Annotated[
     str | None,
-    typer.Option("--host", help="Address that the gateway listens on. [FAST_PRIORITY_HOST, default 0.0.0.0]"),
+    typer.Option(
+        "--host",
+        help="Address that the gateway listens on; 127.0.0.1: only this machine. "
+        "[FAST_PRIORITY_HOST, default 0.0.0.0: all its addresses]",
+    ),
 ]
 Port = Annotated[
     int | None, typer.Option("--port", help="Port that the gateway listens on. [FAST_PRIORITY_PORT, default 8000]")
@@ -81,7 +85,7 @@ Run a gateway in production, with a Redis on localhost: \
 
 ... and four workers, wherever that Redis is reachable: [cyan]FAST_PRIORITY_WORKERS=4 run-fast-priority[/]
 
-Show every setting and its present value: [cyan]fast-priority config[/]
+Show every setting and its current value: [cyan]fast-priority config[/]
 
 Measure that high requests overtake low ones: [cyan]fast-priority loadtest check[/]
 """
@@ -138,7 +142,7 @@ def worker(
 ) -> None:
     """Run workers: take requests from the queues, high ones first, and forward them to the target.
 
-    The target gets at most processes x slots queued requests at the same time.
+    The target gets at most processes x concurrency queued requests at the same time.
 
     Without --target, a worker sends each request to the target of the gateway that has queued it.
 
@@ -165,6 +169,8 @@ def standalone(
     concurrency: Concurrency = None,
 ) -> None:
     """Run gateway, workers and a Redis together on one machine.
+
+    The gateway listens on all addresses of the machine and has no login; --host 127.0.0.1 is for this machine only.
 
     If FAST_PRIORITY_REDIS_HOST or another FAST_PRIORITY_REDIS_* variable is set, no Redis is started.
 
@@ -220,7 +226,10 @@ def loadtest(context: typer.Context) -> None:
 
 @app.command()
 def config() -> None:
-    """Show every setting: its value, where it came from, and what it means. Secrets are masked."""
+    """Show every setting: its value, where it came from, and what it means. Secrets are masked.
+
+    These are the values that a process gets which is started here. No running process is asked.
+    """
     with _errors_in_one_line():
         settings = _load()
         console = Console()

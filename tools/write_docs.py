@@ -29,6 +29,7 @@ _DOCS = REPOSITORY / "docs"
 _PREFIX = "FAST_PRIORITY_"
 _OWN_HELP = {"mock-target", "loadtest"}
 """Commands that hand their options on to another program, which has a section or a page of its own."""
+_PASSED_ON = "It takes the options of the program that it runs: `--help` lists them.\n"
 
 SETTING_GROUPS: Mapping[str, tuple[str, ...]] = {
     "target": ("target_base_url", "timeout", "connect_timeout", "max_body"),
@@ -179,7 +180,8 @@ def _command(command: Any) -> str:
         for option in command.params
         if option.opts != ["--help"]
     ]
-    options = _table(("option", "meaning", "default"), rows) if rows else "It has no options.\n"
+    no_rows = _PASSED_ON if command.context_settings.get("ignore_unknown_options") else "It has no options.\n"
+    options = _table(("option", "meaning", "default"), rows) if rows else no_rows
     return "\n\n".join(paragraphs) + "\n\n" + options
 
 

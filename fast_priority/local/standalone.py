@@ -15,6 +15,7 @@ from fast_priority.settings import Settings
 
 _LOOK_SECONDS = 0.2
 _LAST_SECONDS = 10.0  # for the answers to requests that are given up
+_ALL_ADDRESSES = ("0.0.0.0", "::", "")
 
 
 class _Interrupted(Exception):
@@ -40,7 +41,9 @@ def run_standalone(settings: Settings, *, embed_redis: bool) -> None:
             gateway = processes.enter_context(running(child, stop_seconds=settings.drain_seconds + _LAST_SECONDS))
             url = f"http://{_reachable(settings.host)}:{settings.port}"
             wait_until_answers(gateway, "gateway", f"{url}{settings.health_path}/ready")
-            typer.echo(f"Fast Priority listens on {url} and forwards to {policy.base_url}. Ctrl-C ends it.")
+            typer.echo(
+                f"Fast Priority listens on {_place(settings)} and forwards to {policy.base_url}. Ctrl-C ends it."
+            )
             while gateway.poll() is None and workers.poll() is None:
                 time.sleep(_LOOK_SECONDS)
             raise ConfigurationError("gateway or workers ended by themselves: their output is above")
@@ -55,5 +58,11 @@ def _interrupt(number: int, frame: FrameType | None) -> None:
     raise _Interrupted
 
 
+def _place(settings: Settings) -> str:
+    if settings.host in _ALL_ADDRESSES:
+        return f"port {settings.port} of all addresses of this machine"
+    return f"http://{settings.host}:{settings.port}"
+
+
 def _reachable(host: str) -> str:
-    return "127.0.0.1" if host in ("0.0.0.0", "::", "") else host
+    return "127.0.0.1" if host in _ALL_ADDRESSES else host

@@ -1,4 +1,4 @@
-"""Every environment variable: its type, its range, its default, and where the value in force comes from.
+"""Every environment variable: its type, its range, its default, and the source of its current value.
 
 - `model`: Settings, the one model of all fields. The fields stand in one module for each group: `target`, `queue`,
   `workers`, `clients`, `redis`, `pages`; `field` makes one.

@@ -11,7 +11,11 @@ from fast_priority.settings.field import PORT, SWITCH, TextList, count, seconds,
 class ClientSettings(BaseModel):
     """Clients of the gateway, and proxies in front of it."""
 
-    host: str = setting("0.0.0.0", "Address that the gateway listens on.", "an address of this machine")
+    host: str = setting(
+        "0.0.0.0",
+        "Address that the gateway listens on. 0.0.0.0: all addresses of this machine. There is no login.",
+        "an address of this machine, such as 127.0.0.1 for clients on this machine only",
+    )
     port: int = setting(8000, "Port that the gateway listens on.", PORT, ge=1, le=65_535)
     trusted_proxies: TextList = setting(
         (),
@@ -19,7 +23,9 @@ class ClientSettings(BaseModel):
         "comma-separated addresses and CIDR networks, such as 10.0.0.0/8,192.0.2.7,2001:db8::/32",
     )
     client_timeout: float = seconds(
-        15.0, "Inactivity timeout in seconds for a client that should send its body, or read its response."
+        15.0,
+        "Credit in seconds of a client that should send its body or read its response: waiting for it uses the credit, "
+        "each byte adds 1/500 second.",
     )
     head_timeout: float = seconds(30.0, "Timeout in seconds for a client that sends the head of a request.")
     keep_alive: float = seconds(75.0, "Time limit in seconds for an idle connection of a client, between two requests.")
@@ -38,8 +44,8 @@ class ClientSettings(BaseModel):
     )
     drain_timeout: float = setting(
         0.0,
-        "Time limit in seconds for the requests that a gateway still has when it ends. 0: TTL and TIMEOUT together.",
-        "a number of seconds from 0.1 to 604800, or 0 for TTL and TIMEOUT together",
+        "Time limit in seconds for the requests that a gateway still has when it ends. 0: TTL + TIMEOUT + 5 seconds.",
+        "a number of seconds from 0.1 to 604800, or 0 for TTL + TIMEOUT + 5 seconds",
         ge=0,
         le=604_800,
     )

@@ -17,15 +17,17 @@ class QueueSettings(BaseModel):
 
     high_prio_paths: Listing = setting(
         Listing.UNLISTED,
-        "unlisted: the named paths are low, all others are high. listed: the named paths are high, all others are low.",
+        "Which paths are high. unlisted: all that are not in your lists. listed: only those in your lists.",
         "listed or unlisted",
     )
     prio_paths: TextList = setting(
-        (), "Named paths, see HIGH_PRIO_PATHS: exactly these.", "comma-separated paths, such as orders,users/me"
+        (),
+        "Your list of exact paths. They are low, or high with HIGH_PRIO_PATHS=listed.",
+        "comma-separated paths, such as orders,users/me",
     )
     prio_base_paths: TextList = setting(
         (),
-        "Named paths, see HIGH_PRIO_PATHS: all that begin with one of these.",
+        "Your list of beginnings of paths. Paths that begin so are low, or high with HIGH_PRIO_PATHS=listed.",
         "comma-separated beginnings of paths, such as reports,v1/batch",
     )
     pass_through: TextList = setting(

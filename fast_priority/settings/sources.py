@@ -1,4 +1,4 @@
-"""Where the values in force come from, and which variables of the environment nothing reads."""
+"""Where the current values come from, and which variables of the environment nothing reads."""
 
 import difflib
 import os
@@ -12,7 +12,7 @@ from fast_priority.settings.model import Settings
 
 @dataclass(frozen=True, slots=True)
 class SettingSource:
-    """One setting in force: its variable, its value as text with secrets masked, its source, and its meaning."""
+    """One setting: its variable, its current value as text with secrets masked, its source, and its meaning."""
 
     variable: str
     value: str
@@ -21,7 +21,7 @@ class SettingSource:
 
 
 def origins(settings: Settings) -> list[SettingSource]:
-    """Return for every setting its value in force, and where it comes from."""
+    """Return for every setting its current value, and where it comes from."""
     from_file = {name.upper() for name, value in dotenv_variables().items() if is_set(name, value)}
     environment = {name.upper() for name, value in os.environ.items() if is_set(name, value)}
     found = []

@@ -149,8 +149,9 @@ class Reader:
         """Return a command with the ports of this stack in place of those of the documentation."""
         ports = {"6379": self._stack.redis_port, "9000": self._stack.mock_port}
         ports |= dict.fromkeys(("8000", "8001", "8080"), self._stack.gateway_port)
+        ports["11434"] = self._stack.mock_port
         return re.sub(
-            r"(\b(?:localhost|127\.0\.0\.1):|--port )(\d{4})\b", lambda found: f"{found[1]}{ports[found[2]]}", text
+            r"(\b(?:localhost|127\.0\.0\.1):|--port )(\d{4,5})\b", lambda found: f"{found[1]}{ports[found[2]]}", text
         )
 
 
@@ -213,10 +214,13 @@ def _check_compose(words: list[str]) -> None:
 
 
 def _check_docker_run(words: list[str]) -> None:
+    assert _IMAGES & set(words), "it names no image"
+    at_image = next(at for at, word in enumerate(words) if word in _IMAGES)
+    words, of_image = [word for word in words[: at_image + 1] if word != "-d"], words[at_image + 1 :]
     options = dict(zip(words[:-1:2], words[1:-1:2], strict=True))
     variables = [words[at + 1].partition("=")[0] for at, word in enumerate(words) if word == "-e"]
     known = {f"FAST_PRIORITY_{name.upper()}" for name in Settings.model_fields}
-    assert words[-1] in _IMAGES
+    assert not of_image or words[-1] == "redis:7", f"the image takes no arguments: {of_image}"
     assert set(options) <= {"--network", "--name", "-p", "-e", "--stop-timeout"}
     assert set(variables) <= known
     assert options.get("-p", "8000:8000").endswith(f":{Settings.model_fields['port'].default}")

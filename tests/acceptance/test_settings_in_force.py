@@ -8,7 +8,8 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.harness import Background, Stack, problem_of, wait_until
+from fast_priority.local.child_processes import gateway_process, wait_until_answers
+from tests.harness import Background, Stack, free_port, problem_of, wait_until
 
 LOW, HIGH = {"high": 0, "low": 1}, {"high": 1, "low": 0}
 
@@ -56,6 +57,30 @@ def test_the_path_decides_the_queue(stack: Stack, settings: dict[str, str], path
     assert queue_of(stack, path) == expected
 
 
+def test_two_gateways_give_one_path_two_priorities(stack: Stack) -> None:
+    """With `listed` and no lists, all requests of one gateway are low; those of another on the same Redis are high.
+
+    A high request overtakes the low one on the same path that was queued first.
+    """
+    stack.start_mock()
+    stack.start_gateway(FAST_PRIORITY_PRIO_BASE_PATHS="")
+    port = free_port()
+    second = gateway_process(
+        stack.mock_url, "127.0.0.1", port, stack.redis_port, FAST_PRIORITY_HIGH_PRIO_PATHS="listed"
+    )
+    wait_until_answers(stack.start(second), "second gateway", f"http://127.0.0.1:{port}/gateway_health/live")
+    with Background(2) as background:
+        low = background.send(
+            lambda: httpx.post(f"http://127.0.0.1:{port}/model?from=low", timeout=20, trust_env=False)
+        )
+        wait_until("the low request waits", lambda: stack.health()["queue"] == LOW)
+        high = background.send(lambda: stack.client.post("/model?from=high"))
+        wait_until("both wait", lambda: stack.health()["queue"] == {"high": 1, "low": 1})
+        stack.start_workers(concurrency=1)
+        assert (low.result().status_code, high.result().status_code) == (200, 200)
+    assert [arrival["query"] for arrival in stack.arrivals()] == ["from=high", "from=low"]
+
+
 @pytest.mark.parametrize("path", ["/health", "/health/", "/docs", "/redoc", "/openapi.json"])
 def test_pass_through_needs_no_worker(stack: Stack, path: str) -> None:
     """Requests for the target's documentation skip the queue, and by default those for health/."""
@@ -76,8 +101,6 @@ def test_the_gateways_own_endpoints_can_be_moved(stack: Stack) -> None:
     """DOC_PATH, REDOC_PATH and HEALTH_PATH move the gateway's own endpoints; the old places are the target's."""
     stack.start_mock()
     paths = {"DOC_PATH": "my/docs", "REDOC_PATH": "/my/redoc/", "HEALTH_PATH": "my_health"}
-    from fast_priority.local.child_processes import gateway_process, wait_until_answers
-
     environment = {f"FAST_PRIORITY_{name}": value for name, value in paths.items()} | {"FAST_PRIORITY_TTL": "1"}
     process = stack.start(
         gateway_process(stack.mock_url, "127.0.0.1", stack.gateway_port, stack.redis_port, **environment)
@@ -126,8 +149,6 @@ def test_health_tells_what_is_missing(stack: Stack) -> None:
 def test_a_silent_redis_does_not_hold_up_health(stack: Stack) -> None:
     """If Redis and target accept connections and never answer, health answers within a client's timeout of 2 s."""
     import socket
-
-    from fast_priority.local.child_processes import gateway_process, wait_until_answers
 
     with socket.create_server(("127.0.0.1", 0)) as silent:
         port = silent.getsockname()[1]
