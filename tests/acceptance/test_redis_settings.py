@@ -161,7 +161,7 @@ def test_a_user_with_few_rights_is_enough(tmp_path: Path) -> None:
 def test_a_node_of_a_cluster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """With RQ_KEY_PREFIX={rq} all keys are in one slot, so the node of a Redis Cluster that has it is enough."""
     monkeypatch.setenv("RQ_KEY_PREFIX", "{rq}")
-    # A node listens on a second port, too, which is 10,000 higher; an outgoing connection may use one that is above 32,767.
+    # A node listens on a second port, too, 10,000 higher. Outgoing connections may use ports above 32,767.
     port = next(port for port in iter(free_port, None) if port + 10_000 < 32_768)
     options = ("--port", str(port), "--cluster-enabled", "yes")
     with Redis(port=port) as redis, redis_server(tmp_path / "redis", *options, look=redis):
