@@ -3,7 +3,7 @@
 from random import Random
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from loadtests.oracle.ordering import judge_order
@@ -20,6 +20,7 @@ from tests.unit.loadtests.trace_rig import (
 )
 
 T = 0.1
+PRECISION_SECONDS = 0.0001  # to which the tightest tolerance is searched for
 # Slots become free less often than this.
 GAP_SECONDS = 2 * T + 0.01
 
@@ -39,11 +40,12 @@ def flood(seed: int, slots: int, choose: Choice, share: float) -> list[RequestTr
 @some_slots
 @some_runs
 @given(seed=seeds, share=shares)
+@example(seed=37077, share=1.0)
 def test_a_gateway_that_keeps_the_promise_is_proved_right(slots: int, seed: int, share: float) -> None:
     """With any delays that sum up to at most T, slots that take high first cause no inversion."""
     order = judge_order(flood(seed, slots, take_high_first, share), T)
     assert order.finding.verdict is Verdict.PROVED
-    assert order.tightest_tolerance_seconds <= T
+    assert order.tightest_tolerance_seconds <= T + PRECISION_SECONDS
 
 
 @some_slots
