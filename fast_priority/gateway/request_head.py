@@ -25,8 +25,6 @@ class RequestHead(NamedTuple):
     """Whether the gateway has to answer the request itself."""
     expects_continue: bool
     """Whether the client waits for 100 Continue before it sends the body."""
-    is_peer_trusted: bool
-    """Whether it came from a trusted proxy, whose fields state where the request comes from."""
 
 
 HeadReader = Callable[[Fields, str, Hop, tuple[bytes, ...]], RequestHead]
@@ -48,11 +46,10 @@ def _read_head(
     check_request_framing(method, fields, http_version=hop.http_version)
     if passed_by_one_of(names, fields):
         raise LoopDetected("it has passed this gateway before: FAST_PRIORITY_TARGET_BASE_URL leads back to it")
-    is_peer_trusted = trusted.has(hop.address)
+    onward = onward_request_fields(fields, hop, names[0], is_peer_trusted=trusted.has(hop.address))
     return RequestHead(
-        counted_down(method, onward_request_fields(fields, hop, names[0], is_peer_trusted=is_peer_trusted)),
+        counted_down(method, onward),
         content_length(fields) if has_body(fields) else 0,
         ends_here(method, fields),
         expects_continue(fields, hop.http_version),
-        is_peer_trusted,
     )

@@ -58,11 +58,6 @@ class ClientRequest:
         self._sent_at = time.monotonic()
         threading.Thread(target=self._run, daemon=True).start()
 
-    @property
-    def has_ended(self) -> bool:
-        """Return whether the request has ended."""
-        return self._outcome.done()
-
     def result(self, within_seconds: float = _TIMEOUT_SECONDS) -> Result:
         """Wait until the request ends, and return its result.
 
