@@ -116,13 +116,13 @@ class Submitter:
         attempt: Attempt = 1,
         on_submit: Callable[[str], object] | None = None,
     ) -> Outcome:
-        """Queue the payload of a ForwardCall and return what a worker answers; close it if it is no Reply.
+        """Queue the payload of a ForwardCall and return the worker's response; close it unless it is a Reply.
 
-        `description` is what rq's tools show. `body` is the request's body if the call is without it; it is read when
-        a worker wants it. The second `attempt` goes in front of all other requests of its queue; the caller decides
-        whether there is one. `on_submit` is called with the id of each job that is submitted: more than once if Redis
-        has not taken a job. Cancelling takes the request back, wherever it is: a worker that has it ends its call.
-        Raises GatewayError, and what the body raises.
+        `description` is what rq's tools show. `body` is the request's body if the call does not contain it; it is read
+        as the worker grants credit. The second `attempt` goes in front of all other requests of its queue; the caller
+        decides whether there is one. `on_submit` is called with the id of each job that is submitted: more than once if
+        Redis has not taken a job. Cancelling takes the request back, wherever it is: a worker that has it ends its
+        call. Raises GatewayError, and what the body raises.
         """
         if self.is_closing:
             raise RequestLost("the gateway stopped")
@@ -211,13 +211,13 @@ class Submitter:
         conversation = submission.conversation
         await conversation.wait_until_ready()  # or until its TTL is over
         if not conversation.is_ready:
-            await self._wait_for_news(submission, uploads=uploads)
+            await self._wait_for_worker(submission, uploads=uploads)
         first = conversation.take()
         if isinstance(first, Reply | Failure | Head | Go):
             return first
         raise RequestLost(f"a worker began its answer with {type(first).__name__}")
 
-    async def _wait_for_news(self, submission: Submission, *, uploads: bool) -> None:
+    async def _wait_for_worker(self, submission: Submission, *, uploads: bool) -> None:
         conversation = submission.conversation
         if not conversation.has_received:
             if await self._withdrawals.withdraw_unstarted(submission.job_id, submission.priority):
@@ -230,10 +230,10 @@ class Submitter:
         )
         while not conversation.is_ready:
             silent_seconds = time.monotonic() - conversation.progressed_at
-            patience_seconds = most_silence_seconds - silent_seconds
-            if patience_seconds <= 0:
+            remaining_seconds = most_silence_seconds - silent_seconds
+            if remaining_seconds <= 0:
                 raise TargetTimeout("no answer came from the worker")
-            await _within(patience_seconds, conversation.wait_until_ready())
+            await _within(remaining_seconds, conversation.wait_until_ready())
 
     def _publisher(self, submission: Submission) -> Publish:
         return partial(self._frames.publish, submission.job_id, submission.conversation)

@@ -167,6 +167,7 @@ async def test_missing_while_the_reader_waits(rig: Rig, unread: Inbox) -> None:
     rig.redis.rpush(keys.processing_list(GATEWAY), b"")
     for _ in range(2):
         await unread._watch(["mine"])
+    assert not waits(answer)
     assert await fails(answer)
 
 
