@@ -4,6 +4,7 @@ import os
 import signal
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 
 import hypothesis
 import pytest
@@ -43,3 +44,43 @@ def redis(redis_port: int) -> Iterator["Redis"]:
         client.flushall()
         yield client
         client.flushall()
+
+
+# Begun first, so that at the end no process is left with one of them while the others have nothing to do.
+_LONGEST_FILES = (
+    "acceptance/test_oracle.py",
+    "chaos/test_handshakes.py",
+    "acceptance/test_settings_in_force.py",
+    "acceptance/test_handshakes.py",
+    "acceptance/test_documented_commands.py",
+    "acceptance/test_client_timeout.py",
+    "chaos/test_gateways.py",
+    "chaos/test_redis.py",
+    "acceptance/test_failures.py",
+    "chaos/test_workers.py",
+    "acceptance/test_redis_settings.py",
+    "chaos/test_clock.py",
+    "acceptance/test_streaming.py",
+    "acceptance/test_bad_days.py",
+    "chaos/test_network.py",
+    "acceptance/test_ways_to_run.py",
+    "integration/loadtests/test_locust_scenarios.py",
+    "integration/test_handshakes.py",
+    "acceptance/test_sentinel.py",
+    "acceptance/test_ordering.py",
+    "acceptance/test_rq_tools.py",
+    "acceptance/test_demo.py",
+    "chaos/test_failover.py",
+    "integration/test_embedded_middleware.py",
+    "integration/test_slow_clients.py",
+    "acceptance/test_edge.py",
+    "unit/loadtests/test_measurement.py",
+    "integration/test_mounted.py",
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin the longest files first."""
+    place = {name: index for index, name in enumerate(_LONGEST_FILES)}
+    folder = Path(__file__).parent
+    items.sort(key=lambda item: place.get(str(item.path.relative_to(folder)), len(place)))

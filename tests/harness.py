@@ -8,11 +8,11 @@ import threading
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from subprocess import Popen
-from typing import Any
+from typing import IO, Any
 
 import httpx
 from redis import Redis
@@ -21,12 +21,12 @@ from fast_priority.local.child_processes import (
     ChildProcess,
     gateway_process,
     mock_target_process,
-    running,
     wait_until,
     wait_until_answers,
     worker_process,
 )
 from fast_priority.local.free_ports import free_port
+from tests.forked_processes import forked
 
 __all__ = ["Stack", "exchange_bytes", "free_port", "running_stack", "wait_until"]
 
@@ -36,7 +36,10 @@ _START_SECONDS = 60  # a busy machine starts several at once
 
 @dataclass
 class Stack:
-    """A gateway in front of a mock target, its workers, and a client; everything on loopback."""
+    """A gateway in front of a mock target, its workers, and a client; everything on loopback.
+
+    `run` starts its processes: forked from one that has imported all, or, as `child_processes.running`, from nothing.
+    """
 
     redis_port: int
     mock_port: int
@@ -44,6 +47,7 @@ class Stack:
     logs: Path
     parts: ExitStack
     processes: dict[str, "Popen[bytes]"] = field(default_factory=dict)
+    run: Callable[[ChildProcess, IO[bytes]], AbstractContextManager["Popen[bytes]"]] = forked
 
     def __post_init__(self) -> None:
         self.url = f"http://127.0.0.1:{self.gateway_port}"
@@ -55,7 +59,7 @@ class Stack:
     def start(self, part: ChildProcess) -> "Popen[bytes]":
         """Start one more process; its output goes to a file of its own in `logs`."""
         log = self.parts.enter_context((self.logs / f"{part.name}-{uuid.uuid4().hex}.log").open("wb"))
-        process = self.parts.enter_context(running(part, output=log))
+        process = self.parts.enter_context(self.run(part, log))
         self.processes[part.name] = process
         return process
 

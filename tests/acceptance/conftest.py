@@ -26,18 +26,3 @@ def stack(redis: Redis, redis_port: int, tmp_path: Path) -> Iterator[Stack]:
     """A stack on an empty Redis, of which no process has been started."""
     with running_stack(redis_port, tmp_path) as fresh:
         yield fresh
-
-
-_LONGEST = (
-    "test_oracle.py",
-    "test_documented_commands.py",
-    "test_handshakes.py",
-    "test_sentinel.py",
-    "test_client_timeout.py",
-    "test_ways_to_run.py",
-)
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin the longest files first, so that no process waits for one of them at the end."""
-    items.sort(key=lambda item: item.path.name not in _LONGEST)

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from redis import Redis
 
-from fast_priority.local.child_processes import ChildProcess, wait_until_answers
+from fast_priority.local.child_processes import ChildProcess, running, wait_until_answers
 from tests.harness import Stack, free_port, problem_of, running_stack, wait_until
 from tests.redis_servers import Certificates, arguments_of, redis_server, speaks_tls
 from tests.tls_terminator import tls_in_front_of
@@ -168,6 +168,7 @@ def test_a_node_of_a_cluster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
         redis.execute_command("CLUSTER", "ADDSLOTS", *range(16_384))
         wait_until("the cluster is whole", lambda: redis.execute_command("CLUSTER INFO")["cluster_state"] == "ok")
         with running_stack(port, tmp_path) as stack:
+            stack.run = running  # rq reads the prefix when it is imported
             stack.start_mock()
             stack.start_gateway()
             stack.start_workers(processes=2)
@@ -186,6 +187,7 @@ def test_no_secret_is_seen_anywhere(tmp_path: Path, by_url: bool) -> None:
     with Redis(port=port, password=SECRET) as redis:
         server = redis_server(tmp_path / "redis", "--port", str(port), "--requirepass", SECRET, look=redis)
         with server, running_stack(port, tmp_path) as stack:
+            stack.run = running  # a fork has the command line of the process that it was forked from
             own = f":{SECRET}@" if by_url else ""
             url = {"URL": f"redis://{own}127.0.0.1:{port}"}
             start(stack, **url, **({} if by_url else {"PASSWORD": SECRET}))

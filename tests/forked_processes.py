@@ -1,0 +1,92 @@
+"""Processes of a stack, forked from one that has imported the program already.
+
+To import all of it takes a second of processor time, and the tests start a thousand processes. A forked one runs the
+same `python -m ...` otherwise: its arguments, its environment, its output and its session are its own. What is read
+while modules are imported (RQ_KEY_PREFIX) and what `ps` shows are those of the first process: tests of these use
+`child_processes.running`, and test_ways_to_run.py and test_documented_commands.py start programs as people do.
+"""
+
+import os
+import runpy
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from multiprocessing import get_context
+from multiprocessing.context import ForkServerProcess
+from typing import IO, Any, cast
+
+from fast_priority.local.child_processes import ChildProcess, stop
+
+_IMPORTED = ["tests.imported_by_forks"]
+_context = get_context("forkserver")
+_context.set_forkserver_preload(_IMPORTED)
+
+
+class ForkedProcess:
+    """A forked process, with what the tests use of `subprocess.Popen`."""
+
+    def __init__(self, process: ForkServerProcess, arguments: tuple[str, ...]) -> None:
+        assert process.pid is not None
+        self.pid: int = process.pid
+        self.args = arguments
+        self._process = process
+
+    @property
+    def returncode(self) -> int | None:
+        """The exit status, negative for a signal; None until it was seen that the process has ended."""
+        return self._process.exitcode
+
+    def poll(self) -> int | None:
+        """Return the exit status, or None while the process runs."""
+        return self._process.exitcode
+
+    def wait(self, timeout: float | None = None) -> int:
+        """Return the exit status once the process has ended. Raises `subprocess.TimeoutExpired`."""
+        self._process.join(timeout)
+        if (status := self._process.exitcode) is None:
+            raise subprocess.TimeoutExpired(self.args, timeout or 0)
+        return status
+
+    def send_signal(self, number: int) -> None:
+        """Send a signal, unless it is known that the process has ended."""
+        if self.poll() is None:
+            os.kill(self.pid, number)
+
+    def terminate(self) -> None:
+        """Send SIGTERM."""
+        self.send_signal(signal.SIGTERM)
+
+    def kill(self) -> None:
+        """Send SIGKILL."""
+        self.send_signal(signal.SIGKILL)
+
+
+@contextmanager
+def forked(child: ChildProcess, output: IO[Any]) -> Iterator["subprocess.Popen[bytes]"]:
+    """Run a process while the block lasts, as `child_processes.running` does; `output` is a file with a name."""
+    environment = {**os.environ, **child.environment}
+    process = _context.Process(target=_run, args=(child.arguments, environment, output.name))
+    process.start()
+    popen = cast("subprocess.Popen[bytes]", ForkedProcess(process, child.arguments))
+    try:
+        yield popen
+    finally:
+        stop(popen)
+
+
+def _run(arguments: tuple[str, ...], environment: dict[str, str], output_path: str) -> None:
+    os.setsid()
+    os.environ.clear()
+    os.environ.update(environment)
+    with open(os.devnull, "rb") as nothing, open(output_path, "ab", buffering=0) as output:
+        os.dup2(nothing.fileno(), 0)
+        os.dup2(output.fileno(), 1)
+        os.dup2(output.fileno(), 2)
+    if arguments[0] == "-m":
+        sys.argv = [*arguments[1:]]
+        runpy.run_module(arguments[1], run_name="__main__", alter_sys=True)
+    else:
+        sys.argv = [*arguments]
+        runpy.run_path(arguments[0], run_name="__main__")

@@ -1,0 +1,17 @@
+"""Imports what the processes of a stack import, once for all of them; see forked_processes.py."""
+
+import gc
+import importlib
+
+for _name in (
+    "fast_priority.app",
+    "fast_priority.cli",
+    "fast_priority.server",
+    "fast_priority.worker",
+    "mock_target.cli",
+    "rq.cli",
+):
+    importlib.import_module(_name)
+
+# A collection in a fork would copy the memory of all that was imported.
+gc.freeze()
