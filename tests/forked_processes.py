@@ -12,12 +12,13 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from multiprocessing import get_context
 from multiprocessing.context import ForkServerProcess
+from pathlib import Path
 from typing import IO, Any, cast
 
-from fast_priority.local.child_processes import ChildProcess, stop
+from fast_priority.local.child_processes import ChildProcess
 
 _IMPORTED = ["tests.imported_by_forks"]
 _context = get_context("forkserver")
@@ -65,22 +66,29 @@ class ForkedProcess:
 
 @contextmanager
 def forked(child: ChildProcess, output: IO[Any]) -> Iterator["subprocess.Popen[bytes]"]:
-    """Run a process while the block lasts, as `child_processes.running` does; `output` is a file with a name."""
+    """Run a process while the block lasts, then kill it and all that it has started.
+
+    `output` is a file with a name. A process that a test ends by itself may end in order; nothing is proven by an
+    orderly end of all others, and they would take a second or two each.
+    """
     environment = {**os.environ, **child.environment}
     process = _context.Process(target=_run, args=(child.arguments, environment, output.name))
     process.start()
-    popen = cast("subprocess.Popen[bytes]", ForkedProcess(process, child.arguments))
+    forked_process = ForkedProcess(process, child.arguments)
     try:
-        yield popen
+        yield cast("subprocess.Popen[bytes]", forked_process)
     finally:
-        stop(popen)
+        with suppress(ProcessLookupError):
+            os.killpg(forked_process.pid, signal.SIGKILL)
+        forked_process.wait()
+        process.close()
 
 
 def _run(arguments: tuple[str, ...], environment: dict[str, str], output_path: str) -> None:
     os.setsid()
     os.environ.clear()
     os.environ.update(environment)
-    with open(os.devnull, "rb") as nothing, open(output_path, "ab", buffering=0) as output:
+    with Path(os.devnull).open("rb") as nothing, Path(output_path).open("ab") as output:
         os.dup2(nothing.fileno(), 0)
         os.dup2(output.fileno(), 1)
         os.dup2(output.fileno(), 2)

@@ -3,11 +3,13 @@
 import asyncio
 import time
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import aiohttp
 import pytest
 
-from tests.acceptance.held_target import OK, held_target
+from tests.acceptance.held_target import OK, HeldTarget, held_target
 from tests.harness import Background, Stack, wait_until
 
 SLOTS = 4
@@ -74,27 +76,21 @@ def test_every_high_request_is_claimed_before_the_low_ones_that_were_queued(stac
 @pytest.mark.parametrize("processes", [1, 4])
 def test_what_is_queued_is_claimed_in_order(stack: Stack, processes: int) -> None:
     """With every slot held by a low request, all queued high requests reach the target before the queued low ones."""
-    with held_target() as target:
-        stack.mock_url = f"http://127.0.0.1:{target.port}"
-        stack.start_gateway()
-        stack.start_workers(processes=processes, concurrency=SLOTS // processes)
-        with Background(3 * SLOTS + 12) as background:
-            for index in range(3 * SLOTS):
-                background.send(lambda index=index: stack.client.get(f"/low/{index}"))  # type: ignore[misc]
-            target.until_asked(SLOTS)
-            for index in range(12):
-                background.send(lambda index=index: stack.client.get(f"/high/{index}"))  # type: ignore[misc]
-            wait_until("the others are queued", lambda: stack.queued() == 2 * SLOTS + 12)
-            # One slot at a time becomes free: nothing else can be on its way to the target.
-            for number in range(3 * SLOTS + 12):
-                target.answer(number, OK)
-                target.until_asked(min(number + 1 + SLOTS, 3 * SLOTS + 12))
-    assert [path.split("/")[1] for path in target.paths()] == ["low"] * SLOTS + ["high"] * 12 + ["low"] * 2 * SLOTS
+    with _held(stack, SLOTS, processes) as target, Background(3 * SLOTS + HIGH) as background:
+        for index in range(3 * SLOTS):
+            background.send(lambda index=index: stack.client.get(f"/low/{index}"))  # type: ignore[misc]
+        target.until_asked(SLOTS)
+        for index in range(HIGH):
+            background.send(lambda index=index: stack.client.get(f"/high/{index}"))  # type: ignore[misc]
+        wait_until("the others are queued", lambda: stack.queued() == 2 * SLOTS + HIGH)
+        _answer_all(target, 3 * SLOTS + HIGH, SLOTS)
+    order = [path.split("/")[1] for path in target.paths()]
+    assert order == ["low"] * SLOTS + ["high"] * HIGH + ["low"] * 2 * SLOTS
 
 
 def test_the_target_never_sees_more_than_the_slots(stack: Stack) -> None:
     """Two processes with three slots each send six requests to the target at once, and never a seventh."""
-    stack.start_mock(latency="0.02")
+    stack.start_mock(latency="0.1")
     stack.start_gateway()
     stack.start_workers(processes=2, concurrency=3)
     with Background(40) as background:
@@ -105,30 +101,39 @@ def test_the_target_never_sees_more_than_the_slots(stack: Stack) -> None:
 
 def test_a_worker_holds_nothing_that_it_has_no_slot_for(stack: Stack) -> None:
     """With one slot busy, everything else waits on the queue, where high can still overtake it."""
-    stack.start_mock(latency="0.5")
-    stack.start_gateway()
-    stack.start_workers(concurrency=1)
-    with Background(6) as background:
-        answers = [background.send(lambda: stack.client.get("/low/x")) for _ in range(5)]
-        wait_until("one is at the target and four wait", lambda: stack.queued() == 4 and stack.in_flight() == 1)
-        background.send(lambda: stack.client.get("/high")).result()
-        assert [answer.done() for answer in answers].count(True) <= 2
-    assert [row["path"] for row in stack.arrivals()][1:2] == ["/high"]
+    with _held(stack) as target, Background(6) as background:
+        for number in range(5):
+            background.send(lambda: stack.client.get("/low"))
+            wait_until("it is at the target, or waits", lambda number=number: stack.queued() == number)  # type: ignore[misc]
+        target.until_asked(1)
+        background.send(lambda: stack.client.get("/high"))
+        wait_until("all others wait", lambda: stack.queued() == 5)
+        _answer_all(target, 6)
+    assert target.paths() == ["/low", "/high", *["/low"] * 4]
 
 
 def test_requests_of_one_priority_are_served_oldest_first(stack: Stack) -> None:
     """With one slot, requests that wait on one queue reach the target in the order in which they came."""
-    stack.start_mock(latency="0.05")
-    stack.start_gateway()
-    stack.start_workers(concurrency=1)
-    with Background(12) as background:
-        background.send(lambda: stack.client.get("/low/first"))
-        wait_until("the slot is taken", lambda: stack.in_flight() == 1)
-        for index in range(8):
+    with _held(stack) as target, Background(9) as background:
+        for index in range(9):
             background.send(lambda index=index: stack.client.get(f"/low/{index}"))  # type: ignore[misc]
-            wait_until(f"request {index} is known", lambda index=index: _sent(stack) > index)  # type: ignore[misc]
-    assert [row["path"] for row in stack.arrivals()][1:] == [f"/low/{index}" for index in range(8)]
+            wait_until("it is known", lambda index=index: len(target.heads) + stack.queued() == index + 1)  # type: ignore[misc]
+        _answer_all(target, 9)
+    assert target.paths() == [f"/low/{index}" for index in range(9)]
 
 
-def _sent(stack: Stack) -> int:
-    return stack.queued() + len(stack.arrivals()) - 1
+@contextmanager
+def _held(stack: Stack, slots: int = 1, processes: int = 1) -> Iterator[HeldTarget]:
+    """Start gateway and workers in front of a target that answers when the test says so."""
+    with held_target() as target:
+        stack.mock_url = f"http://127.0.0.1:{target.port}"
+        stack.start_gateway()
+        stack.start_workers(processes=processes, concurrency=slots // processes)
+        yield target
+
+
+def _answer_all(target: HeldTarget, count: int, slots: int = 1) -> None:
+    """Answer one request at a time, so that only one slot is free and nothing else is on its way to the target."""
+    for number in range(count):
+        target.answer(number, OK)
+        target.until_asked(min(number + 1 + slots, count))

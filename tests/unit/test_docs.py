@@ -158,7 +158,10 @@ def test_every_block_has_a_language(page: Path) -> None:
             assert not re.search(COMMANDS, block.text, re.MULTILINE), f"{where} has commands: mark it as sh"
 
 
-@pytest.mark.parametrize("path", [*PAGES, *COMPARED_LINES, *(REPOSITORY / "examples").rglob("*.*")], ids=name_of)
+EXAMPLES = [path for path in (REPOSITORY / "examples").rglob("*.*") if path.parent.name != "__pycache__"]
+
+
+@pytest.mark.parametrize("path", [*PAGES, *COMPARED_LINES, *EXAMPLES], ids=name_of)
 def test_every_variable_exists(path: Path) -> None:
     """Each FAST_PRIORITY_* variable that a page or an example names is a setting."""
     known = {f"FAST_PRIORITY_{name.upper()}" for name in Settings.model_fields} | {"FAST_PRIORITY_WORKER"}
