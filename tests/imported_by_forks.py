@@ -6,6 +6,8 @@ import importlib
 for _name in (
     "fast_priority.app",
     "fast_priority.cli",
+    "fast_priority.gateway",
+    "fast_priority.observability",
     "fast_priority.server",
     "fast_priority.worker",
     "mock_target.cli",

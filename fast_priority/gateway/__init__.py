@@ -1,5 +1,6 @@
 """Between clients and queues: one request, from its head to the last byte of its response.
 
+- `assembly`: puts its parts together.
 - `application`: the FastAPI application: who answers a request.
 - `pages`: the gateway's own pages. `health`: what the health pages return.
 - `embedding`: the gateway behind middleware, beside routes of others, and below a prefix.
@@ -10,10 +11,7 @@
 - `websockets`: handshakes at the target, and the tunnels that follow them.
 """
 
-from fast_priority.gateway.application import GatewayApp, Service
-from fast_priority.gateway.handler import Gateway
-from fast_priority.gateway.health import HealthChecks
-from fast_priority.gateway.pages import documentation_options
-from fast_priority.gateway.websockets import WebSocketProxy
+from fast_priority.gateway.application import GatewayApp
+from fast_priority.gateway.assembly import build_app
 
-__all__ = ["Gateway", "GatewayApp", "HealthChecks", "Service", "WebSocketProxy", "documentation_options"]
+__all__ = ["GatewayApp", "build_app"]

@@ -8,6 +8,7 @@ Without metadata, as in a source tree that is not installed, nothing is checked.
 import shlex
 import sys
 from collections.abc import Iterator, Mapping
+from functools import cache
 from importlib.metadata import PackageNotFoundError, requires, version
 from importlib.util import find_spec
 
@@ -19,11 +20,12 @@ from fast_priority.errors import ConfigurationError
 _DISTRIBUTION = "fast-priority"
 
 
+@cache
 def check_installed_versions() -> None:
     """Raise ConfigurationError if an installed package is not of a version that is declared for it.
 
     The error has a line for each such package, with the version found and the bounds, and the command that installs
-    versions within them. It reads the metadata of each package, for some hundredths of a second.
+    versions within them. It reads the metadata of each package, for some hundredths of a second, once in a process.
     """
     try:
         declared = requires(_DISTRIBUTION) or []

@@ -6,7 +6,12 @@
 - `worker_pool`: PriorityWorkerPool: rq's pool of them.
 """
 
-from fast_priority.worker.rq_worker import PriorityWorker
-from fast_priority.worker.worker_pool import PriorityWorkerPool
+from fast_priority.support.installed_versions import check_installed_versions
+
+# `rq worker -w fast_priority.worker.PriorityWorker` comes here first. Other versions may fail when they are imported.
+check_installed_versions()
+
+from fast_priority.worker.rq_worker import PriorityWorker  # noqa: E402
+from fast_priority.worker.worker_pool import PriorityWorkerPool  # noqa: E402
 
 __all__ = ["PriorityWorker", "PriorityWorkerPool"]

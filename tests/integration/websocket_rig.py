@@ -13,7 +13,8 @@ from websockets.sync.server import ServerConnection, serve
 
 from fast_priority.broker.producer import Attempt, Permit
 from fast_priority.errors import GatewayError
-from fast_priority.gateway import Gateway, WebSocketProxy
+from fast_priority.gateway.handler import Gateway
+from fast_priority.gateway.websockets import WebSocketProxy
 from fast_priority.http.message import Bytes, TargetPolicy
 from fast_priority.http.trusted_proxies import TrustedProxies
 from fast_priority.http.via import Deployment

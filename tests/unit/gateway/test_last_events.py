@@ -23,7 +23,7 @@ from fast_priority.events import (
     Refused,
     Retried,
 )
-from fast_priority.gateway import Gateway
+from fast_priority.gateway.handler import Gateway
 from fast_priority.http.message import Bytes, Reply
 from fast_priority.http.trusted_proxies import TrustedProxies
 from fast_priority.http.via import Deployment

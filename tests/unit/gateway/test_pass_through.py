@@ -10,7 +10,7 @@ import pytest
 from starlette.types import Message
 
 from fast_priority.errors import GatewayError, TargetClosed, TargetRefused
-from fast_priority.gateway import Gateway
+from fast_priority.gateway.handler import Gateway
 from fast_priority.http.message import Bytes
 from fast_priority.http.trusted_proxies import TrustedProxies
 from fast_priority.http.via import Deployment

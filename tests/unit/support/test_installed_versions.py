@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError
 
 import pytest
@@ -9,6 +10,14 @@ import pytest
 from fast_priority.errors import ConfigurationError
 from fast_priority.support import installed_versions
 from fast_priority.support.installed_versions import check_installed_versions
+
+
+@pytest.fixture(autouse=True)
+def not_checked_yet() -> Iterator[None]:
+    """What another test has found is forgotten."""
+    check_installed_versions.cache_clear()
+    yield
+    check_installed_versions.cache_clear()
 
 
 @pytest.fixture
@@ -132,14 +141,28 @@ def test_each_command_refuses(command: list[str]) -> None:
     assert ended.stdout == ""
 
 
+BROKEN = (
+    "import sys; sys.modules['redis'] = None  # as if its import failed, as that of a wrong version may\n"
+    "from fast_priority.support import installed_versions\n"
+    "installed_versions.requires = lambda name: ['redis>=99']\n"
+)
+
+
 def test_the_module_level_app_refuses() -> None:
-    """`fastapi run`, which asks the module for `app`, ends with the same line, and no traceback."""
-    code = (
-        "from fast_priority.support import installed_versions\n"
-        "installed_versions.requires = lambda name: ['redis>=99']\n"
-        "import fast_priority.app; fast_priority.app.app"
-    )
+    """`fastapi run`, which asks the module for `app`, ends with the same line, even if the package cannot be imported.
+
+    There is no traceback.
+    """
+    code = f"{BROKEN}import fast_priority.app; fast_priority.app.app"
     ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert ended.returncode == 1
     assert "error: redis" in ended.stderr
     assert "Traceback" not in ended.stderr
+
+
+@pytest.mark.parametrize("use", ["import fast_priority.worker", "import fast_priority; fast_priority.create_app(None)"])
+def test_a_program_that_uses_it_gets_the_error(use: str) -> None:
+    """`rq worker -w fast_priority.worker.PriorityWorker` and `create_app` raise it before anything else can fail."""
+    ended = subprocess.run([sys.executable, "-c", f"{BROKEN}{use}"], capture_output=True, text=True, check=False)
+    assert ended.returncode == 1
+    assert ended.stderr.splitlines()[-2].startswith("fast_priority.errors.ConfigurationError: redis")

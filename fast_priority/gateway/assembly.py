@@ -1,0 +1,74 @@
+"""Puts the parts of the gateway together: what it is built of, and in which order they start and stop."""
+
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import Request, Response
+
+from fast_priority.broker.monitor import QueueMonitor
+from fast_priority.broker.producer import Submitter
+from fast_priority.errors import GatewayError
+from fast_priority.events import Events
+from fast_priority.gateway.application import GatewayApp, Service
+from fast_priority.gateway.handler import Gateway
+from fast_priority.gateway.health import HealthChecks
+from fast_priority.gateway.pages import documentation_options
+from fast_priority.gateway.websockets import WebSocketProxy
+from fast_priority.http.message import TargetPolicy
+from fast_priority.http.problem import problem_reply
+from fast_priority.settings import Settings
+from fast_priority.target import Target
+
+logger = logging.getLogger(__name__)
+
+
+def build_app(settings: Settings) -> GatewayApp:
+    """Build the gateway, with no listener to its events. Raises ConfigurationError without a target."""
+    policy = settings.target_policy()
+
+    @asynccontextmanager
+    async def lifespan(app: GatewayApp) -> AsyncIterator[None]:
+        logger.info("gateway for %s, with the queues of Redis at %s", policy.base_url, settings.redis_address)
+        async with _service(settings, policy, app.events) as service:
+            with app.services.holding(service):
+                yield
+
+    app = GatewayApp(
+        **documentation_options(settings),
+        lifespan=lifespan,
+        redirect_slashes=False,
+        exception_handlers={GatewayError: _answer_error},
+    )
+    app.events = Events()
+    app.carries_websockets = settings.websockets
+    app.add_own_pages(settings.health_path)
+    return app
+
+
+@asynccontextmanager
+async def _service(settings: Settings, policy: TargetPolicy, events: Events) -> AsyncIterator[Service]:
+    # Where no lifespan runs, a cancellation ends it all.
+    async with (
+        Target(policy) as target,
+        Submitter(settings) as submitter,
+        QueueMonitor(settings) as monitor,
+    ):
+        gateway = Gateway(
+            settings.rules,
+            settings.proxies,
+            submitter,
+            target,
+            settings.frames_in_flight,
+            monitor.retry_after_seconds,
+            settings.client_timeout,
+            submitter.deployment,
+            WebSocketProxy(target, settings.max_tunnels, settings.client_timeout) if settings.websockets else None,
+            events,
+        )
+        yield Service(gateway, monitor, HealthChecks(policy.base_url, monitor))
+
+
+async def _answer_error(request: Request, error: Exception) -> Response:
+    reply = problem_reply(error if isinstance(error, GatewayError) else GatewayError())
+    return Response(reply.body, reply.status, {name.decode(): value.decode() for name, value in reply.fields})
