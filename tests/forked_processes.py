@@ -18,7 +18,9 @@ from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 from typing import IO, Any, cast
 
-from fast_priority.local.child_processes import ChildProcess
+from coverage import Coverage
+
+from fast_priority.local.child_processes import ChildProcess, running
 
 _IMPORTED = ["tests.imported_by_forks"]
 _context = get_context("forkserver")
@@ -71,6 +73,10 @@ def forked(child: ChildProcess, output: IO[Any]) -> Iterator["subprocess.Popen[b
     `output` is a file with a name. A process that a test ends by itself may end in order; nothing is proven by an
     orderly end of all others, and they would take a second or two each.
     """
+    if Coverage.current() is not None:  # it measures processes that are executed, and end in order
+        with running(child, output) as executed:
+            yield executed
+        return
     environment = {**os.environ, **child.environment}
     process = _context.Process(target=_run, args=(child.arguments, environment, output.name))
     process.start()
