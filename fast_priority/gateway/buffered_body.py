@@ -1,4 +1,6 @@
-"""Bodies of responses that are buffered: a client of HTTP/1.0 knows no chunks, so the head must have the length.
+"""Bodies that are buffered under other servers than that of `run-fast-priority`, for clients of HTTP/1.0.
+
+Such a client knows no chunks, and another server does not end a response by closing: the head must have the length.
 
 Such a client may read its response slowly, so there is a second limit for all buffered bodies of one process together.
 """

@@ -6,7 +6,6 @@ as a handshake. Each way is an attempt that `retry` may make twice.
 
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable
-from email.utils import formatdate
 from functools import partial
 
 import msgspec
@@ -21,7 +20,9 @@ from fast_priority.gateway.request_body import RequestBody
 from fast_priority.gateway.request_head import head_reader
 from fast_priority.gateway.response import ClientResponse
 from fast_priority.gateway.retry import IDEMPOTENT_METHODS, in_two_attempts
+from fast_priority.gateway.target_document import at_target
 from fast_priority.gateway.websockets import WebSocketProxy
+from fast_priority.http.date import http_date
 from fast_priority.http.fields import without_websocket_fields
 from fast_priority.http.forwarding import Hop
 from fast_priority.http.limits import LEAST_BYTES_PER_SECOND
@@ -146,9 +147,9 @@ class Gateway:
         query: bytes = scope["query_string"]
         raw_target = connection.raw_target if connection else raw_path + b"?" + query if query else raw_path
         if head.ends_here:
-            date = formatdate(usegmt=True)
-            await response.send(answer_as_last(method, raw_target, fields, hop.http_version, date))
+            await response.send(answer_as_last(method, raw_target, fields, hop.http_version, http_date()))
             return
+        raw_target, raw_path = at_target(method, raw_target, raw_path)
         self._target.check(raw_target)
         wants_websocket = self._tunnels is not None and connection is not None and connection.wants_websocket
         priority = self._rules.priority_of(RequestFacts(raw_path.decode("latin-1"), method, wants_websocket))

@@ -5,17 +5,19 @@ requests for it are answered and not forwarded. `health` has what the health pag
 """
 
 from collections.abc import Callable, Iterable
+from http import HTTPStatus
 from typing import Any
 
-from fastapi import APIRouter, FastAPI, Response
+from fastapi import APIRouter, FastAPI, HTTPException, Response
 from starlette.routing import BaseRoute, Route
-from starlette.types import Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 
 from fast_priority.errors import ConfigurationError
 from fast_priority.gateway.health import Health, HealthChecks, Liveness, Readiness
 from fast_priority.http.root_path import path_below
 from fast_priority.settings import GATEWAY_OPENAPI_PATH, Settings
 
+_METHODS = ("GET", "HEAD", "OPTIONS")
 _DESCRIPTION = """
 A priority-queuing gateway. These are its own endpoints; **every other path belongs to the API behind it**,
 whose documentation is at [/docs]({docs}) and [/redoc]({redoc}).
@@ -75,7 +77,16 @@ class OwnPages:
         return (path_below(path, root_path) if root_path else path).rstrip("/") in self._paths
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer a request for one of the pages."""
-        # HEAD is answered as GET: the server leaves the body out.
-        method = "GET" if scope["method"] == "HEAD" else scope["method"]
-        await self._router({**scope, "path": scope["path"].rstrip("/"), "method": method}, receive, send)
+        """Answer a request for one of the pages. Raises HTTPException for a method that none of them knows."""
+        if scope["method"] not in _METHODS:
+            raise HTTPException(HTTPStatus.METHOD_NOT_ALLOWED, headers={"Allow": ", ".join(_METHODS)})
+
+        async def send_allowed(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                message = {**message, "headers": [*message["headers"], (b"allow", ", ".join(_METHODS).encode())]}
+            await send(message)
+
+        # HEAD and OPTIONS are answered as GET: the server leaves the body of HEAD out, and load balancers check the
+        # status of OPTIONS.
+        as_get = {**scope, "path": scope["path"].rstrip("/"), "method": "GET"}
+        await self._router(as_get, receive, send_allowed if scope["method"] == "OPTIONS" else send)

@@ -9,6 +9,7 @@ from starlette.types import Message, Scope, Send
 
 from fast_priority.errors import GatewayError, RequestTimeout, ResponseIncomplete
 from fast_priority.gateway.buffered_body import BufferedBody
+from fast_priority.http.date import http_date
 from fast_priority.http.fields import check_relayed_response, content_length
 from fast_priority.http.forwarding import onward_response_fields
 from fast_priority.http.limits import LEAST_BYTES_PER_SECOND, MOST_RESPONSE_FIELDS_BYTES
@@ -59,8 +60,9 @@ class ClientResponse:
         """The gateway's name in Via."""
         self._timeout_seconds = timeout_seconds
         self._method: str = scope["method"]
-        self._knows_chunks = scope["http_version"] != "1.0"
         self._connection = connection_of(scope)
+        # The server of `run-fast-priority` ends a response to HTTP/1.0 by closing; others would send chunks.
+        self._needs_length = scope["http_version"] == "1.0" and self._connection is None
         self._send = send
         self._before_bytes = MOST_CHUNK_BYTES  # the server may still hold so much of the response before
         self.status = 0
@@ -70,7 +72,7 @@ class ClientResponse:
 
     async def relay(self, reply: Reply) -> None:
         """Send a whole response of the target. Raises TargetError if it may not be sent to a client."""
-        onward, declared = _read_relayed(reply.fields, reply.status, reply.http_version, self.name)
+        onward, declared = _read(reply.fields, reply.status, reply.http_version, self.name)
         if declared not in (None, len(reply.body)) and not self._has_no_body(reply.status):
             raise ResponseIncomplete("its body is not as long as its Content-Length")
         await self._send_whole(reply.status, onward, declared, reply.body)
@@ -95,8 +97,8 @@ class ClientResponse:
 
     async def stream(self, incoming: IncomingResponse) -> None:
         """Send a response of the target as it comes. Raises as `relay` does, and GatewayError if it breaks off."""
-        onward, declared = _read_relayed(incoming.fields, incoming.status, incoming.http_version, self.name)
-        if not self._knows_chunks and declared is None:
+        onward, declared = _read(incoming.fields, incoming.status, incoming.http_version, self.name)
+        if self._needs_length and declared is None:
             await self._stream_buffered(incoming, onward)
             return
         await self._begin(incoming.status, onward)
@@ -184,11 +186,20 @@ class ClientResponse:
         await self._send_in_time({"type": "http.response.body", "body": body}, len(body))
 
 
-@memoized
-def _read_relayed(fields: Fields, status: int, http_version: HttpVersion, name: bytes) -> tuple[Fields, int | None]:
+def _read(fields: Fields, status: int, http_version: HttpVersion, name: bytes) -> tuple[Fields, int | None]:
     """Return the fields for the client, and the declared length of the body. Raises TargetError for a bad head."""
+    onward, declared, has_date = _read_relayed(fields, status, http_version, name)
+    # RFC 9110, section 6.6.1: an intermediary adds the Date that the target has left out.
+    return onward if has_date else [*onward, (b"date", http_date())], declared
+
+
+@memoized
+def _read_relayed(
+    fields: Fields, status: int, http_version: HttpVersion, name: bytes
+) -> tuple[Fields, int | None, bool]:
     check_relayed_response(status, fields, MOST_RESPONSE_FIELDS_BYTES)
-    return onward_response_fields(fields, http_version, name), content_length(fields)
+    has_date = any(name.lower() == b"date" for name, _ in fields)
+    return onward_response_fields(fields, http_version, name), content_length(fields), has_date
 
 
 async def _of_its_length(incoming: IncomingResponse) -> AsyncIterator[Bytes]:

@@ -12,6 +12,8 @@ from fast_priority.http.limits import MOST_LENGTH_DIGITS
 from fast_priority.http.memo import memoized
 from fast_priority.http.message import Fields, Request
 
+_FRAMING = (b"content-length", b"transfer-encoding")
+_STATUSES_WITHOUT_BODY = frozenset({204, 304})
 HOP_BY_HOP = frozenset(
     {
         b"connection",
@@ -196,10 +198,15 @@ def _has_one_length_at_most(fields: Fields) -> bool:
     return len(lengths) < 2 and all(value.isdigit() and len(value) <= MOST_LENGTH_DIGITS for value in lengths)
 
 
+def may_have_body(method: str, status: int) -> bool:
+    """Return whether a response with this status to a request with this method has a body (RFC 9112, section 6.3)."""
+    return method != "HEAD" and status not in _STATUSES_WITHOUT_BODY
+
+
 def has_body(fields: Fields) -> bool:
-    """Return whether a request with these fields has a body (RFC 9112, section 6.3)."""
-    names = {name.lower() for name, _ in fields}
-    return b"content-length" in names or b"transfer-encoding" in names
+    """Return whether a request with these fields has a body of one byte or more (RFC 9112, section 6.3)."""
+    framing = {name.lower(): value for name, value in fields if name.lower() in _FRAMING}
+    return b"transfer-encoding" in framing or bool(framing.get(b"content-length", b"").strip(b"0"))
 
 
 def expects_continue(fields: Fields, http_version: str) -> bool:

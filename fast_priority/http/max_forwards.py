@@ -32,12 +32,12 @@ def counted_down(method: str, fields: Fields) -> Fields:
     return [(name, b"%d" % (left - 1) if name.lower() == _MAX_FORWARDS else value) for name, value in fields]
 
 
-def answer_as_last(method: str, raw_target: bytes, fields: Fields, http_version: str, date: str) -> Reply:
+def answer_as_last(method: str, raw_target: bytes, fields: Fields, http_version: str, date: bytes) -> Reply:
     """Return the response to a request that ends here: to TRACE its own head without secrets, to OPTIONS no body.
 
     `date` is the present time as an HTTP date.
     """
-    own = [(b"date", date.encode())]
+    own = [(b"date", date)]
     if has_body(fields):
         own.append((b"connection", b"close"))  # the body is not read, so no request can follow it
     if method != "TRACE":

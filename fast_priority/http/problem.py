@@ -2,10 +2,10 @@
 
 import json
 from collections.abc import Awaitable, Callable, MutableMapping
-from email.utils import formatdate
 from typing import Any
 
 from fast_priority.errors import GatewayError
+from fast_priority.http.date import http_date
 from fast_priority.http.head import response_head
 from fast_priority.http.message import Fields, Reply
 
@@ -22,7 +22,7 @@ def problem_reply(error: GatewayError) -> Reply:
     body = json.dumps(problem).encode()
     fields: Fields = [
         (b"content-type", b"application/problem+json"),
-        (b"date", formatdate(usegmt=True).encode()),
+        (b"date", http_date()),
         (b"proxy-status", _proxy_status(error)),
     ]
     if error.retry_after_seconds is not None:

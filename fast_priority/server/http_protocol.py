@@ -33,7 +33,7 @@ class HttpProtocol(RequestReader):
         """The request whose turn it is, or was last; uvicorn's `cycle` is the latest that was read."""
 
     def __repr__(self) -> str:
-        answering = "answering" if self._is_answering() else "not answering"
+        answering = "answering" if self.is_answering() else "not answering"
         waiting = f"{len(self.pipeline)} requests and {len(self._held)} bytes waiting"
         return f"<HttpProtocol {self._reading.name} {self._lifetime.name}, {answering}, {waiting}>"
 
@@ -64,7 +64,7 @@ class HttpProtocol(RequestReader):
         """Answer what has been received and what is on its way, and then end."""
         self._change_state(Event.DRAIN)
         self._lifetime = Lifetime.DRAINING
-        if not self._is_answering():
+        if not self.is_answering():
             self._wait_for_client()
         elif not self.cycle.response_started:
             self.cycle.keep_alive = False  # the latest; those before it would otherwise be the last
@@ -134,7 +134,7 @@ class HttpProtocol(RequestReader):
         """Let the timeout run that belongs to the state; none while a request is answered."""
         if self.transport.is_closing():
             return
-        if self._is_answering():
+        if self.is_answering():
             self._wait_in(None)
         elif self._reading in WAITS_FOR_HEAD:
             self._wait_in(self._timeouts.head)
@@ -180,7 +180,8 @@ class HttpProtocol(RequestReader):
         """Return whether the client may be in the middle of sending: closing now could cost it the response."""
         return self._reading is REFUSED or (self._answering is not None and self._answering.more_body)
 
-    def _is_answering(self) -> bool:
+    def is_answering(self) -> bool:
+        """Return whether a response is not complete."""
         return self._answering is not None and not self._answering.response_complete
 
     def _refuse(self, error: GatewayError) -> None:
@@ -209,7 +210,7 @@ class HttpProtocol(RequestReader):
 
     def _answer_with(self, error: GatewayError) -> None:
         self.cycle = cycle_for_refusal(self)
-        if self._is_answering():
+        if self.is_answering():
             self.pipeline.appendleft((self.cycle, ErrorResponse(error)))
         else:
             self._start_asgi_task(self.cycle, ErrorResponse(error))

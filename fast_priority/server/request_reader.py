@@ -31,6 +31,7 @@ from fast_priority.server.connection_state import (
     Lifetime,
 )
 from fast_priority.server.extension import EXTENSION, DisconnectEvent
+from fast_priority.server.http10_response import Http10Cycle
 from fast_priority.server.refusals import refusal_of
 from fast_priority.server.request_connection import RequestConnection
 from fast_priority.server.small_reads import LITTLE_BYTES, BodyReads, declared_body_bytes
@@ -72,7 +73,7 @@ class RequestReader(HttpToolsProtocol):
         """Return the connection, which is no longer HTTP's. Raises ConnectionResetError if the client has left."""
         raise NotImplementedError
 
-    def _is_answering(self) -> bool:
+    def is_answering(self) -> bool:
         """Return whether a response is being made or sent."""
         raise NotImplementedError
 
@@ -185,9 +186,11 @@ class RequestReader(HttpToolsProtocol):
         target = read_request_target(method, self.url)
         self.url = target.raw
         self.scope["headers"] = self.headers = target.with_its_host(self.headers)
-        may_switch = asks_for_upgrade and method == b"GET" and version == "1.1" and not self._is_answering()
+        may_switch = asks_for_upgrade and method == b"GET" and version == "1.1" and not self.is_answering()
         self._body_reads.begin(declared_body_bytes(self.headers))
         super().on_headers_complete()
+        if version == "1.0":
+            self.cycle.__class__ = Http10Cycle  # uvicorn makes it, and nothing has used it yet
         wants_websocket = may_switch and asks_for_websocket(self.headers)
         self._latest = RequestConnection(self, self.cycle, target.raw, wants_websocket=wants_websocket)
         self.scope["extensions"] = {EXTENSION: {"connection": self._latest}}  # nothing has looked at the scope yet

@@ -23,7 +23,7 @@ from fast_priority.support.rate_timeout import RateTimeout
 logger = logging.getLogger(__name__)
 
 _LINGER_SECONDS = 2.0
-_RESET_ON_CLOSE = struct.pack("ii", 1, 0)
+_RESET_ON_CLOSE, _NO_RESET = struct.pack("ii", 1, 0), struct.pack("ii", 0, 0)
 _slow_readers = OutageLog("reset a connection whose client does not read its response", logger)
 
 
@@ -32,6 +32,9 @@ class Owner(Protocol):
 
     def may_still_send(self) -> bool:
         """Return whether the client may be in the middle of sending."""
+
+    def is_answering(self) -> bool:
+        """Return whether a response is not complete."""
 
     def stop_waiting(self) -> None:
         """Wait for nothing more from the client."""
@@ -46,6 +49,7 @@ class ClientTransport(asyncio.Transport):
         self._owner = owner
         self.underlying = transport
         self.write = transport.write  # type: ignore[method-assign]  # called for every piece of a response
+        self._resets = False
         self.lingers = False
         """Whether the sending side is closed: what still comes is dropped."""
         # So `pause_writing` and `resume_writing` report whether the client has anything to read.
@@ -65,8 +69,16 @@ class ClientTransport(asyncio.Transport):
         """Return whether nothing more can be sent."""
         return self.lingers or self.underlying.is_closing()
 
+    def reset_unless_answered(self) -> None:
+        """From now on, end with a reset, also if this process is killed; `close` after the response is orderly."""
+        self._resets = True
+        self._set_linger(_RESET_ON_CLOSE)
+
     def close(self) -> None:
         """Close the connection when all is sent: at once if the client sends no more, else when it ends, or in 2 s."""
+        if self._resets and not self._owner.is_answering():
+            self._resets = False
+            self._set_linger(_NO_RESET)
         self._owner.stop_waiting()
         if self.is_closing() or not self._owner.may_still_send() or not self.underlying.can_write_eof():
             self.underlying.close()
@@ -86,9 +98,12 @@ class ClientTransport(asyncio.Transport):
         With a reset, the system drops what it holds for the client; after a close it would keep that for minutes.
         """
         _slow_readers.failure(f"it took {timeout}")
-        if (connection := self.get_extra_info("socket")) is not None:
-            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
+        self._set_linger(_RESET_ON_CLOSE)
         self.underlying.abort()
+
+    def _set_linger(self, value: bytes) -> None:
+        if (connection := self.get_extra_info("socket")) is not None:
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, value)
 
     def hand_over(self) -> asyncio.Transport:
         """Return the transport below as it was, for a protocol that is not HTTP."""

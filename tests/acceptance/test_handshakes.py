@@ -83,6 +83,7 @@ def slot_is_free(stack: Stack, target: HeldTarget) -> bool:
 
 SPELLINGS = {
     "as browsers do": handshake("/low/1"),
+    "with a length of no bytes": request("/low/1", *UPGRADE, "Content-Length: 0"),
     "in capitals": request("/low/1", "CONNECTION: UPGRADE", "UPGRADE: WEBSOCKET"),
     "the bare two fields": request("/low/1", "Connection: upgrade", "Upgrade: websocket"),
     "two Connection lines": request("/low/1", "Connection: keep-alive", "Connection: upgrade", "Upgrade: websocket"),

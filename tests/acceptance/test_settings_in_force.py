@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from fast_priority.local.child_processes import gateway_process, wait_until_answers
-from tests.harness import Background, Stack, free_port, problem_of, wait_until
+from tests.harness import Background, Stack, exchange_bytes, free_port, problem_of, wait_until
 
 LOW, HIGH = {"high": 0, "low": 1}, {"high": 1, "low": 0}
 
@@ -87,6 +87,31 @@ def test_pass_through_needs_no_worker(stack: Stack, path: str) -> None:
     stack.start_mock()
     stack.start_gateway()
     assert stack.client.get(path).status_code == 200
+
+
+@pytest.mark.parametrize("query", ["", "?version=2"])
+def test_the_targets_document_has_a_second_address(stack: Stack, query: str) -> None:
+    """/target_openapi.json is answered with the target's /openapi.json, past the queue, for GET and HEAD only."""
+    stack.start_mock()
+    stack.start_gateway(FAST_PRIORITY_TTL="1")
+    document = stack.client.get(f"/target_openapi.json{query}")
+    assert document.content == stack.mock.get(f"/openapi.json{query}").content
+    assert stack.client.head("/target_openapi.json").status_code == 200
+    assert stack.client.post("/target_openapi.json").status_code == 503  # queued, and there is no worker
+
+
+@pytest.mark.parametrize("path", ["/gateway_health/ready", "/gateway_health/live", "/gateway_docs"])
+def test_a_check_with_options_is_answered(lasting_stack: Stack, path: str) -> None:
+    """OPTIONS, with which load balancers check, has the status of GET on each of the gateway's own pages."""
+    checked = exchange_bytes(lasting_stack.gateway_port, f"OPTIONS {path} HTTP/1.0\r\n\r\n".encode())
+    assert checked.startswith(b"HTTP/1.1 200 ")
+    assert b"allow: GET, HEAD, OPTIONS" in checked
+
+
+def test_another_method_is_told_all_that_are_allowed(lasting_stack: Stack) -> None:
+    """A method that a page does not know is answered 405, with every method that it knows."""
+    refused = lasting_stack.client.post("/gateway_health")
+    assert (refused.status_code, refused.headers["allow"]) == (405, "GET, HEAD, OPTIONS")
 
 
 def test_pass_through_paths_can_be_named(stack: Stack) -> None:

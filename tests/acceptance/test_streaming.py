@@ -319,3 +319,28 @@ def test_a_body_that_grows_over_the_limit_is_refused(stack: Stack, kind: str) ->
         start(stack, kind, port, FAST_PRIORITY_MAX_BODY="200000")
         response = stack.client.post("/upload", content=iter([b"x" * 65536] * 8))
     assert response.status_code == 413
+
+
+@kinds
+@pytest.mark.parametrize("is_broken_off", [False, True])
+def test_a_client_of_http_1_0_gets_a_stream_as_it_comes(stack: Stack, kind: str, is_broken_off: bool) -> None:
+    """It gets each piece when it is sent, and an orderly end only if the response is whole; else a reset."""
+    go_on = threading.Event()
+
+    def answer(connection: socket.socket, head: bytes) -> None:
+        connection.sendall(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nfirst\r\n")
+        go_on.wait(PATIENCE_SECONDS)
+        connection.sendall(b"zz\r\n" if is_broken_off else b"4\r\nlast\r\n0\r\n\r\n")
+
+    with scripted_target(answer) as (port, _):
+        start(stack, kind, port)
+        with client_of(stack) as client:
+            client.sendall(b"GET /low/1 HTTP/1.0\r\n\r\n")
+            begun = read_until(client, b"first")
+            go_on.set()
+            if is_broken_off:
+                with pytest.raises(ConnectionResetError):
+                    client.recv(65536)
+            else:
+                assert (client.recv(65536), client.recv(65536)) == (b"last", b"")
+    assert b"transfer-encoding" not in begun

@@ -1,11 +1,14 @@
 """Requests and responses pass the gateway unchanged, queued and on pass-through."""
 
 import hashlib
+import socket
+import time
+from email.utils import parsedate_to_datetime
 
 import httpx
 import pytest
 
-from tests.harness import Stack, exchange_bytes, sent_fields, without_identity
+from tests.harness import Stack, exchange_bytes, scripted_target, sent_fields, without_identity
 
 METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "PROPFIND", "PURGE"]
 PATHS = ["/queued", "/direct"]
@@ -202,3 +205,21 @@ def test_ambiguous_requests_are_refused(lasting_stack: Stack, head: str, why: st
     answer = exchange_bytes(lasting_stack.gateway_port, head.encode())
     assert answer.startswith(b"HTTP/1.1 400"), why
     assert lasting_stack.arrivals() == []
+
+
+@pytest.mark.parametrize("path", ["/queued", "/direct"])
+def test_a_response_without_a_date_gets_one(stack: Stack, path: str) -> None:
+    """Where the target sends no Date, the gateway adds the present time; a Date of the target is kept."""
+    dates = iter([b"", b"Date: Tue, 15 Nov 1994 08:12:31 GMT\r\n"])
+
+    def answer(connection: socket.socket, head: bytes) -> None:
+        connection.sendall(b"HTTP/1.1 200 OK\r\n" + next(dates) + b"Content-Length: 0\r\n\r\n")
+
+    with scripted_target(answer) as (port, _):
+        stack.mock_url = f"http://127.0.0.1:{port}"
+        stack.start_gateway(FAST_PRIORITY_PASS_THROUGH="direct")
+        stack.start_workers()
+        before = int(time.time())
+        added, kept = (stack.client.get(path).headers.get_list("date") for _ in range(2))
+    assert before <= parsedate_to_datetime(*added).timestamp() <= time.time()
+    assert kept == ["Tue, 15 Nov 1994 08:12:31 GMT"]

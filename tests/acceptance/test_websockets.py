@@ -16,9 +16,13 @@ from tests.harness import Stack
 PATIENCE_SECONDS = 30
 
 
-def opened(port: int, path: str) -> ClientConnection:
+def opened(port: int, path: str, **fields: str) -> ClientConnection:
     connection: ClientConnection = connect(
-        f"ws://127.0.0.1:{port}{path}", proxy=None, open_timeout=PATIENCE_SECONDS, subprotocols=[Subprotocol("chat")]
+        f"ws://127.0.0.1:{port}{path}",
+        proxy=None,
+        open_timeout=PATIENCE_SECONDS,
+        subprotocols=[Subprotocol("chat")],
+        additional_headers=fields,
     )
     return connection
 
@@ -30,6 +34,14 @@ def test_an_echo_echoes(lasting_stack: Stack, message: str | bytes) -> None:
         assert client.subprotocol == "chat"
         client.send(message)
         assert client.recv(PATIENCE_SECONDS) == message
+
+
+@pytest.mark.parametrize("length", ["0", "00"])
+def test_a_handshake_may_state_that_it_has_no_body(lasting_stack: Stack, length: str) -> None:
+    """A handshake with a Content-Length of 0 is agreed to."""
+    with opened(lasting_stack.gateway_port, "/mock/websocket", **{"Content-Length": length}) as client:
+        client.send("hello")
+        assert client.recv(PATIENCE_SECONDS) == "hello"
 
 
 def test_open_websockets_keep_no_worker_busy(stack: Stack) -> None:

@@ -143,7 +143,7 @@ def test_large_responses_pass_the_middleware(behind: Behind, server: str, way: C
         for path in ("/queued", "/direct"):
             response = client.get(path, params={"mock_size": "3000000"})
             straight = behind.stack.mock.get(path, params={"mock_size": "3000000"})
-            assert response.headers["x-marked"] == "1"
+            assert (response.status_code, response.headers["x-marked"]) == (200, "1"), response.text
             assert response.content == straight.content
             assert len(response.content) == 3_000_000
 

@@ -185,6 +185,7 @@ PARTS: Mapping[str, Sequence[str]] = {
         "__init__(scope, transport, flow, logger, access_logger, access_log, default_headers, message_event,"
         " expect_100_continue, keep_alive, on_response)",
         "body",
+        "chunked_encoding",
         "disconnected",
         "expected_content_length",
         "keep_alive",
@@ -194,6 +195,7 @@ PARTS: Mapping[str, Sequence[str]] = {
         "response_complete",
         "response_started",
         "scope",
+        "send(message)",
         "transport",
         "waiting_for_100_continue",
     ],

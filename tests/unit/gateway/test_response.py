@@ -75,7 +75,7 @@ async def test_large_pieces_have_more_time(monkeypatch: pytest.MonkeyPatch) -> N
 
 
 async def test_a_client_of_http_1_0_is_told_the_length_first() -> None:
-    """A body of unknown length is buffered for it, and sent with its length."""
+    """Under a server without our extension, a body of unknown length is buffered, and sent with its length."""
     client = Client()
     await ClientResponse(scope(http_version="1.0"), client.send, 15.0).stream(Response(b"a" * 70_000, b"b" * 70_000))
     assert (b"content-length", b"140000") in client.taken[0]["headers"]
@@ -87,4 +87,5 @@ async def test_a_client_of_http_1_0_is_told_no_length_of_no_body(method: str, st
     """A response without a body has no Content-Length."""
     client = Client()
     await ClientResponse(scope(method, "1.0"), client.send, 15.0).stream(Response(status=status))
-    assert (client.taken[0]["headers"], client.body) == ([(b"via", b"1.1 fast-priority")], b"")
+    fields = dict(client.taken[0]["headers"])
+    assert (set(fields), client.body) == ({b"via", b"date"}, b"")

@@ -222,10 +222,12 @@ def test_host(fields: Fields, expected: bytes) -> None:
     ("fields", "expected"),
     [
         ([HOST], False),
-        ([HOST, (b"Content-Length", b"0")], True),
+        ([HOST, (b"Content-Length", b"0")], False),
+        ([HOST, (b"Content-Length", b"000")], False),
+        ([HOST, (b"Content-Length", b"10")], True),
         ([HOST, (b"Transfer-Encoding", b"chunked")], True),
     ],
 )
 def test_has_body(fields: Fields, expected: bool) -> None:
-    """A request has a body if, and only if, its fields give it a length."""
+    """A request has a body if, and only if, its fields give it a length of one byte or more, or chunks."""
     assert has_body(fields) is expected

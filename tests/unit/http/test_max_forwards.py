@@ -5,7 +5,7 @@ import pytest
 from fast_priority.http.max_forwards import answer_as_last, counted_down, ends_here
 from fast_priority.http.message import Fields
 
-DATE = "Tue, 24 Nov 2026 12:00:00 GMT"
+DATE = b"Tue, 24 Nov 2026 12:00:00 GMT"
 
 
 def limit(value: bytes) -> Fields:
@@ -62,7 +62,7 @@ def test_without_the_field(method: str) -> None:
 def test_options_is_answered_without_a_body() -> None:
     """OPTIONS is answered 200, with the date and no body."""
     reply = answer_as_last("OPTIONS", b"/a", limit(b"0"), "1.1", DATE)
-    assert (reply.status, reply.fields, reply.body) == (200, [(b"date", DATE.encode())], b"")
+    assert (reply.status, reply.fields, reply.body) == (200, [(b"date", DATE)], b"")
 
 
 def test_trace_is_answered_with_the_request() -> None:
