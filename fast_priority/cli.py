@@ -294,4 +294,5 @@ def _run_gateway(settings: Settings) -> None:
 def _run_workers(settings: Settings) -> None:
     from fast_priority.worker import PriorityWorkerPool
 
+    _log_to_stderr()
     PriorityWorkerPool(settings).run()

@@ -38,6 +38,16 @@ class GatewayError(Exception):
         self.detail = detail
 
 
+class UnforeseenError(GatewayError):
+    """An exception that the gateway does not expect: a bug, or one of a middleware or a route of yours."""
+
+    slug, title = "unforeseen-error", "The gateway failed unexpectedly"
+    closes_connection = True  # as servers do after an exception
+
+    def __init__(self, detail: str = "the gateway's log has the traceback") -> None:
+        super().__init__(detail)
+
+
 class MalformedRequest(GatewayError):
     """The framing or a field of the request breaks RFC 9110 or RFC 9112."""
 

@@ -7,6 +7,7 @@
 - `startup`: what runs once for each event loop.
 - `handler`: what happens to one request; `queues` is what it needs of the broker.
 - `request_head`, `request_body`, `response`, `buffered_body`: the two messages of a request.
+- `target_document`: the second address of the target's OpenAPI document.
 - `retry`: decides about a second attempt. `disconnect`: ends the work for a client that has left.
 - `websockets`: handshakes at the target, and the tunnels that follow them.
 """

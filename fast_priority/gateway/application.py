@@ -53,7 +53,7 @@ class GatewayApp(FastAPI):
         add_pages(self, health_path, self._checks, lambda: self.is_ending)
         self._own_pages = OwnPages(self.router.routes)
         self._added_routes, self.router.middleware_stack = self.router.middleware_stack, self._route
-        self._own_routes, self._own_handlers = len(self.router.routes), len(self.exception_handlers)
+        self._own_routes, self._own_handlers = len(self.router.routes), dict(self.exception_handlers)
 
     def begin_to_end(self) -> None:
         """Note that the server has begun to end: the gateway is not ready any more."""
@@ -80,7 +80,7 @@ class GatewayApp(FastAPI):
         return (
             bool(self.user_middleware)
             or len(self.router.routes) != self._own_routes
-            or len(self.exception_handlers) != self._own_handlers
+            or self.exception_handlers != self._own_handlers
             or "build_middleware_stack" in self.__dict__  # replaced, as instrumentation does
             or bool(getattr(self.router, "_low_priority_routes", ()))  # those of `frontend`, where FastAPI has it
         )

@@ -8,7 +8,7 @@ from fastapi import Request, Response
 
 from fast_priority.broker.monitor import QueueMonitor
 from fast_priority.broker.producer import Submitter
-from fast_priority.errors import GatewayError
+from fast_priority.errors import GatewayError, UnforeseenError
 from fast_priority.events import Events
 from fast_priority.gateway.application import GatewayApp, Service
 from fast_priority.gateway.handler import Gateway
@@ -38,7 +38,7 @@ def build_app(settings: Settings) -> GatewayApp:
         **documentation_options(settings),
         lifespan=lifespan,
         redirect_slashes=False,
-        exception_handlers={GatewayError: _answer_error},
+        exception_handlers={GatewayError: _answer_error, Exception: _answer_error},
     )
     app.events = Events()
     app.carries_websockets = settings.websockets
@@ -70,5 +70,5 @@ async def _service(settings: Settings, policy: TargetPolicy, events: Events) -> 
 
 
 async def _answer_error(request: Request, error: Exception) -> Response:
-    reply = problem_reply(error if isinstance(error, GatewayError) else GatewayError())
+    reply = problem_reply(error if isinstance(error, GatewayError) else UnforeseenError())
     return Response(reply.body, reply.status, {name.decode(): value.decode() for name, value in reply.fields})

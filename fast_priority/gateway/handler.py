@@ -5,6 +5,7 @@ as a handshake. Each way is an attempt that `retry` may make twice.
 """
 
 import contextlib
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from functools import partial
 
@@ -12,7 +13,7 @@ import msgspec
 from starlette.types import Receive, Scope, Send
 
 from fast_priority.broker.producer import Attempt, Permit
-from fast_priority.errors import ClientLeft, GatewayError, RequestLost, without_traces
+from fast_priority.errors import ClientLeft, GatewayError, RequestLost, TargetTimeout, UnforeseenError, without_traces
 from fast_priority.events import Answered, Events, Failed, Left, Queued, Received, Retried, publish, publish_error
 from fast_priority.gateway.disconnect import AwaitedDisconnect, until_disconnect
 from fast_priority.gateway.queues import Outcome, Queues
@@ -107,6 +108,7 @@ class Gateway:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request, and publish one last event for it."""
         events = self._events
+        received_seconds = time.monotonic()
         response = ClientResponse(scope, send, self._client_timeout_seconds, self._deployment.name)
         if events.received:
             publish(events.received, Received(scope))
@@ -116,13 +118,17 @@ class Gateway:
             if events.left:
                 publish(events.left, Left(scope))
         except GatewayError as error:
+            if isinstance(error, TargetTimeout):
+                error.detail += f"; the request came {time.monotonic() - received_seconds:.1f} s ago"
             publish_error(events, scope, error, is_broken_off=response.has_begun)
             await response.send_error(error)
             without_traces(error)
         except BaseException as error:
             if events.failed:
                 publish(events.failed, Failed(scope, error, is_broken_off=response.has_begun))
-            raise
+            if isinstance(error, Exception) and not response.has_begun:
+                await response.send_error(UnforeseenError())
+            raise  # the server logs it, with its traceback
         else:
             if events.answered:
                 publish(events.answered, Answered(scope, response.status))

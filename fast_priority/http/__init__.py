@@ -4,6 +4,7 @@
 - `limits`: every limit of size and rate
 - `fields`: which fields are forwarded, which messages are refused
 - `forwarding`: fields about the way of a message: added, or dropped; `trusted_proxies`: which peers may set them
+- `date`: the present time, for the field Date
 - `head`: heads as bytes
 - `keep_alive`: how long a connection to the target may be idle
 - `max_forwards`: requests that the gateway answers as the last intermediary
@@ -15,6 +16,7 @@
 """
 
 __all__ = [
+    "date",
     "fields",
     "forwarding",
     "head",

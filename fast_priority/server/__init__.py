@@ -4,6 +4,7 @@
 - `graceful`: the server, and how it shuts down
 - `admission`: which clients are let in
 - `http_protocol`: one client's connection, its responses and timeouts; `request_reader`: its requests
+- `http10_response`: responses to clients of HTTP/1.0
 - `connection_state`: the states of a connection
 - `refusals`: requests that the server itself answers with an error
 - `extension`: what the gateway is offered beyond ASGI; `request_connection` implements it

@@ -1,6 +1,7 @@
 """Every simple failure is answered once, and leaves nothing behind."""
 
 import os
+import re
 import signal
 import socket
 from pathlib import Path
@@ -40,6 +41,11 @@ def test_a_target_that_is_too_slow_is_answered_504_and_the_slot_is_free(stack: S
     response = stack.client.get("/queued?mock_latency=30")
     assert response.status_code == 504
     assert problem_of(response)["type"] == "urn:fast-priority:target-timeout"
+    said = re.fullmatch(
+        r"it was silent for ([\d.]+) s; the request came ([\d.]+) s ago", problem_of(response)["detail"]
+    )
+    assert said is not None
+    assert float(said[1]) <= float(said[2])
     assert stack.client.get("/queued").status_code == 200
     wait_until("the target has seen the call end", lambda: stack.in_flight() == 0)
 

@@ -6,7 +6,7 @@ from typing import get_args
 import pytest
 
 from fast_priority import errors
-from fast_priority.errors import Fault, GatewayError, TargetError, error_for
+from fast_priority.errors import Fault, GatewayError, TargetError, UnforeseenError, error_for
 
 # RFC 9209, section 2.3: the error types that are registered and that we use or could.
 REGISTERED = {
@@ -84,8 +84,8 @@ def test_proxy_error_is_registered(error: type[GatewayError]) -> None:
 
 @each_error
 def test_unread_request_closes_the_connection(error: type[GatewayError]) -> None:
-    """After a request that was refused before it was read to its end, the connection is not used again."""
-    assert error.closes_connection == (error.fault == "client")
+    """After a request that was refused before it was read to its end, and after a bug, the connection is not used."""
+    assert error.closes_connection == (error.fault == "client" or error is UnforeseenError)
 
 
 def test_targets_errors_are_one_family() -> None:
