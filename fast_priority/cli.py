@@ -269,7 +269,7 @@ def _errors_in_one_line() -> Iterator[None]:
 
 
 def _load(**overrides: Any) -> Settings:
-    for warning in warnings_about_environment():
+    for warning in warnings_about_environment(**overrides):
         typer.echo(f"warning: {warning}", err=True)
     return Settings.load(**overrides)
 

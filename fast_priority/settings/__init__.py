@@ -3,6 +3,8 @@
 - `model`: Settings, the one model of all fields. The fields stand in one module for each group: `target`, `queue`,
   `workers`, `clients`, `redis`, `pages`; `field` makes one.
 - `environment`: variables, and the file `.env`.
+- `path_texts`: what a path in a setting cannot be.
+- `doubts`: warnings about values.
 - `redis_address`: the one address that the settings of Redis make.
 - `sources`: where each value comes from, and which variables nothing reads.
 """

@@ -1,5 +1,6 @@
 """Where the values of settings come from: variables of the environment, and the file `.env`."""
 
+import os
 from pathlib import Path
 
 from dotenv import dotenv_values
@@ -29,3 +30,11 @@ def dotenv_variables() -> dict[str, str]:
     """Return what the file `.env` of the working directory sets, by names in capitals."""
     found = dotenv_values(DOTENV) if Path(DOTENV).is_file() else {}
     return {name.upper(): value or "" for name, value in found.items()}
+
+
+def effective_variables() -> dict[str, str]:
+    """Return the variables that count, by names in capitals: those of the environment, else those of `.env`."""
+    variables: dict[str, str] = {}
+    for source in (dotenv_variables(), os.environ):
+        variables |= {name.upper(): value for name, value in source.items() if is_set(name, value)}
+    return variables

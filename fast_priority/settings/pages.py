@@ -7,6 +7,7 @@ from pydantic import BaseModel, field_validator, model_validator
 
 from fast_priority.settings.environment import PREFIX
 from fast_priority.settings.field import setting
+from fast_priority.settings.path_texts import check_path
 
 GATEWAY_OPENAPI_PATH = "/gateway_openapi.json"
 
@@ -23,6 +24,7 @@ class PageSettings(BaseModel):
     @field_validator("doc_path", "redoc_path", "health_path")
     @classmethod
     def _rooted(cls, value: str) -> str:
+        check_path(value)
         if not value.strip("/") or re.search(r"[\s?#{}]", value):
             raise ValueError("this is not the path of an endpoint")
         return "/" + value.strip("/")

@@ -8,6 +8,7 @@ from fast_priority.scheduling.priority import Priority
 from fast_priority.scheduling.rules import Listing, PathCase, Rules
 from fast_priority.settings.environment import PATH_LISTS
 from fast_priority.settings.field import SWITCH, TextList, count, setting, split
+from fast_priority.settings.path_texts import check_paths
 
 _MOST_QUEUED = 1_000_000
 
@@ -55,8 +56,11 @@ class QueueSettings(BaseModel):
 
     @field_validator(*PATH_LISTS, mode="before")
     @classmethod
-    def _split(cls, value: Any) -> Any:
-        return split(value)
+    def _are_paths(cls, value: Any) -> Any:
+        written = split(value)
+        if isinstance(value, str):
+            check_paths(value.strip(), written)
+        return written
 
     @field_validator("high_prio_paths", "path_case", mode="before")
     @classmethod

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from fast_priority.settings.doubts import warnings_about_values
 from fast_priority.settings.environment import DOTENV, PREFIX, dotenv_variables, is_set, variables_of
 from fast_priority.settings.model import Settings
 
@@ -51,9 +52,12 @@ def unknown_variables(environment: Mapping[str, str]) -> list[str]:
     return warnings
 
 
-def warnings_about_environment() -> list[str]:
-    """Return the warnings about the environment and the `.env` of this process."""
-    return unknown_variables({**dotenv_variables(), **os.environ})
+def warnings_about_environment(**given: Any) -> list[str]:
+    """Return the warnings about the environment and the `.env` of this process.
+
+    `given` are values, by names of settings, that win over both, as in `Settings.load`.
+    """
+    return [*unknown_variables({**dotenv_variables(), **os.environ}), *warnings_about_values(given)]
 
 
 def _shown(value: Any) -> str:

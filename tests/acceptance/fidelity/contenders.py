@@ -102,7 +102,7 @@ def paths_of(cases: Sequence[Case]) -> list[str]:
     """Return the path of every request that is sent, also of smuggled ones, as the gateway's settings want it."""
     request_targets = {found for case in cases for piece in case.sent for found in _REQUEST_TARGET.findall(piece)}
     paths = {_path(found) for found in request_targets} | set(ASIDE)
-    return sorted(path.decode("latin-1") for path in paths if b"," not in path)
+    return sorted(path.decode("latin-1").replace('"', "%22") for path in paths if b"," not in path)
 
 
 def _path(request_target: bytes) -> bytes:

@@ -1,0 +1,35 @@
+"""Warnings about values that can be used, but probably do not mean what they seem to."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from fast_priority.settings.environment import PATH_LISTS, effective_variables, variables_of
+from fast_priority.settings.field import split
+from fast_priority.settings.path_texts import doubts_about
+
+_SINGLE_PATHS = ("doc_path", "redoc_path", "health_path")
+
+
+def warnings_about_values(given: Mapping[str, Any]) -> list[str]:
+    """Return the warnings about the values in force; those in `given`, by names of settings, win over variables."""
+    return [warning for doubts in (_about_paths,) for warning in doubts(given)]
+
+
+def value_in_force(name: str, given: Mapping[str, Any]) -> tuple[str, Any]:
+    """Return the variable that sets a setting, and its value; None if nothing sets it."""
+    if given.get(name) is not None:
+        return variables_of(name)[0], given[name]
+    variables = effective_variables()
+    for variable in variables_of(name):
+        if variable in variables:
+            return variable, variables[variable]
+    return variables_of(name)[0], None
+
+
+def _about_paths(given: Mapping[str, Any]) -> Iterator[str]:
+    for name in (*PATH_LISTS, *_SINGLE_PATHS):
+        variable, value = value_in_force(name, given)
+        paths = (split(value) if name in PATH_LISTS else (value,)) if isinstance(value, str) else ()
+        for path in paths:
+            if doubt := doubts_about(path, is_beginning=name == "prio_base_paths"):
+                yield f"{variable}: {path!r} {doubt}"
