@@ -100,12 +100,16 @@ class Rules:
 
         `paths` match exactly. `base_paths` match every path that begins with one of them. `pass_through` matches
         exactly, and wins over the others. With `ignore_outer_slashes`, slashes at the beginning and the end of a path
-        and of a name are ignored; without it, only the first slash is, which every path has.
+        and of a name are ignored, except that a base path with a slash at its end is a segment: `a/` matches `a` and
+        `a/b`, not `ab`. Without it, only the first slash is ignored, which every path has.
         """
-        lists = tuple(paths), tuple(base_paths), (*pass_through,), TARGET_DOCUMENTATION_PATHS
+        bases = tuple(base_paths)
+        segments = tuple(base for base in bases if ignore_outer_slashes and base.endswith("/") and base.strip("/"))
+        bases = tuple(base for base in bases if base not in segments)
+        lists = tuple(paths), bases, segments, tuple(pass_through), TARGET_DOCUMENTATION_PATHS
 
         def names(forms: Callable[[str], Iterable[str]]) -> _Names:
-            exact, bases, passed, documentation = (
+            exact, beginnings, whole, passed, documentation = (
                 frozenset(
                     _comparable(form, ignore_outer_slashes, case)
                     for written in each
@@ -113,7 +117,9 @@ class Rules:
                 )
                 for each in lists
             )
-            return _Names(exact, tuple(sorted(bases)), passed, documentation)
+            # A segment is an exact path, and the beginning of those below it. One that is read as `/` has all below it.
+            beginnings |= {f"{segment}/" if segment else "" for segment in whole}
+            return _Names(exact | whole, tuple(sorted(beginnings)), passed, documentation)
 
         sent, decoded_too = names(encodings_of), names(_decodings_of)
         # The same object where no name is encoded, as is usual: this saves one comparison for each request.

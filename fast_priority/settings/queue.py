@@ -29,7 +29,7 @@ class QueueSettings(BaseModel):
     prio_base_paths: TextList = setting(
         (),
         "Your list of beginnings of paths. Paths that begin so are low, or high with HIGH_PRIO_PATHS=listed.",
-        "comma-separated beginnings of paths, such as reports,v1/batch",
+        "comma-separated beginnings of paths, such as reports,v1/batch; reports/ is a whole segment",
     )
     pass_through: TextList = setting(
         ("health/",),

@@ -65,6 +65,56 @@ def test_base_path(listing: Listing, base: str, more: str) -> None:
     assert Rules.of(listing, base_paths=[base]).priority_of(RequestFacts(f"/{base}{more}", "GET")) is NAMED[listing]
 
 
+@given(listings, paths, slashes, st.sampled_from(["/", "//"]), st.sampled_from(["", "/", "/a", "/a/b/"]))
+def test_segment(listing: Listing, base: str, front: str, back: str, more: str) -> None:
+    """A base path with a slash at its end matches itself, and the paths below it."""
+    assume(not is_documentation(base))
+    rules = Rules.of(listing, base_paths=[f"{front}{base}{back}"])
+    assert rules.priority_of(RequestFacts(f"/{base}{more}", "GET")) is NAMED[listing]
+
+
+@given(
+    listings, paths, st.sampled_from(["/", "//"]), st.text(alphabet="ab-_.", min_size=1), st.sampled_from(["", "/x"])
+)
+def test_segment_ends(listing: Listing, base: str, back: str, more: str, below: str) -> None:
+    """A base path with a slash at its end does not match a path whose segment is longer."""
+    path = f"{base}{more}{below}"
+    assume(not is_documentation(path))
+    assert Rules.of(listing, base_paths=[base + back]).priority_of(RequestFacts(f"/{path}", "GET")) is OTHERS[listing]
+
+
+@pytest.mark.parametrize(
+    "sent",
+    ["/%72eports", "/x/../reports", "/reports;a=1", "/x/..%2freports/7", "/reports%2f7", "//reports/.", "/reports%00x"],
+)
+def test_segment_in_other_readings(sent: str) -> None:
+    """With `unlisted`, a path that a target may read as a segment, or as one below it, is low."""
+    assert Rules.of(base_paths=["reports/"]).priority_of(RequestFacts(sent, "GET")) is Priority.LOW
+
+
+@pytest.mark.parametrize("sent", ["/reports-old", "/reports.json", "/%72eports_old/7", "/reports2"])
+def test_segment_beside_a_beginning(sent: str) -> None:
+    """A base path without the slash at its end still counts letter by letter, also if the segment is named too."""
+    assert Rules.of(base_paths=["reports/"]).priority_of(RequestFacts(sent, "GET")) is Priority.HIGH
+    assert Rules.of(base_paths=["reports/", "reports"]).priority_of(RequestFacts(sent, "GET")) is Priority.LOW
+
+
+@pytest.mark.parametrize("root", ["/", "//", ""])
+def test_root_as_a_base_path(root: str) -> None:
+    """Every path is below the root."""
+    assert Rules.of(base_paths=[root]).priority_of(RequestFacts("/orders", "GET")) is Priority.LOW
+
+
+@pytest.mark.parametrize(
+    ("sent", "expected"),
+    [("/reports/7", Priority.LOW), ("/reports/", Priority.LOW), ("/reports", Priority.HIGH)],
+)
+def test_base_path_with_slashes_that_count(sent: str, expected: Priority) -> None:
+    """With normalisation off, a base path with a slash at its end is compared letter by letter."""
+    rules = Rules.of(base_paths=["reports/"], ignore_outer_slashes=False)
+    assert rules.priority_of(RequestFacts(sent, "GET")) is expected
+
+
 @given(listings, paths, paths)
 def test_base_path_is_a_beginning(listing: Listing, base: str, front: str) -> None:
     """A named beginning that stands further on in a path names nothing."""
@@ -90,7 +140,7 @@ def test_pass_through_is_exact(path: str, more: str) -> None:
 
 @given(listings, paths, slashes, slashes, slashes, slashes)
 def test_outer_slashes(listing: Listing, path: str, front: str, back: str, sent_front: str, sent_back: str) -> None:
-    """Slashes at either end mean nothing, neither as written in the settings nor as sent."""
+    """Slashes at either end mean nothing, neither as written in the settings nor as sent, but for test_segment."""
     written, sent = f"{front}{path}{back}", f"/{sent_front}{path}{sent_back}"
     for name in ("paths", "base_paths", "pass_through"):
         as_written = Rules.of(listing, **{name: [written]})  # type: ignore[arg-type]
