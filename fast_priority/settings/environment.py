@@ -9,8 +9,7 @@ PREFIX = "FAST_PRIORITY_"
 DOTENV = ".env"
 
 PATH_LISTS = ("prio_paths", "prio_base_paths", "pass_through")
-"""Settings that are lists of paths: an empty variable is a value for them, and means no paths."""
-_PATH_LIST_VARIABLES = frozenset(f"{PREFIX}{name}".upper() for name in PATH_LISTS)
+"""Settings that are lists of paths."""
 
 
 def variables_of(name: str) -> tuple[str, ...]:
@@ -18,12 +17,12 @@ def variables_of(name: str) -> tuple[str, ...]:
     return (f"{PREFIX}WORKERS", f"{PREFIX}WORKER") if name == "workers" else (f"{PREFIX}{name.upper()}",)
 
 
-def is_set(variable: str, value: str | None) -> bool:
-    """Return whether a variable of the environment or of `.env` counts as set.
+def is_set(value: str | None) -> bool:
+    """Return whether a variable of the environment or of `.env` with this value counts as set.
 
-    Compose files and shells often pass on empty variables: these do not count, except for a list of paths.
+    Compose files and shells often pass on empty variables: these do not count. A list can be emptied with a comma.
     """
-    return bool(value) or (value is not None and variable.upper() in _PATH_LIST_VARIABLES)
+    return bool(value)
 
 
 def dotenv_variables() -> dict[str, str]:
@@ -36,5 +35,5 @@ def effective_variables() -> dict[str, str]:
     """Return the variables that count, by names in capitals: those of the environment, else those of `.env`."""
     variables: dict[str, str] = {}
     for source in (dotenv_variables(), os.environ):
-        variables |= {name.upper(): value for name, value in source.items() if is_set(name, value)}
+        variables |= {name.upper(): value for name, value in source.items() if is_set(value)}
     return variables

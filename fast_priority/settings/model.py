@@ -66,7 +66,7 @@ class Settings(
         """Read the arguments, the environment and `.env`, and nothing else."""
         for source in (env_settings, dotenv_settings):
             if isinstance(source, EnvSettingsSource):
-                source.env_vars = {name: value for name, value in source.env_vars.items() if is_set(name, value)}
+                source.env_vars = {name: value for name, value in source.env_vars.items() if is_set(value)}
         return init_settings, env_settings, dotenv_settings
 
     @model_validator(mode="after")

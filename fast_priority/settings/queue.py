@@ -34,7 +34,7 @@ class QueueSettings(BaseModel):
     pass_through: TextList = setting(
         ("health/",),
         "Paths that skip the queue: exactly these.",
-        "comma-separated paths, such as health/,version; empty for none",
+        "comma-separated paths, such as health/,version; a comma alone for none",
     )
     normalize_paths: bool = setting(
         True, "Whether slashes at the beginning and at the end of a path are ignored when paths are compared.", SWITCH

@@ -23,8 +23,8 @@ class SettingSource:
 
 def origins(settings: Settings) -> list[SettingSource]:
     """Return for every setting its current value, and where it comes from."""
-    from_file = {name.upper() for name, value in dotenv_variables().items() if is_set(name, value)}
-    environment = {name.upper() for name, value in os.environ.items() if is_set(name, value)}
+    from_file = {name.upper() for name, value in dotenv_variables().items() if is_set(value)}
+    environment = {name.upper() for name, value in os.environ.items() if is_set(value)}
     found = []
     for name, field in type(settings).model_fields.items():
         variables = variables_of(name)

@@ -1,6 +1,8 @@
 """Settings of the workers: how many there are, and how gateway and workers keep in touch."""
 
+import math
 import re
+from typing import Any
 
 from pydantic import AliasChoices, BaseModel, Field, field_validator
 
@@ -9,6 +11,7 @@ from fast_priority.settings.field import count, setting
 
 _MEANS_NO = {"false", "no", "off", "none", "null"}
 _MOST_PROCESSES = 512
+_LEAST_POLL_SECONDS, _MOST_POLL_SECONDS = 0.05, 60.0
 
 
 class WorkerSettings(BaseModel):
@@ -21,8 +24,8 @@ class WorkerSettings(BaseModel):
         1.0,
         "Interval in seconds at which a gateway looks for lost requests. Responses are pushed; they need no interval.",
         "a number of seconds from 0.05 to 60",
-        ge=0.05,
-        le=60,
+        ge=_LEAST_POLL_SECONDS,
+        le=_MOST_POLL_SECONDS,
     )
     workers: str | None = Field(
         None,
@@ -35,6 +38,11 @@ class WorkerSettings(BaseModel):
     worker_concurrency: int = count(
         1, "Slots of each worker process: requests that it forwards at the same time.", 1024
     )
+
+    @field_validator("poll_interval", mode="before")
+    @classmethod
+    def _clamp(cls, value: Any) -> Any:
+        return clamped_poll_interval(value)
 
     @field_validator("workers")
     @classmethod
@@ -59,3 +67,12 @@ class WorkerSettings(BaseModel):
 
 def _whole_number(text: str | None) -> int | None:
     return int(text) if text is not None and re.fullmatch(r"\s*[+-]?[0-9]{1,4000}\s*", text) else None
+
+
+def clamped_poll_interval(value: Any) -> Any:
+    """Return the nearest number of seconds in the range of the setting; what is not a number is returned as it is."""
+    try:
+        seconds = float(value)
+    except (TypeError, ValueError):
+        return value
+    return value if math.isnan(seconds) else min(max(seconds, _LEAST_POLL_SECONDS), _MOST_POLL_SECONDS)

@@ -114,7 +114,7 @@ def _path(request_target: bytes) -> bytes:
 def _ours_queued(parts: ExitStack, folder: Path, cases: Sequence[Case]) -> Contender:
     target = parts.enter_context(ScriptedTarget())
     redis_socket = parts.enter_context(embedded_redis())
-    port = _gateway(parts, folder, target, redis_socket, pass_through="")
+    port = _gateway(parts, folder, target, redis_socket, pass_through=",")
     environment = {"FAST_PRIORITY_TIMEOUT": str(_TARGET_SECONDS), **PROXY_VARIABLES}
     output = parts.enter_context((folder / "worker.log").open("wb"))
     # One slot: when the next client has its answer, nothing of the case before is still on its way.

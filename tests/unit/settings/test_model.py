@@ -7,7 +7,7 @@ import pytest
 from fast_priority.http.trusted_proxies import address_of
 from fast_priority.scheduling.priority import Priority
 from fast_priority.scheduling.rules import Listing, PathCase, RequestFacts
-from fast_priority.settings import Settings
+from fast_priority.settings import Settings, warnings_about_environment
 
 
 @pytest.mark.parametrize(
@@ -62,7 +62,8 @@ def test_default(name: str, default: object) -> None:
         ("PRIO_PATHS", "endpoint_1,endpoint_2", "prio_paths", ("endpoint_1", "endpoint_2")),
         ("PRIO_BASE_PATHS", "reports, v1/batch ,", "prio_base_paths", ("reports", "v1/batch")),
         ("PASS_THROUGH", "version,health/", "pass_through", ("version", "health/")),
-        ("PASS_THROUGH", "", "pass_through", ()),
+        ("PASS_THROUGH", ",", "pass_through", ()),
+        ("PASS_THROUGH", "", "pass_through", ("health/",)),
         ("POLL_INTERVAL", "0.25", "poll_interval", 0.25),
         ("TTL", "7", "ttl", 7),
         ("REDIS_HOST", "redis.example", "redis_host", "redis.example"),
@@ -144,6 +145,42 @@ def test_slashes_mean_the_same(monkeypatch: pytest.MonkeyPatch, variable: str, w
     assert Settings.load().rules.priority_of(RequestFacts("/reports", "GET")) is expected
 
 
+@pytest.mark.parametrize("text", [",", " , ", ",,"])
+@pytest.mark.parametrize("variable", ["PRIO_PATHS", "PRIO_BASE_PATHS", "PASS_THROUGH"])
+def test_no_paths(monkeypatch: pytest.MonkeyPatch, variable: str, text: str) -> None:
+    """A comma alone is a list without paths, also where `.env` has others."""
+    Path(".env").write_text(f"FAST_PRIORITY_{variable}=others")
+    monkeypatch.setenv(f"FAST_PRIORITY_{variable}", text)
+    assert getattr(Settings.load(), variable.lower()) == ()
+
+
+@pytest.mark.parametrize("variable", ["PRIO_PATHS", "PRIO_BASE_PATHS", "PASS_THROUGH"])
+def test_empty_list(monkeypatch: pytest.MonkeyPatch, variable: str) -> None:
+    """An empty list of paths counts as not set: what `.env` has is used."""
+    Path(".env").write_text(f"FAST_PRIORITY_{variable}=others")
+    monkeypatch.setenv(f"FAST_PRIORITY_{variable}", "")
+    assert getattr(Settings.load(), variable.lower()) == ("others",)
+
+
+@pytest.mark.parametrize(
+    ("text", "used"), [("0", 0.05), ("0.01", 0.05), ("-3", 0.05), ("61", 60), ("1e9", 60), ("inf", 60), ("-inf", 0.05)]
+)
+def test_poll_interval_is_clamped(monkeypatch: pytest.MonkeyPatch, text: str, used: float) -> None:
+    """A poll interval outside of its range is the nearest one in it, and a warning says which."""
+    monkeypatch.setenv("FAST_PRIORITY_POLL_INTERVAL", text)
+    assert Settings.load().poll_interval == used
+    (warning,) = warnings_about_environment()
+    assert warning.startswith(f"FAST_PRIORITY_POLL_INTERVAL={text} ")
+    assert warning.endswith(f"{used:g} is used")
+
+
+@pytest.mark.parametrize("text", ["0.05", "60", "60.0", " 1 ", "often", ""])
+def test_poll_interval_without_a_warning(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+    """Nothing is warned of if the interval is within its range, or not a number."""
+    monkeypatch.setenv("FAST_PRIORITY_POLL_INTERVAL", text)
+    assert warnings_about_environment() == []
+
+
 def test_rules_follow_the_listing(monkeypatch: pytest.MonkeyPatch) -> None:
     """With `listed`, the paths that are named are high and all others are low."""
     monkeypatch.setenv("FAST_PRIORITY_HIGH_PRIO_PATHS", "listed")
@@ -161,7 +198,7 @@ def test_health_passes_through_by_default() -> None:
 @pytest.mark.parametrize("path", ["/docs", "/redoc", "/openapi.json"])
 def test_documentation_passes_through(monkeypatch: pytest.MonkeyPatch, path: str) -> None:
     """The target's documentation skips the queue, even with an empty list of paths that do."""
-    monkeypatch.setenv("FAST_PRIORITY_PASS_THROUGH", "")
+    monkeypatch.setenv("FAST_PRIORITY_PASS_THROUGH", ",")
     assert Settings.load().rules.priority_of(RequestFacts(path, "GET")) is None
 
 
