@@ -238,7 +238,7 @@ def config() -> None:
         else:  # narrow, or piped to a search: one line for each setting, however long
             for origin in origins(settings):
                 typer.echo(f"{origin.variable}={origin.value}  # {origin.source}: {origin.meaning}")
-        role = f"{settings.worker_processes} worker processes" if settings.runs_as_worker else "a gateway"
+        role = settings.workers_as_text if settings.runs_as_worker else "a gateway"
         typer.echo(f"With these settings, `run-fast-priority` runs {role}.")
         if settings.target_base_url is None:
             typer.echo("A gateway needs FAST_PRIORITY_TARGET_BASE_URL; a worker does not.")
@@ -295,4 +295,5 @@ def _run_workers(settings: Settings) -> None:
     from fast_priority.worker import PriorityWorkerPool
 
     _log_to_stderr()
+    typer.echo(f"{settings.workers_as_text}, for the queues of Redis at {settings.redis_address}", err=True)
     PriorityWorkerPool(settings).run()

@@ -6,14 +6,14 @@ from typing import Any
 from fast_priority.settings.environment import PATH_LISTS, effective_variables, variables_of
 from fast_priority.settings.field import split
 from fast_priority.settings.path_texts import doubts_about
-from fast_priority.settings.workers import clamped_poll_interval
+from fast_priority.settings.workers import clamped_poll_interval, whole_number
 
 _SINGLE_PATHS = ("doc_path", "redoc_path", "health_path")
 
 
 def warnings_about_values(given: Mapping[str, Any]) -> list[str]:
     """Return the warnings about the values in force; those in `given`, by names of settings, win over variables."""
-    return [warning for doubts in (_about_paths, _about_poll_interval) for warning in doubts(given)]
+    return [warning for doubts in (_about_paths, _about_poll_interval, _about_workers) for warning in doubts(given)]
 
 
 def value_in_force(name: str, given: Mapping[str, Any]) -> tuple[str, Any]:
@@ -41,3 +41,9 @@ def _about_poll_interval(given: Mapping[str, Any]) -> Iterator[str]:
     used = clamped_poll_interval(value)
     if isinstance(used, float) and used != float(value):
         yield f"{variable}={value} is outside of 0.05 to 60 seconds: {used:g} is used"
+
+
+def _about_workers(given: Mapping[str, Any]) -> Iterator[str]:
+    variable, value = value_in_force("workers", given)
+    if isinstance(value, str) and whole_number(value) is None:
+        yield f"{variable}={value!r} is no whole number and counts as one worker process: set it to a number"

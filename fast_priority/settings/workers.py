@@ -47,7 +47,7 @@ class WorkerSettings(BaseModel):
     @field_validator("workers")
     @classmethod
     def _is_a_count(cls, value: str | None) -> str | None:
-        number = _whole_number(value)
+        number = whole_number(value)
         if number is not None and not 1 <= number <= _MOST_PROCESSES:
             raise ValueError(f"the number of worker processes is 1 to {_MOST_PROCESSES}")
         if value is not None and value.strip().lower() in _MEANS_NO:
@@ -60,12 +60,21 @@ class WorkerSettings(BaseModel):
         return self.workers is not None
 
     @property
+    def workers_as_text(self) -> str:
+        """The worker processes and their slots, for a reader."""
+        processes, slots = self.worker_processes, self.worker_concurrency
+        return (
+            f"{_counted(processes, 'worker process', 'worker processes')} with {_counted(slots, 'slot', 'slots')} each"
+        )
+
+    @property
     def worker_processes(self) -> int:
         """How many worker processes to start: at least 1."""
-        return _whole_number(self.workers) or 1
+        return whole_number(self.workers) or 1
 
 
-def _whole_number(text: str | None) -> int | None:
+def whole_number(text: str | None) -> int | None:
+    """Return the whole number that a text is, else None."""
     return int(text) if text is not None and re.fullmatch(r"\s*[+-]?[0-9]{1,4000}\s*", text) else None
 
 
@@ -76,3 +85,7 @@ def clamped_poll_interval(value: Any) -> Any:
     except (TypeError, ValueError):
         return value
     return value if math.isnan(seconds) else min(max(seconds, _LEAST_POLL_SECONDS), _MOST_POLL_SECONDS)
+
+
+def _counted(number: int, one: str, many: str) -> str:
+    return f"{number} {one if number == 1 else many}"

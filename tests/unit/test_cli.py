@@ -27,6 +27,16 @@ def started(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, Settings]]:
     return started
 
 
+class FakePool:
+    """Workers that end at once."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+
+    def run(self) -> None:
+        """Do nothing."""
+
+
 Started = list[tuple[str, Settings]]
 
 
@@ -45,6 +55,17 @@ def test_workers_by_environment(started: Started, monkeypatch: pytest.MonkeyPatc
     assert run().exit_code == 0
     ((role, settings),) = started
     assert (role, settings.worker_processes) == ("workers", 3)
+
+
+@pytest.mark.parametrize(
+    ("text", "processes"), [("3", "3 worker processes"), ("2.0", "1 worker process"), ("1", "1 worker process")]
+)
+def test_worker_start_line(monkeypatch: pytest.MonkeyPatch, text: str, processes: str) -> None:
+    """The line with which workers start shows how many processes run, how many slots each has, and which Redis."""
+    monkeypatch.setattr("fast_priority.worker.PriorityWorkerPool", FakePool)
+    monkeypatch.setenv("FAST_PRIORITY_WORKERS", text)
+    *_, line = run().stderr.splitlines()
+    assert line == f"{processes} with 1 slot each, for the queues of Redis at localhost:6379"
 
 
 @pytest.mark.parametrize("variable", ["FAST_PRIORITY_WORKERS", "FAST_PRIORITY_WORKER"])

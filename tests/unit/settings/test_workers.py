@@ -3,7 +3,7 @@
 import pytest
 
 from fast_priority.errors import ConfigurationError
-from fast_priority.settings import Settings
+from fast_priority.settings import Settings, warnings_about_environment
 
 both_spellings = pytest.mark.parametrize("variable", ["FAST_PRIORITY_WORKERS", "FAST_PRIORITY_WORKER"])
 
@@ -86,3 +86,34 @@ def test_a_word_that_says_no(monkeypatch: pytest.MonkeyPatch, variable: str, tex
     monkeypatch.setenv(variable, text)
     with pytest.raises(ConfigurationError, match="unset it for a gateway"):
         Settings.load()
+
+
+@both_spellings
+@pytest.mark.parametrize("text", ["2.0", "two", "auto", "0x4", "4 8", "1e1", "true"])
+def test_no_whole_number(monkeypatch: pytest.MonkeyPatch, variable: str, text: str) -> None:
+    """What is no whole number starts one process, with a warning that names the variable."""
+    monkeypatch.setenv(variable, text)
+    assert Settings.load().worker_processes == 1
+    (warning,) = warnings_about_environment()
+    assert warning.startswith(f"{variable}={text!r} is no whole number and counts as one worker process")
+
+
+@both_spellings
+@pytest.mark.parametrize("text", ["1", " 4 ", "+512", ""])
+def test_whole_number(monkeypatch: pytest.MonkeyPatch, variable: str, text: str) -> None:
+    """A whole number, or nothing, is not warned of."""
+    monkeypatch.setenv(variable, text)
+    assert warnings_about_environment() == []
+
+
+@pytest.mark.parametrize(
+    ("workers", "slots", "text"),
+    [
+        ("auto", 1, "1 worker process with 1 slot each"),
+        ("2", 1, "2 worker processes with 1 slot each"),
+        ("1", 8, "1 worker process with 8 slots each"),
+    ],
+)
+def test_workers_as_text(workers: str, slots: int, text: str) -> None:
+    """The processes that run, and their slots, can be read."""
+    assert Settings.load(workers=workers, worker_concurrency=slots).workers_as_text == text
