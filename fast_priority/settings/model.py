@@ -66,7 +66,7 @@ class Settings(
         """Read the arguments, the environment and `.env`, and nothing else."""
         for source in (env_settings, dotenv_settings):
             if isinstance(source, EnvSettingsSource):
-                source.env_vars = {name: value for name, value in source.env_vars.items() if is_set(value)}
+                source.env_vars = {name: value for name, value in source.env_vars.items() if is_set(name, value)}
         return init_settings, env_settings, dotenv_settings
 
     @model_validator(mode="after")
@@ -105,7 +105,7 @@ def _explained(problem: Any) -> str:
     shown = "'***'" if SecretStr in get_args(Settings.model_fields[name].annotation) else shown
     reason = reason[0].lower() + reason[1:]
     variable = f"{PREFIX}{name.upper()}"
-    where = f" in {DOTENV}" if variable in dotenv_variables() and variable not in os.environ else ""
+    where = "" if is_set(variable, os.environ.get(variable)) or variable not in dotenv_variables() else f" in {DOTENV}"
     return f"{variable}={shown}{where} cannot be used ({reason}): set it to {_takes(name)}"
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from fast_priority.settings.doubts import warnings_about_values
-from fast_priority.settings.environment import DOTENV, PREFIX, dotenv_variables, is_set, variables_of
+from fast_priority.settings.environment import DOTENV, PREFIX, dotenv_variables, is_of_kubernetes, is_set, variables_of
 from fast_priority.settings.model import Settings
 
 
@@ -23,8 +23,8 @@ class SettingSource:
 
 def origins(settings: Settings) -> list[SettingSource]:
     """Return for every setting its current value, and where it comes from."""
-    from_file = {name.upper() for name, value in dotenv_variables().items() if is_set(value)}
-    environment = {name.upper() for name, value in os.environ.items() if is_set(value)}
+    from_file = {name.upper() for name, value in dotenv_variables().items() if is_set(name, value)}
+    environment = {name.upper() for name, value in os.environ.items() if is_set(name, value)}
     found = []
     for name, field in type(settings).model_fields.items():
         variables = variables_of(name)
@@ -38,12 +38,25 @@ def origins(settings: Settings) -> list[SettingSource]:
     return found
 
 
+def variables_of_kubernetes(environment: Mapping[str, str]) -> list[str]:
+    """Return one warning for all variables that Kubernetes sets for Services with names like ours."""
+    found = sorted(name.upper() for name, value in environment.items() if is_of_kubernetes(name, value))
+    if not found:
+        return []
+    subject = f"{found[0]} is" if len(found) == 1 else f"{found[0]} and {len(found) - 1} more variables are"
+    them = "it" if len(found) == 1 else "them"
+    return [
+        f"{subject} ignored: Kubernetes sets {them} for Services, unless enableServiceLinks is false in a pod's spec"
+    ]
+
+
 def unknown_variables(environment: Mapping[str, str]) -> list[str]:
     """Return one warning for each FAST_PRIORITY_* variable that nothing reads, with the nearest known name."""
     known = sorted(variable for name in Settings.model_fields for variable in variables_of(name))
     warnings = []
-    for variable in sorted(name.upper() for name in environment if name.upper().startswith(PREFIX)):
-        if variable not in known:
+    named = {name.upper() for name, value in environment.items() if not is_of_kubernetes(name, value)}
+    for variable in sorted(named):
+        if variable.startswith(PREFIX) and variable not in known:
             near = difflib.get_close_matches(
                 variable.removeprefix(PREFIX), [name.removeprefix(PREFIX) for name in known], n=1
             )
@@ -57,7 +70,8 @@ def warnings_about_environment(**given: Any) -> list[str]:
 
     `given` are values, by names of settings, that win over both, as in `Settings.load`.
     """
-    return [*unknown_variables({**dotenv_variables(), **os.environ}), *warnings_about_values(given)]
+    variables = {**dotenv_variables(), **os.environ}
+    return [*variables_of_kubernetes(variables), *unknown_variables(variables), *warnings_about_values(given)]
 
 
 def _shown(value: Any) -> str:
