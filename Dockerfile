@@ -38,7 +38,7 @@ FROM python:${PYTHON_VERSION}-slim AS base
 # A fixed number, so that Kubernetes' runAsNonRoot can tell that it is not root.
 RUN useradd --uid 10001 --user-group --no-create-home --shell /usr/sbin/nologin fast-priority && mkdir /app
 ENV PATH=/opt/venv/bin:$PATH PYTHONUNBUFFERED=1
-# Empty, and not writable by that user: the settings look for `.env` here, and nothing but a mount can put one.
+# Empty, and not writable by that user: the settings look for `.env` here and above, and only a mount can put one.
 WORKDIR /app
 USER 10001:10001
 

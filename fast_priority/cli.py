@@ -295,5 +295,6 @@ def _run_workers(settings: Settings) -> None:
     from fast_priority.worker import PriorityWorkerPool
 
     _log_to_stderr()
-    typer.echo(f"{settings.workers_as_text}, for the queues of Redis at {settings.redis_address}", err=True)
+    place, note = settings.redis_address, settings.note_on_dotenv
+    typer.echo(f"{settings.workers_as_text}, for the queues of Redis at {place}{note}", err=True)
     PriorityWorkerPool(settings).run()

@@ -29,7 +29,8 @@ def build_app(settings: Settings) -> GatewayApp:
 
     @asynccontextmanager
     async def lifespan(app: GatewayApp) -> AsyncIterator[None]:
-        logger.info("gateway for %s, with the queues of Redis at %s", policy.base_url, settings.redis_address)
+        place, note = settings.redis_address, settings.note_on_dotenv
+        logger.info("gateway for %s, with the queues of Redis at %s%s", policy.base_url, place, note)
         async with _service(settings, policy, app.events) as service:
             with app.services.holding(service):
                 yield

@@ -18,7 +18,7 @@ from dataclasses import dataclass, replace
 from typing import IO, Any, TypeAlias
 
 from fast_priority.errors import ConfigurationError
-from fast_priority.settings import PREFIX, Settings
+from fast_priority.settings import DOTENV_DISABLED, PREFIX, Settings
 
 logger = logging.getLogger(__name__)
 
@@ -140,6 +140,7 @@ def isolated(child: ChildProcess, **own: str) -> ChildProcess:
     """Return the process with its own settings and these only: no other variable and no `.env` changes one."""
     # An empty variable counts as not set.
     unset = {f"{PREFIX}{name.upper()}": "" for name in Settings.model_fields} | {f"{PREFIX}WORKER": ""}
+    unset |= {DOTENV_DISABLED: "1"}
     return replace(child, environment={**unset, **own, **child.environment})
 
 

@@ -2,17 +2,26 @@
 
 - `model`: Settings, the one model of all fields. The fields stand in one module for each group: `target`, `queue`,
   `workers`, `clients`, `redis`, `pages`; `field` makes one.
-- `environment`: variables, and the file `.env`.
+- `environment`: variables, and the file `.env`, which `dotenv_file` finds.
 - `path_texts`: what a path in a setting cannot be.
 - `doubts`: warnings about values.
 - `redis_address`: the one address that the settings of Redis make.
 - `sources`: where each value comes from, and which variables nothing reads.
 """
 
+from fast_priority.settings.dotenv_file import DOTENV_DISABLED
 from fast_priority.settings.environment import PREFIX
 from fast_priority.settings.model import Settings
 from fast_priority.settings.pages import GATEWAY_OPENAPI_PATH
 from fast_priority.settings.redis_address import RedisAddress
 from fast_priority.settings.sources import origins, warnings_about_environment
 
-__all__ = ["GATEWAY_OPENAPI_PATH", "PREFIX", "RedisAddress", "Settings", "origins", "warnings_about_environment"]
+__all__ = [
+    "DOTENV_DISABLED",
+    "GATEWAY_OPENAPI_PATH",
+    "PREFIX",
+    "RedisAddress",
+    "Settings",
+    "origins",
+    "warnings_about_environment",
+]

@@ -2,12 +2,11 @@
 
 import os
 import re
-from pathlib import Path
+from collections.abc import Mapping
 
-from dotenv import dotenv_values
+from fast_priority.settings.dotenv_file import find_dotenv
 
 PREFIX = "FAST_PRIORITY_"
-DOTENV = ".env"
 
 PATH_LISTS = ("prio_paths", "prio_base_paths", "pass_through")
 """Settings that are lists of paths."""
@@ -42,10 +41,9 @@ def is_of_kubernetes(variable: str, value: str) -> bool:
     return bool(_OF_A_SERVICE.search(name) or (name.endswith("_PORT") and _LINK.match(value)))
 
 
-def dotenv_variables() -> dict[str, str]:
-    """Return what the file `.env` of the working directory sets, by names in capitals."""
-    found = dotenv_values(DOTENV) if Path(DOTENV).is_file() else {}
-    return {name.upper(): value or "" for name, value in found.items()}
+def dotenv_variables() -> Mapping[str, str]:
+    """Return what the file `.env` sets, by names in capitals. Raises ConfigurationError if it cannot be read."""
+    return find_dotenv().variables
 
 
 def effective_variables() -> dict[str, str]:
@@ -54,3 +52,12 @@ def effective_variables() -> dict[str, str]:
     for source in (dotenv_variables(), os.environ):
         variables |= {name.upper(): value for name, value in source.items() if is_set(name, value)}
     return variables
+
+
+def is_from_dotenv(name: str) -> bool:
+    """Return whether the file `.env` sets the setting of this name, and the environment does not."""
+    variables = variables_of(name)
+    found, environment = dotenv_variables(), {known.upper(): value for known, value in os.environ.items()}
+    return any(is_set(each, found.get(each)) for each in variables) and not any(
+        is_set(each, environment.get(each)) for each in variables
+    )

@@ -1,20 +1,21 @@
 """All settings, in one frozen model that is built once and passed on.
 
 Nothing else in the package reads the environment. A value is taken from the arguments of `Settings.load`, else from
-the environment, else from the file `.env` of the working directory, else from the defaults.
+the environment, else from the file `.env`, else from the defaults.
 """
 
-import os
 import re
+from pathlib import Path
 from typing import Any, Self, get_args
 
-from pydantic import SecretStr, ValidationError, model_validator
+from pydantic import PrivateAttr, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
 from fast_priority.errors import ConfigurationError
 from fast_priority.http.message import TargetPolicy
 from fast_priority.settings.clients import ClientSettings
-from fast_priority.settings.environment import DOTENV, PREFIX, dotenv_variables, is_set
+from fast_priority.settings.dotenv_file import find_dotenv
+from fast_priority.settings.environment import PREFIX, dotenv_variables, is_from_dotenv, is_set, variables_of
 from fast_priority.settings.pages import PageSettings
 from fast_priority.settings.queue import QueueSettings
 from fast_priority.settings.redis import RedisSettings
@@ -35,12 +36,13 @@ class Settings(
 
     model_config = SettingsConfigDict(
         env_prefix=PREFIX,
-        env_file=DOTENV,
-        env_file_encoding="utf-8",
         frozen=True,
         extra="ignore",
         populate_by_name=True,
     )
+
+    _from_dotenv: frozenset[str] = PrivateAttr(frozenset())
+    _dotenv_path: Path | None = PrivateAttr(None)
 
     @classmethod
     def load(cls, **overrides: Any) -> Self:
@@ -49,10 +51,14 @@ class Settings(
         Raises ConfigurationError with one line for each bad value, which names the variable, its value and what it
         takes.
         """
+        given = {name: value for name, value in overrides.items() if value is not None}
         try:
-            return cls(**{name: value for name, value in overrides.items() if value is not None})
+            settings = cls(**given)
         except ValidationError as error:
             raise ConfigurationError("\n".join(_explained(problem) for problem in error.errors())) from None
+        settings._from_dotenv = frozenset(n for n in cls.model_fields if n not in given and is_from_dotenv(n))
+        settings._dotenv_path = find_dotenv().path
+        return settings
 
     @classmethod
     def settings_customise_sources(
@@ -64,15 +70,25 @@ class Settings(
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Read the arguments, the environment and `.env`, and nothing else."""
+        file = {name.lower(): value for name, value in dotenv_variables().items()}
         for source in (env_settings, dotenv_settings):
             if isinstance(source, EnvSettingsSource):
-                source.env_vars = {name: value for name, value in source.env_vars.items() if is_set(name, value)}
+                variables = file if source is dotenv_settings else source.env_vars
+                source.env_vars = {name: value for name, value in variables.items() if is_set(name, value)}
         return init_settings, env_settings, dotenv_settings
 
     @model_validator(mode="after")
     def _redis_is_one(self) -> Self:
         _ = self.redis_address
         return self
+
+    @property
+    def note_on_dotenv(self) -> str:
+        """What the start line adds: which `.env` has set something, and whether it makes this a worker. Maybe empty."""
+        if not self._from_dotenv:
+            return ""
+        role = f", {variables_of('workers')[0]} among them" if "workers" in self._from_dotenv else ""
+        return f", with settings from {self._dotenv_path}{role}"
 
     @property
     def drain_seconds(self) -> float:
@@ -105,7 +121,7 @@ def _explained(problem: Any) -> str:
     shown = "'***'" if SecretStr in get_args(Settings.model_fields[name].annotation) else shown
     reason = reason[0].lower() + reason[1:]
     variable = f"{PREFIX}{name.upper()}"
-    where = "" if is_set(variable, os.environ.get(variable)) or variable not in dotenv_variables() else f" in {DOTENV}"
+    where = f" in {find_dotenv().name}" if is_from_dotenv(name) else ""
     return f"{variable}={shown}{where} cannot be used ({reason}): set it to {_takes(name)}"
 
 

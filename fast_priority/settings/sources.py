@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from fast_priority.settings.dotenv_file import find_dotenv
 from fast_priority.settings.doubts import warnings_about_values
-from fast_priority.settings.environment import DOTENV, PREFIX, dotenv_variables, is_of_kubernetes, is_set, variables_of
+from fast_priority.settings.environment import PREFIX, is_from_dotenv, is_of_kubernetes, is_set, variables_of
 from fast_priority.settings.model import Settings
 
 
@@ -23,15 +24,15 @@ class SettingSource:
 
 def origins(settings: Settings) -> list[SettingSource]:
     """Return for every setting its current value, and where it comes from."""
-    from_file = {name.upper() for name, value in dotenv_variables().items() if is_set(name, value)}
     environment = {name.upper() for name, value in os.environ.items() if is_set(name, value)}
+    file = f"file {find_dotenv().name}"
     found = []
     for name, field in type(settings).model_fields.items():
         variables = variables_of(name)
         if environment.intersection(variables):
             source = "environment"
-        elif from_file.intersection(variables):
-            source = f"file {DOTENV}"
+        elif is_from_dotenv(name):
+            source = file
         else:
             source = "default"
         found.append(SettingSource(variables[0], _shown(getattr(settings, name)), source, field.description or ""))
@@ -70,8 +71,10 @@ def warnings_about_environment(**given: Any) -> list[str]:
 
     `given` are values, by names of settings, that win over both, as in `Settings.load`.
     """
-    variables = {**dotenv_variables(), **os.environ}
-    return [*variables_of_kubernetes(variables), *unknown_variables(variables), *warnings_about_values(given)]
+    dotenv = find_dotenv()
+    variables = {**dotenv.variables, **os.environ}
+    refused = [dotenv.warning] if dotenv.warning else []
+    return [*refused, *variables_of_kubernetes(variables), *unknown_variables(variables), *warnings_about_values(given)]
 
 
 def _shown(value: Any) -> str:
