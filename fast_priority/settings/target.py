@@ -1,11 +1,9 @@
 """Settings of the target: where it is, and what it may take."""
 
-import re
-from urllib.parse import urlsplit
-
 from pydantic import BaseModel, field_validator
 
 from fast_priority.settings.field import seconds, setting
+from fast_priority.settings.target_url import normal_base_url
 
 _LEAST_BODY_LIMIT_BYTES = 1024
 
@@ -39,20 +37,7 @@ class TargetSettings(BaseModel):
     @field_validator("target_base_url")
     @classmethod
     def _is_base_url(cls, value: str | None) -> str | None:
-        if value is None:
-            return None
-        try:
-            parts = urlsplit(value)
-            fits = parts.scheme in ("http", "https") and bool((parts.hostname or "").encode("idna")) and parts.port != 0
-        except ValueError:
-            fits = False
-        if not fits or re.search(r"[\s\x00-\x1f\x7f]", value):
-            raise ValueError("this is not the URL of an API")
-        if parts.query or parts.fragment or "?" in value or "#" in value:
-            raise ValueError("a base URL has no query and no fragment")
-        if "@" in parts.netloc:
-            raise ValueError("a base URL has no user and password; clients send Authorization instead")
-        return value.rstrip("/")
+        return None if value is None else normal_base_url(value)
 
     @field_validator("max_body")
     @classmethod
