@@ -298,3 +298,7 @@ def _run_workers(settings: Settings) -> None:
     place, note = settings.redis_address, settings.note_on_dotenv
     typer.echo(f"{settings.workers_as_text}, for the queues of Redis at {place}{note}", err=True)
     PriorityWorkerPool(settings).run()
+
+
+if __name__ == "__main__":
+    main()

@@ -174,10 +174,22 @@ def test_help(arguments: list[str], taught: list[str], flag: str) -> None:
     assert [word for word in taught if word not in click.unstyle(result.stdout)] == []
 
 
-def test_as_a_program() -> None:
-    """Started by its module, without a target: one line, exit status 2, no traceback."""
-    ended = subprocess.run([sys.executable, "-m", "fast_priority"], capture_output=True, text=True, check=False)
+@pytest.mark.parametrize("module", ["fast_priority", "fast_priority.cli"])
+def test_as_a_program(module: str) -> None:
+    """Started by either module, without a target: one line, exit status 2, no traceback."""
+    ended = subprocess.run([sys.executable, "-m", module], capture_output=True, text=True, check=False)
     assert (ended.returncode, ended.stdout, len(ended.stderr.splitlines())) == (2, "", 1)
+
+
+@pytest.mark.parametrize("arguments", [["--version"], ["mock-target", "--help"], ["config"]])
+def test_modules_are_the_same(arguments: list[str]) -> None:
+    """`python -m fast_priority.cli` does what `python -m fast_priority` does."""
+    outputs = [
+        subprocess.run([sys.executable, "-m", module, *arguments], capture_output=True, text=True, check=True).stdout
+        for module in ("fast_priority", "fast_priority.cli")
+    ]
+    assert outputs[0]
+    assert outputs[0] == outputs[1]
 
 
 def test_module_for_servers() -> None:
