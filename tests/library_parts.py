@@ -5,7 +5,7 @@ import functools
 import importlib
 import inspect
 import pkgutil
-import textwrap
+import sys
 from collections.abc import Iterator
 from types import ModuleType
 from typing import Any, NamedTuple
@@ -41,8 +41,8 @@ def has_name(owner: Any, name: str) -> bool:
 
 def foreign_private_names(*packages: ModuleType) -> Iterator[tuple[str, str]]:
     """Yield module and name of each `other._name` whose name no source of these packages defines."""
-    trees = {module.__name__: ast.parse(inspect.getsource(module)) for module in _modules_of(*packages)}
-    nodes = [(name, node) for name, tree in trees.items() for node in ast.walk(tree)]
+    names = [module.__name__ for module in _modules_of(*packages)]
+    nodes = [(name, node) for name in names for node in ast.walk(_tree_of(name))]
     own = {node.name for _, node in nodes if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)}
     own |= {node.id for _, node in nodes if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
     attributes = [(name, node) for name, node in nodes if isinstance(node, ast.Attribute)]
@@ -100,10 +100,37 @@ def _set_by(one: type) -> frozenset[str]:
 @functools.cache
 def _attributes_of(one: type) -> tuple[ast.Attribute, ...]:
     try:
-        tree = ast.parse(textwrap.dedent(inspect.getsource(one)))
+        found = _classes_of(one.__module__).get(one.__qualname__)
     except (OSError, TypeError):
         return ()
-    return tuple(node for node in ast.walk(tree) if isinstance(node, ast.Attribute) and _is_own(node.value))
+    nodes = ast.walk(found) if found else ()
+    return tuple(node for node in nodes if isinstance(node, ast.Attribute) and _is_own(node.value))
+
+
+@functools.cache
+def _classes_of(module_name: str) -> dict[str, ast.ClassDef]:
+    """Return the classes in the source of a module by their qualified names."""
+    found: dict[str, ast.ClassDef] = {}
+    for name, node in _classes_in(_tree_of(module_name)):
+        found.setdefault(name, node)
+    return found
+
+
+def _classes_in(node: ast.AST, prefix: str = "") -> Iterator[tuple[str, ast.ClassDef]]:
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, ast.ClassDef):
+            yield prefix + child.name, child
+            yield from _classes_in(child, f"{prefix}{child.name}.")
+        elif isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef):
+            yield from _classes_in(child, f"{prefix}{child.name}.<locals>.")
+        elif not isinstance(child, ast.expr):
+            yield from _classes_in(child, prefix)
+
+
+@functools.cache
+def _tree_of(module_name: str) -> ast.Module:
+    """Parse the source of a module, once for all of its classes."""
+    return ast.parse(inspect.getsource(sys.modules[module_name]))
 
 
 def _is_own(value: ast.expr) -> bool:

@@ -204,8 +204,14 @@ PARTS: Mapping[str, Sequence[str]] = {
 
 LATE_ROUTES = {"_iter_low_priority_routes", "_low_priority_routes"}
 ROWS = [(place, part) for place, parts in PARTS.items() for part in parts]
-TAKEN = sorted(set(all_taken(fast_priority, mock_target)), key=str)
-OVERRIDES = [taken for taken in TAKEN if taken.is_override]
+
+
+# Not a list of parameters: each process of pytest would parse all sources to make it.
+@pytest.fixture(scope="module")
+def all_that_is_taken() -> list[Taken]:
+    found = sorted(set(all_taken(fast_priority, mock_target)), key=str)
+    assert found, "no class of ours takes anything of a library any more"
+    return found
 
 
 @pytest.mark.parametrize(("place", "part"), ROWS, ids=lambda one: str(one).partition("(")[0])
@@ -227,32 +233,29 @@ def test_the_part_is_as_we_use_it(place: str, part: str) -> None:
         pytest.fail(f"{_library(place)}: {place}.{name} {', and '.join(changes)}. {_used_in(place, name)}")
 
 
-@pytest.mark.parametrize("taken", OVERRIDES, ids=lambda taken: f"{taken.ours.__name__}.{taken.name}")
-def test_an_override_takes_what_the_library_passes(taken: Taken) -> None:
+def test_an_override_takes_what_the_library_passes(all_that_is_taken: list[Taken]) -> None:
     """A method that replaces a library's takes each argument that the library's takes, and is async if that is."""
-    theirs, ours = getattr(taken.library_class, taken.name), getattr(taken.ours, taken.name)
-    place = f"{taken.library_class.__module__}:{taken.library_class.__name__}"
-    told = f"{taken.ours.__module__}.{taken.ours.__qualname__}.{taken.name} stands in for {place}.{taken.name}"
-    if inspect.iscoroutinefunction(theirs) != inspect.iscoroutinefunction(ours):
-        pytest.fail(f"{told}, and only one of them is async in {_library(place)}")
-    missing = _not_taken(inspect.signature(theirs).parameters, inspect.signature(ours).parameters)
-    if missing:
-        pytest.fail(f"{told}, which in {_library(place)} takes {missing} besides")
+    overrides = [taken for taken in all_that_is_taken if taken.is_override]
+    assert [change for change in map(_change_of_override, overrides) if change] == []
 
 
-@pytest.mark.parametrize("taken", TAKEN, ids=lambda taken: f"{taken.ours.__name__}.{taken.name}")
-def test_each_part_that_a_class_of_ours_takes_is_listed(taken: Taken) -> None:
+def test_each_part_that_a_class_of_ours_takes_is_listed(all_that_is_taken: list[Taken]) -> None:
     """What our classes override, or use of `self` that is a library's, has a row above: no part is without a test."""
-    bases = [base for base in taken.ours.__mro__ if nearest_library_class(base) is base]
-    listed = {_read(part)[0] for place, part in ROWS if _owner(place) in bases}
-    assert taken.name in listed, f"add {taken.name} to the parts of {nearest_library_class(taken.ours)}"
+    assert [
+        f"add {taken.name} to the parts of {nearest_library_class(taken.ours)}"
+        for taken in all_that_is_taken
+        if taken.name not in _listed_of_bases(taken.ours)
+    ] == []
 
 
-@pytest.mark.parametrize(("path", "name"), sorted(foreign_private_names(fast_priority, mock_target)))
-def test_each_private_name_is_listed(path: str, name: str) -> None:
+def test_each_private_name_is_listed() -> None:
     """A name with an underscore that is looked up on another object, and that no class of ours has, has a row above."""
     listed = {_read(part)[0] for _, part in ROWS} | LATE_ROUTES
-    assert name in listed, f"{path} uses {name}: add it to the parts of its library"
+    found = sorted(foreign_private_names(fast_priority, mock_target))
+    assert found, "no private name of a library is used any more"
+    assert [
+        f"{path} uses {name}: add it to the parts of its library" for path, name in found if name not in listed
+    ] == []
 
 
 @pytest.mark.parametrize(("place", "part"), ROWS, ids=lambda one: str(one).partition("(")[0])
@@ -271,6 +274,24 @@ def test_fastapis_late_routes_are_found_where_they_are() -> None:
         if not hasattr(fastapi.APIRouter(), name):
             place = "fastapi:APIRouter"
             pytest.fail(f"{_library(place)} has no {place}.{name} any more. {_used_in(place, name)}")
+
+
+def _change_of_override(taken: Taken) -> str | None:
+    """Return what the method of the library does otherwise than ours that stands in for it, or None."""
+    theirs, ours = getattr(taken.library_class, taken.name), getattr(taken.ours, taken.name)
+    place = f"{taken.library_class.__module__}:{taken.library_class.__name__}"
+    told = f"{taken.ours.__module__}.{taken.ours.__qualname__}.{taken.name} stands in for {place}.{taken.name}"
+    if inspect.iscoroutinefunction(theirs) != inspect.iscoroutinefunction(ours):
+        return f"{told}, and only one of them is async in {_library(place)}"
+    missing = _not_taken(inspect.signature(theirs).parameters, inspect.signature(ours).parameters)
+    return f"{told}, which in {_library(place)} takes {missing} besides" if missing else None
+
+
+@functools.cache
+def _listed_of_bases(ours: type) -> set[str]:
+    """Return the listed parts of the libraries' classes among the bases of a class."""
+    bases = [base for base in ours.__mro__ if nearest_library_class(base) is base]
+    return {_read(part)[0] for place, part in ROWS if _owner(place) in bases}
 
 
 _VARIADIC = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
@@ -306,13 +327,13 @@ def _modules_with(place: str, name: str) -> list[str]:
     """Return the files that name the library and the part; for the call of a class, the class."""
     library = re.split(r"[.:]", place)[0]
     words = (library, place.rpartition(":")[2] if name == "__init__" else name)
-    return [path for path, text in _sources().items() if all(re.search(rf"\b{word}\b", text) for word in words)]
+    return [path for path, found in _words_of_sources().items() if found.issuperset(words)]
 
 
 @functools.cache
-def _sources() -> dict[str, str]:
+def _words_of_sources() -> dict[str, frozenset[str]]:
     return {
-        str(path.relative_to(REPOSITORY)): path.read_text()
+        str(path.relative_to(REPOSITORY)): frozenset(re.findall(r"\w+", path.read_text()))
         for package in ("fast_priority", "mock_target")
         for path in sorted((REPOSITORY / package).rglob("*.py"))
     }
