@@ -9,16 +9,17 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks.performance.plots import draw_cpu, draw_request, draw_ways
 from benchmarks.performance.report import Report
 from benchmarks.results import findings_table
 
 _PAGE, _FIGURES, _IMAGES = "performance.md", "performance.json", "images"
-_PLOTS = {"performance-ways": draw_ways, "performance-request": draw_request, "performance-cpu": draw_cpu}
 
 
 def write_documents(folder: Path, reports: Sequence[Report], machine: str) -> None:
     """Write page, figures and pictures into the folder of the documentation. Raises OSError."""
+    # Imported here: only the pictures need matplotlib, and that takes half a second to import.
+    from benchmarks.performance.plots import draw_cpu, draw_request, draw_ways
+
     page, figures = folder / _PAGE, folder / _FIGURES
     before = json.loads(figures.read_text()) if figures.exists() else []
     merged = merge_figures(before, reports)
@@ -27,7 +28,8 @@ def write_documents(folder: Path, reports: Sequence[Report], machine: str) -> No
     page.write_text(fill_page(page.read_text(), blocks_of(reports, machine)))
     images = folder / _IMAGES
     images.mkdir(exist_ok=True)
-    for name, draw in _PLOTS.items():
+    plots = {"performance-ways": draw_ways, "performance-request": draw_request, "performance-cpu": draw_cpu}
+    for name, draw in plots.items():
         if (picture := draw(merged)) is not None:
             picture.savefig(images / f"{name}.svg", metadata={"Date": None})
 

@@ -112,70 +112,81 @@ def completed_requests(traces: Iterable[RequestTrace]) -> tuple[CompletedRequest
 
 def measure_overheads(requests: Sequence[CompletedRequest], slots: int) -> Overheads:
     """Return transit and turnaround of a run; `requests` are in the order of sending, at least one."""
+    run = _Run(requests, slots)
     transit_seconds = turnaround_seconds = 0.0
     for _ in range(_MOST_ROUNDS):
         before = (transit_seconds, turnaround_seconds)
-        free = _find_free(requests, slots, transit_seconds, turnaround_seconds)
+        free = run.find_free(transit_seconds, turnaround_seconds)
         delays = [request.delay_seconds for request in free]
         transit_seconds = statistics.fmean(delays) if delays else min(request.delay_seconds for request in requests)
-        refills, busy = _watch_slots(requests, slots, _find_waits(requests, slots, transit_seconds, turnaround_seconds))
+        refills, busy = run.watch_slots(run.find_waits(transit_seconds, turnaround_seconds))
         turnaround_seconds = statistics.fmean(one.turnaround_seconds for one in refills) if refills else 0.0
         if max(abs(transit_seconds - before[0]), abs(turnaround_seconds - before[1])) < _PRECISION_SECONDS:
             break
-    return Overheads(slots, transit_seconds, turnaround_seconds, free, refills, busy.share)
+    return Overheads(slots, transit_seconds, turnaround_seconds, tuple(free), tuple(refills), busy.share)
 
 
-def _find_free(
-    requests: Sequence[CompletedRequest], slots: int, transit_seconds: float, turnaround_seconds: float
-) -> tuple[CompletedRequest, ...]:
-    """Return the requests that certainly found a free slot."""
-    sendings = [request.sent_at for request in requests]
-    # In the sender's time, a slot is in use until a transit before this: that is the margin at the early end.
-    ends = sorted(request.finished_at + turnaround_seconds for request in requests)
+class _Run:
+    """The requests of a run, sorted once for all rounds."""
 
-    def others(request: CompletedRequest) -> int:
-        return bisect_right(sendings, request.sent_at + transit_seconds) - 1 - bisect_right(ends, request.sent_at)
+    def __init__(self, requests: Sequence[CompletedRequest], slots: int) -> None:
+        self._requests = requests
+        self._slots = slots
+        self._sendings = [request.sent_at for request in requests]
+        self._finishes = sorted(request.finished_at for request in requests)
+        self._visits = sorted(
+            [(request.arrived_at, _ARRIVES) for request in requests] + [(at, _FINISHES) for at in self._finishes]
+        )
 
-    return tuple(request for request in requests if others(request) < slots)
+    def find_free(self, transit_seconds: float, turnaround_seconds: float) -> list[CompletedRequest]:
+        """Return the requests that certainly found a free slot."""
+        sendings = self._sendings
+        # In the sender's time, a slot is in use until a transit before this: that is the margin at the early end.
+        ends = [finished_at + turnaround_seconds for finished_at in self._finishes]
+        return [
+            request
+            for request, sent_at in zip(self._requests, sendings, strict=True)
+            # Less than the slots: those sent by then, without itself, of which these had ended.
+            if bisect_right(sendings, sent_at + transit_seconds) - 1 - bisect_right(ends, sent_at) < self._slots
+        ]
 
+    def find_waits(self, transit_seconds: float, turnaround_seconds: float) -> list[tuple[float, float]]:
+        """Return start and end of each certain wait, in the target's time."""
+        sendings = self._sendings
+        ends = [finished_at + turnaround_seconds - transit_seconds for finished_at in self._finishes]
+        return [
+            (sent_at + 2 * transit_seconds, request.arrived_at)
+            for request, sent_at in zip(self._requests, sendings, strict=True)
+            if sent_at + 2 * transit_seconds < request.arrived_at
+            and bisect_left(sendings, sent_at) - bisect_right(ends, sent_at) >= self._slots
+        ]
 
-def _find_waits(
-    requests: Sequence[CompletedRequest], slots: int, transit_seconds: float, turnaround_seconds: float
-) -> list[tuple[float, float]]:
-    """Return start and end of each certain wait, in the target's time."""
-    sendings = [request.sent_at for request in requests]
-    ends = sorted(request.finished_at + turnaround_seconds - transit_seconds for request in requests)
-    return [
-        (request.sent_at + 2 * transit_seconds, request.arrived_at)
-        for request in requests
-        if bisect_left(sendings, request.sent_at) - bisect_right(ends, request.sent_at) >= slots
-        and request.sent_at + 2 * transit_seconds < request.arrived_at
-    ]
-
-
-def _watch_slots(
-    requests: Sequence[CompletedRequest], slots: int, waits: Iterable[tuple[float, float]]
-) -> tuple[tuple[Refill, ...], _BusyTime]:
-    """Return each refill of a run in time order, and how the slots were used while requests waited."""
-    changes = [(request.arrived_at, _ARRIVES, 1, 0) for request in requests]
-    changes += [(request.finished_at, _FINISHES, -1, 0) for request in requests]
-    for begins_at, ends_at in waits:
-        changes += [(begins_at, _WAIT_BEGINS, 0, 1), (ends_at, _WAIT_ENDS, 0, -1)]
-    changes.sort()
-    refills = []
-    # When each slot became free, in that order; None if no request waited for it.
-    freed_at: deque[float | None] = deque([None] * slots)
-    in_flight = waiting = 0
-    idle_seconds = waited_seconds = before = 0.0
-    for at, kind, in_flight_change, waiting_change in changes:
-        if waiting:
-            idle_seconds += (slots - min(in_flight, slots)) * (at - before)
-            waited_seconds += at - before
-        if kind == _ARRIVES and freed_at and (was_freed_at := freed_at.popleft()) is not None:
-            refills.append(Refill(at, at - was_freed_at))
-        if kind == _FINISHES:
-            freed_at.append(at if waiting > len(freed_at) else None)
-        before = at
-        in_flight += in_flight_change
-        waiting += waiting_change
-    return tuple(refills), _BusyTime(slots, waited_seconds, idle_seconds)
+    def watch_slots(self, waits: Sequence[tuple[float, float]]) -> tuple[list[Refill], _BusyTime]:
+        """Return each refill of a run in time order, and how the slots were used while requests waited."""
+        changes = self._visits + [(begins_at, _WAIT_BEGINS) for begins_at, _ in waits]
+        changes += [(ends_at, _WAIT_ENDS) for _, ends_at in waits]
+        # Nearly in order already, which a sort of Python makes use of.
+        changes.sort()
+        refills = []
+        # When each slot became free, in that order; None if no request waited for it.
+        freed_at: deque[float | None] = deque([None] * self._slots)
+        in_flight = waiting = 0
+        idle_seconds = waited_seconds = before = 0.0
+        for at, kind in changes:
+            if waiting:
+                waited_seconds += at - before
+                if in_flight < self._slots:
+                    idle_seconds += (self._slots - in_flight) * (at - before)
+            before = at
+            if kind == _ARRIVES:
+                in_flight += 1
+                if freed_at and (was_freed_at := freed_at.popleft()) is not None:
+                    refills.append(Refill(at, at - was_freed_at))
+            elif kind == _FINISHES:
+                in_flight -= 1
+                freed_at.append(at if waiting > len(freed_at) else None)
+            elif kind == _WAIT_BEGINS:
+                waiting += 1
+            else:
+                waiting -= 1
+        return refills, _BusyTime(self._slots, waited_seconds, idle_seconds)

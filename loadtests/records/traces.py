@@ -115,8 +115,8 @@ class RequestTrace:
     @property
     def waited_until(self) -> float:
         """When it stopped waiting: it reached the target, or its client left."""
-        if self.arrived_at is not None:
-            return self.arrived_at
+        if self.arrivals:
+            return self.arrivals[0].arrived_at
         # It has no place in the order and may never have been queued, so it is not known to have waited.
         return self.sent.ended_at if self.sent.outcome == "left" else self.sent.sent_at
 

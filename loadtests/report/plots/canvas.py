@@ -77,7 +77,8 @@ def draw_marks(axes: Axes, marks: Iterable[tuple[float, float]], colour: Colour,
     if not points:
         return
     path = Path(points, [Path.MOVETO, Path.LINETO] * (len(points) // 2))
-    axes.add_patch(
+    # Not add_patch, which would look for the limits of thousands of strokes.
+    axes.add_artist(
         PathPatch(path, fill=False, edgecolor=colour, linewidth=_MARK_POINTS, capstyle="round", zorder=layer)
     )
 

@@ -16,7 +16,7 @@ from loadtests.records.traces import Arrival, Priority, RequestTrace, SentReques
 BEGINS_AT = 1_700_000_000.0
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Waiting:
     """A request on the queue; `index` counts in the order of sending."""
 
@@ -111,8 +111,9 @@ class _Run:
             sent.append((at, waiting.priority))
             self._plan(at + self._gateway.to_queue.take(self._random), partial(self._queue, waiting))
             at += self._random.expovariate(per_second)
-        while self._events:
-            self._now, _, happen = heapq.heappop(self._events)
+        events = self._events
+        while events:
+            self._now, _, happen = heapq.heappop(events)
             happen()
         return tuple(self._trace(index, at, priority) for index, (at, priority) in enumerate(sent))
 
@@ -126,14 +127,17 @@ class _Run:
 
     def _free_slot(self) -> None:
         self._free_slots += 1
-        self._act(0.0)
+        if self._waiting:
+            self._act(0.0)
 
     def _act(self, after_seconds: float) -> None:
         every = self._gateway.looks_every_seconds
-        if every is None:
+        if every is not None:
+            self._plan((self._now // every + 1) * every, self._claim)
+        elif after_seconds:
             self._plan(self._now + after_seconds, self._claim)
         else:
-            self._plan((self._now // every + 1) * every, self._claim)
+            self._claim()
 
     def _claim(self) -> None:
         while self._free_slots and self._waiting:

@@ -1,4 +1,7 @@
-"""The results of a check as a page."""
+"""The results of a check as a page.
+
+What draws it is imported where it is used: that takes half a second, which each process of pytest would pay.
+"""
 
 import random
 import re
@@ -15,8 +18,6 @@ from loadtests.oracle.results import CheckResult
 from loadtests.oracle.verdict import Verdict
 from loadtests.records.traces import RequestTrace
 from loadtests.report import ReportError, write_html
-from loadtests.report.page import MAX_LISTED_INVERSIONS
-from loadtests.report.plots.canvas import Colour, draw_marks, make_figure, render
 from tests.unit.loadtests import report_rig as rig
 
 _VOID = frozenset({"meta", "br", "img", "link", "hr", "input"})
@@ -123,6 +124,8 @@ def test_all_that_is_opened_is_closed(tmp_path: Path) -> None:
 
 def test_the_first_inversions_are_listed_and_all_are_counted(tmp_path: Path) -> None:
     """The page lists the first inversions and the number of all, so that it stays small."""
+    from loadtests.report.page import MAX_LISTED_INVERSIONS
+
     scenario = rig.scenario(rig.inverted(30))
     page = written(rig.check(scenario), tmp_path)
     listed = [one for one in scenario.order.inversions if one.ahead.sent.request_id in page.text.split()]
@@ -162,6 +165,8 @@ def test_a_large_run_makes_a_page_of_moderate_size(tmp_path: Path) -> None:
 
 def test_marks_in_different_places_are_all_drawn() -> None:
     """Thinning omits only marks under another mark."""
+    from loadtests.report.plots.canvas import Colour, draw_marks, make_figure, render
+
     figure = make_figure(10, 4)
     axes = figure.add_subplot()
     axes.set_xlim(0, 10)
