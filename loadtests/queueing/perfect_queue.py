@@ -37,20 +37,22 @@ def simulate_waits(customers: Sequence[Customer], slots: int, discipline: Discip
     for customer in customers:
         if not (math.isfinite(customer.arrives_at) and 0 <= customer.service_seconds < math.inf):
             raise ValueError(f"{customer} cannot be served; use a finite time, and a service_seconds of 0 or more")
-    coming = deque(sorted(range(len(customers)), key=lambda index: customers[index].arrives_at))
+    arrivals = [customer.arrives_at for customer in customers]
+    coming = deque(sorted(range(len(customers)), key=arrivals.__getitem__))
     first: deque[int] = deque()
     second: deque[int] = deque()
+    lanes = [second if discipline == "priority" and one.priority == "low" else first for one in customers]
     waits_seconds = [0.0] * len(customers)
     slots_free_at = [-math.inf] * slots
     now = -math.inf
-    while coming or first or second:
+    for _ in customers:
         now = max(now, slots_free_at[0])
         if not first and not second:
-            now = max(now, customers[coming[0]].arrives_at)
-        while coming and customers[coming[0]].arrives_at <= now:
+            now = max(now, arrivals[coming[0]])
+        while coming and arrivals[coming[0]] <= now:
             index = coming.popleft()
-            (second if discipline == "priority" and customers[index].priority == "low" else first).append(index)
+            lanes[index].append(index)
         index = (first or second).popleft()
-        waits_seconds[index] = now - customers[index].arrives_at
+        waits_seconds[index] = now - arrivals[index]
         heapq.heapreplace(slots_free_at, now + customers[index].service_seconds)
     return waits_seconds

@@ -61,6 +61,20 @@ def written(result: CheckResult, folder: Path) -> Page:
     return Page(path.read_text(encoding="utf-8"))
 
 
+@pytest.fixture(scope="module")
+def page_of_two(tmp_path_factory: pytest.TempPathFactory) -> Page:
+    """The page of two scenarios with inversions."""
+    result = rig.check(rig.scenario(rig.inverted(3)), rig.scenario(rig.inverted(3)))
+    return written(result, tmp_path_factory.mktemp("two"))
+
+
+@pytest.fixture(scope="module")
+def page_of_overtaking(tmp_path_factory: pytest.TempPathFactory) -> Page:
+    """The page of a scenario that was proved, and of one that was skipped."""
+    result = rig.check(rig.scenario(rig.overtaking()), skipped={"drain": "not ours"})
+    return written(result, tmp_path_factory.mktemp("overtaking"))
+
+
 def many(count: int) -> list[RequestTrace]:
     """So many requests with waits at random, of which a third are high."""
     dice = random.Random(1)
@@ -70,11 +84,10 @@ def many(count: int) -> list[RequestTrace]:
     ]
 
 
-def test_the_verdict_the_reasons_and_the_numbers_are_there(tmp_path: Path) -> None:
+def test_the_verdict_the_reasons_and_the_numbers_are_there(page_of_overtaking: Page) -> None:
     """The text of the page has the verdicts, the reasons, the skipped scenarios and the command to repeat the check."""
-    text = written(rig.check(rig.scenario(rig.overtaking()), skipped={"drain": "not ours"}), tmp_path).text
     for words in ("Proved", "30 high requests overtook low ones", "not ours", "loadtest check --seed 1", "3.11.9"):
-        assert words in text
+        assert words in page_of_overtaking.text
 
 
 def test_overtaking_is_spoken_of_only_where_the_order_was_proved(tmp_path: Path) -> None:
@@ -98,17 +111,16 @@ def test_texts_of_a_run_are_escaped(tmp_path: Path) -> None:
     assert page.text.count(nasty) >= 12
 
 
-def test_nothing_is_fetched_and_nothing_runs(tmp_path: Path) -> None:
+def test_nothing_is_fetched_and_nothing_runs(page_of_two: Page) -> None:
     """The page is one file without scripts and without addresses of other files."""
-    page = written(rig.check(rig.scenario(rig.inverted(3))), tmp_path)
-    assert not {"script", "link", "img", "iframe", "object"} & set(page.tags)
-    assert not page.all_of("src")
-    assert all(base_url.startswith("#") for base_url in page.all_of("href"))
+    assert not {"script", "link", "img", "iframe", "object"} & set(page_of_two.tags)
+    assert not page_of_two.all_of("src")
+    assert all(base_url.startswith("#") for base_url in page_of_two.all_of("href"))
 
 
-def test_each_id_is_there_once_and_each_reference_leads_somewhere(tmp_path: Path) -> None:
+def test_each_id_is_there_once_and_each_reference_leads_somewhere(page_of_two: Page) -> None:
     """The pictures of several scenarios do not share ids of shapes or clips."""
-    page = written(rig.check(rig.scenario(rig.inverted(3)), rig.scenario(rig.inverted(3))), tmp_path)
+    page = page_of_two
     ids = Counter(page.all_of("id"))
     assert set(ids.values()) == {1}
     clips = re.findall(r"url\(#([^)]+)\)", " ".join(page.all_of("clip-path")))
@@ -117,9 +129,9 @@ def test_each_id_is_there_once_and_each_reference_leads_somewhere(tmp_path: Path
     assert len(page.all_of("href")) == page.tags.count("use") + 2
 
 
-def test_all_that_is_opened_is_closed(tmp_path: Path) -> None:
+def test_all_that_is_opened_is_closed(page_of_overtaking: Page) -> None:
     """The page is well-formed, with its pictures."""
-    assert written(rig.check(rig.scenario(rig.overtaking())), tmp_path).open == []
+    assert page_of_overtaking.open == []
 
 
 def test_the_first_inversions_are_listed_and_all_are_counted(tmp_path: Path) -> None:
@@ -178,9 +190,9 @@ def test_marks_in_different_places_are_all_drawn() -> None:
     assert len(re.findall(r"M \S+ \S+ L", marks)) == 100
 
 
-def test_the_colours_are_those_of_the_page(tmp_path: Path) -> None:
+def test_the_colours_are_those_of_the_page(page_of_two: Page) -> None:
     """No picture has fixed colours: all follow light mode, dark mode and print."""
-    styles = " ".join(written(rig.check(rig.scenario(rig.inverted(3))), tmp_path).all_of("style"))
+    styles = " ".join(page_of_two.all_of("style"))
     assert "var(--high)" in styles
     assert not re.findall(r"#[0-9a-f]{6}", styles)
 
