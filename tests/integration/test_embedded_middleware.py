@@ -3,7 +3,7 @@
 import gzip
 import logging
 import socket
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from typing import Any
 
 import httpx
@@ -99,28 +99,33 @@ WAYS = [
     by_the_application_around,
 ]  # fmt: skip
 each_way = pytest.mark.parametrize("way", WAYS, ids=lambda way: way.__name__)
+GUARDED = {server: [pytest.param((way, server), id=f"{way.__name__}-{server}") for way in WAYS] for server in SERVERS}
 
 
-@each_server
-@each_way
-def test_a_guard_guards_everything(behind: Behind, server: str, way: Callable[[GatewayApp], Any]) -> None:
+@pytest.fixture(scope="module", params=[*GUARDED["ours"], *GUARDED["uvicorn"]])
+def guarded(lasting_behind: Behind, request: pytest.FixtureRequest) -> Iterator[httpx.Client]:
+    """A client of a gateway with a guard, added in each way; it is the same one for all tests."""
+    way, server = request.param
+    with served(way(lasting_behind.app()), server) as client:
+        yield client
+
+
+def test_a_guard_guards_everything(behind: Behind, guarded: httpx.Client) -> None:
     """What a guard refuses reaches no target and no page, however it was added; all else passes it once."""
-    with served(way(behind.app()), server) as client:
-        for path in EVERYWHERE:
-            for method in ("GET", "HEAD", "POST"):
-                refused = client.request(method, path, headers={"x-bad": "1"})
-                assert (refused.status_code, "x-marked" in refused.headers) == (403, False), path
-        assert behind.saw() == []
-        for path in EVERYWHERE * 2:
-            passed = client.get(path)
-            assert (passed.status_code, passed.headers.get_list("x-marked")) == (200, ["1"]), path
+    for path in EVERYWHERE:
+        for method in ("GET", "HEAD", "POST"):
+            refused = guarded.request(method, path, headers={"x-bad": "1"})
+            assert (refused.status_code, "x-marked" in refused.headers) == (403, False), path
+    assert behind.saw() == []
+    for path in EVERYWHERE * 2:
+        passed = guarded.get(path)
+        assert (passed.status_code, passed.headers.get_list("x-marked")) == (200, ["1"]), path
 
 
-@each_way
-def test_a_guard_sees_handshakes(behind: Behind, way: Callable[[GatewayApp], Any]) -> None:
+@pytest.mark.parametrize("guarded", GUARDED["ours"], indirect=True)
+def test_a_guard_sees_handshakes(behind: Behind, guarded: httpx.Client) -> None:
     """A WebSocket's handshake is refused by a guard before the target is asked."""
-    with served(way(behind.app())) as client:
-        answer = exchange_bytes(client.base_url.port or 0, HANDSHAKE % b"X-Bad: 1\r\nConnection: close\r\n")
+    answer = exchange_bytes(guarded.base_url.port or 0, HANDSHAKE % b"X-Bad: 1\r\nConnection: close\r\n")
     assert answer.startswith(b"HTTP/1.1 403 ")
     assert behind.saw() == []
 
@@ -135,17 +140,14 @@ def test_errors_pass_the_middleware(behind: Behind, server: str, way: Callable[[
             assert (response.status_code, response.headers["x-marked"]) == (502, "1")
 
 
-@each_server
-@each_way
-def test_large_responses_pass_the_middleware(behind: Behind, server: str, way: Callable[[GatewayApp], Any]) -> None:
+def test_large_responses_pass_the_middleware(behind: Behind, guarded: httpx.Client) -> None:
     """A streamed response passes piece by piece, unchanged except for what the middleware does."""
-    with served(way(behind.app()), server) as client:
-        for path in ("/queued", "/direct"):
-            response = client.get(path, params={"mock_size": "3000000"})
-            straight = behind.stack.mock.get(path, params={"mock_size": "3000000"})
-            assert (response.status_code, response.headers["x-marked"]) == (200, "1"), response.text
-            assert response.content == straight.content
-            assert len(response.content) == 3_000_000
+    for path in ("/queued", "/direct"):
+        response = guarded.get(path, params={"mock_size": "3000000"})
+        straight = behind.stack.mock.get(path, params={"mock_size": "3000000"})
+        assert (response.status_code, response.headers["x-marked"]) == (200, "1"), response.text
+        assert response.content == straight.content
+        assert len(response.content) == 3_000_000
 
 
 @pytest.mark.parametrize("path", ["/queued", "/direct"])
@@ -230,18 +232,21 @@ class Doubling:
         await self._app({**scope, "headers": [*others, *length]}, doubled, send)
 
 
-@each_server
+@pytest.fixture(scope="module", params=SERVERS)
+def doubled(lasting_behind: Behind, request: pytest.FixtureRequest) -> Iterator[httpx.Client]:
+    """A client of a gateway that doubles what it is sent; it is the same one for all tests."""
+    app = lasting_behind.app()
+    app.add_middleware(Doubling)
+    with served(app, request.param) as client:
+        yield client
+
+
 @pytest.mark.parametrize("path", ["/queued", "/direct"])
 @pytest.mark.parametrize("size", [3, 200_000])
 @pytest.mark.parametrize("chunked", [False, True])
-def test_the_body_of_a_request_can_be_replaced(
-    behind: Behind, server: str, path: str, size: int, chunked: bool
-) -> None:
+def test_the_body_of_a_request_can_be_replaced(doubled: httpx.Client, path: str, size: int, chunked: bool) -> None:
     """If a middleware wraps `receive`, the target gets the body as the middleware changed it, small or large."""
-    app = behind.app()
-    app.add_middleware(Doubling)
-    with served(app, server) as client:
-        response = client.post(path, content=iter([b"x" * size]) if chunked else b"x" * size)
+    response = doubled.post(path, content=iter([b"x" * size]) if chunked else b"x" * size)
     assert response.json()["body_length"] == 2 * size
 
 

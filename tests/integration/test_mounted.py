@@ -1,9 +1,9 @@
 """Below a prefix, the rules, the gateway's pages and the target get the path without it, in every way to set it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
-from typing import Any
+from typing import Any, NamedTuple
 
 import httpx
 import pytest
@@ -73,19 +73,37 @@ WAYS: dict[Prefixed, tuple[str, str]] = {
     by_middleware_and_mount: ("/gw", "/gw"),
 }
 """For each way: the prefix of the paths of a client, and of the links in pages."""
-each_way = pytest.mark.parametrize("way", WAYS, ids=lambda way: way.__name__)
 
 
-@each_way
+class Prefix(NamedTuple):
+    """A gateway that is served below a prefix, in one of the ways."""
+
+    way: Prefixed
+    client: httpx.Client
+
+    @property
+    def asked(self) -> str:
+        return WAYS[self.way][0]
+
+    @property
+    def linked(self) -> str:
+        return WAYS[self.way][1]
+
+
+@pytest.fixture(scope="module", params=WAYS, ids=lambda way: way.__name__)
+def below(lasting_behind: Behind, request: pytest.FixtureRequest) -> Iterator[Prefix]:
+    """A gateway below a prefix, in each way; it is the same one for all tests."""
+    with request.param(lasting_behind) as client:
+        yield Prefix(request.param, client)
+
+
 @pytest.mark.parametrize(
     "path", ["/queued", "/low/a", "/direct", "/docs", "/", "//x", "/a%2Fb%20c", "/%C3%A9;a=b", "/gw/a"]
 )
-def test_the_target_sees_no_prefix(behind: Behind, way: Prefixed, path: str) -> None:
+def test_the_target_sees_no_prefix(below: Prefix, path: str) -> None:
     """The target gets what follows the prefix, byte for byte, and the query."""
-    asked, _ = WAYS[way]
-    with way(behind) as client:
-        sent = f"GET {asked}{path}?a=%20&b HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
-        answer = exchange_bytes(client.base_url.port or 0, sent.encode())
+    sent = f"GET {below.asked}{path}?a=%20&b HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+    answer = exchange_bytes(below.client.base_url.port or 0, sent.encode())
     echoed = httpx.Response(200, content=answer.partition(b"\r\n\r\n")[2])
     if path == "/docs":
         assert b"swagger" in answer
@@ -93,29 +111,26 @@ def test_the_target_sees_no_prefix(behind: Behind, way: Prefixed, path: str) -> 
         assert (echoed.json()["path"], echoed.json()["query"]) == (path, "a=%20&b")
 
 
-@each_way
-def test_the_gateways_pages_are_below_the_prefix(behind: Behind, way: Prefixed) -> None:
+def test_the_gateways_pages_are_below_the_prefix(behind: Behind, below: Prefix) -> None:
     """Health and documentation answer below the prefix, and link to what is below it."""
-    asked, prefix = WAYS[way]
-    with way(behind) as client:
-        for path in OWN_PAGES:
-            assert client.get(f"{asked}{path}").status_code == 200, path
-            assert client.head(f"{asked}{path}").status_code == 200, path
-        for page in ("gateway_docs", "gateway_redoc"):
-            assert f"{prefix}/gateway_openapi.json" in client.get(f"{asked}/{page}").text
-        document = client.get(f"{asked}/gateway_openapi.json").json()
-        assert document["servers"] == [{"url": prefix}]
-        assert "/gateway_health" in document["paths"]
-        assert "](docs)" in document["info"]["description"]
+    client, asked, linked = below.client, below.asked, below.linked
+    for path in OWN_PAGES:
+        assert client.get(f"{asked}{path}").status_code == 200, path
+        assert client.head(f"{asked}{path}").status_code == 200, path
+    for page in ("gateway_docs", "gateway_redoc"):
+        assert f"{linked}/gateway_openapi.json" in client.get(f"{asked}/{page}").text
+    document = client.get(f"{asked}/gateway_openapi.json").json()
+    assert document["servers"] == [{"url": linked}]
+    assert "/gateway_health" in document["paths"]
+    assert "](docs)" in document["info"]["description"]
     assert behind.saw() == []
 
 
-@each_way
-def test_rules_see_no_prefix(behind: Behind, way: Prefixed) -> None:
+def test_rules_see_no_prefix(behind: Behind, below: Prefix) -> None:
     """A path that is low, or skips the queue, does so below the prefix."""
-    asked, _ = WAYS[way]
+    client, asked = below.client, below.asked
     redis = behind.stack.redis
-    with way(behind) as client, ThreadPoolExecutor(2) as threads:
+    with ThreadPoolExecutor(2) as threads:
         assert client.get(f"{asked}/queued").status_code == 200
         redis.set(keys.SUSPENDED, 1)
         try:
@@ -127,25 +142,22 @@ def test_rules_see_no_prefix(behind: Behind, way: Prefixed) -> None:
         assert [one.result().status_code for one in waiting] == [200, 200]
 
 
-@each_way
-def test_a_bare_question_mark(behind: Behind, way: Prefixed) -> None:
+def test_a_bare_question_mark(below: Prefix) -> None:
     """Behind our own server an empty query (`?`) arrives, as it does without a prefix."""
-    asked, _ = WAYS[way]
-    with way(behind) as client:
-        sent = f"GET {asked}/a? HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
-        answer = exchange_bytes(client.base_url.port or 0, sent.encode())
+    sent = f"GET {below.asked}/a? HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+    answer = exchange_bytes(below.client.base_url.port or 0, sent.encode())
     line = httpx.Response(200, content=answer.partition(b"\r\n\r\n")[2]).json()["request_line"]
-    is_ours = way in (by_root_path_of_our_server, by_mount_of_our_server, by_attribute, by_middleware_and_mount)
-    assert line == f"GET /a{'?' * is_ours} HTTP/1.1"
+    ours = (by_root_path_of_our_server, by_mount_of_our_server, by_attribute, by_middleware_and_mount)
+    assert line == f"GET /a{'?' * (below.way in ours)} HTTP/1.1"
 
 
-@pytest.mark.parametrize("way", [by_root_path, by_root_path_of_our_server], ids=lambda way: way.__name__)
-def test_the_server_as_a_whole(behind: Behind, way: Prefixed) -> None:
+@pytest.mark.parametrize(
+    "below", [by_root_path, by_root_path_of_our_server], ids=lambda way: way.__name__, indirect=True
+)
+def test_the_server_as_a_whole(below: Prefix) -> None:
     """`OPTIONS *` concerns the target as a whole, and has no prefix."""
-    with way(behind) as client:
-        answer = exchange_bytes(
-            client.base_url.port or 0, b"OPTIONS * HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
-        )
+    sent = b"OPTIONS * HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+    answer = exchange_bytes(below.client.base_url.port or 0, sent)
     assert b'"request_line":"OPTIONS * HTTP/1.1"' in answer
 
 
