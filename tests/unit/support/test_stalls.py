@@ -2,7 +2,7 @@
 
 import asyncio
 import socket
-import time
+from collections.abc import Callable
 
 import pytest
 
@@ -13,9 +13,16 @@ PATIENCE_SECONDS = 30.0
 WITHIN_SECONDS = 0.2
 
 
-def stand_still() -> None:
-    """Block the event loop for longer than the timeout."""
-    time.sleep(2 * WITHIN_SECONDS + 0.2)
+@pytest.fixture
+def stand_still(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
+    """A function after which the clock of the loop shows that it was blocked for longer than the timeout."""
+
+    def skip() -> None:
+        loop = asyncio.get_running_loop()
+        before = loop.time
+        monkeypatch.setattr(loop, "time", lambda: before() + 2 * WITHIN_SECONDS + 0.2)
+
+    return skip
 
 
 async def connected() -> tuple[asyncio.StreamReader, asyncio.StreamWriter, socket.socket]:
@@ -24,7 +31,7 @@ async def connected() -> tuple[asyncio.StreamReader, asyncio.StreamWriter, socke
     return reader, writer, there
 
 
-async def test_a_stalled_loop_reads_first() -> None:
+async def test_a_stalled_loop_reads_first(stand_still: Callable[[], None]) -> None:
     """Bytes that came while the loop stood still are read, though their timeout is over."""
     reader, writer, other = await connected()
     with other:
@@ -43,7 +50,7 @@ async def wait_without_end(seconds: float) -> None:
         await asyncio.Event().wait()
 
 
-async def test_a_stalled_loop_without_bytes() -> None:
+async def test_a_stalled_loop_without_bytes(stand_still: Callable[[], None]) -> None:
     """After a stall in which nothing came, the timeout raises."""
     waiting = asyncio.create_task(wait_without_end(WITHIN_SECONDS))
     await asyncio.sleep(0)
@@ -52,7 +59,7 @@ async def test_a_stalled_loop_without_bytes() -> None:
     assert isinstance(waiting.exception(), TimeoutError)
 
 
-async def test_a_loop_that_is_always_late_times_out() -> None:
+async def test_a_loop_that_is_always_late_times_out(stand_still: Callable[[], None]) -> None:
     """A loop that stands still again and again times out in the end."""
     waiting = asyncio.create_task(wait_without_end(WITHIN_SECONDS))
     for _ in range(20):
@@ -82,7 +89,7 @@ async def test_a_cancellation_is_no_timeout() -> None:
         await task
 
 
-async def test_a_queue_reads_first_too() -> None:
+async def test_a_queue_reads_first_too(stand_still: Callable[[], None]) -> None:
     """A key whose bytes came while the loop stood still does not expire."""
     reader, writer, other = await connected()
     expired: list[str] = []
