@@ -71,10 +71,15 @@ LEFT_OUT = (
 """Folders and files that are not read, as patterns."""
 
 _SUFFIXES = {".css", ".html", ".j2", ".js", ".lua", ".md", ".py", ".sh", ".toml", ".yaml", ".yml", ""}
-_PATTERNS = [
-    (re.compile(rf"(?<!\w)(?:{words})\b".replace(" ", r"\s+"), re.IGNORECASE), instead)
-    for words, instead in WORDS.items()
-]
+
+
+def _pattern(words: str) -> re.Pattern[str]:
+    return re.compile(rf"(?<!\w)(?:{words})\b".replace(" ", r"\s+"), re.IGNORECASE)
+
+
+_PATTERNS = [(_pattern(words), instead) for words, instead in WORDS.items()]
+# Nearly all texts have none of the words: one search shows it faster than a search for each word.
+_ANY = _pattern("|".join(WORDS))
 _PROSE_TOKENS = {tokenize.COMMENT, tokenize.STRING, getattr(tokenize, "FSTRING_MIDDLE", tokenize.STRING)}
 
 
@@ -95,7 +100,7 @@ def files(root: Path = REPOSITORY) -> list[Path]:
 def findings(path: Path) -> Iterator[tuple[int, str, str]]:
     """Yield line, word and what to write instead, for each word of WORDS in a file."""
     for first_line, text in _prose(path):
-        for pattern, instead in _PATTERNS:
+        for pattern, instead in _PATTERNS if _ANY.search(text) else ():
             for found in pattern.finditer(text):
                 yield first_line + text.count("\n", 0, found.start()), " ".join(found[0].split()), instead
 
