@@ -6,6 +6,7 @@
 - `forwarding`: fields about the way of a message: added, or dropped; `trusted_proxies`: which peers may set them
 - `head`: heads as bytes
 - `keep_alive`: how long a connection to the target may be idle
+- `locations`: Location and Content-Location, as references to the gateway
 - `max_forwards`: requests that the gateway answers as the last intermediary
 - `memo`: results of these functions, kept for heads that repeat
 - `problem`: errors as responses
@@ -20,6 +21,7 @@ __all__ = [
     "head",
     "keep_alive",
     "limits",
+    "locations",
     "max_forwards",
     "memo",
     "message",

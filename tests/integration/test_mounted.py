@@ -128,6 +128,21 @@ def test_rules_see_no_prefix(behind: Behind, way: Prefixed) -> None:
 
 
 @each_way
+@pytest.mark.parametrize("path", ["/queued", "/direct"])
+@pytest.mark.parametrize("is_absolute", [True, False])
+def test_a_redirect_stays_below_the_prefix(behind: Behind, way: Prefixed, path: str, *, is_absolute: bool) -> None:
+    """A redirect of the target, to its own address or to a path, leads to the same place below the prefix."""
+    asked, prefix = WAYS[way]
+    location = f"{behind.stack.mock_url * is_absolute}/low/a%2Fb?c=%20#d"
+    with way(behind) as client:
+        redirect = client.get(f"{asked}{path}", params={"mock_redirect": location})
+        assert (redirect.status_code, redirect.headers["location"]) == (302, f"{prefix}/low/a%2Fb?c=%20#d")
+        # A client of a proxy that strips the prefix sends it; what the proxy does is done here.
+        followed = client.get(redirect.headers["location"].removeprefix(prefix.removesuffix(asked)))
+    assert (followed.json()["path"], followed.json()["query"]) == ("/low/a%2Fb", "c=%20")
+
+
+@each_way
 def test_a_bare_question_mark(behind: Behind, way: Prefixed) -> None:
     """Behind our own server an empty query (`?`) arrives, as it does without a prefix."""
     asked, _ = WAYS[way]
