@@ -78,7 +78,7 @@ class Gateway:
     `retry_after_seconds` of the request's priority. A client may keep the gateway waiting for `client_timeout_seconds`.
     A request that has one of the names of the `deployment` in its Via has been here before, and is refused. Without
     `tunnels`, a request for a WebSocket is forwarded as a plain GET. A Location at the target becomes one at the
-    gateway.
+    gateway, unless the target gets the client's Host (`preserves_host`) and so knows the gateway's address.
     """
 
     def __init__(
@@ -93,9 +93,11 @@ class Gateway:
         deployment: Deployment,
         tunnels: WebSocketProxy | None = None,
         events: Events | None = None,
+        *,
+        preserves_host: bool = False,
     ) -> None:
         self._rules = rules
-        self._read_head = head_reader(trusted)
+        self._read_head = head_reader(trusted, preserves_host=preserves_host)
         self._queues = queues
         self._target = target
         self._frames_in_flight = frames_in_flight
@@ -104,7 +106,7 @@ class Gateway:
         self._deployment = deployment
         self._tunnels = tunnels
         self._events = events or Events()
-        self._locations = LocationRewriter(target.policy.base_url)
+        self._locations = None if preserves_host else LocationRewriter(target.policy.base_url)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request, and publish one last event for it."""
