@@ -66,6 +66,7 @@ async def _service(settings: Settings, policy: TargetPolicy, events: Events) -> 
             submitter.deployment,
             WebSocketProxy(target, settings.max_tunnels, settings.client_timeout) if settings.websockets else None,
             events,
+            preserves_host=settings.preserve_host,
         )
         yield Service(gateway, monitor, HealthChecks(policy.base_url, monitor))
 

@@ -13,6 +13,9 @@ from fast_priority.http.root_path import path_below, raw_path_below, request_tar
 from fast_priority.server import EXTENSION, ClientConnection, connection_of
 from fast_priority.support.byte_stream import ByteStream
 
+ROOT_PATH = "fast_priority.root_path"
+"""The key, in the scope of a request below a prefix, of the prefix that was removed."""
+
 _CLIENT_CLOSED_REQUEST = 499  # as nginx logs it; the client does not get it, but a middleware may log it
 _SWITCHING_PROTOCOLS = 101
 _NOT_MODIFIED = 304
@@ -81,7 +84,8 @@ def is_direct(scope: Scope, send: Send) -> bool:
 def scope_below(scope: Scope) -> Scope:
     """Return the scope of a request as the target is to get it: without the prefix of the application.
 
-    A path that a middleware has written into the scope wins over the path of the request line.
+    A path that a middleware has written into the scope wins over the path of the request line. The prefix is in the
+    new scope under `ROOT_PATH`, for the response.
     """
     root_path: str = scope.get("root_path") or ""
     path: str = scope["path"]
@@ -89,7 +93,7 @@ def scope_below(scope: Scope) -> Scope:
         below, raw_path = "*", b"*"
     else:
         below, raw_path = path_below(path, root_path), raw_path_below(scope.get("raw_path"), path, root_path)
-    inner: Scope = {**scope, "path": below, "raw_path": raw_path, "root_path": ""}
+    inner: Scope = {**scope, "path": below, "raw_path": raw_path, "root_path": "", ROOT_PATH: root_path}
     connection = connection_of(scope)
     if connection is None:
         return inner

@@ -27,6 +27,7 @@ from fast_priority.http.date import http_date
 from fast_priority.http.fields import without_websocket_fields
 from fast_priority.http.forwarding import Hop
 from fast_priority.http.limits import LEAST_BYTES_PER_SECOND
+from fast_priority.http.locations import LocationRewriter
 from fast_priority.http.max_forwards import answer_as_last
 from fast_priority.http.message import Bytes, Fields, Reply, Request
 from fast_priority.http.trusted_proxies import TrustedProxies
@@ -78,7 +79,8 @@ class Gateway:
     Fields such as X-Forwarded-For count only if a `trusted` proxy sends them. An overload is answered with
     `retry_after_seconds` of the request's priority. A client may keep the gateway waiting for `client_timeout_seconds`.
     A request that has one of the names of the `deployment` in its Via has been here before, and is refused. Without
-    `tunnels`, a request for a WebSocket is forwarded as a plain GET.
+    `tunnels`, a request for a WebSocket is forwarded as a plain GET. A Location at the target becomes one at the
+    gateway, unless the target gets the client's Host (`preserves_host`) and so knows the gateway's address.
     """
 
     def __init__(
@@ -93,9 +95,11 @@ class Gateway:
         deployment: Deployment,
         tunnels: WebSocketProxy | None = None,
         events: Events | None = None,
+        *,
+        preserves_host: bool = False,
     ) -> None:
         self._rules = rules
-        self._read_head = head_reader(trusted)
+        self._read_head = head_reader(trusted, preserves_host=preserves_host)
         self._queues = queues
         self._target = target
         self._frames_in_flight = frames_in_flight
@@ -104,12 +108,14 @@ class Gateway:
         self._deployment = deployment
         self._tunnels = tunnels
         self._events = events or Events()
+        self._locations = None if preserves_host else LocationRewriter(target.policy.base_url)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request, and publish one last event for it."""
         events = self._events
         received_seconds = time.monotonic()
-        response = ClientResponse(scope, send, self._client_timeout_seconds, self._deployment.name)
+        timeout_seconds, name = self._client_timeout_seconds, self._deployment.name
+        response = ClientResponse(scope, send, timeout_seconds, name, self._locations)
         if events.received:
             publish(events.received, Received(scope))
         try:

@@ -31,22 +31,24 @@ HeadReader = Callable[[Fields, str, Hop, tuple[bytes, ...]], RequestHead]
 """Takes fields, method, the connection that they came on, and the names of this deployment in Via."""
 
 
-def head_reader(trusted: TrustedProxies) -> HeadReader:
+def head_reader(trusted: TrustedProxies, *, preserves_host: bool = False) -> HeadReader:
     """Return a reader of heads. Fields that state where a request comes from count only from a `trusted` proxy.
 
-    It raises MalformedRequest for a head that can be read in two ways, and LoopDetected for one whose Via has one of
-    the deployment's names.
+    With `preserves_host` the target gets the client's Host, otherwise its own. The reader raises MalformedRequest for a
+    head that can be read in two ways, and LoopDetected for one whose Via has one of the deployment's names.
     """
-    return memoized(partial(_read_head, trusted=trusted))
+    return memoized(partial(_read_head, trusted=trusted, preserves_host=preserves_host))
 
 
 def _read_head(
-    fields: Fields, method: str, hop: Hop, names: tuple[bytes, ...], *, trusted: TrustedProxies
+    fields: Fields, method: str, hop: Hop, names: tuple[bytes, ...], *, trusted: TrustedProxies, preserves_host: bool
 ) -> RequestHead:
     check_request_framing(method, fields, http_version=hop.http_version)
     if passed_by_one_of(names, fields):
         raise LoopDetected("it has passed this gateway before: FAST_PRIORITY_TARGET_BASE_URL leads back to it")
-    onward = onward_request_fields(fields, hop, names[0], is_peer_trusted=trusted.has(hop.address))
+    onward = onward_request_fields(
+        fields, hop, names[0], is_peer_trusted=trusted.has(hop.address), preserves_host=preserves_host
+    )
     return RequestHead(
         counted_down(method, onward),
         content_length(fields) if has_body(fields) else 0,

@@ -9,10 +9,12 @@ from starlette.types import Message, Scope, Send
 
 from fast_priority.errors import GatewayError, RequestTimeout, ResponseIncomplete
 from fast_priority.gateway.buffered_body import BufferedBody
+from fast_priority.gateway.embedding import ROOT_PATH
 from fast_priority.http.date import http_date
 from fast_priority.http.fields import check_relayed_response, content_length
 from fast_priority.http.forwarding import onward_response_fields
 from fast_priority.http.limits import LEAST_BYTES_PER_SECOND, MOST_RESPONSE_FIELDS_BYTES
+from fast_priority.http.locations import LocationRewriter
 from fast_priority.http.memo import memoized
 from fast_priority.http.message import Bytes, Fields, HttpVersion, Reply
 from fast_priority.http.problem import problem_reply
@@ -52,12 +54,22 @@ class ClientResponse:
 
     The server of `run-fast-priority` closes the connection of a client that does not read its response. Other servers
     do not: there, a client has `timeout_seconds`, and a second for each 500 bytes, to read a piece; after that,
-    RequestTimeout is raised. `name` is the gateway's name in Via, which responses of the target get.
+    RequestTimeout is raised. `name` is the gateway's name in Via, which responses of the target get. `locations`
+    rewrites what they name of the target itself; None: nothing is rewritten.
     """
 
-    def __init__(self, scope: Scope, send: Send, timeout_seconds: float = 0.0, name: bytes = PSEUDONYM) -> None:
+    def __init__(
+        self,
+        scope: Scope,
+        send: Send,
+        timeout_seconds: float = 0.0,
+        name: bytes = PSEUDONYM,
+        locations: LocationRewriter | None = None,
+    ) -> None:
         self.name = name
         """The gateway's name in Via."""
+        self._locations = locations
+        self._root_path: str = scope.get(ROOT_PATH, "")
         self._timeout_seconds = timeout_seconds
         self._method: str = scope["method"]
         self._connection = connection_of(scope)
@@ -72,7 +84,7 @@ class ClientResponse:
 
     async def relay(self, reply: Reply) -> None:
         """Send a whole response of the target. Raises TargetError if it may not be sent to a client."""
-        onward, declared = _read(reply.fields, reply.status, reply.http_version, self.name)
+        onward, declared = self._read(reply)
         if declared not in (None, len(reply.body)) and not self._has_no_body(reply.status):
             raise ResponseIncomplete("its body is not as long as its Content-Length")
         await self._send_whole(reply.status, onward, declared, reply.body)
@@ -97,7 +109,7 @@ class ClientResponse:
 
     async def stream(self, incoming: IncomingResponse) -> None:
         """Send a response of the target as it comes. Raises as `relay` does, and GatewayError if it breaks off."""
-        onward, declared = _read(incoming.fields, incoming.status, incoming.http_version, self.name)
+        onward, declared = self._read(incoming)
         if self._needs_length and declared is None:
             await self._stream_buffered(incoming, onward)
             return
@@ -144,6 +156,15 @@ class ClientResponse:
         else:
             raise error  # the server then closes the connection, so the client sees that its response is not whole
 
+    def _read(self, incoming: Reply | IncomingResponse) -> tuple[Fields, int | None]:
+        """Return the fields for the client, and the declared length. Raises TargetError for a bad head."""
+        version, locations = incoming.http_version, self._locations
+        onward, declared, has_date = _read_relayed(
+            incoming.fields, incoming.status, version, self.name, locations, self._root_path
+        )
+        # RFC 9110, section 6.6.1: an intermediary adds the Date that the target has left out.
+        return onward if has_date else [*onward, (b"date", http_date())], declared
+
     async def _send_in_time(self, message: Message, size_bytes: int = 0) -> None:
         if self._connection is not None:
             await self._send(message)
@@ -186,20 +207,19 @@ class ClientResponse:
         await self._send_in_time({"type": "http.response.body", "body": body}, len(body))
 
 
-def _read(fields: Fields, status: int, http_version: HttpVersion, name: bytes) -> tuple[Fields, int | None]:
-    """Return the fields for the client, and the declared length of the body. Raises TargetError for a bad head."""
-    onward, declared, has_date = _read_relayed(fields, status, http_version, name)
-    # RFC 9110, section 6.6.1: an intermediary adds the Date that the target has left out.
-    return onward if has_date else [*onward, (b"date", http_date())], declared
-
-
 @memoized
 def _read_relayed(
-    fields: Fields, status: int, http_version: HttpVersion, name: bytes
+    fields: Fields,
+    status: int,
+    http_version: HttpVersion,
+    name: bytes,
+    locations: LocationRewriter | None,
+    root_path: str,
 ) -> tuple[Fields, int | None, bool]:
     check_relayed_response(status, fields, MOST_RESPONSE_FIELDS_BYTES)
-    has_date = any(name.lower() == b"date" for name, _ in fields)
-    return onward_response_fields(fields, http_version, name), content_length(fields), has_date
+    rewritten = fields if locations is None else locations.fields_for_client(fields, root_path)
+    has_date = any(field_name.lower() == b"date" for field_name, _ in fields)
+    return onward_response_fields(rewritten, http_version, name), content_length(fields), has_date
 
 
 async def _of_its_length(incoming: IncomingResponse) -> AsyncIterator[Bytes]:

@@ -7,6 +7,7 @@
 - `date`: the present time, for the field Date
 - `head`: heads as bytes
 - `keep_alive`: how long a connection to the target may be idle
+- `locations`: Location and Content-Location, as references to the gateway
 - `max_forwards`: requests that the gateway answers as the last intermediary
 - `memo`: results of these functions, kept for heads that repeat
 - `problem`: errors as responses
@@ -22,6 +23,7 @@ __all__ = [
     "head",
     "keep_alive",
     "limits",
+    "locations",
     "max_forwards",
     "memo",
     "message",

@@ -28,12 +28,13 @@ HOP_BY_HOP = frozenset(
     }
 )
 _NOT_FOR_THE_TARGET = HOP_BY_HOP | {
-    b"host",  # the target's own is sent
+    b"host",  # the target's own is sent, or the client's is added by `forwarding`
     b"expect",  # the gateway itself answers it, with 100 Continue
 }
 _BLANKS = b" \t"  # the only white space allowed around a value (RFC 9110, section 5.6.3)
 _TOKEN = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _IN_NO_TOKEN = re.compile(rb"[^!#$%&'*+\-.^_`|~0-9A-Za-z\n]")  # of several tokens, one a line
+_NEVER_QUEUED = _NOT_FOR_THE_TARGET - {b"host"}  # a gateway may have put the client's there
 # uri-host [ ":" port ] (RFC 9110, section 7.2; RFC 3986, section 3.2.2), or nothing.
 _HOST = re.compile(rb"(\[[0-9A-Za-z:.\-_~!$&'()*+,;=]+\]|([0-9A-Za-z\-._~!$&'()*+,;=]|%[0-9A-Fa-f]{2})*)(:[0-9]*)?")
 _REQUEST_TARGET = re.compile(rb"[^\x00-\x20\x7f]+")  # a blank would end it
@@ -154,8 +155,10 @@ def _length_in_queued(fields: Fields) -> int | None:
     if names is None:
         check_sendable(fields)
     names = names or []
-    if not _NOT_FOR_THE_TARGET.isdisjoint(names):
+    if not _NEVER_QUEUED.isdisjoint(names):
         raise MalformedRequest("it has a field that ends with the connection it came on")
+    if b"host" in names and (names.count(b"host") > 1 or not _HOST.fullmatch(host_of(fields))):
+        raise MalformedRequest("its Host is not that of one host")
     if b"content-length" in names and not _has_one_length_at_most(fields):
         raise MalformedRequest("its Content-Length is not one whole number")
     return content_length(fields)

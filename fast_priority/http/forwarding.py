@@ -56,13 +56,19 @@ class Hop(msgspec.Struct, frozen=True, gc=False):
 _address_of = lru_cache(_MOST_CACHED)(address_of)
 
 
-def onward_request_fields(fields: Fields, hop: Hop, name: bytes, *, is_peer_trusted: bool) -> Fields:
+def onward_request_fields(
+    fields: Fields, hop: Hop, name: bytes, *, is_peer_trusted: bool, preserves_host: bool = False
+) -> Fields:
     """Return the fields for the target: those that the client may set, then what the gateway adds about the hop.
 
     `name` is the gateway's own in Via. The fields that state where a request comes from are kept if the peer is a
-    trusted proxy. Raises MalformedRequest for a value that cannot be sent unchanged.
+    trusted proxy. With `preserves_host`, the client's Host comes first; where there is none, the target gets its own.
+    Raises MalformedRequest for a value that cannot be sent unchanged.
     """
     kept = end_to_end_request_fields(fields)
+    if preserves_host:
+        # From the whole request: naming it in Connection does not remove it.
+        kept = [*[(b"host", value) for one, value in fields if one.lower() == b"host"], *kept]
     by_proxy: Fields = []
     if is_peer_trusted:
         # From the whole request: a client must not remove what the proxy states, by naming it in Connection.

@@ -31,9 +31,9 @@ def response_head(status: int, fields: Fields) -> bytes:
 
 
 def request_head(method: str, target: bytes, host: bytes, fields: Fields) -> bytes:
-    """Return the head of a request: its line, `Host`, and the fields, one for one, with their bytes.
+    """Return the head of a request: its line, Host, and the other fields, one for one, with their bytes.
 
-    Raises MalformedRequest for what cannot be sent unchanged.
+    Host is the one in the fields, otherwise `host`. Raises MalformedRequest for what cannot be sent unchanged.
     """
     if not method.isascii():
         raise MalformedRequest("its method is not ASCII")
@@ -53,7 +53,10 @@ def _response_field_lines(fields: Fields) -> bytes:
 def _request_field_lines(fields: Fields, host: bytes) -> bytes:
     if not b"".join([name for name, _ in fields]).isascii():
         raise MalformedRequest("the name of one of its fields is not ASCII")
-    lines = [b"Host: " + host, *[name + b": " + value for name, value in fields]]
+    named = [value for name, value in fields if name.lower() == b"host"]
+    if named:
+        fields = [field for field in fields if field[0].lower() != b"host"]
+    lines = [b"Host: " + (named[0] if named else host), *[name + b": " + value for name, value in fields]]
     _check_has_no_controls(b"".join(lines))
     return b"\r\n".join([*lines, b"", b""])
 

@@ -49,6 +49,12 @@ def request_target(raw_path: bytes, query: bytes, raw_target: bytes | None) -> b
     return raw_path + b"?" + query if has_query else raw_path
 
 
+def quoted_root_path(root_path: str) -> bytes:
+    """Return the prefix as it stands in a URL: with one slash in front and none at its end; empty without a prefix."""
+    segments = root_path.strip("/")
+    return b"/" + quote(segments, safe=_PATH_CHARACTERS, errors="replace").encode() if segments else b""
+
+
 def _behind(raw_path: bytes, prefix: bytes) -> bytes | None:
     """Return what follows the prefix, each octet of which may be percent-encoded; None if the path begins otherwise."""
     at = 0

@@ -2,7 +2,7 @@
 
 from pydantic import BaseModel, field_validator
 
-from fast_priority.settings.field import seconds, setting
+from fast_priority.settings.field import SWITCH, seconds, setting
 from fast_priority.settings.target_url import normal_base_url
 
 _LEAST_BODY_LIMIT_BYTES = 1024
@@ -15,6 +15,12 @@ class TargetSettings(BaseModel):
         None,
         "Base URL of the API behind the gateway. The gateway needs it. A worker that has it sends requests only there.",
         "an http:// or https:// URL with a host, such as http://api:8080 or https://api.example/v1",
+    )
+    preserve_host: bool = setting(
+        False,
+        "Whether the target gets the client's Host instead of its own. on: Location and Content-Location are not "
+        "rewritten.",
+        SWITCH,
     )
     connect_timeout: float = setting(
         5.0,

@@ -151,7 +151,8 @@ FORGED_REQUESTS = {
     "a blank in its target": Request("GET", b"/a b", [], b""),
     "a field more in a value": Request("GET", b"/", [(b"x", b"a\r\nb: c")], b""),
     "a field more in a name": Request("GET", b"/", [(b"x: y\r\nz", b"a")], b""),
-    "another host": Request("GET", b"/", [(b"host", b"elsewhere")], b""),
+    "a host that is not one": Request("GET", b"/", [(b"host", b"elsewhere/x")], b""),
+    "two hosts": Request("GET", b"/", [(b"host", b"a"), (b"host", b"b")], b""),
     "a transfer coding": Request(
         "POST", b"/", [(b"transfer-encoding", b"chunked")], b"0\r\n\r\nGET / HTTP/1.1\r\n\r\n"
     ),

@@ -142,6 +142,20 @@ def test_rules_see_no_prefix(behind: Behind, below: Prefix) -> None:
         assert [one.result().status_code for one in waiting] == [200, 200]
 
 
+@pytest.mark.parametrize("path", ["/queued", "/direct"])
+@pytest.mark.parametrize("is_absolute", [True, False])
+def test_a_redirect_stays_below_the_prefix(
+    below: Prefix, lasting_behind: Behind, path: str, *, is_absolute: bool
+) -> None:
+    """A redirect of the target, to its own address or to a path, leads to the same place below the prefix."""
+    location = f"{lasting_behind.stack.mock_url * is_absolute}/low/a%2Fb?c=%20#d"
+    redirect = below.client.get(f"{below.asked}{path}", params={"mock_redirect": location})
+    assert (redirect.status_code, redirect.headers["location"]) == (302, f"{below.linked}/low/a%2Fb?c=%20#d")
+    # A client of a proxy that strips the prefix sends it; what the proxy does is done here.
+    followed = below.client.get(redirect.headers["location"].removeprefix(below.linked.removesuffix(below.asked)))
+    assert (followed.json()["path"], followed.json()["query"]) == ("/low/a%2Fb", "c=%20")
+
+
 def test_a_bare_question_mark(below: Prefix) -> None:
     """Behind our own server an empty query (`?`) arrives, as it does without a prefix."""
     sent = f"GET {below.asked}/a? HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"

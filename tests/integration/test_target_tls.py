@@ -10,7 +10,8 @@ import pytest
 import trustme
 
 from fast_priority.errors import TargetUnreachable
-from fast_priority.target import Body
+from fast_priority.http.message import TargetPolicy
+from fast_priority.target import Body, Target
 from fast_priority.target.tls import ReadableContext
 from tests.integration.target_rig import LARGE, OK, PATIENCE_SECONDS, Run, ask, target_at
 
@@ -193,3 +194,21 @@ def test_an_untrusted_target_gets_nothing(run_on_loop: Run, name: str) -> None:
     with tls.running() as port:
         run_on_loop(post())
     assert tls.requests == 0
+
+
+def test_the_name_in_tls(run_on_loop: Run) -> None:
+    """With a client's Host among the fields, TLS still names the target, whose certificate is checked."""
+    names: list[str | None] = []
+    tls = TlsTarget(lambda _: None, name="localhost")
+    tls._context.sni_callback = lambda _, name, __: names.append(name)
+    tls._may_act.set()
+
+    async def ask_with_host() -> int:
+        async with Target(TargetPolicy(f"https://localhost:{port}", 10.0, 20.0, 0)) as target:
+            target.pool._connector._ssl = tls.client_context
+            async with target.exchange("GET", b"/x", [(b"host", b"client.example")], b"") as response:
+                return response.status
+
+    with tls.running() as port:
+        assert run_on_loop(ask_with_host()) == 200
+    assert names == ["localhost"]

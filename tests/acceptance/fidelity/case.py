@@ -10,6 +10,10 @@ Ending = Literal["kept", "closed", "silent"]
 """The state of the client's connection at the end: it still served, it was closed, or nothing more came."""
 
 
+TARGET = b"{target}"
+"""Stands in answers for host and port of the target, which are known only while it runs."""
+
+
 @dataclass(frozen=True, slots=True)
 class Answer:
     """The bytes that the target sends for one request, and whether it then closes the connection."""

@@ -2,7 +2,7 @@
 
 import gzip
 
-from tests.acceptance.fidelity.case import Answer, Case, Group, Judge, Seen
+from tests.acceptance.fidelity.case import TARGET, Answer, Case, Group, Judge, Seen
 from tests.acceptance.fidelity.judges import (
     answered,
     bad_gateway,
@@ -15,7 +15,8 @@ from tests.acceptance.fidelity.judges import (
     noting,
     of_response,
 )
-from tests.acceptance.fidelity.wire import CHUNKED, answer, bare_answer, chunks, message, request, sized
+from tests.acceptance.fidelity.messages import Message
+from tests.acceptance.fidelity.wire import CHUNKED, HOST, answer, bare_answer, chunks, message, request, sized
 
 _BINARY = bytes(range(256)) * 1024
 _GZIP = gzip.compress(b"text " * 100, mtime=0)
@@ -50,6 +51,23 @@ def _what_became_of_interim(seen: Seen) -> str:
 def _reason(seen: Seen) -> str:
     reason = seen.final.start[len(b"HTTP/1.1 200") :].strip() if seen.final else b""
     return "kept" if reason == b"Perfectly Fine" else f"replaced by {reason.decode()}" if reason else "dropped"
+
+
+def _placed(name: str, status: bytes, field: bytes, origin: bytes) -> Case:
+    path = b"/a%2fb/?c=%20/..#d"
+
+    def place(response: Message) -> str:
+        # In words, since the ports differ from run to run.
+        if response.values(field.decode()) == [path]:
+            return "a path"
+        return "with the client's Host" if HOST in b"".join(response.values(field.decode())) else "not a path"
+
+    judge = everything(answered(int(status[:3])), of_response(field.decode(), place, "a path"), kept)
+    return _told(name, answer(b"%b: %b%b" % (field, origin, path), status=status), judge)
+
+
+def _host_in_location(response: Message) -> bool:
+    return any(value.startswith(b"//") for value in response.values("Location"))
 
 
 _STATUSES = (
@@ -165,13 +183,24 @@ _BROKEN = (
 
 GROUP = Group(
     "Responses",
-    "Status, fields and body come back as the target made them, and what it did not finish has no clean end.",
+    "Status, fields and body come back as the target made them, and what it did not finish has no clean end. A "
+    "`Location` at the target becomes one at the gateway.",
     (
         *(_status(line) for line in _STATUSES),
         _told(
-            "301: its Location untouched, and not followed",
+            "301: a Location of another origin untouched, and not followed",
             answer(b"Location: HTTP://Elsewhere.example:80/../a%2fb?#c", status=b"301 Moved"),
             everything(answered(301), client_has("Location", b"HTTP://Elsewhere.example:80/../a%2fb?#c"), kept),
+        ),
+        _placed("301: a Location of the target's own origin as a path", b"301 Moved", b"Location", b"http://" + TARGET),
+        _placed(
+            "201: a Content-Location of the target's own as a path", b"201 Made", b"Content-Location", b"//" + TARGET
+        ),
+        _placed("307: a path in Location untouched", b"307 Temporary", b"Location", b""),
+        _told(
+            "302: a Location of the target's own does not become that of a host",
+            answer(b"Location: http://" + TARGET + b"//evil.example/x", status=b"302 Found"),
+            everything(answered(302), of_response("Location", _host_in_location, False), kept),
         ),
         _told("status 999 is none: 502", answer(status=b"999 What"), bad_gateway()),
         _told("the reason phrase", answer(status=b"200 Perfectly Fine"), noting(_reason, answered(200))),

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from tests.acceptance.fidelity.case import Answer
+from tests.acceptance.fidelity.case import TARGET, Answer
 from tests.acceptance.fidelity.messages import Message, read_head, read_request
 
 ASIDE = {b"/still-there": b"still there", b"/next-client": b"next client"}
@@ -101,7 +101,7 @@ class ScriptedTarget:
                 inflow.data = rest
                 inflow.has_gone_ahead = False
                 answer = self._answer_to(request)
-            connection.sendall(answer.data)
+            connection.sendall(answer.data.replace(TARGET, self.authority))
             if answer.closes:
                 return False
         if not inflow.has_gone_ahead and _waits_for_go_ahead(inflow.data):

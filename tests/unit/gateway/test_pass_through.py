@@ -20,7 +20,7 @@ from fast_priority.scheduling.rules import Listing, Rules
 class Target:
     """Fails once, after it has read so many pieces of the body; then it reads all of it, and answers 204."""
 
-    policy = SimpleNamespace(max_body_bytes=0)
+    policy = SimpleNamespace(max_body_bytes=0, base_url="http://target")
 
     def __init__(self, error: GatewayError, takes_pieces: int) -> None:
         self._error: GatewayError | None = error

@@ -95,6 +95,22 @@ def test_no_forged_field_reaches_the_target(field: tuple[bytes, bytes]) -> None:
         check_queued_request(Request("GET", b"/", [(b"accept", b"*/*"), field, (b"x-last", b"")], b""))
 
 
+@pytest.mark.parametrize(
+    "hosts",
+    [[b"a b"], [b"a/b"], [b"me@a"], [b"a:b"], [b"a", b"a"], [b"a", b"b"], [b"2001:db8::1"], [b"\xe4"], [b"a, b"]],
+)
+def test_no_forged_host_reaches_the_target(hosts: list[bytes]) -> None:
+    """A Host from Redis is refused if it names no host, or if there are two."""
+    with pytest.raises(MalformedRequest):
+        check_queued_request(Request("GET", b"/", [(b"Host", host) for host in hosts], b""))
+
+
+@pytest.mark.parametrize("host", [b"a.example:99", b"[2001:db8::1]", b""])
+def test_a_preserved_host_is_accepted_from_redis(host: bytes) -> None:
+    """The Host of a client that a gateway has queued is accepted by the worker."""
+    check_queued_request(Request("GET", b"/", [(b"host", host)], b""))
+
+
 @pytest.mark.parametrize("field", FORGED)
 def test_no_forged_field_reaches_the_client(field: tuple[bytes, bytes]) -> None:
     """A field that a worker never sends is refused when it comes from Redis, also among valid fields."""

@@ -28,8 +28,33 @@ def onward(fields: Fields, came: Hop | None = None, *, is_peer_trusted: bool = F
     return onward_request_fields(fields, came or hop(), NAME, is_peer_trusted=is_peer_trusted)
 
 
+def onward_with_host(fields: Fields) -> Fields:
+    return onward_request_fields(fields, hop(), NAME, is_peer_trusted=False, preserves_host=True)
+
+
 def values(fields: Fields, name: bytes) -> list[bytes]:
     return [value for found, value in fields if found == name]
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        [HOST],
+        [(b"x-a", b"1"), (b"HOST", HOST[1])],
+        [HOST, (b"x-forwarded-host", b"evil.example")],
+        [(b"connection", b"host"), HOST],
+    ],
+)
+def test_the_host_of_the_client(fields: Fields) -> None:
+    """If Host is preserved, the target gets the client's, once and in front, and the same in X-Forwarded-Host."""
+    seen = onward_with_host(fields)
+    assert seen[0] == (b"host", HOST[1])
+    assert values(seen, b"host") == values(seen, b"x-forwarded-host") == [HOST[1]]
+
+
+def test_no_host_to_preserve() -> None:
+    """Of a request without Host, in HTTP/1.0, the target gets none from the gateway's fields: it gets its own."""
+    assert values(onward_with_host([(b"x-a", b"1")]), b"host") == []
 
 
 def test_what_is_added_to_a_bare_request() -> None:

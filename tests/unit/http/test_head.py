@@ -18,6 +18,16 @@ def test_the_head_of_a_request() -> None:
     )
 
 
+@pytest.mark.parametrize("name", [b"host", b"Host", b"HOST"])
+@pytest.mark.parametrize("value", [b"a.example:99", b""])
+def test_a_host_in_the_fields(name: bytes, value: bytes) -> None:
+    """A Host in the fields takes the place of the target's own, and stands first, once."""
+    fields = [(b"x-a", b"1"), (name, value), (b"x-b", b"2")]
+    assert request_head("GET", b"/", HOST, fields) == (
+        b"GET / HTTP/1.1\r\nHost: " + value + b"\r\nx-a: 1\r\nx-b: 2\r\n\r\n"
+    )
+
+
 @pytest.mark.parametrize("control", [*range(0x09), *range(0x0A, 0x20), 0x7F])
 def test_controls_are_refused(control: int) -> None:
     """No control but the tab gets into a head: not in a value, a name, the target or the method."""
