@@ -16,15 +16,15 @@ nox.options.error_on_missing_interpreters = "CI" in os.environ
 # The unit tests, and for each room a file of what it does with real sockets and a real Redis.
 ROOMS = (
     "tests/unit",
-    "tests/integration/test_mailbox.py",
-    "tests/integration/test_connecting.py",
-    "tests/integration/test_http_protocol.py",
-    "tests/integration/test_target.py",
-    "tests/integration/test_websockets.py",
-    "tests/integration/test_worker_loop.py",
-    "tests/integration/test_ending_workers.py",
-    "tests/integration/test_embedded_routes.py",
-    "tests/integration/test_embedded_redis.py",
+    "tests/integration/broker/test_mailbox.py",
+    "tests/integration/broker/test_connecting.py",
+    "tests/integration/server/test_http_protocol.py",
+    "tests/integration/target/test_target.py",
+    "tests/integration/gateway/test_websockets.py",
+    "tests/integration/slots/test_worker_loop.py",
+    "tests/integration/worker/test_ending_workers.py",
+    "tests/integration/gateway/test_embedded_routes.py",
+    "tests/integration/local/test_embedded_redis.py",
     "tests/integration/mock_target/test_server.py",
 )
 

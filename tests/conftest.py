@@ -65,17 +65,17 @@ _LONGEST_FILES = (
     "chaos/test_network.py",
     "acceptance/test_ways_to_run.py",
     "integration/loadtests/test_locust_scenarios.py",
-    "integration/test_handshakes.py",
+    "integration/gateway/test_handshakes.py",
     "acceptance/test_sentinel.py",
     "acceptance/test_ordering.py",
     "acceptance/test_rq_tools.py",
     "acceptance/test_demo.py",
     "chaos/test_failover.py",
-    "integration/test_embedded_middleware.py",
-    "integration/test_slow_clients.py",
+    "integration/gateway/test_embedded_middleware.py",
+    "integration/server/test_slow_clients.py",
     "acceptance/test_edge.py",
     "unit/loadtests/test_measurement.py",
-    "integration/test_mounted.py",
+    "integration/gateway/test_mounted.py",
 )
 
 

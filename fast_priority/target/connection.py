@@ -1,7 +1,7 @@
 """One connection to the target: aiohttp parses what arrives, and stops reading while the response is not taken.
 
-aiohttp has no public switch for what is changed here; tests/integration/test_target.py fails when one of these changes
-stops working.
+aiohttp has no public switch for what is changed here; tests/integration/target/test_target.py fails when one of these
+changes stops working.
 """
 
 import asyncio

@@ -11,7 +11,7 @@ import pytest
 from fastapi import FastAPI, Request, Response
 
 from tests.harness import Stack, exchange_bytes, running_stack, scripted_target
-from tests.integration.embedding_rig import served
+from tests.integration.gateway.embedding_rig import served
 from tests.redis_servers import loopback_redis
 
 PATHS = ["/items", "/direct"]

@@ -7,8 +7,8 @@ import pytest
 import uvloop
 
 from fast_priority.support.socket_look import SocketLook
-from tests.integration.embedding_rig import Behind, everything_behind
-from tests.integration.target_rig import Run
+from tests.integration.gateway.embedding_rig import Behind, everything_behind
+from tests.integration.target.target_rig import Run
 
 
 @pytest.fixture(params=[uvloop.new_event_loop, asyncio.new_event_loop], ids=["uvloop", "asyncio"])

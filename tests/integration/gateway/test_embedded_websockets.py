@@ -13,8 +13,8 @@ from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
 from fast_priority.local.child_processes import wait_until
-from tests.integration.embedding_rig import PATIENCE_SECONDS, Behind, served
-from tests.integration.protocol_rig import read_through
+from tests.integration.gateway.embedding_rig import PATIENCE_SECONDS, Behind, served
+from tests.integration.server.protocol_rig import read_through
 
 HANDSHAKE = (
     b"GET /chat HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"

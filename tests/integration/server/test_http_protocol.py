@@ -17,7 +17,7 @@ from fast_priority.local.child_processes import wait_until
 from fast_priority.server import refusals
 from fast_priority.server.connection_state import Reading
 from tests.harness import without_collector
-from tests.integration.protocol_rig import (
+from tests.integration.server.protocol_rig import (
     GET,
     PATIENCE_SECONDS,
     Echo,

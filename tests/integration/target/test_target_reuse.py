@@ -10,7 +10,7 @@ import pytest
 from fast_priority.errors import TargetClosed
 from fast_priority.support.socket_look import SocketLook
 from tests.harness import scripted_target
-from tests.integration.target_rig import (
+from tests.integration.target.target_rig import (
     LARGE,
     OK,
     PATIENCE_SECONDS,

@@ -4,8 +4,8 @@ import time
 
 from fast_priority.broker import keys
 from fast_priority.scheduling.priority import Priority
-from tests.integration.broker_faults import Faults
-from tests.integration.broker_model import CLAIM_KINDS, MOST_CLAIMS, SLOTS
+from tests.integration.broker.broker_faults import Faults
+from tests.integration.broker.broker_model import CLAIM_KINDS, MOST_CLAIMS, SLOTS
 
 _MAY_STAY = {keys.QUEUES, keys.SUSPENDED, keys.WORKERS, *(keys.workers_of(priority.value) for priority in Priority)}
 _ENDS_WITH_ITS_REQUEST = (keys.JOB_PREFIX, keys.GATEWAY_PREFIX, keys.INBOX_PREFIX, keys.processing_list(""))

@@ -14,7 +14,7 @@ from fast_priority.broker import keys
 from fast_priority.gateway import GatewayApp
 from fast_priority.local.child_processes import wait_until
 from tests.harness import Background, problem_of
-from tests.integration.embedding_rig import Behind, served
+from tests.integration.gateway.embedding_rig import Behind, served
 
 PATHS = ["/queued", "/direct", "/gateway_health", "/gateway_docs"]
 STARTED = "no lifespan runs on this event loop"

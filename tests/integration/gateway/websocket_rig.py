@@ -23,7 +23,7 @@ from fast_priority.protocol.frames import decode_call
 from fast_priority.scheduling.priority import Priority
 from fast_priority.scheduling.rules import Rules
 from fast_priority.target import Target
-from tests.integration.protocol_rig import PATIENCE_SECONDS, Receive, Send, serving
+from tests.integration.server.protocol_rig import PATIENCE_SECONDS, Receive, Send, serving
 
 HANDSHAKE = (
     b"GET /chat?a=%2F HTTP/1.1\r\nHost: gateway\r\nConnection: keep-alive, Upgrade\r\nUpgrade: WebSocket\r\n"

@@ -23,7 +23,7 @@ from fast_priority.scheduling.priority import Priority
 from fast_priority.settings import Settings
 from fast_priority.support.background import end_all
 from tests.attempts import ask_in_two_attempts
-from tests.integration.broker_model import IDEMPOTENT, MOST_QUEUED, Client, Gateway, Model, Worker
+from tests.integration.broker.broker_model import IDEMPOTENT, MOST_QUEUED, Client, Gateway, Model, Worker
 from tests.replacing import replaced
 
 _GATEWAYS = _WORKERS = 2

@@ -8,7 +8,7 @@ from starlette.types import Scope
 
 from fast_priority.gateway import GatewayApp
 from tests.harness import problem_of
-from tests.integration.embedding_rig import Behind, everything_behind, served
+from tests.integration.gateway.embedding_rig import Behind, everything_behind, served
 
 
 @pytest.fixture(scope="module")

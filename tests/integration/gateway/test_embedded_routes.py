@@ -10,7 +10,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 from starlette.staticfiles import StaticFiles
 
-from tests.integration.embedding_rig import OWN_PAGES, Behind, served
+from tests.integration.gateway.embedding_rig import OWN_PAGES, Behind, served
 
 SERVERS = ["ours", "uvicorn"]
 each_server = pytest.mark.parametrize("server", SERVERS)

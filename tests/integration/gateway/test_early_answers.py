@@ -9,7 +9,7 @@ import pytest
 
 from fast_priority.errors import TargetClosed
 from tests.harness import scripted_target
-from tests.integration.target_rig import (
+from tests.integration.target.target_rig import (
     LARGE,
     PATIENCE_SECONDS,
     Deed,

@@ -12,7 +12,7 @@ from fastapi import FastAPI
 from fast_priority.broker import keys
 from fast_priority.local.child_processes import wait_until
 from tests.harness import exchange_bytes
-from tests.integration.embedding_rig import OWN_PAGES, Behind, served
+from tests.integration.gateway.embedding_rig import OWN_PAGES, Behind, served
 
 Prefixed = Callable[[Behind], AbstractContextManager[httpx.Client]]
 

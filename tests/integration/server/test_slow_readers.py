@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from fast_priority.local.child_processes import wait_until
-from tests.integration.protocol_rig import (
+from tests.integration.server.protocol_rig import (
     GET,
     PATIENCE_SECONDS,
     Receive,

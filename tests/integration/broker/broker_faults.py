@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from fast_priority.broker import keys
 from fast_priority.http.message import Reply
 from fast_priority.scheduling.priority import Priority
-from tests.integration.broker_model import CLAIM_KINDS, SLOTS, Client, Held, Worker
-from tests.integration.broker_work import Work, one_of
+from tests.integration.broker.broker_model import CLAIM_KINDS, SLOTS, Client, Held, Worker
+from tests.integration.broker.broker_work import Work, one_of
 
 
 class Faults(Work):

@@ -14,14 +14,7 @@ from websockets.sync.server import ServerConnection
 from fast_priority.local.child_processes import wait_until
 from fast_priority.local.free_ports import free_port
 from tests.harness import without_collector
-from tests.integration.protocol_rig import (
-    PATIENCE_SECONDS,
-    connected,
-    kept_of_http,
-    read_through,
-    read_to_the_end,
-)
-from tests.integration.websocket_rig import (
+from tests.integration.gateway.websocket_rig import (
     DEPLOYMENT,
     HANDSHAKE,
     SWITCH,
@@ -33,6 +26,13 @@ from tests.integration.websocket_rig import (
     reset,
     tunnelled,
     websocket_target,
+)
+from tests.integration.server.protocol_rig import (
+    PATIENCE_SECONDS,
+    connected,
+    kept_of_http,
+    read_through,
+    read_to_the_end,
 )
 
 A_LOT = 5_000_000

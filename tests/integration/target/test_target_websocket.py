@@ -10,8 +10,8 @@ import pytest
 from fast_priority.errors import TargetError
 from fast_priority.target import Accepted, ask_for_websocket
 from tests.harness import scripted_target
-from tests.integration.target_rig import PATIENCE_SECONDS, Run, target_at
-from tests.integration.test_target_tls import TlsTarget
+from tests.integration.target.target_rig import PATIENCE_SECONDS, Run, target_at
+from tests.integration.target.test_target_tls import TlsTarget
 
 SWITCH = b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: WebSocket\r\nX-A: 1\r\n\r\n"
 A_LOT = 5_000_000

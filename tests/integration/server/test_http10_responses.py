@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.integration.protocol_rig import PATIENCE_SECONDS, Receive, Send, connected, read_to_the_end, serving
+from tests.integration.server.protocol_rig import PATIENCE_SECONDS, Receive, Send, connected, read_to_the_end, serving
 
 ASKS = b"GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n"
 

@@ -11,7 +11,7 @@ from fast_priority.target import Target
 from fast_priority.target import pool as pool_module
 from fast_priority.target.connection import TargetConnection
 from tests.harness import scripted_target
-from tests.integration.target_rig import (
+from tests.integration.target.target_rig import (
     Run,
     ask,
     target_at,

@@ -12,7 +12,7 @@ import uvicorn
 from fast_priority.local.child_processes import wait_until
 from fast_priority.server.graceful import GracefulServer
 from fast_priority.server.timeouts import ConnectionTimeouts
-from tests.integration.protocol_rig import (
+from tests.integration.server.protocol_rig import (
     PATIENCE_SECONDS,
     Echo,
     Receive,

@@ -14,7 +14,7 @@ from aiohttp.connector import Connection
 from fast_priority.errors import TargetClosed, TargetRefused
 from fast_priority.target.connection import TargetConnection
 from tests.harness import free_port, wait_until
-from tests.integration.target_rig import (
+from tests.integration.target.target_rig import (
     OK,
     PATIENCE_SECONDS,
     AnyBody,

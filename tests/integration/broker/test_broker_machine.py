@@ -22,12 +22,12 @@ from fast_priority.broker.consumer import leases as leasing
 from fast_priority.broker.producer import heartbeat, inbox
 from fast_priority.broker.producer import withdrawals as withdrawing
 from fast_priority.scheduling.priority import Priority
-from tests.integration import broker_invariants
-from tests.integration.broker_faults import Faults
-from tests.integration.broker_model import CLAIM_KINDS, METHODS, SLOTS
-from tests.integration.broker_work import one_of
+from tests.integration.broker import broker_invariants
+from tests.integration.broker.broker_faults import Faults
+from tests.integration.broker.broker_model import CLAIM_KINDS, METHODS, SLOTS
+from tests.integration.broker.broker_work import one_of
 
-# The long form: BROKER_MACHINE_EXAMPLES=5000 pytest tests/integration/test_broker_machine.py. It makes
+# The long form: BROKER_MACHINE_EXAMPLES=5000 pytest tests/integration/broker/test_broker_machine.py. It makes
 # a failure small, which takes minutes where the failure is a timeout.
 _LONG = "BROKER_MACHINE_EXAMPLES" in os.environ
 _EXAMPLES = int(os.environ.get("BROKER_MACHINE_EXAMPLES", "40"))

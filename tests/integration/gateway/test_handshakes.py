@@ -20,8 +20,7 @@ from fast_priority.support.byte_stream import ByteStream
 from fast_priority.target import Declined
 from fast_priority.target.connection import TargetConnection
 from tests.harness import without_collector
-from tests.integration.protocol_rig import connected, read_through, read_to_the_end
-from tests.integration.websocket_rig import (
+from tests.integration.gateway.websocket_rig import (
     HANDSHAKE,
     SWITCH,
     RawTarget,
@@ -31,6 +30,7 @@ from tests.integration.websocket_rig import (
     reset,
     tunnelled,
 )
+from tests.integration.server.protocol_rig import connected, read_through, read_to_the_end
 
 DECLINE = b"HTTP/1.1 404 No\r\nContent-Length: 2\r\n\r\n!?"
 MORE_THAN_BUFFERS_HOLD = 64 * 1024 * 1024

@@ -14,8 +14,8 @@ from fast_priority.errors import NotSent, QueueFull
 from fast_priority.http.message import Reply
 from fast_priority.protocol.frames import Chunk, End, Head
 from fast_priority.scheduling.priority import Priority
-from tests.integration.broker_model import MOST_QUEUED, SLOTS, Held, Worker
-from tests.integration.broker_world import World
+from tests.integration.broker.broker_model import MOST_QUEUED, SLOTS, Held, Worker
+from tests.integration.broker.broker_world import World
 
 Choice = TypeVar("Choice")
 

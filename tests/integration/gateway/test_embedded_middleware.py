@@ -20,8 +20,8 @@ from fast_priority.gateway import GatewayApp
 from fast_priority.local.child_processes import wait_until
 from fast_priority.server.request_connection import RequestConnection
 from tests.harness import exchange_bytes, scripted_target
-from tests.integration.embedding_rig import FORWARDED, OWN_PAGES, Behind, served
-from tests.integration.test_embedded_websockets import HANDSHAKE
+from tests.integration.gateway.embedding_rig import FORWARDED, OWN_PAGES, Behind, served
+from tests.integration.gateway.test_embedded_websockets import HANDSHAKE
 
 SERVERS = ["ours", "uvicorn"]
 EVERYWHERE = [*FORWARDED, *OWN_PAGES]

@@ -13,7 +13,7 @@ from fast_priority.errors import TargetUnreachable
 from fast_priority.http.message import TargetPolicy
 from fast_priority.target import Body, Target
 from fast_priority.target.tls import ReadableContext
-from tests.integration.target_rig import LARGE, OK, PATIENCE_SECONDS, Run, ask, target_at
+from tests.integration.target.target_rig import LARGE, OK, PATIENCE_SECONDS, Run, ask, target_at
 
 TlsDeed = Callable[[ssl.SSLSocket], None]
 
