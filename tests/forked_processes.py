@@ -18,6 +18,7 @@ from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 from typing import IO, Any, cast
 
+import psutil
 from coverage import Coverage
 
 from fast_priority.local.child_processes import ChildProcess, running
@@ -84,10 +85,18 @@ def forked(child: ChildProcess, output: IO[Any]) -> Iterator["subprocess.Popen[b
     try:
         yield cast("subprocess.Popen[bytes]", forked_process)
     finally:
-        with suppress(ProcessLookupError):
-            os.killpg(forked_process.pid, signal.SIGKILL)
+        _kill_with_descendants(forked_process.pid)
         forked_process.wait()
         process.close()
+
+
+def _kill_with_descendants(pid: int) -> None:
+    # Not by process group: rq's work horses, and the processes of `standalone`, have groups of their own.
+    with suppress(psutil.NoSuchProcess):
+        first = psutil.Process(pid)
+        for process in [first, *first.children(recursive=True)]:
+            with suppress(psutil.NoSuchProcess):
+                process.kill()
 
 
 def _run(arguments: tuple[str, ...], environment: dict[str, str], output_path: str) -> None:

@@ -4,6 +4,7 @@ import gc
 import json
 import re
 import socket
+import ssl
 import threading
 import uuid
 from collections.abc import Callable, Iterator, Mapping
@@ -120,6 +121,7 @@ class Stack:
 
 
 CLIENT_OPTIONS: dict[str, Any] = {
+    "verify": ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT),  # nothing here is TLS, and to read all certificates takes long
     "timeout": _CLIENT_TIMEOUT_SECONDS,
     "trust_env": False,
     "follow_redirects": False,

@@ -180,6 +180,11 @@ def differences(direct: Seen, through: Seen) -> list[str]:
                 continue  # HTTP/1.1 lets it be empty, and HTTP/2 has none
             if name == "fields" and "content-length" not in dict(expected):
                 got = [given for given in got if given[0] != "content-length"]  # or chunks: both are right
+            if name == "fields":  # a redirect to the target itself leads to the same path at the gateway
+                expected = [
+                    (field, value.removeprefix(b"http://HOST") if field == "location" else value)
+                    for field, value in expected
+                ]
             if got != expected:
                 found.append(f"response {place + 1}: {name} {got!r}, direct {expected!r}")
     return found

@@ -68,7 +68,7 @@ def proxy(stack: Stack, tmp_path: Path) -> Iterator[Proxy]:
     process = subprocess.Popen(["nginx", "-e", "stderr", "-p", str(tmp_path), "-c", str(file)])
     trust = ssl.create_default_context(cafile=str(certificates.ca))
     try:
-        with httpx.Client(base_url=f"https://127.0.0.1:{port}", verify=trust, **CLIENT_OPTIONS) as client:
+        with httpx.Client(base_url=f"https://127.0.0.1:{port}", **{**CLIENT_OPTIONS, "verify": trust}) as client:
             wait_until("nginx answers, or ends", lambda: process.poll() is not None or answers(client))
             assert process.poll() is None
             yield Proxy(client, port, trust)
