@@ -162,8 +162,9 @@ class ClientResponse:
         onward, declared, has_date = _read_relayed(
             incoming.fields, incoming.status, version, self.name, locations, self._root_path
         )
-        # RFC 9110, section 6.6.1: an intermediary adds the Date that the target has left out.
-        return onward if has_date else [*onward, (b"date", http_date())], declared
+        # RFC 9110, section 6.6.1: an intermediary adds the Date that the target has left out. Other servers do.
+        lacks_date = not has_date and self._connection is not None
+        return [*onward, (b"date", http_date())] if lacks_date else onward, declared
 
     async def _send_in_time(self, message: Message, size_bytes: int = 0) -> None:
         if self._connection is not None:

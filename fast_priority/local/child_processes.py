@@ -19,6 +19,7 @@ from typing import IO, Any, TypeAlias
 
 from fast_priority.errors import ConfigurationError
 from fast_priority.settings import DOTENV_DISABLED, PREFIX, Settings
+from fast_priority.support.parent_death import ending_with_this_process
 
 logger = logging.getLogger(__name__)
 
@@ -48,6 +49,7 @@ def running(child: ChildProcess, output: IO[Any] | int | None = None, stop_secon
 ]:  # fmt: skip
     """Run a process while the block lasts. Then end it with SIGTERM, or after `stop_seconds` with SIGKILL.
 
+    On Linux it also gets SIGTERM if this process is killed, provided that this one has no other threads.
     `output` is the file that it writes to; None: the files of this process.
     """
     # A session of its own: Ctrl-C reaches only this process, which then stops the others in their order.
@@ -58,6 +60,7 @@ def running(child: ChildProcess, output: IO[Any] | int | None = None, stop_secon
         stdout=output,
         stderr=subprocess.STDOUT if output is not None else None,
         start_new_session=True,
+        preexec_fn=ending_with_this_process(),
     )
     try:
         yield process

@@ -15,6 +15,7 @@ from redis import Redis
 from redis.exceptions import RedisError, ResponseError
 
 from fast_priority.errors import ConfigurationError
+from fast_priority.support.parent_death import ending_with_this_process
 
 _START_SECONDS = 10.0
 _LOOK_SECONDS = 0.02
@@ -67,6 +68,7 @@ def embedded_redis() -> Iterator[str]:
             stderr=subprocess.DEVNULL,
             stdin=subprocess.DEVNULL,
             start_new_session=True,
+            preexec_fn=ending_with_this_process(),
         )
         try:
             with Redis(unix_socket_path=path) as redis:

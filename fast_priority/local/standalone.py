@@ -3,35 +3,37 @@
 import signal
 import time
 from contextlib import ExitStack
-from types import FrameType
+from subprocess import Popen
+from typing import TypeAlias
 
 import typer
 
 from fast_priority.errors import ConfigurationError
 from fast_priority.local.child_processes import gateway_process, running, wait_until_answers, worker_process
+from fast_priority.local.interruption import Interrupted, Interruption
 from fast_priority.local.redis_server import embedded_redis
 from fast_priority.server import check_port_is_free
 from fast_priority.settings import Settings
+
+Process: TypeAlias = "Popen[bytes]"
 
 _LOOK_SECONDS = 0.2
 _LAST_SECONDS = 10.0  # for the answers to requests that are given up
 _ALL_ADDRESSES = ("0.0.0.0", "::", "")
 
 
-class _Interrupted(Exception):
-    """A signal has asked this process to end."""
-
-
 def run_standalone(settings: Settings, *, embed_redis: bool) -> None:
-    """Run all of it until Ctrl-C or SIGTERM. Then end it in order: the gateway after its last response, workers, Redis.
+    """Run all of it until Ctrl-C, SIGTERM or SIGHUP.
+
+    Then end it in order: the gateway after its last response, workers, Redis.
 
     Raises ConfigurationError if a process does not start, or ends by itself.
     """
     policy = settings.target_policy()
     check_port_is_free(settings)
-    handlers = {number: signal.signal(number, _interrupt) for number in (signal.SIGTERM, signal.SIGINT)}
+    interruption = Interruption()
     try:
-        with ExitStack() as processes:
+        with interruption.listening(), ExitStack() as processes:
             # Another Redis: gateway and workers read its settings themselves, and no secret is passed to them.
             redis_socket = processes.enter_context(embedded_redis()) if embed_redis else None
             workers = processes.enter_context(
@@ -39,23 +41,21 @@ def run_standalone(settings: Settings, *, embed_redis: bool) -> None:
             )
             child = gateway_process(policy.base_url, settings.host, settings.port, redis_socket)
             gateway = processes.enter_context(running(child, stop_seconds=settings.drain_seconds + _LAST_SECONDS))
-            url = f"http://{_reachable(settings.host)}:{settings.port}"
-            wait_until_answers(gateway, "gateway", f"{url}{settings.health_path}/ready")
-            typer.echo(
-                f"Fast Priority listens on {_place(settings)} and forwards to {policy.base_url}. Ctrl-C ends it."
-            )
-            while gateway.poll() is None and workers.poll() is None:
-                time.sleep(_LOOK_SECONDS)
-            raise ConfigurationError("gateway or workers ended by themselves: their output is above")
-    except _Interrupted:
+            # While these end in order, a second Ctrl-C ends them at once.
+            processes.callback(signal.signal, signal.SIGINT, signal.default_int_handler)
+            with interruption.may_interrupt():
+                _serve(settings, policy.base_url, gateway, workers)
+    except Interrupted:
         typer.echo("Ended.")
-    finally:
-        for number, handler in handlers.items():
-            signal.signal(number, handler)
 
 
-def _interrupt(number: int, frame: FrameType | None) -> None:
-    raise _Interrupted
+def _serve(settings: Settings, target_url: str, gateway: Process, workers: Process) -> None:
+    url = f"http://{_reachable(settings.host)}:{settings.port}"
+    wait_until_answers(gateway, "gateway", f"{url}{settings.health_path}/ready")
+    typer.echo(f"Fast Priority listens on {_place(settings)} and forwards to {target_url}. Ctrl-C ends it.")
+    while gateway.poll() is None and workers.poll() is None:
+        time.sleep(_LOOK_SECONDS)
+    raise ConfigurationError("gateway or workers ended by themselves: their output is above")
 
 
 def _place(settings: Settings) -> str:

@@ -7,6 +7,7 @@
 - `file_limit`: how many files this process may open
 - `gc_tuning`: the collector of cyclic garbage, and the rule against reference cycles
 - `outage_log`: many equal failures in a few log lines
+- `parent_death`: processes that end with the one that started them
 - `rate_timeout`: a timeout that ends a peer below a least rate of bytes
 - `signals`: SIGTERM and SIGINT wait
 - `slow_readers`: peers that do not read what they are sent
@@ -24,6 +25,7 @@ __all__ = [
     "file_limit",
     "gc_tuning",
     "outage_log",
+    "parent_death",
     "rate_timeout",
     "signals",
     "slow_readers",

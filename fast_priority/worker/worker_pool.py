@@ -1,5 +1,6 @@
 """The worker processes of one command: rq's pool, with PriorityWorkers."""
 
+import os
 from collections.abc import Callable
 from typing import Any
 
@@ -7,17 +8,24 @@ from rq.worker_pool import WorkerPool
 
 from fast_priority.broker.connection import sync_connection
 from fast_priority.settings import Settings
+from fast_priority.support.parent_death import end_with_parent
 from fast_priority.support.signals import reset_stop_signals, stop_signals_blocked
 from fast_priority.worker.rq_worker import QUEUE_NAMES, PriorityWorker
 
 
 class PriorityWorkerPool(WorkerPool):
-    """Runs FAST_PRIORITY_WORKERS workers, and replaces one that ended by itself. A stop signal ends them all."""
+    """Runs FAST_PRIORITY_WORKERS workers, and replaces one that ended by itself. A stop signal ends them all.
+
+    They also end, after what is in flight, when the pool itself is killed: a new pool would double the slots.
+    """
 
     def __init__(self, settings: Settings) -> None:
+        pool_pid = os.getpid()
+
         def make_worker(queues: Any, *, connection: Any, **options: Any) -> PriorityWorker:
             # This runs in the new worker's process. It was forked with the pool's handlers, and stop signals blocked.
             reset_stop_signals()
+            end_with_parent(pool_pid)
             # It needs a connection of its own: the pool's was made before the fork, and so were those to the Sentinels.
             return PriorityWorker(queues, settings=settings, connection=sync_connection(settings), **options)
 
