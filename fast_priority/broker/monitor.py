@@ -143,6 +143,7 @@ class QueueMonitor:
         ended = {
             worker.decode(errors="replace"): sum(map(_number, counts))
             for worker, (_, _, _, *counts) in zip(workers, records, strict=True)
+            if counts != [None, None]  # it has ended none, or its record was lost
         }
         return _Look(began_at, view, ended)
 

@@ -30,6 +30,19 @@ def test_a_worker_that_comes_counts_and_one_that_leaves_takes_nothing_back() -> 
     assert rate_after((0, {"old": 100}), (2, {"old": 110}), (4, {"new": 10})) == 5
 
 
+@pytest.mark.parametrize("missing", [1, 3])
+def test_a_worker_that_was_missing_counts_once(missing: int) -> None:
+    """After a Redis that lost the workers' records, what a worker had ended before is not counted again."""
+    looks = [(0.0, {"a": 9000}), (2.0, {"a": 9020}), *[(2.0 + 2 * one, {}) for one in range(1, missing + 1)]]
+    back_seconds = 4.0 + 2 * missing
+    assert rate_after(*looks, (back_seconds, {"a": 9000 + round(10 * back_seconds)})) == 10
+
+
+def test_a_count_that_begins_again_counts_from_0() -> None:
+    """A count that is lower than before is that of a worker which counts anew."""
+    assert rate_after((0, {"a": 9000}), (2, {}), (4, {"a": 8}), (8, {"a": 16})) == 2
+
+
 def test_old_looks_are_forgotten() -> None:
     """Only the last 30 s count: if no request ends any more, the rate becomes 0."""
     busy = [(float(second), {"a": 10 * second}) for second in range(0, 20, 2)]
