@@ -45,6 +45,7 @@ SETTING_GROUPS: Mapping[str, tuple[str, ...]] = {
         "head_timeout",
         "keep_alive",
         "drain_timeout",
+        "drain_delay",
         "websockets",
         "max_tunnels",
     ),

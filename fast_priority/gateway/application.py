@@ -40,7 +40,7 @@ class GatewayApp(FastAPI):
     events: Events
     """What happens to requests: subscribe here."""
     is_ending: bool = False
-    """Whether the server accepts no more connections."""
+    """Whether the server ends: it accepts no more connections, or soon will not."""
     carries_websockets: bool = True
     """Whether a client can have a WebSocket; if not, its request is forwarded as a plain GET."""
 

@@ -72,7 +72,7 @@ class HealthChecks:
     async def readiness(self, *, is_ending: bool) -> Readiness:
         """Return whether requests are forwarded. The health of the target does not count: without it they get a 502."""
         view = await self._look()
-        reasons = ["the gateway ends: it accepts no more connections"] if is_ending else []
+        reasons = ["the gateway ends: send it no more requests"] if is_ending else []
         if view is None:
             reasons.append("Redis does not answer: requests get 503")
         elif not view.workers:

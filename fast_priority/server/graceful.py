@@ -24,16 +24,23 @@ _TWICE_SECONDS = 1.0  # a terminal, a shell and a supervisor may all send a sign
 class GracefulServer(uvicorn.Server):
     """Serves until SIGTERM or SIGINT, then drains for up to `drain_seconds`; a second signal ends it at once.
 
-    `on_drain` is called when draining begins. The exit status of an orderly shutdown is 0.
+    `on_signal` is called at the first signal. The server still accepts connections for `delay_seconds` then, since some
+    load balancers learn late that it ends. The exit status of an orderly shutdown is 0.
     """
 
     def __init__(
-        self, config: uvicorn.Config, timeouts: ConnectionTimeouts, drain_seconds: float, on_drain: Callable[[], None]
+        self,
+        config: uvicorn.Config,
+        timeouts: ConnectionTimeouts,
+        drain_seconds: float,
+        on_signal: Callable[[], None],
+        delay_seconds: float = 0.0,
     ) -> None:
         super().__init__(config)
         self._timeouts = timeouts
         self._drain_seconds = drain_seconds
-        self._on_drain = on_drain
+        self._on_signal = on_signal
+        self._delay_seconds = delay_seconds
         self._asked_at: float | None = None
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
@@ -45,7 +52,8 @@ class GracefulServer(uvicorn.Server):
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Stop listening, answer the requests that have come, and run the lifespan's end."""
-        self._on_drain()
+        self._on_signal()
+        await self._serve_on()
         accepted = self._stop_listening()
         for one in sockets or []:
             one.close()
@@ -64,6 +72,14 @@ class GracefulServer(uvicorn.Server):
             await self._have_all_gone(_ERRORS_SECONDS)
         if not self.force_exit:
             await self.lifespan.shutdown()
+
+    async def _serve_on(self) -> None:
+        """Serve as before for the delay, or until the second signal."""
+        if self._delay_seconds:
+            logger.info("still accepting connections for %g s, but not ready", self._delay_seconds)
+        deadline = time.monotonic() + self._delay_seconds
+        while time.monotonic() < deadline and not self.force_exit:  # noqa: ASYNC110 - a signal handler sets it
+            await asyncio.sleep(_POLL_SECONDS)
 
     def _stop_listening(self) -> list[socket.socket]:
         """Close the listening sockets; return the connections that wait to be accepted, which closing would reset."""

@@ -43,7 +43,7 @@ class Application(Protocol):
         ...
 
     def begin_to_end(self) -> None:
-        """Note that the server accepts no more connections."""
+        """Note that the server ends: it accepts no more connections, or soon will not."""
         ...
 
 
@@ -69,4 +69,4 @@ def server_for(app: Application, settings: Settings) -> uvicorn.Server:
         access_log=False,
         log_config=None,  # the command that starts the server configures the one log
     )
-    return GracefulServer(config, timeouts, settings.drain_seconds, app.begin_to_end)
+    return GracefulServer(config, timeouts, settings.drain_seconds, app.begin_to_end, settings.drain_delay)

@@ -50,6 +50,15 @@ class ClientSettings(BaseModel):
         le=604_800,
     )
 
+    drain_delay: float = setting(
+        0.0,
+        "Seconds for which a gateway still accepts connections after SIGTERM, but is not ready: until load balancers "
+        "know of it.",
+        "a number of seconds from 0 to 300",
+        ge=0,
+        le=300,
+    )
+
     @field_validator("trusted_proxies", mode="before")
     @classmethod
     def _are_addresses(cls, value: Any) -> Any:

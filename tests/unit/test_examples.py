@@ -113,11 +113,10 @@ def test_the_probes_ask_what_exists(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_kubernetes_gives_time_to_drain(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The grace period covers the pause before SIGTERM and the draining; a worker's covers FAST_PRIORITY_TIMEOUT."""
+    """The grace period covers FAST_PRIORITY_DRAIN_DELAY and the draining; a worker's covers FAST_PRIORITY_TIMEOUT."""
     settings = settings_of(environment_of("gateway"), monkeypatch)
-    (container,) = pod("gateway")["containers"]
-    _, pause = container["lifecycle"]["preStop"]["exec"]["command"]
-    assert pod("gateway")["terminationGracePeriodSeconds"] > int(pause) + settings.drain_seconds
+    assert settings.drain_delay > 0
+    assert pod("gateway")["terminationGracePeriodSeconds"] > settings.drain_delay + settings.drain_seconds
     assert pod("worker")["terminationGracePeriodSeconds"] > settings.timeout
 
 

@@ -75,7 +75,7 @@ def served(app: Any, server: str = "ours", **options: Any) -> Iterator[httpx.Cli
         ours = {"ws": "none", "proxy_headers": False, "date_header": False, "server_header": False}
         options = {"loop": "uvloop", **ours, **options}
         config = uvicorn.Config(app, http=ConnectionLimiter(clocks), **options)  # type: ignore[arg-type]
-        running: uvicorn.Server = GracefulServer(config, clocks, PATIENCE_SECONDS, on_drain=lambda: None)
+        running: uvicorn.Server = GracefulServer(config, clocks, PATIENCE_SECONDS, on_signal=lambda: None)
     else:
         running = uvicorn.Server(uvicorn.Config(app, **options))
     thread = threading.Thread(target=running.run, kwargs={"sockets": [listener]}, daemon=True)

@@ -41,6 +41,8 @@ def serving_until_told(
     idle_seconds: float = PATIENCE_SECONDS,
     read_seconds: float = PATIENCE_SECONDS,
     drain_seconds: float = 1.0,
+    delay_seconds: float = 0.0,
+    on_signal: Callable[[], None] = lambda: None,
     **admission: Any,
 ) -> Iterator[tuple[int, GracefulServer]]:
     """Serve the application; yields the port and the server, which ends when its `should_exit` is set."""
@@ -56,7 +58,7 @@ def serving_until_told(
         proxy_headers=False,
         access_log=False,
     )
-    server = GracefulServer(config, timeouts, drain_seconds, on_drain=lambda: None)
+    server = GracefulServer(config, timeouts, drain_seconds, on_signal, delay_seconds)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
     thread.start()
     try:

@@ -68,6 +68,18 @@ def test_requests_in_flight_are_answered() -> None:
     assert b"connection: close" in received
 
 
+def test_clients_that_come_late_are_served() -> None:
+    """For the delay after the signal, new clients are served as before; only then connections are refused."""
+    signals = threading.Event()
+    with serving_until_told(Echo(), delay_seconds=1.0, on_signal=signals.set) as (port, server):
+        server.should_exit = True
+        assert signals.wait(PATIENCE_SECONDS)
+        with connected(port) as client:
+            client.sendall(WHOLE)
+            assert b"connection: close" not in read_through(client, b"}")
+        wait_until("it refuses connections", lambda: refuses_connections(port))
+
+
 @pytest.mark.parametrize("begun", [b"", b"GET / HTT"])
 def test_requests_on_their_way_are_answered(begun: bytes) -> None:
     """A request that comes on an open connection after the signal, in part or whole, is answered."""
@@ -163,7 +175,7 @@ def test_a_second_signal_ends_it_at_once(monkeypatch: pytest.MonkeyPatch) -> Non
     """A second signal ends the server at once, unless it comes within a second of the first."""
     now = [100.0]
     monkeypatch.setattr("fast_priority.server.graceful.time.monotonic", lambda: now[0])
-    server = GracefulServer(uvicorn.Config(Echo()), ConnectionTimeouts(1, 1, 1), 1, on_drain=lambda: None)
+    server = GracefulServer(uvicorn.Config(Echo()), ConnectionTimeouts(1, 1, 1), 1, on_signal=lambda: None)
     server.handle_exit(signal.SIGTERM, None)
     server.handle_exit(signal.SIGINT, None)
     assert (server.should_exit, server.force_exit) == (True, False)

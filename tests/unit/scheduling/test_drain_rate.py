@@ -39,7 +39,7 @@ def test_a_worker_that_was_missing_counts_once(missing: int) -> None:
 
 
 def test_a_count_that_begins_again_counts_from_0() -> None:
-    """A count that is lower than before is that of a worker which counts anew."""
+    """A count that is lower than before is that of a worker which counts from 0."""
     assert rate_after((0, {"a": 9000}), (2, {}), (4, {"a": 8}), (8, {"a": 16})) == 2
 
 

@@ -44,6 +44,7 @@ def refusal(monkeypatch: pytest.MonkeyPatch, variable: str, text: str) -> str:
         ("HEAD_TIMEOUT", "0", "a number of seconds from 0.1 to 86400"),
         ("KEEP_ALIVE", "0", "a number of seconds from 0.1 to 86400"),
         ("DRAIN_TIMEOUT", "-1", "a number of seconds from 0.1 to 604800"),
+        ("DRAIN_DELAY", "301", "a number of seconds from 0 to 300"),
         ("MAX_QUEUED_HIGH", "0", "a whole number from 1 to 1000000"),
         ("MAX_QUEUED_LOW", "1000001", "a whole number from 1 to 1000000"),
         ("REDIS_PORT", "65536", "a port from 1 to 65535"),

@@ -87,6 +87,7 @@ def test_default(name: str, default: object) -> None:
         ("HEAD_TIMEOUT", "2.5", "head_timeout", 2.5),
         ("KEEP_ALIVE", "60", "keep_alive", 60.0),
         ("DRAIN_TIMEOUT", "25", "drain_timeout", 25.0),
+        ("DRAIN_DELAY", "10", "drain_delay", 10.0),
         ("MAX_QUEUED_HIGH", "3", "max_queued_high", 3),
         ("MAX_QUEUED_LOW", "4", "max_queued_low", 4),
         ("WORKER_CONCURRENCY", "8", "worker_concurrency", 8),
