@@ -37,6 +37,7 @@ from fast_priority.scheduling.priority import Priority
 from fast_priority.scheduling.rules import RequestFacts, Rules
 from fast_priority.server import connection_of
 from fast_priority.support.rate_timeout import RateTimeout
+from fast_priority.support.stalls import RunningClock
 from fast_priority.target import Accepted, Target
 
 _DESCRIPTION_CHARACTERS = 120
@@ -108,6 +109,7 @@ class Gateway:
         self._deployment = deployment
         self._tunnels = tunnels
         self._events = events or Events()
+        self._clock = RunningClock()
         self._locations = None if preserves_host else LocationRewriter(target.policy.base_url)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -154,6 +156,7 @@ class Gateway:
             RateTimeout(self._client_timeout_seconds, LEAST_BYTES_PER_SECOND),
             connection,
             comes_when_asked_for=head.expects_continue,
+            clock=self._clock,
         )
         raw_path: bytes = scope["raw_path"]
         query: bytes = scope["query_string"]

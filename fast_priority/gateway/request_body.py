@@ -3,7 +3,6 @@
 import asyncio
 import math
 from collections.abc import AsyncIterator
-from time import monotonic
 
 from starlette.types import Message, Receive
 
@@ -12,14 +11,15 @@ from fast_priority.http.limits import MOST_WHOLE_BODY_BYTES
 from fast_priority.http.message import Bytes
 from fast_priority.server import ClientConnection
 from fast_priority.support.rate_timeout import RateTimeout
-from fast_priority.support.stalls import Timeout
+from fast_priority.support.stalls import RunningClock, Timeout
 
 
 class RequestBody:
     """The body of a request. Raises RequestBodyTooLarge if its declared length is over `most_bytes`; 0 is no limit.
 
     `declared_bytes` is its Content-Length; None if it has none. `timeout` bounds the time in which it comes. With
-    `comes_when_asked_for`, the client waits for 100 Continue, which the server sends when the body is read.
+    `comes_when_asked_for`, the client waits for 100 Continue, which the server sends when the body is read. `clock` is
+    shared by all bodies of an event loop: while that stands still, nobody waits for the client.
     """
 
     def __init__(
@@ -31,7 +31,9 @@ class RequestBody:
         connection: ClientConnection | None = None,
         *,
         comes_when_asked_for: bool = False,
+        clock: RunningClock | None = None,
     ) -> None:
+        self._clock = clock or RunningClock()
         self._receive = receive
         self._most_bytes = most_bytes or math.inf
         self._timeout = timeout
@@ -128,15 +130,20 @@ class RequestBody:
             self._was_read.set()
 
     async def _message(self) -> Message:
-        began_at, may_wait_seconds = monotonic(), self._timeout.remaining_seconds
-        try:
-            async with Timeout(may_wait_seconds):
-                message = await self._receive()
-        except TimeoutError:
-            raise self._too_slow() from None
-        waited_seconds = min(monotonic() - began_at, may_wait_seconds)
-        self._timeout.count(waited_seconds, len(message.get("body", b"")))
-        return message
+        while True:
+            began_at, may_wait_seconds = self._clock.seconds(), self._timeout.remaining_seconds
+            try:
+                with self._clock.watched():
+                    async with Timeout(may_wait_seconds):
+                        message = await self._receive()
+            except TimeoutError:
+                self._timeout.count(self._clock.seconds() - began_at, 0)
+                if self._timeout.is_over:
+                    raise self._too_slow() from None
+                continue  # the loop stood still for a part of that time
+            waited_seconds = min(self._clock.seconds() - began_at, may_wait_seconds)
+            self._timeout.count(waited_seconds, len(message.get("body", b"")))
+            return message
 
     def _too_slow(self) -> RequestTimeout:
         return RequestTimeout(f"its body came with {self._timeout}")

@@ -7,11 +7,13 @@ So a timer that fires late is postponed for a short time, in which the loop read
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from types import TracebackType
 
 STALL_SECONDS = 0.1
 """A timer that fires later than this shows that the loop stood still."""
+_TICK_SECONDS = 0.1
 _READING_SECONDS = 0.1  # for so long the loop may then read
 _MOST_POSTPONEMENTS = 3  # a loop that is always late must time out in the end
 
@@ -66,6 +68,49 @@ class ReadFirstTimer:
         self._handle = None
         self.is_running = False
         self._expire(now)
+
+
+class RunningClock:
+    """Counts the seconds in which an event loop runs: while it stands still, no time passes.
+
+    It notices that by a tick, which runs only inside `watched`. A standstill of up to 0.1 s counts as running.
+    """
+
+    def __init__(self) -> None:
+        self._stood_still_seconds = 0.0
+        self._watches = 0
+        self._due: float | None = None
+        """The time of the loop by which it has to be here again; None: nobody watches."""
+
+    def seconds(self) -> float:
+        """Return the time of this clock. Must be called on the loop."""
+        now = asyncio.get_running_loop().time()
+        if self._due is not None and now - self._due > STALL_SECONDS:
+            self._stood_still_seconds += now - self._due
+            self._due = now
+        return now - self._stood_still_seconds
+
+    @contextmanager
+    def watched(self) -> Iterator[None]:
+        """Notice inside the block that the loop stands still."""
+        self._watches += 1
+        if self._due is None:
+            self._schedule()
+        try:
+            yield
+        finally:
+            self._watches -= 1
+
+    def _tick(self) -> None:
+        self.seconds()
+        self._due = None
+        if self._watches:
+            self._schedule()
+
+    def _schedule(self) -> None:
+        loop = asyncio.get_running_loop()
+        self._due = loop.time() + _TICK_SECONDS
+        loop.call_at(self._due, self._tick)
 
 
 class Timeout:

@@ -2,7 +2,6 @@
 
 import asyncio
 import time
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -12,9 +11,21 @@ from fast_priority.errors import ClientLeft, RequestBodyTooLarge, RequestTimeout
 from fast_priority.gateway.request_body import RequestBody
 from fast_priority.http.limits import LEAST_BYTES_PER_SECOND
 from fast_priority.support.rate_timeout import RateTimeout
+from fast_priority.support.stalls import RunningClock
 
 LEFT: Message = {"type": "http.disconnect"}
 LARGE_BYTES = 1_000_000
+
+
+class Clock(RunningClock):
+    """A clock of a loop that never stands still, which a test sets forward."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.now_seconds = 0.0
+
+    def seconds(self) -> float:
+        return self.now_seconds
 
 
 class Client:
@@ -152,29 +163,26 @@ async def test_pieces_are_counted_together(monkeypatch: pytest.MonkeyPatch) -> N
         await all_of(body)
 
 
-async def test_only_time_in_which_the_body_is_waited_for_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_only_time_in_which_the_body_is_waited_for_counts() -> None:
     """A worker may take a day for each piece: in that time the gateway does not wait for the client."""
-    now = SimpleNamespace(seconds=0.0)
-    monkeypatch.setattr("fast_priority.gateway.request_body.monotonic", lambda: now.seconds)
-    timeout = timeout_of(0.5)
-    body = RequestBody(None, Client(*[piece(b"a")] * 9, piece(b"", more=False)).receive, 0, timeout)
+    clock, timeout = Clock(), timeout_of(0.5)
+    body = RequestBody(None, Client(*[piece(b"a")] * 9, piece(b"", more=False)).receive, 0, timeout, clock=clock)
     await body.read_ahead()
     async for _ in body.chunks():
-        now.seconds += 86_400
+        clock.now_seconds += 86_400
     assert timeout.remaining_seconds == 0.5
 
 
-async def test_each_piece_refills_the_timeout(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_each_piece_refills_the_timeout() -> None:
     """A slow and steady client is fast enough. The time before the first piece counts too."""
-    now = SimpleNamespace(seconds=0.0)
-    monkeypatch.setattr("fast_priority.gateway.request_body.monotonic", lambda: now.seconds)
+    clock = Clock()
 
     async def receive() -> Message:
-        now.seconds += 4
+        clock.now_seconds += 4
         return piece(b"x" * 1000)
 
     timeout = timeout_of(15)
-    body = RequestBody(None, receive, 0, timeout)
+    body = RequestBody(None, receive, 0, timeout, clock=clock)
     await body.read_ahead()
     assert timeout.remaining_seconds == 13
     chunks = body.chunks()
@@ -205,3 +213,29 @@ async def test_a_process_that_stood_still_waits_no_longer_for_nothing() -> None:
     time.sleep(0.5)  # noqa: ASYNC251 - as a frozen process
     with pytest.raises(RequestTimeout):
         await reading
+
+
+@pytest.mark.parametrize("comes", ["at once", "later"])
+async def test_a_standstill_of_the_gateway_is_not_the_clients_time(comes: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After a gateway that was frozen for longer than its client may be silent, the body is read on."""
+    loop = asyncio.get_running_loop()
+    before, ahead_seconds, has_come = loop.time, [0.0], asyncio.Event()
+    monkeypatch.setattr(loop, "time", lambda: before() + ahead_seconds[0])
+
+    async def receive() -> Message:
+        await has_come.wait()
+        has_come.clear()
+        return piece(b"a")
+
+    body = RequestBody(None, receive, 0, timeout_of(2.0))
+    reading = asyncio.create_task(body.read_ahead())
+    await asyncio.sleep(0.15)
+    ahead_seconds[0] = 1000.0
+    if comes == "later":
+        await asyncio.sleep(0.6)  # the timer has fired, and what has come would have been read
+    has_come.set()
+    await reading
+    reading = asyncio.create_task(body.read_ahead())  # the time for the next piece has not been used up
+    await asyncio.sleep(0.15)
+    has_come.set()
+    await reading

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from fast_priority.support.stalls import Timeout
+from fast_priority.support.stalls import RunningClock, Timeout
 from fast_priority.support.timeout_queue import TimeoutQueue
 
 PATIENCE_SECONDS = 30.0
@@ -114,3 +114,39 @@ async def test_a_queue_reads_first_too(stand_still: Callable[[], None]) -> None:
         writer.close()
         await writer.wait_closed()
     queue.close()
+
+
+class LoopTime:
+    """The clock of the loop, which a test sets forward."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        loop = asyncio.get_running_loop()
+        self.ahead_seconds, before = 0.0, loop.time
+        monkeypatch.setattr(loop, "time", lambda: before() + self.ahead_seconds)
+
+
+@pytest.mark.parametrize("looks_first", ["the tick", "a reader"])
+async def test_a_clock_stops_while_the_loop_stands_still(looks_first: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever looks first at the clock after a standstill, the time of it has not passed."""
+    loop_time, clock = LoopTime(monkeypatch), RunningClock()
+    began_at = clock.seconds()
+    with clock.watched():
+        await asyncio.sleep(0.15)
+        loop_time.ahead_seconds += 1000
+        if looks_first == "the tick":
+            await asyncio.sleep(0.15)
+        assert clock.seconds() - began_at < 500
+
+
+async def test_a_clock_runs_while_the_loop_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Time passes while the loop runs, and while nobody watches."""
+    loop_time, clock = LoopTime(monkeypatch), RunningClock()
+    began_at = clock.seconds()
+    with clock.watched():
+        for _ in range(200):
+            loop_time.ahead_seconds += 0.05
+            await asyncio.sleep(0)
+    await asyncio.sleep(0.15)  # the last tick
+    assert clock.seconds() - began_at >= 10
+    loop_time.ahead_seconds += 1000
+    assert clock.seconds() - began_at >= 1010
