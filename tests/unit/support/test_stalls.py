@@ -127,7 +127,7 @@ class LoopTime:
 
 @pytest.mark.parametrize("looks_first", ["the tick", "a reader"])
 async def test_a_clock_stops_while_the_loop_stands_still(looks_first: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whoever looks first at the clock after a standstill, the time of it has not passed."""
+    """The time of a standstill has not passed, whether the tick or a reader notices it first."""
     loop_time, clock = LoopTime(monkeypatch), RunningClock()
     began_at = clock.seconds()
     with clock.watched():
