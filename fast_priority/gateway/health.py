@@ -1,6 +1,7 @@
 """The health of the gateway, and of what it depends on."""
 
 import asyncio
+import time
 from typing import Literal
 
 from pydantic import BaseModel, Field
@@ -9,7 +10,7 @@ from fast_priority.broker.monitor import QueueMonitor, QueueView
 from fast_priority.scheduling.priority import Priority
 from fast_priority.target import is_reachable
 
-_MAX_AGE_SECONDS = 0.1  # many checks at the same time share one look at Redis
+_MAX_AGE_SECONDS = 0.1  # many checks at the same time share one look at Redis, and one at the target
 _WITHIN_SECONDS = 1.5  # for each of two checks at the same time, so that a health endpoint answers within 2 s
 
 
@@ -54,10 +55,12 @@ class HealthChecks:
     def __init__(self, target_base_url: str, monitor: QueueMonitor) -> None:
         self._target_base_url = target_base_url
         self._monitor = monitor
+        self._one_at_a_time = asyncio.Lock()
+        self._looked_at, self._target_was_reachable = float("-inf"), False
 
     async def health(self) -> Health:
         """Check target and Redis at the same time, and return what was found."""
-        reachable, view = await asyncio.gather(is_reachable(self._target_base_url, _WITHIN_SECONDS), self._look())
+        reachable, view = await asyncio.gather(self._is_target_reachable(), self._look())
         return Health(
             status="ok" if reachable and view and view.workers else "degraded",
             target_reachable=reachable,
@@ -80,6 +83,22 @@ class HealthChecks:
         elif view.suspended:
             reasons.append("the workers are suspended: run `rq resume`")
         return Readiness(ready=not reasons, reasons=reasons)
+
+    async def _is_target_reachable(self) -> bool:
+        try:
+            async with asyncio.timeout(_WITHIN_SECONDS):
+                return await self._look_at_target(time.monotonic() - _MAX_AGE_SECONDS)
+        except TimeoutError:
+            return False
+
+    async def _look_at_target(self, earliest: float) -> bool:
+        """Return what a look has found that began at this time, by `time.monotonic`, or later."""
+        async with self._one_at_a_time:
+            if self._looked_at < earliest:
+                began_at = time.monotonic()
+                self._target_was_reachable = await is_reachable(self._target_base_url, _WITHIN_SECONDS)
+                self._looked_at = began_at
+            return self._target_was_reachable
 
     async def _look(self) -> QueueView | None:
         try:

@@ -1,5 +1,10 @@
 """What the health endpoint returns."""
 
+import asyncio
+from typing import Any
+
+import pytest
+
 from fast_priority.broker.monitor import QueueView
 from fast_priority.gateway import health
 from fast_priority.scheduling.priority import Priority
@@ -15,3 +20,43 @@ def test_each_length_stands_in_the_field_of_its_level() -> None:
     view = QueueView({priority: number for number, priority in enumerate(Priority)}, 0, 0, 0, suspended=False)
     assert health._lengths(view).model_dump() == {priority.value: number for number, priority in enumerate(Priority)}
     assert set(health._lengths(None).model_dump().values()) == {None}
+
+
+class Monitor:
+    """A monitor without Redis, whose view is that of one worker."""
+
+    async def view(self, max_age_seconds: float) -> QueueView:
+        return QueueView(dict.fromkeys(Priority, 0), 0, 1, 1, suspended=False)
+
+
+async def all_checks(target_url: str, count: int) -> list[health.Health]:
+    monitor: Any = Monitor()
+    checks = health.HealthChecks(target_url, monitor)
+    return await asyncio.gather(*[checks.health() for _ in range(count)])
+
+
+async def test_many_checks_share_a_look_at_the_target() -> None:
+    """Two hundred checks at once connect to the target once, and all are told the same."""
+    connections: list[asyncio.StreamWriter] = []
+    async with await asyncio.start_server(lambda _, writer: connections.append(writer), "127.0.0.1") as target:
+        port = target.sockets[0].getsockname()[1]
+        found = await all_checks(f"http://127.0.0.1:{port}", 200)
+        for writer in connections:
+            writer.close()
+    assert {one.status for one in found} == {"ok"}
+    assert len(connections) == 1
+
+
+async def test_many_checks_of_a_target_that_is_silent(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No check waits for the looks of others: each one is told in time that the target does not answer."""
+    looks: list[str] = []
+
+    async def never(base_url: str, within_seconds: float) -> bool:
+        looks.append(base_url)
+        await asyncio.sleep(within_seconds)
+        return False
+
+    monkeypatch.setattr(health, "is_reachable", never)
+    monkeypatch.setattr(health, "_WITHIN_SECONDS", 0.2)
+    assert {one.target_reachable for one in await all_checks("http://target", 100)} == {False}
+    assert len(looks) <= 2
