@@ -115,7 +115,7 @@ class Gateway:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request, and publish one last event for it."""
         events = self._events
-        received_seconds = time.monotonic()
+        received_at = time.monotonic()
         timeout_seconds, name = self._client_timeout_seconds, self._deployment.name
         response = ClientResponse(scope, send, timeout_seconds, name, self._locations)
         if events.received:
@@ -127,7 +127,7 @@ class Gateway:
                 publish(events.left, Left(scope))
         except GatewayError as error:
             if isinstance(error, TargetTimeout):
-                error.detail += f"; the request came {time.monotonic() - received_seconds:.1f} s ago"
+                error.detail += f"; the request came {time.monotonic() - received_at:.1f} s ago"
             publish_error(events, scope, error, is_broken_off=response.has_begun)
             await response.send_error(error)
             without_traces(error)

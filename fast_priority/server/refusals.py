@@ -11,7 +11,7 @@ from typing import Any
 import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
-from fast_priority.errors import GatewayError, MalformedRequest
+from fast_priority.errors import GatewayError, MalformedRequest, UnforeseenError
 from fast_priority.http.problem import answer_problem
 from fast_priority.support.outage_log import OutageLog
 
@@ -34,7 +34,7 @@ def refusal_of(error: httptools.HttpParserError) -> GatewayError:
         return cause
     if cause is not None and not isinstance(cause, httptools.HttpParserError):
         logger.error("reading a request failed", exc_info=cause)
-        return GatewayError()
+        return UnforeseenError()
     return MalformedRequest("it is not a request of HTTP/1.1")
 
 

@@ -139,8 +139,8 @@ local function all_are_empty()
   return true
 end
 
--- Tokens without work would wake workers for nothing. Work without a token would let workers sleep. A wake-up list of another
--- type is removed: tokens only save time.
+-- Tokens without work would wake workers for nothing. Work without a token would let workers sleep. A wake-up list of
+-- another type is removed: tokens only save time.
 if lanes_known_empty == #lanes or all_are_empty() then
   redis.call('DEL', wake_up_key)
 else

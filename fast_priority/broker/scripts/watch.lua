@@ -26,7 +26,7 @@ if redis.call('LINDEX', processing_key, 0) == '' then unread = unread - 1 end
 local states = { server, clock[1], clock[2], unread, ending }
 for _, id in ipairs(ids) do
   local found = redis.call('HMGET', JOB_PREFIX .. id, 'status', 'server')
-  local waits_in_vain = found[1] == 'queued' and found[2] ~= server
-  states[#states + 1] = not waits_in_vain and found[1] or ''
+  local is_of_another_server = found[1] == 'queued' and found[2] ~= server
+  states[#states + 1] = not is_of_another_server and found[1] or ''
 end
 return states
