@@ -25,7 +25,13 @@ def ending_with_this_process() -> Callable[[], None] | None:
     if _libc is None or threading.active_count() > 1:
         return None
     parent_pid = os.getpid()
-    return lambda: _ask_for_signal(parent_pid)
+
+    def ask() -> None:
+        # Until the program is executed, a handler of this process would take the signal, and the program never end.
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        _ask_for_signal(parent_pid)
+
+    return ask
 
 
 def end_with_parent(parent_pid: int) -> None:

@@ -2,6 +2,9 @@
 
 import os
 import signal
+import subprocess
+import sys
+import threading
 import time
 from collections.abc import Iterator
 
@@ -43,3 +46,18 @@ def test_a_parent_that_ended_before_counts(is_alive: bool, sent: list[tuple[int,
     """If the parent has ended before the system was asked for the signal, the process gets it at once."""
     parent_death.end_with_parent(os.getppid() if is_alive else 1_000_000_000)
     assert sent == ([] if is_alive else [(os.getpid(), signal.SIGTERM)])
+
+
+@pytest.mark.skipif(parent_death._libc is None, reason="only Linux has the signal")
+def test_no_handler_of_the_parent_takes_the_signal(monkeypatch: pytest.MonkeyPatch) -> None:
+    """If the parent is killed between the fork and the program's start, its own handler does not take the signal."""
+    taken = signal.signal(signal.SIGTERM, lambda *_: None)
+    try:
+        monkeypatch.setattr(threading, "active_count", lambda: 1)
+        monkeypatch.setattr(os, "getppid", lambda: 1)
+        asks = parent_death.ending_with_this_process()
+        assert asks is not None
+        ended = subprocess.run([sys.executable, "-c", ""], preexec_fn=asks, check=False)
+    finally:
+        signal.signal(signal.SIGTERM, taken)
+    assert ended.returncode == -signal.SIGTERM
