@@ -19,10 +19,20 @@ from locust.argument_parser import LocustArgumentParser
 from locust.env import Environment
 from locust.runners import LocalRunner
 
-from loadtests.clients import BaseUrl, MockTargetError, read_settled_arrivals, reset_arrivals, wait_until_ready
-from loadtests.generator import GATEWAY_URL, Source, Traffic, add_options, gateway_urls, make_traffic, options_of
+from loadtests.clients import (
+    READY_WITHIN_SECONDS,
+    BaseUrl,
+    MockTargetError,
+    read_settled_arrivals,
+    reset_arrivals,
+    wait_until_forwards,
+    wait_until_mock_target,
+    wait_until_responds,
+)
+from loadtests.generator import Source, Traffic, add_options, gateway_urls, make_traffic, options_of
 from loadtests.oracle import Verdict, judge_run, worst_verdict
 from loadtests.records import RecordError, RecordWriter, join_records
+from loadtests.scenarios import GATEWAY_URL
 
 __all__ = ["ScenarioShape", "Source"]
 
@@ -95,12 +105,16 @@ def _refuse_several_processes(environment: Environment) -> None:
 
 def _wait_until_all_answer(environment: Environment) -> None:
     options = options_of(environment)
-    urls = [url.rstrip("/") + options.high_path for url in gateway_urls(environment)]
+    patience = READY_WITHIN_SECONDS
+    paths = {"--high-path": options.high_path, "--low-path": options.low_path}
     if not options.sent_file:
-        urls.append(options.target_url.rstrip("/") + "/health")
-    for url in urls:
-        logger.info("waiting until %s responds", url)
-        wait_until_ready(url)
+        wait_until_mock_target(options.target_url, patience, logger.info)
+    for url in gateway_urls(environment):
+        for option, path in paths.items():
+            if options.sent_file:
+                wait_until_responds(url.rstrip("/") + path, patience, logger.info)
+            else:
+                wait_until_forwards(url, path, option, options.target_url, patience, logger.info)
 
 
 @events.test_start.add_listener  # type: ignore[untyped-decorator]

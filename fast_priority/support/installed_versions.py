@@ -5,17 +5,15 @@ them would fail with a request, and far from the cause. The bounds are read from
 Without metadata, as in a source tree that is not installed, nothing is checked.
 """
 
-import shlex
-import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from functools import cache
 from importlib.metadata import PackageNotFoundError, requires, version
-from importlib.util import find_spec
 
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.version import InvalidVersion, Version
 
 from fast_priority.errors import ConfigurationError
+from fast_priority.support.install_command import install_command, requirement_text
 
 _DISTRIBUTION = "fast-priority"
 
@@ -34,10 +32,10 @@ def check_installed_versions() -> None:
     refused = dict(_outside_of_bounds(declared))
     if refused:
         lines = [
-            f"{requirement.name} {found} is installed, but {_DISTRIBUTION} works with {_text(requirement)} only"
-            for requirement, found in refused.items()
+            f"{one.name} {found} is installed, but {_DISTRIBUTION} works with {requirement_text(one)} only"
+            for one, found in refused.items()
         ]
-        raise ConfigurationError("\n".join((*lines, f"to install what it works with: {_command(refused)}")))
+        raise ConfigurationError("\n".join((*lines, f"to install what it works with: {install_command(refused)}")))
 
 
 def _outside_of_bounds(declared: list[str]) -> Iterator[tuple[Requirement, str]]:
@@ -53,13 +51,3 @@ def _outside_of_bounds(declared: list[str]) -> Iterator[tuple[Requirement, str]]
             continue  # it cannot be judged: importing it shows whether it works
         if not is_within:
             yield requirement, found
-
-
-def _text(requirement: Requirement) -> str:
-    return f"{requirement.name}{','.join(sorted(map(str, requirement.specifier), reverse=True))}"
-
-
-def _command(refused: Mapping[Requirement, str]) -> str:
-    by_pip = [sys.executable, "-m", "pip", "install"]
-    by_uv = ["uv", "pip", "install", "--python", sys.executable]
-    return shlex.join([*(by_pip if find_spec("pip") else by_uv), *map(_text, refused)])

@@ -2,7 +2,7 @@
 
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import IO
@@ -23,7 +23,7 @@ from fast_priority.local.free_ports import free_port
 from fast_priority.local.interruption import Interruption
 from fast_priority.local.redis_server import embedded_redis
 from loadtests.check.drain import StackControl
-from loadtests.clients import MockTargetError, wait_until_ready
+from loadtests.clients import MockTargetError, wait_until_forwards, wait_until_mock_target
 
 _HOST = "127.0.0.1"
 # Enough for a long run: an incomplete log proves nothing.
@@ -71,29 +71,36 @@ class StackSize:
 
 @contextmanager
 def external_gateway(
-    system: SystemUnderTest, path: str, patience_seconds: float, interruption: Interruption
+    system: SystemUnderTest,
+    paths: Mapping[str, str],
+    patience_seconds: float,
+    interruption: Interruption,
+    say: Callable[[str], None],
 ) -> Iterator[SystemUnderTest]:
-    """Wait until a gateway that runs already and the mock target respond, and yield the system.
+    """Wait until a gateway that runs already forwards to the mock target, and yield the system.
 
-    `path` is one that the gateway forwards to the target. Raises ConfigurationError if either does not respond.
+    `paths` are those that it is to forward, by the options that name them; `say` gets sentences about the wait.
+    Raises ConfigurationError if it does not, at once if what answers is something else.
     """
     try:
         with interruption.may_interrupt():
-            wait_until_ready(f"{system.target_url.rstrip('/')}/health", patience_seconds)
+            wait_until_mock_target(system.target_url, patience_seconds, say)
             for url in system.urls:
-                wait_until_ready(url.rstrip("/") + path, patience_seconds)
+                for option, path in paths.items():
+                    wait_until_forwards(url, path, option, system.target_url, patience_seconds, say)
     except MockTargetError as error:
         raise ConfigurationError(str(error)) from error
     yield system
 
 
 @contextmanager
-def own_stack(size: StackSize, interruption: Interruption) -> Iterator[SystemUnderTest]:
-    """Run a whole stack on loopback while the block lasts.
+def own_stack(size: StackSize, interruption: Interruption, say: Callable[[str], None]) -> Iterator[SystemUnderTest]:
+    """Run a whole stack on loopback while the block lasts. `say` gets a sentence before it starts.
 
     Raises ConfigurationError if a process does not start, and passes on one from the block; both with the last lines
     of the processes' output.
     """
+    say("starting  Redis, mock target, gateway and workers")
     with tempfile.TemporaryFile() as output:
         try:
             with ExitStack() as parts:

@@ -11,6 +11,7 @@ from loadtests.check import CheckOptions, StackSize, SystemUnderTest, external_g
 from loadtests.cli.check_session import ResultFolder, SystemFactory, run_and_report
 from loadtests.cli.exit_codes import errors_to_exit_codes, require_modules
 from loadtests.cli.options import Tolerance
+from loadtests.clients import READY_WITHIN_SECONDS
 from loadtests.oracle import DEFAULT_TOLERANCE_SECONDS, Verdict
 from loadtests.scenarios import SCENARIOS
 
@@ -54,7 +55,7 @@ def check(
     tolerance_seconds: Tolerance = DEFAULT_TOLERANCE_SECONDS,
     patience_seconds: Annotated[
         float, typer.Option("--patience-seconds", min=0, help="How long to wait until --url and --target-url respond.")
-    ] = 60,
+    ] = READY_WITHIN_SECONDS,
     out: Annotated[
         Path, typer.Option("--out", file_okay=False, help="Folder for report.html, results.json and junit.xml.")
     ] = Path("loadtest-results"),
@@ -90,7 +91,8 @@ def check(
         if url or target_url:
             _refuse_bad_combination(url, target_url, slots, workers or gateways)
             given = SystemUnderTest(tuple(url or ()), target_url or "", options.slots)
-            start_system = partial(external_gateway, given, high_path, patience_seconds)
+            paths = {"--high-path": high_path, "--low-path": low_path}
+            start_system = partial(external_gateway, given, paths, patience_seconds)
         else:
             start_system = partial(
                 own_stack, StackSize(options.slots, workers or 1, gateways or 1, high_path, low_path)

@@ -13,7 +13,7 @@ from loadtests.check import PlannedRun, Progress, SystemUnderTest, describe_mach
 from loadtests.oracle import CheckResult, Verdict
 from loadtests.report import make_table, write_html, write_json, write_junit
 
-SystemFactory = Callable[[Interruption], AbstractContextManager[SystemUnderTest]]
+SystemFactory = Callable[[Interruption, Callable[[str], None]], AbstractContextManager[SystemUnderTest]]
 
 
 class ResultFolder:
@@ -51,8 +51,7 @@ def run_and_report(
     """
     interruption = Interruption()
     progress = Progress(interruption.raise_if_asked)
-    progress.print_line("starting  the system under test")
-    with interruption.listening(), start_system(interruption) as system:
+    with interruption.listening(), start_system(interruption, progress.print_line) as system:
         result = run_check(
             system,
             runs,

@@ -28,7 +28,7 @@ def loadtest() -> None:
 
 
 app.command()(check)
-app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []})(ui)
+app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})(ui)
 app.command()(judge)
 app.command()(plan)
 

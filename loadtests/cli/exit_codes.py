@@ -9,6 +9,7 @@ import typer
 
 from fast_priority.errors import ConfigurationError
 from fast_priority.local.interruption import Interrupted
+from fast_priority.support.install_command import install_command_of_extra
 
 COULD_NOT_RUN = 2
 _SIGNALLED = 128  # how shells report which signal ended a program
@@ -36,4 +37,6 @@ def require_modules(*modules: str) -> None:
     """Raise ConfigurationError, with what to install, if any of these modules is missing."""
     for module in modules:
         if importlib.util.find_spec(module) is None:
-            raise ConfigurationError(f"{module} is not installed: pip install 'fast-priority[loadtest]'")
+            raise ConfigurationError(
+                f"{module} is not installed; to install it: {install_command_of_extra('loadtest')}"
+            )

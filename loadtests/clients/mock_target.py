@@ -1,4 +1,4 @@
-"""The client of the mock target's API, and the wait until a server responds.
+"""The client of the mock target's API.
 
 Every error is a MockTargetError with one sentence.
 """
@@ -8,20 +8,26 @@ import json
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Mapping
 from dataclasses import dataclass
+from http import HTTPStatus
 
-from loadtests.clients.base_url import BaseUrl
 from loadtests.records import Arrival, RecordError
 
-# Containers start in any order, and a worker registers some time after its gateway responds.
-READY_WITHIN_SECONDS = 60.0
 SETTLED_WITHIN_SECONDS = 10.0
 _POLL_SECONDS = 0.1
 _TIMEOUT_SECONDS = 10.0
 
 
 class MockTargetError(Exception):
-    """A request failed; the message says in one sentence which, and why."""
+    """A request failed; the message says in one sentence which, and why.
+
+    `status` is that of the response, if there was one.
+    """
+
+    def __init__(self, message: str, status: int | None = None) -> None:
+        super().__init__(message)
+        self.status = status
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,37 +42,16 @@ class TargetLog:
     max_in_flight: int
 
 
-def wait_until_ready(url: str, within_seconds: float = READY_WITHIN_SECONDS) -> None:
-    """Wait until a GET of this URL succeeds.
-
-    Raises MockTargetError after `within_seconds`; at once if it is not a URL.
-    """
-    try:
-        BaseUrl.parse(url)
-    except ValueError as error:
-        raise MockTargetError(str(error)) from error
-    deadline = time.monotonic() + within_seconds
-    while True:
-        try:
-            _call("GET", url)
-        except MockTargetError as error:
-            if time.monotonic() > deadline:
-                raise MockTargetError(f"waited {within_seconds:g} s: {error}") from error
-            time.sleep(_POLL_SECONDS)
-        else:
-            return
-
-
 def reset_arrivals(target_url: str) -> None:
     """Empty the arrival log of the mock target. Raises MockTargetError."""
-    _call("DELETE", _arrivals_url(target_url))
+    call("DELETE", _arrivals_url(target_url))
 
 
 def read_arrivals(target_url: str) -> TargetLog:
     """Return the arrival log of the mock target, without requests that have no id. Raises MockTargetError."""
     url = _arrivals_url(target_url)
     try:
-        log = json.loads(_call("GET", url))
+        log = json.loads(call("GET", url))
         return TargetLog(
             arrivals=tuple(Arrival.from_dict(one) for one in log["arrivals"] if one["request_id"] is not None),
             dropped=int(log["dropped"]),
@@ -74,7 +59,7 @@ def read_arrivals(target_url: str) -> TargetLog:
         )
     except (ValueError, KeyError, TypeError, RecordError) as error:
         raise MockTargetError(
-            f"GET {url} does not return an arrival log; is it the mock target? ({error!r})"
+            f"GET {url} does not return the arrival log of the mock target ({error!r})", HTTPStatus.OK
         ) from error
 
 
@@ -95,17 +80,18 @@ def _arrivals_url(target_url: str) -> str:
     return target_url.rstrip("/") + "/__admin/arrivals"
 
 
-def _call(method: str, url: str) -> bytes:
+def call(method: str, url: str, fields: Mapping[str, str] = {}) -> bytes:
+    """Send a request and return the body of its response. Raises MockTargetError, also for a status over 299."""
     # Ignore proxy variables: these requests stay between the parts of one test.
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:
-        request = urllib.request.Request(url, method=method)  # noqa: S310 - the person who runs this gave the URL
+        request = urllib.request.Request(url, method=method, headers=dict(fields))  # noqa: S310 - the person who runs this gave the URL
         with opener.open(request, timeout=_TIMEOUT_SECONDS) as response:
             body: bytes = response.read()
             return body
     except urllib.error.HTTPError as error:
         error.close()
-        raise MockTargetError(f"{method} {url} returns {error.code} {error.reason}") from error
+        raise MockTargetError(f"{method} {url} returns {error.code} {error.reason}", error.code) from error
     except (OSError, http.client.HTTPException, ValueError) as error:
         reason = error.reason if isinstance(error, urllib.error.URLError) else error
         raise MockTargetError(f"{method} {url} failed: {reason}") from error

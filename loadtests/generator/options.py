@@ -7,10 +7,17 @@ from locust.argument_parser import LocustArgumentParser
 from locust.env import Environment
 
 from loadtests.generator.traffic import Traffic
-from loadtests.scenarios import SCENARIOS, ArrivalProcess, Bursts, OpenLoop, Scenario, Sizing, build_scenario
+from loadtests.scenarios import (
+    GATEWAY_URL,
+    SCENARIO_OPTIONS,
+    ArrivalProcess,
+    Bursts,
+    OpenLoop,
+    Scenario,
+    Sizing,
+    build_scenario,
+)
 
-GATEWAY_URL = "http://localhost:8000"
-MOCK_TARGET_URL = "http://localhost:9000"
 # With more, the sending process itself would be the bottleneck.
 _MOST_REQUESTS_PER_SECOND = 1000
 # Files of locust itself; each user needs one more for its connection.
@@ -19,31 +26,16 @@ _FILES_OF_LOCUST = 50
 
 def add_options(parser: LocustArgumentParser) -> None:
     """Add the options to locust's parser. On the page a fixed choice is a list."""
-    parser.add_argument(
-        "--scenario",
-        env_var="LOADTEST_SCENARIO",
-        choices=list(SCENARIOS),
-        default=next(iter(SCENARIOS)),
-        help="The scenario to run",
-    )
-    options: list[tuple[str, str, Any, str]] = [
-        ("--slots", "LOADTEST_SLOTS", 4, "Number of requests that the gateway forwards at once"),
-        ("--service-seconds", "LOADTEST_SERVICE_SECONDS", 0.2, "How long the target takes for a request"),
-        ("--seconds", "LOADTEST_SECONDS", 30.0, "How long requests are sent"),
-        ("--load", "LOADTEST_LOAD", 0.8, "For the scenario mixed: the offered share of the slots' time"),
-        ("--seed", "LOADTEST_SEED", 1, "The same seed sends at the same times"),
-        ("--high-path", "LOADTEST_HIGH_PATH", "/high", "A path with high priority at the gateway"),
-        ("--low-path", "LOADTEST_LOW_PATH", "/low", "A path with low priority at the gateway"),
-        ("--target-url", "MOCK_TARGET_URL", MOCK_TARGET_URL, "The mock target, for its arrival log"),
-    ]
-    for name, variable, default, meaning in options:
-        parser.add_argument(name, env_var=variable, type=type(default), default=default, help=meaning)
-    parser.add_argument(
-        "--sent-file",
-        env_var="LOADTEST_SENT_FILE",
-        help="Write the sent requests to this file, a JSON object a line, and judge nothing",
-        include_in_web_ui=False,
-    )
+    for option in SCENARIO_OPTIONS:
+        parser.add_argument(
+            option.name,
+            env_var=option.variable,
+            type=str if option.default is None else type(option.default),
+            default=option.default,
+            choices=option.choices or None,
+            help=option.meaning,
+            include_in_web_ui=option.is_on_page,
+        )
 
 
 def options_of(environment: Environment) -> Any:

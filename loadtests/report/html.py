@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from fast_priority.support.install_command import install_command_of_extra
 from loadtests.oracle import CheckResult
 from loadtests.report.files import ReportError, write_atomically
 
@@ -14,7 +15,7 @@ def write_html(result: CheckResult, path: Path) -> None:
         import matplotlib  # noqa: F401
     except ModuleNotFoundError as error:
         raise ReportError(
-            f"{path} needs {error.name}, which is not installed: pip install 'fast-priority[loadtest]'"
+            f"{path} needs {error.name}, which is not installed: {install_command_of_extra('loadtest')}"
         ) from error
     from loadtests.report.page import make_page
 

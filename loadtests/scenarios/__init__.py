@@ -2,6 +2,19 @@
 
 from loadtests.scenarios.arrival_processes import ArrivalProcess, Bursts
 from loadtests.scenarios.catalogue import SCENARIOS, Scenario, Sizing, build_scenario
+from loadtests.scenarios.options import GATEWAY_URL, SCENARIO_OPTIONS, ScenarioOption
 from loadtests.scenarios.streams import OpenLoop, RequestStream
 
-__all__ = ["SCENARIOS", "ArrivalProcess", "Bursts", "OpenLoop", "RequestStream", "Scenario", "Sizing", "build_scenario"]
+__all__ = [
+    "GATEWAY_URL",
+    "SCENARIOS",
+    "SCENARIO_OPTIONS",
+    "ArrivalProcess",
+    "Bursts",
+    "OpenLoop",
+    "RequestStream",
+    "Scenario",
+    "ScenarioOption",
+    "Sizing",
+    "build_scenario",
+]

@@ -2,26 +2,14 @@
 
 import socket
 import threading
-from collections.abc import Iterator
-from pathlib import Path
 
 import httpx
 import pytest
 
-from fast_priority.local.child_processes import mock_target_process, running, wait_until, wait_until_answers
+from fast_priority.local.child_processes import wait_until
 from fast_priority.local.free_ports import free_port
-from loadtests.clients import MockTargetError, read_arrivals, read_settled_arrivals, reset_arrivals, wait_until_ready
+from loadtests.clients import MockTargetError, read_arrivals, read_settled_arrivals, reset_arrivals
 from tests.harness import scripted_target
-
-
-@pytest.fixture(scope="module")
-def target(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    port = free_port()
-    url = f"http://127.0.0.1:{port}"
-    output: Path = tmp_path_factory.mktemp("target") / "output"
-    with output.open("wb") as file, running(mock_target_process(port, "0"), file) as process:
-        wait_until_answers(process, "mock target", f"{url}/health")
-        yield url
 
 
 def send(target: str, request_id: str | None, latency: str = "0") -> None:
@@ -53,7 +41,7 @@ def test_settled_arrivals_are_finished(target: str) -> None:
 def test_proxy_of_the_environment_is_not_used(target: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Requests between the parts of a test ignore proxy variables."""
     monkeypatch.setenv("http_proxy", f"http://127.0.0.1:{free_port()}")
-    wait_until_ready(f"{target}/health", within_seconds=0)
+    reset_arrivals(target)
 
 
 def test_a_server_that_does_not_respond_is_named() -> None:
@@ -61,25 +49,13 @@ def test_a_server_that_does_not_respond_is_named() -> None:
     url = f"http://127.0.0.1:{free_port()}"
     with pytest.raises(MockTargetError, match=f"^DELETE {url}/__admin/arrivals failed: .*Connection refused$"):
         reset_arrivals(url)
-    with pytest.raises(MockTargetError, match=f"^waited 0 s: GET {url}/high failed: .*Connection refused$"):
-        wait_until_ready(f"{url}/high", within_seconds=0)
-
-
-@pytest.mark.parametrize(
-    "url", ["gateway:80", "gateway", "http://", "http://[::1", "http://gateway:port", "http://gate way", "http://g/ä"]
-)
-def test_an_invalid_url_is_refused_at_once(url: str) -> None:
-    """An invalid URL is an error that names it, without waiting."""
-    with pytest.raises(MockTargetError) as caught:
-        wait_until_ready(url, within_seconds=0)
-    assert str(caught.value) == f"{url!r} is not a base URL; write one like http://localhost:8000"
 
 
 @pytest.mark.parametrize(
     ("head", "said"),
     [
-        (b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello", "does not return an arrival log; is it the mock target"),
-        (b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n[]", "does not return an arrival log; is it the mock target"),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello", "does not return the arrival log of the mock target"),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n[]", "does not return the arrival log of the mock target"),
         (b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n", "returns 404 Not Found"),
         (b"no HTTP\r\n\r\n", "failed: "),
     ],

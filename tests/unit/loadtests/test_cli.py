@@ -1,6 +1,8 @@
 """`fast-priority loadtest`: errors are one line, exit codes are verdicts, help explains the commands."""
 
 import json
+import os
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +10,9 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from fast_priority.errors import ConfigurationError
+from fast_priority.support.install_command import install_command_of_extra
 from loadtests import cli
+from loadtests.scenarios import SCENARIO_OPTIONS, SCENARIOS
 
 WIDE = {"COLUMNS": "200", "NO_COLOR": "1"}
 
@@ -107,11 +111,35 @@ def test_a_folder_that_cannot_be_written_to_is_said_before_anything_runs(tmp_pat
 
 
 def test_what_is_not_installed_is_said_with_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
-    """If the extra is not installed, the error names it."""
+    """If the extra is not installed, the error has the command that installs it."""
     monkeypatch.setattr("loadtests.cli.exit_codes.importlib.util.find_spec", lambda _: None)
     refused = run("check")
     assert refused.exit_code == 2
-    assert "pip install 'fast-priority[loadtest]'" in refused.stderr
+    assert refused.stderr.strip().endswith(install_command_of_extra("loadtest"))
+
+
+def test_the_help_of_the_page_has_every_option(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`ui --help` shows the options of scenarios, their variables and defaults, and needs no locust."""
+    monkeypatch.setitem(sys.modules, "locust", None)
+    shown = run("ui", "--help")
+    assert shown.exit_code == 0
+    for option in SCENARIO_OPTIONS:
+        assert option.name in shown.output
+        assert option.variable in shown.output
+    assert all(name in shown.output for name in SCENARIOS)
+
+
+def test_options_of_the_page_reach_locust(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`ui` passes on all that it is given, locust's own options too, and nothing that it is not."""
+    executed: list[list[str]] = []
+    monkeypatch.setattr(os, "execv", lambda _, arguments: executed.append(arguments))
+    given = ("--slots", "2", "--high-path=/urgent", "--web-port", "9999", "--headless", "--sent-file", "a file")
+    assert run("ui", *given).exit_code == 0
+    (arguments,) = executed
+    passed_on = arguments[arguments.index("-f") + 2 :]
+    assert sorted(passed_on) == sorted(
+        ["--slots", "2", "--high-path", "/urgent", "--web-port", "9999", "--headless", "--sent-file", "a file"]
+    )
 
 
 def test_an_error_of_many_lines_keeps_them(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

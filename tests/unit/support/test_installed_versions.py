@@ -8,7 +8,7 @@ from importlib.metadata import PackageNotFoundError
 import pytest
 
 from fast_priority.errors import ConfigurationError
-from fast_priority.support import installed_versions
+from fast_priority.support import install_command, installed_versions
 from fast_priority.support.installed_versions import check_installed_versions
 
 
@@ -46,7 +46,7 @@ def installed(monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
 @pytest.fixture
 def pip_is_there(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whether this environment has pip or not, the check finds it."""
-    monkeypatch.setattr(installed_versions, "find_spec", lambda name: object())
+    monkeypatch.setattr(install_command, "find_spec", lambda name: object())
 
 
 def test_what_is_installed_here_is_accepted() -> None:
@@ -82,7 +82,7 @@ def test_without_pip_the_command_is_uvs(
     """In an environment that has no pip, the command is one that works there."""
     declared.append("rq>=3,<4")
     installed["rq"] = "2.0"
-    monkeypatch.setattr(installed_versions, "find_spec", lambda name: None)
+    monkeypatch.setattr(install_command, "find_spec", lambda name: None)
     with pytest.raises(ConfigurationError, match=f"uv pip install --python {sys.executable} 'rq>=3,<4'"):
         check_installed_versions()
 
