@@ -29,7 +29,10 @@ help: ## List the commands
 
 .PHONY: demo
 demo: $(VENV)/installed-demo ## See high overtake low, live; SECONDS=N (2 or more) bounds it
-	@$(BIN)/fast-priority demo --seconds $(SECONDS)
+	@$(CTRL_C_IS_NO_ERROR) $(BIN)/fast-priority demo --seconds $(SECONDS) $(UNLESS_CTRL_C)
+# Ctrl-C is a way to end it: make says nothing about it, and passes on every other exit status.
+CTRL_C_IS_NO_ERROR = interrupted=; trap 'interrupted=yes' INT;
+UNLESS_CTRL_C = || { status=$$?; test -n "$$interrupted" || exit $$status; }
 
 .PHONY: test
 test: $(VENV)/installed-dev ## Run all the tests; ARGS="-k word" narrows them
@@ -37,7 +40,7 @@ test: $(VENV)/installed-dev ## Run all the tests; ARGS="-k word" narrows them
 
 .PHONY: loadtest
 loadtest: $(VENV)/installed-loadtest ## Prove that high overtakes low, with a report; ARGS="--quick" for half a minute, once installed
-	@$(BIN)/fast-priority loadtest check $(ARGS)
+	@$(CTRL_C_IS_NO_ERROR) $(BIN)/fast-priority loadtest check $(ARGS) $(UNLESS_CTRL_C)
 
 .PHONY: container-test
 container-test: ## The same on the image, with docker compose; the exit code is the verdict

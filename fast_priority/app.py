@@ -36,8 +36,10 @@ def create_app(settings: "Settings") -> "GatewayApp":
 def _from_environment() -> "GatewayApp":
     try:
         check_installed_versions()
+        from fast_priority.observability import hide_queries
         from fast_priority.settings import Settings, warnings_about_environment
 
+        hide_queries()
         for warning in warnings_about_environment():
             warnings.warn(warning, stacklevel=1)
         return create_app(Settings.load())

@@ -81,7 +81,7 @@ def test_the_environment_decides_the_role(stack: Stack, name: str, variable: str
 
 
 def test_the_development_commands_forward_a_request(stack: Stack) -> None:
-    """`fastapi run fast_priority/app.py` and `rq worker high low` are a gateway and its worker."""
+    """`fastapi run fast_priority/app.py` and `rq worker high low` are a gateway and its worker; no query is logged."""
     stack.start_mock()
     gateway = ("fastapi", "run", "fast_priority/app.py", "--host", "0.0.0.0", "--port", str(stack.gateway_port))
     with (
@@ -89,7 +89,10 @@ def test_the_development_commands_forward_a_request(stack: Stack) -> None:
         program(stack, "rq", "worker", "high", "low", RQ_REDIS_URL=f"redis://127.0.0.1:{stack.redis_port}"),
     ):
         wait_until("the gateway is up", lambda: is_up(stack))
-        assert stack.client.get("/queued").status_code == 200
+        assert stack.client.get("/queued?token=a-secret-word").status_code == 200
+        logs = [log.read_text() for log in stack.logs.glob("*.log")]
+        assert any("GET /queued HTTP/1.1" in text for text in logs)
+        assert not any("a-secret-word" in text for text in logs)
 
 
 def test_the_development_command_with_a_root_path(stack: Stack) -> None:
