@@ -1,5 +1,6 @@
 """What all tests share: an environment without settings of its own, and a Redis for those that want one."""
 
+import gc
 import os
 import signal
 import threading
@@ -15,6 +16,9 @@ from tests.redis_servers import loopback_redis
 # Tests that run in the background may ignore interrupts; the processes that they start must not.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN and threading.current_thread() is threading.main_thread():
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+# What is collected lives to the end, and is much: Python's collector of garbage need not look at it again and again.
+gc.disable()
 
 # No test asserts a duration. In CI the examples are the same in every run: a change is judged by what it changed.
 hypothesis.settings.register_profile("here", deadline=None)
@@ -77,6 +81,12 @@ _LONGEST_FILES = (
     "unit/loadtests/test_measurement.py",
     "integration/gateway/test_mounted.py",
 )
+
+
+def pytest_collection_finish() -> None:
+    """Let Python's collector of garbage look at what the tests make, and not at the tests."""
+    gc.freeze()
+    gc.enable()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
