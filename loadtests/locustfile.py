@@ -106,15 +106,14 @@ def _refuse_several_processes(environment: Environment) -> None:
 def _wait_until_all_answer(environment: Environment) -> None:
     options = options_of(environment)
     patience = READY_WITHIN_SECONDS
-    paths = {"--high-path": options.high_path, "--low-path": options.low_path}
-    if not options.sent_file:
-        wait_until_mock_target(options.target_url, patience, logger.info)
+    if options.sent_file:
+        for url in gateway_urls(environment):
+            wait_until_responds(url.rstrip("/") + options.high_path, patience, logger.info)
+        return
+    wait_until_mock_target(options.target_url, patience, logger.info)
     for url in gateway_urls(environment):
-        for option, path in paths.items():
-            if options.sent_file:
-                wait_until_responds(url.rstrip("/") + path, patience, logger.info)
-            else:
-                wait_until_forwards(url, path, option, options.target_url, patience, logger.info)
+        for option, path in (("--high-path", options.high_path), ("--low-path", options.low_path)):
+            wait_until_forwards(url, path, option, options.target_url, patience, logger.info)
 
 
 @events.test_start.add_listener  # type: ignore[untyped-decorator]

@@ -209,12 +209,16 @@ def said_by_locust(folder: Path) -> list[str]:
     return (folder / "output").read_text().splitlines()
 
 
-def test_run_that_cannot_be_judged_could_not_run(target: str, tmp_path: Path) -> None:
+def test_run_that_cannot_be_judged_could_not_run(tmp_path: Path) -> None:
     """When the mock target is gone before its log is read, that is no verdict but an error of one line."""
     with running_target(tmp_path / "gone") as (gone, process):
         options = ["--scenario", "saturation", "--target-url", gone, "--seconds", "1"]
-        with start_locust(target, tmp_path, *options) as locust:
-            wait_until("something is sent", lambda: bool(read_arrivals(target).arrivals))
+        with start_locust(gone, tmp_path, *options) as locust:
+
+            def something_is_sent() -> bool:
+                return any("ready" not in str(one.request_id) for one in read_arrivals(gone).arrivals)
+
+            wait_until("something is sent", something_is_sent)
             process.terminate()
             assert locust.wait() == 2
     assert any(line.startswith(f"error: GET {gone}/__admin/arrivals failed") for line in said_by_locust(tmp_path))
