@@ -53,6 +53,7 @@ def redis(redis_port: int) -> Iterator["Redis"]:
 # Begun first, so that at the end no process is left with one of them while the others have nothing to do.
 _LONGEST_FILES = (
     "acceptance/test_oracle.py",
+    "acceptance/test_own_stack_check.py",
     "chaos/test_handshakes.py",
     "acceptance/test_settings_in_force.py",
     "acceptance/test_handshakes.py",

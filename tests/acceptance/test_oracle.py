@@ -1,6 +1,5 @@
 """The check on gateways with right, wrong and random order: it must distinguish them."""
 
-import json
 import os
 import shutil
 import subprocess
@@ -8,35 +7,15 @@ import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from fast_priority.local.child_processes import ChildProcess, mock_target_process, running, wait_until_answers
 from fast_priority.local.free_ports import free_port
+from tests.acceptance.oracle_rig import ONE_SCENARIO, SLOTS, check
 
 REPOSITORY = Path(__file__).parents[2]
-SLOTS = 4
-# Stops a check that hangs; no test waits for it.
-PATIENCE_SECONDS = 110
-
-ONE_SCENARIO = ("--scenario", "burst", "--seconds", "6")
-
 pytestmark = pytest.mark.timeout(120)
-
-
-def check(folder: Path, *arguments: str) -> tuple[int, dict[str, Any]]:
-    """Run a check as a user does; return its exit code and its results."""
-    command = [sys.executable, "-m", "loadtests", "check", "--slots", str(SLOTS), "--out", str(folder), *arguments]
-    with subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
-        try:
-            said, _ = process.communicate(timeout=PATIENCE_SECONDS)
-        except subprocess.TimeoutExpired:
-            process.terminate()  # it stops what it has started
-            said, _ = process.communicate()
-    results = folder / "results.json"
-    assert results.exists(), said
-    return process.returncode, json.loads(results.read_text())
 
 
 @pytest.fixture
@@ -102,15 +81,6 @@ def test_haproxy_with_priorities_is_proved(mock_url: str, tmp_path: Path) -> Non
     assert [scenario["order"]["inversions"] for scenario in results["scenarios"]] == [0]
 
 
-def test_this_gateway_is_proved_with_a_stack_of_its_own(tmp_path: Path) -> None:
-    """`check` alone starts all it needs, finds no inversion, and leaves a report, results and a JUnit file."""
-    code, results = check(tmp_path, *ONE_SCENARIO, "--workers", "2", "--gateways", "2")
-    assert (code, results["verdict"]) == (0, "PROVED"), results
-    assert [scenario["order"]["inversions"] for scenario in results["scenarios"]] == [0]
-    assert (tmp_path / "report.html").read_text().lower().startswith("<!doctype html>")
-    assert "<testsuite" in (tmp_path / "junit.xml").read_text()
-
-
 def test_one_wrong_turn_in_ten_is_found_out(mock_url: str, tmp_path: Path) -> None:
     """The verdict on a gateway that sometimes ignores its priorities is violated."""
     with double("sometimes-wrong", mock_url) as url:
@@ -127,15 +97,6 @@ def test_more_at_once_than_allowed_is_found_out(mock_url: str, tmp_path: Path) -
     assert code == 1
     (scenario,) = results["scenarios"]
     assert {one["check"]: one["verdict"] for one in scenario["findings"]}["limit"] == "VIOLATED"
-
-
-def test_bad_days_change_nothing_about_the_order(tmp_path: Path) -> None:
-    """Our own stack keeps the order with slow low requests, a failing target, leaving clients, ending processes."""
-    names = ("slow-low", "failing", "leaving", "drain")
-    wanted = [word for name in names for word in ("--scenario", name)]
-    code, results = check(tmp_path, *wanted, "--seconds", "6", "--gateways", "2")
-    assert (code, results["verdict"]) == (0, "PROVED"), results
-    assert [scenario["order"]["inversions"] for scenario in results["scenarios"]] == [0] * len(names)
 
 
 def test_a_run_that_saturates_nothing_proves_nothing(mock_url: str, tmp_path: Path) -> None:
