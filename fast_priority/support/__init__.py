@@ -6,6 +6,7 @@
 - `elapsed`: how much time has passed at least
 - `file_limit`: how many files this process may open
 - `gc_tuning`: the collector of cyclic garbage, and the rule against reference cycles
+- `notices`: what is wrong and stops nothing, logged once
 - `outage_log`: many equal failures in a few log lines
 - `parent_death`: processes that end with the one that started them
 - `rate_timeout`: a timeout that ends a peer below a least rate of bytes
@@ -24,6 +25,7 @@ __all__ = [
     "elapsed",
     "file_limit",
     "gc_tuning",
+    "notices",
     "outage_log",
     "parent_death",
     "rate_timeout",
