@@ -4,6 +4,8 @@
 #   docker run -p 8000:8000 -e FAST_PRIORITY_TARGET_BASE_URL=http://api -e FAST_PRIORITY_REDIS_HOST=redis fast-priority
 #   docker run -e FAST_PRIORITY_WORKERS=4 -e FAST_PRIORITY_REDIS_HOST=redis fast-priority
 #
+# A program behind the image's name runs in their place, such as `rq worker high low --url redis://redis` or `sh`.
+#
 # `--target loadtest` builds the same with what `fast-priority loadtest` needs.
 
 ARG PYTHON_VERSION=3.12
@@ -60,5 +62,6 @@ CMD ["--help"]
 FROM base AS fast-priority
 COPY --from=build /opt/venv /opt/venv
 EXPOSE 8000
-# The exec form: Python is PID 1 and gets the SIGTERM of `docker stop`; then it finishes what is in flight.
-ENTRYPOINT ["run-fast-priority"]
+# It executes run-fast-priority, or the program that is named: that is PID 1 and gets the SIGTERM of `docker stop`.
+COPY docker-entrypoint.sh /usr/local/bin/docker-entrypoint
+ENTRYPOINT ["docker-entrypoint"]

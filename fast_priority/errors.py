@@ -165,6 +165,19 @@ class NotSent(RequestLost):
     slug, title = "request-not-sent", "The request was not sent"
 
 
+class FailedByForeignWorker(RequestLost):
+    """A stock rq worker that cannot run `fast_priority.job`, as those of 1.x, took the request and failed."""
+
+    slug, title = "foreign-worker", "A worker of another program took the request"
+
+
+class NewerWireVersion(GatewayError):
+    """Gateway and worker are of releases with different wire versions, and the older one was asked to go on."""
+
+    status, slug, title = 502, "newer-wire-version", "Gateway and worker do not understand each other"
+    proxy_error, fault = "proxy_internal_error", "internal"
+
+
 class RequestCancelled(GatewayError):
     """The job of the request was cancelled with one of rq's tools."""
 

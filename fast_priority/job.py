@@ -15,14 +15,16 @@ from rq.job import Job
 from fast_priority.broker.connection import CONNECTION_ERRORS
 from fast_priority.broker.consumer import RqConnection
 from fast_priority.broker.mailbox import Mailbox
-from fast_priority.errors import RequestLost
+from fast_priority.errors import GatewayError, NewerWireVersion, RequestLost
 from fast_priority.http.fields import check_queued_request
 from fast_priority.http.message import TargetPolicy
-from fast_priority.protocol.frames import Cancel, ForwardCall, Frame, Part, decode_call
+from fast_priority.protocol.frames import Cancel, Failure, ForwardCall, Frame, Part, decode_call
+from fast_priority.protocol.wire_version import WIRE_VERSION
 from fast_priority.settings import Settings
 from fast_priority.slots.forward import FinalPart, failure_of, hold_slot, target_choice
 from fast_priority.slots.forward import forward as forward_exchange
 from fast_priority.slots.gateway_channel import GatewayChannel
+from fast_priority.slots.worker_warnings import text_on_targets
 from fast_priority.support.background import end_all, keep_doing
 from fast_priority.target import Target
 
@@ -36,27 +38,45 @@ def forward(payload: bytes) -> None:
     """Forward the request in `payload`, the wire form of a ForwardCall, and answer the gateway that submitted it.
 
     Runs inside an rq job. If the gateway is gone, the request is not sent; if the client leaves, it is broken off. For
-    a permit nothing is sent here: the job lasts until the gateway ends it. Raises UnreadableMessage for other payloads,
-    and MalformedRequest for requests that no gateway has queued; either leaves the job in rq's failed registry.
+    a permit nothing is sent here: the job lasts until the gateway ends it. A job of a newer wire version is not sent
+    either, and its client gets 502. Raises UnreadableMessage for other payloads, and MalformedRequest for requests that
+    no gateway has queued; either leaves the job in rq's failed registry.
     """
     job = get_current_job()
     if job is None:
         raise RuntimeError("forward() runs inside an rq job only")
+    rq_connection = RqConnection(job.connection)
+    gateway_id, version = rq_connection.begin(job.id, job.worker_name or job.id)
+    if version > WIRE_VERSION:
+        _refuse_newer(job.id, gateway_id, version, rq_connection)
+        return
     call = decode_call(payload)
     check_queued_request(call.request)
-    gateway_id = _gateway_of(job)
-    rq_connection = RqConnection(job.connection)
     if not rq_connection.gateway_lives(gateway_id):
         logger.warning("job %s: its gateway is gone, so its request is not sent", job.id)
         return
-    asyncio.run(_run(call, job, gateway_id, rq_connection))
+    asyncio.run(_run(call, job, gateway_id, version, rq_connection))
 
 
-async def _run(call: ForwardCall, job: Job, gateway_id: str, rq_connection: RqConnection) -> None:
-    policy = target_choice(Settings.load())(call)
+def _refuse_newer(job_id: str, gateway_id: str, version: int, rq_connection: RqConnection) -> None:
+    """Answer the gateway: rq has taken the job off its queue already, so it cannot be left to a newer worker."""
+    reason = f"a stock rq worker took it, which knows wire versions up to {WIRE_VERSION}, and it is of {version}"
+    logger.error("job %s is not sent: %s: update the worker", job_id, reason)
+    rq_connection.publish(gateway_id, job_id, Failure(NewerWireVersion.slug, reason))
+
+
+async def _run(call: ForwardCall, job: Job, gateway_id: str, version: int, rq_connection: RqConnection) -> None:
+    name = job.worker_name or job.id
+
+    def warn_of_target(own: str, other: str) -> None:
+        text = text_on_targets(own, other)
+        if rq_connection.note_warning(name, text):
+            logger.warning("Worker %s: %s", name, text)
+
+    policy = target_choice(Settings.load(), warn_of_target)(call)
 
     async def publish(part: Part) -> None:
-        if not await asyncio.to_thread(rq_connection.publish, gateway_id, job.id, part):
+        if not await asyncio.to_thread(rq_connection.publish, gateway_id, job.id, part, version):
             raise RequestLost("its gateway is gone")
 
     def receive(frame: Frame) -> None:
@@ -65,9 +85,15 @@ async def _run(call: ForwardCall, job: Job, gateway_id: str, rq_connection: RqCo
         elif frame.request_id == job.id:
             channel.receive(frame.part)
 
+    def fail(request_id: str, error: GatewayError) -> None:
+        if request_id == job.id:
+            channel.conversation.fail(error)
+            if call.is_permit:
+                running.cancel()
+
     # A worker has one job at a time, so frames for the worker are frames for this job.
-    channel = GatewayChannel(job.worker_name or job.id, publish)
-    mailbox = Mailbox(channel.mailbox, rq_connection.options, receive)
+    channel = GatewayChannel(name, publish)
+    mailbox = Mailbox(channel.mailbox, rq_connection.options, receive, fail=fail)
     work = hold_slot(channel) if call.is_permit else _forward(call, channel, policy)
     running: asyncio.Task[FinalPart] = asyncio.create_task(work)
 
@@ -98,8 +124,3 @@ async def _forward(call: ForwardCall, channel: GatewayChannel, policy: TargetPol
             return await forward_exchange(call, channel, target.exchange_of(call.request, body))
     except Exception as error:
         return failure_of(error)
-
-
-def _gateway_of(job: Job) -> str:
-    gateway_id = job.connection.hget(job.key, "gateway")
-    return gateway_id.decode() if isinstance(gateway_id, bytes) else ""

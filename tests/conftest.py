@@ -69,6 +69,7 @@ _LONGEST_FILES = (
     "acceptance/test_bad_days.py",
     "chaos/test_network.py",
     "acceptance/test_ways_to_run.py",
+    "acceptance/test_releases.py",
     "integration/loadtests/test_locust_scenarios.py",
     "integration/gateway/test_handshakes.py",
     "acceptance/test_sentinel.py",

@@ -57,7 +57,7 @@ WORDS: Mapping[str, str] = {
 
 READ = (
     "fast_priority", "mock_target", "loadtests", "benchmarks", "tests", "tools", "examples", "docs", ".ci", ".github",
-    "Dockerfile", "Makefile", "pyproject.toml", "*.md", "*.yml", ".pre-commit-config.yaml",
+    "Dockerfile", "docker-entrypoint.sh", "Makefile", "pyproject.toml", "*.md", "*.yml", ".pre-commit-config.yaml",
 )  # fmt: skip
 """Folders and files of the repository that are read, as patterns."""
 

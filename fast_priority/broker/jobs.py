@@ -18,9 +18,12 @@ from rq.job import Job, JobStatus
 from rq.utils import utcformat
 
 from fast_priority.broker import times
+from fast_priority.protocol.wire_version import WIRE_VERSION
 
 FORWARD: Final = "fast_priority.job.forward"
 """The only function that a job may name. A stock rq worker imports and calls it."""
+FUNCTION_OF_1X: Final = "fast_priority.utils.run_request"
+"""The function that jobs of fast-priority 1.x name."""
 _PICKLE_PROTOCOL = 5
 _NAME_AND_NONE = b"".join(
     (pickle.SHORT_BINUNICODE, bytes([len(FORWARD)]), FORWARD.encode(), pickle.MEMOIZE, pickle.NONE)
@@ -29,11 +32,16 @@ _SIZE_BYTES_OF = {pickle.SHORT_BINBYTES: 1, pickle.BINBYTES: 4, pickle.BINBYTES8
 _LONGEST_HEAD_BYTES = 64
 _LONGEST_NAME_SHOWN = 80
 _MOST_OPCODES = 1000
+_FUNCTION_WITHIN_OPCODES = 8
 _NO_TIMEOUT = -1  # as rq writes it: a body may take longer than any limit, and we have timeouts for inactivity
 
 
 class NotOurJob(ValueError):
     """A job on the queue is not a request of a gateway. The text says why."""
+
+
+class JobOf1x(NotOurJob):
+    """A job on the queue is a request of a gateway of fast-priority 1.x."""
 
 
 class WriteOnlySerializer:
@@ -79,6 +87,7 @@ class JobTemplate:
             if name not in varying and value != ""  # for rq, an empty field is the same as a missing one
             for part in (name, value)
         ]
+        self.constant_fields += ["wire", WIRE_VERSION]
 
     @staticmethod
     def data(payload: bytes) -> bytes:
@@ -106,7 +115,7 @@ def payload_of(data: bytes, max_bytes: int) -> bytes:
         data = _decompressed(data, max_bytes)
     payload = _payload_at_its_place(data)
     if payload is None or JobTemplate.data(payload) != data:
-        raise NotOurJob(_why_not(data))
+        raise _refusal(data, _why_not(data))
     return payload
 
 
@@ -120,6 +129,19 @@ def _payload_at_its_place(data: bytes) -> bytes | None:
         return None
     start = opcode_at + 1 + size_bytes
     return data[start : start + int.from_bytes(data[opcode_at + 1 : start], "little")]
+
+
+def _refusal(data: bytes, reason: str) -> NotOurJob:
+    return JobOf1x(reason) if _function_in(data) == FUNCTION_OF_1X else NotOurJob(reason)
+
+
+def _function_in(data: bytes) -> str:
+    """Return the function that a pickle of rq names; '' if it cannot be read. No opcode is carried out."""
+    try:
+        opcodes = islice(pickletools.genops(data), _FUNCTION_WITHIN_OPCODES)
+        return next((argument for _, argument, _ in opcodes if isinstance(argument, str)), "")
+    except Exception:
+        return ""  # bad bytes can raise nearly any error
 
 
 def _why_not(data: bytes) -> str:
@@ -154,5 +176,5 @@ def _decompressed(data: bytes, max_bytes: int) -> bytes:
     except zlib.error as error:
         raise NotOurJob("its data is neither a pickle nor compressed") from error
     if decompression.unconsumed_tail:
-        raise NotOurJob(f"its decompressed data has more than {max_bytes} bytes")
+        raise _refusal(plain, f"its decompressed data has more than {max_bytes} bytes")
     return plain

@@ -142,7 +142,7 @@ KEY_TABLE = (
     KeyRow(failed("<queue>"), "zset", "jobs that are not ours", "worker", "a day after the last"),
     KeyRow(f"{RQ_KEY_PREFIX}:results:<id>", "stream", "why a job was refused", "worker", "after a day"),
     KeyRow(WAKE_UP, "list", "one token for each submit, at most 64", "gateway; worker", "queues empty, or after 60 s"),
-    KeyRow(f"{GATEWAY_PREFIX}<id>", "string", "sign of life", "gateway", "15 s after the last"),
+    KeyRow(f"{GATEWAY_PREFIX}<id>", "string", "sign of life: the wire version", "gateway", "15 s after the last"),
     KeyRow(
         DEPLOYMENT, "string", "identity of the deployment, which Via carries", "gateway", "60 s after the last gateway"
     ),
@@ -153,7 +153,10 @@ KEY_TABLE = (
         processing_list("<name>"), "list", "frames being read", "gateway; worker", "with the next read, or after 60 s"
     ),
     KeyRow(f"{CANCELLED_PREFIX}<id>", "string", "a gateway has cancelled the request", "gateway", "after 60 s"),
-    KeyRow(f"{WORKER_PREFIX}<name>", "hash", "rq's record of a worker, and its slots", "worker", "15 s after the last"),
+    KeyRow(
+        f"{WORKER_PREFIX}<name>", "hash", "rq's record of a worker, its slots and warnings", "worker",
+        "15 s after the last",
+    ),
     KeyRow(
         last_claim("<name>", "<kind>"), "string",
         f"ids a worker claimed last; `{DIRECT_CLAIM}`: with a direct claim, `{CLAIM_SENT_AHEAD}`: with one sent ahead",

@@ -18,7 +18,8 @@ from redis.exceptions import ResponseError
 
 from fast_priority.broker import keys, scripts, times
 from fast_priority.broker.connection import CONNECTION_ERRORS, Command, connect, send_together
-from fast_priority.protocol.frames import Frame, UnreadableMessage, decode_frame
+from fast_priority.errors import GatewayError, NewerWireVersion
+from fast_priority.protocol.frames import Frame, NewerFrame, UnreadableMessage, decode_frame
 from fast_priority.support.outage_log import OutageLog
 
 logger = logging.getLogger(__name__)
@@ -34,6 +35,7 @@ _PATIENCE_SECONDS = 3.0  # a server that was replaced may never close the connec
 class Mailbox:
     """Reads the frames for this process, and calls `receive` with each frame: in order, at least once.
 
+    For a frame of a newer wire version it calls `fail`, with the id of the request and the error that ends it.
     `expects_many` returns whether several frames are likely to be there. Then they are read many at a time, without
     blocking first.
     """
@@ -44,11 +46,13 @@ class Mailbox:
         options: dict[str, Any],
         receive: Callable[[Frame], None],
         expects_many: Callable[[], bool] = lambda: True,
+        fail: Callable[[str, GatewayError], None] = lambda request_id, error: None,
     ) -> None:
         self._key = keys.inbox(name)
         self._processing = keys.processing_list(name)
         self._redis: Redis = connect(options, _BLOCK_SECONDS + _PATIENCE_SECONDS)
         self._receive = receive
+        self._fail = fail
         self._expects_many = expects_many
         self._unreadable = OutageLog("dropped an unreadable frame", logger)
         self._received = 0  # how many frames at the head of the processing list were received
@@ -65,6 +69,9 @@ class Mailbox:
                 continue
             try:
                 frame = decode_frame(data)
+            except NewerFrame as error:
+                self._unreadable.failure(error)
+                self._fail(error.request_id, NewerWireVersion(f"a frame of it cannot be read: {error}"))
             except UnreadableMessage as error:
                 self._unreadable.failure(error)
             else:

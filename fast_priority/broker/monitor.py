@@ -9,22 +9,25 @@ import asyncio
 import logging
 import random
 import time
+from collections.abc import Sequence
+from itertools import islice
 from typing import Any, NamedTuple
 
 from redis.asyncio import Redis
 
-from fast_priority.broker import keys
+from fast_priority.broker import keys, times
 from fast_priority.broker.connection import CONNECTION_ERRORS, Command, connect, redis_options, send_together
+from fast_priority.broker.other_versions import JOB_FIELDS, WORKER_FIELDS, QueuedJob, WorkerRecord, warnings_of
 from fast_priority.scheduling.drain_rate import DrainRate, retry_after_seconds
 from fast_priority.scheduling.priority import Priority
 from fast_priority.settings import Settings
 from fast_priority.support.background import end_all, keep_doing
+from fast_priority.support.notices import Notices
 
 logger = logging.getLogger(__name__)
 
 _LOOK_SECONDS = 2.0
 _JITTER = 0.2
-_WORKER_FIELDS = ("birth", "death", "slots", "successful_job_count", "failed_job_count")
 
 
 class QueueView(NamedTuple):
@@ -40,6 +43,8 @@ class QueueView(NamedTuple):
     """The most queued requests that the target receives at once: one per stock worker, its slots per PriorityWorker."""
     suspended: bool
     """Whether `rq suspend` holds the workers back."""
+    warnings: tuple[str, ...] = ()
+    """What is wrong and stops nothing: jobs and workers of other versions or programs, and what workers warn of."""
 
 
 class _Look(NamedTuple):
@@ -57,6 +62,7 @@ class QueueMonitor:
     def __init__(self, settings: Settings) -> None:
         self._redis: Redis = connect(redis_options(settings))
         self._rate = DrainRate()
+        self._notices = Notices(logger)
         self._last: _Look | None = None
         self._one_at_a_time = asyncio.Lock()
         self._looking: asyncio.Task[None] | None = None
@@ -126,33 +132,56 @@ class QueueMonitor:
                 *(("LLEN", key) for key in lanes.queues),
                 *(("ZCARD", key) for key in lanes.started),
                 *(("SMEMBERS", key) for key in lanes.workers),
+                *(("LRANGE", key, 0, times.MOST_NEWER_PASSED - 1) for key in lanes.queues),
                 ("EXISTS", keys.SUSPENDED),
             ]
         )
-        waiting, started, registers = answers[:count], answers[count : 2 * count], answers[2 * count : -1]
-        workers = sorted(set().union(*registers))
-        records = await self._ask([("HMGET", worker, *_WORKER_FIELDS) for worker in workers]) if workers else []
-        slots = [_number(slots) or 1 for birth, death, slots, *_ in records if birth and not death]
+        waiting, started, registers, ids = (answers[at * count : (at + 1) * count] for at in range(4))
+        workers, heads = await self._read_records(sorted(set().union(*registers)), ids)
+        slots = [_number(worker.slots) or 1 for worker in workers if worker.is_alive]
+        warnings = warnings_of(dict(zip(lanes.names, heads, strict=True)), workers)
+        for key, text in warnings.items():
+            self._notices.note(key, text)
         view = QueueView(
             waiting=dict(zip(lanes.priorities, waiting, strict=True)),
             started=sum(started),
             workers=len(slots),
             slots=sum(slots),
             suspended=bool(answers[-1]),
+            warnings=tuple(warnings.values()),
         )
         ended = {
-            worker.decode(errors="replace"): sum(map(_number, counts))
-            for worker, (_, _, _, *counts) in zip(workers, records, strict=True)
-            if counts != [None, None]  # it has ended none, or its record was lost
+            worker.key.decode(errors="replace"): _number(worker.successful) + _number(worker.failed)
+            for worker in workers
+            if worker.successful or worker.failed  # else it has ended none, or its record was lost
         }
         return _Look(began_at, view, ended)
 
+    async def _read_records(
+        self, worker_keys: Sequence[bytes], ids: Sequence[Sequence[bytes]]
+    ) -> tuple[list[WorkerRecord], list[list[QueuedJob]]]:
+        """Return the records of the workers, and for each lane what is known of these jobs, in one round trip."""
+        commands: list[Command] = [("HMGET", key, *WORKER_FIELDS) for key in worker_keys]
+        job_keys = [keys.JOB_PREFIX.encode() + job_id for of_lane in ids for job_id in of_lane]
+        commands += [("HMGET", key, *JOB_FIELDS) for key in job_keys]
+        answers = await send_together(self._redis, commands) if commands else []
+        records = _all_of(answers[: len(worker_keys)])
+        workers = [WorkerRecord._make([*record, key]) for record, key in zip(records, worker_keys, strict=True)]
+        jobs = iter(answers[len(worker_keys) :])
+        # A job that is not a hash says nothing; the claim removes it.
+        heads = [[QueuedJob(*job) for job in islice(jobs, len(of_lane)) if isinstance(job, list)] for of_lane in ids]
+        return workers, heads
+
     async def _ask(self, commands: list[Command]) -> list[Any]:
-        answers = await send_together(self._redis, commands)
-        for answer in answers:
-            if isinstance(answer, Exception):
-                raise answer
-        return answers
+        return _all_of(await send_together(self._redis, commands))
+
+
+def _all_of(answers: list[Any]) -> list[Any]:
+    """Return the answers. Raises the first of them that is an error."""
+    for answer in answers:
+        if isinstance(answer, Exception):
+            raise answer
+    return answers
 
 
 def _number(written: bytes | None) -> int:

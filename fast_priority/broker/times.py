@@ -22,6 +22,8 @@ STOP_SIGNAL_TTL_SECONDS = 5
 """How long a stop signal lives. A worker waits for work, and so for the signal, for at most 2 s."""
 MOST_WAKE_UPS = 64
 """The most wake-up tokens, and so the most idle workers that wake at once. Each wakes the next while work remains."""
+MOST_NEWER_PASSED = 64
+"""The most waiting requests of a newer wire version that a claim passes over in each queue."""
 WORKER_TTL_SECONDS = 15
 """How long a PriorityWorker counts as alive after its last sign of life. It renews that every second."""
 FAILED_TTL_SECONDS = 86_400

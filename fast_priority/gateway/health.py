@@ -34,6 +34,7 @@ class Health(BaseModel):
     workers: int | None = Field(description="live worker processes")
     slots: int | None = Field(description="how many queued requests workers forward at the same time at most")
     suspended: bool | None = Field(description="whether the workers are suspended by `rq suspend`")
+    warnings: list[str] = Field(description="what is wrong and does not stop the service, in words")
 
 
 class Liveness(BaseModel):
@@ -70,6 +71,7 @@ class HealthChecks:
             workers=view.workers if view else None,
             slots=view.slots if view else None,
             suspended=view.suspended if view else None,
+            warnings=list(view.warnings) if view else [],
         )
 
     async def readiness(self, *, is_ending: bool) -> Readiness:

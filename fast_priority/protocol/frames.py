@@ -12,7 +12,8 @@ If the call asks for a permit, they are:
 
 A `Reply` is a whole response. A response that is large or slow comes as a head, chunks and an end. Chunks of a body are
 sent only as far as the other side has granted credit for them. All messages are msgpack arrays, checked field by field
-as they are decoded: other bytes raise `UnreadableMessage` and nothing else.
+as they are decoded: other bytes raise `UnreadableMessage` and nothing else. A frame of a newer wire version raises
+`NewerFrame`, which names its request.
 """
 
 from collections.abc import AsyncIterator, Iterator
@@ -22,6 +23,7 @@ import msgspec
 from msgspec import Meta
 
 from fast_priority.http.message import Bytes, Fields, FinalStatus, HttpVersion, Reply, Request, TargetPolicy
+from fast_priority.protocol.wire_version import WIRE_VERSION
 
 MOST_CHUNK_BYTES = 512 * 1024
 """Most bytes of a body in one frame."""
@@ -38,6 +40,15 @@ LogLine: TypeAlias = Annotated[str, Meta(max_length=1000, pattern=r"^[^\x00-\x1f
 
 class UnreadableMessage(ValueError):
     """Bytes from Redis are not the message that was expected."""
+
+
+class NewerFrame(UnreadableMessage):
+    """A frame of a newer wire version than this release reads."""
+
+    def __init__(self, request_id: str, version: int) -> None:
+        super().__init__(f"it is of wire version {version}, and this process reads up to {WIRE_VERSION}")
+        self.request_id = request_id
+        self.version = version
 
 
 class ForwardCall(msgspec.Struct, array_like=True, frozen=True, gc=False):
@@ -106,6 +117,16 @@ class Frame(msgspec.Struct, array_like=True, frozen=True, gc=False):
 
     request_id: str
     part: Part
+    version: Annotated[int, Meta(ge=1)] = 1
+    """The wire version of the job that it is about."""
+
+
+class _Envelope(msgspec.Struct, array_like=True, frozen=True, gc=False):
+    """A frame whose part is not read."""
+
+    request_id: str
+    part: msgspec.Raw
+    version: Annotated[int, Meta(ge=1)] = 1
 
 
 _UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
@@ -113,21 +134,26 @@ _encoder = msgspec.msgpack.Encoder()
 _call_decoder = msgspec.msgpack.Decoder(ForwardCall)
 _NO_BYTES = memoryview(b"")
 _NO_DATA, _BIN_32 = b"\xc4\x00", b"\xc6"  # how msgpack writes no bytes, and begins up to 4 GiB of them
+_VERSION_BYTES = 1
 _frame_decoder = msgspec.msgpack.Decoder(Frame)
+_envelope_decoder = msgspec.msgpack.Decoder(_Envelope)
 
 
 def encode(message: ForwardCall | Frame) -> bytes:
     """Return the wire form of a message."""
     if isinstance(message, Frame) and isinstance(message.part, Chunk):
-        # The data is the last field, so it can be appended: it is copied once, and not each time a buffer grows.
-        without_data = _encoder.encode(Frame(message.request_id, Chunk(message.part.number, _NO_BYTES)))
-        data = message.part.data
-        return b"".join((without_data[: -len(_NO_DATA)], _BIN_32, len(data).to_bytes(4, "big"), data))
+        # Only the version stands behind the data: the data is copied once, and not each time a buffer grows.
+        without_data = _encoder.encode(
+            Frame(message.request_id, Chunk(message.part.number, _NO_BYTES), message.version)
+        )
+        data, data_at = message.part.data, len(without_data) - _VERSION_BYTES - len(_NO_DATA)
+        size = len(data).to_bytes(4, "big")
+        return b"".join((without_data[:data_at], _BIN_32, size, data, without_data[-_VERSION_BYTES:]))
     return _encoder.encode(message)
 
 
 def encode_part(part: Part) -> bytes:
-    """Return the second half of a Frame's wire form: the caller puts `[request_id,` before it."""
+    """Return the middle of a Frame's wire form: the caller puts `[request_id,` before it and the version behind it."""
     return _encoder.encode(part)
 
 
@@ -140,11 +166,24 @@ def decode_call(data: bytes) -> ForwardCall:
 
 
 def decode_frame(data: bytes) -> Frame:
-    """Return the Frame in these bytes. Raises UnreadableMessage."""
+    """Return the Frame in these bytes. Raises UnreadableMessage, and NewerFrame for one of a newer wire version."""
     try:
-        return _frame_decoder.decode(data)
+        frame = _frame_decoder.decode(data)
     except _UNREADABLE as error:
-        raise UnreadableMessage(f"not a frame: {error}") from error
+        raise _newer_frame(data) or UnreadableMessage(f"not a frame: {error}") from error
+    if frame.version > WIRE_VERSION:
+        raise NewerFrame(frame.request_id, frame.version)
+    return frame
+
+
+def _newer_frame(data: bytes) -> NewerFrame | None:
+    """Return the error for a frame with a part that only a newer release knows; None for other bytes."""
+    try:
+        envelope = _envelope_decoder.decode(data)
+    except _UNREADABLE:
+        return None
+    is_newer = envelope.version > WIRE_VERSION
+    return NewerFrame(envelope.request_id, envelope.version) if is_newer else None
 
 
 def pieces_of(data: Bytes) -> Iterator[memoryview]:

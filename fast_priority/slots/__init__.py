@@ -13,6 +13,7 @@
 - `forward`: the way with a task; a stock rq worker's job uses it, too.
 - `gateway_channel`: a request's channel to its gateway.
 - `lease_renewer`: keeps what is in flight from other workers.
+- `worker_warnings`: what a worker warns of, in its log and in its record.
 
 A room above imports the module that it needs: a stock worker's job must not load the loop.
 """

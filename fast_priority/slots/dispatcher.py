@@ -8,7 +8,7 @@ from functools import partial
 
 from fast_priority.broker.connection import CONNECTION_ERRORS
 from fast_priority.broker.consumer import Claim, OutgoingPart, RqConnection
-from fast_priority.broker.jobs import NotOurJob, payload_of
+from fast_priority.broker.jobs import JobOf1x, NotOurJob, payload_of
 from fast_priority.errors import MalformedRequest, NotSent
 from fast_priority.events import Events, SlotEnd, SlotFreed, SlotTaken, publish
 from fast_priority.http.fields import check_queued_request
@@ -17,6 +17,7 @@ from fast_priority.settings import Settings
 from fast_priority.slots.fast_path import FastPath
 from fast_priority.slots.forward import FinalPart, failure_of, forward, target_choice
 from fast_priority.slots.in_flight import InFlight, InFlightRequest, State
+from fast_priority.slots.worker_warnings import WorkerWarnings
 from fast_priority.support.background import end_all
 from fast_priority.support.elapsed import Moment
 from fast_priority.support.timeout_queue import TimeoutQueue
@@ -47,7 +48,9 @@ class Dispatcher:
     ) -> None:
         self._events = events or Events()
         self._name = name
-        self._policy_of = target_choice(settings)
+        self.warnings = WorkerWarnings(name)
+        """What it has found in jobs that is probably not meant so."""
+        self._policy_of = target_choice(settings, self.warnings.note_other_target)
         self._rq_connection = rq_connection
         self._in_flight = in_flight
         self._publish = publish
@@ -67,7 +70,7 @@ class Dispatcher:
         try:
             call = request.call = _call_in(claim)
         except (NotOurJob, UnreadableMessage, MalformedRequest) as error:
-            request.run_in_task(self._refuse(request, str(error)), State.REFUSED)
+            request.run_in_task(self._refuse(request, error), State.REFUSED)
             return
         except Exception as error:  # a bug ends this request, and not the worker
             request.end(failure_of(error))
@@ -116,8 +119,12 @@ class Dispatcher:
         finally:
             request.end(final)
 
-    async def _refuse(self, request: InFlightRequest, reason: str) -> None:
-        logger.warning("Worker %s: refused job %r: %s", self._name, request.claim.job_id, reason)
+    async def _refuse(self, request: InFlightRequest, error: Exception) -> None:
+        reason = str(error)
+        if isinstance(error, JobOf1x):
+            self.warnings.note_job_of_1x(request.claim.queue_name)
+        else:
+            logger.warning("Worker %s: refused job %r: %s", self._name, request.claim.job_id, reason)
         try:
             with contextlib.suppress(*CONNECTION_ERRORS):
                 await asyncio.to_thread(self._rq_connection.refuse, request.claim, reason)

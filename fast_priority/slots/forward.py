@@ -19,10 +19,23 @@ FinalPart: TypeAlias = Reply | Failure | End
 """What ends a response."""
 
 
-def target_choice(settings: Settings) -> Callable[[ForwardCall], TargetPolicy]:
-    """Return the function that chooses the target of a call: the worker's own if its settings name one."""
-    own = settings.target_policy() if settings.target_base_url else None
-    return lambda call: own or call.policy
+def target_choice(
+    settings: Settings, note_other: Callable[[str, str], object] = lambda own, other: None
+) -> Callable[[ForwardCall], TargetPolicy]:
+    """Return the function that chooses the target of a call: the worker's own if its settings name one.
+
+    `note_other` is called with the base URLs of both for each call that names another target than the worker's own.
+    """
+    if not settings.target_base_url:
+        return lambda call: call.policy
+    own = settings.target_policy()
+
+    def choose(call: ForwardCall) -> TargetPolicy:
+        if call.policy.base_url != own.base_url:
+            note_other(own.base_url, call.policy.base_url)
+        return own
+
+    return choose
 
 
 async def forward(call: ForwardCall, channel: GatewayChannel, exchange: Exchange) -> FinalPart:

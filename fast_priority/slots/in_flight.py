@@ -16,8 +16,9 @@ from collections.abc import Callable, Coroutine, Iterator
 from typing import Any
 
 from fast_priority.broker.consumer import LEASE_SECONDS, Claim
+from fast_priority.errors import GatewayError
 from fast_priority.protocol.frames import Cancel, ForwardCall, Frame
-from fast_priority.slots.forward import FinalPart
+from fast_priority.slots.forward import FinalPart, failure_of
 from fast_priority.slots.gateway_channel import GatewayChannel
 from fast_priority.support.elapsed import Moment
 from fast_priority.support.timeout_queue import TimeoutQueue
@@ -159,6 +160,13 @@ class InFlightRequest:
             case State.IN_TASK if self.task is not None:
                 self.task.cancel()
 
+    def fail(self, error: GatewayError) -> None:
+        """End it with an error, which its gateway gets: at once, or with the next part that it sends or waits for."""
+        if self.state in (State.ON_FAST_PATH, State.HOLDS_PERMIT):
+            self.end(failure_of(error))
+        elif self.state in (State.NEEDS_TASK, State.IN_TASK):
+            self.channel.conversation.fail(error)
+
     def end(self, final: FinalPart | None) -> None:
         """End it with this part. A task that is in its exchange has left that before."""
         if self.fast_timeouts is not None:
@@ -203,6 +211,12 @@ class InFlight:
         """Remove a request that has ended."""
         if self._requests.get(request.claim.job_id) is request:
             del self._requests[request.claim.job_id]
+
+    def fail(self, request_id: str, error: GatewayError) -> None:
+        """End a request, if it is in flight, because a frame for it cannot be read."""
+        request = self._requests.get(request_id)
+        if request is not None:
+            request.fail(error)
 
     def receive(self, frame: Frame) -> None:
         """Take a frame that a gateway has sent."""

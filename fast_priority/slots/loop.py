@@ -114,7 +114,13 @@ class WorkerLoop:
             events=events,
         )
         self._leases = LeaseRenewer(name, options, self._in_flight, lambda: {**record(), **self._progress()})
-        self._mailbox = Mailbox(name, options, self._in_flight.receive, expects_many=lambda: len(self._in_flight) > 0)
+        self._mailbox = Mailbox(
+            name,
+            options,
+            self._in_flight.receive,
+            expects_many=lambda: len(self._in_flight) > 0,
+            fail=self._in_flight.fail,
+        )
         self._redis = _RedisTroubles(name)
 
     def __repr__(self) -> str:
@@ -263,7 +269,11 @@ class WorkerLoop:
         self._awake.set()
 
     def _progress(self) -> dict[str, Any]:
-        return {"state": "busy" if self._in_flight else "idle", "successful_job_count": self.served}
+        return {
+            "state": "busy" if self._in_flight else "idle",
+            "successful_job_count": self.served,
+            "warnings": self._dispatcher.warnings.as_field(),
+        }
 
     def _on_drain(self, state: DrainState) -> None:
         if state is DrainState.DRAINING:

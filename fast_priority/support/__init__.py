@@ -8,6 +8,7 @@
 - `gc_tuning`: the collector of cyclic garbage, and the rule against reference cycles
 - `install_command`: the command that installs what is missing
 - `installed_versions`: refuses dependencies outside of the declared bounds
+- `notices`: what is wrong and stops nothing, logged once
 - `outage_log`: many equal failures in a few log lines
 - `parent_death`: processes that end with the one that started them
 - `rate_timeout`: a timeout that ends a peer below a least rate of bytes
@@ -27,6 +28,7 @@ __all__ = [
     "gc_tuning",
     "install_command",
     "installed_versions",
+    "notices",
     "outage_log",
     "parent_death",
     "rate_timeout",

@@ -26,6 +26,7 @@ from fast_priority.broker.consumer import RqConnection
 from fast_priority.broker.jobs import WriteOnlySerializer
 from fast_priority.errors import ConfigurationError
 from fast_priority.events import Events
+from fast_priority.protocol.wire_version import WIRE_VERSION
 from fast_priority.scheduling.priority import Priority
 from fast_priority.settings import Settings
 from fast_priority.slots.loop import WorkerLoop
@@ -120,8 +121,8 @@ class PriorityWorker(BaseWorker):
         return _ANSWER_SECONDS
 
     def serialize(self) -> dict[str, Any]:
-        """Return the record of this worker in Redis: rq's own, and the number of slots."""
-        return {**super().serialize(), "slots": self.slots}
+        """Return the record of this worker in Redis: rq's own, the number of slots, and the wire version."""
+        return {**super().serialize(), "slots": self.slots, "wire": WIRE_VERSION}
 
     def _pubsub_exception_handler(self, exc: Exception, pubsub: PubSub, pubsub_thread: PubSubWorkerThread) -> None:
         # rq's own handler ends the thread when a connection times out, and with it rq's commands to this worker.

@@ -216,11 +216,13 @@ def _check_compose(words: list[str]) -> None:
 def _check_docker_run(words: list[str]) -> None:
     assert _IMAGES & set(words), "it names no image"
     at_image = next(at for at, word in enumerate(words) if word in _IMAGES)
-    words, of_image = [word for word in words[: at_image + 1] if word != "-d"], words[at_image + 1 :]
+    flags = ("-d", "-it", "--rm")
+    words, of_image = [word for word in words[: at_image + 1] if word not in flags], words[at_image + 1 :]
     options = dict(zip(words[:-1:2], words[1:-1:2], strict=True))
     variables = [words[at + 1].partition("=")[0] for at, word in enumerate(words) if word == "-e"]
     known = {f"FAST_PRIORITY_{name.upper()}" for name in Settings.model_fields}
-    assert not of_image or words[-1] == "redis:7", f"the image takes no arguments: {of_image}"
+    is_program = not of_image or of_image[0] == "sh" or (BIN / of_image[0]).is_file()
+    assert is_program or words[-1] == "redis:7", f"no program of the image: {of_image}"
     assert set(options) <= {"--network", "--name", "-p", "-e", "--stop-timeout"}
     assert set(variables) <= known
     assert options.get("-p", "8000:8000").endswith(f":{Settings.model_fields['port'].default}")

@@ -64,8 +64,8 @@ def test_a_service_of_compose_has_good_settings(monkeypatch: pytest.MonkeyPatch,
 
 @pytest.mark.parametrize("file", COMPOSE, ids=lambda file: file.name)
 def test_the_mock_target_of_compose_starts(file: Path) -> None:
-    """The entry point of the service `target` is a command that exists, with options that it takes."""
-    program, command, *options = yaml.safe_load(file.read_text())["services"]["target"]["entrypoint"]
+    """The command of the service `target` exists, with options that it takes."""
+    program, command, *options = yaml.safe_load(file.read_text())["services"]["target"]["command"]
     assert (program, command) == ("fast-priority", "mock-target")
     assert command in typer.main.get_command(commands).commands  # type: ignore[attr-defined]
     context = typer.main.get_command(mock_commands).make_context(command, options)

@@ -39,6 +39,8 @@ class Claim(NamedTuple):
     gateway_id: str
     """'' when no gateway made the job."""
     data: bytes
+    version: int = 1
+    """The wire version of the job, in which the gateway expects the response."""
 
 
 class OutgoingPart(NamedTuple):
@@ -250,9 +252,9 @@ def _publish_plain(parts: Sequence[OutgoingPart], *, memory_is_short: bool) -> l
 
 
 def _frame_of(one: OutgoingPart) -> bytes:
-    return b"" if one.part is None else encode(Frame(one.claim.job_id, one.part))
+    return b"" if one.part is None else encode(Frame(one.claim.job_id, one.part, one.claim.version))
 
 
-def _claim(execution_id: str, job_id: bytes, queue_name: bytes, gateway_id: bytes, data: bytes) -> Claim:
+def _claim(execution_id: str, job_id: bytes, queue_name: bytes, gateway_id: bytes, data: bytes, version: int) -> Claim:
     # The script returns only job ids in ASCII. A gateway id may be any bytes: then no gateway has it.
-    return Claim(job_id.decode(), execution_id, queue_name.decode(), gateway_id.decode(errors="replace"), data)
+    return Claim(job_id.decode(), execution_id, queue_name.decode(), gateway_id.decode(errors="replace"), data, version)

@@ -11,7 +11,12 @@ from fast_priority.broker import keys, times
 from fast_priority.broker.connection import options_of
 from fast_priority.broker.consumer.claims import Claim
 from fast_priority.broker.jobs import WriteOnlySerializer
+from fast_priority.broker.other_versions import decode_warnings, encode_warnings
 from fast_priority.protocol.frames import Frame, Part, encode
+from fast_priority.protocol.wire_version import WIRE_VERSION, version_in
+
+_MOST_WARNINGS = 10
+_NO_TTL = -1  # as Redis answers for a key that never expires
 
 
 class RqConnection:
@@ -36,7 +41,7 @@ class RqConnection:
         key, registry = keys.job(claim.job_id), keys.failed(claim.queue_name)
         with self._connection.pipeline() as pipeline:
             pipeline.zrem(keys.started(claim.queue_name), f"{claim.job_id}:{claim.execution_id}")
-            pipeline.hset(key, "status", JobStatus.FAILED.value)
+            pipeline.hset(key, mapping={"status": JobStatus.FAILED.value, "forwarded": "1"})
             pipeline.expire(key, times.FAILED_TTL_SECONDS)
             pipeline.zadd(registry, {claim.job_id: time.time() + times.FAILED_TTL_SECONDS})
             pipeline.expire(registry, times.FAILED_TTL_SECONDS)
@@ -48,12 +53,41 @@ class RqConnection:
         """Return whether the gateway that submitted a request is alive."""
         return bool(self._connection.exists(keys.gateway(gateway_id)))
 
-    def publish(self, gateway_id: str, job_id: str, part: Part) -> bool:
+    def begin(self, job_id: str, worker_name: str) -> tuple[str, int]:
+        """Note that a stock worker runs a job, and return the job's gateway, '' if there is none, and wire version.
+
+        By the note, a gateway recognises a job that failed elsewhere, and health a stock worker that runs our code.
+        """
+        job, worker = keys.job(job_id), keys.WORKER_PREFIX + worker_name
+        with self._connection.pipeline() as pipeline:
+            pipeline.hmget(job, "gateway", "wire", "status")
+            pipeline.hset(job, "forwarded", "1")
+            pipeline.hset(worker, "wire", WIRE_VERSION)
+            pipeline.ttl(worker)
+            (gateway_id, version, status), *_, worker_ttl = pipeline.execute()
+        # No note may last for ever where job or record was gone.
+        if status is None:
+            self._connection.delete(job)
+        if worker_ttl == _NO_TTL:
+            self._connection.expire(worker, times.WORKER_TTL_SECONDS)
+        return (gateway_id or b"").decode(errors="replace"), version_in(version)
+
+    def note_warning(self, worker_name: str, text: str) -> bool:
+        """Add a warning of a stock worker to its record. Return False if it is there, or if there are many already."""
+        worker = keys.WORKER_PREFIX + worker_name
+        field = self._connection.hget(worker, "warnings")
+        known = decode_warnings(field if isinstance(field, bytes) else None)
+        is_new = text not in known and len(known) < _MOST_WARNINGS
+        if is_new:
+            self._connection.hset(worker, "warnings", encode_warnings([*known, text]))
+        return is_new
+
+    def publish(self, gateway_id: str, job_id: str, part: Part, version: int = WIRE_VERSION) -> bool:
         """Publish a part for a gateway; rq itself ends the job. Return whether the gateway is alive."""
         if not self.gateway_lives(gateway_id):
             return False
         with self._connection.pipeline() as pipeline:
-            pipeline.rpush(keys.inbox(gateway_id), encode(Frame(job_id, part)))
+            pipeline.rpush(keys.inbox(gateway_id), encode(Frame(job_id, part, version)))
             pipeline.expire(keys.inbox(gateway_id), times.INBOX_TTL_SECONDS)
             pipeline.execute()
         return True

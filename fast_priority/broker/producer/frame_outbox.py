@@ -13,6 +13,7 @@ from fast_priority.broker.connection import CONNECTION_ERRORS, Batcher, Command,
 from fast_priority.errors import BrokerUnavailable
 from fast_priority.protocol.conversation import Conversation
 from fast_priority.protocol.frames import Frame, Part, encode
+from fast_priority.protocol.wire_version import WIRE_VERSION
 
 _MOST_AT_ONCE = 64
 _MOST_BYTES_AT_ONCE = 1024 * 1024
@@ -47,7 +48,7 @@ class FrameOutbox:
         If it cannot be published, the conversation fails.
         """
         published: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._put(conversation, encode(Frame(job_id, part)), published)
+        self._put(conversation, encode(Frame(job_id, part, WIRE_VERSION)), published)
         return published
 
     def _put(self, conversation: Conversation, frame: bytes, published: asyncio.Future[None]) -> None:

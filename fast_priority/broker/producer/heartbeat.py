@@ -9,6 +9,7 @@ from fast_priority.broker import keys, scripts, times
 from fast_priority.broker.connection import Command, RedisHealth
 from fast_priority.broker.producer.deployment_id import agree_on_identity
 from fast_priority.http.via import Deployment
+from fast_priority.protocol.wire_version import WIRE_VERSION
 
 _SECONDS = 3.0
 
@@ -35,7 +36,7 @@ class Heartbeat:
         clock, exists, _ = await scripts.run_together(self._redis, steps)
         self._health.note_clock(clock, asked_at)
         if not exists:
-            await self._redis.set(self._key, "1", ex=times.GATEWAY_TTL_SECONDS)
+            await self._redis.set(self._key, WIRE_VERSION, ex=times.GATEWAY_TTL_SECONDS)
         self.lives_until = asked_at + times.GATEWAY_TTL_SECONDS
         await agree_on_identity(self._redis, self._deployment)
         await asyncio.sleep(_SECONDS)

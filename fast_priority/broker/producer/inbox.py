@@ -51,7 +51,9 @@ class Inbox:
     ) -> None:
         self._key, self._processing = keys.inbox(gateway_id), keys.processing_list(gateway_id)
         self._redis: Redis = connect(options, _ANSWER_SECONDS)
-        self._mailbox = Mailbox(gateway_id, options, self._receive, expects_many=lambda: bool(self._waiting))
+        self._mailbox = Mailbox(
+            gateway_id, options, self._receive, expects_many=lambda: bool(self._waiting), fail=self.fail
+        )
         self._poll_interval_seconds = poll_interval_seconds
         self._end_unknown = end_unknown
         self._waiting: dict[str, Conversation] = {}

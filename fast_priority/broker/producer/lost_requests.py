@@ -8,7 +8,7 @@ the script does not return all of them, or when the caller says that any request
 
 from collections.abc import Collection, Sequence
 
-from fast_priority.errors import GatewayError, RequestCancelled, RequestLost
+from fast_priority.errors import FailedByForeignWorker, GatewayError, RequestCancelled, RequestLost
 
 _A_TURN = 500
 _MOST_LOOKS = 10
@@ -17,6 +17,8 @@ _MOST_ENDING = 1000
 
 _LOST = frozenset({b"", b"failed"})
 """The status of a job that will not be answered: it is missing, or a stock worker has died with it."""
+_FAILED_ELSEWHERE = b"failed elsewhere"
+"""The status of a job with which an rq worker has failed that did not run our code."""
 _CANCELLED = frozenset({b"canceled", b"stopped"})
 """The status of a job that a person has cancelled or stopped with rq's tools."""
 
@@ -77,6 +79,11 @@ class LostRequestDetector:
             return None
         if status in _CANCELLED:
             return RequestCancelled("its job was cancelled")
+        if status == _FAILED_ELSEWHERE:  # no answer can be on its way
+            return FailedByForeignWorker(
+                "a worker that is not of Fast Priority 2 took the request and failed: it did not run "
+                "fast_priority.job.forward"
+            )
         if status not in _LOST:
             self._missing_looks.pop(request_id, None)
             return None

@@ -12,6 +12,7 @@ from fast_priority.broker.jobs import new_job_id
 from fast_priority.broker.producer.inbox import Inbox
 from fast_priority.protocol.conversation import Conversation
 from fast_priority.protocol.frames import End, Frame, encode
+from fast_priority.protocol.wire_version import WIRE_VERSION
 from fast_priority.support.stalls import Timeout
 
 _ANSWER_SECONDS = 1.0
@@ -42,7 +43,7 @@ class Recall:
         marker = self._inbox.expect(marker_id)
         call = scripts.RecallCall(
             inbox_key=keys.inbox(self._gateway_id),
-            marker=encode(Frame(marker_id, End(0))),
+            marker=encode(Frame(marker_id, End(0), WIRE_VERSION)),
             ids=job_ids,
         )
         asked_at = time.monotonic()

@@ -12,6 +12,7 @@ from fast_priority.broker.connection import CONNECTION_ERRORS, Batcher
 from fast_priority.broker.producer.submit_outbox import NEVER_QUEUED
 from fast_priority.broker.scripts import WithdrawnRequest
 from fast_priority.protocol.frames import Cancel, Frame, encode
+from fast_priority.protocol.wire_version import WIRE_VERSION
 from fast_priority.scheduling.priority import Priority
 from fast_priority.support.background import end_all
 
@@ -68,7 +69,7 @@ class Withdrawals:
     async def _withdraw_unknown(self, job_id: str) -> None:
         any_lane = keys.LANES.names[0]  # a worker holds the request, so it is on no queue
         try:
-            await self._batches.ask(WithdrawnRequest(job_id, any_lane, encode(Frame(job_id, Cancel()))))
+            await self._batches.ask(WithdrawnRequest(job_id, any_lane, encode(Frame(job_id, Cancel(), WIRE_VERSION))))
         except CONNECTION_ERRORS as error:
             logger.debug("cannot withdraw the unknown request %s: %s", job_id, error)
 
@@ -78,7 +79,7 @@ class Withdrawals:
         if outcome in NEVER_QUEUED:
             return
         is_certain = outcome == "queued"
-        withdrawal = WithdrawnRequest(job_id, priority.value, encode(Frame(job_id, Cancel())))
+        withdrawal = WithdrawnRequest(job_id, priority.value, encode(Frame(job_id, Cancel(), WIRE_VERSION)))
         for _ in range(_ATTEMPTS):
             try:
                 outcome = await self._batches.ask(withdrawal)

@@ -18,7 +18,7 @@ neither side counts positions:
 `Request` is a NamedTuple; `ID` is the offset of its field `id`. A script has at most one field of rows. The lanes are
 the levels in order of precedence; LaneKeys and LaneNumbers have one value for each level, in the same order.
 
-A constant of the key table that stands in a Lua file, such as JOB_PREFIX, becomes a `local` with its value.
+A constant that stands in a Lua file, such as JOB_PREFIX of the key table, becomes a `local` with its value.
 
 On the wire, KEYS are the single keys and then the keys of the lanes. ARGV is the single arguments, then the names and
 the numbers of the lanes, then each list of texts behind its length, then the rows.
@@ -38,6 +38,7 @@ from redis.exceptions import NoScriptError, ResponseError
 from fast_priority.broker import keys, times
 from fast_priority.broker.connection import Argument, Command, send_together
 from fast_priority.broker.scripts.refusals import is_out_of_memory, is_wrong_type
+from fast_priority.protocol import wire_version
 
 
 class _Kind(Enum):
@@ -192,9 +193,9 @@ def _lua_file(name: str) -> str:
 
 
 def _constants_in(code: str) -> list[str]:
-    """Return a `local` for each constant of `keys` and `times` that stands in the code."""
+    """Return a `local` for each constant of `keys`, `times` and `wire_version` that stands in the code."""
     names = dict.fromkeys(re.findall(r"\b[A-Z]+_[A-Z_]+\b", code))
-    constants = {**vars(times), **vars(keys)}
+    constants = {**vars(times), **vars(keys), **vars(wire_version)}
     return [f"local {name} = {_literal(constants[name])}" for name in names if name in constants]
 
 

@@ -66,5 +66,5 @@ end
 
 -- The gateway that submits is alive, even if Redis has just restarted and does not know it. This is the last step: Redis
 -- carries out EXPIRE also without memory, and then whatever follows it in the script.
-if redis.call('EXPIRE', gateway_key, gateway_ttl) == 0 then redis.call('SET', gateway_key, '1', 'EX', gateway_ttl) end
+if redis.call('EXPIRE', gateway_key, gateway_ttl) == 0 then redis.call('SET', gateway_key, WIRE_VERSION, 'EX', gateway_ttl) end
 return outcomes

@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator
 
+import msgspec
 import pytest
 from redis.exceptions import ConnectionError
 
@@ -11,9 +12,10 @@ from fast_priority.broker import keys
 from fast_priority.broker.producer import inbox as inbox_module
 from fast_priority.broker.producer import lost_requests
 from fast_priority.broker.producer.inbox import Inbox
-from fast_priority.errors import RequestLost
+from fast_priority.errors import FailedByForeignWorker, NewerWireVersion, RequestLost
 from fast_priority.protocol.conversation import Conversation
 from fast_priority.protocol.frames import Failure, Frame, encode
+from fast_priority.protocol.wire_version import WIRE_VERSION
 from tests.unit.broker_rig import HELLO, PATIENCE_SECONDS, Rig, until
 
 NEVER_SECONDS = 3600.0
@@ -342,3 +344,30 @@ async def test_leases_of_a_wrong_type(rig: Rig, unread: Inbox) -> None:
     for _ in range(2):
         await unread._watch(["mine"])
     assert await fails(answer)
+
+
+@pytest.mark.parametrize("part", [HELLO, ["a new kind of part"], 7])
+async def test_a_newer_frame_ends_its_request(
+    rig: Rig, inbox: Inbox, part: object, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A frame of a newer wire version ends the request with an error that names the version, and is logged."""
+    answer, another = inbox.expect("mine"), inbox.expect("another")
+    put(rig, msgspec.msgpack.encode(["mine", part, WIRE_VERSION + 1]), hello_to("another"))
+    with pytest.raises(NewerWireVersion, match=f"wire version {WIRE_VERSION + 1}"):
+        await answer.next()
+    assert await another.next() == HELLO
+    assert f"wire version {WIRE_VERSION + 1}" in caplog.text
+
+
+@pytest.mark.parametrize(("note", "error"), [({}, FailedByForeignWorker), ({"forwarded": "1"}, RequestLost)])
+async def test_a_job_with_which_a_worker_failed(
+    rig: Rig, unread: Inbox, note: dict[str, str], error: type[RequestLost]
+) -> None:
+    """A failed job is lost; if no worker of this release has run it, the error says whose worker it was."""
+    answer = watched(unread, "mine")
+    rig.redis.hset(keys.job("mine"), mapping={"status": "failed", **note})
+    for _ in range(2):
+        await unread._watch(["mine"])
+    with pytest.raises(error) as raised:
+        await answer.next()
+    assert type(raised.value) is error

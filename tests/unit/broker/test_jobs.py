@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rq.job import Job
 
-from fast_priority.broker.jobs import FORWARD, JobTemplate, NotOurJob, WriteOnlySerializer, payload_of
+from fast_priority.broker.jobs import FORWARD, JobOf1x, JobTemplate, NotOurJob, WriteOnlySerializer, payload_of
 
 LIMIT = 10_000
 
@@ -143,3 +143,25 @@ def test_serializer_refuses_everything() -> None:
     for value in ({"plain": 1}, RunsCode()):
         with pytest.raises(NotOurJob):
             WriteOnlySerializer.loads(job_data(value))
+
+
+def job_of_1x(content: bytes) -> dict[str, Any]:
+    """Return a job as a gateway of fast-priority 1.x makes it."""
+    call = {"method": "POST", "url": "http://api/x?y", "headers": {"accept": "*/*"}, "content": content}
+    return Job.create("fast_priority.utils.run_request", kwargs=call, connection=FakeRedis()).to_dict()
+
+
+@pytest.mark.parametrize("content", [b"", b"body", b"\0" * 50 * LIMIT])
+@pytest.mark.parametrize("unwrap", [bytes, zlib.decompress], ids=["as rq writes it", "not compressed"])
+def test_a_job_of_1x_is_known_as_such(content: bytes, unwrap: Any) -> None:
+    """A job of fast-priority 1.x is refused as one, however large it is."""
+    with pytest.raises(JobOf1x):
+        payload_of(unwrap(job_of_1x(content)["data"]), LIMIT)
+
+
+@pytest.mark.parametrize("function", ["builtins.print", "fast_priority.utils.run_requests", FORWARD, ""])
+def test_other_jobs_are_not_of_1x(function: str) -> None:
+    """A job for another function, or with other arguments, is not taken for one of 1.x."""
+    with pytest.raises(NotOurJob) as raised:
+        payload_of(job_data((function, None, ("fast_priority.utils.run_request",), {})), LIMIT)
+    assert not isinstance(raised.value, JobOf1x)

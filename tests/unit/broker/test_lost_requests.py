@@ -3,7 +3,7 @@
 import pytest
 
 from fast_priority.broker.producer.lost_requests import LostRequestDetector
-from fast_priority.errors import RequestCancelled, RequestLost
+from fast_priority.errors import FailedByForeignWorker, RequestCancelled, RequestLost
 
 A_TURN = 500
 GONE, THERE = b"", b"queued"
@@ -111,3 +111,11 @@ def test_nothing_is_kept_of_a_dropped_request() -> None:
         detector.drop(request_id)
     assert (look(detector), len(detector), detector.is_urgent) == ([], 0, False)
     assert detector.note([("3", GONE)], ("999",), 0) == []
+
+
+def test_a_job_that_failed_elsewhere_is_lost_at_once() -> None:
+    """A job with which a worker failed that does not run our code is lost in the first look, with the reason."""
+    detector = detector_of("mine")
+    ((request_id, error),) = detector.note([("mine", b"failed elsewhere")], (), 5)
+    assert (request_id, type(error)) == ("mine", FailedByForeignWorker)
+    assert "not of Fast Priority 2" in error.detail

@@ -4,12 +4,15 @@ import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
+from rq import Queue
 
 from fast_priority.broker import keys, monitor
 from fast_priority.broker.connection import send_together
 from fast_priority.broker.consumer import Consumer, Leases
 from fast_priority.broker.monitor import QueueMonitor, QueueView
+from fast_priority.broker.other_versions import encode_warnings
 from fast_priority.broker.producer import Submitter
+from fast_priority.protocol.wire_version import WIRE_VERSION
 from fast_priority.scheduling.priority import Priority
 from fast_priority.settings import Settings
 from tests.unit.broker_rig import Rig, until
@@ -61,7 +64,7 @@ def note_ended(rig: Rig, worker: str, count: int) -> None:
 
 async def test_nothing(queues: QueueMonitor) -> None:
     """An empty Redis shows empty queues and no workers."""
-    assert await queues.view() == ({Priority.HIGH: 0, Priority.LOW: 0}, 0, 0, 0, False)
+    assert await queues.view() == ({Priority.HIGH: 0, Priority.LOW: 0}, 0, 0, 0, False, ())
 
 
 async def test_waiting_and_started(rig: Rig, submitter: Submitter, claimer: Consumer, queues: QueueMonitor) -> None:
@@ -180,3 +183,46 @@ async def test_it_looks_by_itself(rig: Rig, submitter: Submitter) -> None:
         await until("it has looked", lambda: queues._last is not None)
         assert queues._last is not None
         assert queues._last.view.waiting[Priority.HIGH] == 2
+
+
+async def test_requests_for_a_newer_worker(
+    rig: Rig, submitter: Submitter, leases: Leases, queues: QueueMonitor, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The view names requests that no worker of the deployment knows, and the log has that once."""
+    await leases.renew({"birth": "now", "slots": 3, "wire": WIRE_VERSION}, [])
+    for number in range(2):
+        await rig.queue(submitter, Priority.LOW)
+        rig.redis.hset(keys.job(rig.ids(Priority.LOW)[number]), "wire", WIRE_VERSION + 1)
+        (warning,) = (await seen(queues)).warnings
+    assert warning.startswith(f"2 requests wait for a newer worker: wire version {WIRE_VERSION + 1}")
+    assert len([line for line in caplog.messages if "newer worker" in line]) == 1
+
+
+@pytest.mark.parametrize("priority", list(Priority))
+async def test_a_job_of_1x(
+    rig: Rig, queues: QueueMonitor, priority: Priority, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The view names a job of fast-priority 1.x, and the log has that once."""
+    for _ in range(2):
+        Queue(priority.value, connection=rig.redis).enqueue("fast_priority.utils.run_request", kwargs={"method": "GET"})
+        (warning,) = (await seen(queues)).warnings
+    assert f"a job of fast-priority 1.x is on queue {priority.value}" in warning
+    assert len([line for line in caplog.messages if "1.x" in line]) == 1
+
+
+async def test_a_stock_worker_and_what_a_worker_warns_of(rig: Rig, leases: Leases, queues: QueueMonitor) -> None:
+    """The view names a stock worker that has run none of our jobs, and has the warnings of workers."""
+    await leases.renew({"birth": "now", "slots": 3, "wire": 1, "warnings": encode_warnings(["it rains"])}, [])
+    rig.redis.hset("rq:worker:stock", mapping={"birth": "now", "version": "2.1.0"})
+    rig.redis.sadd(keys.workers_of("low"), "rq:worker:stock")
+    stock, of_worker = (await seen(queues)).warnings
+    assert stock.startswith("worker stock is rq's own (rq 2.1.0)")
+    assert of_worker == "it rains (said by worker worker-1)"
+
+
+async def test_a_job_of_the_wrong_type(rig: Rig, queues: QueueMonitor) -> None:
+    """A job that is not a hash leaves the view as it is."""
+    rig.redis.rpush(keys.queue(Priority.LOW), "broken", "gone")
+    rig.redis.set(keys.job("broken"), "not a hash")
+    view = await seen(queues)
+    assert (view.waiting[Priority.LOW], view.warnings) == (2, ())

@@ -19,11 +19,13 @@ from fast_priority.protocol.frames import (
     Frame,
     Go,
     Head,
+    NewerFrame,
     UnreadableMessage,
     decode_call,
     decode_frame,
     encode,
 )
+from fast_priority.protocol.wire_version import WIRE_VERSION
 
 Decoder = Callable[[bytes], ForwardCall | Frame]
 
@@ -45,7 +47,7 @@ parts = (
     | st.just(Cancel())
     | st.just(Go())
 )
-frames = st.builds(Frame, st.text(), parts)
+frames = st.builds(Frame, st.text(), parts, st.integers(1, WIRE_VERSION))
 
 CALL = ForwardCall(Request("GET", b"/", [], b""), TargetPolicy("http://api", 1.0, 2.0, 3))
 FRAME = Frame("id", Failure("internal-error", "why"))
@@ -70,6 +72,41 @@ def test_frame_survives(frame: Frame) -> None:
     """A frame is read as it was written, with the same type of part."""
     read = decode_frame(encode(frame))
     assert (read, type(read.part)) == (frame, type(frame.part))
+
+
+def test_a_frame_of_an_earlier_release() -> None:
+    """A frame without a version is of version 1."""
+    earlier = msgspec.msgpack.encode(msgspec.msgpack.decode(encode(FRAME))[:2])
+    assert decode_frame(earlier) == FRAME
+    assert decode_frame(earlier).version == 1
+
+
+NEWER = WIRE_VERSION + 1
+
+
+@pytest.mark.parametrize(
+    "newer",
+    [
+        ["id", ["end", 7], NEWER],
+        ["id", ["end", 7, "a new field"], NEWER],
+        ["id", ["a new kind of part", {"a": 1}], NEWER],
+        ["id", "no part as we know it", NEWER, "a new field"],
+        ["id", ["chunk", 0, b"data"], 1000],
+    ],
+)
+def test_a_newer_frame_names_its_request(newer: list[object]) -> None:
+    """A frame of a newer wire version is not read, whatever is in it, but its request is known."""
+    with pytest.raises(NewerFrame, match=f"version {newer[2]}") as raised:
+        decode_frame(msgspec.msgpack.encode(newer))
+    assert (raised.value.request_id, raised.value.version) == ("id", newer[2])
+
+
+@pytest.mark.parametrize("version", [0, -1, "2", None])
+def test_a_version_that_is_no_number(version: object) -> None:
+    """A frame with something else in the place of its version is unreadable, and not newer."""
+    with pytest.raises(UnreadableMessage) as raised:
+        decode_frame(msgspec.msgpack.encode(["id", ["end", 7], version]))
+    assert not isinstance(raised.value, NewerFrame)
 
 
 @both_decoders

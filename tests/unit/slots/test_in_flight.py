@@ -7,7 +7,8 @@ import pytest
 
 from fast_priority.broker import times
 from fast_priority.broker.consumer import Claim
-from fast_priority.protocol.frames import Cancel, Credit, Frame, Part
+from fast_priority.errors import NewerWireVersion
+from fast_priority.protocol.frames import Cancel, Credit, Failure, Frame, Part
 from fast_priority.slots.forward import FinalPart
 from fast_priority.slots.gateway_channel import GatewayChannel
 from fast_priority.slots.in_flight import InFlight, InFlightRequest, State
@@ -207,3 +208,38 @@ def test_a_lease_that_was_renewed_too_late() -> None:
     request = leased(ago(times.LEASE_SECONDS + 1))
     request.renew(Moment.now())
     assert not request.may_be_sent()
+
+
+@pytest.mark.parametrize("state", [State.ON_FAST_PATH, State.HOLDS_PERMIT])
+def test_an_unreadable_frame_ends_what_has_no_task(state: State) -> None:
+    """A frame that cannot be read ends a request on the fast path or with a permit, and its gateway gets the reason."""
+    started = Started()
+    started.request.move_to(state)
+    started.in_flight.fail("job-1", NewerWireVersion("why"))
+    assert started.ends == [Failure(NewerWireVersion.slug, "why")]
+
+
+async def test_an_unreadable_frame_ends_the_conversation_of_a_task() -> None:
+    """A task that waits for a frame gets the error instead, and so does one that sends the next part."""
+    started = Started()
+
+    async def forward() -> None:
+        assert started.request.enter_task()
+        with pytest.raises(NewerWireVersion):
+            await started.request.channel.conversation.next()
+        with pytest.raises(NewerWireVersion):
+            await started.request.channel.conversation.acquire_credit()
+        started.request.end(None)
+
+    started.request.run_in_task(forward())
+    assert started.request.task is not None
+    started.in_flight.fail("job-1", NewerWireVersion("why"))
+    await started.request.task
+    assert started.ends == [None]
+
+
+def test_an_unreadable_frame_for_another_request() -> None:
+    """A frame that cannot be read, for a request that is not in flight, changes nothing."""
+    started = Started()
+    started.in_flight.fail("job-2", NewerWireVersion("why"))
+    assert (started.ends, started.request.state) == ([], State.CLAIMED)
