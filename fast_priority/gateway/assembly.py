@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 
 from fastapi import Request, Response
 
+from fast_priority.broker.connection import RedisOutage
 from fast_priority.broker.monitor import QueueMonitor
 from fast_priority.broker.producer import Submitter
 from fast_priority.errors import GatewayError, UnforeseenError
@@ -49,11 +50,12 @@ def build_app(settings: Settings) -> GatewayApp:
 
 @asynccontextmanager
 async def _service(settings: Settings, policy: TargetPolicy, events: Events) -> AsyncIterator[Service]:
+    outage = RedisOutage(logger)
     # Where no lifespan runs, a cancellation ends it all.
     async with (
         Target(policy) as target,
-        Submitter(settings) as submitter,
-        QueueMonitor(settings) as monitor,
+        Submitter(settings, outage) as submitter,
+        QueueMonitor(settings, outage) as monitor,
     ):
         gateway = Gateway(
             settings.rules,

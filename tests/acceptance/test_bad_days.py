@@ -5,6 +5,7 @@ import socket
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import httpx
@@ -66,6 +67,46 @@ def test_a_full_redis_keeps_what_is_in_flight(tmp_path: Path) -> None:
             assert answer.result().status_code == 200
         stack.redis.config_set("maxmemory", 0)
         assert stack.client.get("/queued").status_code == 200
+
+
+def test_a_redis_that_refuses_writes_is_named(tmp_path: Path) -> None:
+    """Readiness, health and the 503 name the reason, and each log has one line of it at the beginning."""
+    reason = "Redis refuses writes: it has too few replicas (min-replicas-to-write)"
+    with stack_with_redis(tmp_path) as (stack, _):
+        stack.start_mock()
+        stack.start_gateway()
+        stack.start_workers()
+        stack.redis.config_set("min-replicas-to-write", 1)
+        wait_until("it is not ready", lambda: readiness(stack) == (503, [f"{reason}: requests get 503"]))
+        health = stack.health()
+        assert (health["status"], health["redis_reachable"], health["redis_writable"]) == ("degraded", True, False)
+        assert health["redis_problem"] == reason
+        refused = [stack.client.post("/queued") for _ in range(20)]
+        assert {problem_of(response)["detail"] for response in refused} == {
+            f"{reason}, so the request cannot be queued"
+        }
+        wait_until("the worker has noticed it", lambda: log_of(stack, "workers").count("trouble with Redis") == 1)
+        stack.redis.config_set("min-replicas-to-write", 0)
+        wait_until("it is ready", lambda: readiness(stack) == (200, []))
+        for name in ("gateway", "workers"):
+            wait_until("the log says that it is over", partial(is_over_in, stack, name))
+            lines = [line for line in log_of(stack, name).splitlines() if "trouble with Redis" in line]
+            assert [" WARNING " in line for line in lines] == [True, False]
+
+
+def readiness(stack: Stack) -> tuple[int, list[str]]:
+    response = stack.client.get("/gateway_health/ready")
+    return response.status_code, response.json()["reasons"]
+
+
+def is_over_in(stack: Stack, name: str) -> bool:
+    return ": over, after" in log_of(stack, name)
+
+
+def log_of(stack: Stack, name: str) -> str:
+    """Return what the process of this name has logged."""
+    (log,) = stack.logs.glob(f"{name}-*.log")
+    return log.read_text()
 
 
 def test_a_full_redis_only_delays_what_streams(tmp_path: Path) -> None:

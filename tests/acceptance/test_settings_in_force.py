@@ -155,11 +155,14 @@ def test_health_tells_what_is_there(lasting_stack: Stack) -> None:
         "status": "ok",
         "target_reachable": True,
         "redis_reachable": True,
+        "redis_writable": True,
+        "redis_problem": None,
         "queue": {"high": 0, "low": 0},
         "in_flight": 0,
         "workers": 1,
         "slots": 4,
         "suspended": False,
+        "warnings": [],
     }
     assert lasting_stack.client.get("/gateway_health/ready").json() == {"ready": True, "reasons": []}
 

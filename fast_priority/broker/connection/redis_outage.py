@@ -1,0 +1,80 @@
+"""The trouble of one process with its Redis: one outage in the log, whichever tasks notice it."""
+
+import logging
+import time
+from collections.abc import Callable
+
+from fast_priority.broker.connection.problems import Problem, problem_of
+from fast_priority.support.outage_log import OutageLog
+
+_REMIND_SECONDS = 60.0
+CALM_SECONDS = 5.0
+"""An outage is over when nothing has failed for so long. The slowest task notices a failure that lasts every 3 s."""
+
+
+class RedisOutage:
+    """What the tasks of one process notice about a Redis that is away, or refuses writes.
+
+    A Redis in trouble answers one task and refuses another, or is away and back in turns. All of that is one outage: a
+    line when it begins, one a minute while it lasts, and one when nothing has failed for 5 s.
+    """
+
+    def __init__(self, logger: logging.Logger, subject: str = "", clock: Callable[[], float] = time.monotonic) -> None:
+        self._log = OutageLog(f"{subject}trouble with Redis", logger, clock, _REMIND_SECONDS)
+        self._clock = clock
+        self._failed_at = float("-inf")
+        self._last: Problem | None = None
+        self._refusals: dict[str, tuple[float, Problem]] = {}  # by task: when it was refused last, and why
+
+    @property
+    def problem(self) -> str | None:
+        """What is wrong, in words; None if nothing is."""
+        return self._last.words if self._last is not None else None
+
+    @property
+    def refusal(self) -> str | None:
+        """Why Redis refuses what a task needs now, in words; None if it does not, or does not answer at all."""
+        earliest = self._clock() - CALM_SECONDS
+        return next((why.words for refused_at, why in self._refusals.values() if refused_at >= earliest), None)
+
+    def of(self, what: str) -> "TaskOutage":
+        """Return the outage as one task notices it; `what` is what the task cannot do then."""
+        return TaskOutage(self, what)
+
+    def failure(self, what: str, error: BaseException) -> None:
+        """Note that a task has failed with this error of redis-py."""
+        now, problem = self._clock(), problem_of(error)
+        self._failed_at, self._last = now, problem
+        if problem.is_refusal:
+            self._refusals[what] = now, problem
+        else:
+            self._refusals.pop(what, None)
+        self._log.failure(f"{problem.words}; {what}: {error}")
+
+    def note_write(self) -> None:
+        """Note that Redis has taken a write: no other task needs to find out that it takes writes again."""
+        self._refusals = {what: (at, why) for what, (at, why) in self._refusals.items() if not why.stops_all_writes}
+
+    def recovered(self, what: str) -> None:
+        """Note that a task has succeeded. The outage is over if no task has failed for 5 s."""
+        self._refusals.pop(what, None)
+        if self._last is not None and self._clock() - self._failed_at >= CALM_SECONDS:
+            self._last = None
+            self._refusals.clear()
+            self._log.recovered()
+
+
+class TaskOutage:
+    """The outage as one task notices it."""
+
+    def __init__(self, outage: RedisOutage, what: str) -> None:
+        self._outage = outage
+        self._what = what
+
+    def failure(self, error: BaseException) -> None:
+        """Note that the task has failed with this error of redis-py."""
+        self._outage.failure(self._what, error)
+
+    def recovered(self) -> None:
+        """Note that the task has succeeded."""
+        self._outage.recovered(self._what)
