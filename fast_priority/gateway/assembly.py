@@ -3,6 +3,7 @@
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 
 from fastapi import Request, Response
 
@@ -19,7 +20,7 @@ from fast_priority.gateway.websockets import WebSocketProxy
 from fast_priority.http.message import TargetPolicy
 from fast_priority.http.problem import problem_reply
 from fast_priority.settings import Settings
-from fast_priority.target import Target
+from fast_priority.target import Target, answers_probe
 
 logger = logging.getLogger(__name__)
 
@@ -70,7 +71,9 @@ async def _service(settings: Settings, policy: TargetPolicy, events: Events) -> 
             events,
             preserves_host=settings.preserve_host,
         )
-        yield Service(gateway, monitor, HealthChecks(policy.base_url, monitor))
+        path = settings.target_probe_path
+        probe = None if path is None else partial(answers_probe, target, path)
+        yield Service(gateway, monitor, HealthChecks(policy.base_url, monitor, probe))
 
 
 async def _answer_error(request: Request, error: Exception) -> Response:

@@ -2,13 +2,17 @@
 
 import asyncio
 import time
-from typing import Literal
+from collections.abc import Awaitable, Callable
+from typing import Literal, TypeAlias
 
 from pydantic import BaseModel, Field
 
 from fast_priority.broker.monitor import QueueMonitor, QueueView
 from fast_priority.scheduling.priority import Priority
 from fast_priority.target import is_reachable
+
+Probe: TypeAlias = Callable[[float], Awaitable[bool]]
+"""Returns within so many seconds whether the target answers."""
 
 _MAX_AGE_SECONDS = 0.1  # many checks at the same time share one look at Redis, and one at the target
 _WITHIN_SECONDS = 1.5  # for each of two checks at the same time, so that a health endpoint answers within 2 s
@@ -29,7 +33,9 @@ class Health(BaseModel):
     status: Literal["ok", "degraded"] = Field(
         description="ok: target and Redis are reachable, Redis takes writes and a worker is alive"
     )
-    target_reachable: bool = Field(description="whether the target accepts connections")
+    target_reachable: bool = Field(
+        description="whether the target accepts connections, or answers the probe if there is one"
+    )
     redis_reachable: bool = Field(description="whether Redis answers")
     redis_writable: bool = Field(description="whether Redis takes writes; if not, requests get 503")
     redis_problem: str | None = Field(description="what is wrong with Redis, in words; null if nothing is")
@@ -55,11 +61,12 @@ class Readiness(BaseModel):
 
 
 class HealthChecks:
-    """Answers the health endpoints."""
+    """Answers the health endpoints. `probe`, if there is one, looks at the target in place of a mere connection."""
 
-    def __init__(self, target_base_url: str, monitor: QueueMonitor) -> None:
+    def __init__(self, target_base_url: str, monitor: QueueMonitor, probe: Probe | None = None) -> None:
         self._target_base_url = target_base_url
         self._monitor = monitor
+        self._probe = probe
         self._one_at_a_time = asyncio.Lock()
         self._looked_at, self._target_was_reachable = float("-inf"), False
 
@@ -107,9 +114,14 @@ class HealthChecks:
         async with self._one_at_a_time:
             if self._looked_at < earliest:
                 began_at = time.monotonic()
-                self._target_was_reachable = await is_reachable(self._target_base_url, _WITHIN_SECONDS)
+                self._target_was_reachable = await self._look_now()
                 self._looked_at = began_at
             return self._target_was_reachable
+
+    async def _look_now(self) -> bool:
+        if self._probe is not None:
+            return await self._probe(_WITHIN_SECONDS)
+        return await is_reachable(self._target_base_url, _WITHIN_SECONDS)
 
     def _problem(self, view: QueueView | None) -> str | None:
         """Return what is wrong with Redis; None if nothing is."""

@@ -34,8 +34,8 @@ class Monitor:
         return QueueView(dict.fromkeys(Priority, 0), 0, 1, 1, suspended=False, server=self._server)
 
 
-def checks_with(monitor: Any) -> health.HealthChecks:
-    return health.HealthChecks("http://127.0.0.1:1", monitor)
+def checks_with(monitor: Any, probe: health.Probe | None = None) -> health.HealthChecks:
+    return health.HealthChecks("http://127.0.0.1:1", monitor, probe)
 
 
 async def test_redis_that_refuses_writes_is_not_ready() -> None:
@@ -62,6 +62,22 @@ async def test_a_policy_that_drops_keys_is_a_warning() -> None:
     checks = checks_with(Monitor(server=facts))
     assert (await checks.health()).warnings == [facts.warning]
     assert (await checks.readiness(is_ending=False)).ready
+
+
+@pytest.mark.parametrize("answers", [True, False])
+async def test_many_checks_share_a_probe(answers: bool) -> None:
+    """With a probe, two hundred checks at once probe the target once, and nothing else looks at it."""
+    probes: list[float] = []
+
+    async def probe(within_seconds: float) -> bool:
+        probes.append(within_seconds)
+        await asyncio.sleep(0)
+        return answers
+
+    checks = checks_with(Monitor(), probe)
+    found = await asyncio.gather(*[checks.health() for _ in range(200)])
+    assert {one.target_reachable for one in found} == {answers}
+    assert len(probes) == 1
 
 
 async def all_checks(target_url: str, count: int) -> list[health.Health]:
