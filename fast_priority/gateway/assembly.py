@@ -20,6 +20,7 @@ from fast_priority.gateway.websockets import WebSocketProxy
 from fast_priority.http.message import TargetPolicy
 from fast_priority.http.problem import problem_reply
 from fast_priority.settings import Settings
+from fast_priority.support.installed_versions import own_version
 from fast_priority.target import Target, answers_probe
 
 logger = logging.getLogger(__name__)
@@ -32,7 +33,14 @@ def build_app(settings: Settings) -> GatewayApp:
     @asynccontextmanager
     async def lifespan(app: GatewayApp) -> AsyncIterator[None]:
         place, note = settings.redis_address, settings.note_on_dotenv
-        logger.info("gateway for %s, with the queues of Redis at %s%s", policy.base_url, place, note)
+        logger.info(
+            "Fast Priority %s: gateway for %s, with the queues of Redis at %s%s",
+            own_version(),
+            policy.base_url,
+            place,
+            note,
+        )
+        logger.info("%s", settings.rules_in_words)
         async with _service(settings, policy, app.events) as service:
             with app.services.holding(service):
                 yield

@@ -10,14 +10,14 @@ import pytest
 from redis import Redis
 
 from fast_priority.broker import keys
-from fast_priority.broker.connection import RedisOutage, redis_outage
+from fast_priority.broker.connection import RedisOutage, redis_outage, sync_connection
 from fast_priority.broker.monitor import QueueMonitor
 from fast_priority.broker.producer import Submitter
 from fast_priority.errors import BrokerUnavailable, RequestLost
 from fast_priority.local.free_ports import free_port
 from fast_priority.scheduling.priority import Priority
 from fast_priority.settings import Settings
-from fast_priority.worker.rq_worker import wait_for_redis
+from fast_priority.worker.rq_worker import PriorityWorker, wait_for_redis
 from tests.harness import wait_until
 from tests.redis_servers import redis_server
 
@@ -187,6 +187,26 @@ async def test_a_policy_that_drops_keys_is_found(
     assert view.server.policy == "volatile-lru"
     assert view.server.version == server.info("server")["redis_version"]
     assert [line for line in caplog.messages if "maxmemory-policy is volatile-lru" in line] == [view.server.warning]
+
+
+def test_a_worker_warns_of_a_policy_that_drops_keys(
+    server: Redis, settings: Settings, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A worker that starts logs the version of a real server, and a policy with which it may drop requests."""
+    caplog.set_level(logging.INFO)
+    server.config_set("maxmemory", 1_000_000_000)
+    server.config_set("maxmemory-policy", "allkeys-lru")
+    try:
+        worker = PriorityWorker(
+            ["high", "low"], name="w", connection=sync_connection(settings), settings=settings, prepare_for_work=False
+        )
+        worker._log_server()
+    finally:
+        server.config_set("maxmemory-policy", "noeviction")
+        server.config_set("maxmemory", 0)
+    version, warning = caplog.messages
+    assert version == f"Worker w: Redis has version {server.info('server')['redis_version']}"
+    assert "maxmemory-policy is allkeys-lru; set it to noeviction" in warning
 
 
 @pytest.mark.parametrize("switch", [out_of_memory, without_replicas, as_replica, without_write_rights])
