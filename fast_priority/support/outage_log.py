@@ -10,7 +10,7 @@ _REMIND_SECONDS = 30.0
 class OutageLog:
     """The log of one kind of failure, `what`, which may happen thousands of times a minute.
 
-    While it lasts, there is at most one line in `remind_seconds`.
+    While it lasts, there is at most one line in `remind_seconds`, and one for each failure to be logged at once.
     """
 
     def __init__(
@@ -33,13 +33,16 @@ class OutageLog:
         """Whether there was a failure, and the outage is not over."""
         return self._logged_at is not None
 
-    def failure(self, why: object) -> None:
-        """Count a failure; log it if it is the first, or, with the count, if the last log line is old enough."""
+    def failure(self, why: object, *, at_once: bool = False) -> None:
+        """Count a failure; log it if it is the first, or, with the count, if the last line is old enough or `at_once`.
+
+        The caller bounds how often it is `at_once`.
+        """
         now = self._clock()
         self._failures += 1
         if self._logged_at is None:
             self._logger.warning("%s: %s", self._what, why)
-        elif now - self._logged_at >= self._remind_seconds:
+        elif at_once or now - self._logged_at >= self._remind_seconds:
             self._logger.warning("%s: %s (and %d times before)", self._what, why, self._unlogged)
         else:
             self._unlogged += 1

@@ -8,6 +8,7 @@ from fast_priority.broker.connection.problems import Problem, problem_of
 from fast_priority.support.outage_log import OutageLog
 
 _REMIND_SECONDS = 60.0
+_MOST_REASONS = 8  # each is a line at once, and a server may make up new ones
 CALM_SECONDS = 5.0
 """An outage is over when nothing has failed for so long. The slowest task notices a failure that lasts every 3 s."""
 
@@ -16,7 +17,8 @@ class RedisOutage:
     """What the tasks of one process notice about a Redis that is away, or refuses writes.
 
     A Redis in trouble answers one task and refuses another, or is away and back in turns. All of that is one outage: a
-    line when it begins, one a minute while it lasts, and one when nothing has failed for 5 s.
+    line when it begins, one a minute while it lasts, and one when nothing has failed for 5 s. A reason that the outage
+    has not had before is a line at once: what begins as a lost connection may be a refused login.
     """
 
     def __init__(self, logger: logging.Logger, subject: str = "", clock: Callable[[], float] = time.monotonic) -> None:
@@ -24,6 +26,7 @@ class RedisOutage:
         self._clock = clock
         self._failed_at = float("-inf")
         self._last: Problem | None = None
+        self._reasons: set[str] = set()
         self._refusals: dict[str, tuple[float, Problem]] = {}  # by task: when it was refused last, and why
 
     @property
@@ -49,7 +52,10 @@ class RedisOutage:
             self._refusals[what] = now, problem
         else:
             self._refusals.pop(what, None)
-        self._log.failure(f"{problem.words}; {what}: {error}")
+        is_new = problem.words not in self._reasons and len(self._reasons) < _MOST_REASONS
+        if is_new:
+            self._reasons.add(problem.words)
+        self._log.failure(f"{problem.words}; {what}: {error}", at_once=is_new)
 
     def note_write(self) -> None:
         """Note that Redis has taken a write: no other task needs to find out that it takes writes again."""
@@ -61,6 +67,7 @@ class RedisOutage:
         if self._last is not None and self._clock() - self._failed_at >= CALM_SECONDS:
             self._last = None
             self._refusals.clear()
+            self._reasons.clear()
             self._log.recovered()
 
 

@@ -3,8 +3,8 @@
 import logging
 
 import pytest
+from redis.exceptions import AuthenticationError, NoPermissionError, OutOfMemoryError, ResponseError
 from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import NoPermissionError, OutOfMemoryError
 
 from fast_priority.broker.connection import RedisOutage
 
@@ -40,20 +40,41 @@ def test_the_line_at_the_beginning(outage: RedisOutage, caplog: pytest.LogCaptur
 
 
 def test_trouble_that_alternates_is_one(outage: RedisOutage, clock: Clock, caplog: pytest.LogCaptureFixture) -> None:
-    """Away, refuses writes and back in turns, for ten minutes and several tasks: one beginning, one line a minute."""
+    """Away, refuses writes and back in turns, noticed by several tasks: a line for each reason, and one a minute.
+
+    There is no end in between.
+    """
     tasks = [outage.of("cannot read"), outage.of("cannot write"), outage.of("cannot beat")]
     for step in range(3000):
         clock.seconds += 0.2
         tasks[step % 3].failure(AWAY if step % 2 else FULL)
         tasks[(step + 1) % 3].recovered()
-    assert 1 <= len(caplog.messages) <= 11
+    assert 2 <= len(caplog.messages) <= 12
     assert not any("over" in line for line in caplog.messages)
+
+
+def test_a_new_reason_is_a_line(outage: RedisOutage, caplog: pytest.LogCaptureFixture) -> None:
+    """A lost connection that turns out to be a refused login is a second line at once; neither is said again."""
+    reader = outage.of("cannot read")
+    for error in (AWAY, AuthenticationError("WRONGPASS"), AWAY, AuthenticationError("WRONGPASS")):
+        reader.failure(error)
+    away, refused = caplog.messages
+    assert "Redis does not answer" in away
+    assert "Redis refuses the login" in refused
+
+
+def test_reasons_that_a_server_makes_up(outage: RedisOutage, caplog: pytest.LogCaptureFixture) -> None:
+    """A server that refuses each command with another code does not fill the log."""
+    reader = outage.of("cannot read")
+    for number in range(500):
+        reader.failure(ResponseError(f"{chr(65 + number % 26)}{chr(65 + number // 26)} refused"))
+    assert len(caplog.messages) == 8
 
 
 def test_its_end_is_said_once(outage: RedisOutage, clock: Clock, caplog: pytest.LogCaptureFixture) -> None:
     """The end is one line at info with the number of failures, whichever task succeeds first."""
     reader, writer = outage.of("cannot read"), outage.of("cannot write")
-    for error in (FULL, AWAY, FULL):
+    for error in (FULL, FULL, FULL):
         writer.failure(error)
     clock.seconds += 6
     reader.recovered()
