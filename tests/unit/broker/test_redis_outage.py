@@ -76,6 +76,7 @@ def test_its_end_is_said_once(outage: RedisOutage, clock: Clock, caplog: pytest.
     reader, writer = outage.of("cannot read"), outage.of("cannot write")
     for error in (FULL, FULL, FULL):
         writer.failure(error)
+    reader.recovered()
     clock.seconds += 6
     reader.recovered()
     writer.recovered()
@@ -92,6 +93,18 @@ def test_no_end_while_others_fail(outage: RedisOutage, clock: Clock, caplog: pyt
     outage.of("cannot read").recovered()
     assert len(caplog.messages) == 1
     assert outage.problem == "Redis refuses writes: it is out of memory (maxmemory)"
+
+
+def test_a_process_that_stood_still(outage: RedisOutage, clock: Clock, caplog: pytest.LogCaptureFixture) -> None:
+    """The first success after a process stood still does not end the trouble: it may last."""
+    writer, reader = outage.of("cannot write"), outage.of("cannot read")
+    writer.failure(FULL)
+    clock.seconds += 100
+    reader.recovered()
+    assert outage.problem is not None
+    writer.failure(FULL)
+    reader.recovered()
+    assert not any("over" in line for line in caplog.messages)
 
 
 def test_no_trouble_no_line(outage: RedisOutage, caplog: pytest.LogCaptureFixture) -> None:
