@@ -4,7 +4,6 @@ import logging
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from importlib.metadata import version
 from typing import Annotated, Any
 
 import typer
@@ -13,8 +12,10 @@ from rich.table import Column, Table
 from rich.text import Text
 
 from fast_priority.errors import ConfigurationError
-from fast_priority.settings import Settings, origins, warnings_about_environment
-from fast_priority.support.installed_versions import check_installed_versions
+from fast_priority.settings import Settings, origins, reason_of_role, warnings_about_environment
+from fast_priority.support.installed_versions import check_installed_versions, own_version
+
+logger = logging.getLogger(__name__)
 
 app = typer.Typer(
     add_completion=False,
@@ -93,7 +94,7 @@ Measure that high requests overtake low ones: [cyan]fast-priority loadtest check
 
 def _show_version(is_asked_for: bool) -> None:
     if is_asked_for:
-        typer.echo(f"fast-priority {version('fast-priority')}")
+        typer.echo(f"fast-priority {own_version()}")
         raise typer.Exit
 
 
@@ -110,10 +111,11 @@ def run_by_environment(
         if context.invoked_subcommand is not None:
             return
         settings = _load()
+        why = reason_of_role(settings)
         if settings.runs_as_worker:
-            _run_workers(settings)
+            _run_workers(settings, why)
         else:
-            _run_gateway(settings)
+            _run_gateway(settings, why)
 
 
 @app.command()
@@ -129,7 +131,8 @@ def gateway(
     Example: fast-priority gateway --target http://localhost:9000 --port 8000
     """
     with _errors_in_one_line():
-        _run_gateway(_load(target_base_url=target, host=host, port=port, redis_host=redis_host, redis_port=redis_port))
+        settings = _load(target_base_url=target, host=host, port=port, redis_host=redis_host, redis_port=redis_port)
+        _run_gateway(settings, "the command is `fast-priority gateway`")
 
 
 @app.command()
@@ -149,15 +152,14 @@ def worker(
     Example: fast-priority worker --workers 2 --concurrency 8
     """
     with _errors_in_one_line():
-        _run_workers(
-            _load(
-                workers=workers,
-                worker_concurrency=concurrency,
-                target_base_url=target,
-                redis_host=redis_host,
-                redis_port=redis_port,
-            )
+        settings = _load(
+            workers=workers,
+            worker_concurrency=concurrency,
+            target_base_url=target,
+            redis_host=redis_host,
+            redis_port=redis_port,
         )
+        _run_workers(settings, "the command is `fast-priority worker`")
 
 
 @app.command()
@@ -278,26 +280,37 @@ def _log_to_stderr() -> None:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr)
 
 
-def _run_gateway(settings: Settings) -> None:
+def _run_gateway(settings: Settings, why: str) -> None:
     from fast_priority.app import create_app
     from fast_priority.server import server_for
     from fast_priority.support.gc_tuning import collect_rarely
 
     _log_to_stderr()
     server = server_for(create_app(settings), settings)
+    logger.info("gateway: %s", why)
     collect_rarely()
     server.run()
     if not server.started:
         raise typer.Exit(1)
 
 
-def _run_workers(settings: Settings) -> None:
+def _run_workers(settings: Settings, why: str) -> None:
     from fast_priority.worker import PriorityWorkerPool
 
     _log_to_stderr()
     place, note = settings.redis_address, settings.note_on_dotenv
-    typer.echo(f"{settings.workers_as_text}, for the queues of Redis at {place}{note}", err=True)
-    PriorityWorkerPool(settings).run()
+    target = settings.target_base_url or "the target of each request's gateway"
+    pool = PriorityWorkerPool(settings)
+    logger.info("worker: %s", why)
+    logger.info(
+        "Fast Priority %s: %s for %s, with the queues of Redis at %s%s",
+        own_version(),
+        settings.workers_as_text,
+        target,
+        place,
+        note,
+    )
+    pool.run()
 
 
 if __name__ == "__main__":

@@ -119,7 +119,7 @@ class WaitedTooLong(GatewayError):
 
 
 class BrokerUnavailable(GatewayError):
-    """Redis does not answer, so no request can be queued."""
+    """Redis does not answer, or refuses writes, so no request can be queued."""
 
     status, slug, title = 503, "broker-unavailable", "The queue is not reachable"
     proxy_error, fault, retry_after_seconds = "proxy_internal_error", "internal", 1

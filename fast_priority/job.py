@@ -12,7 +12,7 @@ import logging
 from rq import get_current_job
 from rq.job import Job
 
-from fast_priority.broker.connection import CONNECTION_ERRORS
+from fast_priority.broker.connection import CONNECTION_ERRORS, RedisOutage
 from fast_priority.broker.consumer import RqConnection
 from fast_priority.broker.mailbox import Mailbox
 from fast_priority.errors import GatewayError, NewerWireVersion, RequestLost
@@ -102,10 +102,17 @@ async def _run(call: ForwardCall, job: Job, gateway_id: str, version: int, rq_co
         if not await asyncio.to_thread(rq_connection.gateway_lives, gateway_id):
             running.cancel()
 
-    what = f"job {job.id} cannot reach its gateway"
+    what, outage = "cannot reach its gateway", RedisOutage(logger, f"job {job.id}: ")
     helpers = [
         asyncio.create_task(
-            keep_doing(what, step, expected=CONNECTION_ERRORS, again_seconds=_RETRY_SECONDS, logger=logger)
+            keep_doing(
+                what,
+                step,
+                expected=CONNECTION_ERRORS,
+                again_seconds=_RETRY_SECONDS,
+                logger=logger,
+                outage=outage.of(what),
+            )
         )
         for step in (mailbox.read_once, check_gateway)
     ]

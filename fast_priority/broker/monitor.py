@@ -2,7 +2,8 @@
 
 One look at Redis serves all of that. A task looks every 2 s, and from those looks the monitor knows how fast all
 workers together empty the queues. So `retry_after_seconds` needs no look of its own. A caller that needs a newer view,
-such as a health check, waits for another look.
+such as a health check, waits for another look. A look also writes what is there already, because a Redis that answers
+may refuse writes.
 """
 
 import asyncio
@@ -15,8 +16,18 @@ from typing import Any, NamedTuple
 
 from redis.asyncio import Redis
 
-from fast_priority.broker import keys, times
-from fast_priority.broker.connection import CONNECTION_ERRORS, Command, connect, redis_options, send_together
+from fast_priority.broker import keys, scripts, times
+from fast_priority.broker.connection import (
+    CONNECTION_ERRORS,
+    Command,
+    RedisOutage,
+    ServerFacts,
+    connect,
+    problem_of,
+    read_server_facts,
+    redis_options,
+    send_together,
+)
 from fast_priority.broker.other_versions import JOB_FIELDS, WORKER_FIELDS, QueuedJob, WorkerRecord, warnings_of
 from fast_priority.scheduling.drain_rate import DrainRate, retry_after_seconds
 from fast_priority.scheduling.priority import Priority
@@ -27,7 +38,9 @@ from fast_priority.support.notices import Notices
 logger = logging.getLogger(__name__)
 
 _LOOK_SECONDS = 2.0
+_FACTS_SECONDS = 10.0
 _JITTER = 0.2
+_LOOKING = "cannot look at the queues"
 
 
 class QueueView(NamedTuple):
@@ -45,6 +58,9 @@ class QueueView(NamedTuple):
     """Whether `rq suspend` holds the workers back."""
     warnings: tuple[str, ...] = ()
     """What is wrong and stops nothing: jobs and workers of other versions or programs, and what workers warn of."""
+    refusal: str | None = None
+    """Why Redis refuses writes, in words; None if it takes them."""
+    server: ServerFacts = ServerFacts()
 
 
 class _Look(NamedTuple):
@@ -57,10 +73,17 @@ class _Look(NamedTuple):
 
 
 class QueueMonitor:
-    """Looks at the queues for one gateway. Use it as an async context manager: inside the block it looks every 2 s."""
+    """Looks at the queues for one gateway. Use it as an async context manager: inside the block it looks every 2 s.
 
-    def __init__(self, settings: Settings) -> None:
+    What it finds wrong with Redis it notes in `outage`.
+    """
+
+    def __init__(self, settings: Settings, outage: RedisOutage | None = None) -> None:
         self._redis: Redis = connect(redis_options(settings))
+        self._outage = outage or RedisOutage(logger)
+        self._looks, self._writes = self._outage.of(_LOOKING), self._outage.of("cannot register the queues")
+        self._failed_because: str | None = None
+        self._facts, self._facts_at = ServerFacts(), float("-inf")
         self._rate = DrainRate()
         self._notices = Notices(logger)
         self._last: _Look | None = None
@@ -70,11 +93,12 @@ class QueueMonitor:
     async def __aenter__(self) -> "QueueMonitor":
         self._looking = asyncio.create_task(
             keep_doing(
-                "cannot look at the queues",
+                _LOOKING,
                 self._look_and_wait,
                 expected=CONNECTION_ERRORS,
                 again_seconds=_LOOK_SECONDS,
                 logger=logger,
+                outage=self._looks,
             )
         )
         return self
@@ -93,6 +117,12 @@ class QueueMonitor:
             return (await self._look_since(time.monotonic() - max_age_seconds)).view
         except CONNECTION_ERRORS:
             return None
+
+    @property
+    def problem(self) -> str | None:
+        """What is wrong with Redis, in words, by the last look and by what other tasks were refused since."""
+        refusal = self._last.view.refusal if self._last is not None else None
+        return self._failed_because or refusal or self._outage.refusal
 
     def retry_after_seconds(self, priority: Priority | None = None) -> int:
         """Return the seconds, 1 to 60, until the requests that wait now ahead of a new one have likely been served.
@@ -121,8 +151,39 @@ class QueueMonitor:
         """Return a look that began at this time, by `time.monotonic`, or later."""
         async with self._one_at_a_time:
             if self._last is None or self._last.began_at < earliest:
-                self._last = await self._look()
+                try:
+                    self._last = await self._look()
+                except CONNECTION_ERRORS as error:
+                    self._failed_because = problem_of(error).words
+                    raise
+                self._failed_because = None
             return self._last
+
+    async def _refusal(self) -> str | None:
+        """Write what is there already. Return why Redis refuses that, in words; None if it does not."""
+        try:
+            (answer,) = await send_together(self._redis, [("SADD", keys.QUEUES, *keys.LANES.queues)])
+        except CONNECTION_ERRORS as error:  # a replica: the connection to it is closed
+            if not problem_of(error).is_refusal:
+                raise
+            answer = error
+        if isinstance(answer, Exception) and not scripts.is_wrong_type(answer):
+            self._writes.failure(answer)
+            return problem_of(answer).words
+        self._outage.note_write()
+        self._writes.recovered()
+        return None
+
+    async def _read_facts(self) -> ServerFacts:
+        """Return the facts of the server, at most 10 s old. Log them when they are new."""
+        if time.monotonic() - self._facts_at > _FACTS_SECONDS:
+            before, self._facts = self._facts, await read_server_facts(self._redis)
+            self._facts_at = time.monotonic()
+            if self._facts.version not in (None, before.version):
+                logger.info("Redis has version %s", self._facts.version)
+            if self._facts.warning not in (None, before.warning):
+                logger.warning("%s", self._facts.warning)
+        return self._facts
 
     async def _look(self) -> _Look:
         began_at, lanes = time.monotonic(), keys.LANES
@@ -149,6 +210,8 @@ class QueueMonitor:
             slots=sum(slots),
             suspended=bool(answers[-1]),
             warnings=tuple(warnings.values()),
+            refusal=await self._refusal(),
+            server=await self._read_facts(),
         )
         ended = {
             worker.key.decode(errors="replace"): _number(worker.successful) + _number(worker.failed)

@@ -3,9 +3,11 @@
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 
 from fastapi import Request, Response
 
+from fast_priority.broker.connection import RedisOutage
 from fast_priority.broker.monitor import QueueMonitor
 from fast_priority.broker.producer import Submitter
 from fast_priority.errors import GatewayError, UnforeseenError
@@ -18,7 +20,8 @@ from fast_priority.gateway.websockets import WebSocketProxy
 from fast_priority.http.message import TargetPolicy
 from fast_priority.http.problem import problem_reply
 from fast_priority.settings import Settings
-from fast_priority.target import Target
+from fast_priority.support.installed_versions import own_version
+from fast_priority.target import Target, answers_probe
 
 logger = logging.getLogger(__name__)
 
@@ -30,7 +33,14 @@ def build_app(settings: Settings) -> GatewayApp:
     @asynccontextmanager
     async def lifespan(app: GatewayApp) -> AsyncIterator[None]:
         place, note = settings.redis_address, settings.note_on_dotenv
-        logger.info("gateway for %s, with the queues of Redis at %s%s", policy.base_url, place, note)
+        logger.info(
+            "Fast Priority %s: gateway for %s, with the queues of Redis at %s%s",
+            own_version(),
+            policy.base_url,
+            place,
+            note,
+        )
+        logger.info("%s", settings.rules_in_words)
         async with _service(settings, policy, app.events) as service:
             with app.services.holding(service):
                 yield
@@ -49,11 +59,12 @@ def build_app(settings: Settings) -> GatewayApp:
 
 @asynccontextmanager
 async def _service(settings: Settings, policy: TargetPolicy, events: Events) -> AsyncIterator[Service]:
+    outage = RedisOutage(logger)
     # Where no lifespan runs, a cancellation ends it all.
     async with (
         Target(policy) as target,
-        Submitter(settings) as submitter,
-        QueueMonitor(settings) as monitor,
+        Submitter(settings, outage) as submitter,
+        QueueMonitor(settings, outage) as monitor,
     ):
         gateway = Gateway(
             settings.rules,
@@ -68,7 +79,9 @@ async def _service(settings: Settings, policy: TargetPolicy, events: Events) -> 
             events,
             preserves_host=settings.preserve_host,
         )
-        yield Service(gateway, monitor, HealthChecks(policy.base_url, monitor))
+        path = settings.target_probe_path
+        probe = None if path is None else partial(answers_probe, target, path)
+        yield Service(gateway, monitor, HealthChecks(policy.base_url, monitor, probe))
 
 
 async def _answer_error(request: Request, error: Exception) -> Response:

@@ -2,13 +2,17 @@
 
 import asyncio
 import time
-from typing import Literal
+from collections.abc import Awaitable, Callable
+from typing import Literal, TypeAlias
 
 from pydantic import BaseModel, Field
 
 from fast_priority.broker.monitor import QueueMonitor, QueueView
 from fast_priority.scheduling.priority import Priority
 from fast_priority.target import is_reachable
+
+Probe: TypeAlias = Callable[[float], Awaitable[bool]]
+"""Returns within so many seconds whether the target answers."""
 
 _MAX_AGE_SECONDS = 0.1  # many checks at the same time share one look at Redis, and one at the target
 _WITHIN_SECONDS = 1.5  # for each of two checks at the same time, so that a health endpoint answers within 2 s
@@ -26,15 +30,21 @@ class QueueLengths(BaseModel):
 class Health(BaseModel):
     """The state of the gateway and of what it depends on."""
 
-    status: Literal["ok", "degraded"] = Field(description="ok: target and Redis are reachable and a worker is alive")
-    target_reachable: bool = Field(description="whether the target accepts connections")
+    status: Literal["ok", "degraded"] = Field(
+        description="ok: target and Redis are reachable, Redis takes writes and a worker is alive"
+    )
+    target_reachable: bool = Field(
+        description="whether the target accepts connections, or answers the probe if there is one"
+    )
     redis_reachable: bool = Field(description="whether Redis answers")
+    redis_writable: bool = Field(description="whether Redis takes writes; if not, requests get 503")
+    redis_problem: str | None = Field(description="what is wrong with Redis, in words; null if nothing is")
     queue: QueueLengths
     in_flight: int | None = Field(description="requests that workers forward now")
     workers: int | None = Field(description="live worker processes")
     slots: int | None = Field(description="how many queued requests workers forward at the same time at most")
     suspended: bool | None = Field(description="whether the workers are suspended by `rq suspend`")
-    warnings: list[str] = Field(description="what is wrong and does not stop the service, in words")
+    warnings: list[str] = Field(description="what is wrong and does not stop the service, a sentence each")
 
 
 class Liveness(BaseModel):
@@ -44,43 +54,49 @@ class Liveness(BaseModel):
 
 
 class Readiness(BaseModel):
-    """Whether a request that comes now is forwarded: Redis answers and a worker is alive."""
+    """Whether a request that comes now is forwarded: Redis answers and takes writes, and a worker is alive."""
 
     ready: bool
     reasons: list[str] = Field(description="what is missing, in words")
 
 
 class HealthChecks:
-    """Answers the health endpoints."""
+    """Answers the health endpoints. `probe`, if there is one, looks at the target in place of a mere connection."""
 
-    def __init__(self, target_base_url: str, monitor: QueueMonitor) -> None:
+    def __init__(self, target_base_url: str, monitor: QueueMonitor, probe: Probe | None = None) -> None:
         self._target_base_url = target_base_url
         self._monitor = monitor
+        self._probe = probe
         self._one_at_a_time = asyncio.Lock()
         self._looked_at, self._target_was_reachable = float("-inf"), False
 
     async def health(self) -> Health:
         """Check target and Redis at the same time, and return what was found."""
         reachable, view = await asyncio.gather(self._is_target_reachable(), self._look())
+        problem = self._problem(view)
         return Health(
-            status="ok" if reachable and view and view.workers else "degraded",
+            status="ok" if reachable and view and view.workers and not problem else "degraded",
             target_reachable=reachable,
             redis_reachable=view is not None,
+            redis_writable=problem is None,
+            redis_problem=problem,
             queue=_lengths(view),
             in_flight=view.started if view else None,
             workers=view.workers if view else None,
             slots=view.slots if view else None,
             suspended=view.suspended if view else None,
-            warnings=list(view.warnings) if view else [],
+            warnings=_warnings(view),
         )
 
     async def readiness(self, *, is_ending: bool) -> Readiness:
         """Return whether requests are forwarded. The health of the target does not count: without it they get a 502."""
         view = await self._look()
         reasons = ["the gateway ends: send it no more requests"] if is_ending else []
+        if problem := self._problem(view):
+            reasons.append(f"{problem}: requests get 503")
         if view is None:
-            reasons.append("Redis does not answer: requests get 503")
-        elif not view.workers:
+            return Readiness(ready=False, reasons=reasons)
+        if not view.workers:
             reasons.append("no worker is alive: requests wait until one starts or their TTL ends")
         elif view.suspended:
             reasons.append("the workers are suspended: run `rq resume`")
@@ -98,9 +114,18 @@ class HealthChecks:
         async with self._one_at_a_time:
             if self._looked_at < earliest:
                 began_at = time.monotonic()
-                self._target_was_reachable = await is_reachable(self._target_base_url, _WITHIN_SECONDS)
+                self._target_was_reachable = await self._look_now()
                 self._looked_at = began_at
             return self._target_was_reachable
+
+    async def _look_now(self) -> bool:
+        if self._probe is not None:
+            return await self._probe(_WITHIN_SECONDS)
+        return await is_reachable(self._target_base_url, _WITHIN_SECONDS)
+
+    def _problem(self, view: QueueView | None) -> str | None:
+        """Return what is wrong with Redis; None if nothing is."""
+        return self._monitor.problem or ("Redis does not answer" if view is None else None)
 
     async def _look(self) -> QueueView | None:
         try:
@@ -113,3 +138,10 @@ class HealthChecks:
 def _lengths(view: QueueView | None) -> QueueLengths:
     waiting = view.waiting if view else {}
     return QueueLengths(**{priority.value: waiting.get(priority) for priority in Priority})
+
+
+def _warnings(view: QueueView | None) -> list[str]:
+    """Return what is wrong and does not stop the service."""
+    if view is None:
+        return []
+    return [*view.warnings, *([view.server.warning] if view.server.warning is not None else [])]

@@ -14,6 +14,7 @@ from fast_priority.local.interruption import Interrupted, Interruption
 from fast_priority.local.redis_server import embedded_redis
 from fast_priority.server import check_port_is_free
 from fast_priority.settings import Settings
+from fast_priority.support.installed_versions import own_version
 
 Process: TypeAlias = "Popen[bytes]"
 
@@ -31,6 +32,7 @@ def run_standalone(settings: Settings, *, embed_redis: bool) -> None:
     """
     policy = settings.target_policy()
     check_port_is_free(settings)
+    typer.echo(_start_line(settings, embed_redis=embed_redis))
     interruption = Interruption()
     try:
         with interruption.listening(), ExitStack() as processes:
@@ -47,6 +49,15 @@ def run_standalone(settings: Settings, *, embed_redis: bool) -> None:
                 _serve(settings, policy.base_url, gateway, workers)
     except Interrupted:
         typer.echo("Ended.")
+
+
+def _start_line(settings: Settings, *, embed_redis: bool) -> str:
+    """Return what runs, why, and with which Redis."""
+    redis = "a Redis of its own" if embed_redis else f"the Redis at {settings.redis_address}"
+    return (
+        f"Fast Priority {own_version()}: gateway, {settings.workers_as_text}, and {redis}: "
+        "the command is `fast-priority standalone`"
+    )
 
 
 def _serve(settings: Settings, target_url: str, gateway: Process, workers: Process) -> None:

@@ -2,6 +2,7 @@
 
 - `priority`: the levels of a request.
 - `rules`: from a path to a level, as the settings name the paths.
+- `rules_in_words`: the rules for a reader.
 - `path_readings`: all paths that a target may take a path for.
 - `drain_rate`: how fast the queues are emptied, and the seconds of Retry-After.
 """

@@ -15,7 +15,7 @@ from fast_priority.settings.environment import PREFIX
 from fast_priority.settings.model import Settings
 from fast_priority.settings.pages import GATEWAY_OPENAPI_PATH
 from fast_priority.settings.redis_address import RedisAddress
-from fast_priority.settings.sources import origins, warnings_about_environment
+from fast_priority.settings.sources import origins, reason_of_role, warnings_about_environment
 
 __all__ = [
     "DOTENV_DISABLED",
@@ -24,5 +24,6 @@ __all__ = [
     "RedisAddress",
     "Settings",
     "origins",
+    "reason_of_role",
     "warnings_about_environment",
 ]

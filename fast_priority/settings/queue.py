@@ -6,6 +6,7 @@ from pydantic import BaseModel, field_validator
 
 from fast_priority.scheduling.priority import Priority
 from fast_priority.scheduling.rules import Listing, PathCase, Rules
+from fast_priority.scheduling.rules_in_words import rules_in_words
 from fast_priority.settings.environment import PATH_LISTS
 from fast_priority.settings.field import SWITCH, TextList, count, setting, split
 from fast_priority.settings.path_texts import check_paths
@@ -72,6 +73,18 @@ class QueueSettings(BaseModel):
     def rules(self) -> Rules:
         """The rules that turn a path into a priority."""
         return Rules.of(
+            self.high_prio_paths,
+            self.prio_paths,
+            self.prio_base_paths,
+            self.pass_through,
+            ignore_outer_slashes=self.normalize_paths,
+            case=self.path_case,
+        )
+
+    @property
+    def rules_in_words(self) -> str:
+        """Which paths are high, low and without a queue, for a reader."""
+        return rules_in_words(
             self.high_prio_paths,
             self.prio_paths,
             self.prio_base_paths,

@@ -8,7 +8,14 @@ from typing import Any
 
 from fast_priority.settings.dotenv_file import find_dotenv
 from fast_priority.settings.doubts import warnings_about_values
-from fast_priority.settings.environment import PREFIX, is_from_dotenv, is_of_kubernetes, is_set, variables_of
+from fast_priority.settings.environment import (
+    PREFIX,
+    effective_variables,
+    is_from_dotenv,
+    is_of_kubernetes,
+    is_set,
+    variables_of,
+)
 from fast_priority.settings.model import Settings
 
 
@@ -37,6 +44,18 @@ def origins(settings: Settings) -> list[SettingSource]:
             source = "default"
         found.append(SettingSource(variables[0], _shown(getattr(settings, name)), source, field.description or ""))
     return found
+
+
+def reason_of_role(settings: Settings) -> str:
+    """Return why these settings make a gateway or a worker of `run-fast-priority`, for a reader."""
+    variables = variables_of("workers")
+    if settings.workers is None:
+        return f"{variables[0]} is not set"
+    found = effective_variables()
+    variable = next((name for name in variables if name in found), variables[0])
+    shown = settings.workers if settings.workers.isdecimal() else repr(settings.workers)
+    source = find_dotenv().name if is_from_dotenv("workers") else "the environment"
+    return f"{variable}={shown} from {source}"
 
 
 def variables_of_kubernetes(environment: Mapping[str, str]) -> list[str]:

@@ -1,8 +1,12 @@
 """Settings of the target: where it is, and what it may take."""
 
+import re
+
 from pydantic import BaseModel, field_validator
 
+from fast_priority.scheduling.path_readings import climbs
 from fast_priority.settings.field import SWITCH, seconds, setting
+from fast_priority.settings.path_texts import check_path
 from fast_priority.settings.target_url import normal_base_url
 
 _LEAST_BODY_LIMIT_BYTES = 1024
@@ -15,6 +19,12 @@ class TargetSettings(BaseModel):
         None,
         "Base URL of the API behind the gateway. The gateway needs it. A worker that has it sends requests only there.",
         "an http:// or https:// URL with a host, such as http://api:8080 or https://api.example/v1",
+    )
+    target_probe_path: str | None = setting(
+        None,
+        "Path below the base URL that health checks GET: under 500 is reachable. Not set: they connect and send "
+        "nothing.",
+        "the path of an endpoint of the target that answers quickly, such as /health",
     )
     preserve_host: bool = setting(
         False,
@@ -44,6 +54,19 @@ class TargetSettings(BaseModel):
     @classmethod
     def _is_base_url(cls, value: str | None) -> str | None:
         return None if value is None else normal_base_url(value)
+
+    @field_validator("target_probe_path")
+    @classmethod
+    def _is_below_the_base_url(cls, value: str | None) -> str | None:
+        if value is None:
+            return None
+        check_path(value)
+        if re.search(r"\s", value):
+            raise ValueError("a path has no spaces: write %20 for a space in it")
+        path = "/" + value.removeprefix("/")
+        if climbs(path.encode(errors="surrogateescape").decode("latin-1")):
+            raise ValueError("it may lead above the base URL")
+        return path
 
     @field_validator("max_body")
     @classmethod

@@ -16,7 +16,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from fast_priority.broker.connection import CONNECTION_ERRORS
+from fast_priority.broker.connection import CONNECTION_ERRORS, RedisOutage
 from fast_priority.broker.consumer import LEASE_SECONDS, Claim, ClaimResult, Consumer, OutgoingPart, RqConnection
 from fast_priority.broker.mailbox import Mailbox
 from fast_priority.events import Events
@@ -29,7 +29,6 @@ from fast_priority.slots.lease_renewer import LeaseRenewer
 from fast_priority.slots.part_outbox import PartOutbox
 from fast_priority.slots.work_wait import WorkWait
 from fast_priority.support.background import end_all, keep_doing
-from fast_priority.support.outage_log import OutageLog
 from fast_priority.support.signals import on_stop_signal, stop_signals_delivered
 
 logger = logging.getLogger("rq.worker")  # the log of the whole worker
@@ -134,12 +133,19 @@ class WorkerLoop:
         on_stop_signal(self.drain.on_stop_signal)
         helpers = [
             asyncio.create_task(
-                keep_doing(what, step, expected=CONNECTION_ERRORS, again_seconds=_RETRY_SECONDS, logger=logger)
+                keep_doing(
+                    f"Worker {self._name} {what}",
+                    step,
+                    expected=CONNECTION_ERRORS,
+                    again_seconds=_RETRY_SECONDS,
+                    logger=logger,
+                    outage=self._redis.outage.of(what),
+                )
             )
             for what, step in (
-                (f"Worker {self._name} cannot wait for work", self._work_wait.claim_once),
-                (f"Worker {self._name} cannot renew its leases", self._leases.renew_once),
-                (f"Worker {self._name} cannot read its mailbox", self._mailbox.read_once),
+                ("cannot wait for work", self._work_wait.claim_once),
+                ("cannot renew its leases", self._leases.renew_once),
+                ("cannot read its mailbox", self._mailbox.read_once),
             )
         ]
         try:
@@ -202,8 +208,8 @@ class WorkerLoop:
         self._note_published(parts, result)
         if free:
             await self._start_claims(result, free)
-        if result.unsent:
-            self._redis.note_full(len(result.unsent))
+        if result.refusal is not None:
+            self._redis.note_full(result.refusal)
             self._outbox.put_back(list(result.unsent))
             await asyncio.sleep(_RETRY_SECONDS)
 
@@ -288,9 +294,11 @@ class _RedisTroubles:
     """What a worker loop logs about Redis, and for how long Redis has been away."""
 
     def __init__(self, name: str) -> None:
+        self.outage = RedisOutage(logger, f"Worker {name}: ")
+        """What all tasks of the worker notice."""
         self._away_since: float | None = None
-        self._full = OutageLog(f"Worker {name}: Redis has no memory left", logger)
-        self._away = OutageLog(f"Worker {name} cannot reach the queues", logger)
+        self._away = self.outage.of("cannot publish and claim")
+        self._full = self.outage.of("cannot publish pieces of bodies")
 
     @property
     def away_seconds(self) -> float:
@@ -304,8 +312,8 @@ class _RedisTroubles:
         self._away.failure(error)
         self._away_since = self._away_since or time.monotonic()
 
-    def note_full(self, waiting: int) -> None:
-        self._full.failure(f"{waiting} pieces of bodies wait for it")
+    def note_full(self, error: Exception) -> None:
+        self._full.failure(error)
 
 
 async def _let_more_come() -> None:

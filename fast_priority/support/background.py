@@ -3,10 +3,21 @@
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Iterable
+from typing import Protocol
 
 from fast_priority.support.outage_log import OutageLog
 
 _AGAIN_SECONDS = 0.1
+
+
+class Outage(Protocol):
+    """What is told of the expected failures of a task; `OutageLog` is one."""
+
+    def failure(self, why: Exception, /) -> None:
+        """Note a failure."""
+
+    def recovered(self) -> None:
+        """Note a success."""
 
 
 async def keep_doing(
@@ -16,13 +27,15 @@ async def keep_doing(
     expected: tuple[type[Exception], ...],
     again_seconds: float,
     logger: logging.Logger,
+    outage: Outage | None = None,
 ) -> None:
     """Do one step after the other until cancelled, also after a step that fails.
 
-    After a failure, wait `again_seconds`. The `expected` errors are logged as an outage of `what`, all others with
-    their traceback: a loop that others depend on must not end because of an error that was not foreseen.
+    After a failure, wait `again_seconds`. The `expected` errors are noted in `outage`, or else logged as an outage of
+    `what`; all others are logged with their traceback: a loop that others depend on must not end because of an error
+    that was not foreseen.
     """
-    outage = OutageLog(what, logger)
+    outage = outage or OutageLog(what, logger)
     while True:
         try:
             await step()

@@ -38,6 +38,14 @@ def check_installed_versions() -> None:
         raise ConfigurationError("\n".join((*lines, f"to install what it works with: {install_command(refused)}")))
 
 
+def own_version() -> str:
+    """Return the version of this package, or "(version unknown)" in a source tree that is not installed."""
+    try:
+        return version(_DISTRIBUTION)
+    except PackageNotFoundError:
+        return "(version unknown)"
+
+
 def _outside_of_bounds(declared: list[str]) -> Iterator[tuple[Requirement, str]]:
     for line in declared:
         try:

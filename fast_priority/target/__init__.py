@@ -5,6 +5,7 @@
 - `exchange`: one request and its response.
 - `response`: the response as it arrives.
 - `upload`: a body that comes in pieces.
+- `probe`: a request of the gateway's own, for health.
 - `websocket`: a handshake, and the stream after a 101.
 - `pool`: new and idle connections.
 - `connection`: one connection, on aiohttp's parser; the inactivity timeout.
@@ -13,6 +14,7 @@
 """
 
 from fast_priority.target.exchange import Body, Exchange
+from fast_priority.target.probe import answers_probe
 from fast_priority.target.response import QUICK_AND_DECLARED_SECONDS, QUICK_SECONDS, Response
 from fast_priority.target.target import Target, TargetRegistry, is_reachable
 from fast_priority.target.websocket import Accepted, Declined, ask_for_websocket
@@ -27,6 +29,7 @@ __all__ = [
     "Response",
     "Target",
     "TargetRegistry",
+    "answers_probe",
     "ask_for_websocket",
     "is_reachable",
 ]

@@ -36,6 +36,7 @@ from fast_priority.support.signals import stop_signals_blocked
 
 logger = logging.getLogger("rq.worker")
 
+_REMIND_SECONDS = 60.0
 _ANSWER_SECONDS = 5  # stop signals are blocked while a worker registers: not for longer, even if Redis hangs
 QUEUE_NAMES = tuple(priority.value for priority in Priority)
 """The queues that a worker serves, in their order."""
@@ -106,6 +107,7 @@ class PriorityWorker(BaseWorker):
             burst=burst,
             events=self.events,
         )
+        self._log_server()
         collect_rarely()
         try:
             with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
@@ -114,6 +116,14 @@ class PriorityWorker(BaseWorker):
             with contextlib.suppress(*CONNECTION_ERRORS):
                 self.teardown()  # type: ignore[no-untyped-call]
         return loop.served > 0
+
+    def _log_server(self) -> None:
+        with contextlib.suppress(*CONNECTION_ERRORS):  # the loop logs that Redis is away
+            facts = RqConnection(self.connection).server_facts()
+            if facts.version is not None:
+                logger.info("Worker %s: Redis has version %s", self.name, facts.version)
+            if facts.warning is not None:
+                logger.warning("Worker %s: %s", self.name, facts.warning)
 
     @property
     def connection_timeout(self) -> int:
@@ -131,17 +141,13 @@ class PriorityWorker(BaseWorker):
 
 
 def wait_for_redis(connection: SyncRedis, sleep: Callable[[float], None] = time.sleep) -> None:
-    """Return once Redis answers. It is asked every second."""
-    outage = OutageLog("Redis does not answer", logger)
-    while True:
-        try:
-            connection.ping()
-        except CONNECTION_ERRORS as error:
-            outage.failure(error)
-            sleep(1.0)
-        else:
-            outage.recovered()
-            return
+    """Return once Redis answers and takes writes. It is asked every second."""
+    outage = OutageLog("the worker cannot begin", logger, remind_seconds=_REMIND_SECONDS)
+    rq_connection = RqConnection(connection)
+    while (problem := rq_connection.problem()) is not None:
+        outage.failure(problem)
+        sleep(1.0)
+    outage.recovered()
 
 
 def _names(queues: str | Queue | Sequence[str] | Sequence[Queue]) -> list[str]:

@@ -5,7 +5,9 @@ import socket
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import httpx
 import psutil
@@ -66,6 +68,47 @@ def test_a_full_redis_keeps_what_is_in_flight(tmp_path: Path) -> None:
             assert answer.result().status_code == 200
         stack.redis.config_set("maxmemory", 0)
         assert stack.client.get("/queued").status_code == 200
+
+
+def test_a_redis_that_refuses_writes_is_named(tmp_path: Path) -> None:
+    """Readiness, health and the 503 name the reason, and each log has it in hardly a line, and its end in one."""
+    reason = "Redis refuses writes: it has too few replicas (min-replicas-to-write)"
+    with stack_with_redis(tmp_path) as (stack, _):
+        stack.start_mock()
+        stack.start_gateway()
+        stack.start_workers()
+        stack.redis.config_set("min-replicas-to-write", 1)
+        wait_until("it is not ready", lambda: readiness(stack) == (503, [f"{reason}: requests get 503"]))
+        wait_until("health has it", lambda: redis_in(stack.health()) == ("degraded", True, False, reason))
+        refused = [stack.client.post("/queued") for _ in range(20)]
+        assert f"{reason}, so the request cannot be queued" in {problem_of(each)["detail"] for each in refused}
+        wait_until("the worker has noticed it", lambda: "trouble with Redis" in log_of(stack, "workers"))
+        stack.redis.config_set("min-replicas-to-write", 0)
+        wait_until("it is ready", lambda: readiness(stack) == (200, []))
+        for name in ("gateway", "workers"):
+            wait_until("the log says that it is over", partial(is_over_in, stack, name))
+            lines = [line for line in log_of(stack, name).splitlines() if "trouble with Redis" in line]
+            assert len(lines) <= 3  # a machine that stands still adds that Redis does not answer
+            assert [" INFO " in line for line in lines] == [*[False] * (len(lines) - 1), True]
+
+
+def redis_in(health: dict[str, Any]) -> tuple[str, bool, bool, str | None]:
+    return health["status"], health["redis_reachable"], health["redis_writable"], health["redis_problem"]
+
+
+def readiness(stack: Stack) -> tuple[int, list[str]]:
+    response = stack.client.get("/gateway_health/ready")
+    return response.status_code, response.json()["reasons"]
+
+
+def is_over_in(stack: Stack, name: str) -> bool:
+    return ": over, after" in log_of(stack, name)
+
+
+def log_of(stack: Stack, name: str) -> str:
+    """Return what the process of this name has logged."""
+    (log,) = stack.logs.glob(f"{name}-*.log")
+    return log.read_text()
 
 
 def test_a_full_redis_only_delays_what_streams(tmp_path: Path) -> None:

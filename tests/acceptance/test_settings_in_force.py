@@ -155,11 +155,14 @@ def test_health_tells_what_is_there(lasting_stack: Stack) -> None:
         "status": "ok",
         "target_reachable": True,
         "redis_reachable": True,
+        "redis_writable": True,
+        "redis_problem": None,
         "queue": {"high": 0, "low": 0},
         "in_flight": 0,
         "workers": 1,
         "slots": 4,
         "suspended": False,
+        "warnings": [],
     }
     assert lasting_stack.client.get("/gateway_health/ready").json() == {"ready": True, "reasons": []}
 
@@ -186,6 +189,17 @@ def test_a_silent_redis_does_not_hold_up_health(stack: Stack) -> None:
         refused = stack.client.get("/queued", timeout=4)
     assert health["redis_reachable"] is False
     assert problem_of(refused)["type"] == "urn:fast-priority:broker-unavailable"
+
+
+def test_a_probe_finds_a_target_that_never_answers(stack: Stack) -> None:
+    """With FAST_PRIORITY_TARGET_PROBE_PATH, a target that accepts connections and never answers is not reachable."""
+    import socket
+
+    with socket.create_server(("127.0.0.1", stack.mock_port)):
+        stack.start_gateway(FAST_PRIORITY_TARGET_PROBE_PATH="/health")
+        assert stack.client.get("/gateway_health", timeout=4).json()["target_reachable"] is False
+    stack.start_mock()
+    wait_until("the target is reachable", lambda: stack.health()["target_reachable"])
 
 
 def test_a_base_path_in_the_target_is_joined_with_one_slash(stack: Stack) -> None:

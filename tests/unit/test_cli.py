@@ -1,8 +1,9 @@
 """The command line: the environment decides the role, an error is one line, help explains."""
 
+import logging
 import subprocess
 import sys
-from importlib.metadata import entry_points
+from importlib.metadata import entry_points, version
 
 import click
 import pytest
@@ -22,8 +23,8 @@ def run(*arguments: str) -> Result:
 def started(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, Settings]]:
     """What the command line would have started: the role and its settings."""
     started: list[tuple[str, Settings]] = []
-    monkeypatch.setattr(cli, "_run_gateway", lambda settings: started.append(("gateway", settings)))
-    monkeypatch.setattr(cli, "_run_workers", lambda settings: started.append(("workers", settings)))
+    monkeypatch.setattr(cli, "_run_gateway", lambda settings, why: started.append(("gateway", settings)))
+    monkeypatch.setattr(cli, "_run_workers", lambda settings, why: started.append(("workers", settings)))
     return started
 
 
@@ -32,6 +33,15 @@ class FakePool:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
+
+    def run(self) -> None:
+        """Do nothing."""
+
+
+class FakeServer:
+    """A server that ends at once."""
+
+    started = True
 
     def run(self) -> None:
         """Do nothing."""
@@ -60,12 +70,34 @@ def test_workers_by_environment(started: Started, monkeypatch: pytest.MonkeyPatc
 @pytest.mark.parametrize(
     ("text", "processes"), [("3", "3 worker processes"), ("2.0", "1 worker process"), ("1", "1 worker process")]
 )
-def test_worker_start_line(monkeypatch: pytest.MonkeyPatch, text: str, processes: str) -> None:
-    """The line with which workers start shows how many processes run, how many slots each has, and which Redis."""
+def test_worker_start_line(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, text: str, processes: str
+) -> None:
+    """The lines with which workers start show why, the version, processes and slots, the target, and which Redis."""
+    caplog.set_level(logging.INFO)
     monkeypatch.setattr("fast_priority.worker.PriorityWorkerPool", FakePool)
     monkeypatch.setenv("FAST_PRIORITY_WORKERS", text)
-    *_, line = run().stderr.splitlines()
-    assert line == f"{processes} with 1 slot each, for the queues of Redis at localhost:6379"
+    run()
+    why, line = caplog.messages
+    shown = text if text.isdecimal() else repr(text)
+    assert why == f"worker: FAST_PRIORITY_WORKERS={shown} from the environment"
+    assert line == (
+        f"Fast Priority {version('fast-priority')}: {processes} with 1 slot each for the target of each request's "
+        "gateway, with the queues of Redis at localhost:6379"
+    )
+
+
+def test_gateway_start_line(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    """A gateway logs why it is one: no variable asks for workers, or the command is that of a gateway."""
+    caplog.set_level(logging.INFO)
+    monkeypatch.setattr("fast_priority.server.server_for", lambda app, settings: FakeServer())
+    monkeypatch.setenv("FAST_PRIORITY_TARGET_BASE_URL", "http://api")
+    run()
+    run("gateway")
+    assert caplog.messages == [
+        "gateway: FAST_PRIORITY_WORKERS is not set",
+        "gateway: the command is `fast-priority gateway`",
+    ]
 
 
 @pytest.mark.parametrize("variable", ["FAST_PRIORITY_WORKERS", "FAST_PRIORITY_WORKER"])

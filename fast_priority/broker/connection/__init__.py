@@ -4,6 +4,8 @@
 - `sentinel`: the address of the master, from Sentinels.
 - `pipeline`: several commands in one round trip. `batcher`: many small items in one round trip.
 - `redis_health`: which server answers, how its clock stands, when it was away.
+- `problems`: what is wrong with Redis, in words. `redis_outage`: that trouble as one outage in the log of a process.
+- `server_facts`: the version of the server, and whether it may drop our keys.
 """
 
 from fast_priority.broker.connection.batcher import Batcher
@@ -18,7 +20,10 @@ from fast_priority.broker.connection.clients import (
 )
 from fast_priority.broker.connection.pipeline import Argument, Command, send_together
 from fast_priority.broker.connection.pool import NotCarriedOut
+from fast_priority.broker.connection.problems import is_out_of_memory, is_refused_write, problem_of
 from fast_priority.broker.connection.redis_health import RedisHealth
+from fast_priority.broker.connection.redis_outage import RedisOutage, TaskOutage
+from fast_priority.broker.connection.server_facts import ServerFacts, read_server_facts, read_server_facts_now
 
 __all__ = [
     "ANSWER_TIMEOUT_SECONDS",
@@ -29,8 +34,16 @@ __all__ = [
     "Command",
     "NotCarriedOut",
     "RedisHealth",
+    "RedisOutage",
+    "ServerFacts",
+    "TaskOutage",
     "connect",
+    "is_out_of_memory",
+    "is_refused_write",
     "options_of",
+    "problem_of",
+    "read_server_facts",
+    "read_server_facts_now",
     "redis_options",
     "send_together",
     "sync_connection",

@@ -68,6 +68,8 @@ class ClaimResult(NamedTuple):
     """Parts that were not published: their request is over, or the inbox is not a list."""
     unsent: Sequence[OutgoingPart] = ()
     """Parts for which Redis has no memory now. Publish them again."""
+    refusal: Exception | None = None
+    """The error with which Redis refused them, if there are any."""
 
 
 _Step = tuple[scripts.ScriptCall | Command, Sequence[OutgoingPart]]
@@ -143,7 +145,9 @@ class Consumer:
             self._direct.unanswered = None
         dropped, unsent = self._unpublished(steps, results)
         self._memory_is_short = bool(unsent) or (self._memory_is_short and not plain)
-        return self._claim_result(execution_id, claimed, since)._replace(dropped=dropped, unsent=unsent)
+        return self._claim_result(execution_id, claimed, since)._replace(
+            dropped=dropped, unsent=unsent, refusal=_out_of_memory_among(results) if unsent else None
+        )
 
     async def wait_and_claim(self, free_slots: int) -> ClaimResult:
         """Wait up to 2 s for a gateway to submit, and claim up to `free_slots` requests in that moment.
@@ -214,6 +218,10 @@ class Consumer:
             is_sent_ahead=kind.is_sent_ahead,
             lanes=lanes.names,
         )
+
+
+def _out_of_memory_among(results: Sequence[Any]) -> Exception | None:
+    return next((one for one in results if isinstance(one, Exception) and scripts.is_out_of_memory(one)), None)
 
 
 def _publish_by_script(parts: Sequence[OutgoingPart], *, in_order: bool = False) -> list[_Step]:

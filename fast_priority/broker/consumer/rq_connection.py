@@ -4,14 +4,23 @@ import time
 from typing import Any
 
 from redis import Redis as SyncRedis
+from redis.exceptions import ResponseError
 from rq.job import Job, JobStatus
 from rq.results import Result
 
 from fast_priority.broker import keys, times
-from fast_priority.broker.connection import options_of
+from fast_priority.broker.connection import (
+    CONNECTION_ERRORS,
+    Command,
+    ServerFacts,
+    options_of,
+    problem_of,
+    read_server_facts_now,
+)
 from fast_priority.broker.consumer.claims import Claim
 from fast_priority.broker.jobs import WriteOnlySerializer
 from fast_priority.broker.other_versions import decode_warnings, encode_warnings
+from fast_priority.broker.scripts import is_wrong_type
 from fast_priority.protocol.frames import Frame, Part, encode
 from fast_priority.protocol.wire_version import WIRE_VERSION, version_in
 
@@ -32,6 +41,26 @@ class RqConnection:
     def options(self) -> dict[str, Any]:
         """The options for asyncio connections to the same Redis. Raises ConfigurationError; see `options_of`."""
         return options_of(self._connection)
+
+    def problem(self) -> str | None:
+        """Return why a worker cannot register now, in words and with the error: Redis is away, or refuses writes."""
+        try:
+            self._connection.sadd(keys.QUEUES, *keys.LANES.queues)
+        except CONNECTION_ERRORS as error:
+            # A key of the wrong type is no reason to wait: Redis takes writes.
+            return None if is_wrong_type(error) else f"{problem_of(error).words}: {error}"
+        return None
+
+    def server_facts(self) -> ServerFacts:
+        """Return what the server says of itself."""
+
+        def ask(command: Command) -> Any:
+            try:
+                return self._connection.execute_command(*command)  # type: ignore[no-untyped-call]
+            except ResponseError as refusal:
+                return refusal
+
+        return read_server_facts_now(ask)
 
     def refuse(self, claim: Claim, reason: str) -> None:
         """Move a claimed job that is not ours to rq's failed registry, with the reason.

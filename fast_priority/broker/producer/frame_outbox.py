@@ -9,7 +9,7 @@ from redis.asyncio import Redis
 from redis.exceptions import ResponseError
 
 from fast_priority.broker import keys, scripts, times
-from fast_priority.broker.connection import CONNECTION_ERRORS, Batcher, Command, send_together
+from fast_priority.broker.connection import CONNECTION_ERRORS, Batcher, Command, problem_of, send_together
 from fast_priority.errors import BrokerUnavailable
 from fast_priority.protocol.conversation import Conversation
 from fast_priority.protocol.frames import Frame, Part, encode
@@ -74,7 +74,7 @@ class FrameOutbox:
         elif scripts.is_out_of_memory(refusal):
             asyncio.get_running_loop().call_later(_MEMORY_AGAIN_SECONDS, self._put, conversation, frame, published)
         else:
-            failure = BrokerUnavailable("Redis does not answer, so the request cannot go on")
+            failure = BrokerUnavailable(f"{problem_of(refusal).words}, so the request cannot go on")
             conversation.fail(failure)
             published.set_exception(failure)
             published.exception()  # mark it as retrieved: a caller that does not wait sees that the conversation failed

@@ -9,7 +9,7 @@ from typing import Any
 from redis.asyncio import Redis
 
 from fast_priority.broker import keys, scripts
-from fast_priority.broker.connection import CONNECTION_ERRORS, RedisHealth, connect
+from fast_priority.broker.connection import CONNECTION_ERRORS, RedisHealth, RedisOutage, connect
 from fast_priority.broker.mailbox import Mailbox
 from fast_priority.broker.producer.lost_requests import LostRequestDetector
 from fast_priority.errors import GatewayError, RequestLost
@@ -48,6 +48,7 @@ class Inbox:
         poll_interval_seconds: float,
         health: RedisHealth | None = None,
         end_unknown: Callable[[str], None] = lambda request_id: None,
+        outage: RedisOutage | None = None,
     ) -> None:
         self._key, self._processing = keys.inbox(gateway_id), keys.processing_list(gateway_id)
         self._redis: Redis = connect(options, _ANSWER_SECONDS)
@@ -59,6 +60,7 @@ class Inbox:
         self._waiting: dict[str, Conversation] = {}
         self._detector = LostRequestDetector()
         self._health = health or RedisHealth()
+        self._outage = outage or RedisOutage(logger)
         self._tasks: list[asyncio.Task[None]] = []
 
     def open(self) -> None:
@@ -69,7 +71,14 @@ class Inbox:
         ]
         self._tasks = [
             asyncio.create_task(
-                keep_doing(what, step, expected=CONNECTION_ERRORS, again_seconds=_RECONNECT_SECONDS, logger=logger)
+                keep_doing(
+                    what,
+                    step,
+                    expected=CONNECTION_ERRORS,
+                    again_seconds=_RECONNECT_SECONDS,
+                    logger=logger,
+                    outage=self._outage.of(what),
+                )
             )
             for what, step in loops
         ]

@@ -8,7 +8,6 @@ uncertain.
 """
 
 import asyncio
-import logging
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -19,7 +18,14 @@ from redis.asyncio import Redis
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from fast_priority.broker import keys, scripts, times
-from fast_priority.broker.connection import CONNECTION_ERRORS, Batcher, NotCarriedOut, RedisHealth, connect
+from fast_priority.broker.connection import (
+    CONNECTION_ERRORS,
+    Batcher,
+    NotCarriedOut,
+    RedisHealth,
+    RedisOutage,
+    connect,
+)
 from fast_priority.broker.jobs import JobTemplate
 from fast_priority.broker.producer.inbox import Inbox
 from fast_priority.broker.producer.recall import Recall, inbox_was_read
@@ -28,10 +34,7 @@ from fast_priority.scheduling.priority import Priority
 from fast_priority.settings import Settings
 from fast_priority.support.background import end_all
 from fast_priority.support.elapsed import Moment
-from fast_priority.support.outage_log import OutageLog
 from fast_priority.support.timeout_queue import TimeoutQueue
-
-logger = logging.getLogger(__name__)
 
 SUBMIT_SECONDS = 1.8
 """How long a submit may take. So a client has its answer within 2 s when Redis hangs."""
@@ -111,6 +114,7 @@ class SubmitOutbox:
         health: RedisHealth,
         inbox: Inbox,
         note: Callable[[Submission, SubmitOutcome], None],
+        outage: RedisOutage,
     ) -> None:
         self._redis: Redis = connect(options)
         self._recall = Recall(options, gateway_id, health, inbox)
@@ -120,7 +124,7 @@ class SubmitOutbox:
         self._note_outcome = note
         self._template = JobTemplate(settings.ttl)
         self._limits = [settings.max_queued(priority) for priority in keys.LANES.priorities]
-        self._outage = OutageLog("cannot queue requests", logger)
+        self._outage = outage.of("cannot queue requests")
         self._unwritten: TimeoutQueue[Submission] = TimeoutQueue(SUBMIT_SECONDS, self._give_up_unwritten)
         self._batches: Batcher[Submission, SubmitOutcome] = Batcher(
             self._send, _MOST_AT_ONCE, weigh=lambda submission: len(submission.data), most_weight=_MOST_BYTES_AT_ONCE

@@ -10,7 +10,7 @@ from typing import Any, Literal
 from uuid import uuid4
 
 from fast_priority.broker import keys
-from fast_priority.broker.connection import CONNECTION_ERRORS, RedisHealth, connect, redis_options
+from fast_priority.broker.connection import CONNECTION_ERRORS, RedisHealth, RedisOutage, connect, redis_options
 from fast_priority.broker.jobs import new_job_id
 from fast_priority.broker.producer.frame_outbox import FrameOutbox
 from fast_priority.broker.producer.heartbeat import Heartbeat
@@ -58,10 +58,10 @@ class Submitter:
     """One gateway process at the queues. Use it as an async context manager.
 
     `ask` submits a request and returns its response. Submits of one event-loop turn share a round trip. So do
-    withdrawals, and so do frames for workers.
+    withdrawals, and so do frames for workers. All tasks note in `outage` when Redis is in trouble.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, outage: RedisOutage | None = None) -> None:
         options = redis_options(settings)
         self.gateway_id = uuid4().hex
         self.deployment = Deployment()
@@ -72,8 +72,11 @@ class Submitter:
         """Whether it queues no more requests."""
         self._unclaimed: TimeoutQueue[Conversation] = TimeoutQueue(settings.ttl, Conversation.wake)
         health = RedisHealth()
-        self._inbox = Inbox(self.gateway_id, options, settings.poll_interval, health, self._end_unknown)
-        self._submits = SubmitOutbox(options, settings, self.gateway_id, health, self._inbox, self._note_submitted)
+        self._outage = outage or RedisOutage(logger)
+        self._inbox = Inbox(self.gateway_id, options, settings.poll_interval, health, self._end_unknown, self._outage)
+        self._submits = SubmitOutbox(
+            options, settings, self.gateway_id, health, self._inbox, self._note_submitted, self._outage
+        )
         self._frames = FrameOutbox(self._redis)
         self._withdrawals = Withdrawals(self._redis)
         self._heartbeat = Heartbeat(self._redis, self.gateway_id, health, self.deployment)
@@ -81,13 +84,15 @@ class Submitter:
 
     async def __aenter__(self) -> "Submitter":
         self._inbox.open()
+        what = "cannot renew the sign of life of this gateway"
         self._beating = asyncio.create_task(
             keep_doing(
-                "cannot renew the sign of life of this gateway",
+                what,
                 self._heartbeat.beat_once,
                 expected=CONNECTION_ERRORS,
                 again_seconds=_SIGN_OF_LIFE_AGAIN_SECONDS,
                 logger=logger,
+                outage=self._outage.of(what),
             )
         )
         return self
@@ -158,7 +163,7 @@ class Submitter:
         conversation = submission.conversation
         if self._submits.is_blocked:
             self._inbox.forget(submission.job_id)
-            raise _not_queued("unsent", submission)
+            raise _not_queued("unsent", submission, self._outage.problem)
         if on_submit is not None:
             on_submit(submission.job_id)
         self._submits.put(submission)
@@ -196,7 +201,7 @@ class Submitter:
             if self._inbox.watch(submission.job_id) and not conversation.has_received:
                 self._unclaimed.begin(conversation)
         else:
-            conversation.fail(_not_queued(outcome, submission))
+            conversation.fail(_not_queued(outcome, submission, self._outage.problem))
 
     def _permit(self, conversation: Conversation, close: Callable[[bool], None]) -> Permit:
         if time.monotonic() > self._heartbeat.lives_until:
@@ -239,8 +244,12 @@ class Submitter:
         return partial(self._frames.publish, submission.job_id, submission.conversation)
 
 
-def _not_queued(outcome: SubmitOutcome, submission: Submission) -> GatewayError:
-    """Return the error for a request that was not queued, or that may or may not be queued."""
+def _not_queued(outcome: SubmitOutcome, submission: Submission, problem: str | None) -> GatewayError:
+    """Return the error for a request that was not queued, or that may or may not be queued.
+
+    `problem` is what is wrong with Redis, in words, if that is known.
+    """
+    problem = problem or "Redis does not answer"
     match outcome:
         case "full":
             return QueueFull(f"the {submission.priority} queue is full")
@@ -251,9 +260,9 @@ def _not_queued(outcome: SubmitOutcome, submission: Submission) -> GatewayError:
         case "lost":
             return RequestLost("Redis does not know the request, and may have forgotten it")
         case "unknown" if not submission.is_idempotent:
-            return RequestLost("Redis does not answer; the request may have been queued before")
+            return RequestLost(f"{problem}; the request may have been queued before")
         case _:
-            return BrokerUnavailable("Redis does not answer, so the request cannot be queued")
+            return BrokerUnavailable(f"{problem}, so the request cannot be queued")
 
 
 async def _within(seconds: float, waiting: Coroutine[Any, Any, None]) -> None:

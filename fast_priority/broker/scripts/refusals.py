@@ -1,8 +1,10 @@
 """Why Redis refused a step, and whether any of it was carried out."""
 
-from redis.exceptions import AuthenticationError, BusyLoadingError, OutOfMemoryError, ResponseError
+from redis.exceptions import AuthenticationError, BusyLoadingError, NoPermissionError, ResponseError
 
-from fast_priority.broker.connection import NotCarriedOut
+from fast_priority.broker.connection import NotCarriedOut, is_out_of_memory, is_refused_write
+
+__all__ = ["is_out_of_memory", "is_refusal", "is_wrong_type"]
 
 
 def is_wrong_type(error: Exception) -> bool:
@@ -11,11 +13,8 @@ def is_wrong_type(error: Exception) -> bool:
     return isinstance(error, ResponseError) and "WRONGTYPE" in str(error)
 
 
-def is_out_of_memory(error: BaseException) -> bool:
-    """Return whether a step failed because Redis has no memory for it now."""
-    return isinstance(error, OutOfMemoryError) or (isinstance(error, ResponseError) and "OOM command" in str(error))
-
-
 def is_refusal(error: BaseException) -> bool:
     """Return whether Redis refused a step before it began, so that nothing of the step was carried out."""
-    return isinstance(error, NotCarriedOut | BusyLoadingError | AuthenticationError) or is_out_of_memory(error)
+    if isinstance(error, NoPermissionError):
+        return "script" not in str(error)  # a script may have done some of its work before it was refused the rest
+    return isinstance(error, NotCarriedOut | BusyLoadingError | AuthenticationError) or is_refused_write(error)

@@ -4,10 +4,11 @@ import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
+from redis.asyncio import Redis
 from rq import Queue
 
 from fast_priority.broker import keys, monitor
-from fast_priority.broker.connection import send_together
+from fast_priority.broker.connection import Command, send_together
 from fast_priority.broker.consumer import Consumer, Leases
 from fast_priority.broker.monitor import QueueMonitor, QueueView
 from fast_priority.broker.other_versions import encode_warnings
@@ -36,13 +37,14 @@ def seconds(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 
 @pytest.fixture
 def looks(monkeypatch: pytest.MonkeyPatch) -> list[object]:
-    """One entry for each round trip of a monitor."""
+    """One entry for each look of a monitor at the queues."""
     trips: list[object] = []
 
-    async def counted(*arguments: object) -> list[object]:
-        trips.append(arguments)
+    async def counted(redis: Redis, commands: list[Command]) -> list[object]:
+        if commands[0][0] == "LLEN":
+            trips.append(commands)
         await asyncio.sleep(0)  # a real Redis lets others run meanwhile; the fake one does not with each Python
-        return await send_together(*arguments)  # type: ignore[arg-type]
+        return await send_together(redis, commands)
 
     monkeypatch.setattr(monitor, "send_together", counted)
     return trips
@@ -64,7 +66,9 @@ def note_ended(rig: Rig, worker: str, count: int) -> None:
 
 async def test_nothing(queues: QueueMonitor) -> None:
     """An empty Redis shows empty queues and no workers."""
-    assert await queues.view() == ({Priority.HIGH: 0, Priority.LOW: 0}, 0, 0, 0, False, ())
+    view = await seen(queues)
+    assert view[:6] == ({Priority.HIGH: 0, Priority.LOW: 0}, 0, 0, 0, False, ())
+    assert (view.refusal, queues.problem) == (None, None)
 
 
 async def test_waiting_and_started(rig: Rig, submitter: Submitter, claimer: Consumer, queues: QueueMonitor) -> None:
@@ -140,6 +144,23 @@ async def test_questions_at_once_share_a_look(queues: QueueMonitor, looks: list[
     views = await asyncio.gather(*(queues.view() for _ in range(20)))
     assert views == [views[0]] * 20
     assert len(looks) <= 2
+
+
+async def test_a_register_of_the_wrong_type(rig: Rig, queues: QueueMonitor) -> None:
+    """A key of the wrong type in place of rq's register of queues does not mean that Redis refuses writes."""
+    rig.redis.set(keys.QUEUES, "a string")
+    await seen(queues)
+    assert queues.problem is None
+
+
+async def test_away(rig: Rig, queues: QueueMonitor) -> None:
+    """Without an answer there is no view, and the problem is that Redis does not answer."""
+    rig.server.connected = False
+    assert await queues.view() is None
+    assert queues.problem == "Redis does not answer"
+    rig.server.connected = True
+    await seen(queues)
+    assert queues.problem is None
 
 
 async def test_retry_after_follows_the_queues_ahead(

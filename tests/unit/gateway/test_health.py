@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from fast_priority.broker.connection import ServerFacts
 from fast_priority.broker.monitor import QueueView
 from fast_priority.gateway import health
 from fast_priority.scheduling.priority import Priority
@@ -25,8 +26,58 @@ def test_each_length_stands_in_the_field_of_its_level() -> None:
 class Monitor:
     """A monitor without Redis, whose view is that of one worker."""
 
+    def __init__(self, problem: str | None = None, server: ServerFacts | None = None) -> None:
+        self.problem = problem
+        self._server = server or ServerFacts()
+
     async def view(self, max_age_seconds: float) -> QueueView:
-        return QueueView(dict.fromkeys(Priority, 0), 0, 1, 1, suspended=False)
+        return QueueView(dict.fromkeys(Priority, 0), 0, 1, 1, suspended=False, server=self._server)
+
+
+def checks_with(monitor: Any, probe: health.Probe | None = None) -> health.HealthChecks:
+    return health.HealthChecks("http://127.0.0.1:1", monitor, probe)
+
+
+async def test_redis_that_refuses_writes_is_not_ready() -> None:
+    """Readiness has the reason why Redis refuses writes, and health has it in a field of its own."""
+    checks = checks_with(Monitor("Redis refuses writes: it is full"))
+    readiness = await checks.readiness(is_ending=False)
+    assert (readiness.ready, readiness.reasons) == (False, ["Redis refuses writes: it is full: requests get 503"])
+    found = await checks.health()
+    assert (found.status, found.redis_reachable, found.redis_writable) == ("degraded", True, False)
+    assert found.redis_problem == "Redis refuses writes: it is full"
+
+
+async def test_redis_without_a_problem_is_ready() -> None:
+    """With a Redis that takes writes, and a worker, the gateway is ready and has no warning."""
+    checks = checks_with(Monitor())
+    assert (await checks.readiness(is_ending=False)).ready
+    found = await checks.health()
+    assert (found.redis_writable, found.redis_problem, found.warnings) == (True, None, [])
+
+
+async def test_a_policy_that_drops_keys_is_a_warning() -> None:
+    """A Redis that may drop requests is a warning, and stops nothing."""
+    facts = ServerFacts("7.0.0", "allkeys-lru", 1)
+    checks = checks_with(Monitor(server=facts))
+    assert (await checks.health()).warnings == [facts.warning]
+    assert (await checks.readiness(is_ending=False)).ready
+
+
+@pytest.mark.parametrize("answers", [True, False])
+async def test_many_checks_share_a_probe(answers: bool) -> None:
+    """With a probe, two hundred checks at once probe the target once, and nothing else looks at it."""
+    probes: list[float] = []
+
+    async def probe(within_seconds: float) -> bool:
+        probes.append(within_seconds)
+        await asyncio.sleep(0)
+        return answers
+
+    checks = checks_with(Monitor(), probe)
+    found = await asyncio.gather(*[checks.health() for _ in range(200)])
+    assert {one.target_reachable for one in found} == {answers}
+    assert len(probes) == 1
 
 
 async def all_checks(target_url: str, count: int) -> list[health.Health]:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from fast_priority.errors import ConfigurationError
-from fast_priority.settings import Settings, origins, warnings_about_environment
+from fast_priority.settings import Settings, origins, reason_of_role, warnings_about_environment
 from fast_priority.settings.dotenv_file import DOTENV_DISABLED
 
 
@@ -177,6 +177,31 @@ def test_source_above(below: Path, tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError) as caught:
         Settings.load()
     assert str(caught.value).startswith(f"FAST_PRIORITY_TTL='x' in {path} cannot be used")
+
+
+@pytest.mark.parametrize(
+    ("text", "environment", "reason"),
+    [
+        ("OTHER=1", {}, "FAST_PRIORITY_WORKERS is not set"),
+        ("FAST_PRIORITY_WORKERS=4", {}, "FAST_PRIORITY_WORKERS=4 from {path}"),
+        ("FAST_PRIORITY_WORKER=yes", {}, "FAST_PRIORITY_WORKER='yes' from {path}"),
+        ("FAST_PRIORITY_WORKERS=4", {"FAST_PRIORITY_WORKERS": "2"}, "FAST_PRIORITY_WORKERS=2 from the environment"),
+        ("OTHER=1", {"FAST_PRIORITY_WORKER": "3"}, "FAST_PRIORITY_WORKER=3 from the environment"),
+    ],
+)
+def test_reason_of_role(
+    below: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    text: str,
+    environment: dict[str, str],
+    reason: str,
+) -> None:
+    """The reason why a process is a worker names the variable, its value and where that comes from."""
+    path = write(tmp_path, text)
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    assert reason_of_role(Settings.load()) == reason.format(path=path)
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ from fast_priority.settings import Settings, warnings_about_environment
     ("name", "default"),
     [
         ("target_base_url", None),
+        ("target_probe_path", None),
         ("high_prio_paths", Listing.UNLISTED),
         ("prio_paths", ()),
         ("prio_base_paths", ()),
@@ -55,6 +56,9 @@ def test_default(name: str, default: object) -> None:
     ("variable", "text", "name", "value"),
     [
         ("TARGET_BASE_URL", "https://api.example/v1", "target_base_url", "https://api.example/v1"),
+        ("TARGET_PROBE_PATH", "health", "target_probe_path", "/health"),
+        ("TARGET_PROBE_PATH", "/", "target_probe_path", "/"),
+        ("TARGET_PROBE_PATH", "/status/ready/", "target_probe_path", "/status/ready/"),
         ("HIGH_PRIO_PATHS", "listed", "high_prio_paths", Listing.LISTED),
         ("HIGH_PRIO_PATHS", "unlisted", "high_prio_paths", Listing.UNLISTED),
         ("PATH_CASE", "ignore", "path_case", PathCase.IGNORE),

@@ -47,17 +47,31 @@ def test_a_long_outage_is_logged_again_with_a_count(
 
 
 def test_its_end_is_logged(outage: OutageLog, caplog: pytest.LogCaptureFixture) -> None:
-    """The end of an outage is logged once, and only if there was one."""
+    """The end of an outage is logged once, at info, and only if there was one."""
+    caplog.set_level(logging.INFO)
     outage.recovered()
     outage.failure("refused")
     outage.recovered()
     outage.recovered()
-    assert caplog.messages == ["cannot read: refused", "cannot read: over"]
+    assert caplog.messages == ["cannot read: refused", "cannot read: over, after 1 failure"]
+    assert caplog.records[-1].levelno == logging.INFO
+
+
+def test_its_end_has_the_number_of_all_failures(
+    outage: OutageLog, clock: Clock, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The line at the end counts all failures since the beginning, logged or not."""
+    caplog.set_level(logging.INFO)
+    for clock.seconds in range(70):
+        outage.failure("refused")
+    outage.recovered()
+    assert caplog.messages[-1] == "cannot read: over, after 70 failures"
 
 
 def test_another_outage(outage: OutageLog, caplog: pytest.LogCaptureFixture) -> None:
-    """After the end of an outage, the next one is logged at once."""
+    """After the end of an outage, the next one is logged at once, with a count of its own."""
+    caplog.set_level(logging.INFO)
     for _ in range(2):
         outage.failure("refused")
         outage.recovered()
-    assert caplog.messages == ["cannot read: refused", "cannot read: over"] * 2
+    assert caplog.messages == ["cannot read: refused", "cannot read: over, after 1 failure"] * 2
