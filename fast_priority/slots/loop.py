@@ -129,7 +129,7 @@ class WorkerLoop:
 
     async def run(self) -> None:
         """Serve until a stop signal ends it and all that is in flight has been settled."""
-        logger.info("Worker %s: %d slots", self._name, self._slots)
+        logger.info("Worker %s: %d slot%s", self._name, self._slots, "" if self._slots == 1 else "s")
         on_stop_signal(self.drain.on_stop_signal)
         helpers = [
             asyncio.create_task(
