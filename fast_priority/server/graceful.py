@@ -64,14 +64,20 @@ class GracefulServer(uvicorn.Server):
             protocol.shutdown()
         self._timeouts.idle.shorten(_IDLE_SECONDS)
         in_flight = len(self.server_state.tasks)
-        logger.info("draining for up to %g s: %d requests are in flight", self._drain_seconds, in_flight)
+        logger.info(
+            "draining for up to %g s: requests in flight: %d. A second signal ends it at once",
+            self._drain_seconds,
+            in_flight,
+        )
         if not await self._have_all_gone(self._drain_seconds):
-            logger.warning("draining timed out: %d requests are given up", len(self.server_state.tasks))
+            why = "a second signal has come" if self.force_exit else "draining timed out"
+            logger.warning("%s; requests given up: %d", why, len(self.server_state.tasks))
             for protocol in list(self.server_state.connections):
                 protocol.give_up()  # type: ignore[union-attr]  # they are ours, or have been taken over
-            await self._have_all_gone(_ERRORS_SECONDS)
-        if not self.force_exit:
-            await self.lifespan.shutdown()
+            await self._have_all_gone(_ERRORS_SECONDS, is_last=True)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_ERRORS_SECONDS if self.force_exit else None):
+                await self.lifespan.shutdown()
 
     async def _serve_on(self) -> None:
         """Serve as before for the delay, or until the second signal."""
@@ -99,11 +105,14 @@ class GracefulServer(uvicorn.Server):
         make: Callable[..., asyncio.Protocol] = self.config.http_protocol_class
         return make(config=self.config, server_state=self.server_state, app_state=self.lifespan.state)
 
-    async def _have_all_gone(self, within_seconds: float) -> bool:
-        """Wait until no connections and no requests are left; return False if some are after this time."""
+    async def _have_all_gone(self, within_seconds: float, *, is_last: bool = False) -> bool:
+        """Wait until no connections and no requests are left. Return False if some are after this time.
+
+        A second signal ends the wait, except for the last one.
+        """
         deadline = time.monotonic() + within_seconds
-        while (self.server_state.connections or self.server_state.tasks) and not self.force_exit:
-            if time.monotonic() > deadline:
+        while self.server_state.connections or self.server_state.tasks:
+            if time.monotonic() > deadline or (self.force_exit and not is_last):
                 return False
             await asyncio.sleep(_POLL_SECONDS)
         return True

@@ -11,7 +11,7 @@ _UNPRINTABLE = re.compile("[\x00-\x1f\x7f\x85\u2028\u2029\ufeff]")
 _QUOTES = "\"'`\u201c\u201d\u201e\u2018\u2019\u201a\u00ab\u00bb"
 _BRACKETS = {"[": "]", "{": "}"}
 _PATTERN = re.compile(r"[*^$<>{}|\\]|(?:^|/):\w")
-_NO_COMMA = re.compile(r"[;\s]+/")
+_NO_COMMA = re.compile(r";\s*/|\s")
 
 
 def check_paths(text: str, paths: Iterable[str]) -> None:
@@ -45,5 +45,5 @@ def doubts_about(path: str, *, is_beginning: bool) -> str | None:
         matched = f"every path that begins with {path}" if is_beginning else f"only the path {path}"
         return f"is not a pattern: it is compared letter by letter, and matches {matched}"
     if _NO_COMMA.search(path):
-        return "is one path: write commas between the paths of a list"
+        return "is one path: write commas between the paths of a list, if these are several"
     return None

@@ -20,7 +20,7 @@ class QueueSettings(BaseModel):
     high_prio_paths: Listing = setting(
         Listing.UNLISTED,
         "Which paths are high. unlisted: all that are not in your lists. listed: only those in your lists.",
-        "listed or unlisted",
+        "listed or unlisted; the paths themselves stand in PRIO_PATHS and PRIO_BASE_PATHS",
     )
     prio_paths: TextList = setting(
         (),

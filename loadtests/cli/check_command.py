@@ -98,6 +98,12 @@ def check(
                 own_stack, StackSize(options.slots, workers or 1, gateways or 1, high_path, low_path)
             )
         verdict = run_and_report(start_system, runs, skipped, tolerance_seconds, result_folder)
+    if verdict is Verdict.VIOLATED and url:
+        typer.echo(
+            f"Is {high_path} high and {low_path} low at this gateway, and does it forward {slots} requests at once? "
+            "If not: --high-path, --low-path, --slots.",
+            err=True,
+        )
     raise typer.Exit(verdict.exit_code)
 
 
@@ -107,6 +113,8 @@ def _refuse_bad_combination(
     if not urls or not target_url:
         raise ConfigurationError("--url and --target-url go together: a gateway, and the mock target behind it")
     if slots is None:
-        raise ConfigurationError("--slots is missing: how many requests does the gateway forward at once?")
+        raise ConfigurationError(
+            "--slots is missing: how many requests does the gateway forward at once? Of this one, /gateway_health says it"
+        )
     if own_parts is not None:
         raise ConfigurationError("--workers and --gateways are for the own stack: leave them out with --url")

@@ -1,5 +1,6 @@
 """The command line: `python -m mock_target --help` teaches it."""
 
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -63,7 +64,12 @@ def run(
             wanted = wanted.with_knob(name, value, option)
     except KnobError as error:
         raise typer.BadParameter(str(error), param_hint=error.parameter) from None
-    server.run_mock(MockSettings(seed=seed, log_size=log_size, settings=wanted), host, port)
+    try:
+        server.run_mock(MockSettings(seed=seed, log_size=log_size, settings=wanted), host, port)
+    except OSError as error:
+        reason = os.strerror(error.errno) if error.errno and error.errno > 0 else error.strerror
+        where = f"{host}:{port} cannot be listened on ({reason})"
+        raise typer.BadParameter(f"{where}; name another with --port or --host", param_hint="--port") from None
 
 
 def _read_file(path: Path) -> Settings:

@@ -1,5 +1,7 @@
 """uvicorn, configured for the mock target."""
 
+import socket
+
 import uvicorn
 
 from mock_target.app import create_app
@@ -14,7 +16,10 @@ MAX_WEBSOCKET_MESSAGE_BYTES = 16 * 1024 * 1024
 
 
 def run_mock(started_with: MockSettings, host: str, port: int) -> None:
-    """Run a mock target until a signal stops it."""
+    """Run a mock target until a signal stops it. Raises OSError if it cannot listen there."""
+    # uvicorn would say so after "startup complete", and end with an error number.
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    socket.create_server((host, port), family=family).close()
     uvicorn.run(
         create_app(started_with),
         host=host,

@@ -91,4 +91,4 @@ class LostRequestDetector:
         # may always be frames to read for other requests, so a job that stays missing is lost all the same.
         self._missing_looks[request_id] = looks = self._missing_looks.get(request_id, 0) + 1
         is_lost = looks >= _MOST_LOOKS or (looks > 1 and unread == 0)
-        return RequestLost("its job vanished without an answer") if is_lost else None
+        return RequestLost("the worker that had it has died, or Redis has lost it") if is_lost else None

@@ -224,6 +224,22 @@ def test_run_that_cannot_be_judged_could_not_run(tmp_path: Path) -> None:
     assert any(line.startswith(f"error: GET {gone}/__admin/arrivals failed") for line in said_by_locust(tmp_path))
 
 
+def test_the_page_sends_nothing_to_another_api(tmp_path: Path) -> None:
+    """A test that is started on locust's page sends nothing if the target is not the mock target."""
+
+    def refuse(connection: socket.socket, _: bytes) -> None:
+        connection.sendall(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n")
+
+    with scripted_target(refuse) as (port, heads):
+        url = f"http://127.0.0.1:{port}"
+        command = [sys.executable, "-m", "locust", "-f", f"{locustfile_path()}", "--autostart", "--autoquit", "0"]
+        page = ["--web-host", "127.0.0.1", "--web-port", f"{free_port()}"]
+        given = ["--host", url, "--target-url", url]
+        ended = subprocess.run([*command, *page, *given], capture_output=True, text=True, check=False, timeout=110)
+    assert f"{url} is not the mock target" in ended.stdout + ended.stderr
+    assert {head.split()[1] for head in heads} == {b"/__admin/arrivals"}
+
+
 def test_record_that_cannot_be_written_ends_the_run(target: str, tmp_path: Path) -> None:
     """On a full disk the run could not be recorded: it ends with one line that names the file."""
     options = ["--scenario", "saturation", "--seconds", "600", "--sent-file", "/dev/full"]

@@ -122,6 +122,20 @@ def test_requests_over_the_drain_timeout_are_answered_503() -> None:
     assert b"retry-after: " in received
 
 
+def test_a_second_signal_answers_503_at_once() -> None:
+    """After a second signal, requests without a response are answered 503, and none is logged as a failure of ours."""
+    held = Held()
+    with serving_until_told(held, drain_seconds=PATIENCE_SECONDS) as (port, server), connected(port) as client:
+        client.sendall(WHOLE)
+        assert held.begun.acquire(timeout=PATIENCE_SECONDS)
+        server.should_exit = True
+        server.force_exit = True
+        received = read_to_the_end(client)
+        assert held.left.wait(PATIENCE_SECONDS)
+    assert received.startswith(b"HTTP/1.1 503 ")
+    assert b"urn:fast-priority:gateway-not-ready" in received
+
+
 def test_a_response_without_end_breaks_off() -> None:
     """At the end of the drain timeout, a response that still streams breaks off, and does not look complete."""
 

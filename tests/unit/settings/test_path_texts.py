@@ -113,7 +113,7 @@ def test_pattern_for_a_page(monkeypatch: pytest.MonkeyPatch, variable: str, text
 
 
 @every_list
-@pytest.mark.parametrize("text", ["/a /b", "/a;/b", "/a; /b"])
+@pytest.mark.parametrize("text", ["/a /b", "/a;/b", "/a; /b", "a b", "a\tb c"])
 def test_other_separators(monkeypatch: pytest.MonkeyPatch, variable: str, text: str) -> None:
     """Paths that something else than a comma separates are one path: a warning says so."""
     (warning,) = warnings_of(monkeypatch, variable, text)
