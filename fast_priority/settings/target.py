@@ -24,7 +24,7 @@ class TargetSettings(BaseModel):
     )
     connect_timeout: float = setting(
         5.0,
-        "Timeout in seconds for a connection to the target.",
+        "Timeout in seconds for a connection to the target: look-up of its name, all its addresses, and TLS together.",
         "a number of seconds from 0.1 to 300",
         ge=0.1,
         le=300,

@@ -7,6 +7,7 @@
 - `upload`: a body that comes in pieces.
 - `websocket`: a handshake, and the stream after a 101.
 - `pool`: new and idle connections.
+- `look_ups`: look-ups of host names, one at a time for each name.
 - `connection`: one connection, on aiohttp's parser; the inactivity timeout.
 - `tls`: TLS of which the rest can be read after a failed write.
 - `failures`: aiohttp's errors as ours.

@@ -23,6 +23,7 @@ REPOSITORY = Path(__file__).parents[2]
 
 PARTS: Mapping[str, Sequence[str]] = {
     # Where a part stands: its name, for a function with the arguments that it is called with, or calls ours with.
+    "aiohttp.abc:AbstractResolver": ["close()", "resolve(host, port, family)"],
     "aiohttp.client:ClientRequest": ["__init__(method, url, loop)"],
     "aiohttp.client_proto:ResponseHandler": [
         "__init__(loop)",
