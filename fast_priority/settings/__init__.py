@@ -4,6 +4,7 @@
   `workers`, `clients`, `redis`, `pages`; `field` makes one.
 - `environment`: variables, and the file `.env`, which `dotenv_file` finds.
 - `path_texts`: what a path in a setting cannot be.
+- `listen_hosts`: the addresses that the gateway listens on.
 - `target_url`: the base URL of the target in one form.
 - `doubts`: warnings about values.
 - `redis_address`: the one address that the settings of Redis make.

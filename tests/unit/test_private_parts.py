@@ -138,6 +138,7 @@ PARTS: Mapping[str, Sequence[str]] = {
         "servers",
         "should_exit",
         "shutdown(sockets)",
+        "startup(sockets)",
     ],
     "uvicorn.lifespan.on:LifespanOn": ["shutdown()", "state"],
     "uvicorn.protocols.http.flow_control:FlowControl": [
