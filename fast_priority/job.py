@@ -17,7 +17,6 @@ from fast_priority.broker.consumer import RqConnection
 from fast_priority.broker.mailbox import Mailbox
 from fast_priority.errors import RequestLost
 from fast_priority.http.fields import check_queued_request
-from fast_priority.http.message import TargetPolicy
 from fast_priority.protocol.frames import Cancel, ForwardCall, Frame, Part, decode_call
 from fast_priority.settings import Settings
 from fast_priority.slots.forward import FinalPart, failure_of, hold_slot, target_choice
@@ -53,7 +52,8 @@ def forward(payload: bytes) -> None:
 
 
 async def _run(call: ForwardCall, job: Job, gateway_id: str, rq_connection: RqConnection) -> None:
-    policy = target_choice(Settings.load())(call)
+    settings = Settings.load()
+    policy = target_choice(settings)(call)
 
     async def publish(part: Part) -> None:
         if not await asyncio.to_thread(rq_connection.publish, gateway_id, job.id, part):
@@ -68,7 +68,7 @@ async def _run(call: ForwardCall, job: Job, gateway_id: str, rq_connection: RqCo
     # A worker has one job at a time, so frames for the worker are frames for this job.
     channel = GatewayChannel(job.worker_name or job.id, publish)
     mailbox = Mailbox(channel.mailbox, rq_connection.options, receive)
-    work = hold_slot(channel) if call.is_permit else _forward(call, channel, policy)
+    work = hold_slot(channel) if call.is_permit else _forward(call, channel, Target(policy, settings.target_tls))
     running: asyncio.Task[FinalPart] = asyncio.create_task(work)
 
     async def check_gateway() -> None:
@@ -91,10 +91,10 @@ async def _run(call: ForwardCall, job: Job, gateway_id: str, rq_connection: RqCo
         await mailbox.close()
 
 
-async def _forward(call: ForwardCall, channel: GatewayChannel, policy: TargetPolicy) -> FinalPart:
+async def _forward(call: ForwardCall, channel: GatewayChannel, target: Target) -> FinalPart:
     body = channel.request_body(call) if call.request.body is None else call.request.body
     try:
-        async with Target(policy) as target:
+        async with target:
             return await forward_exchange(call, channel, target.exchange_of(call.request, body))
     except Exception as error:
         return failure_of(error)

@@ -18,14 +18,18 @@ from fast_priority.gateway.websockets import WebSocketProxy
 from fast_priority.http.message import TargetPolicy
 from fast_priority.http.problem import problem_reply
 from fast_priority.settings import Settings
-from fast_priority.target import Target
+from fast_priority.target import Target, check_tls_files
 
 logger = logging.getLogger(__name__)
 
 
 def build_app(settings: Settings) -> GatewayApp:
-    """Build the gateway, with no listener to its events. Raises ConfigurationError without a target."""
+    """Build the gateway, with no listener to its events.
+
+    Raises ConfigurationError without a target, and for TLS files that cannot be used.
+    """
     policy = settings.target_policy()
+    check_tls_files(settings.target_tls)
 
     @asynccontextmanager
     async def lifespan(app: GatewayApp) -> AsyncIterator[None]:
@@ -51,7 +55,7 @@ def build_app(settings: Settings) -> GatewayApp:
 async def _service(settings: Settings, policy: TargetPolicy, events: Events) -> AsyncIterator[Service]:
     # Where no lifespan runs, a cancellation ends it all.
     async with (
-        Target(policy) as target,
+        Target(policy, settings.target_tls) as target,
         Submitter(settings) as submitter,
         QueueMonitor(settings) as monitor,
     ):
@@ -68,7 +72,7 @@ async def _service(settings: Settings, policy: TargetPolicy, events: Events) -> 
             events,
             preserves_host=settings.preserve_host,
         )
-        yield Service(gateway, monitor, HealthChecks(policy.base_url, monitor))
+        yield Service(gateway, monitor, HealthChecks(target, monitor))
 
 
 async def _answer_error(request: Request, error: Exception) -> Response:

@@ -8,10 +8,12 @@ from pydantic import BaseModel, Field
 
 from fast_priority.broker.monitor import QueueMonitor, QueueView
 from fast_priority.scheduling.priority import Priority
-from fast_priority.target import is_reachable
+from fast_priority.target import Target
 
 _MAX_AGE_SECONDS = 0.1  # many checks at the same time share one look at Redis, and one at the target
 _WITHIN_SECONDS = 1.5  # for each of two checks at the same time, so that a health endpoint answers within 2 s
+
+_NO_ANSWER = "it accepted no connection in time"
 
 
 class QueueLengths(BaseModel):
@@ -28,6 +30,7 @@ class Health(BaseModel):
 
     status: Literal["ok", "degraded"] = Field(description="ok: target and Redis are reachable and a worker is alive")
     target_reachable: bool = Field(description="whether the target accepts connections")
+    target_problem: str | None = Field(description="why it does not, in words; null if it does")
     redis_reachable: bool = Field(description="whether Redis answers")
     queue: QueueLengths
     in_flight: int | None = Field(description="requests that workers forward now")
@@ -52,18 +55,20 @@ class Readiness(BaseModel):
 class HealthChecks:
     """Answers the health endpoints."""
 
-    def __init__(self, target_base_url: str, monitor: QueueMonitor) -> None:
-        self._target_base_url = target_base_url
+    def __init__(self, target: Target, monitor: QueueMonitor) -> None:
+        self._target = target
         self._monitor = monitor
         self._one_at_a_time = asyncio.Lock()
-        self._looked_at, self._target_was_reachable = float("-inf"), False
+        self._looked_at = float("-inf")
+        self._target_problem: str | None = _NO_ANSWER
 
     async def health(self) -> Health:
         """Check target and Redis at the same time, and return what was found."""
-        reachable, view = await asyncio.gather(self._is_target_reachable(), self._look())
+        problem, view = await asyncio.gather(self._problem_of_target(), self._look())
         return Health(
-            status="ok" if reachable and view and view.workers else "degraded",
-            target_reachable=reachable,
+            status="ok" if problem is None and view and view.workers else "degraded",
+            target_reachable=problem is None,
+            target_problem=problem,
             redis_reachable=view is not None,
             queue=_lengths(view),
             in_flight=view.started if view else None,
@@ -84,21 +89,25 @@ class HealthChecks:
             reasons.append("the workers are suspended: run `rq resume`")
         return Readiness(ready=not reasons, reasons=reasons)
 
-    async def _is_target_reachable(self) -> bool:
+    async def _problem_of_target(self) -> str | None:
         try:
             async with asyncio.timeout(_WITHIN_SECONDS):
                 return await self._look_at_target(time.monotonic() - _MAX_AGE_SECONDS)
         except TimeoutError:
-            return False
+            return _NO_ANSWER
 
-    async def _look_at_target(self, earliest: float) -> bool:
+    async def _look_at_target(self, earliest: float) -> str | None:
         """Return what a look has found that began at this time, by `time.monotonic`, or later."""
         async with self._one_at_a_time:
             if self._looked_at < earliest:
                 began_at = time.monotonic()
-                self._target_was_reachable = await is_reachable(self._target_base_url, _WITHIN_SECONDS)
+                try:
+                    async with asyncio.timeout(_WITHIN_SECONDS):
+                        self._target_problem = await self._target.problem()
+                except TimeoutError:
+                    self._target_problem = _NO_ANSWER
                 self._looked_at = began_at
-            return self._target_was_reachable
+            return self._target_problem
 
     async def _look(self) -> QueueView | None:
         try:

@@ -14,6 +14,7 @@ from fast_priority.local.interruption import Interrupted, Interruption
 from fast_priority.local.redis_server import embedded_redis
 from fast_priority.server import check_port_is_free
 from fast_priority.settings import Settings
+from fast_priority.target import check_tls_files
 
 Process: TypeAlias = "Popen[bytes]"
 
@@ -29,6 +30,7 @@ def run_standalone(settings: Settings, *, embed_redis: bool) -> None:
     Raises ConfigurationError if a process does not start, or ends by itself.
     """
     policy = settings.target_policy()
+    check_tls_files(settings.target_tls)
     urls = check_port_is_free(settings)
     interruption = Interruption()
     try:

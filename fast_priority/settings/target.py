@@ -1,9 +1,12 @@
 """Settings of the target: where it is, and what it may take."""
 
-from pydantic import BaseModel, field_validator
+from typing import Self
+
+from pydantic import BaseModel, FilePath, field_validator, model_validator
 
 from fast_priority.settings.field import SWITCH, seconds, setting
 from fast_priority.settings.target_url import normal_base_url
+from fast_priority.settings.tls_files import TlsFiles
 
 _LEAST_BODY_LIMIT_BYTES = 1024
 
@@ -40,6 +43,18 @@ class TargetSettings(BaseModel):
         le=1024**5,
     )
 
+    target_tls_ca: FilePath | None = setting(
+        None,
+        "File with the CA certificates to trust for an https:// target, instead of those of the system.",
+        "the path of a PEM file",
+    )
+    target_tls_cert: FilePath | None = setting(
+        None, "File with the client certificate for an https:// target.", "the path of a PEM file"
+    )
+    target_tls_key: FilePath | None = setting(
+        None, "File with the key of that certificate.", "the path of a PEM file without a password"
+    )
+
     @field_validator("target_base_url")
     @classmethod
     def _is_base_url(cls, value: str | None) -> str | None:
@@ -51,3 +66,14 @@ class TargetSettings(BaseModel):
         if 0 < value < _LEAST_BODY_LIMIT_BYTES:
             raise ValueError(f"the smallest limit is {_LEAST_BODY_LIMIT_BYTES} bytes")
         return value
+
+    @model_validator(mode="after")
+    def _tls_files_fit(self) -> Self:
+        self.target_tls.check(self.target_base_url)
+        return self
+
+    @property
+    def target_tls(self) -> TlsFiles:
+        """The files of TLS to the target."""
+        paths = (self.target_tls_ca, self.target_tls_cert, self.target_tls_key)
+        return TlsFiles(*(None if path is None else str(path) for path in paths))

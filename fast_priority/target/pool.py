@@ -15,10 +15,11 @@ from yarl import URL
 
 from fast_priority.errors import ConnectTimeout
 from fast_priority.http.message import TargetPolicy
+from fast_priority.settings import TlsFiles
 from fast_priority.target.connection import TargetConnection
 from fast_priority.target.failures import CLIENT_FAILURES, silent_for, target_error
 from fast_priority.target.look_ups import SharedResolver
-from fast_priority.target.tls import readable_context
+from fast_priority.target.tls import tls_context
 
 _MOST_AGE_SECONDS = 300.0
 """A connection that is older than this is closed once its response is over. So requests follow a name that has moved,
@@ -113,10 +114,10 @@ class IdleConnections(Generic[Connection]):
 class ConnectionPool:
     """The connections to one target. A pool belongs to the event loop on which it was made."""
 
-    def __init__(self, policy: TargetPolicy) -> None:
+    def __init__(self, policy: TargetPolicy, tls_files: TlsFiles) -> None:
         self._policy = policy
         self._loop = asyncio.get_running_loop()
-        tls = readable_context() if policy.base_url.lower().startswith("https:") else True
+        tls = tls_context(tls_files) if policy.base_url.lower().startswith("https:") else True
         self._connector = aiohttp.TCPConnector(
             limit=0, ttl_dns_cache=_NAME_HOLDS_SECONDS, ssl=tls, resolver=SharedResolver()
         )
@@ -169,5 +170,6 @@ class ConnectionPool:
         made.made_at_seconds = self._loop.time()
         if made.has_ended():
             made.end()
+            made.raise_refusal()
             return None
         return made

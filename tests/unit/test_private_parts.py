@@ -34,6 +34,7 @@ PARTS: Mapping[str, Sequence[str]] = {
         "_payload",
         "_reading_paused",
         "_tail",
+        "closed",
         "connection_lost(exc)",
         "connection_made(transport)",
         "data_received(data)",

@@ -7,7 +7,9 @@ import pytest
 
 from fast_priority.broker.monitor import QueueView
 from fast_priority.gateway import health
+from fast_priority.http.message import TargetPolicy
 from fast_priority.scheduling.priority import Priority
+from fast_priority.target import Target
 
 
 def test_the_lengths_have_a_field_for_each_level() -> None:
@@ -31,8 +33,9 @@ class Monitor:
 
 async def all_checks(target_url: str, count: int) -> list[health.Health]:
     monitor: Any = Monitor()
-    checks = health.HealthChecks(target_url, monitor)
-    return await asyncio.gather(*[checks.health() for _ in range(count)])
+    async with Target(TargetPolicy(target_url, 5.0, 5.0, 0)) as target:
+        checks = health.HealthChecks(target, monitor)
+        return await asyncio.gather(*[checks.health() for _ in range(count)])
 
 
 async def test_many_checks_share_a_look_at_the_target() -> None:
@@ -51,12 +54,11 @@ async def test_many_checks_of_a_target_that_is_silent(monkeypatch: pytest.Monkey
     """No check waits for the looks of others: each one is told in time that the target does not answer."""
     looks: list[str] = []
 
-    async def never(base_url: str, within_seconds: float) -> bool:
-        looks.append(base_url)
-        await asyncio.sleep(within_seconds)
-        return False
+    async def never(target: Target) -> None:
+        looks.append(target.policy.base_url)
+        await asyncio.Event().wait()
 
-    monkeypatch.setattr(health, "is_reachable", never)
+    monkeypatch.setattr(Target, "problem", never)
     monkeypatch.setattr(health, "_WITHIN_SECONDS", 0.2)
     assert {one.target_reachable for one in await all_checks("http://target", 100)} == {False}
     assert len(looks) <= 2

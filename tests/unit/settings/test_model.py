@@ -14,6 +14,9 @@ from fast_priority.settings import Settings, warnings_about_environment
     ("name", "default"),
     [
         ("target_base_url", None),
+        ("target_tls_ca", None),
+        ("target_tls_cert", None),
+        ("target_tls_key", None),
         ("high_prio_paths", Listing.UNLISTED),
         ("prio_paths", ()),
         ("prio_base_paths", ()),
