@@ -37,7 +37,7 @@ Host = Annotated[
     str | None,
     typer.Option(
         "--host",
-        help="Addresses that the gateway listens on, with commas; 127.0.0.1: only this machine; ::: IPv4 and IPv6. "
+        help="Addresses that the gateway listens on, with commas; 127.0.0.1 is only this machine, :: is IPv4 and IPv6. "
         "[FAST_PRIORITY_HOST, default 0.0.0.0: all its addresses of IPv4]",
     ),
 ]

@@ -49,6 +49,7 @@ SETTING_GROUPS: Mapping[str, tuple[str, ...]] = {
         "host",
         "port",
         "trusted_proxies",
+        "cors_origins",
         "max_connections",
         "client_timeout",
         "head_timeout",

@@ -30,6 +30,13 @@ def build_app(settings: Settings) -> GatewayApp:
     """
     policy = settings.target_policy()
     check_tls_files(settings.target_tls)
+    origins = settings.allowed_origins
+
+    async def answer_error(request: Request, error: Exception) -> Response:
+        own = error if isinstance(error, GatewayError) else UnforeseenError()
+        reply = problem_reply(own, origins.fields_for(request.scope["headers"]))
+        fields = {name.decode(): value.decode("latin-1") for name, value in reply.fields}
+        return Response(reply.body, reply.status, fields)
 
     @asynccontextmanager
     async def lifespan(app: GatewayApp) -> AsyncIterator[None]:
@@ -43,8 +50,9 @@ def build_app(settings: Settings) -> GatewayApp:
         **documentation_options(settings),
         lifespan=lifespan,
         redirect_slashes=False,
-        exception_handlers={GatewayError: _answer_error, Exception: _answer_error},
+        exception_handlers={GatewayError: answer_error, Exception: answer_error},
     )
+    app.origins = origins
     app.events = Events()
     app.carries_websockets = settings.websockets
     app.add_own_pages(settings.health_path)
@@ -71,10 +79,6 @@ async def _service(settings: Settings, policy: TargetPolicy, events: Events) -> 
             WebSocketProxy(target, settings.max_tunnels, settings.client_timeout) if settings.websockets else None,
             events,
             preserves_host=settings.preserve_host,
+            origins=settings.allowed_origins,
         )
         yield Service(gateway, monitor, HealthChecks(target, monitor))
-
-
-async def _answer_error(request: Request, error: Exception) -> Response:
-    reply = problem_reply(error if isinstance(error, GatewayError) else UnforeseenError())
-    return Response(reply.body, reply.status, {name.decode(): value.decode() for name, value in reply.fields})

@@ -40,7 +40,7 @@ def server_for(app: Application, settings: Settings) -> uvicorn.Server:
     timeouts = timeouts_for(settings)
     most = connections_that_fit(settings.max_connections, raise_file_limit())
     probes = frozenset(path.encode() for path in settings.health_paths)
-    limiter = ConnectionLimiter(timeouts, most, probes, app.retry_after_seconds)
+    limiter = ConnectionLimiter(timeouts, most, probes, app.retry_after_seconds, settings.allowed_origins)
     config = uvicorn.Config(
         app,
         http=limiter,  # type: ignore[arg-type]  # uvicorn only calls it, to make a protocol

@@ -67,6 +67,9 @@ def refusal(monkeypatch: pytest.MonkeyPatch, variable: str, text: str) -> str:
         ("TRUSTED_PROXIES", "proxy.example", "comma-separated addresses and CIDR networks"),
         ("TRUSTED_PROXIES", "10.0.0.1/8", "comma-separated addresses and CIDR networks"),
         ("TRUSTED_PROXIES", "10.0.0.0/8,10.0.0.0/33", "comma-separated addresses and CIDR networks"),
+        ("CORS_ORIGINS", "*", "comma-separated origins"),
+        ("CORS_ORIGINS", "https://app.example/", "comma-separated origins"),
+        ("HOST", "127.0.0.1:8000", "addresses of this machine with commas"),
         ("TRUSTED_PROXIES", "*", "comma-separated addresses and CIDR networks"),
     ],
 )
