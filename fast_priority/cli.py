@@ -38,8 +38,8 @@ Host = Annotated[
     str | None,
     typer.Option(
         "--host",
-        help="Address that the gateway listens on; 127.0.0.1: only this machine. "
-        "[FAST_PRIORITY_HOST, default 0.0.0.0: all its addresses]",
+        help="Addresses that the gateway listens on, with commas; 127.0.0.1 is only this machine, :: is IPv4 and IPv6. "
+        "[FAST_PRIORITY_HOST, default 0.0.0.0: all its addresses of IPv4]",
     ),
 ]
 Port = Annotated[

@@ -17,7 +17,6 @@ from fast_priority.broker.consumer import RqConnection
 from fast_priority.broker.mailbox import Mailbox
 from fast_priority.errors import GatewayError, NewerWireVersion, RequestLost
 from fast_priority.http.fields import check_queued_request
-from fast_priority.http.message import TargetPolicy
 from fast_priority.protocol.frames import Cancel, Failure, ForwardCall, Frame, Part, decode_call
 from fast_priority.protocol.wire_version import WIRE_VERSION
 from fast_priority.settings import Settings
@@ -73,7 +72,8 @@ async def _run(call: ForwardCall, job: Job, gateway_id: str, version: int, rq_co
         if rq_connection.note_warning(name, text):
             logger.warning("Worker %s: %s", name, text)
 
-    policy = target_choice(Settings.load(), warn_of_target)(call)
+    settings = Settings.load()
+    policy = target_choice(settings, warn_of_target)(call)
 
     async def publish(part: Part) -> None:
         if not await asyncio.to_thread(rq_connection.publish, gateway_id, job.id, part, version):
@@ -94,7 +94,7 @@ async def _run(call: ForwardCall, job: Job, gateway_id: str, version: int, rq_co
     # A worker has one job at a time, so frames for the worker are frames for this job.
     channel = GatewayChannel(name, publish)
     mailbox = Mailbox(channel.mailbox, rq_connection.options, receive, fail=fail)
-    work = hold_slot(channel) if call.is_permit else _forward(call, channel, policy)
+    work = hold_slot(channel) if call.is_permit else _forward(call, channel, Target(policy, settings.target_tls))
     running: asyncio.Task[FinalPart] = asyncio.create_task(work)
 
     async def check_gateway() -> None:
@@ -124,10 +124,10 @@ async def _run(call: ForwardCall, job: Job, gateway_id: str, version: int, rq_co
         await mailbox.close()
 
 
-async def _forward(call: ForwardCall, channel: GatewayChannel, policy: TargetPolicy) -> FinalPart:
+async def _forward(call: ForwardCall, channel: GatewayChannel, target: Target) -> FinalPart:
     body = channel.request_body(call) if call.request.body is None else call.request.body
     try:
-        async with Target(policy) as target:
+        async with target:
             return await forward_exchange(call, channel, target.exchange_of(call.request, body))
     except Exception as error:
         return failure_of(error)

@@ -32,7 +32,17 @@ _OWN_HELP = {"mock-target", "loadtest"}
 _PASSED_ON = "It takes the options of the program that it runs: `--help` lists them.\n"
 
 SETTING_GROUPS: Mapping[str, tuple[str, ...]] = {
-    "target": ("target_base_url", "target_probe_path", "preserve_host", "timeout", "connect_timeout", "max_body"),
+    "target": (
+        "target_base_url",
+        "target_probe_path",
+        "preserve_host",
+        "timeout",
+        "connect_timeout",
+        "max_body",
+        "target_tls_ca",
+        "target_tls_cert",
+        "target_tls_key",
+    ),
     "paths": ("high_prio_paths", "prio_paths", "prio_base_paths", "pass_through", "normalize_paths", "path_case"),
     "queue": ("ttl", "max_queued_high", "max_queued_low"),
     "workers": ("workers", "worker_concurrency", "poll_interval", "frames_in_flight"),
@@ -40,6 +50,7 @@ SETTING_GROUPS: Mapping[str, tuple[str, ...]] = {
         "host",
         "port",
         "trusted_proxies",
+        "cors_origins",
         "max_connections",
         "client_timeout",
         "head_timeout",

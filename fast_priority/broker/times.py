@@ -32,3 +32,7 @@ TOMBSTONE_TTL_SECONDS = 10
 """How long a tombstone prevents a late submit from queuing its job: longer than its bytes can be on the way."""
 QUEUE_GRACE_SECONDS = 60
 """How much longer a queue lives than the last job that was put on it."""
+MOST_IDS_SEARCHED = 10_000
+"""How many ids from each end of a queue a withdrawal looks at, so that it does not hold Redis up however many wait."""
+MOST_IDS_DROPPED = 1000
+"""How many ids without a job a submit removes from the head of a queue that is full."""

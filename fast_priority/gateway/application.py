@@ -16,6 +16,7 @@ from fast_priority.gateway.pages import OwnPages, add_pages
 from fast_priority.gateway.response import ClientResponse
 from fast_priority.gateway.startup import OncePerLoop
 from fast_priority.gateway.websockets import decline_websocket
+from fast_priority.http.cors import NO_ORIGINS, AllowedOrigins
 from fast_priority.http.problem import answer_problem
 from fast_priority.server import connection_of
 
@@ -39,6 +40,8 @@ class GatewayApp(FastAPI):
     """Requests are forwarded on the event loops that have one."""
     events: Events
     """What happens to requests: subscribe here."""
+    origins: AllowedOrigins = NO_ORIGINS
+    """The origins whose pages may read the gateway's own errors."""
     is_ending: bool = False
     """Whether the server ends: it accepts no more connections, or soon will not."""
     carries_websockets: bool = True
@@ -99,7 +102,7 @@ class GatewayApp(FastAPI):
             await self._forward(scope, receive, send)
         else:
             await receive()
-            await decline_websocket(scope, send)
+            await decline_websocket(scope, send, self.origins)
 
     def _routes(self) -> list[BaseRoute]:
         low = getattr(self.router, "_iter_low_priority_routes", tuple)  # those of `frontend` again
@@ -108,7 +111,8 @@ class GatewayApp(FastAPI):
     async def _answer_own(self, scope: Scope, receive: Receive, send: Send) -> None:
         connection = connection_of(scope)
         if self.carries_websockets and connection is not None and connection.wants_websocket:
-            await answer_problem(send, MalformedRequest("this path is the gateway's own and has no WebSocket"))
+            error = MalformedRequest("this path is the gateway's own and has no WebSocket")
+            await answer_problem(send, error, self.origins.fields_for(scope["headers"]))
             return
         await self._own_pages(scope, receive, send)
 
@@ -138,4 +142,4 @@ class GatewayApp(FastAPI):
             publish(self.events.received, Received(scope))
         error = GatewayNotReady("it is not connected to its queues")
         publish_error(self.events, scope, error)
-        await ClientResponse(scope, send).send_error(error)
+        await ClientResponse(scope, send).send_error(error, self.origins.fields_for(scope["headers"]))

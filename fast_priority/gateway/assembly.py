@@ -21,14 +21,25 @@ from fast_priority.http.message import TargetPolicy
 from fast_priority.http.problem import problem_reply
 from fast_priority.settings import Settings
 from fast_priority.support.installed_versions import own_version
-from fast_priority.target import Target, answers_probe
+from fast_priority.target import Target, check_tls_files, probe_problem
 
 logger = logging.getLogger(__name__)
 
 
 def build_app(settings: Settings) -> GatewayApp:
-    """Build the gateway, with no listener to its events. Raises ConfigurationError without a target."""
+    """Build the gateway, with no listener to its events.
+
+    Raises ConfigurationError without a target, and for TLS files that cannot be used.
+    """
     policy = settings.target_policy()
+    check_tls_files(settings.target_tls)
+    origins = settings.allowed_origins
+
+    async def answer_error(request: Request, error: Exception) -> Response:
+        own = error if isinstance(error, GatewayError) else UnforeseenError()
+        reply = problem_reply(own, origins.fields_for(request.scope["headers"]))
+        fields = {name.decode(): value.decode("latin-1") for name, value in reply.fields}
+        return Response(reply.body, reply.status, fields)
 
     @asynccontextmanager
     async def lifespan(app: GatewayApp) -> AsyncIterator[None]:
@@ -49,8 +60,9 @@ def build_app(settings: Settings) -> GatewayApp:
         **documentation_options(settings),
         lifespan=lifespan,
         redirect_slashes=False,
-        exception_handlers={GatewayError: _answer_error, Exception: _answer_error},
+        exception_handlers={GatewayError: answer_error, Exception: answer_error},
     )
+    app.origins = origins
     app.events = Events()
     app.carries_websockets = settings.websockets
     app.add_own_pages(settings.health_path)
@@ -62,7 +74,7 @@ async def _service(settings: Settings, policy: TargetPolicy, events: Events) -> 
     outage = RedisOutage(logger)
     # Where no lifespan runs, a cancellation ends it all.
     async with (
-        Target(policy) as target,
+        Target(policy, settings.target_tls) as target,
         Submitter(settings, outage) as submitter,
         QueueMonitor(settings, outage) as monitor,
     ):
@@ -78,12 +90,8 @@ async def _service(settings: Settings, policy: TargetPolicy, events: Events) -> 
             WebSocketProxy(target, settings.max_tunnels, settings.client_timeout) if settings.websockets else None,
             events,
             preserves_host=settings.preserve_host,
+            origins=settings.allowed_origins,
         )
         path = settings.target_probe_path
-        probe = None if path is None else partial(answers_probe, target, path)
-        yield Service(gateway, monitor, HealthChecks(policy.base_url, monitor, probe))
-
-
-async def _answer_error(request: Request, error: Exception) -> Response:
-    reply = problem_reply(error if isinstance(error, GatewayError) else UnforeseenError())
-    return Response(reply.body, reply.status, {name.decode(): value.decode() for name, value in reply.fields})
+        look = target.problem if path is None else partial(probe_problem, target, path)
+        yield Service(gateway, monitor, HealthChecks(look, monitor))

@@ -23,6 +23,7 @@ from fast_priority.gateway.response import ClientResponse
 from fast_priority.gateway.retry import IDEMPOTENT_METHODS, in_two_attempts
 from fast_priority.gateway.target_document import at_target
 from fast_priority.gateway.websockets import WebSocketProxy
+from fast_priority.http.cors import NO_ORIGINS, AllowedOrigins
 from fast_priority.http.date import http_date
 from fast_priority.http.fields import without_websocket_fields
 from fast_priority.http.forwarding import Hop
@@ -81,7 +82,8 @@ class Gateway:
     `retry_after_seconds` of the request's priority. A client may keep the gateway waiting for `client_timeout_seconds`.
     A request that has one of the names of the `deployment` in its Via has been here before, and is refused. Without
     `tunnels`, a request for a WebSocket is forwarded as a plain GET. A Location at the target becomes one at the
-    gateway, unless the target gets the client's Host (`preserves_host`) and so knows the gateway's address.
+    gateway, unless the target gets the client's Host (`preserves_host`) and so knows the gateway's address. Pages of
+    `origins` may read errors.
     """
 
     def __init__(
@@ -98,6 +100,7 @@ class Gateway:
         events: Events | None = None,
         *,
         preserves_host: bool = False,
+        origins: AllowedOrigins = NO_ORIGINS,
     ) -> None:
         self._rules = rules
         self._read_head = head_reader(trusted, preserves_host=preserves_host)
@@ -109,6 +112,7 @@ class Gateway:
         self._deployment = deployment
         self._tunnels = tunnels
         self._events = events or Events()
+        self._origins = origins
         self._clock = RunningClock()
         self._locations = None if preserves_host else LocationRewriter(target.policy.base_url)
 
@@ -129,13 +133,13 @@ class Gateway:
             if isinstance(error, TargetTimeout):
                 error.detail += f"; the request came {time.monotonic() - received_at:.1f} s ago"
             publish_error(events, scope, error, is_broken_off=response.has_begun)
-            await response.send_error(error)
+            await response.send_error(error, self._origins.fields_for(scope["headers"]))
             without_traces(error)
         except BaseException as error:
             if events.failed:
                 publish(events.failed, Failed(scope, error, is_broken_off=response.has_begun))
             if isinstance(error, Exception) and not response.has_begun:
-                await response.send_error(UnforeseenError())
+                await response.send_error(UnforeseenError(), self._origins.fields_for(scope["headers"]))
             raise  # the server logs it, with its traceback
         else:
             if events.answered:

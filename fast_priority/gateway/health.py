@@ -9,13 +9,14 @@ from pydantic import BaseModel, Field
 
 from fast_priority.broker.monitor import QueueMonitor, QueueView
 from fast_priority.scheduling.priority import Priority
-from fast_priority.target import is_reachable
 
-Probe: TypeAlias = Callable[[float], Awaitable[bool]]
-"""Returns within so many seconds whether the target answers."""
+TargetLook: TypeAlias = Callable[[], Awaitable[str | None]]
+"""Returns why the target does not answer, in words; None if it does. It may take for ever."""
 
 _MAX_AGE_SECONDS = 0.1  # many checks at the same time share one look at Redis, and one at the target
 _WITHIN_SECONDS = 1.5  # for each of two checks at the same time, so that a health endpoint answers within 2 s
+
+_NO_ANSWER = "it accepted no connection in time"
 
 
 class QueueLengths(BaseModel):
@@ -36,6 +37,7 @@ class Health(BaseModel):
     target_reachable: bool = Field(
         description="whether the target accepts connections, or answers the probe if there is one"
     )
+    target_problem: str | None = Field(description="why it does not, in words; null if it does")
     redis_reachable: bool = Field(description="whether Redis answers")
     redis_writable: bool = Field(description="whether Redis takes writes; if not, requests get 503")
     redis_problem: str | None = Field(description="what is wrong with Redis, in words; null if nothing is")
@@ -61,22 +63,23 @@ class Readiness(BaseModel):
 
 
 class HealthChecks:
-    """Answers the health endpoints. `probe`, if there is one, looks at the target in place of a mere connection."""
+    """Answers the health endpoints. `look_at_target` looks at the target; checks at the same time share a look."""
 
-    def __init__(self, target_base_url: str, monitor: QueueMonitor, probe: Probe | None = None) -> None:
-        self._target_base_url = target_base_url
+    def __init__(self, look_at_target: TargetLook, monitor: QueueMonitor) -> None:
+        self._target_look = look_at_target
         self._monitor = monitor
-        self._probe = probe
         self._one_at_a_time = asyncio.Lock()
-        self._looked_at, self._target_was_reachable = float("-inf"), False
+        self._looked_at = float("-inf")
+        self._target_problem: str | None = _NO_ANSWER
 
     async def health(self) -> Health:
         """Check target and Redis at the same time, and return what was found."""
-        reachable, view = await asyncio.gather(self._is_target_reachable(), self._look())
+        target_problem, view = await asyncio.gather(self._problem_of_target(), self._look())
         problem = self._problem(view)
         return Health(
-            status="ok" if reachable and view and view.workers and not problem else "degraded",
-            target_reachable=reachable,
+            status="ok" if target_problem is None and view and view.workers and not problem else "degraded",
+            target_reachable=target_problem is None,
+            target_problem=target_problem,
             redis_reachable=view is not None,
             redis_writable=problem is None,
             redis_problem=problem,
@@ -102,26 +105,25 @@ class HealthChecks:
             reasons.append("the workers are suspended: run `rq resume`")
         return Readiness(ready=not reasons, reasons=reasons)
 
-    async def _is_target_reachable(self) -> bool:
+    async def _problem_of_target(self) -> str | None:
         try:
             async with asyncio.timeout(_WITHIN_SECONDS):
                 return await self._look_at_target(time.monotonic() - _MAX_AGE_SECONDS)
         except TimeoutError:
-            return False
+            return _NO_ANSWER
 
-    async def _look_at_target(self, earliest: float) -> bool:
+    async def _look_at_target(self, earliest: float) -> str | None:
         """Return what a look has found that began at this time, by `time.monotonic`, or later."""
         async with self._one_at_a_time:
             if self._looked_at < earliest:
                 began_at = time.monotonic()
-                self._target_was_reachable = await self._look_now()
+                try:
+                    async with asyncio.timeout(_WITHIN_SECONDS):
+                        self._target_problem = await self._target_look()
+                except TimeoutError:
+                    self._target_problem = _NO_ANSWER
                 self._looked_at = began_at
-            return self._target_was_reachable
-
-    async def _look_now(self) -> bool:
-        if self._probe is not None:
-            return await self._probe(_WITHIN_SECONDS)
-        return await is_reachable(self._target_base_url, _WITHIN_SECONDS)
+            return self._target_problem
 
     def _problem(self, view: QueueView | None) -> str | None:
         """Return what is wrong with Redis; None if nothing is."""

@@ -147,10 +147,13 @@ class ClientResponse:
                 await self._send_in_time({"type": "http.response.body", "body": piece, "more_body": True}, len(piece))
             await self._end(b"")
 
-    async def send_error(self, error: GatewayError) -> None:
-        """Send a response that names the error; if another response has begun, break it off."""
+    async def send_error(self, error: GatewayError, more_fields: Fields | None = None) -> None:
+        """Send a response that names the error; if another response has begun, break it off.
+
+        `more_fields` are those of `http.cors`.
+        """
         if not self.has_begun:
-            await self.send(problem_reply(error))
+            await self.send(problem_reply(error, more_fields))
         elif self._connection is not None:
             self._connection.abort()
         else:

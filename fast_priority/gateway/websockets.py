@@ -16,6 +16,7 @@ from starlette.types import Scope, Send
 
 from fast_priority.errors import TooManyTunnels, WebSocketsNotCarried
 from fast_priority.gateway.response import ClientResponse
+from fast_priority.http.cors import NO_ORIGINS, AllowedOrigins
 from fast_priority.http.forwarding import onward_response_fields
 from fast_priority.http.head import response_head
 from fast_priority.http.limits import LEAST_BYTES_PER_SECOND
@@ -131,11 +132,12 @@ def _switching_head(fields: Fields, name: bytes) -> bytes:
     return response_head(HTTPStatus.SWITCHING_PROTOCOLS, [*own, *onward])
 
 
-async def decline_websocket(scope: Scope, send: Send) -> None:
+async def decline_websocket(scope: Scope, send: Send, origins: AllowedOrigins = NO_ORIGINS) -> None:
     """Answer a WebSocket with 501 that another server has taken over: only its messages are left, not its bytes."""
     if "websocket.http.response" not in (scope.get("extensions") or {}):
         await send({"type": "websocket.close", "code": 1000})
         return
-    reply = problem_reply(WebSocketsNotCarried("start the gateway with run-fast-priority"))
+    error = WebSocketsNotCarried("start the gateway with run-fast-priority")
+    reply = problem_reply(error, origins.fields_for(scope["headers"]))
     await send({"type": "websocket.http.response.start", "status": reply.status, "headers": reply.fields})
     await send({"type": "websocket.http.response.body", "body": reply.body})

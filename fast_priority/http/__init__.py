@@ -4,6 +4,7 @@
 - `limits`: every limit of size and rate
 - `fields`: which fields are forwarded, which messages are refused
 - `forwarding`: fields about the way of a message: added, or dropped; `trusted_proxies`: which peers may set them
+- `cors`: fields with which browsers show the gateway's own errors to pages of other origins
 - `date`: the present time, for the field Date
 - `head`: heads as bytes
 - `keep_alive`: how long a connection to the target may be idle
@@ -17,6 +18,7 @@
 """
 
 __all__ = [
+    "cors",
     "date",
     "fields",
     "forwarding",

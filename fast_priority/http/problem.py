@@ -10,8 +10,11 @@ from fast_priority.http.head import response_head
 from fast_priority.http.message import Fields, Reply
 
 
-def problem_reply(error: GatewayError) -> Reply:
-    """Return the response for an error, with its Content-Length, and with `Connection: close` if the error needs it."""
+def problem_reply(error: GatewayError, more_fields: Fields | None = None) -> Reply:
+    """Return the response for an error, with its Content-Length, and with `Connection: close` if the error needs it.
+
+    `more_fields` are those of `cors`.
+    """
     problem = {
         "type": f"urn:fast-priority:{error.slug}",
         "title": error.title,
@@ -27,22 +30,25 @@ def problem_reply(error: GatewayError) -> Reply:
     ]
     if error.retry_after_seconds is not None:
         fields.append((b"retry-after", b"%d" % error.retry_after_seconds))
+    fields += more_fields or []
     if error.closes_connection:
         fields.append((b"connection", b"close"))
     fields.append((b"content-length", b"%d" % len(body)))
     return Reply(error.status, fields, body)
 
 
-def closing_problem(error: GatewayError) -> bytes:
+def closing_problem(error: GatewayError, more_fields: Fields | None = None) -> bytes:
     """Return the bytes of a problem response after which the connection is closed."""
-    reply = problem_reply(error)
+    reply = problem_reply(error, more_fields)
     fields = [field for field in reply.fields if field[0] != b"connection"]
     return response_head(reply.status, [*fields, (b"connection", b"close")]) + reply.body
 
 
-async def answer_problem(send: Callable[[MutableMapping[str, Any]], Awaitable[None]], error: GatewayError) -> None:
+async def answer_problem(
+    send: Callable[[MutableMapping[str, Any]], Awaitable[None]], error: GatewayError, more_fields: Fields | None = None
+) -> None:
     """Send the response for an error to an ASGI request."""
-    reply = problem_reply(error)
+    reply = problem_reply(error, more_fields)
     await send({"type": "http.response.start", "status": reply.status, "headers": reply.fields})
     await send({"type": "http.response.body", "body": reply.body})
 

@@ -15,12 +15,12 @@ from fast_priority.local.redis_server import embedded_redis
 from fast_priority.server import check_port_is_free
 from fast_priority.settings import Settings
 from fast_priority.support.installed_versions import own_version
+from fast_priority.target import check_tls_files
 
 Process: TypeAlias = "Popen[bytes]"
 
 _LOOK_SECONDS = 0.2
 _LAST_SECONDS = 10.0  # for the answers to requests that are given up
-_ALL_ADDRESSES = ("0.0.0.0", "::", "")
 
 
 def run_standalone(settings: Settings, *, embed_redis: bool) -> None:
@@ -31,7 +31,8 @@ def run_standalone(settings: Settings, *, embed_redis: bool) -> None:
     Raises ConfigurationError if a process does not start, or ends by itself.
     """
     policy = settings.target_policy()
-    check_port_is_free(settings)
+    check_tls_files(settings.target_tls)
+    urls = check_port_is_free(settings)
     typer.echo(_start_line(settings, embed_redis=embed_redis))
     interruption = Interruption()
     try:
@@ -46,7 +47,7 @@ def run_standalone(settings: Settings, *, embed_redis: bool) -> None:
             # While these end in order, a second Ctrl-C ends them at once.
             processes.callback(signal.signal, signal.SIGINT, signal.default_int_handler)
             with interruption.may_interrupt():
-                _serve(settings, policy.base_url, gateway, workers)
+                _serve(urls, settings, policy.base_url, gateway, workers)
     except Interrupted:
         typer.echo("Ended.")
 
@@ -60,20 +61,20 @@ def _start_line(settings: Settings, *, embed_redis: bool) -> str:
     )
 
 
-def _serve(settings: Settings, target_url: str, gateway: Process, workers: Process) -> None:
-    url = f"http://{_reachable(settings.host)}:{settings.port}"
-    wait_until_answers(gateway, "gateway", f"{url}{settings.health_path}/ready")
-    typer.echo(f"Fast Priority listens on {_place(settings)} and forwards to {target_url}. Ctrl-C ends it.")
+def _serve(urls: list[str], settings: Settings, target_url: str, gateway: Process, workers: Process) -> None:
+    wait_until_answers(gateway, "gateway", f"{_reachable(urls[0])}{settings.health_path}/ready")
+    typer.echo(f"Fast Priority listens on {_place(urls, settings.port)} and forwards to {target_url}. Ctrl-C ends it.")
     while gateway.poll() is None and workers.poll() is None:
         time.sleep(_LOOK_SECONDS)
     raise ConfigurationError("gateway or workers ended by themselves: their output is above")
 
 
-def _place(settings: Settings) -> str:
-    if settings.host in _ALL_ADDRESSES:
-        return f"port {settings.port} of all addresses of this machine"
-    return f"http://{settings.host}:{settings.port}"
+def _place(urls: list[str], port: int) -> str:
+    if any(_reachable(url) != url for url in urls):
+        return f"port {port} of all addresses of this machine"
+    return ", ".join(urls)
 
 
-def _reachable(host: str) -> str:
-    return "127.0.0.1" if host in _ALL_ADDRESSES else host
+def _reachable(url: str) -> str:
+    """Return the URL with an address of this machine in place of "all addresses"."""
+    return url.replace("//0.0.0.0:", "//127.0.0.1:").replace("//[::]:", "//[::1]:")

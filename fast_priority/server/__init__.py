@@ -1,6 +1,7 @@
 """HTTP from clients: uvicorn's server, with the limits and the timeouts of an intermediary.
 
 - `uvicorn_server`: builds the server from the settings
+- `listening`: the sockets that it listens on
 - `graceful`: the server, and how it shuts down
 - `admission`: which clients are let in
 - `http_protocol`: one client's connection, its responses and timeouts; `request_reader`: its requests
@@ -12,6 +13,7 @@
 """
 
 from fast_priority.server.extension import EXTENSION, ClientConnection, DisconnectEvent, connection_of
-from fast_priority.server.uvicorn_server import check_port_is_free, server_for
+from fast_priority.server.listening import check_port_is_free
+from fast_priority.server.uvicorn_server import server_for
 
 __all__ = ["EXTENSION", "ClientConnection", "DisconnectEvent", "check_port_is_free", "connection_of", "server_for"]

@@ -14,6 +14,7 @@ from functools import partial
 from typing import Any
 
 from fast_priority.errors import TooManyConnections
+from fast_priority.http.cors import NO_ORIGINS, AllowedOrigins
 from fast_priority.http.problem import closing_problem
 from fast_priority.server.http_protocol import HttpProtocol
 from fast_priority.server.small_reads import SmallReads
@@ -49,7 +50,7 @@ class ConnectionLimiter:
     """Makes the protocol of each new connection, for uvicorn.
 
     `most_connections` is the limit (0: none). A request for one of `probes`, paths without a slash at their end, is let
-    in over the limit. `retry_after_seconds` returns the Retry-After of a rejection.
+    in over the limit. `retry_after_seconds` returns the Retry-After of a rejection. Pages of `origins` may read errors.
     """
 
     def __init__(
@@ -58,8 +59,10 @@ class ConnectionLimiter:
         most_connections: int = 0,
         probes: frozenset[bytes] = frozenset(),
         retry_after_seconds: Callable[[], int] = lambda: 1,
+        origins: AllowedOrigins = NO_ORIGINS,
     ) -> None:
         self._timeouts = timeouts
+        self._origins = origins
         self._most_connections = most_connections
         self._probes = probes
         self._retry_after_seconds = retry_after_seconds
@@ -70,28 +73,28 @@ class ConnectionLimiter:
         """Return a protocol for a client that has just connected."""
         count = len(by_uvicorn["server_state"].connections)
         if not self._most_connections or count < self._most_connections or self._timeouts.make_room():
-            return SmallReads(HttpProtocol(timeouts=self._timeouts, **by_uvicorn))
+            return SmallReads(HttpProtocol(timeouts=self._timeouts, origins=self._origins, **by_uvicorn))
         return RejectedConnection(self._rejected, self._rejection, self._probes, partial(self._let_in, by_uvicorn))
 
-    def _rejection(self) -> bytes:
+    def _rejection(self, received: bytes) -> bytes:
         error = TooManyConnections(f"{self._most_connections} clients are connected")
         error.retry_after_seconds = self._retry_after_seconds()
         self._log.failure(error.detail)
-        return closing_problem(error)
+        return closing_problem(error, self._origins.fields_for_head(received))
 
     def _let_in(self, by_uvicorn: dict[str, Any], transport: asyncio.Transport, data: bytes) -> None:
         """Take over the connection of a client that has sent `data`, for one request."""
         if len(by_uvicorn["server_state"].connections) >= self._most_connections + _MOST_REJECTED:
             transport.abort()
             return
-        protocol = HttpProtocol(timeouts=self._timeouts, is_last=True, **by_uvicorn)
+        protocol = HttpProtocol(timeouts=self._timeouts, origins=self._origins, is_last=True, **by_uvicorn)
         transport.set_protocol(SmallReads(protocol))
         protocol.connection_made(transport)
         protocol.data_received(data)
 
 
 class RejectedConnection(asyncio.Protocol):
-    """A connection over the limit. It sends what `rejection` returns as soon as something arrives, and reads nothing.
+    """A connection over the limit. It sends what `rejection` returns for the first bytes, and reads no more.
 
     `others` are all rejected connections of this process.
     """
@@ -99,7 +102,7 @@ class RejectedConnection(asyncio.Protocol):
     def __init__(
         self,
         others: set["RejectedConnection"],
-        rejection: Callable[[], bytes],
+        rejection: Callable[[bytes], bytes],
         probes: frozenset[bytes],
         let_in: Callable[[asyncio.Transport, bytes], None],
     ) -> None:
@@ -128,7 +131,7 @@ class RejectedConnection(asyncio.Protocol):
             self._let_in(self._transport, data)
             return
         self._was_answered = True
-        self._transport.write(self._rejection())
+        self._transport.write(self._rejection(data))
         # If the client still sends, closing now would cost it the response (RFC 9112, section 9.6).
         if not self._transport.is_closing():
             self._transport.write_eof()

@@ -11,6 +11,8 @@ from types import FrameType
 
 import uvicorn
 
+from fast_priority.errors import ConfigurationError
+from fast_priority.server.listening import urls_of
 from fast_priority.server.timeouts import ConnectionTimeouts
 
 logger = logging.getLogger(__name__)
@@ -35,13 +37,29 @@ class GracefulServer(uvicorn.Server):
         drain_seconds: float,
         on_signal: Callable[[], None],
         delay_seconds: float = 0.0,
+        open_sockets: Callable[[], list[socket.socket]] | None = None,
     ) -> None:
         super().__init__(config)
         self._timeouts = timeouts
         self._drain_seconds = drain_seconds
         self._on_signal = on_signal
         self._delay_seconds = delay_seconds
+        self._open_sockets = open_sockets
         self._asked_at: float | None = None
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Start the application, and listen on these sockets, else on those of `open_sockets`, else as the config says.
+
+        Raises ConfigurationError if the sockets cannot be used.
+        """
+        if sockets is None and self._open_sockets is not None:
+            sockets = self._open_sockets()
+        try:
+            await super().startup(sockets)
+        except OSError as error:  # another program has begun to listen there meanwhile
+            raise ConfigurationError(f"the gateway cannot listen ({error.strerror}): give a free port") from error
+        if sockets is not None:
+            logger.info("listening on %s", ", ".join(urls_of(sockets)))
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Begin to shut down. uvicorn's own handler would raise the signal again at the end, as if it had killed us."""

@@ -12,6 +12,7 @@ from typing import Any
 from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
 from fast_priority.errors import GatewayError, GatewayNotReady, HeadTimeout
+from fast_priority.http.cors import NO_ORIGINS, AllowedOrigins
 from fast_priority.server.connection_state import BODY, IDLE, NEW, REFUSED, WAITS_FOR_HEAD, Event, Lifetime
 from fast_priority.server.refusals import ErrorResponse, cycle_for_refusal, log_refusal
 from fast_priority.server.request_connection import disconnect
@@ -24,9 +25,17 @@ from fast_priority.support.slow_readers import Peer
 class HttpProtocol(RequestReader):
     """One client's connection. `is_last`: it is for one request and no more."""
 
-    def __init__(self, *args: Any, timeouts: ConnectionTimeouts, is_last: bool = False, **kwargs: Any) -> None:
+    def __init__(
+        self,
+        *args: Any,
+        timeouts: ConnectionTimeouts,
+        origins: AllowedOrigins = NO_ORIGINS,
+        is_last: bool = False,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(*args, is_last=is_last, **kwargs)
         self._timeouts = timeouts
+        self._origins = origins
         self._waits_in: ConnectionQueue | None = None
         self._peer: Peer
         self._answering: RequestResponseCycle | None = None
@@ -211,9 +220,9 @@ class HttpProtocol(RequestReader):
     def _answer_with(self, error: GatewayError) -> None:
         self.cycle = cycle_for_refusal(self)
         if self.is_answering():
-            self.pipeline.appendleft((self.cycle, ErrorResponse(error)))
+            self.pipeline.appendleft((self.cycle, ErrorResponse(error, self._origins)))
         else:
-            self._start_asgi_task(self.cycle, ErrorResponse(error))
+            self._start_asgi_task(self.cycle, ErrorResponse(error, self._origins))
 
 
 def _nothing() -> None:

@@ -12,12 +12,13 @@ import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from fast_priority.errors import GatewayError, MalformedRequest, UnforeseenError
+from fast_priority.http.cors import AllowedOrigins
 from fast_priority.http.problem import answer_problem
 from fast_priority.support.outage_log import OutageLog
 
 logger = logging.getLogger(__name__)
 
-_UNREAD = {"method": "GET", "path": "", "query_string": b""}  # of a request whose line has not been read
+_UNREAD = {"method": "GET", "path": "", "query_string": b"", "headers": []}  # of a request whose line has not been read
 _logs: dict[str, OutageLog] = {}
 
 
@@ -41,12 +42,13 @@ def refusal_of(error: httptools.HttpParserError) -> GatewayError:
 class ErrorResponse:
     """An ASGI application that answers one request with an error."""
 
-    def __init__(self, error: GatewayError) -> None:
+    def __init__(self, error: GatewayError, origins: AllowedOrigins) -> None:
         self._error = error
+        self._origins = origins
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """Send the response."""
-        await answer_problem(send, self._error)
+        await answer_problem(send, self._error, self._origins.fields_for(scope["headers"]))
 
 
 def cycle_for_refusal(protocol: HttpToolsProtocol) -> RequestResponseCycle:

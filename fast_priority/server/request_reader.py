@@ -13,6 +13,7 @@ import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from fast_priority.errors import GatewayError, MalformedRequest
+from fast_priority.http.cors import origins_in_head
 from fast_priority.http.fields import asks_for_websocket, has_body
 from fast_priority.http.head import head
 from fast_priority.http.limits import HeadLimits
@@ -127,8 +128,9 @@ class RequestReader(HttpToolsProtocol):
     def _feed(self, data: Bytes) -> Bytes:
         """Parse one piece, and return what is still to be parsed. The parser stops behind every Upgrade field."""
         count = self._bounds.next_piece(data, LITTLE_BYTES)
+        piece = data[:count]
         try:
-            self.parser.feed_data(data[:count])
+            self.parser.feed_data(piece)
         except httptools.HttpParserUpgrade as upgrade:
             rest = data[upgrade.args[0] :]
             if self._reading is HEAD_AGAIN:
@@ -138,7 +140,15 @@ class RequestReader(HttpToolsProtocol):
                 return rest
             self._hold(rest)  # the response decides whether these are frames or the next request
             return b""
+        except httptools.HttpParserError:
+            self._note_origin(piece)
+            raise
         return data[count:]
+
+    def _note_origin(self, piece: Bytes) -> None:
+        """Take the Origin from a piece of a head with a fault: the parser keeps the last field before it to itself."""
+        if self._reading is HEAD and not any(name == b"origin" for name, _ in self.headers):
+            self.headers += [(b"origin", origin) for origin in origins_in_head(bytes(piece))]
 
     def _head_without_upgrade(self) -> bytes:
         line = b"%s %s HTTP/%s" % (self.parser.get_method(), self.url, self.parser.get_http_version().encode())

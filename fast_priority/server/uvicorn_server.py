@@ -1,29 +1,16 @@
 """uvicorn, configured so that it adds nothing to responses and accepts no more clients than the limit."""
 
-import socket
+from functools import partial
 from typing import Any, Protocol
 
 import uvicorn
 
-from fast_priority.errors import ConfigurationError
 from fast_priority.server.admission import ConnectionLimiter, connections_that_fit
 from fast_priority.server.graceful import GracefulServer
+from fast_priority.server.listening import check_port_is_free, open_sockets
 from fast_priority.server.timeouts import ConnectionTimeouts
-from fast_priority.settings import PREFIX, Settings
+from fast_priority.settings import Settings
 from fast_priority.support.file_limit import raise_file_limit
-
-
-def check_port_is_free(settings: Settings) -> None:
-    """Raise ConfigurationError if the gateway cannot listen on its address."""
-    try:
-        family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
-        with socket.create_server((settings.host, settings.port), family=family):
-            return
-    except OSError as error:
-        place = f"{PREFIX}HOST={settings.host!r} and {PREFIX}PORT={settings.port}"
-        raise ConfigurationError(
-            f"{place} cannot be used ({error.strerror}): give a free port of this machine"
-        ) from None
 
 
 def timeouts_for(settings: Settings) -> ConnectionTimeouts:
@@ -53,11 +40,9 @@ def server_for(app: Application, settings: Settings) -> uvicorn.Server:
     timeouts = timeouts_for(settings)
     most = connections_that_fit(settings.max_connections, raise_file_limit())
     probes = frozenset(path.encode() for path in settings.health_paths)
-    limiter = ConnectionLimiter(timeouts, most, probes, app.retry_after_seconds)
+    limiter = ConnectionLimiter(timeouts, most, probes, app.retry_after_seconds, settings.allowed_origins)
     config = uvicorn.Config(
         app,
-        host=settings.host,
-        port=settings.port,
         http=limiter,  # type: ignore[arg-type]  # uvicorn only calls it, to make a protocol
         loop="uvloop",
         ws="none",  # the protocol hands the connection of a WebSocket over to the application
@@ -69,4 +54,11 @@ def server_for(app: Application, settings: Settings) -> uvicorn.Server:
         access_log=False,
         log_config=None,  # the command that starts the server configures the one log
     )
-    return GracefulServer(config, timeouts, settings.drain_seconds, app.begin_to_end, settings.drain_delay)
+    return GracefulServer(
+        config,
+        timeouts,
+        settings.drain_seconds,
+        app.begin_to_end,
+        settings.drain_delay,
+        open_sockets=partial(open_sockets, settings),
+    )

@@ -4,7 +4,9 @@
   `workers`, `clients`, `redis`, `pages`; `field` makes one.
 - `environment`: variables, and the file `.env`, which `dotenv_file` finds.
 - `path_texts`: what a path in a setting cannot be.
+- `listen_hosts`: the addresses that the gateway listens on.
 - `target_url`: the base URL of the target in one form.
+- `tls_files`: the files of TLS to the target.
 - `doubts`: warnings about values.
 - `redis_address`: the one address that the settings of Redis make.
 - `sources`: where each value comes from, and which variables nothing reads.
@@ -16,6 +18,7 @@ from fast_priority.settings.model import Settings
 from fast_priority.settings.pages import GATEWAY_OPENAPI_PATH
 from fast_priority.settings.redis_address import RedisAddress
 from fast_priority.settings.sources import origins, reason_of_role, warnings_about_environment
+from fast_priority.settings.tls_files import TlsFiles
 
 __all__ = [
     "DOTENV_DISABLED",
@@ -23,6 +26,7 @@ __all__ = [
     "PREFIX",
     "RedisAddress",
     "Settings",
+    "TlsFiles",
     "origins",
     "reason_of_role",
     "warnings_about_environment",

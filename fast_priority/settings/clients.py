@@ -4,8 +4,10 @@ from typing import Any
 
 from pydantic import BaseModel, field_validator
 
+from fast_priority.http.cors import AllowedOrigins
 from fast_priority.http.trusted_proxies import TrustedProxies
 from fast_priority.settings.field import PORT, SWITCH, TextList, count, seconds, setting, split
+from fast_priority.settings.listen_hosts import listen_hosts
 
 
 class ClientSettings(BaseModel):
@@ -13,14 +15,21 @@ class ClientSettings(BaseModel):
 
     host: str = setting(
         "0.0.0.0",
-        "Address that the gateway listens on. 0.0.0.0: all addresses of this machine. There is no login.",
-        "an address of this machine, such as 127.0.0.1 for clients on this machine only",
+        "Addresses that the gateway listens on. 0.0.0.0 is all addresses of IPv4, :: is all of IPv4 and IPv6. There is "
+        "no login.",
+        "addresses of this machine with commas, such as ::, or 127.0.0.1,::1 for clients on this machine only",
     )
     port: int = setting(8000, "Port that the gateway listens on.", PORT, ge=1, le=65_535)
     trusted_proxies: TextList = setting(
         (),
         "Proxies in front of the gateway: their Forwarded and X-Forwarded-* fields are kept, those of others dropped.",
         "comma-separated addresses and CIDR networks, such as 10.0.0.0/8,192.0.2.7,2001:db8::/32",
+    )
+    cors_origins: TextList = setting(
+        (),
+        "Origins of pages that may read the gateway's own errors in a browser. Responses and preflights are the "
+        "target's.",
+        "comma-separated origins, such as https://app.example,http://localhost:5173",
     )
     client_timeout: float = seconds(
         15.0,
@@ -59,6 +68,11 @@ class ClientSettings(BaseModel):
         le=300,
     )
 
+    @field_validator("host")
+    @classmethod
+    def _are_listen_hosts(cls, value: str) -> str:
+        return ",".join(listen_hosts(value))
+
     @field_validator("trusted_proxies", mode="before")
     @classmethod
     def _are_addresses(cls, value: Any) -> Any:
@@ -66,6 +80,24 @@ class ClientSettings(BaseModel):
         if isinstance(written, tuple):
             TrustedProxies.of(written)
         return written
+
+    @field_validator("cors_origins", mode="before")
+    @classmethod
+    def _are_origins(cls, value: Any) -> Any:
+        written = split(value)
+        if isinstance(written, tuple):
+            AllowedOrigins.of(written)
+        return written
+
+    @property
+    def allowed_origins(self) -> AllowedOrigins:
+        """The origins of pages that may read the gateway's own errors."""
+        return AllowedOrigins.of(self.cors_origins)
+
+    @property
+    def listen_hosts(self) -> tuple[str, ...]:
+        """The addresses and names that the gateway listens on; `::` is all addresses of both families."""
+        return listen_hosts(self.host)
 
     @property
     def proxies(self) -> TrustedProxies:

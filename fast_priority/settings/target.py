@@ -1,13 +1,15 @@
 """Settings of the target: where it is, and what it may take."""
 
 import re
+from typing import Self
 
-from pydantic import BaseModel, field_validator
+from pydantic import BaseModel, FilePath, field_validator, model_validator
 
 from fast_priority.scheduling.path_readings import climbs
 from fast_priority.settings.field import SWITCH, seconds, setting
 from fast_priority.settings.path_texts import check_path
 from fast_priority.settings.target_url import normal_base_url
+from fast_priority.settings.tls_files import TlsFiles
 
 _LEAST_BODY_LIMIT_BYTES = 1024
 
@@ -34,7 +36,7 @@ class TargetSettings(BaseModel):
     )
     connect_timeout: float = setting(
         5.0,
-        "Timeout in seconds for a connection to the target.",
+        "Timeout in seconds for a connection to the target: look-up of its name, all its addresses, and TLS together.",
         "a number of seconds from 0.1 to 300",
         ge=0.1,
         le=300,
@@ -48,6 +50,18 @@ class TargetSettings(BaseModel):
         "a whole number of bytes from 1024 to 1125899906842624 (1 PiB), or 0 for no limit",
         ge=0,
         le=1024**5,
+    )
+
+    target_tls_ca: FilePath | None = setting(
+        None,
+        "File with the CA certificates to trust for an https:// target, instead of those of the system.",
+        "the path of a PEM file",
+    )
+    target_tls_cert: FilePath | None = setting(
+        None, "File with the client certificate for an https:// target.", "the path of a PEM file"
+    )
+    target_tls_key: FilePath | None = setting(
+        None, "File with the key of that certificate.", "the path of a PEM file without a password"
     )
 
     @field_validator("target_base_url")
@@ -74,3 +88,14 @@ class TargetSettings(BaseModel):
         if 0 < value < _LEAST_BODY_LIMIT_BYTES:
             raise ValueError(f"the smallest limit is {_LEAST_BODY_LIMIT_BYTES} bytes")
         return value
+
+    @model_validator(mode="after")
+    def _tls_files_fit(self) -> Self:
+        self.target_tls.check(self.target_base_url)
+        return self
+
+    @property
+    def target_tls(self) -> TlsFiles:
+        """The files of TLS to the target."""
+        paths = (self.target_tls_ca, self.target_tls_cert, self.target_tls_key)
+        return TlsFiles(*(None if path is None else str(path) for path in paths))

@@ -55,7 +55,7 @@ class Dispatcher:
         self._in_flight = in_flight
         self._publish = publish
         self._on_freed = on_freed
-        self._targets = TargetRegistry()
+        self._targets = TargetRegistry(settings.target_tls)
         self._fast_path = FastPath(self._forward_in_task)
         self._permits: TimeoutQueue[InFlightRequest] = TimeoutQueue(GO_AGAIN_SECONDS, self._send_go)
 

@@ -8,15 +8,18 @@
 - `probe`: a request of the gateway's own, for health.
 - `websocket`: a handshake, and the stream after a 101.
 - `pool`: new and idle connections.
+- `look_ups`: look-ups of host names, one at a time for each name.
 - `connection`: one connection, on aiohttp's parser; the inactivity timeout.
-- `tls`: TLS of which the rest can be read after a failed write.
+- `tls`: the context of TLS, of which the rest can be read after a failed write. `tls_material`: its certificates and
+  keys. `tls_problems`: why a handshake failed, in words.
 - `failures`: aiohttp's errors as ours.
 """
 
 from fast_priority.target.exchange import Body, Exchange
-from fast_priority.target.probe import answers_probe
+from fast_priority.target.probe import probe_problem
 from fast_priority.target.response import QUICK_AND_DECLARED_SECONDS, QUICK_SECONDS, Response
-from fast_priority.target.target import Target, TargetRegistry, is_reachable
+from fast_priority.target.target import Target, TargetRegistry
+from fast_priority.target.tls import check_tls_files
 from fast_priority.target.websocket import Accepted, Declined, ask_for_websocket
 
 __all__ = [
@@ -29,7 +32,7 @@ __all__ = [
     "Response",
     "Target",
     "TargetRegistry",
-    "answers_probe",
     "ask_for_websocket",
-    "is_reachable",
+    "check_tls_files",
+    "probe_problem",
 ]

@@ -16,13 +16,14 @@ from aiohttp.connector import Connection
 from aiohttp.http import RawResponseMessage
 from aiohttp.streams import StreamReader
 
-from fast_priority.errors import TargetTimeout
+from fast_priority.errors import TargetTimeout, TargetUnreachable
 from fast_priority.http.limits import MOST_FIELDS, MOST_RESPONSE_FIELDS_BYTES
 from fast_priority.support.byte_stream import RESET_ON_CLOSE, ByteStream
 from fast_priority.support.socket_look import SocketLook
 from fast_priority.support.timeout_queue import TimeoutQueue
 from fast_priority.target.failures import silent_for
 from fast_priority.target.tls import ReadableTls
+from fast_priority.target.tls_problems import refusal_of_client_certificate
 
 SWITCHING_PROTOCOLS = HTTPStatus.SWITCHING_PROTOCOLS.value
 _INTERIM = range(100, 200)
@@ -48,6 +49,7 @@ class TargetConnection(ResponseHandler):
     _look: SocketLook
     _tls: ReadableTls | None = None
     _is_lost = False
+    _refusal: str | None = None  # why the target has closed the connection: it wants another client certificate
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Take the transport. What is written goes out at once, and does not wait for other writes."""
@@ -219,10 +221,32 @@ class TargetConnection(ResponseHandler):
         """
         if exc is not None and self._tls is None:
             self._read_rest()
+        self._note_refusal(exc)
         failure = exc or self.exception()
         if failure is not None and self._payload is not None and not self._payload.is_eof():
             self._payload.set_exception(aiohttp.ClientPayloadError("the connection broke off"), failure)
         super().connection_lost(exc)
+
+    def raise_refusal(self) -> None:
+        """Raise TargetUnreachable if the target has closed the connection because of the client certificate."""
+        if self._refusal is not None:
+            raise TargetUnreachable(self._refusal)
+
+    async def wait_until_accepted(self, within_seconds: float) -> None:
+        """Wait for this time, at most until the target closes the connection. Raises TargetUnreachable as above.
+
+        Only with TLS 1.3: then a target refuses the client certificate after the handshake.
+        """
+        if self._tls is not None and self._tls.version() == "TLSv1.3" and (closed := self.closed) is not None:
+            await asyncio.wait([closed], timeout=within_seconds)
+        self.raise_refusal()
+
+    def _note_refusal(self, error: BaseException | None) -> None:
+        """Note that the target refuses the client certificate, and raise that where the response is awaited."""
+        found = self._tls.alert if self._tls is not None and self._tls.alert is not None else error
+        self._refusal = refusal_of_client_certificate(found)
+        if self._refusal is not None and not self._has_final_head:
+            self.fail(TargetUnreachable(self._refusal))
 
     def data_received(self, data: bytes) -> None:
         """Take what the target sends, if it was asked for."""

@@ -127,8 +127,11 @@ class Exchange:
     async def _begin_on_new(self) -> None:
         for _ in range(_MOST_NEW_CONNECTIONS):
             connection = await self._pool.connect()
-            if connection is not None and self._try_on(connection):
+            if connection is None:
+                continue
+            if self._try_on(connection):
                 return
+            connection.raise_refusal()
         raise TargetClosed("the connection ended before the request could be sent")
 
     async def _try_upload(self, upload: Upload) -> bool:

@@ -15,6 +15,7 @@ from fast_priority.errors import (
     TargetTimeout,
     TargetUnreachable,
 )
+from fast_priority.target.tls_problems import tls_problem
 
 CLIENT_FAILURES = (aiohttp.ClientError, HttpProcessingError, OSError, ValueError)
 """What aiohttp raises when something goes wrong; `target_error` translates it."""
@@ -24,7 +25,6 @@ _Kind = type[Exception] | tuple[type[Exception], ...]
 # The error, the system's error inside it (`os_error`) if that matters, and what we raise. The first match counts.
 _TRANSLATIONS: tuple[tuple[_Kind, type[OSError] | None, type[GatewayError], str], ...] = (
     (aiohttp.ClientConnectorDNSError, None, TargetNotFound, "its host name does not resolve"),
-    (aiohttp.ClientSSLError, None, TargetUnreachable, "no TLS connection could be made"),
     (aiohttp.ClientConnectorError, ConnectionRefusedError, TargetRefused, "nothing listens at its address"),
     (aiohttp.ClientConnectorError, socket.gaierror, TargetNotFound, "its host name does not resolve"),
     (aiohttp.ClientConnectorError, None, TargetUnreachable, "no connection could be made"),
@@ -41,6 +41,8 @@ _TRANSLATIONS: tuple[tuple[_Kind, type[OSError] | None, type[GatewayError], str]
 def target_error(error: Exception) -> GatewayError:
     """Return our own error for what aiohttp raised while a request was sent or its response awaited."""
     inner = getattr(error, "os_error", None)
+    if isinstance(error, aiohttp.ClientSSLError):
+        return TargetUnreachable(tls_problem(getattr(error, "certificate_error", inner)))
     for kind, inner_kind, failure, detail in _TRANSLATIONS:
         if isinstance(error, kind) and (inner_kind is None or isinstance(inner, inner_kind)):
             return failure(detail)

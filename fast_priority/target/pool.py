@@ -15,9 +15,11 @@ from yarl import URL
 
 from fast_priority.errors import ConnectTimeout
 from fast_priority.http.message import TargetPolicy
+from fast_priority.settings import TlsFiles
 from fast_priority.target.connection import TargetConnection
 from fast_priority.target.failures import CLIENT_FAILURES, silent_for, target_error
-from fast_priority.target.tls import readable_context
+from fast_priority.target.look_ups import SharedResolver
+from fast_priority.target.tls import tls_context
 
 _MOST_AGE_SECONDS = 300.0
 """A connection that is older than this is closed once its response is over. So requests follow a name that has moved,
@@ -25,6 +27,7 @@ and a target that was enlarged gets its share. The age is large enough that new 
 """
 _NAME_HOLDS_SECONDS = 10
 """For so long a resolved name is used for new connections without a new look-up."""
+_NO_TIMEOUT = aiohttp.ClientTimeout(total=None)  # aiohttp's would be for each address
 
 
 class Clock(Protocol):
@@ -111,11 +114,13 @@ class IdleConnections(Generic[Connection]):
 class ConnectionPool:
     """The connections to one target. A pool belongs to the event loop on which it was made."""
 
-    def __init__(self, policy: TargetPolicy) -> None:
+    def __init__(self, policy: TargetPolicy, tls_files: TlsFiles) -> None:
         self._policy = policy
         self._loop = asyncio.get_running_loop()
-        tls = readable_context() if policy.base_url.lower().startswith("https:") else True
-        self._connector = aiohttp.TCPConnector(limit=0, ttl_dns_cache=_NAME_HOLDS_SECONDS, ssl=tls)
+        tls = tls_context(tls_files) if policy.base_url.lower().startswith("https:") else True
+        self._connector = aiohttp.TCPConnector(
+            limit=0, ttl_dns_cache=_NAME_HOLDS_SECONDS, ssl=tls, resolver=SharedResolver()
+        )
         self._connector._factory = functools.partial(TargetConnection, loop=self._loop)  # type: ignore[assignment]
         self.idle: IdleConnections[TargetConnection] = IdleConnections(self._loop)
         """The connections that no request uses. The target may have closed one since: see `is_still_idle`."""
@@ -139,15 +144,19 @@ class ConnectionPool:
     async def connect(self) -> TargetConnection | None:
         """Return a new connection, or None if the target has closed it already and nothing can be sent on it.
 
-        Raises TargetError, and MalformedRequest if the base URL is no URL.
+        The policy's timeout for connecting is for the look-up of the name, all its addresses, and TLS together: the
+        next address is tried 0.25 s after the one before it. Raises TargetError, and MalformedRequest if the base URL
+        is no URL.
         """
         policy = self._policy
-        limits = aiohttp.ClientTimeout(total=None, sock_connect=policy.connect_timeout_seconds)
         try:
-            async with asyncio.timeout(policy.timeout_seconds) as silence:
+            async with (
+                asyncio.timeout(policy.timeout_seconds) as silence,
+                asyncio.timeout(policy.connect_timeout_seconds),
+            ):
                 # The connector reads from it where to connect; it is never sent.
                 request = aiohttp.ClientRequest("GET", URL(policy.base_url, encoded=True), loop=self._loop)
-                connection = await self._connector.connect(request, traces=[], timeout=limits)
+                connection = await self._connector.connect(request, traces=[], timeout=_NO_TIMEOUT)
         except TimeoutError as error:
             if silence.expired():
                 raise silent_for(policy.timeout_seconds) from error
@@ -161,5 +170,6 @@ class ConnectionPool:
         made.made_at_seconds = self._loop.time()
         if made.has_ended():
             made.end()
+            made.raise_refusal()
             return None
         return made

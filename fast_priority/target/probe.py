@@ -1,7 +1,5 @@
 """The probe of a target: a request of the gateway's own, for health."""
 
-import asyncio
-
 from fast_priority.errors import GatewayError
 from fast_priority.target.target import Target
 
@@ -9,11 +7,13 @@ _FIELDS = [(b"User-Agent", b"fast-priority (health probe)"), (b"Accept", b"*/*")
 _LEAST_STATUS_OF_FAILURE = 500
 
 
-async def answers_probe(target: Target, path: str, within_seconds: float) -> bool:
-    """Return whether the target answers a GET of this path below its base URL in time, with a status under 500."""
+async def probe_problem(target: Target, path: str) -> str | None:
+    """Return why a GET of this path below the base URL has no answer, in words; None if it has one under 500."""
     raw_path = path.encode(errors="surrogateescape")
     try:
-        async with asyncio.timeout(within_seconds), target.exchange("GET", raw_path, _FIELDS, b"") as response:
-            return response.status < _LEAST_STATUS_OF_FAILURE
-    except (GatewayError, TimeoutError):
-        return False
+        async with target.exchange("GET", raw_path, _FIELDS, b"") as response:
+            if response.status < _LEAST_STATUS_OF_FAILURE:
+                return None
+            return f"the target answers the probe with status {response.status}"
+    except GatewayError as error:
+        return error.detail

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Callable
-from urllib.parse import urlsplit
 
 from yarl import URL
 
@@ -10,13 +9,16 @@ from fast_priority.errors import GatewayError, MalformedRequest
 from fast_priority.http.fields import content_length
 from fast_priority.http.head import request_head
 from fast_priority.http.message import Fields, Request, TargetPolicy
+from fast_priority.settings import TlsFiles
 from fast_priority.support.timeout_queue import TimeoutQueue
 from fast_priority.target.base_url import BaseUrlPath
 from fast_priority.target.connection import InactivityTimer
 from fast_priority.target.exchange import Body, Exchange
 from fast_priority.target.pool import ConnectionPool
+from fast_priority.target.tls_problems import CLOSED as _CLOSED_TLS
 
 _MOST_TARGETS = 8
+_REFUSAL_SECONDS = 0.2  # how long a look waits for a target that refuses the client certificate after the handshake
 
 
 class Target:
@@ -25,8 +27,9 @@ class Target:
     It belongs to the event loop on which it is first used. Use it as an async context manager, or close it.
     """
 
-    def __init__(self, policy: TargetPolicy) -> None:
+    def __init__(self, policy: TargetPolicy, tls_files: TlsFiles = TlsFiles()) -> None:  # noqa: B008 - it is frozen
         self.policy = policy
+        self._tls_files = tls_files
         self.uses = 0
         """How many requests use it now: the TargetRegistry counts them."""
         base = URL(policy.base_url, encoded=True)
@@ -46,7 +49,7 @@ class Target:
     def pool(self) -> ConnectionPool:
         """The connections to it."""
         if self._pool is None:
-            self._pool = ConnectionPool(self.policy)
+            self._pool = ConnectionPool(self.policy, self._tls_files)
         return self._pool
 
     async def close(self) -> None:
@@ -54,6 +57,23 @@ class Target:
         self.timeouts.close()
         if self._pool is not None:
             await self._pool.close()
+
+    async def problem(self) -> str | None:
+        """Return why no connection to it can be made, in words without secrets; None if it accepts one.
+
+        No request is sent, so none of its slots is used.
+        """
+        try:
+            connection = await self.pool.connect()
+            if connection is None:
+                return _CLOSED_TLS if self.policy.base_url.startswith("https:") else None
+            try:
+                await connection.wait_until_accepted(_REFUSAL_SECONDS)
+            finally:
+                connection.end()
+        except GatewayError as error:
+            return error.detail
+        return None
 
     def check(self, raw_target: bytes) -> None:
         """Raise MalformedRequest for a request target that cannot be sent below the base URL."""
@@ -113,7 +133,8 @@ class TargetRegistry:
     for the longest time is closed first.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, tls_files: TlsFiles = TlsFiles()) -> None:  # noqa: B008 - it is frozen
+        self._tls_files = tls_files
         self._open: dict[TargetPolicy, Target] = {}  # least recently used first
         self._closing: set[asyncio.Task[None]] = set()
 
@@ -128,7 +149,7 @@ class TargetRegistry:
         target = self._open.get(policy)
         if target is None:
             self._make_room()
-            target = self._open[policy] = Target(policy)
+            target = self._open[policy] = Target(policy, self._tls_files)
         elif len(self._open) > 1:
             self._open[policy] = self._open.pop(policy)
         target.uses += 1
@@ -177,16 +198,3 @@ def _framed(fields: Fields, body: Body) -> tuple[Fields, int | None]:
     elif declared is None:
         return [*fields, (b"Transfer-Encoding", b"chunked")], None
     return fields, declared
-
-
-async def is_reachable(base_url: str, within_seconds: float) -> bool:
-    """Return whether the target accepts connections. No request is sent, so none of its slots is used."""
-    parts = urlsplit(base_url)
-    port = parts.port or (443 if parts.scheme == "https" else 80)
-    try:
-        async with asyncio.timeout(within_seconds):
-            _, writer = await asyncio.open_connection(parts.hostname, port)
-    except (OSError, TimeoutError, UnicodeError):  # UnicodeError: the name is too long to be one
-        return False
-    writer.close()
-    return True

@@ -33,6 +33,7 @@ from fast_priority.slots.loop import WorkerLoop
 from fast_priority.support.gc_tuning import collect_rarely
 from fast_priority.support.outage_log import OutageLog
 from fast_priority.support.signals import stop_signals_blocked
+from fast_priority.target import check_tls_files
 
 logger = logging.getLogger("rq.worker")
 
@@ -59,6 +60,7 @@ class PriorityWorker(BaseWorker):
         **options: Any,
     ) -> None:
         self._settings = settings or Settings.load()
+        check_tls_files(self._settings.target_tls)
         if connection is not None and prepare_for_work:
             wait_for_redis(connection)
         # rq's own serializer would unpickle anything that stands in a job's hash.

@@ -10,6 +10,7 @@ from fast_priority.broker.connection import sync_connection
 from fast_priority.settings import Settings
 from fast_priority.support.parent_death import end_with_parent
 from fast_priority.support.signals import reset_stop_signals, stop_signals_blocked
+from fast_priority.target import check_tls_files
 from fast_priority.worker.rq_worker import QUEUE_NAMES, PriorityWorker
 
 
@@ -17,9 +18,11 @@ class PriorityWorkerPool(WorkerPool):
     """Runs FAST_PRIORITY_WORKERS workers, and replaces one that ended by itself. A stop signal ends them all.
 
     They also end, after what is in flight, when the pool itself is killed: a new pool would double the slots.
+    Raises ConfigurationError for TLS files that cannot be used.
     """
 
     def __init__(self, settings: Settings) -> None:
+        check_tls_files(settings.target_tls)
         pool_pid = os.getpid()
 
         def make_worker(queues: Any, *, connection: Any, **options: Any) -> PriorityWorker:

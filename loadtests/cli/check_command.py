@@ -114,7 +114,7 @@ def _refuse_bad_combination(
         raise ConfigurationError("--url and --target-url go together: a gateway, and the mock target behind it")
     if slots is None:
         raise ConfigurationError(
-            "--slots is missing: how many requests does the gateway forward at once? Of this one, /gateway_health says it"
+            "--slots is missing: how many requests does the gateway forward at once? Ours says it at /gateway_health"
         )
     if own_parts is not None:
         raise ConfigurationError("--workers and --gateways are for the own stack: leave them out with --url")

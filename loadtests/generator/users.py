@@ -34,7 +34,7 @@ class Source(User):
         requests = Group()
         try:
             for offset_seconds in loop.process.offsets(traffic.make_random(stream, "arriving")):
-                if offset_seconds >= traffic.sizing.seconds:
+                if offset_seconds >= traffic.sizing.seconds or traffic.abort_reason is not None:
                     break
                 gevent.sleep(max(0.0, offset_seconds - traffic.elapsed_seconds))
                 requests.spawn(traffic.send, stream)

@@ -154,6 +154,7 @@ def test_health_tells_what_is_there(lasting_stack: Stack) -> None:
     assert health == {
         "status": "ok",
         "target_reachable": True,
+        "target_problem": None,
         "redis_reachable": True,
         "redis_writable": True,
         "redis_problem": None,

@@ -23,6 +23,7 @@ REPOSITORY = Path(__file__).parents[2]
 
 PARTS: Mapping[str, Sequence[str]] = {
     # Where a part stands: its name, for a function with the arguments that it is called with, or calls ours with.
+    "aiohttp.abc:AbstractResolver": ["close()", "resolve(host, port, family)"],
     "aiohttp.client:ClientRequest": ["__init__(method, url, loop)"],
     "aiohttp.client_proto:ResponseHandler": [
         "__init__(loop)",
@@ -33,6 +34,7 @@ PARTS: Mapping[str, Sequence[str]] = {
         "_payload",
         "_reading_paused",
         "_tail",
+        "closed",
         "connection_lost(exc)",
         "connection_made(transport)",
         "data_received(data)",
@@ -137,6 +139,7 @@ PARTS: Mapping[str, Sequence[str]] = {
         "servers",
         "should_exit",
         "shutdown(sockets)",
+        "startup(sockets)",
     ],
     "uvicorn.lifespan.on:LifespanOn": ["shutdown()", "state"],
     "uvicorn.protocols.http.flow_control:FlowControl": [

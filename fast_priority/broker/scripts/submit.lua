@@ -7,7 +7,7 @@
 --            may_repeat: '1' if the request may be queued again when its worker is lost
 -- Returns { this server's run id, its clock's seconds and microseconds, then for each request its outcome }:
 --   'queued';
---   'full' if its queue is;
+--   'full' if its queue is. Ids at the head whose job is gone, withdrawn or expired, are dropped before, up to 1000;
 --   'late' if queue_until has passed: Redis was held up, and the client has its answer. Also 'late' if recall.lua has found
 --   the submit absent: the gateway has decided by that, so the job must not be queued after it.
 --
@@ -18,12 +18,25 @@ local server = this_server()
 local clock = redis.call('TIME')
 local now = tonumber(clock[1]) + tonumber(clock[2]) / 1000000
 
+local function length_of(lane)
+  local queue_key = queue_keys[lane]
+  local length = redis.call('LLEN', queue_key)
+  if length < limits[lane] then return length end
+  for _ = 1, MOST_IDS_DROPPED do
+    local first = redis.call('LINDEX', queue_key, 0)
+    if not first or redis.call('EXISTS', JOB_PREFIX .. first) == 1 then break end
+    redis.call('LPOP', queue_key)
+    length = length - 1
+  end
+  return length
+end
+
 local fields, base = job_fields, #job_fields
 local waiting, outcomes, behind = {}, { server, clock[1], clock[2] }, {}
 local queued = 0
 for at = FIRST_ROW, #ARGV, ROW_SIZE do
   local id, lane, goes_first = ARGV[at + ID], ARGV[at + LANE], ARGV[at + GOES_FIRST] == '1'
-  waiting[lane] = waiting[lane] or redis.call('LLEN', queue_keys[lane])
+  waiting[lane] = waiting[lane] or length_of(lane)
   if now > tonumber(ARGV[at + QUEUE_UNTIL]) then
     outcomes[#outcomes + 1] = 'late'
   elseif waiting[lane] >= limits[lane] and not goes_first then

@@ -3,10 +3,30 @@
 -- If a job is gone, Redis remembers for a while that the request is cancelled. A worker that was away, or frozen, may still
 -- have the request; it learns from that to stop, and its parts are dropped.
 --
+-- The length of a queue is the number of requests that wait on it, so the id goes too. The search for it begins at both ends
+-- of the queue: clients leave soon, or when they have waited for the longest time. It looks at 10,000 ids from each end at
+-- most, and at 100 if the job is gone: then a worker has most likely taken the id. An id that it does not find stays, and
+-- counts as a request that waits, until a claim drops it, or submit.lua drops it to make room. Without its job it is never
+-- executed.
+--
 -- Keys:      queue_keys
 -- Arguments: lanes
 -- Requests:  id, lane; cancel_frame: for the worker that has started the request; '' to let that worker finish
 -- Returns for each request 'withdrawn', 'started' (a worker has it) or 'gone' (the job does not exist).
+
+local function remove_from(queue_key, id, most)
+  local within = 100
+  while true do
+    for _, from in ipairs({ -1, 1 }) do -- the tail, where the youngest are; the head
+      if redis.call('LPOS', queue_key, id, 'RANK', from, 'MAXLEN', within) then
+        redis.call('LREM', queue_key, from, id)
+        return
+      end
+    end
+    if within >= most then return end
+    within = math.min(10 * within, most)
+  end
+end
 
 local outcomes = {}
 for at = FIRST_ROW, #ARGV, ROW_SIZE do
@@ -23,9 +43,8 @@ for at = FIRST_ROW, #ARGV, ROW_SIZE do
     end
     outcomes[#outcomes + 1] = 'started'
   else
-    -- The id goes too, so that the length of a queue is the number of requests that wait on it.
-    redis.call('LREM', queue_keys[ARGV[at + LANE]], 1, id)
     local is_withdrawn = redis.call('DEL', job) == 1
+    remove_from(queue_keys[ARGV[at + LANE]], id, is_withdrawn and MOST_IDS_SEARCHED or 100)
     if not is_withdrawn and cancel_frame ~= '' then redis.call('SET', CANCELLED_PREFIX .. id, '1', 'EX', CANCELLED_TTL_SECONDS) end
     outcomes[#outcomes + 1] = is_withdrawn and 'withdrawn' or 'gone'
   end

@@ -55,13 +55,14 @@ def in_a_middleware(app: GatewayApp, monkeypatch: pytest.MonkeyPatch) -> str:
 def test_an_unforeseen_error_is_a_problem(
     behind: Behind, server: str, breaks: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Wherever it is raised, the client gets problem+json without the text of the exception."""
-    app = behind.app()
+    """Wherever it is raised, the client gets problem+json without its text, and a listed page may read it."""
+    app = behind.app(cors_origins="https://app.example")
     path = breaks(app, monkeypatch)
     with served(app, server) as client:
-        response = client.get(path)
+        response = client.get(path, headers={"Origin": "https://app.example"})
         assert response.status_code == 500
         assert problem_of(response)["type"] == "urn:fast-priority:unforeseen-error"
         assert "secret" not in response.text
+        assert response.headers["access-control-allow-origin"] == "https://app.example"
         monkeypatch.undo()
         assert client.get("/gateway_health/live").status_code == (500 if breaks is in_a_middleware else 200)

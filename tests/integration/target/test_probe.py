@@ -1,15 +1,14 @@
 """The probe of a target: a GET below its base URL, for health."""
 
+import asyncio
 import socket
 import threading
 
 import pytest
 
 from fast_priority.http.message import TargetPolicy
-from fast_priority.target import Target, answers_probe
+from fast_priority.target import Target, probe_problem
 from tests.harness import free_port, scripted_target
-
-WITHIN_SECONDS = 5.0
 
 
 def target_at(port: int, base_path: str = "") -> Target:
@@ -27,7 +26,7 @@ async def test_a_status_under_500_is_an_answer(status: int, answers: bool) -> No
 
     with scripted_target(answer) as (port, _):
         async with target_at(port) as target:
-            assert await answers_probe(target, "/health", WITHIN_SECONDS) is answers
+            assert (await probe_problem(target, "/health") is None) is answers
 
 
 @pytest.mark.parametrize(
@@ -42,7 +41,7 @@ async def test_the_probe_is_sent_below_the_base_url(base_path: str, path: str, l
 
     with scripted_target(answer) as (port, heads):
         async with target_at(port, base_path) as target:
-            assert await answers_probe(target, path, WITHIN_SECONDS)
+            assert await probe_problem(target, path) is None
     (head,) = heads
     assert head.startswith(b"GET %s HTTP/1.1\r\n" % line)
     assert b"Host: 127.0.0.1:%d\r\n" % port in head
@@ -57,7 +56,9 @@ async def test_a_target_that_never_answers_is_not_reachable() -> None:
 
     with scripted_target(never) as (port, _):
         async with target_at(port) as target:
-            assert not await answers_probe(target, "/health", 0.2)
+            with pytest.raises(TimeoutError):
+                async with asyncio.timeout(0.2):
+                    await probe_problem(target, "/health")
         ended.set()
 
 
@@ -68,10 +69,10 @@ async def test_a_target_that_is_not_there_is_not_reachable() -> None:
         connection.sendall(b"SSH-2.0-server\r\n\r\n")
 
     async with target_at(free_port()) as target:
-        assert not await answers_probe(target, "/health", WITHIN_SECONDS)
+        assert await probe_problem(target, "/health") is not None
     with scripted_target(answer) as (port, _):
         async with target_at(port) as target:
-            assert not await answers_probe(target, "/health", WITHIN_SECONDS)
+            assert await probe_problem(target, "/health") is not None
 
 
 async def test_a_large_answer_is_not_read() -> None:
@@ -82,4 +83,4 @@ async def test_a_large_answer_is_not_read() -> None:
 
     with scripted_target(answer) as (port, _):
         async with target_at(port) as target:
-            assert await answers_probe(target, "/health", WITHIN_SECONDS)
+            assert await probe_problem(target, "/health") is None

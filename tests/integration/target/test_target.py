@@ -21,7 +21,7 @@ from fast_priority.errors import (
 )
 from fast_priority.http import keep_alive
 from fast_priority.http.message import Fields, Reply, Request, TargetPolicy
-from fast_priority.target import Target, is_reachable
+from fast_priority.target import Target
 from tests.harness import free_port, scripted_target, without_collector
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
@@ -312,9 +312,15 @@ async def test_leaving_an_exchange_early_ends_the_call() -> None:
 async def test_reachability_uses_no_slot() -> None:
     """The health check of the target connects and sends nothing."""
     with scripted_target(answer_ok) as (port, heads):
-        assert await is_reachable(f"http://127.0.0.1:{port}", 2.0)
+        async with Target(policy(port)) as target:
+            assert await target.problem() is None
     assert heads == []
-    assert not await is_reachable(f"http://127.0.0.1:{free_port()}", 2.0)
+
+
+async def test_the_problem_of_a_target_that_is_not_there() -> None:
+    """The health check of a target at which nothing listens says so."""
+    async with Target(policy(free_port())) as target:
+        assert await target.problem() == "nothing listens at its address"
 
 
 async def test_unsolicited_bytes_never_answer_the_next_request() -> None:

@@ -2,12 +2,15 @@
 
 import asyncio
 import gc
+import sys
 import weakref
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from types import FrameType
+from typing import Any
 
 import pytest
 
-from fast_priority.broker.connection import Batcher
+from fast_priority.broker.connection import Batcher, batcher
 from tests.unit.broker_rig import PATIENCE_SECONDS, until
 
 
@@ -147,3 +150,47 @@ async def test_a_failed_batch_is_freed() -> None:
         await until("it is freed", lambda: remembered() is None)
     finally:
         gc.enable()
+
+
+def _steps(work: Callable[[], object]) -> int:
+    """Return how many instructions of the Batcher's module run in `work`."""
+    counted = 0
+
+    def count(frame: FrameType, event: str, _: Any) -> Any:
+        nonlocal counted
+        if frame.f_code.co_filename != batcher.__file__:
+            return None
+        frame.f_trace_opcodes = True
+        counted += event == "opcode"
+        return count
+
+    before = sys.gettrace()
+    sys.settrace(count)
+    try:
+        work()
+    finally:
+        sys.settrace(before)
+    return counted
+
+
+@pytest.mark.parametrize("position", ["first", "middle", "last"])
+async def test_taking_back_among_many(position: str) -> None:
+    """To take an item back costs the same, however many wait: all clients of a Redis that hangs leave in turn."""
+    steps = []
+    for waiting in (10, 3000):
+        batches: Batcher[int, int] = Batcher(Link(opened=False).send, most=2)
+        results = [batches.put(item) for item in range(waiting)]
+        taken = results[{"first": 0, "middle": waiting // 2, "last": -1}[position]]
+        steps.append(_steps(lambda batches=batches, taken=taken: batches.take_back(taken)))  # type: ignore[misc]
+        await batches.close()
+    assert 0 < steps[1] <= 2 * steps[0]
+
+
+async def test_a_batch_after_items_were_taken_back() -> None:
+    """Items that were taken back are not sent, and the others are sent in their order."""
+    link = Link()
+    batches: Batcher[int, int] = Batcher(link.send, most=3)
+    results = [batches.put(item) for item in range(6)]
+    assert [batches.take_back(results[index]) for index in (0, 3, 3)] == [True, True, False]
+    await answered(*(asyncio.ensure_future(results[index]) for index in (1, 2, 4, 5)))  # type: ignore[arg-type]
+    assert link.batches == [[1, 2, 4], [5]]

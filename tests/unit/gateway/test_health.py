@@ -8,7 +8,9 @@ import pytest
 from fast_priority.broker.connection import ServerFacts
 from fast_priority.broker.monitor import QueueView
 from fast_priority.gateway import health
+from fast_priority.http.message import TargetPolicy
 from fast_priority.scheduling.priority import Priority
+from fast_priority.target import Target
 
 
 def test_the_lengths_have_a_field_for_each_level() -> None:
@@ -34,8 +36,12 @@ class Monitor:
         return QueueView(dict.fromkeys(Priority, 0), 0, 1, 1, suspended=False, server=self._server)
 
 
-def checks_with(monitor: Any, probe: health.Probe | None = None) -> health.HealthChecks:
-    return health.HealthChecks("http://127.0.0.1:1", monitor, probe)
+async def nothing_is_wrong() -> None:
+    """The look at a target that answers."""
+
+
+def checks_with(monitor: Any, look_at_target: health.TargetLook = nothing_is_wrong) -> health.HealthChecks:
+    return health.HealthChecks(look_at_target, monitor)
 
 
 async def test_redis_that_refuses_writes_is_not_ready() -> None:
@@ -64,26 +70,27 @@ async def test_a_policy_that_drops_keys_is_a_warning() -> None:
     assert (await checks.readiness(is_ending=False)).ready
 
 
-@pytest.mark.parametrize("answers", [True, False])
-async def test_many_checks_share_a_probe(answers: bool) -> None:
-    """With a probe, two hundred checks at once probe the target once, and nothing else looks at it."""
-    probes: list[float] = []
+@pytest.mark.parametrize("problem", [None, "the target answers the probe with status 500"])
+async def test_many_checks_share_a_look(problem: str | None) -> None:
+    """Two hundred checks at once look at the target once, and all are told what is wrong with it."""
+    looks: list[None] = []
 
-    async def probe(within_seconds: float) -> bool:
-        probes.append(within_seconds)
+    async def look() -> str | None:
+        looks.append(None)
         await asyncio.sleep(0)
-        return answers
+        return problem
 
-    checks = checks_with(Monitor(), probe)
+    checks = checks_with(Monitor(), look)
     found = await asyncio.gather(*[checks.health() for _ in range(200)])
-    assert {one.target_reachable for one in found} == {answers}
-    assert len(probes) == 1
+    assert {(one.target_reachable, one.target_problem) for one in found} == {(problem is None, problem)}
+    assert len(looks) == 1
 
 
 async def all_checks(target_url: str, count: int) -> list[health.Health]:
     monitor: Any = Monitor()
-    checks = health.HealthChecks(target_url, monitor)
-    return await asyncio.gather(*[checks.health() for _ in range(count)])
+    async with Target(TargetPolicy(target_url, 5.0, 5.0, 0)) as target:
+        checks = health.HealthChecks(target.problem, monitor)
+        return await asyncio.gather(*[checks.health() for _ in range(count)])
 
 
 async def test_many_checks_share_a_look_at_the_target() -> None:
@@ -102,12 +109,11 @@ async def test_many_checks_of_a_target_that_is_silent(monkeypatch: pytest.Monkey
     """No check waits for the looks of others: each one is told in time that the target does not answer."""
     looks: list[str] = []
 
-    async def never(base_url: str, within_seconds: float) -> bool:
-        looks.append(base_url)
-        await asyncio.sleep(within_seconds)
-        return False
+    async def never(target: Target) -> None:
+        looks.append(target.policy.base_url)
+        await asyncio.Event().wait()
 
-    monkeypatch.setattr(health, "is_reachable", never)
+    monkeypatch.setattr(Target, "problem", never)
     monkeypatch.setattr(health, "_WITHIN_SECONDS", 0.2)
     assert {one.target_reachable for one in await all_checks("http://target", 100)} == {False}
     assert len(looks) <= 2

@@ -1,5 +1,7 @@
 """Bad values: one line that names the variable, the value and what it takes, and never a secret."""
 
+from pathlib import Path
+
 import pytest
 
 from fast_priority.errors import ConfigurationError
@@ -52,6 +54,9 @@ def refusal(monkeypatch: pytest.MonkeyPatch, variable: str, text: str) -> str:
         ("DRAIN_DELAY", "301", "a number of seconds from 0 to 300"),
         ("MAX_QUEUED_HIGH", "0", "a whole number from 1 to 1000000"),
         ("MAX_QUEUED_LOW", "1000001", "a whole number from 1 to 1000000"),
+        ("TARGET_TLS_CA", "/not/there", "the path of a PEM file"),
+        ("TARGET_TLS_CERT", "/not/there", "the path of a PEM file"),
+        ("TARGET_TLS_KEY", "/", "the path of a PEM file without a password"),
         ("REDIS_PORT", "65536", "a port from 1 to 65535"),
         ("REDIS_PORT", "redis", "a port from 1 to 65535"),
         ("REDIS_DB", "-1", "a whole number from 0 to 2147483647"),
@@ -67,6 +72,9 @@ def refusal(monkeypatch: pytest.MonkeyPatch, variable: str, text: str) -> str:
         ("TRUSTED_PROXIES", "proxy.example", "comma-separated addresses and CIDR networks"),
         ("TRUSTED_PROXIES", "10.0.0.1/8", "comma-separated addresses and CIDR networks"),
         ("TRUSTED_PROXIES", "10.0.0.0/8,10.0.0.0/33", "comma-separated addresses and CIDR networks"),
+        ("CORS_ORIGINS", "*", "comma-separated origins"),
+        ("CORS_ORIGINS", "https://app.example/", "comma-separated origins"),
+        ("HOST", "127.0.0.1:8000", "addresses of this machine with commas"),
         ("TRUSTED_PROXIES", "*", "comma-separated addresses and CIDR networks"),
     ],
 )
@@ -155,6 +163,21 @@ def test_two_ways_to_redis(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FAST_PRIORITY_REDIS_HOST", "redis")
     error = refusal(monkeypatch, "FAST_PRIORITY_REDIS_URL", "redis://:hush@redis")
     assert error == ("FAST_PRIORITY_REDIS_URL and FAST_PRIORITY_REDIS_HOST cannot both be set: unset one of them")
+
+
+@pytest.mark.parametrize(
+    ("present", "missing"), [("CERT", "TARGET_TLS_KEY"), ("KEY", "TARGET_TLS_CERT"), ("CA", "TARGET_BASE_URL")]
+)
+def test_tls_files_that_do_not_go_together(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, present: str, missing: str
+) -> None:
+    """A certificate without its key, and a file for a target without TLS, are one line that names both variables."""
+    (tmp_path / "file.pem").touch()
+    monkeypatch.setenv("FAST_PRIORITY_TARGET_BASE_URL", "http://api")
+    error = refusal(monkeypatch, f"FAST_PRIORITY_TARGET_TLS_{present}", str(tmp_path / "file.pem"))
+    assert error.startswith(f"FAST_PRIORITY_TARGET_TLS_{present} is ")
+    assert f"FAST_PRIORITY_{missing}" in error
+    assert "\n" not in error
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,9 @@ from fast_priority.settings import Settings, warnings_about_environment
     [
         ("target_base_url", None),
         ("target_probe_path", None),
+        ("target_tls_ca", None),
+        ("target_tls_cert", None),
+        ("target_tls_key", None),
         ("high_prio_paths", Listing.UNLISTED),
         ("prio_paths", ()),
         ("prio_base_paths", ()),
@@ -45,6 +48,7 @@ from fast_priority.settings import Settings, warnings_about_environment
         ("port", 8000),
         ("workers", None),
         ("trusted_proxies", ()),
+        ("cors_origins", ()),
     ],
 )
 def test_default(name: str, default: object) -> None:
@@ -80,6 +84,8 @@ def test_default(name: str, default: object) -> None:
         ("REDOC_PATH", "own_redoc/", "redoc_path", "/own_redoc"),
         ("HEALTH_PATH", "own/health", "health_path", "/own/health"),
         ("HOST", "127.0.0.1", "host", "127.0.0.1"),
+        ("HOST", "127.0.0.1, [::1]", "host", "127.0.0.1,::1"),
+        ("CORS_ORIGINS", "https://a.example, http://b:81", "cors_origins", ("https://a.example", "http://b:81")),
         ("PORT", "8001", "port", 8001),
         ("TIMEOUT", "2.5", "timeout", 2.5),
         ("CLIENT_TIMEOUT", "2.5", "client_timeout", 2.5),

@@ -88,7 +88,7 @@ def test_remedy(monkeypatch: pytest.MonkeyPatch, text: str, sent: str) -> None:
     assert Settings.load().rules.priority_of(RequestFacts(sent, "GET")) is Priority.LOW
 
 
-@pytest.mark.parametrize("text", ["it's", "a[b]", "a(1)", "caf\u00e9", "a b", "a=1;b=2", "v1/x:run", "a+b", "~me"])
+@pytest.mark.parametrize("text", ["it's", "a[b]", "a(1)", "caf\u00e9", "a=1;b=2", "v1/x:run", "a+b", "~me"])
 def test_usual_paths(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
     """Characters that paths have cause neither an error nor a warning."""
     assert warnings_of(monkeypatch, "PRIO_PATHS", text) == []
@@ -113,7 +113,7 @@ def test_pattern_for_a_page(monkeypatch: pytest.MonkeyPatch, variable: str, text
 
 
 @every_list
-@pytest.mark.parametrize("text", ["/a /b", "/a;/b", "/a; /b", "a b", "a\tb c"])
+@pytest.mark.parametrize("text", ["/a /b", "/a;/b", "/a; /b", "a b", "a b c"])
 def test_other_separators(monkeypatch: pytest.MonkeyPatch, variable: str, text: str) -> None:
     """Paths that something else than a comma separates are one path: a warning says so."""
     (warning,) = warnings_of(monkeypatch, variable, text)
