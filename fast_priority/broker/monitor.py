@@ -201,7 +201,7 @@ class QueueMonitor:
         )
         waiting, started, registers, ids = (answers[at * count : (at + 1) * count] for at in range(4))
         workers, heads = await self._read_records(sorted(set().union(*registers)), ids)
-        slots = [_number(worker.slots) or 1 for worker in workers if worker.is_alive]
+        slots = [_number(worker.slots) or 1 for worker in workers if worker.is_alive and not worker.is_foreign]
         warnings = warnings_of(dict(zip(lanes.names, heads, strict=True)), workers)
         for key, text in warnings.items():
             self._notices.note(key, text)

@@ -56,6 +56,11 @@ class WorkerRecord(NamedTuple):
         return bool(self.birth) and not self.death
 
     @property
+    def is_foreign(self) -> bool:
+        """Whether it seems to be of another program: a stock worker whose jobs fail, and that has run none of ours."""
+        return not self.slots and not self.wire and (self.failed or b"0") != b"0"
+
+    @property
     def name(self) -> str:
         """The name of the worker, as it can stand in a log."""
         name = self.key.removeprefix(keys.WORKER_PREFIX.encode()).decode(errors="replace")

@@ -6,7 +6,7 @@ from typing import Any
 from fast_priority.settings.environment import PATH_LISTS, effective_variables, variables_of
 from fast_priority.settings.field import split
 from fast_priority.settings.path_texts import doubts_about
-from fast_priority.settings.workers import clamped_poll_interval, whole_number
+from fast_priority.settings.workers import clamped_poll_interval, means_no, whole_number
 
 _SINGLE_PATHS = ("doc_path", "redoc_path", "health_path")
 
@@ -45,5 +45,5 @@ def _about_poll_interval(given: Mapping[str, Any]) -> Iterator[str]:
 
 def _about_workers(given: Mapping[str, Any]) -> Iterator[str]:
     variable, value = value_in_force("workers", given)
-    if isinstance(value, str) and whole_number(value) is None:
+    if isinstance(value, str) and whole_number(value) is None and not means_no(value):
         yield f"{variable}={value!r} is no whole number and counts as one worker process: set it to a number"

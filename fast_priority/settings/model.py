@@ -99,7 +99,8 @@ class Settings(
         """Return the policy of the target. Raises ConfigurationError if no target is set."""
         if self.target_base_url is None:
             raise ConfigurationError(
-                f"{PREFIX}TARGET_BASE_URL is not set: set it, or --target, to the URL of the API behind the gateway, "
+                f"{PREFIX}TARGET_BASE_URL is not set: set it, or --target of `fast-priority gateway`, to the URL of "
+                "the API behind the gateway, "
                 "such as http://api:8080"
             )
         return TargetPolicy(self.target_base_url, self.connect_timeout, self.timeout, self.max_body)

@@ -65,6 +65,13 @@ class RedisSettings(BaseModel):
                 parse_sentinel(text)
         return written
 
+    @field_validator("redis_host")
+    @classmethod
+    def _is_no_url(cls, value: str) -> str:
+        if "://" in value:
+            raise ValueError("this is a URL: set FAST_PRIORITY_REDIS_URL to it instead")
+        return value
+
     @field_validator("redis_url")
     @classmethod
     def _is_redis_url(cls, value: SecretStr | None) -> SecretStr | None:

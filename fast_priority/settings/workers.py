@@ -50,7 +50,7 @@ class WorkerSettings(BaseModel):
         number = whole_number(value)
         if number is not None and not 1 <= number <= _MOST_PROCESSES:
             raise ValueError(f"the number of worker processes is 1 to {_MOST_PROCESSES}")
-        if value is not None and value.strip().lower() in _MEANS_NO:
+        if value is not None and means_no(value):
             raise ValueError("any value of this variable starts workers")
         return value
 
@@ -71,6 +71,11 @@ class WorkerSettings(BaseModel):
     def worker_processes(self) -> int:
         """How many worker processes to start: at least 1."""
         return whole_number(self.workers) or 1
+
+
+def means_no(text: str) -> bool:
+    """Return whether a text looks as if no workers were meant."""
+    return text.strip().lower() in _MEANS_NO
 
 
 def whole_number(text: str | None) -> int | None:

@@ -241,6 +241,36 @@ async def test_a_stock_worker_and_what_a_worker_warns_of(rig: Rig, leases: Lease
     assert of_worker == "it rains (said by worker worker-1)"
 
 
+@pytest.mark.parametrize(
+    ("record", "workers"), [({"failed_job_count": 2}, 0), ({"failed_job_count": 2, "wire": 1}, 1), ({}, 1)]
+)
+async def test_a_worker_that_fails_our_requests_is_not_counted(
+    rig: Rig, queues: QueueMonitor, record: dict[str, int], workers: int
+) -> None:
+    """A stock worker whose jobs fail, and that has run none of ours, makes no gateway ready."""
+    rig.redis.hset("rq:worker:stock", mapping={"birth": "now", **record})
+    rig.redis.sadd(keys.workers_of("low"), "rq:worker:stock")
+    view = await seen(queues)
+    assert (view.workers, view.slots) == (workers, workers)
+
+
+async def test_waiting_without_a_worker_is_logged(
+    rig: Rig, submitter: Submitter, leases: Leases, queues: QueueMonitor, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Requests that wait while no worker is alive are in the log once, and so is the end of it."""
+    caplog.set_level("INFO")
+    await seen(queues)
+    assert caplog.messages == [line for line in caplog.messages if "no worker" not in line]
+    await rig.queue(submitter, Priority.LOW)
+    await seen(queues)
+    await seen(queues)
+    await leases.renew({"birth": "now", "slots": 1}, [])
+    await seen(queues)
+    began, ended = [line for line in caplog.messages if line.startswith("no worker is alive")]
+    assert began == "no worker is alive: 1 waiting until one starts, or their TTL ends"
+    assert "over" in ended
+
+
 async def test_a_job_of_the_wrong_type(rig: Rig, queues: QueueMonitor) -> None:
     """A job that is not a hash leaves the view as it is."""
     rig.redis.rpush(keys.queue(Priority.LOW), "broken", "gone")

@@ -57,6 +57,8 @@ def refusal(monkeypatch: pytest.MonkeyPatch, variable: str, text: str) -> str:
         ("TARGET_TLS_CA", "/not/there", "the path of a PEM file"),
         ("TARGET_TLS_CERT", "/not/there", "the path of a PEM file"),
         ("TARGET_TLS_KEY", "/", "the path of a PEM file without a password"),
+        ("REDIS_HOST", "redis://redis.example", "a host name or address"),
+        ("REDIS_HOST", "tcp://10.0.0.1:6379", "a host name or address"),
         ("REDIS_PORT", "65536", "a port from 1 to 65535"),
         ("REDIS_PORT", "redis", "a port from 1 to 65535"),
         ("REDIS_DB", "-1", "a whole number from 0 to 2147483647"),

@@ -86,6 +86,7 @@ def test_a_word_that_says_no(monkeypatch: pytest.MonkeyPatch, variable: str, tex
     monkeypatch.setenv(variable, text)
     with pytest.raises(ConfigurationError, match="unset it for a gateway"):
         Settings.load()
+    assert warnings_about_environment() == []
 
 
 @both_spellings
