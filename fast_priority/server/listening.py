@@ -135,4 +135,6 @@ def _refusal(settings: Settings, host: str, error: Exception) -> ConfigurationEr
     if host != settings.host:
         reason = f"{host}: {reason}"
     place = f"{PREFIX}HOST={settings.host!r} and {PREFIX}PORT={settings.port}"
-    return ConfigurationError(f"{place} cannot be used ({reason}): give a free port, and addresses of this machine")
+    return ConfigurationError(
+        f"{place} cannot be used ({reason}): give a free port (--port), and addresses of this machine (--host)"
+    )

@@ -101,4 +101,6 @@ def _shown(value: Any) -> str:
         return "-"
     if isinstance(value, tuple):
         return ",".join(value) or "(none)"
+    if isinstance(value, bool):
+        return "on" if value else "off"
     return str(value)
