@@ -121,7 +121,7 @@ class WaitedTooLong(GatewayError):
 class BrokerUnavailable(GatewayError):
     """Redis does not answer, or refuses writes, so no request can be queued."""
 
-    status, slug, title = 503, "broker-unavailable", "The queue is not reachable"
+    status, slug, title = 503, "broker-unavailable", "The queue is not available"
     proxy_error, fault, retry_after_seconds = "proxy_internal_error", "internal", 1
 
 

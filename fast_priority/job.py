@@ -15,7 +15,7 @@ from rq.job import Job
 from fast_priority.broker.connection import CONNECTION_ERRORS, RedisOutage
 from fast_priority.broker.consumer import RqConnection
 from fast_priority.broker.mailbox import Mailbox
-from fast_priority.errors import GatewayError, NewerWireVersion, RequestLost
+from fast_priority.errors import ConfigurationError, GatewayError, NewerWireVersion, RequestLost
 from fast_priority.http.fields import check_queued_request
 from fast_priority.protocol.frames import Cancel, Failure, ForwardCall, Frame, Part, decode_call
 from fast_priority.protocol.wire_version import WIRE_VERSION
@@ -72,7 +72,11 @@ async def _run(call: ForwardCall, job: Job, gateway_id: str, version: int, rq_co
         if rq_connection.note_warning(name, text):
             logger.warning("Worker %s: %s", name, text)
 
-    settings = Settings.load()
+    try:
+        settings = Settings.load()
+    except ConfigurationError as error:
+        rq_connection.publish(gateway_id, job.id, failure_of(error), version)
+        return
     policy = target_choice(settings, warn_of_target)(call)
 
     async def publish(part: Part) -> None:

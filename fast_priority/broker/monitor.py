@@ -28,7 +28,14 @@ from fast_priority.broker.connection import (
     redis_options,
     send_together,
 )
-from fast_priority.broker.other_versions import JOB_FIELDS, WORKER_FIELDS, QueuedJob, WorkerRecord, warnings_of
+from fast_priority.broker.other_versions import (
+    JOB_FIELDS,
+    STOCK_WORKER,
+    WORKER_FIELDS,
+    QueuedJob,
+    WorkerRecord,
+    warnings_of,
+)
 from fast_priority.scheduling.drain_rate import DrainRate, retry_after_seconds
 from fast_priority.scheduling.priority import Priority
 from fast_priority.settings import Settings
@@ -41,6 +48,7 @@ logger = logging.getLogger(__name__)
 _LOOK_SECONDS = 2.0
 _FACTS_SECONDS = 10.0
 _JITTER = 0.2
+_MOST_DIGITS = 16  # of a number in a record, which anybody who reaches Redis may have written
 _LOOKING = "cannot look at the queues"
 
 
@@ -87,6 +95,7 @@ class QueueMonitor:
         self._facts, self._facts_at = ServerFacts(), float("-inf")
         self._rate = DrainRate()
         self._notices = Notices(logger)
+        self._on_workers: set[str] = set()
         self._without_workers = OutageLog("no worker is alive", logger)
         self._last: _Look | None = None
         self._one_at_a_time = asyncio.Lock()
@@ -203,6 +212,10 @@ class QueueMonitor:
         workers, heads = await self._read_records(sorted(set().union(*registers)), ids)
         slots = [_number(worker.slots) or 1 for worker in workers if worker.is_alive and not worker.is_foreign]
         warnings = warnings_of(dict(zip(lanes.names, heads, strict=True)), workers)
+        # Workers have other names after each start. Those that are gone must not fill the list.
+        for key in self._on_workers - warnings.keys():
+            self._notices.forget(key)
+        self._on_workers = {key for key in warnings if key.startswith(STOCK_WORKER)}
         for key, text in warnings.items():
             self._notices.note(key, text)
         if not slots and sum(waiting):
@@ -254,4 +267,4 @@ def _all_of(answers: list[Any]) -> list[Any]:
 
 
 def _number(written: bytes | None) -> int:
-    return int(written) if written is not None and written.isdigit() else 0
+    return int(written) if written is not None and written.isdigit() and len(written) < _MOST_DIGITS else 0

@@ -18,6 +18,8 @@ _MOST_STOCK_WORKERS = 5
 _MOST_OF_WORKERS = 10
 _MOST_NAMES = 3
 _MOST_NAME_CHARACTERS = 80
+STOCK_WORKER = "stock worker "
+"""How the key of a warning about a stock worker begins; the worker's name follows."""
 _warnings_decoder = msgspec.json.Decoder(list[LogLine])
 
 
@@ -129,7 +131,7 @@ def _about_jobs_of_1x(heads: Mapping[str, Sequence[QueuedJob]]) -> dict[str, str
 def _about_stock_workers(living: Iterable[WorkerRecord]) -> dict[str, str]:
     """Return a warning for each worker of rq that has not run a job of this release yet."""
     unknown = [worker for worker in living if not worker.slots and not worker.wire]
-    return {f"stock worker {worker.name}": _on_stock_worker(worker) for worker in unknown[:_MOST_STOCK_WORKERS]}
+    return {f"{STOCK_WORKER}{worker.name}": _on_stock_worker(worker) for worker in unknown[:_MOST_STOCK_WORKERS]}
 
 
 def _on_stock_worker(worker: WorkerRecord) -> str:

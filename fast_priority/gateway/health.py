@@ -16,7 +16,7 @@ TargetLook: TypeAlias = Callable[[], Awaitable[str | None]]
 _MAX_AGE_SECONDS = 0.1  # many checks at the same time share one look at Redis, and one at the target
 _WITHIN_SECONDS = 1.5  # for each of two checks at the same time, so that a health endpoint answers within 2 s
 
-_NO_ANSWER = "it accepted no connection in time"
+_NO_ANSWER = "it did not answer in time"
 
 
 class QueueLengths(BaseModel):
@@ -100,7 +100,8 @@ class HealthChecks:
         if view is None:
             return Readiness(ready=False, reasons=reasons)
         if not view.workers:
-            reasons.append("no worker is alive: requests wait until one starts or their TTL ends")
+            failing = " that is known to run requests" if view.warnings else ""
+            reasons.append(f"no worker is alive{failing}: requests wait until one starts or their TTL ends")
         elif view.suspended:
             reasons.append("the workers are suspended: run `rq resume`")
         return Readiness(ready=not reasons, reasons=reasons)

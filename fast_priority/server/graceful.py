@@ -100,7 +100,10 @@ class GracefulServer(uvicorn.Server):
     async def _serve_on(self) -> None:
         """Serve as before for the delay, or until the second signal."""
         if self._delay_seconds:
-            logger.info("still accepting connections for %g s, but not ready", self._delay_seconds)
+            logger.info(
+                "still accepting connections for %g s, but not ready. A second signal ends it at once",
+                self._delay_seconds,
+            )
         deadline = time.monotonic() + self._delay_seconds
         while time.monotonic() < deadline and not self.force_exit:  # noqa: ASYNC110 - a signal handler sets it
             await asyncio.sleep(_POLL_SECONDS)

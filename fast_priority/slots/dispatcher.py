@@ -9,7 +9,7 @@ from functools import partial
 from fast_priority.broker.connection import CONNECTION_ERRORS
 from fast_priority.broker.consumer import Claim, OutgoingPart, RqConnection
 from fast_priority.broker.jobs import JobOf1x, NotOurJob, payload_of
-from fast_priority.errors import MalformedRequest, NotSent
+from fast_priority.errors import MalformedRequest, NotSent, TargetNotFound, TargetUnreachable
 from fast_priority.events import Events, SlotEnd, SlotFreed, SlotTaken, publish
 from fast_priority.http.fields import check_queued_request
 from fast_priority.protocol.frames import GO_AGAIN_SECONDS, Failure, ForwardCall, Go, UnreadableMessage, decode_call
@@ -26,6 +26,9 @@ from fast_priority.target import Exchange, TargetRegistry
 logger = logging.getLogger("rq.worker")  # the log of the whole worker
 
 _MOST_CALL_BYTES = 16 * 1024 * 1024  # far over a head, and a body that is small enough to travel in the call
+
+# A worker alone may have it, where a target that refuses or is silent is the same for all.
+_SPEAKS_OF_WORKER = (TargetUnreachable.slug, TargetNotFound.slug)
 
 
 class Dispatcher:
@@ -113,6 +116,8 @@ class Dispatcher:
         try:
             if request.enter_task():
                 final = await forward(call, request.channel, exchange)
+                if isinstance(final, Failure) and final.slug in _SPEAKS_OF_WORKER and request.target is not None:
+                    self.warnings.note_unreachable_target(request.target.policy.base_url, final.detail)
         except asyncio.CancelledError:
             if not request.client_has_left:
                 raise

@@ -9,6 +9,7 @@ logger = logging.getLogger("rq.worker")  # the log of the whole worker
 
 _MOST_IN_RECORD = 10
 _MOST_URL_CHARACTERS = 200
+_MOST_REASON_CHARACTERS = 300
 
 
 class WorkerWarnings:
@@ -27,7 +28,14 @@ class WorkerWarnings:
 
     def note_other_target(self, own: str, other: str) -> None:
         """Note that a job named another target than the worker's own, to which it is sent."""
-        self._notices.note(f"target {other[:_MOST_URL_CHARACTERS]}", text_on_targets(own, other))
+        self._notices.note(f"target {_shown(other)}", text_on_targets(own, other))
+
+    def note_unreachable_target(self, base_url: str, reason: str) -> None:
+        """Note that this worker cannot connect to a target: its network, its names or its TLS files may be wrong."""
+        shown = _shown(base_url)
+        self._notices.note(
+            f"unreachable {shown}", f"it could not connect to {shown}: {reason[:_MOST_REASON_CHARACTERS]}"
+        )
 
     def as_field(self) -> bytes:
         """Return what goes on, for the field `warnings` of the worker's record."""
@@ -36,8 +44,11 @@ class WorkerWarnings:
 
 def text_on_targets(own: str, other: str) -> str:
     """Return the warning that requests for one target are sent to another one."""
-    shown = ascii(other[:_MOST_URL_CHARACTERS])[1:-1]
     return (
-        f"requests for {shown} are sent to {own}, which is FAST_PRIORITY_TARGET_BASE_URL of the worker; without it, "
-        "each request is sent to the target of its gateway"
+        f"requests for {_shown(other)} are sent to {_shown(own)}, which is FAST_PRIORITY_TARGET_BASE_URL of the "
+        "worker; without it, each request is sent to the target of its gateway"
     )
+
+
+def _shown(url: str) -> str:
+    return ascii(url)[1:-1][:_MOST_URL_CHARACTERS]

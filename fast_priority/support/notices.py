@@ -32,6 +32,11 @@ class Notices:
         self._noted_at[key] = now
         self._texts[key] = text
 
+    def forget(self, key: str) -> None:
+        """Forget what `key` stands for: it is over, and would be news if it came back."""
+        self._noted_at.pop(key, None)
+        self._texts.pop(key, None)
+
     def recent(self) -> list[str]:
         """Return the texts that were noted within the last 10 minutes, the last one first."""
         since = self._clock() - _SHOWN_SECONDS

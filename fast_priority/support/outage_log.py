@@ -43,7 +43,8 @@ class OutageLog:
         if self._logged_at is None:
             self._logger.warning("%s: %s", self._what, why)
         elif at_once or now - self._logged_at >= self._remind_seconds:
-            self._logger.warning("%s: %s (and %d times before)", self._what, why, self._unlogged)
+            others = f" (and {self._unlogged} more in {now - self._logged_at:.0f} s)" if self._unlogged else ""
+            self._logger.warning("%s: %s%s", self._what, why, others)
         else:
             self._unlogged += 1
             return

@@ -239,6 +239,8 @@ class TargetConnection(ResponseHandler):
         """
         if self._tls is not None and self._tls.version() == "TLSv1.3" and (closed := self.closed) is not None:
             await asyncio.wait([closed], timeout=within_seconds)
+            if closed.done() and not closed.cancelled():
+                closed.exception()  # it has been looked at: asyncio need not log it
         self.raise_refusal()
 
     def _note_refusal(self, error: BaseException | None) -> None:

@@ -64,7 +64,7 @@ def _run(look_up: "Future[_Found]", host: str, family: int) -> None:
         found = socket.getaddrinfo(host, None, family, socket.SOCK_STREAM, flags=socket.AI_ADDRCONFIG)
     except Exception as error:
         _forget(host, family)
-        look_up.set_exception(error)
+        look_up.set_exception(error.with_traceback(None))  # its traceback would lead back to this frame: a cycle
     else:
         _forget(host, family)
         look_up.set_result(found)

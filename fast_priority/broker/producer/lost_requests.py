@@ -81,8 +81,8 @@ class LostRequestDetector:
             return RequestCancelled("its job was cancelled")
         if status == _FAILED_ELSEWHERE:  # no answer can be on its way
             return FailedByForeignWorker(
-                "a worker that is not of Fast Priority 2 took the request and failed: it did not run "
-                "fast_priority.job.forward"
+                "a stock rq worker took the request and failed before it ran fast_priority.job.forward: it was killed, "
+                "or it is not of Fast Priority 2"
             )
         if status not in _LOST:
             self._missing_looks.pop(request_id, None)

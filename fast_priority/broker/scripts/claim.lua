@@ -83,7 +83,9 @@ local function decide(id, found)
     redis.call('DEL', JOB_PREFIX .. id) -- rq's tools cannot name it
   elseif data and found[3] == 'queued' then
     if version_in(found[6]) > WIRE_VERSION then
-      return 'pass'
+      if gateway == '' or (is_of_this_server(found[4]) and is_alive(gateway)) then return 'pass' end
+      -- Without a frame, whose form this worker does not know: if the gateway lives all the same, it finds the job missing.
+      redis.call('DEL', JOB_PREFIX .. id)
     elseif gateway ~= '' and not is_of_this_server(found[4]) then
       redis.call('DEL', JOB_PREFIX .. id)
     elseif gateway ~= '' and not is_alive(gateway) then

@@ -44,7 +44,8 @@ for at = FIRST_ROW, #ARGV, ROW_SIZE do
     outcomes[#outcomes + 1] = 'started'
   else
     local is_withdrawn = redis.call('DEL', job) == 1
-    remove_from(queue_keys[ARGV[at + LANE]], id, is_withdrawn and MOST_IDS_SEARCHED or 100)
+    -- Not a list: the other requests are unaffected.
+    pcall(remove_from, queue_keys[ARGV[at + LANE]], id, is_withdrawn and MOST_IDS_SEARCHED or 100)
     if not is_withdrawn and cancel_frame ~= '' then redis.call('SET', CANCELLED_PREFIX .. id, '1', 'EX', CANCELLED_TTL_SECONDS) end
     outcomes[#outcomes + 1] = is_withdrawn and 'withdrawn' or 'gone'
   end

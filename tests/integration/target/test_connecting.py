@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import socket
 import threading
+import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -13,7 +14,7 @@ import pytest
 from fast_priority.errors import ConnectTimeout, TargetNotFound
 from fast_priority.http.message import TargetPolicy
 from fast_priority.target import Accepted, Target, ask_for_websocket, look_ups
-from tests.harness import scripted_target, wait_until
+from tests.harness import scripted_target, wait_until, without_collector
 from tests.integration.target.target_rig import OK, PATIENCE_SECONDS, Run, ask
 
 SWITCHING = b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n"
@@ -190,3 +191,15 @@ def test_a_websocket_tries_the_next_address(run_on_loop: Run, first: str) -> Non
                 filler.connect_ex((first, port))
         assert run_on_loop(connect()) == 101
         assert len(heads) == 1
+
+
+async def test_a_failed_look_up_leaves_no_cycle() -> None:
+    """What a look-up has raised is freed with the look-up, without Python's collector of cycles."""
+    with known(Names()), without_collector():
+        look_up = look_ups._look_up("nowhere.test", socket.AF_INET)
+        wait_until("the look-up has failed", look_up.done)
+        assert isinstance(look_up.exception(), socket.gaierror)
+        freed = weakref.ref(look_up)
+        wait_until("its thread has ended", lambda: not any(one.name == "name look-up" for one in threading.enumerate()))
+        del look_up
+        assert freed() is None

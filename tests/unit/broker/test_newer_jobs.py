@@ -54,6 +54,21 @@ async def test_a_claim_sent_ahead_leaves_them_too(rig: Rig, submitter: Submitter
     assert rig.payloads(Priority.LOW) == [b"0", b"not to be repeated", b"behind it"]
 
 
+@pytest.mark.parametrize("lost", ["its gateway is gone", "another server queued it"])
+async def test_newer_jobs_that_nobody_waits_for_are_removed(
+    rig: Rig, submitter: Submitter, claimer: Consumer, lost: str
+) -> None:
+    """As many dead newer jobs as a claim passes over do not keep an older worker from the jobs behind them."""
+    ids = await queue_versions(rig, submitter, Priority.LOW, "n" * times.MOST_NEWER_PASSED + "o")
+    for dead in ids[:-1]:
+        rig.redis.hset(keys.job(dead), *(("gateway", "dead") if "gateway" in lost else ("server", "another")))
+    claims = []
+    for _ in ids:
+        claims += (await claimer.publish_and_claim([], 4)).claims
+    assert [claim.job_id for claim in claims] == ids[-1:]
+    assert not any(rig.redis.exists(keys.job(dead)) for dead in ids[:-1])
+
+
 async def test_nothing_of_a_newer_job_changes(rig: Rig, submitter: Submitter, claimer: Consumer) -> None:
     """The hash of a newer job and its time to live stay as they are."""
     (job_id,) = await queue_versions(rig, submitter, Priority.HIGH, "n")

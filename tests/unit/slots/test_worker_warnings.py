@@ -49,6 +49,27 @@ def test_the_targets_are_bounded(warnings: WorkerWarnings, caplog: pytest.LogCap
     assert 0 < len(decode_warnings(warnings.as_field())) <= 10
 
 
+@pytest.mark.parametrize("own", ["http://a/" + "x" * 5000, "http://a/" + "\u00fc" * 5000])
+def test_a_long_address_of_its_own_hides_no_warning(warnings: WorkerWarnings, own: str) -> None:
+    """However long the worker's own address is, gateways can read what it warns of."""
+    warnings.note_other_target(own, "http://b/" + "\u00fc" * 5000)
+    warnings.note_unreachable_target(own, "the certificate has expired" + "." * 5000)
+    assert len(decode_warnings(warnings.as_field())) == 2
+
+
+def test_a_target_that_cannot_be_reached_is_warned_of_once(
+    warnings: WorkerWarnings, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A worker that cannot connect to its target, as with wrong TLS files, says so once, and health has it."""
+    for _ in range(3):
+        warnings.note_unreachable_target("https://a", "TLS: its certificate is of an unknown authority")
+    assert caplog.messages == [
+        "Worker one: it could not connect to https://a: TLS: its certificate is of an unknown authority"
+    ]
+    (found,) = decode_warnings(warnings.as_field())
+    assert found.startswith("it could not connect to https://a")
+
+
 async def test_jobs_of_1x_are_refused_and_named_once(caplog: pytest.LogCaptureFixture) -> None:
     """Jobs of fast-priority 1.x move to the failed registry, are not run, and are named once for each queue."""
 

@@ -21,6 +21,15 @@ def notices(now: list[float]) -> Notices:
     return Notices(logger, "Worker one: ", clock=lambda: now[0])
 
 
+def test_what_is_forgotten_is_news_again(notices: Notices, caplog: pytest.LogCaptureFixture) -> None:
+    """A notice that was forgotten is not shown, and is logged again when it comes back."""
+    notices.note("rain", "it rains")
+    notices.forget("rain")
+    assert notices.recent() == []
+    notices.note("rain", "it rains")
+    assert caplog.messages == ["Worker one: it rains"] * 2
+
+
 def test_each_is_logged_once(notices: Notices, caplog: pytest.LogCaptureFixture) -> None:
     """However often it is noted, and whatever its text is then, a notice is logged once."""
     for key in ("a", "b", "a", "a", "b"):

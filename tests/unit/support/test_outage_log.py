@@ -43,7 +43,7 @@ def test_a_long_outage_is_logged_again_with_a_count(
     """An outage that lasts is logged again after 30 s, with the number of failures in between."""
     for clock.seconds in range(40):
         outage.failure("refused")
-    assert caplog.messages == ["cannot read: refused", "cannot read: refused (and 29 times before)"]
+    assert caplog.messages == ["cannot read: refused", "cannot read: refused (and 29 more in 30 s)"]
 
 
 def test_its_end_is_logged(outage: OutageLog, caplog: pytest.LogCaptureFixture) -> None:
