@@ -38,7 +38,7 @@ def start_gateway(stack: Stack, wire: int, package: str = "2.9.9") -> None:
 def start_worker(stack: Stack, wire: int, package: str = "2.9.9") -> None:
     before = stack.health()["workers"]
     stack.run = running
-    stack.start(as_release(worker_process(1, 2, stack.redis_port), wire, package))
+    stack.start(as_release(worker_process(1, 1, stack.redis_port), wire, package))
     wait_until("the worker is there", lambda: stack.health()["workers"] == before + 1)
 
 
