@@ -38,8 +38,9 @@ def forward(payload: bytes) -> None:
 
     Runs inside an rq job. If the gateway is gone, the request is not sent; if the client leaves, it is broken off. For
     a permit nothing is sent here: the job lasts until the gateway ends it. A job of a newer wire version is not sent
-    either, and its client gets 502. Raises UnreadableMessage for other payloads, and MalformedRequest for requests that
-    no gateway has queued; either leaves the job in rq's failed registry.
+    either, and its client gets 502; nor is any with settings that cannot be used, and its client gets 500. Raises
+    UnreadableMessage for other payloads, and MalformedRequest for requests that no gateway has queued; either leaves
+    the job in rq's failed registry.
     """
     job = get_current_job()
     if job is None:
@@ -54,7 +55,12 @@ def forward(payload: bytes) -> None:
     if not rq_connection.gateway_lives(gateway_id):
         logger.warning("job %s: its gateway is gone, so its request is not sent", job.id)
         return
-    asyncio.run(_run(call, job, gateway_id, version, rq_connection))
+    try:
+        settings = Settings.load()
+    except ConfigurationError as error:
+        rq_connection.publish(gateway_id, job.id, failure_of(error), version)
+        return
+    asyncio.run(_run(call, job, gateway_id, version, rq_connection, settings))
 
 
 def _refuse_newer(job_id: str, gateway_id: str, version: int, rq_connection: RqConnection) -> None:
@@ -64,7 +70,9 @@ def _refuse_newer(job_id: str, gateway_id: str, version: int, rq_connection: RqC
     rq_connection.publish(gateway_id, job_id, Failure(NewerWireVersion.slug, reason))
 
 
-async def _run(call: ForwardCall, job: Job, gateway_id: str, version: int, rq_connection: RqConnection) -> None:
+async def _run(
+    call: ForwardCall, job: Job, gateway_id: str, version: int, rq_connection: RqConnection, settings: Settings
+) -> None:
     name = job.worker_name or job.id
 
     def warn_of_target(own: str, other: str) -> None:
@@ -72,11 +80,6 @@ async def _run(call: ForwardCall, job: Job, gateway_id: str, version: int, rq_co
         if rq_connection.note_warning(name, text):
             logger.warning("Worker %s: %s", name, text)
 
-    try:
-        settings = Settings.load()
-    except ConfigurationError as error:
-        rq_connection.publish(gateway_id, job.id, failure_of(error), version)
-        return
     policy = target_choice(settings, warn_of_target)(call)
 
     async def publish(part: Part) -> None:

@@ -10,7 +10,7 @@ import asyncio
 import logging
 import random
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import islice
 from typing import Any, NamedTuple
 
@@ -70,6 +70,8 @@ class QueueView(NamedTuple):
     refusal: str | None = None
     """Why Redis refuses writes, in words; None if it takes them."""
     server: ServerFacts = ServerFacts()
+    foreign_workers: int = 0
+    """Live stock workers that only fail, as those of another program do: they count neither as workers nor as slots."""
 
 
 class _Look(NamedTuple):
@@ -210,22 +212,16 @@ class QueueMonitor:
         )
         waiting, started, registers, ids = (answers[at * count : (at + 1) * count] for at in range(4))
         workers, heads = await self._read_records(sorted(set().union(*registers)), ids)
-        slots = [_number(worker.slots) or 1 for worker in workers if worker.is_alive and not worker.is_foreign]
+        living = [worker for worker in workers if worker.is_alive]
+        slots = [_number(worker.slots) or 1 for worker in living if not worker.is_foreign]
         warnings = warnings_of(dict(zip(lanes.names, heads, strict=True)), workers)
-        # Workers have other names after each start. Those that are gone must not fill the list.
-        for key in self._on_workers - warnings.keys():
-            self._notices.forget(key)
-        self._on_workers = {key for key in warnings if key.startswith(STOCK_WORKER)}
-        for key, text in warnings.items():
-            self._notices.note(key, text)
-        if not slots and sum(waiting):
-            self._without_workers.failure(f"{sum(waiting)} waiting until one starts, or their TTL ends")
-        elif slots:
-            self._without_workers.recovered()
+        self._log_warnings(warnings)
+        self._log_want_of_workers(sum(waiting), len(slots))
         view = QueueView(
             waiting=dict(zip(lanes.priorities, waiting, strict=True)),
             started=sum(started),
             workers=len(slots),
+            foreign_workers=len(living) - len(slots),
             slots=sum(slots),
             suspended=bool(answers[-1]),
             warnings=tuple(warnings.values()),
@@ -238,6 +234,20 @@ class QueueMonitor:
             if worker.successful or worker.failed  # else it has ended none, or its record was lost
         }
         return _Look(began_at, view, ended)
+
+    def _log_warnings(self, warnings: Mapping[str, str]) -> None:
+        # Workers have other names after each start. Those that are gone must not fill the list.
+        for key in self._on_workers - warnings.keys():
+            self._notices.forget(key)
+        self._on_workers = {key for key in warnings if key.startswith(STOCK_WORKER)}
+        for key, text in warnings.items():
+            self._notices.note(key, text)
+
+    def _log_want_of_workers(self, waiting: int, workers: int) -> None:
+        if workers:
+            self._without_workers.recovered()
+        elif waiting:
+            self._without_workers.failure(f"{waiting} waiting until one starts, or their TTL ends")
 
     async def _read_records(
         self, worker_keys: Sequence[bytes], ids: Sequence[Sequence[bytes]]

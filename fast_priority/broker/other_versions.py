@@ -15,7 +15,8 @@ from fast_priority.protocol.wire_version import version_in
 
 _MOST_FIELD_BYTES = 16 * 1024
 _MOST_STOCK_WORKERS = 5
-_MOST_OF_WORKERS = 10
+MOST_WARNINGS = 10
+"""The most warnings in one worker's record, and the most of all workers that health shows."""
 _MOST_NAMES = 3
 _MOST_NAME_CHARACTERS = 80
 STOCK_WORKER = "stock worker "
@@ -82,8 +83,8 @@ def warnings_of(heads: Mapping[str, Sequence[QueuedJob]], workers: Iterable[Work
 
 
 def encode_warnings(texts: Sequence[str]) -> bytes:
-    """Return the field `warnings` of a worker's record."""
-    return msgspec.json.encode(texts)
+    """Return the field `warnings` of a worker's record: the first 10 of these."""
+    return msgspec.json.encode(texts[:MOST_WARNINGS])
 
 
 def decode_warnings(field: bytes | None) -> list[str]:
@@ -147,8 +148,8 @@ def _of_workers(living: Iterable[WorkerRecord]) -> Iterator[tuple[str, str]]:
     """Yield what workers warn of. What several of them say is one warning."""
     names: dict[str, list[str]] = {}
     for worker in living:
-        for text in decode_warnings(worker.warnings)[:_MOST_OF_WORKERS]:
-            if text in names or len(names) < _MOST_OF_WORKERS:
+        for text in decode_warnings(worker.warnings)[:MOST_WARNINGS]:
+            if text in names or len(names) < MOST_WARNINGS:
                 names.setdefault(text, []).append(worker.name)
     for text, of_text in names.items():
         others = len(of_text) - _MOST_NAMES

@@ -100,8 +100,11 @@ class HealthChecks:
         if view is None:
             return Readiness(ready=False, reasons=reasons)
         if not view.workers:
-            failing = " that is known to run requests" if view.warnings else ""
-            reasons.append(f"no worker is alive{failing}: requests wait until one starts or their TTL ends")
+            only = f", but for {view.foreign_workers} that only fail (see `warnings` in health)"
+            reasons.append(
+                f"no worker is alive{only if view.foreign_workers else ''}: "
+                "requests wait until one starts or their TTL ends"
+            )
         elif view.suspended:
             reasons.append("the workers are suspended: run `rq resume`")
         return Readiness(ready=not reasons, reasons=reasons)

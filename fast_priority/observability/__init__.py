@@ -1,6 +1,6 @@
-"""What shows the outcome of requests. Everything here listens to `events`; gateway and workers do not know it.
+"""What shows the outcome of requests. It listens to `events`, or to other logs; gateway and workers do not know it.
 
-- `foreign_access_log`: the access log of a server that is not ours
+- `foreign_access_log`: the access log of a server that is not ours, without queries.
 - `request_log`: the lines of the log about requests that were not answered by the target.
 """
 

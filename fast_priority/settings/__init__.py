@@ -18,7 +18,7 @@ from fast_priority.settings.model import Settings
 from fast_priority.settings.pages import GATEWAY_OPENAPI_PATH
 from fast_priority.settings.redis_address import RedisAddress
 from fast_priority.settings.sources import origins, reason_of_role, warnings_about_environment
-from fast_priority.settings.tls_files import TlsFiles
+from fast_priority.settings.tls_files import TlsFiles, tls_variable
 
 __all__ = [
     "DOTENV_DISABLED",
@@ -29,5 +29,6 @@ __all__ = [
     "TlsFiles",
     "origins",
     "reason_of_role",
+    "tls_variable",
     "warnings_about_environment",
 ]

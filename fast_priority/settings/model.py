@@ -100,8 +100,7 @@ class Settings(
         if self.target_base_url is None:
             raise ConfigurationError(
                 f"{PREFIX}TARGET_BASE_URL is not set: set it, or --target of `fast-priority gateway`, to the URL of "
-                "the API behind the gateway, "
-                "such as http://api:8080"
+                "the API behind the gateway, such as http://api:8080"
             )
         return TargetPolicy(self.target_base_url, self.connect_timeout, self.timeout, self.max_body)
 

@@ -1,6 +1,7 @@
 """Settings of the queues: which request goes where, how long it may wait, and how many may wait."""
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 from pydantic import BaseModel, field_validator
 
@@ -12,6 +13,7 @@ from fast_priority.settings.field import SWITCH, TextList, count, setting, split
 from fast_priority.settings.path_texts import check_paths
 
 _MOST_QUEUED = 1_000_000
+Made = TypeVar("Made")
 
 
 class QueueSettings(BaseModel):
@@ -72,19 +74,15 @@ class QueueSettings(BaseModel):
     @property
     def rules(self) -> Rules:
         """The rules that turn a path into a priority."""
-        return Rules.of(
-            self.high_prio_paths,
-            self.prio_paths,
-            self.prio_base_paths,
-            self.pass_through,
-            ignore_outer_slashes=self.normalize_paths,
-            case=self.path_case,
-        )
+        return self._of_paths(Rules.of)
 
     @property
     def rules_in_words(self) -> str:
         """Which paths are high, low and without a queue, for a reader."""
-        return rules_in_words(
+        return self._of_paths(rules_in_words)
+
+    def _of_paths(self, make: Callable[..., Made]) -> Made:
+        return make(
             self.high_prio_paths,
             self.prio_paths,
             self.prio_base_paths,

@@ -22,18 +22,18 @@ class TlsFiles:
         """
         given = [name for name, path in zip(_NAMES, (self.ca, self.cert, self.key), strict=True) if path is not None]
         if ("CERT" in given) != ("KEY" in given):
-            missing = "KEY" if "CERT" in given else "CERT"
-            present = "CERT" if missing == "KEY" else "KEY"
+            present, missing = ("CERT", "KEY") if "CERT" in given else ("KEY", "CERT")
             raise ValueError(
-                f"{variable(present)} is set and {variable(missing)} is not: set both, also if one file has both"
+                f"{tls_variable(present)} is set and {tls_variable(missing)} is not: "
+                "set both, also if one file has both"
             )
         if given and base_url is not None and base_url.startswith("http:"):
             raise ValueError(
-                f"{variable(given[0])} is not used for an http:// target: unset it, or set {PREFIX}TARGET_BASE_URL to "
-                "an https:// URL"
+                f"{tls_variable(given[0])} is not used for an http:// target: "
+                f"unset it, or set {PREFIX}TARGET_BASE_URL to an https:// URL"
             )
 
 
-def variable(name: str) -> str:
+def tls_variable(name: str) -> str:
     """Return the variable for `CA`, `CERT` or `KEY`."""
     return f"{PREFIX}TARGET_TLS_{name}"

@@ -27,8 +27,9 @@ logger = logging.getLogger("rq.worker")  # the log of the whole worker
 
 _MOST_CALL_BYTES = 16 * 1024 * 1024  # far over a head, and a body that is small enough to travel in the call
 
-# A worker alone may have it, where a target that refuses or is silent is the same for all.
-_SPEAKS_OF_WORKER = (TargetUnreachable.slug, TargetNotFound.slug)
+# The cause may be at this worker alone: its network, its names, its TLS files. A target that refuses connections, or is
+# silent, is so for all workers.
+_MAY_BE_OURS = (TargetUnreachable.slug, TargetNotFound.slug)
 
 
 class Dispatcher:
@@ -116,7 +117,7 @@ class Dispatcher:
         try:
             if request.enter_task():
                 final = await forward(call, request.channel, exchange)
-                if isinstance(final, Failure) and final.slug in _SPEAKS_OF_WORKER and request.target is not None:
+                if isinstance(final, Failure) and final.slug in _MAY_BE_OURS and request.target is not None:
                     self.warnings.note_unreachable_target(request.target.policy.base_url, final.detail)
         except asyncio.CancelledError:
             if not request.client_has_left:

@@ -7,7 +7,6 @@ from fast_priority.support.notices import Notices
 
 logger = logging.getLogger("rq.worker")  # the log of the whole worker
 
-_MOST_IN_RECORD = 10
 _MOST_URL_CHARACTERS = 200
 _MOST_REASON_CHARACTERS = 300
 
@@ -39,7 +38,7 @@ class WorkerWarnings:
 
     def as_field(self) -> bytes:
         """Return what goes on, for the field `warnings` of the worker's record."""
-        return encode_warnings(self._notices.recent()[:_MOST_IN_RECORD])
+        return encode_warnings(self._notices.recent())
 
 
 def text_on_targets(own: str, other: str) -> str:

@@ -8,7 +8,8 @@ from importlib.util import find_spec
 
 from packaging.requirements import Requirement
 
-_DISTRIBUTION = "fast-priority"
+DISTRIBUTION = "fast-priority"
+"""The name of this package, as an installer knows it."""
 
 
 def install_command(requirements: Iterable[Requirement]) -> str:
@@ -24,7 +25,7 @@ def install_command_of_extra(extra: str) -> str:
     It names the packages and not the extra: the package index has another project under this package's name.
     """
     try:
-        declared = [Requirement(line) for line in requires(_DISTRIBUTION) or ()]
+        declared = [Requirement(line) for line in requires(DISTRIBUTION) or ()]
     except PackageNotFoundError:  # a source tree that is not installed
         return f"pip install '.[{extra}]', in a checkout of the repository"
     return install_command(

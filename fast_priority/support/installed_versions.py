@@ -13,9 +13,7 @@ from packaging.requirements import InvalidRequirement, Requirement
 from packaging.version import InvalidVersion, Version
 
 from fast_priority.errors import ConfigurationError
-from fast_priority.support.install_command import install_command, requirement_text
-
-_DISTRIBUTION = "fast-priority"
+from fast_priority.support.install_command import DISTRIBUTION, install_command, requirement_text
 
 
 @cache
@@ -26,13 +24,13 @@ def check_installed_versions() -> None:
     versions within them. It reads the metadata of each package, for some hundredths of a second, once in a process.
     """
     try:
-        declared = requires(_DISTRIBUTION) or []
+        declared = requires(DISTRIBUTION) or []
     except PackageNotFoundError:
         return
     refused = dict(_outside_of_bounds(declared))
     if refused:
         lines = [
-            f"{one.name} {found} is installed, but {_DISTRIBUTION} works with {requirement_text(one)} only"
+            f"{one.name} {found} is installed, but {DISTRIBUTION} works with {requirement_text(one)} only"
             for one, found in refused.items()
         ]
         raise ConfigurationError("\n".join((*lines, f"to install what it works with: {install_command(refused)}")))
@@ -41,7 +39,7 @@ def check_installed_versions() -> None:
 def own_version() -> str:
     """Return the version of this package, or "(version unknown)" in a source tree that is not installed."""
     try:
-        return version(_DISTRIBUTION)
+        return version(DISTRIBUTION)
     except PackageNotFoundError:
         return "(version unknown)"
 

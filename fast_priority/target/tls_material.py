@@ -4,9 +4,8 @@ import ssl
 from pathlib import Path
 
 from fast_priority.errors import ConfigurationError
-from fast_priority.settings import PREFIX
+from fast_priority.settings import tls_variable
 
-_CERT_VARIABLE = f"{PREFIX}TARGET_TLS_CERT"
 _MOST_BYTES = 16 * 1024 * 1024  # the system's own file of authorities has less than 1 MiB
 _CERTIFICATE = b"-----BEGIN CERTIFICATE-----"
 _KEYS = (b"-----BEGIN PRIVATE KEY-----", b"-----BEGIN RSA PRIVATE KEY-----", b"-----BEGIN EC PRIVATE KEY-----")
@@ -40,9 +39,12 @@ def present_files(context: ssl.SSLContext, cert: str, key: str) -> None:
         context.load_cert_chain(cert, key, password=_no_password)
     except (ssl.SSLError, OSError) as error:
         if getattr(error, "reason", None) in ("KEY_VALUES_MISMATCH", "KEY_TYPE_MISMATCH"):
-            reason, remedy = "the key does not fit the certificate", f"give the key of {_CERT_VARIABLE}"
+            reason, remedy = "the key does not fit the certificate", f"give the key of {tls_variable('CERT')}"
         else:
-            reason, remedy = "the key or its certificate is damaged", f"write both again; {_CERT_VARIABLE} is the other"
+            reason, remedy = (
+                "the key or its certificate is damaged",
+                f"write both again; {tls_variable('CERT')} is the other",
+            )
         raise _refusal("KEY", key, reason, remedy) from None
 
 
@@ -59,7 +61,7 @@ def _read(name: str, path: str) -> bytes:
 
 
 def _refusal(name: str, path: str, reason: str, remedy: str) -> ConfigurationError:
-    return ConfigurationError(f"{PREFIX}TARGET_TLS_{name}={path!r} cannot be used ({reason}): {remedy}")
+    return ConfigurationError(f"{tls_variable(name)}={path!r} cannot be used ({reason}): {remedy}")
 
 
 def _no_password() -> str:

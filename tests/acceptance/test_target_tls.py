@@ -35,7 +35,7 @@ def tls_stack(stack: Stack, files: Files) -> Iterator[Stack]:
     tls_port, made = free_port(), files.certificates
     stack.start_mock()
     with tls_in_front_of(stack.mock_port, tls_port, ca=made.ca, cert=made.cert, key=made.key):
-        url = f"https://127.0.0.1:{tls_port}"
+        url = stack.mock_url = f"https://127.0.0.1:{tls_port}"
         variables = {**files.variables, "FAST_PRIORITY_PASS_THROUGH": "direct"}
         gateway = gateway_process(url, "127.0.0.1", stack.gateway_port, stack.redis_port, **variables)
         wait_until_answers(stack.start(gateway), "gateway", f"{stack.url}/gateway_health/live", 60)
@@ -77,6 +77,27 @@ def test_the_reason_is_in_log_and_response(tls_stack: Stack, files: Files) -> No
     for path in files.variables.values():
         assert path not in answer.text
         assert path not in str(answer.headers)
+
+
+def test_a_worker_without_the_files_is_named(tls_stack: Stack) -> None:
+    """If one worker cannot connect to the target, its log and the warnings of health name worker and reason."""
+    tls_stack.start_workers(1, 1)
+    assert tls_stack.client.get("/queued").status_code == 502
+    wait_until("health names it", lambda: len(tls_stack.health()["warnings"]) == 1)
+    (warning,) = tls_stack.health()["warnings"]
+    assert warning.startswith(f"it could not connect to {tls_stack.mock_url}: its certificate is of an authority")
+    assert "(said by worker " in warning
+    logs = "".join(path.read_text() for path in tls_stack.logs.glob("workers-*.log"))
+    assert logs.count("it could not connect to") == 1
+
+
+def test_a_stock_worker_whose_files_are_missing_answers(tls_stack: Stack, tmp_path: Path) -> None:
+    """Settings that cannot be used at a stock worker end a request with 500 at once, and the worker's log says why."""
+    start_stock_worker(tls_stack, FAST_PRIORITY_TARGET_TLS_CA=str(tmp_path / "missing.pem"))
+    answer = tls_stack.client.post("/queued")
+    assert (answer.status_code, problem_of(answer)["detail"]) == (500, "the worker failed; its log says how")
+    logs = "".join(path.read_text() for path in tls_stack.logs.glob("stock worker-*.log"))
+    assert "FAST_PRIORITY_TARGET_TLS_CA=" in logs
 
 
 def test_health_has_the_reason(stack: Stack, tmp_path: Path) -> None:

@@ -19,12 +19,11 @@ from fast_priority.broker.connection import (
 )
 from fast_priority.broker.consumer.claims import Claim
 from fast_priority.broker.jobs import WriteOnlySerializer
-from fast_priority.broker.other_versions import decode_warnings, encode_warnings
+from fast_priority.broker.other_versions import MOST_WARNINGS, decode_warnings, encode_warnings
 from fast_priority.broker.scripts import is_wrong_type
 from fast_priority.protocol.frames import Frame, Part, encode
 from fast_priority.protocol.wire_version import WIRE_VERSION, version_in
 
-_MOST_WARNINGS = 10
 _NO_TTL = -1  # as Redis answers for a key that never expires
 
 
@@ -106,7 +105,7 @@ class RqConnection:
         worker = keys.WORKER_PREFIX + worker_name
         field = self._connection.hget(worker, "warnings")
         known = decode_warnings(field if isinstance(field, bytes) else None)
-        is_new = text not in known and len(known) < _MOST_WARNINGS
+        is_new = text not in known and len(known) < MOST_WARNINGS
         if is_new:
             self._connection.hset(worker, "warnings", encode_warnings([*known, text]))
         return is_new

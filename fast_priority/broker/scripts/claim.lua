@@ -82,19 +82,21 @@ local function decide(id, found)
   if data and (#id > 255 or not string.find(id, '^[%w_-]+$')) then
     redis.call('DEL', JOB_PREFIX .. id) -- rq's tools cannot name it
   elseif data and found[3] == 'queued' then
-    if version_in(found[6]) > WIRE_VERSION then
-      if gateway == '' or (is_of_this_server(found[4]) and is_alive(gateway)) then return 'pass' end
-      -- Without a frame, whose form this worker does not know: if the gateway lives all the same, it finds the job missing.
-      redis.call('DEL', JOB_PREFIX .. id)
-    elseif gateway ~= '' and not is_of_this_server(found[4]) then
+    local version = version_in(found[6])
+    if gateway ~= '' and not is_of_this_server(found[4]) then
       redis.call('DEL', JOB_PREFIX .. id)
     elseif gateway ~= '' and not is_alive(gateway) then
-      -- If the gateway lives all the same (Redis may have been held up for longer than the TTL of its sign of life), it
-      -- queues the request again, in front of all others. LPUSH, so that it receives the last request first.
       redis.call('DEL', JOB_PREFIX .. id)
-      local frame = '\147\217' .. string.char(#id) .. id .. not_sent_part .. string.char(version_in(found[6]))
-      pcall(redis.call, 'LPUSH', INBOX_PREFIX .. gateway, frame)
-      redis.call('EXPIRE', INBOX_PREFIX .. gateway, INBOX_TTL_SECONDS)
+      -- If the gateway lives all the same (Redis may have been held up for longer than the TTL of its sign of life), it
+      -- queues the request again, in front of all others. LPUSH, so that it receives the last request first. A newer
+      -- gateway gets no frame, because this worker does not know its frames: it finds the job missing.
+      if version <= WIRE_VERSION then
+        local frame = '\147\217' .. string.char(#id) .. id .. not_sent_part .. string.char(version)
+        pcall(redis.call, 'LPUSH', INBOX_PREFIX .. gateway, frame)
+        redis.call('EXPIRE', INBOX_PREFIX .. gateway, INBOX_TTL_SECONDS)
+      end
+    elseif version > WIRE_VERSION then
+      return 'pass'
     else
       return is_sent_ahead and found[5] ~= '1' and 'leave' or 'start'
     end

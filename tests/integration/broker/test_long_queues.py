@@ -121,3 +121,12 @@ async def test_a_request_at_the_head_keeps_a_queue_full(queue: LongQueue) -> Non
         with pytest.raises(QueueFull):
             await gateway.ask(Priority.LOW, b"call", "GET /")
     assert queue.ids() == _IDS
+
+
+async def test_a_queue_of_the_wrong_type_keeps_no_request_alive(queue: LongQueue) -> None:
+    """While a queue is not a list, each request of a batch is withdrawn all the same."""
+    queue.redis.set(_QUEUE, "not a list")
+    queue.add_job(0)
+    queue.add_job(1)
+    assert await queue.withdraw(0, 1) == [b"withdrawn", b"withdrawn"]
+    assert queue.redis.keys(f"{keys.JOB_PREFIX}*") == []

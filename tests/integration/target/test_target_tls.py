@@ -1,7 +1,9 @@
 """Kept connections and early responses over TLS, where arriving bytes are not known before they are read."""
 
+import gc
 import socket
 import ssl
+import struct
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -212,3 +214,27 @@ def test_the_name_in_tls(run_on_loop: Run) -> None:
     with tls.running() as port:
         assert run_on_loop(ask_with_host()) == 200
     assert names == ["localhost"]
+
+
+class ResettingTarget(TlsTarget):
+    """A target that resets each connection as soon as TLS is there."""
+
+    def _one(self, accepted: socket.socket) -> None:
+        with suppress(OSError), self._context.wrap_socket(accepted, server_side=True) as connection:
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+
+
+def test_a_look_at_a_target_that_resets_logs_no_traceback(run_on_loop: Run, caplog: pytest.LogCaptureFixture) -> None:
+    """A connection that breaks off while a look waits for it leaves no error that nobody has looked at."""
+
+    async def look() -> None:
+        async with target_at(port, "https") as target:
+            target.pool._connector._ssl = tls.client_context
+            for _ in range(5):
+                await target.problem()
+        gc.collect()
+
+    tls = ResettingTarget(say_goodbye)
+    with tls.running() as port:
+        run_on_loop(look())
+    assert [line for line in caplog.messages if "never retrieved" in line] == []

@@ -146,6 +146,15 @@ async def test_questions_at_once_share_a_look(queues: QueueMonitor, looks: list[
     assert len(looks) <= 2
 
 
+@pytest.mark.parametrize("written", ["9" * 5000, "many", "-1", ""])
+async def test_a_record_with_a_strange_number(rig: Rig, queues: QueueMonitor, written: str) -> None:
+    """A number of slots that no worker has written counts as one slot, and ends no look."""
+    rig.redis.hset("rq:worker:strange", mapping={"birth": "now", "slots": written})
+    rig.redis.sadd(keys.workers_of("low"), "rq:worker:strange")
+    view = await seen(queues)
+    assert (view.workers, view.slots) == (1, 1)
+
+
 async def test_a_register_of_the_wrong_type(rig: Rig, queues: QueueMonitor) -> None:
     """A key of the wrong type in place of rq's register of queues does not mean that Redis refuses writes."""
     rig.redis.set(keys.QUEUES, "a string")
@@ -251,7 +260,7 @@ async def test_a_worker_that_fails_our_requests_is_not_counted(
     rig.redis.hset("rq:worker:stock", mapping={"birth": "now", **record})
     rig.redis.sadd(keys.workers_of("low"), "rq:worker:stock")
     view = await seen(queues)
-    assert (view.workers, view.slots) == (workers, workers)
+    assert (view.workers, view.slots, view.foreign_workers) == (workers, workers, 1 - workers)
 
 
 async def test_waiting_without_a_worker_is_logged(

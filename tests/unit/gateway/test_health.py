@@ -28,12 +28,12 @@ def test_each_length_stands_in_the_field_of_its_level() -> None:
 class Monitor:
     """A monitor without Redis, whose view is that of one worker."""
 
-    def __init__(self, problem: str | None = None, server: ServerFacts | None = None) -> None:
+    def __init__(self, problem: str | None = None, **view: Any) -> None:
         self.problem = problem
-        self._server = server or ServerFacts()
+        self._view = QueueView(dict.fromkeys(Priority, 0), 0, 1, 1, suspended=False)._replace(**view)
 
     async def view(self, max_age_seconds: float) -> QueueView:
-        return QueueView(dict.fromkeys(Priority, 0), 0, 1, 1, suspended=False, server=self._server)
+        return self._view
 
 
 async def nothing_is_wrong() -> None:
@@ -68,6 +68,15 @@ async def test_a_policy_that_drops_keys_is_a_warning() -> None:
     checks = checks_with(Monitor(server=facts))
     assert (await checks.health()).warnings == [facts.warning]
     assert (await checks.readiness(is_ending=False)).ready
+
+
+@pytest.mark.parametrize(("foreign", "named"), [(0, "no worker is alive: "), (2, "but for 2 that only fail (see")])
+async def test_without_a_worker_that_runs_requests_it_is_not_ready(foreign: int, named: str) -> None:
+    """The reason says whether no worker is alive at all, or only workers that fail."""
+    checks = checks_with(Monitor(workers=0, slots=0, foreign_workers=foreign, warnings=("a job of 1.x",)))
+    readiness = await checks.readiness(is_ending=False)
+    assert not readiness.ready
+    assert named in readiness.reasons[0]
 
 
 @pytest.mark.parametrize("problem", [None, "the target answers the probe with status 500"])
