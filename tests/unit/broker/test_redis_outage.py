@@ -7,24 +7,18 @@ from redis.exceptions import AuthenticationError, NoPermissionError, OutOfMemory
 from redis.exceptions import ConnectionError as RedisConnectionError
 
 from fast_priority.broker.connection import RedisOutage
+from tests.unit.fake_clock import FakeClock
 
 AWAY, FULL = RedisConnectionError("connection refused"), OutOfMemoryError("command not allowed")
 
 
-class Clock:
-    seconds = 100.0
-
-    def __call__(self) -> float:
-        return self.seconds
+@pytest.fixture
+def clock() -> FakeClock:
+    return FakeClock()
 
 
 @pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-@pytest.fixture
-def outage(clock: Clock, caplog: pytest.LogCaptureFixture) -> RedisOutage:
+def outage(clock: FakeClock, caplog: pytest.LogCaptureFixture) -> RedisOutage:
     caplog.set_level(logging.INFO)
     return RedisOutage(logging.getLogger("test"), "Worker w: ", clock)
 
@@ -39,7 +33,9 @@ def test_the_line_at_the_beginning(outage: RedisOutage, caplog: pytest.LogCaptur
     )
 
 
-def test_trouble_that_alternates_is_one(outage: RedisOutage, clock: Clock, caplog: pytest.LogCaptureFixture) -> None:
+def test_trouble_that_alternates_is_one(
+    outage: RedisOutage, clock: FakeClock, caplog: pytest.LogCaptureFixture
+) -> None:
     """Away, refuses writes and back in turns, noticed by several tasks: a line for each reason, and one a minute.
 
     There is no end in between.
@@ -71,7 +67,7 @@ def test_reasons_that_a_server_makes_up(outage: RedisOutage, caplog: pytest.LogC
     assert len(caplog.messages) == 8
 
 
-def test_its_end_is_said_once(outage: RedisOutage, clock: Clock, caplog: pytest.LogCaptureFixture) -> None:
+def test_its_end_is_said_once(outage: RedisOutage, clock: FakeClock, caplog: pytest.LogCaptureFixture) -> None:
     """The end is one line at info with the number of failures, whichever task succeeds first."""
     reader, writer = outage.of("cannot read"), outage.of("cannot write")
     for error in (FULL, FULL, FULL):
@@ -86,7 +82,7 @@ def test_its_end_is_said_once(outage: RedisOutage, clock: Clock, caplog: pytest.
     assert outage.problem is None
 
 
-def test_no_end_while_others_fail(outage: RedisOutage, clock: Clock, caplog: pytest.LogCaptureFixture) -> None:
+def test_no_end_while_others_fail(outage: RedisOutage, clock: FakeClock, caplog: pytest.LogCaptureFixture) -> None:
     """A task that succeeds does not end the trouble of another one that failed just before."""
     outage.of("cannot write").failure(FULL)
     clock.seconds += 1
@@ -95,7 +91,7 @@ def test_no_end_while_others_fail(outage: RedisOutage, clock: Clock, caplog: pyt
     assert outage.problem == "Redis refuses writes: it is out of memory (maxmemory)"
 
 
-def test_a_process_that_stood_still(outage: RedisOutage, clock: Clock, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_process_that_stood_still(outage: RedisOutage, clock: FakeClock, caplog: pytest.LogCaptureFixture) -> None:
     """The first success after a process stood still does not end the trouble: it may last."""
     writer, reader = outage.of("cannot write"), outage.of("cannot read")
     writer.failure(FULL)
@@ -113,7 +109,7 @@ def test_no_trouble_no_line(outage: RedisOutage, caplog: pytest.LogCaptureFixtur
     assert (caplog.messages, outage.problem, outage.refusal) == ([], None, None)
 
 
-def test_a_task_that_is_refused(outage: RedisOutage, clock: Clock) -> None:
+def test_a_task_that_is_refused(outage: RedisOutage, clock: FakeClock) -> None:
     """What one task was refused counts until that task succeeds, or is silent for 5 s; others do not change it."""
     writer = outage.of("cannot write")
     seen = []

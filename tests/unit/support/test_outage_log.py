@@ -5,22 +5,16 @@ import logging
 import pytest
 
 from fast_priority.support.outage_log import OutageLog
-
-
-class Clock:
-    seconds = 0.0
-
-    def __call__(self) -> float:
-        return self.seconds
+from tests.unit.fake_clock import FakeClock
 
 
 @pytest.fixture
-def clock() -> Clock:
-    return Clock()
+def clock() -> FakeClock:
+    return FakeClock()
 
 
 @pytest.fixture
-def outage(clock: Clock) -> OutageLog:
+def outage(clock: FakeClock) -> OutageLog:
     return OutageLog("cannot read", logging.getLogger("test"), clock)
 
 
@@ -38,7 +32,7 @@ def test_a_flood_is_one_line(outage: OutageLog, caplog: pytest.LogCaptureFixture
 
 
 def test_a_long_outage_is_logged_again_with_a_count(
-    outage: OutageLog, clock: Clock, caplog: pytest.LogCaptureFixture
+    outage: OutageLog, clock: FakeClock, caplog: pytest.LogCaptureFixture
 ) -> None:
     """An outage that lasts is logged again after 30 s, with the number of failures in between."""
     for clock.seconds in range(40):
@@ -58,7 +52,7 @@ def test_its_end_is_logged(outage: OutageLog, caplog: pytest.LogCaptureFixture) 
 
 
 def test_its_end_has_the_number_of_all_failures(
-    outage: OutageLog, clock: Clock, caplog: pytest.LogCaptureFixture
+    outage: OutageLog, clock: FakeClock, caplog: pytest.LogCaptureFixture
 ) -> None:
     """The line at the end counts all failures since the beginning, logged or not."""
     caplog.set_level(logging.INFO)
