@@ -128,6 +128,9 @@ class Traffic:
         except gevent.GreenletExit:
             outcome = self._end_without_response(stream, sent_at)
             raise
+        except KeyboardInterrupt:  # Ctrl-C came while this request's code ran: Python raises it right here
+            outcome = "left"
+            raise
         except (OSError, HTTPException) as error:
             self.abort_reason = self.abort_reason or _missing_resource(error)
             self._report_to_locust(stream, sent_at, 0, f"{type(error).__name__}: {error}")

@@ -195,6 +195,34 @@ def test_what_is_cut_off_by_an_interrupt_is_recorded(target: str, tmp_path: Path
     assert {one.request_id for one in sent} >= {one.request_id for one in read_settled_arrivals(target).arrivals}
 
 
+CTRL_C_IN_A_REQUEST = """
+from loadtests.clients import BaseUrl
+from loadtests.generator import Traffic
+from loadtests.scenarios import Sizing, build_scenario
+
+class Connection:
+    def connect(self): pass
+    def close(self): pass
+    def request(self, *_, **__): raise KeyboardInterrupt
+
+BaseUrl.make_connection = lambda _: Connection()
+sizing = Sizing(4, 0.2, 2.0)
+scenario = build_scenario("saturation", sizing)
+traffic = Traffic(scenario, sizing, ["http://gateway"], lambda **_: None)
+try:
+    traffic.send(scenario.streams[0])
+except KeyboardInterrupt:
+    print([one.outcome for one in traffic.sent])
+"""
+
+
+def test_ctrl_c_in_the_midst_of_a_request_is_no_failure() -> None:
+    """If Ctrl-C comes while the code of a request runs, its client has left, and the gateway has not failed."""
+    command = [sys.executable, "-c", CTRL_C_IN_A_REQUEST]
+    ended = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
+    assert ended.stdout.strip() == "['left']"
+
+
 def test_run_is_judged(target: str, tmp_path: Path) -> None:
     """Without a file to record to the run is judged: the mock target by itself lets through more than the slots."""
     options = ["--scenario", "saturation", "--slots", "4", "--run-time", "2s"]
