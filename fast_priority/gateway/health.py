@@ -68,9 +68,8 @@ class HealthChecks:
     def __init__(self, look_at_target: TargetLook, monitor: QueueMonitor) -> None:
         self._target_look = look_at_target
         self._monitor = monitor
-        self._one_at_a_time = asyncio.Lock()
+        self._looking: asyncio.Task[str | None] | None = None
         self._looked_at = float("-inf")
-        self._target_problem: str | None = _NO_ANSWER
 
     async def health(self) -> Health:
         """Check target and Redis at the same time, and return what was found."""
@@ -110,24 +109,20 @@ class HealthChecks:
         return Readiness(ready=not reasons, reasons=reasons)
 
     async def _problem_of_target(self) -> str | None:
+        """Return why the target does not answer, by a look that is in progress, or began at most 0.1 s ago."""
+        now = time.monotonic()
+        if self._looking is None or (self._looking.done() and self._looked_at < now - _MAX_AGE_SECONDS):
+            self._looked_at = now
+            self._looking = asyncio.create_task(self._look_at_target())
+        # A check whose client leaves does not end the look of the others.
+        return await asyncio.shield(self._looking)
+
+    async def _look_at_target(self) -> str | None:
         try:
             async with asyncio.timeout(_WITHIN_SECONDS):
-                return await self._look_at_target(time.monotonic() - _MAX_AGE_SECONDS)
+                return await self._target_look()
         except TimeoutError:
             return _NO_ANSWER
-
-    async def _look_at_target(self, earliest: float) -> str | None:
-        """Return what a look has found that began at this time, by `time.monotonic`, or later."""
-        async with self._one_at_a_time:
-            if self._looked_at < earliest:
-                began_at = time.monotonic()
-                try:
-                    async with asyncio.timeout(_WITHIN_SECONDS):
-                        self._target_problem = await self._target_look()
-                except TimeoutError:
-                    self._target_problem = _NO_ANSWER
-                self._looked_at = began_at
-            return self._target_problem
 
     def _problem(self, view: QueueView | None) -> str | None:
         """Return what is wrong with Redis; None if nothing is."""

@@ -126,3 +126,21 @@ async def test_many_checks_of_a_target_that_is_silent(monkeypatch: pytest.Monkey
     monkeypatch.setattr(health, "_WITHIN_SECONDS", 0.2)
     assert {one.target_reachable for one in await all_checks("http://target", 100)} == {False}
     assert len(looks) <= 2
+
+
+async def test_a_check_that_is_given_up_ends_no_look() -> None:
+    """If the client of the check that began the look leaves, the others still get what the look finds."""
+    begun, found = asyncio.Event(), asyncio.Event()
+
+    async def look() -> str | None:
+        begun.set()
+        await found.wait()
+        return "nothing listens at its address"
+
+    checks = checks_with(Monitor(), look)
+    first, second = asyncio.create_task(checks.health()), asyncio.create_task(checks.health())
+    await begun.wait()
+    first.cancel()
+    await asyncio.wait([first])
+    found.set()
+    assert (await second).target_problem == "nothing listens at its address"
