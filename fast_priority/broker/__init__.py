@@ -3,7 +3,9 @@
 - `producer`: the gateway's side: submit requests, receive responses, take requests back.
 - `consumer`: the worker's side: claim requests, publish responses, renew leases.
 - `monitor`: the state of the queues, for health and Retry-After.
+- `leases`: the leases of one process, and its record as an rq worker.
 - `mailbox`: the frames for one process.
+- `refused_jobs`: jobs that are not ours.
 - `scripts`: the atomic steps, one Lua file each.
 - `jobs`: requests as rq jobs, and rq jobs as requests.
 - `keys`: every key in Redis, and the lanes: the levels with the keys of each.

@@ -11,7 +11,7 @@ import zlib
 from datetime import UTC, datetime
 from itertools import islice
 from os import urandom
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from redis import Redis
 from rq.job import Job, JobStatus
@@ -42,6 +42,19 @@ class NotOurJob(ValueError):
 
 class JobOf1x(NotOurJob):
     """A job on the queue is a request of a gateway of fast-priority 1.x."""
+
+
+class Claim(NamedTuple):
+    """A request that this process has started and must settle."""
+
+    job_id: str
+    execution_id: str
+    queue_name: str
+    gateway_id: str
+    """'' when no gateway made the job."""
+    data: bytes
+    version: int = 1
+    """The wire version of the job, in which the gateway expects the response."""
 
 
 class WriteOnlySerializer:

@@ -1,13 +1,14 @@
 """The worker's side of the queues.
 
 - `claims`: claim requests and publish parts of their responses, in one round trip.
-- `leases`: renew the leases of requests in flight, and the sign of life of the worker.
+- `broker.leases`: renew the leases of requests in flight, and the sign of life of the worker.
 - `rq_connection`: rq's synchronous connection to Redis, for the steps that use rq's own code, in both kinds of worker.
 """
 
-from fast_priority.broker.consumer.claims import Claim, ClaimResult, Consumer, OutgoingPart
-from fast_priority.broker.consumer.leases import Leases
+from fast_priority.broker.consumer.claims import ClaimResult, Consumer, OutgoingPart
 from fast_priority.broker.consumer.rq_connection import RqConnection
+from fast_priority.broker.jobs import Claim
+from fast_priority.broker.leases import Leases
 from fast_priority.broker.times import LEASE_SECONDS
 
 __all__ = ["LEASE_SECONDS", "Claim", "ClaimResult", "Consumer", "Leases", "OutgoingPart", "RqConnection"]

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 from fast_priority.broker import keys, scripts, times
 from fast_priority.broker.connection import Command, connect, send_together
-from fast_priority.broker.jobs import JobTemplate
+from fast_priority.broker.jobs import Claim, JobTemplate
 from fast_priority.errors import NotSent
 from fast_priority.protocol.frames import Chunk, Credit, Failure, Frame, Go, Head, Part, encode, encode_part
 from fast_priority.support.elapsed import Moment
@@ -28,19 +28,6 @@ _PATIENCE_SECONDS = 4.0  # a server that was replaced may never close the connec
 _NOT_SENT_PART = encode_part(Failure(NotSent.slug, "Redis was away for so long that its gateway seemed to be gone"))
 _PLAIN = (Chunk, Credit)
 _OPENING = (Head, Go)
-
-
-class Claim(NamedTuple):
-    """A request that this worker has started and must settle."""
-
-    job_id: str
-    execution_id: str
-    queue_name: str
-    gateway_id: str
-    """'' when no gateway made the job."""
-    data: bytes
-    version: int = 1
-    """The wire version of the job, in which the gateway expects the response."""
 
 
 class OutgoingPart(NamedTuple):

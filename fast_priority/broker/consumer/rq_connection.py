@@ -1,12 +1,9 @@
 """rq's synchronous connection to Redis, and the steps of a worker that use rq's own code."""
 
-import time
 from typing import Any
 
 from redis import Redis as SyncRedis
 from redis.exceptions import ResponseError
-from rq.job import Job, JobStatus
-from rq.results import Result
 
 from fast_priority.broker import keys, times
 from fast_priority.broker.connection import (
@@ -17,9 +14,9 @@ from fast_priority.broker.connection import (
     problem_of,
     read_server_facts_now,
 )
-from fast_priority.broker.consumer.claims import Claim
-from fast_priority.broker.jobs import WriteOnlySerializer
+from fast_priority.broker.jobs import Claim
 from fast_priority.broker.other_versions import MOST_WARNINGS, decode_warnings, encode_warnings
+from fast_priority.broker.refused_jobs import refuse
 from fast_priority.broker.scripts import is_wrong_type
 from fast_priority.protocol.frames import Frame, Part, encode
 from fast_priority.protocol.wire_version import WIRE_VERSION, version_in
@@ -62,19 +59,9 @@ class RqConnection:
         return read_server_facts_now(ask)
 
     def refuse(self, claim: Claim, reason: str) -> None:
-        """Move a claimed job that is not ours to rq's failed registry, with the reason.
-
-        The hash of the job is not read, because nothing in it can be trusted.
-        """
-        key, registry = keys.job(claim.job_id), keys.failed(claim.queue_name)
+        """Move a claimed job that is not ours to rq's failed registry, with the reason."""
         with self._connection.pipeline() as pipeline:
-            pipeline.zrem(keys.started(claim.queue_name), f"{claim.job_id}:{claim.execution_id}")
-            pipeline.hset(key, mapping={"status": JobStatus.FAILED.value, "forwarded": "1"})
-            pipeline.expire(key, times.FAILED_TTL_SECONDS)
-            pipeline.zadd(registry, {claim.job_id: time.time() + times.FAILED_TTL_SECONDS})
-            pipeline.expire(registry, times.FAILED_TTL_SECONDS)
-            job = Job(claim.job_id, connection=self._connection, serializer=WriteOnlySerializer)
-            Result.create_failure(job, times.FAILED_TTL_SECONDS, exc_string=reason, pipeline=pipeline)
+            refuse(pipeline, claim, reason)
             pipeline.execute()
 
     def gateway_lives(self, gateway_id: str) -> bool:

@@ -1,7 +1,8 @@
 """The gateway's side of the queues.
 
 - `submitter`: submit a request and return its response; the only class that others use.
-- `submit_outbox`: requests on their way to the queues. `recall`: submits whose answer was lost.
+- `submission`: one request on its way to its queue. `submit_outbox`: all of them, in batches.
+- `lost_answers`: the outcome of submits whose answer was lost. `recall`: the question to Redis about them.
 - `inbox`: frames from workers, for the conversations that wait. `lost_requests`: which of those have lost their worker.
 - `frame_outbox`: frames for workers. `streams`: bodies in both directions, and permits.
 - `withdrawals`: requests that are taken back.

@@ -16,7 +16,8 @@ from fast_priority.broker.producer.frame_outbox import FrameOutbox
 from fast_priority.broker.producer.heartbeat import Heartbeat
 from fast_priority.broker.producer.inbox import Inbox
 from fast_priority.broker.producer.streams import Permit, Publish, Stream, upload
-from fast_priority.broker.producer.submit_outbox import Submission, SubmitOutbox, SubmitOutcome
+from fast_priority.broker.producer.submission import Payload, Submission, SubmitOutcome
+from fast_priority.broker.producer.submit_outbox import SubmitOutbox
 from fast_priority.broker.producer.withdrawals import Withdrawals
 from fast_priority.errors import (
     BrokerUnavailable,
@@ -113,7 +114,7 @@ class Submitter:
     async def ask(
         self,
         priority: Priority,
-        payload: bytes,
+        payload: Payload,
         description: str,
         body: AsyncIterator[Bytes] | None = None,
         *,
@@ -134,8 +135,7 @@ class Submitter:
         # Each attempt has an id of its own: no late part of the first is taken for an answer to the second.
         job_id = new_job_id()
         conversation = self._inbox.expect(job_id)
-        data = self._submits.data(payload)
-        submission = Submission(conversation, job_id, priority, data, description, is_idempotent, attempt == 2)
+        submission = Submission(conversation, job_id, priority, payload, description, is_idempotent, attempt == 2)
         return await self._ask_until_queued(submission, body, on_submit)
 
     async def _ask_until_queued(

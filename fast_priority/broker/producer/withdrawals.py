@@ -9,7 +9,7 @@ from redis.asyncio import Redis
 
 from fast_priority.broker import keys, scripts
 from fast_priority.broker.connection import CONNECTION_ERRORS, Batcher
-from fast_priority.broker.producer.submit_outbox import NEVER_QUEUED
+from fast_priority.broker.producer.submission import NEVER_QUEUED
 from fast_priority.broker.scripts import WithdrawnRequest
 from fast_priority.protocol.frames import Cancel, Frame, encode
 from fast_priority.protocol.wire_version import WIRE_VERSION

@@ -3,7 +3,7 @@
 - `calls`: one class for each script, with the keys and arguments of the script by name.
 - `script_call`: the base of those classes; how a call travels, alone or with others in one round trip.
 - `refusals`: why Redis refused a step.
-- `this_server.lua`: a part of several scripts.
+- `this_server.lua`, `queueing.lua`, `claiming.lua`: parts of several scripts.
 """
 
 from fast_priority.broker.scripts.calls import (
@@ -17,6 +17,7 @@ from fast_priority.broker.scripts.calls import (
     RenewedLease,
     SubmitCall,
     SubmittedRequest,
+    TurnCall,
     WatchCall,
     WithdrawCall,
     WithdrawnRequest,
@@ -36,6 +37,7 @@ __all__ = [
     "ScriptCall",
     "SubmitCall",
     "SubmittedRequest",
+    "TurnCall",
     "WatchCall",
     "WithdrawCall",
     "WithdrawnRequest",

@@ -33,7 +33,7 @@ class SubmittedRequest(NamedTuple):
 
 
 @dataclass(kw_only=True, eq=False)
-class SubmitCall(ScriptCall, script="submit", needs=["this_server"]):
+class SubmitCall(ScriptCall, script="submit", needs=["this_server", "queueing"]):
     """Put requests on their queues."""
 
     wake_up_key: Key
@@ -59,7 +59,7 @@ class RecallCall(ScriptCall, script="recall", needs=["this_server"]):
 
 
 @dataclass(kw_only=True, eq=False)
-class ClaimCall(ScriptCall, script="claim", needs=["this_server"]):
+class ClaimCall(ScriptCall, script="claim", needs=["this_server", "claiming"]):
     """Start waiting requests."""
 
     wake_up_key: Key
@@ -77,6 +77,35 @@ class ClaimCall(ScriptCall, script="claim", needs=["this_server"]):
     is_retry: Flag
     is_sent_ahead: Flag
     lanes: Lanes
+
+
+@dataclass(kw_only=True, eq=False)
+class TurnCall(ScriptCall, script="turn", needs=["this_server", "queueing", "claiming"]):
+    """Settle, start, queue and claim requests of a gateway with slots."""
+
+    wake_up_key: Key
+    suspended_key: Key
+    last_claim_key: Key
+    gateway_key: Key
+    queue_keys: LaneKeys
+    started_keys: LaneKeys
+    gateway_id: Text
+    execution_id: Text
+    time: Text
+    not_sent_part: Text
+    go_part: Text
+    free_slots: Number
+    lease_ms: Number
+    most_jobs: Number
+    ttl: Number
+    most_wake_ups: Number
+    gateway_ttl: Number
+    is_retry: Flag
+    lanes: Lanes
+    limits: LaneNumbers
+    job_fields: Texts
+    settled: Texts
+    requests: Rows[SubmittedRequest]
 
 
 class PublishedPart(NamedTuple):
@@ -116,6 +145,7 @@ class RenewedLease(NamedTuple):
     execution_id: str
     lane: str
     gateway_id: str
+    has_job: int
 
 
 @dataclass(kw_only=True, eq=False)

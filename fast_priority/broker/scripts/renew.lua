@@ -9,7 +9,8 @@
 --            expected_clock: the time of this server in seconds, '' if that is unknown; lease_ms;
 --            gateways_may_be_late: whether gateways may not have renewed their signs of life since Redis was away;
 --            restore: whether to restore leases that are gone; lanes; record: field-value pairs
--- Leases:    id, execution_id, lane, gateway_id
+-- Leases:    id, execution_id, lane, gateway_id; has_job: '0' for a request that a gateway forwards by itself: it has no job,
+--            and its lease only counts
 -- Returns { this server's run id, its clock's seconds and microseconds, then for each lease 'held', 'gone', or 'over' if the
 --   request is cancelled or its gateway is gone }.
 --
@@ -37,8 +38,15 @@ for at = FIRST_ROW, #ARGV, ROW_SIZE do
   local is_hash, fields = pcall(redis.call, 'HLEN', job)
   local exists = not is_hash or fields > 0
   local gateway_is_gone = gateways_are_known and redis.call('EXISTS', GATEWAY_PREFIX .. gateway) == 0
+  local has_job = ARGV[at + HAS_JOB] == '1'
   local is_cancelled = redis.call('EXISTS', CANCELLED_PREFIX .. id) == 1
-  if gateway_is_gone or is_cancelled or (exists and not is_leased) or not is_hash then
+  if not has_job then
+    if is_leased or restore then
+      redis.call('ZADD', started_key, now + math.ceil(lease_ms / 1000), member)
+      redis.call('PEXPIRE', started_key, lease_ms + 60000)
+    end
+    states[#states + 1] = (is_leased or restore) and 'held' or 'gone'
+  elseif gateway_is_gone or is_cancelled or (exists and not is_leased) or not is_hash then
     redis.call('ZREM', started_key, member)
     if is_leased then redis.call('DEL', job) end
     states[#states + 1] = 'over'

@@ -18,7 +18,8 @@ neither side counts positions:
 `Request` is a NamedTuple; `ID` is the offset of its field `id`. A script has at most one field of rows. The lanes are
 the levels in order of precedence; LaneKeys and LaneNumbers have one value for each level, in the same order.
 
-A constant that stands in a Lua file, such as JOB_PREFIX of the key table, becomes a `local` with its value.
+A constant that stands in a Lua file, such as JOB_PREFIX of the key table, becomes a `local` with its value. What
+several scripts have in common is a Lua file of its own, which a script `needs`; it may use the script's fields.
 
 On the wire, KEYS are the single keys and then the keys of the lanes. ARGV is the single arguments, then the names and
 the numbers of the lanes, then each list of texts behind its length, then the rows.
@@ -87,6 +88,8 @@ class ScriptCall:
 
     name: ClassVar[str]
     """The name of the Lua file."""
+    needs: ClassVar[Sequence[str]]
+    """The names of the Lua files with what it has in common with other scripts."""
     source: ClassVar[str]
     digest: ClassVar[str]
     in_order = False
@@ -111,8 +114,8 @@ class ScriptCall:
         cls._lists, cls._rows = _getter(named[_Kind.TEXTS]), _getter(named[_Kind.ROWS])
         row_types = [get_args(get_args(hints[name])[0])[0] for name in named[_Kind.ROWS]]
         preamble = _preamble(named, [name for row_type in row_types for name in row_type._fields])
-        code = "\n".join([*map(_lua_file, needs), *preamble, _lua_file(script)])
-        cls.name, cls.source = script, "\n".join([*_constants_in(code), code])
+        code = "\n".join([*preamble, *map(_lua_file, needs), _lua_file(script)])
+        cls.name, cls.needs, cls.source = script, needs, "\n".join([*_constants_in(code), code])
         cls.digest = sha1(cls.source.encode(), usedforsecurity=False).hexdigest()
 
     @property

@@ -11,9 +11,9 @@ from redis.asyncio import Redis as AsyncRedis
 from redis.exceptions import ConnectionError as RedisConnectionError
 
 from fast_priority.broker import keys, times
+from fast_priority.broker import leases as leasing
 from fast_priority.broker.connection import connect, redis_options
 from fast_priority.broker.consumer import Consumer, Leases
-from fast_priority.broker.consumer import leases as leasing
 from fast_priority.broker.jobs import payload_of
 from fast_priority.broker.producer import Submitter, inbox
 from fast_priority.broker.producer.streams import Stream

@@ -17,8 +17,8 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
+from fast_priority.broker import leases as leasing
 from fast_priority.broker import times
-from fast_priority.broker.consumer import leases as leasing
 from fast_priority.broker.producer import heartbeat, inbox
 from fast_priority.broker.producer import withdrawals as withdrawing
 from fast_priority.scheduling.priority import Priority

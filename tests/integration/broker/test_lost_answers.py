@@ -17,7 +17,7 @@ from fast_priority.broker.connection.redis_health import Ahead
 from fast_priority.broker.consumer import Claim, Consumer, OutgoingPart
 from fast_priority.broker.jobs import payload_of
 from fast_priority.broker.producer import Submitter
-from fast_priority.broker.producer.submit_outbox import SUBMIT_SECONDS
+from fast_priority.broker.producer.submission import SUBMIT_SECONDS
 from fast_priority.broker.producer.submitter import Outcome
 from fast_priority.errors import BrokerUnavailable, GatewayError, NotQueued, RequestLost
 from fast_priority.http.message import Reply

@@ -24,7 +24,7 @@ from tests.unit.broker_rig import Rig
 
 CALLS = [
     scripts.SubmitCall, scripts.RecallCall, scripts.ClaimCall, scripts.PublishCall, scripts.PushCall,
-    scripts.RenewCall, scripts.WatchCall, scripts.WithdrawCall,
+    scripts.RenewCall, scripts.TurnCall, scripts.WatchCall, scripts.WithdrawCall,
 ]  # fmt: skip
 each_call = pytest.mark.parametrize("call", CALLS, ids=lambda call: call.name)
 
@@ -113,9 +113,10 @@ def test_the_source_is_sent_only_where_order_needs_it(call: type[Any]) -> None:
 
 @each_call
 def test_every_field_is_used_and_explained(call: type[Any]) -> None:
-    """Each key and argument of a script stands in its code and in the contract at its head."""
+    """Each key and argument of a script stands in its code, or in its parts, and in the contract at its head."""
     text = (files(script_call.__package__) / f"{call.name}.lua").read_text()
     head, _, code = text.partition("\n\n")
+    code += "".join((files(script_call.__package__) / f"{part}.lua").read_text() for part in call.needs)
     for name, hint in get_type_hints(call, include_extras=True).items():
         if not hasattr(hint, "__metadata__"):
             continue

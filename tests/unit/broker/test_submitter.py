@@ -10,8 +10,9 @@ from starlette.types import Message
 
 from fast_priority.broker import keys, scripts
 from fast_priority.broker.consumer import Consumer, OutgoingPart
-from fast_priority.broker.producer import Submitter, submit_outbox
-from fast_priority.broker.producer.submit_outbox import Submission
+from fast_priority.broker.producer import Submitter
+from fast_priority.broker.producer import submission as submissions
+from fast_priority.broker.producer.submission import Submission
 from fast_priority.errors import BrokerUnavailable, NotSent, QueueFull, RequestBodyTooLarge, RequestLost, WaitedTooLong
 from fast_priority.gateway.request_body import RequestBody
 from fast_priority.http.limits import LEAST_BYTES_PER_SECOND
@@ -237,7 +238,7 @@ async def test_gone_gateway_leaves_no_sign(rig: Rig) -> None:
 
 async def test_late(rig: Rig, held_submits: Held, monkeypatch: pytest.MonkeyPatch) -> None:
     """A submit that Redis carries out after its clients got 503 queues nothing."""
-    monkeypatch.setattr(submit_outbox, "SUBMIT_SECONDS", 0.4)
+    monkeypatch.setattr(submissions, "SUBMIT_SECONDS", 0.4)
     async with Submitter(Settings.load()) as submitter:
         refused = rig.ask(submitter, Priority.LOW, b"late")
         await until("it is written", lambda: held_submits.runs == 1)

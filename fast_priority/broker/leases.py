@@ -1,4 +1,4 @@
-"""The leases of a worker on its requests in flight, and its sign of life."""
+"""The leases of a process on its requests in flight, and its record as an rq worker, which is its sign of life."""
 
 import time
 from collections.abc import Sequence
@@ -6,8 +6,7 @@ from typing import Any, NamedTuple
 
 from fast_priority.broker import keys, scripts, times
 from fast_priority.broker.connection import CONNECTION_ERRORS, RedisHealth, connect
-from fast_priority.broker.consumer.claims import Claim
-from fast_priority.broker.jobs import JobTemplate
+from fast_priority.broker.jobs import Claim, JobTemplate
 from fast_priority.support.elapsed import Moment
 
 _ANSWER_SECONDS = 2.0  # so that another connection may still renew in time
@@ -27,7 +26,10 @@ class Renewal(NamedTuple):
 
 
 class Leases:
-    """Renews the leases and the record of one worker, in one round trip."""
+    """Renews the leases and the record of one process, in one round trip.
+
+    The process is a worker, or a gateway with slots of its own: its name as an rq worker is then its id as a gateway.
+    """
 
     def __init__(self, options: dict[str, Any], worker_name: str) -> None:
         self._redis = connect(options, _ANSWER_SECONDS)
@@ -76,7 +78,6 @@ class Leases:
             lanes=lanes.names,
             record=[part for pair in record.items() for part in pair],
             leases=[
-                scripts.RenewedLease(claim.job_id, claim.execution_id, claim.queue_name, claim.gateway_id)
-                for claim in claims
+                scripts.RenewedLease(*claim[:4], has_job=int(claim.gateway_id != self._worker_name)) for claim in claims
             ],
         )
