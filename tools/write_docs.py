@@ -45,7 +45,7 @@ SETTING_GROUPS: Mapping[str, tuple[str, ...]] = {
     ),
     "paths": ("high_prio_paths", "prio_paths", "prio_base_paths", "pass_through", "normalize_paths", "path_case"),
     "queue": ("ttl", "max_queued_high", "max_queued_low"),
-    "workers": ("workers", "worker_concurrency", "poll_interval", "frames_in_flight"),
+    "workers": ("workers", "worker_concurrency", "slots", "poll_interval", "frames_in_flight"),
     "clients": (
         "host",
         "port",

@@ -1,5 +1,6 @@
 """Between clients and queues: one request, from its head to the last byte of its response.
 
+- `target_call`: one attempt by the gateway itself.
 - `assembly`: puts its parts together.
 - `application`: the FastAPI application: who answers a request.
 - `pages`: the gateway's own pages. `health`: what the health pages return.

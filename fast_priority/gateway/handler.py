@@ -12,15 +12,16 @@ from functools import partial
 import msgspec
 from starlette.types import Receive, Scope, Send
 
-from fast_priority.broker.producer import Attempt, Permit
-from fast_priority.errors import ClientLeft, GatewayError, RequestLost, TargetTimeout, UnforeseenError, without_traces
+from fast_priority.broker.producer import Attempt, OwnSlot, Payload, Permit
+from fast_priority.errors import ClientLeft, GatewayError, TargetTimeout, UnforeseenError, without_traces
 from fast_priority.events import Answered, Events, Failed, Left, Queued, Received, Retried, publish, publish_error
 from fast_priority.gateway.disconnect import AwaitedDisconnect, until_disconnect
-from fast_priority.gateway.queues import Outcome, Queues
+from fast_priority.gateway.queues import Outcome, Queues, WorkerResponse
 from fast_priority.gateway.request_body import RequestBody
 from fast_priority.gateway.request_head import head_reader
 from fast_priority.gateway.response import ClientResponse
 from fast_priority.gateway.retry import IDEMPOTENT_METHODS, in_two_attempts
+from fast_priority.gateway.target_call import TargetCall
 from fast_priority.gateway.target_document import at_target
 from fast_priority.gateway.websockets import WebSocketProxy
 from fast_priority.http.cors import NO_ORIGINS, AllowedOrigins
@@ -187,34 +188,50 @@ class Gateway:
     async def _queue(self, request: ClientRequest, priority: Priority) -> None:
         body = request.body
         whole = await body.read_ahead()
-        payload = self._payload(request, whole)
+        payload = partial(self._payload, request, whole)
 
-        def attempt(number: Attempt) -> Awaitable[Outcome]:
-            return self._ask(request, priority, payload, body.chunks() if whole is None else None, number)
+        async def attempt(number: Attempt) -> Reply | WorkerResponse | None:
+            with contextlib.closing(self._call_of(request, whole, self._target.policy.max_body_bytes)) as call:
+                streamed = body.chunks() if whole is None else None
+                outcome = await self._ask(request, priority, payload, streamed, number, on_start=call.begin)
+                if not isinstance(outcome, Permit | OwnSlot):
+                    return outcome
+                await call.answer(request.response, outcome)
+                return None
 
-        await _relay(await in_two_attempts(attempt, request), request.response)
+        outcome = await in_two_attempts(attempt, request)
+        if outcome is not None:
+            await _relay(outcome, request.response)
 
     async def _pass_on(self, request: ClientRequest) -> None:
-        body, response = request.body, request.response
-        whole = await body.read_ahead()
+        whole = await request.body.read_ahead()
 
-        async def attempt(_: Attempt) -> None:
-            sent = body.chunks() if whole is None else whole
-            async with self._target.exchange(request.method, request.raw_target, request.fields, sent) as incoming:
-                await response.stream(incoming)
+        def attempt(_: Attempt) -> Awaitable[None]:
+            return self._call_of(request, whole).answer(request.response)
 
         await in_two_attempts(attempt, request)
+
+    def _call_of(self, request: ClientRequest, whole: bytes | None, most_response_bytes: int = 0) -> TargetCall:
+        return TargetCall(
+            self._target,
+            request.method,
+            request.raw_target,
+            request.fields,
+            request.body,
+            whole,
+            most_response_bytes,
+        )
 
     async def _open_websocket(self, request: ClientRequest, tunnels: WebSocketProxy) -> None:
         raw_target, fields, response, priority = request.raw_target, request.fields, request.response, request.priority
         # The whole request: a worker of an earlier release does not know permits, and sends it without the upgrade.
-        payload = self._payload(request, b"", is_permit=True)
+        payload = partial(self._payload, request, b"", is_permit=True)
 
         async def attempt(number: Attempt) -> Accepted | None:
             if priority is None:
                 return await tunnels.shake_hands(raw_target, fields, response)
             outcome = await self._ask(request, priority, payload, None, number)
-            if not isinstance(outcome, Permit):
+            if not isinstance(outcome, Permit | OwnSlot):
                 await _relay(outcome, response)
                 return None
             async with outcome:
@@ -234,9 +251,10 @@ class Gateway:
         self,
         request: ClientRequest,
         priority: Priority,
-        payload: bytes,
+        payload: Payload,
         body: AsyncIterator[Bytes] | None,
         attempt: Attempt,
+        on_start: Callable[[], object] | None = None,
     ) -> Outcome:
         scope, method = request.scope, request.method
         on_submit = partial(self._note_submit, scope, priority, attempt) if self._events.queued else None
@@ -250,6 +268,7 @@ class Gateway:
                 is_idempotent=request.is_idempotent,
                 attempt=attempt,
                 on_submit=on_submit,
+                on_start=on_start,
             )
         except GatewayError as error:
             if error.fault == "overload":
@@ -260,12 +279,10 @@ class Gateway:
         publish(self._events.queued, Queued(scope, priority, attempt, job_id))
 
 
-async def _relay(outcome: Outcome, response: ClientResponse) -> None:
-    """Send the client what a worker has answered. Raises RequestLost for a permit that was not asked for."""
+async def _relay(outcome: Reply | WorkerResponse, response: ClientResponse) -> None:
+    """Send the client what a worker has answered."""
     if isinstance(outcome, Reply):
         await response.relay(outcome)
         return
     with contextlib.closing(outcome):
-        if isinstance(outcome, Permit):
-            raise RequestLost("a worker began its answer with a permit")
         await response.stream(outcome)

@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator, Callable, Coroutine
 from typing import Any, Protocol, TypeAlias
 
-from fast_priority.broker.producer import Attempt, Permit
+from fast_priority.broker.producer import Attempt, OwnSlot, Payload, Permit
 from fast_priority.gateway.response import IncomingResponse
 from fast_priority.http.message import Bytes, Reply
 from fast_priority.scheduling.priority import Priority
@@ -17,8 +17,8 @@ class WorkerResponse(IncomingResponse, Protocol):
         ...
 
 
-Outcome: TypeAlias = Reply | WorkerResponse | Permit
-"""A whole response, one that is still coming, or the slot that a handshake has asked for."""
+Outcome: TypeAlias = Reply | WorkerResponse | Permit | OwnSlot
+"""A whole response, one that is still coming, or the right to talk to the target."""
 
 
 class Queues(Protocol):
@@ -32,17 +32,20 @@ class Queues(Protocol):
     def ask(
         self,
         priority: Priority,
-        payload: bytes,
+        payload: Payload,
         description: str,
         body: AsyncIterator[Bytes] | None,
         *,
         is_idempotent: bool,
         attempt: Attempt,
         on_submit: Callable[[str], object] | None = None,
+        on_start: Callable[[], object] | None = None,
     ) -> Coroutine[Any, Any, Outcome]:
-        """Queue a ForwardCall and return what a worker answers. Raises GatewayError, and what the body raises.
+        """Queue a ForwardCall and return what a worker answers.
+
+        Raises GatewayError, and what the body raises.
 
         The second attempt goes in front of all other requests of its queue. `on_submit` is called with the id of each
-        job that is submitted.
+        job that is submitted, `on_start` in the moment in which a slot of this gateway is taken.
         """
         ...

@@ -35,6 +35,13 @@ class WorkerSettings(BaseModel):
             "takes": "a whole number from 1 to 512, or any word for one process; unset it for a gateway"
         },
     )
+    slots: int = setting(
+        0,
+        "Slots of a gateway process itself: queued requests that it forwards at the same time, without a worker.",
+        "a whole number from 0 to 1024; 0 leaves all queued requests to workers",
+        ge=0,
+        le=1024,
+    )
     worker_concurrency: int = count(
         1, "Slots of each worker process: requests that it forwards at the same time.", 1024
     )

@@ -2,8 +2,8 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Iterable
-from typing import Protocol
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
+from typing import Any, Protocol
 
 from fast_priority.support.outage_log import OutageLog
 
@@ -62,3 +62,23 @@ async def end_all(tasks: Iterable[asyncio.Task[None]]) -> None:
         for task in ended:
             if not task.cancelled():
                 task.exception()  # asyncio logs an error that was never retrieved
+
+
+class Background:
+    """Tasks that nobody waits for.
+
+    The event loop keeps only weak references to tasks; this keeps them until they end.
+    """
+
+    def __init__(self) -> None:
+        self._running: set[asyncio.Task[None]] = set()
+
+    def run(self, work: Coroutine[Any, Any, None]) -> None:
+        """Run this in a task."""
+        task = asyncio.create_task(work)
+        self._running.add(task)
+        task.add_done_callback(self._running.discard)
+
+    async def close(self) -> None:
+        """Cancel all, and return when they have ended."""
+        await end_all(self._running)

@@ -11,6 +11,7 @@ from fast_priority.broker.connection import ANSWER_TIMEOUT_SECONDS
 from fast_priority.broker.consumer import Claim, Consumer
 from fast_priority.broker.jobs import payload_of
 from fast_priority.broker.producer import Submitter
+from fast_priority.broker.producer.submit_outbox import SubmitOutbox
 from fast_priority.broker.producer.submitter import Outcome
 from fast_priority.http.message import Reply
 from fast_priority.scheduling.priority import Priority
@@ -125,3 +126,10 @@ class Rig:
         """Return when the lease of a claim ends, in seconds of Redis's clock; None if there is none."""
         score: float | None = self.redis.zscore(keys.started(claim.queue_name), f"{claim.job_id}:{claim.execution_id}")
         return score
+
+
+def submit_outbox_of(submitter: Submitter) -> SubmitOutbox:
+    """The outbox of a gateway without slots."""
+    outbox = submitter._submits
+    assert isinstance(outbox, SubmitOutbox)
+    return outbox

@@ -70,6 +70,7 @@ PARTS: Mapping[str, Sequence[str]] = {
     "fastapi:APIRouter": ["lifespan_context", "middleware_stack", "routes"],
     "redis.asyncio.connection:AbstractConnection": [
         "__init__(socket_timeout, socket_connect_timeout, socket_read_size, retry, maint_notifications_config)",
+        "_writer",
         "can_read()",
         "disconnect(nowait)",
         "is_connected",

@@ -2,7 +2,8 @@
 
 - `clients`: options and clients, synchronous and asyncio. `pool`, `redis_connection`: what ours do beside redis-py's.
 - `sentinel`: the address of the master, from Sentinels.
-- `pipeline`: several commands in one round trip. `batcher`: many small items in one round trip.
+- `pipeline`: several commands in one round trip.
+- `pipelined`: many commands in flight on one connection. `batcher`: many small items in one round trip.
 - `redis_health`: which server answers, how its clock stands, when it was away.
 - `problems`: what is wrong with Redis, in words. `redis_outage`: that trouble as one outage in the log of a process.
 - `server_facts`: the version of the server, and whether it may drop our keys.
@@ -19,6 +20,7 @@ from fast_priority.broker.connection.clients import (
     sync_connection,
 )
 from fast_priority.broker.connection.pipeline import Argument, Command, send_together
+from fast_priority.broker.connection.pipelined import PipelinedConnection
 from fast_priority.broker.connection.pool import NotCarriedOut
 from fast_priority.broker.connection.problems import is_out_of_memory, is_refused_write, problem_of
 from fast_priority.broker.connection.redis_health import RedisHealth
@@ -33,6 +35,7 @@ __all__ = [
     "Batcher",
     "Command",
     "NotCarriedOut",
+    "PipelinedConnection",
     "RedisHealth",
     "RedisOutage",
     "ServerFacts",

@@ -29,12 +29,12 @@ async def send_together(redis: Redis, commands: Sequence[Command], within_second
     may have been carried out.
     """
     if within_seconds is None:
-        connection = await _borrow(redis)
+        connection = await borrow(redis)
         return await _exchange_on(redis, connection, commands, connection.socket_timeout)
     is_written = False
     try:
         async with Timeout(within_seconds):
-            connection = await _borrow(redis)
+            connection = await borrow(redis)
             is_written = True
             return await _exchange_on(redis, connection, commands, None)
     except TimeoutError as error:
@@ -42,7 +42,8 @@ async def send_together(redis: Redis, commands: Sequence[Command], within_second
         raise failure(f"no answer within {within_seconds:.3g} s") from error
 
 
-async def _borrow(redis: Redis) -> AbstractConnection:
+async def borrow(redis: Redis) -> AbstractConnection:
+    """Return a connected connection of the pool. Raises NotCarriedOut."""
     try:
         connection: AbstractConnection = await redis.connection_pool.get_connection()  # type: ignore[no-untyped-call]
     except NotCarriedOut:
@@ -72,8 +73,8 @@ async def _exchange(
     own_timeout, connection.socket_timeout = connection.socket_timeout, None
     try:
         async with Timeout(timeout_seconds):
-            await _write(connection, _packed(connection, commands))
-            return [await _answer_on(connection) for _ in commands]
+            await _write(connection, packed(connection, commands))
+            return [await answer_on(connection) for _ in commands]
     except TimeoutError as error:
         raise RedisTimeoutError(f"no answer within {timeout_seconds} s") from error
     finally:
@@ -87,20 +88,22 @@ async def _write(connection: AbstractConnection, packed: list[bytes]) -> None:
         raise closed(error) from error
 
 
-def _packed(connection: AbstractConnection, commands: Sequence[Command]) -> list[bytes]:
-    packed: list[bytes] = []
+def packed(connection: AbstractConnection, commands: Sequence[Command]) -> list[bytes]:
+    """Return the commands as they are written."""
+    parts: list[bytes] = []
     for command in commands:
         # redis-py packs slowly, but does not copy large values.
         if [part for part in command if isinstance(part, bytes) and len(part) > _MOST_BYTES_COPIED]:
-            packed += connection.pack_command(*command)
+            parts += connection.pack_command(*command)
         else:
-            packed.append(hiredis.pack_command(command))  # type: ignore[arg-type]  # a tuple of any length
-    return packed
+            parts.append(hiredis.pack_command(command))  # type: ignore[arg-type]  # a tuple of any length
+    return parts
 
 
-async def _answer_on(connection: AbstractConnection) -> Any:
+async def answer_on(connection: AbstractConnection, timeout: float | None = None) -> Any:
+    """Return the next answer; that to a refused command is its ResponseError. `timeout` is redis-py's."""
     try:
-        return await connection.read_response()
+        return await connection.read_response(timeout=timeout)
     except ResponseError as refusal:
         # Its traceback refers to frames that refer to it: a reference cycle.
         return refusal.with_traceback(None)

@@ -15,8 +15,7 @@ from typing import Any, NamedTuple
 from fast_priority.broker import keys, scripts, times
 from fast_priority.broker.connection import Command, connect, send_together
 from fast_priority.broker.jobs import Claim, JobTemplate
-from fast_priority.errors import NotSent
-from fast_priority.protocol.frames import Chunk, Credit, Failure, Frame, Go, Head, Part, encode, encode_part
+from fast_priority.protocol.frames import Chunk, Credit, Frame, Go, Head, Part, encode
 from fast_priority.support.elapsed import Moment
 from fast_priority.support.outage_log import OutageLog
 
@@ -25,7 +24,6 @@ logger = logging.getLogger("rq.worker")  # one log for one worker
 _MOST_LOOKED_AT = 1000  # jobs in one claim, missing ones included, so that no claim blocks Redis for long
 _WAKE_UP_SECONDS = 2
 _PATIENCE_SECONDS = 4.0  # a server that was replaced may never close the connection to it
-_NOT_SENT_PART = encode_part(Failure(NotSent.slug, "Redis was away for so long that its gateway seemed to be gone"))
 _PLAIN = (Chunk, Credit)
 _OPENING = (Head, Go)
 
@@ -197,7 +195,6 @@ class Consumer:
             worker_name=self._worker_name,
             execution_id=execution_id,
             time=JobTemplate.now(),
-            not_sent_part=_NOT_SENT_PART,
             free_slots=free_slots,
             lease_ms=times.LEASE_MILLISECONDS,
             most_jobs=_MOST_LOOKED_AT,

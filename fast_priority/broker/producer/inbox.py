@@ -15,7 +15,7 @@ from fast_priority.broker.producer.lost_requests import LostRequestDetector
 from fast_priority.errors import GatewayError, RequestLost
 from fast_priority.http.message import Reply
 from fast_priority.protocol.conversation import Conversation
-from fast_priority.protocol.frames import End, Failure, Frame, Go
+from fast_priority.protocol.frames import Cancel, End, Failure, Frame, Go
 from fast_priority.support.background import end_all, keep_doing
 
 logger = logging.getLogger(__name__)
@@ -27,6 +27,7 @@ _OFTEN_SECONDS = 1.0  # with a longer poll interval, a gateway may miss a lease 
 _WATCH_AT_ONCE = 1000
 _AGAIN_SECONDS = 0.25  # before the second look, so that requests of a dead worker fail within 5 s of its death
 _RECONNECT_SECONDS = 0.2
+_OVERDUE_SECONDS = 0.1
 
 
 class Inbox:
@@ -61,6 +62,10 @@ class Inbox:
         self._detector = LostRequestDetector()
         self._health = health or RedisHealth()
         self._outage = outage or RedisOutage(logger)
+        self.end_lent: Callable[[str], None] = lambda request_id: None
+        """Called with the id of a request of another gateway that needs the slot no more that was lent to it."""
+        self.overdue_seconds: Callable[[], float] = lambda: 0.0
+        """Returns for how long a claim has been without an answer, which may be what a request waits for."""
         self._tasks: list[asyncio.Task[None]] = []
 
     def open(self) -> None:
@@ -103,6 +108,10 @@ class Inbox:
         self._detector.add(request_id)
         return True
 
+    def stop_watching(self, request_id: str) -> None:
+        """Note that the request has no job any more, because a slot of this gateway is taken for it."""
+        self._detector.drop(request_id)
+
     def forget(self, request_id: str) -> None:
         """Wait no longer for this request. Frames for it are dropped."""
         self._waiting.pop(request_id, None)
@@ -118,6 +127,8 @@ class Inbox:
     def _receive(self, frame: Frame) -> None:
         conversation = self._waiting.get(frame.request_id)
         if conversation is None:
+            if isinstance(frame.part, Cancel):
+                self.end_lent(frame.request_id)
             if isinstance(frame.part, Go):
                 self._end_unknown(frame.request_id)
             return
@@ -140,7 +151,7 @@ class Inbox:
         for start in range(0, max(len(ids), 1), _WATCH_AT_ONCE):
             some = ids[start : start + _WATCH_AT_ONCE]
             unread, ending_now, statuses = await self._ask(some)
-            most_unread = max(most_unread, unread)
+            most_unread = max(most_unread, unread + (self.overdue_seconds() > _OVERDUE_SECONDS))
             ending.update(job_id.decode(errors="replace") for job_id in ending_now)
             seen += zip(some, statuses, strict=True)
         if self._health.was_away_within(_WORKERS_ARE_BACK_SECONDS):

@@ -20,7 +20,7 @@ from fast_priority.broker.producer.inbox import Inbox
 from fast_priority.broker.producer.recall import Recall, inbox_was_read
 from fast_priority.broker.producer.submission import ASK_SECONDS, Submission, SubmitOutcome
 from fast_priority.protocol.conversation import Conversation
-from fast_priority.support.background import end_all
+from fast_priority.support.background import Background
 from fast_priority.support.elapsed import Moment
 
 _LEAST_ASK_SECONDS = 0.1
@@ -61,13 +61,13 @@ class LostAnswers:
         self._give_up_unsent = give_up_unsent
         self.outage = outage.of("cannot queue requests")
         """What the log says about submits."""
-        self._settling: set[asyncio.Task[None]] = set()  # the event loop keeps only weak references to tasks
+        self._settling = Background()
         self.is_blocked = False
         """Whether nothing is written now, because Redis does not answer."""
 
     async def close(self) -> None:
         """Ask no more."""
-        await end_all(self._settling)
+        await self._settling.close()
         await self._recall.close()
 
     def situation(self) -> Situation:
@@ -94,9 +94,7 @@ class LostAnswers:
         absent: SubmitOutcome = "absent" if is_certain else "lost"
         missing = [each for each, state in zip(submissions, states, strict=True) if state == "absent"]
         if missing:
-            task = asyncio.create_task(self._settle(missing, absent, marker))
-            self._settling.add(task)
-            task.add_done_callback(self._settling.discard)
+            self._settling.run(self._settle(missing, absent, marker))
         return [absent if state == "absent" else "queued" for state in states]
 
     async def _recall_until_answered(

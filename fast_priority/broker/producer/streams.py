@@ -130,6 +130,27 @@ class Permit:
         return RequestLost(f"a worker sent {type(part).__name__} after a permit")
 
 
+class OwnSlot:
+    """The right to talk to the target, with a slot of this gateway. Close it in any case, as a Permit."""
+
+    __slots__ = ("_close",)
+
+    def __init__(self, close: Callable[[], None]) -> None:
+        self._close: Callable[[], None] | None = close
+
+    def close(self) -> None:
+        """Free the slot. A second call does nothing."""
+        close, self._close = self._close, None
+        if close is not None:
+            close()
+
+    async def __aenter__(self) -> "OwnSlot":
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self.close()
+
+
 async def upload(body: AsyncIterator[Bytes], conversation: Conversation, publish: Publish) -> None:
     """Send a body to a worker, no faster than its credit. Nothing is read ahead. An error fails the conversation."""
     try:

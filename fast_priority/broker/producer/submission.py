@@ -4,7 +4,7 @@ import asyncio
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, Protocol
 
 from fast_priority.broker.jobs import JobTemplate
 from fast_priority.broker.scripts import SubmittedRequest
@@ -46,6 +46,8 @@ class Submission:
     is_idempotent: bool
     is_second: bool = False
     """Whether it is the second attempt, under a new id: it goes in front of all others, and there is no third one."""
+    on_start: Callable[[], object] | None = None
+    """Called in the moment in which a slot of this gateway is taken for it."""
     until: float = field(default_factory=lambda: time.monotonic() + SUBMIT_SECONDS)
     """When its client gets an error if it is not queued by then, by `time.monotonic`."""
     sent: "asyncio.Future[SubmitOutcome] | None" = None
@@ -82,3 +84,24 @@ class Submission:
         """Make it a new submission of the same request, with the time that is left."""
         self.job_id, self.conversation = job_id, conversation
         self.sent, self.is_noted = None, False
+
+
+class Outbox(Protocol):
+    """What brings submissions to Redis: `SubmitOutbox`, or `TurnOutbox` with slots of the gateway's own."""
+
+    @property
+    def is_blocked(self) -> bool:
+        """Whether nothing is written now, because Redis does not answer."""
+        ...
+
+    def put(self, submission: Submission) -> None:
+        """Send a submission with the next round trip."""
+        ...
+
+    def take_back(self, submission: Submission) -> bool:
+        """Remove a submission that is not written yet. Return whether it was removed."""
+        ...
+
+    async def close(self) -> None:
+        """Send no more."""
+        ...

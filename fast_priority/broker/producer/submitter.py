@@ -15,8 +15,9 @@ from fast_priority.broker.jobs import new_job_id
 from fast_priority.broker.producer.frame_outbox import FrameOutbox
 from fast_priority.broker.producer.heartbeat import Heartbeat
 from fast_priority.broker.producer.inbox import Inbox
-from fast_priority.broker.producer.streams import Permit, Publish, Stream, upload
-from fast_priority.broker.producer.submission import Payload, Submission, SubmitOutcome
+from fast_priority.broker.producer.own_slots import OwnSlots
+from fast_priority.broker.producer.streams import OwnSlot, Permit, Publish, Stream, upload
+from fast_priority.broker.producer.submission import Outbox, Payload, Submission, SubmitOutcome
 from fast_priority.broker.producer.submit_outbox import SubmitOutbox
 from fast_priority.broker.producer.withdrawals import Withdrawals
 from fast_priority.errors import (
@@ -51,8 +52,11 @@ _NOTHING_TO_TAKE_BACK = (QueueFull, WaitedTooLong)
 Attempt = Literal[1, 2]
 """Which attempt at a request it is."""
 
-Outcome = Reply | Stream | Permit
-"""The result of a request: a whole response, a response whose body follows, or the permit that the call asked for."""
+Outcome = Reply | Stream | Permit | OwnSlot
+"""The result of a request: a whole response, a response whose body follows, or the right to talk to the target.
+
+The last comes for a call that asks for a permit, and from gateways with slots for any call.
+"""
 
 
 class Submitter:
@@ -75,9 +79,16 @@ class Submitter:
         health = RedisHealth()
         self._outage = outage or RedisOutage(logger)
         self._inbox = Inbox(self.gateway_id, options, settings.poll_interval, health, self._end_unknown, self._outage)
-        self._submits = SubmitOutbox(
-            options, settings, self.gateway_id, health, self._inbox, self._note_submitted, self._outage
-        )
+        parts = (options, settings, self.gateway_id, health, self._inbox, self._note_submitted, self._outage)
+        self._slots: OwnSlots | None = None
+        self._submits: Outbox
+        if settings.slots:
+            self._slots = OwnSlots(*parts)
+            self._submits = self._slots.turns
+            self._inbox.end_lent = self._slots.end_lent
+            self._inbox.overdue_seconds = self._slots.turns.overdue_seconds
+        else:
+            self._submits = SubmitOutbox(*parts)
         self._frames = FrameOutbox(self._redis)
         self._withdrawals = Withdrawals(self._redis)
         self._heartbeat = Heartbeat(self._redis, self.gateway_id, health, self.deployment)
@@ -85,6 +96,8 @@ class Submitter:
 
     async def __aenter__(self) -> "Submitter":
         self._inbox.open()
+        if self._slots is not None:
+            self._slots.open()
         what = "cannot renew the sign of life of this gateway"
         self._beating = asyncio.create_task(
             keep_doing(
@@ -103,7 +116,10 @@ class Submitter:
         if self._beating is not None:
             await end_all([self._beating])
         self._unclaimed.close()
-        await self._submits.close()
+        if self._slots is not None:
+            await self._slots.close(self._settings.drain_seconds)
+        else:
+            await self._submits.close()
         await self._frames.close()
         await self._withdrawals.close()
         await self._inbox.close()
@@ -121,13 +137,15 @@ class Submitter:
         is_idempotent: bool = False,
         attempt: Attempt = 1,
         on_submit: Callable[[str], object] | None = None,
+        on_start: Callable[[], object] | None = None,
     ) -> Outcome:
         """Queue the payload of a ForwardCall and return the worker's response; close it unless it is a Reply.
 
         `description` is what rq's tools show. `body` is the request's body if the call does not contain it; it is read
         as the worker grants credit. The second `attempt` goes in front of all other requests of its queue; the caller
         decides whether there is one. `on_submit` is called with the id of each job that is submitted: more than once if
-        Redis has not taken a job. Cancelling takes the request back, wherever it is: a worker that has it ends its
+        Redis has not taken a job. `on_start` is called in the moment in which a slot of this gateway is taken for the
+        request, before this returns. Cancelling takes the request back, wherever it is: a worker that has it ends its
         call. Raises GatewayError, and what the body raises.
         """
         if self.is_closing:
@@ -136,6 +154,7 @@ class Submitter:
         job_id = new_job_id()
         conversation = self._inbox.expect(job_id)
         submission = Submission(conversation, job_id, priority, payload, description, is_idempotent, attempt == 2)
+        submission.on_start = on_start
         return await self._ask_until_queued(submission, body, on_submit)
 
     async def _ask_until_queued(
@@ -166,6 +185,8 @@ class Submitter:
             raise _not_queued("unsent", submission, self._outage.problem)
         if on_submit is not None:
             on_submit(submission.job_id)
+        if self._slots is not None:
+            self._slots.expect(submission)
         self._submits.put(submission)
         uploading = None
         if body is not None:
@@ -177,6 +198,10 @@ class Submitter:
                 publish, uploads = self._publisher(submission), body is not None
                 return Stream(first, conversation, self._settings, publish, close, uploads=uploads)
             if isinstance(first, Go):
+                if uploading is not None:
+                    uploading.cancel()  # nothing of the body was taken yet
+                if self._slots is not None and self._slots.holds(submission.job_id):
+                    return OwnSlot(partial(close, has_ended=True))
                 return self._permit(conversation, close)
         except BaseException as error:
             close(has_ended=isinstance(error, _NOTHING_TO_TAKE_BACK))
@@ -191,12 +216,17 @@ class Submitter:
         self._unclaimed.end(submission.conversation)
         if uploading is not None:
             uploading.cancel()
+        if self._slots is not None and self._slots.release(submission.job_id):
+            return
         if not self._submits.take_back(submission) and not has_ended and submission.sent is not None:
             self._withdrawals.begin(submission.job_id, submission.priority, submission.sent)
 
     def _note_submitted(self, submission: Submission, outcome: SubmitOutcome) -> None:
         """Act on the outcome of a submit. The response may have come before it."""
         conversation = submission.conversation
+        if outcome == "started" and self._slots is not None:
+            self._slots.grant(submission)
+            return
         if outcome == "queued" or conversation.has_received:  # a worker has it; only the answer to the submit was lost
             if self._inbox.watch(submission.job_id) and not conversation.has_received:
                 self._unclaimed.begin(conversation)

@@ -15,6 +15,11 @@ from fast_priority.broker.scripts.script_call import (
     Text,
     Texts,
 )
+from fast_priority.errors import NotSent
+from fast_priority.protocol.frames import Failure, Go, encode_part
+
+_NOT_SENT_PART = encode_part(Failure(NotSent.slug, "Redis was away for so long that its gateway seemed to be gone"))
+_GO_PART = encode_part(Go())
 
 
 class SubmittedRequest(NamedTuple):
@@ -33,8 +38,8 @@ class SubmittedRequest(NamedTuple):
 
 
 @dataclass(kw_only=True, eq=False)
-class SubmitCall(ScriptCall, script="submit", needs=["this_server", "queueing"]):
-    """Put requests on their queues."""
+class Queueing:
+    """What a script needs for `queueing.lua`."""
 
     wake_up_key: Key
     gateway_key: Key
@@ -47,6 +52,46 @@ class SubmitCall(ScriptCall, script="submit", needs=["this_server", "queueing"])
     limits: LaneNumbers
     job_fields: Texts
     requests: Rows[SubmittedRequest]
+
+
+@dataclass(kw_only=True, eq=False)
+class Claiming:
+    """What a script needs for `claiming.lua`."""
+
+    wake_up_key: Key
+    suspended_key: Key
+    last_claim_key: Key
+    queue_keys: LaneKeys
+    started_keys: LaneKeys
+    execution_id: Text
+    time: Text
+    not_sent_part: Text = _NOT_SENT_PART
+    free_slots: Number
+    lease_ms: Number
+    most_jobs: Number
+    is_retry: Flag
+    lanes: Lanes
+
+
+@dataclass(kw_only=True, eq=False)
+class SubmitCall(Queueing, ScriptCall, script="submit", needs=["this_server", "queueing"]):
+    """Put requests on their queues."""
+
+
+@dataclass(kw_only=True, eq=False)
+class ClaimCall(Claiming, ScriptCall, script="claim", needs=["this_server", "claiming"]):
+    """Start waiting requests."""
+
+    worker_name: Text
+    is_sent_ahead: Flag
+
+
+@dataclass(kw_only=True, eq=False)
+class TurnCall(Queueing, Claiming, ScriptCall, script="turn", needs=["this_server", "queueing", "claiming"]):
+    """Settle, start, queue and claim requests of a gateway with slots."""
+
+    go_part: Text = _GO_PART
+    settled: Texts
 
 
 @dataclass(kw_only=True, eq=False)
@@ -56,56 +101,6 @@ class RecallCall(ScriptCall, script="recall", needs=["this_server"]):
     inbox_key: Key
     marker: Text
     ids: Texts
-
-
-@dataclass(kw_only=True, eq=False)
-class ClaimCall(ScriptCall, script="claim", needs=["this_server", "claiming"]):
-    """Start waiting requests."""
-
-    wake_up_key: Key
-    suspended_key: Key
-    last_claim_key: Key
-    queue_keys: LaneKeys
-    started_keys: LaneKeys
-    worker_name: Text
-    execution_id: Text
-    time: Text
-    not_sent_part: Text
-    free_slots: Number
-    lease_ms: Number
-    most_jobs: Number
-    is_retry: Flag
-    is_sent_ahead: Flag
-    lanes: Lanes
-
-
-@dataclass(kw_only=True, eq=False)
-class TurnCall(ScriptCall, script="turn", needs=["this_server", "queueing", "claiming"]):
-    """Settle, start, queue and claim requests of a gateway with slots."""
-
-    wake_up_key: Key
-    suspended_key: Key
-    last_claim_key: Key
-    gateway_key: Key
-    queue_keys: LaneKeys
-    started_keys: LaneKeys
-    gateway_id: Text
-    execution_id: Text
-    time: Text
-    not_sent_part: Text
-    go_part: Text
-    free_slots: Number
-    lease_ms: Number
-    most_jobs: Number
-    ttl: Number
-    most_wake_ups: Number
-    gateway_ttl: Number
-    is_retry: Flag
-    lanes: Lanes
-    limits: LaneNumbers
-    job_fields: Texts
-    settled: Texts
-    requests: Rows[SubmittedRequest]
 
 
 class PublishedPart(NamedTuple):

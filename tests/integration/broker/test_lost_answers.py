@@ -28,6 +28,7 @@ from fast_priority.settings import Settings
 from tests.attempts import ask_in_two_attempts
 from tests.chaos.link_faults import Delay, Hold, Swallow
 from tests.chaos.proxy import Proxies, Proxy
+from tests.unit.broker_rig import submit_outbox_of
 
 PATIENCE_SECONDS = 30.0
 HELLO = Reply(200, [], b"hello")
@@ -135,7 +136,7 @@ async def test_started_and_the_answer_lost(rig: Rig) -> None:
     await rig.until_queued(b"call")
     claim = await rig.claim()
     rig.break_link()
-    await until("the gateway has asked", lambda: not rig.submitter._submits._batches._sending)
+    await until("the gateway has asked", lambda: not submit_outbox_of(rig.submitter)._batches._sending)
     assert not asking.done()
     await rig.answer(claim)
     assert await finished(asking) == HELLO
@@ -155,7 +156,7 @@ async def test_never_arrived(rig: Rig) -> None:
     """A submit that was lost on its way is submitted again, once, and its client does not notice."""
     rig.link.upstream = Hold()
     asking = rig.ask()
-    await until("it is written", lambda: rig.submitter._submits._batches._sending is not None)
+    await until("it is written", lambda: submit_outbox_of(rig.submitter)._batches._sending is not None)
     await asyncio.sleep(0.05)  # for the bytes to reach the link that holds them
     rig.break_link()
     await rig.until_queued(b"call")
@@ -169,7 +170,7 @@ async def test_a_submit_that_is_repeated_announces_each_job(rig: Rig) -> None:
     rig.link.upstream = Hold()
     asking = asyncio.create_task(rig.submitter.ask(Priority.HIGH, b"call", "GET /", on_submit=submitted.append))
     rig.asked.append(asking)
-    await until("it is written", lambda: rig.submitter._submits._batches._sending is not None)
+    await until("it is written", lambda: submit_outbox_of(rig.submitter)._batches._sending is not None)
     await asyncio.sleep(0.05)  # for the bytes to reach the link that holds them
     rig.break_link()
     await rig.until_queued(b"call")
@@ -244,7 +245,7 @@ async def test_another_redis(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
     """A Redis that may have lost what was started cannot prove that a request was not sent."""
     rig.link.upstream = Hold()
     asking = rig.ask()
-    await until("it is written", lambda: rig.submitter._submits._batches._sending is not None)
+    await until("it is written", lambda: submit_outbox_of(rig.submitter)._batches._sending is not None)
     await asyncio.sleep(0.05)
     rig.submitter._inbox._health.server = b"the one before"
     rig.submitter._inbox._health.upsets += 1
@@ -267,7 +268,7 @@ async def test_recalled_for_good(rig: Rig, redis: Redis, redis_port: int) -> Non
 
     async def submit(job_id: str) -> bytes:
         request = scripts.SubmittedRequest(job_id, "high", b"data", "now", "POST /", time.time() + 60, 0, 0)
-        *_, outcome = await rig.submitter._submits._call([request]).run(client)
+        *_, outcome = await submit_outbox_of(rig.submitter)._call([request]).run(client)
         return bytes(outcome)
 
     assert await submit("late") == b"late"

@@ -19,13 +19,14 @@ from fast_priority.protocol.frames import ForwardCall, decode_call, encode
 from fast_priority.support.byte_stream import ByteStream
 from fast_priority.target import Declined
 from fast_priority.target.connection import TargetConnection
-from tests.harness import without_collector
+from tests.harness import scripted_target, without_collector
 from tests.integration.gateway.websocket_rig import (
     HANDSHAKE,
     SWITCH,
     RawTarget,
     Slots,
     is_told_of_a_reset,
+    made,
     raw_target,
     reset,
     tunnelled,
@@ -221,17 +222,21 @@ class Granting(Slots):
     """Queues that answer every request with a permit."""
 
     async def ask(self, *arguments: Any, **options: Any) -> Permit:
-        call = decode_call(arguments[1])
+        call = decode_call(made(arguments[1]))
         payload = encode(ForwardCall(call.request, call.policy, call.frames_in_flight, is_permit=True))
         return await super().ask(arguments[0], payload, arguments[2], None, **options)
 
 
-def test_a_permit_that_was_not_asked_for() -> None:
-    """A permit in answer to an ordinary request is an error, and the slot is freed."""
+def test_a_permit_for_an_ordinary_request() -> None:
+    """With a permit, which a gateway with slots lends, the gateway forwards the request itself, and frees the slot."""
     slots = Granting()
-    with tunnelled(free_port(), slots=slots) as port, connected(port) as client:
+
+    def answer(connection: socket.socket, head: bytes) -> None:
+        connection.sendall(b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\nhi")
+
+    with scripted_target(answer) as (target, _), tunnelled(target, slots=slots) as port, connected(port) as client:
         client.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
-        assert b"urn:fast-priority:request-lost" in read_through(client, b"}")
+        assert read_through(client, b"\r\n\r\nhi").startswith(b"HTTP/1.1 200 ")
     assert slots.held == {}
 
 

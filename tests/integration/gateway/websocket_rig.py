@@ -11,7 +11,7 @@ from typing import Any
 from websockets.sync.client import ClientConnection, connect
 from websockets.sync.server import ServerConnection, serve
 
-from fast_priority.broker.producer import Attempt, Permit
+from fast_priority.broker.producer import Attempt, Payload, Permit
 from fast_priority.errors import GatewayError
 from fast_priority.gateway.handler import Gateway
 from fast_priority.gateway.websockets import WebSocketProxy
@@ -33,6 +33,11 @@ DEPLOYMENT = Deployment()
 SWITCH = b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nX-Of-Target: 1\r\n\r\n"
 
 
+def made(payload: Payload) -> bytes:
+    """The bytes of a payload, whether or not they are made already."""
+    return payload if isinstance(payload, bytes) else payload()
+
+
 class Slots:
     """Queues with a free slot for every handshake. A test can take a slot away, as if its worker was lost."""
 
@@ -44,15 +49,16 @@ class Slots:
     async def ask(
         self,
         priority: Priority,
-        payload: bytes,
+        payload: Payload,
         description: str,
         body: AsyncIterator[Bytes] | None,
         *,
         is_idempotent: bool,
         attempt: Attempt,
         on_submit: Callable[[str], object] | None = None,
+        on_start: Callable[[], object] | None = None,
     ) -> Permit:
-        assert decode_call(payload).is_permit
+        assert decode_call(made(payload)).is_permit
         assert is_idempotent
         number = len(self.attempts)
         self.attempts.append(attempt)

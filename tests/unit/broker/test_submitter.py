@@ -22,7 +22,7 @@ from fast_priority.scheduling.priority import Priority
 from fast_priority.settings import Settings
 from fast_priority.support.rate_timeout import RateTimeout
 from tests.attempts import ask_in_two_attempts
-from tests.unit.broker_rig import HELLO, PATIENCE_SECONDS, Rig, until
+from tests.unit.broker_rig import HELLO, PATIENCE_SECONDS, Rig, submit_outbox_of, until
 
 
 class Held:
@@ -259,7 +259,7 @@ async def test_late_alone(rig: Rig, submitter: Submitter) -> None:
     present = time.monotonic()
     late = submission("late", until=present - 1)
     in_time = submission("in-time", until=present + PATIENCE_SECONDS)
-    assert await submitter._submits._submit([late, in_time]) == ["late", "queued"]
+    assert await submit_outbox_of(submitter)._submit([late, in_time]) == ["late", "queued"]
     assert rig.ids(Priority.HIGH) == ["in-time"]
 
 

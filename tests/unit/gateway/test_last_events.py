@@ -55,6 +55,9 @@ class Body:
                 raise piece
             yield piece
 
+    async def whole_if_quick(self) -> None:
+        """It is slow."""
+
     def close(self) -> None:
         """Nothing is held."""
 
@@ -88,7 +91,7 @@ class Target:
         """Take every path."""
 
     @asynccontextmanager
-    async def exchange(self, *_: Any) -> AsyncIterator[Any]:
+    async def exchange(self, *_: Any, **__: Any) -> AsyncIterator[Any]:
         if isinstance(self._outcome, BaseException):
             raise self._outcome
         yield self._outcome
@@ -245,7 +248,7 @@ WAYS: dict[str, tuple[Callable[[], Rig], type[object]]] = {
     "both attempts fail": (lambda: rig(RequestLost(), TargetClosed()), Failed),
     "passed through, and failed": (lambda: rig(path="/direct", target=TargetClosed()), Failed),
     "a response that breaks off": (lambda: rig(Body(b"a", ResponseIncomplete())), Failed),
-    "a permit that was not asked for": (lambda: rig(permit()), Failed),
+    "a permit for an ordinary request": (lambda: rig(permit(), target=Body(b"a")), Answered),
     "a client that leaves": (lambda: leaving(extension=True), Left),
     "a client that leaves, at another server": (lambda: leaving(extension=False), Left),
 }

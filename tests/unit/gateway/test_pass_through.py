@@ -28,7 +28,7 @@ class Target:
         self.bodies: list[bytes] = []
 
     @asynccontextmanager
-    async def exchange(self, method: str, raw_target: bytes, fields: Any, body: Any) -> AsyncIterator[Any]:
+    async def exchange(self, method: str, raw_target: bytes, fields: Any, body: Any, **_: Any) -> AsyncIterator[Any]:
         pieces = body if not isinstance(body, bytes) else _of(body)
         if self._error is not None:
             error, self._error = self._error, None
@@ -36,7 +36,7 @@ class Target:
                 await anext(pieces)
             raise error
         self.bodies.append(b"".join([bytes(piece) async for piece in pieces]))
-        yield SimpleNamespace(status=204, fields=[], http_version="1.1", chunks=lambda: _of())
+        yield SimpleNamespace(status=204, fields=[], http_version="1.1", whole_if_quick=_nothing)
 
     def check(self, raw_target: bytes) -> None:
         """Take every path."""
@@ -46,6 +46,10 @@ class Target:
         queues: Any = None
         target: Any = self
         return Gateway(rules, TrustedProxies.of(()), queues, target, 6, lambda _: 1, 30.0, Deployment())
+
+
+async def _nothing() -> bytes:
+    return b""
 
 
 async def _of(*pieces: bytes) -> AsyncIterator[Bytes]:

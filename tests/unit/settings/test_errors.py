@@ -71,6 +71,8 @@ def refusal(monkeypatch: pytest.MonkeyPatch, variable: str, text: str) -> str:
         ("HEALTH_PATH", "/health?deep", "a path"),
         ("WORKERS", "0", "a whole number from 1 to 512"),
         ("WORKER_CONCURRENCY", "0", "a whole number from 1 to 1024"),
+        ("SLOTS", "-1", "a whole number from 0 to 1024"),
+        ("SLOTS", "four", "a whole number from 0 to 1024"),
         ("TRUSTED_PROXIES", "proxy.example", "comma-separated addresses and CIDR networks"),
         ("TRUSTED_PROXIES", "10.0.0.1/8", "comma-separated addresses and CIDR networks"),
         ("TRUSTED_PROXIES", "10.0.0.0/8,10.0.0.0/33", "comma-separated addresses and CIDR networks"),

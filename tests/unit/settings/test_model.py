@@ -101,6 +101,7 @@ def test_default(name: str, default: object) -> None:
         ("MAX_QUEUED_HIGH", "3", "max_queued_high", 3),
         ("MAX_QUEUED_LOW", "4", "max_queued_low", 4),
         ("WORKER_CONCURRENCY", "8", "worker_concurrency", 8),
+        ("SLOTS", "4", "slots", 4),
         ("TRUSTED_PROXIES", "10.0.0.0/8, ::1", "trusted_proxies", ("10.0.0.0/8", "::1")),
         ("TRUSTED_PROXIES", "", "trusted_proxies", ()),
     ],
