@@ -82,7 +82,9 @@ local function is_late(at) return now > tonumber(ARGV[at + QUEUE_UNTIL]) end
 local function queue_new(at, lane)
   if ARGV[at + DATA] == '' then return 'data' end
   local goes_first = ARGV[at + GOES_FIRST] == '1'
-  if lengths[lane] >= limits[lane] and not goes_first then lengths[lane] = length_of(lane) end
+  if lengths[lane] >= limits[lane] and not goes_first then
+    lengths[lane] = length_of(lane) + #(behind[lane] or {}) -- those of this turn are not on the queue yet
+  end
   if lengths[lane] >= limits[lane] and not goes_first then return 'full' end
   server = server or this_server()
   if not queue_request(at, server) then return 'late' end

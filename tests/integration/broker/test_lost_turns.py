@@ -1,0 +1,204 @@
+"""Turns whose answer is lost, with a real Redis behind a link that fails: no slot is lost, and nothing starts twice."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from typing import Any
+
+import pytest
+from redis import Redis
+
+from fast_priority.broker import keys
+from fast_priority.broker.consumer import Consumer
+from fast_priority.broker.producer import OwnSlot, Submitter
+from fast_priority.broker.producer.own_slots import OwnSlots
+from fast_priority.errors import BrokerUnavailable, GatewayError
+from fast_priority.scheduling.priority import Priority
+from fast_priority.settings import Settings
+from tests.chaos.link_faults import Hold
+from tests.chaos.proxy import Proxies, Proxy
+from tests.integration.broker.test_lost_answers import finished, until
+
+HIGH, LOW = Priority.HIGH, Priority.LOW
+
+
+class Rig:
+    """A gateway with one slot, behind a link to Redis. It notes what starts."""
+
+    def __init__(self, redis: Redis, link: Proxy, submitter: Submitter) -> None:
+        self.redis = redis
+        self.link = link
+        self.submitter = submitter
+        self.started: list[str] = []
+        self.tasks: list[asyncio.Task[Any]] = []
+
+    @property
+    def slots(self) -> OwnSlots:
+        assert self.submitter._slots is not None
+        return self.submitter._slots
+
+    def ask(self, name: str, priority: Priority = HIGH, *, is_idempotent: bool = False) -> asyncio.Task[Any]:
+        """Ask for a slot."""
+        asking = self.submitter.ask(
+            priority,
+            lambda: name.encode(),
+            name,
+            is_idempotent=is_idempotent,
+            on_start=lambda: self.started.append(name),
+        )
+        self.tasks.append(asyncio.create_task(asking))
+        return self.tasks[-1]
+
+    async def take(self, name: str, priority: Priority = HIGH) -> OwnSlot:
+        """Ask for a slot, and return it."""
+        slot = await finished(self.ask(name, priority))
+        assert isinstance(slot, OwnSlot)
+        return slot
+
+    def waiting(self, priority: Priority = HIGH) -> int:
+        """Return how many requests wait."""
+        return int(self.redis.llen(keys.queue(priority)))  # type: ignore[arg-type]
+
+    def break_link(self) -> None:
+        """Break all connections, so that bytes on the way are lost; then let bytes pass again."""
+        self.link.reset()
+        self.link.heal()
+
+    async def until_idle(self) -> None:
+        """Return once all slots are free, here and in Redis."""
+        await until("the slot is free", lambda: self.slots._ledger.free == self.slots._ledger.slots)
+        await until("no lease is left", lambda: not self.redis.zcard(keys.started("high")))
+
+
+@pytest.fixture
+def link(redis_port: int) -> Iterator[Proxy]:
+    with Proxies() as proxies:
+        yield proxies.before(redis_port)
+
+
+@pytest.fixture
+async def rig(redis: Redis, link: Proxy) -> AsyncIterator[Rig]:
+    settings = Settings.load(redis_host="127.0.0.1", redis_port=link.port, poll_interval=0.1, slots=1)
+    async with Submitter(settings) as submitter:
+        rig = Rig(redis, link, submitter)
+        (await rig.take("warm")).close()
+        rig.started.clear()
+        await until("the gateway knows its Redis", lambda: bool(submitter._inbox._health.server))
+        yield rig
+        link.heal()
+        for task in rig.tasks:
+            task.cancel()
+        await asyncio.gather(*rig.tasks, return_exceptions=True)
+
+
+async def test_a_start_whose_answer_is_lost(rig: Rig) -> None:
+    """A request that Redis has started, and whose answer is lost, starts once, and the slot is free afterwards."""
+    rig.link.downstream = Hold()
+    asking = rig.ask("a")
+    await until("Redis has started it", lambda: bool(rig.redis.zcard(keys.started("high"))))
+    rig.break_link()
+    slot = await finished(asking)
+    assert rig.started == ["a"]
+    slot.close()
+    await rig.until_idle()
+
+
+async def test_a_start_that_never_arrives(rig: Rig) -> None:
+    """A request whose turn is lost on its way to Redis is asked for again."""
+    rig.link.upstream = Hold()
+    asking = rig.ask("a")
+    await until("it is written", lambda: rig.slots.turns.overdue_seconds() > 0)
+    rig.break_link()
+    (await finished(asking)).close()
+    assert rig.started == ["a"]
+    await rig.until_idle()
+
+
+async def test_a_request_that_waits_and_whose_answer_is_lost(rig: Rig) -> None:
+    """A request that was queued, and whose answer is lost, waits, and starts once."""
+    first = await rig.take("first")
+    rig.link.downstream = Hold()
+    asking = rig.ask("a")
+    await until("it waits", lambda: rig.waiting() == 1)
+    rig.break_link()
+    await until("the link is there again", lambda: rig.slots.turns._connection.is_open)
+    first.close()
+    (await finished(asking)).close()
+    assert rig.started == ["first", "a"]
+    await rig.until_idle()
+
+
+async def test_a_claim_whose_answer_is_lost(rig: Rig) -> None:
+    """What was claimed with a lost answer starts with the next connection. It is not sent to anybody else."""
+    first = await rig.take("first")
+    waiting = rig.ask("a")
+    await until("it waits", lambda: rig.waiting() == 1)
+    await until("its submit is answered", lambda: rig.slots.turns.overdue_seconds() == 0)
+    rig.link.downstream = Hold()
+    first.close()
+    await until("it is claimed", lambda: rig.waiting() == 0)
+    rig.break_link()
+    (await finished(waiting)).close()
+    assert rig.started == ["first", "a"]
+    await rig.until_idle()
+
+
+async def test_a_client_that_leaves_while_the_answer_is_on_its_way(rig: Rig) -> None:
+    """A slot that was taken for a client that has left meanwhile is free again, and nothing starts."""
+    rig.link.downstream = Hold()
+    asking = rig.ask("a")
+    await until("Redis has started it", lambda: bool(rig.redis.zcard(keys.started("high"))))
+    asking.cancel()
+    await asyncio.gather(asking, return_exceptions=True)
+    rig.link.heal()
+    await rig.until_idle()
+    assert rig.started == []
+
+
+@pytest.mark.parametrize("priority", list(Priority))
+async def test_a_redis_that_does_not_answer(rig: Rig, priority: Priority) -> None:
+    """A request is refused in time while Redis does not answer, and can be sent again: it does not start later."""
+    rig.link.inject(Hold())
+    error = await finished(rig.ask("a", priority))
+    assert isinstance(error, BrokerUnavailable)
+    rig.link.heal()
+    (await rig.take("b")).close()
+    assert rig.started == ["b"]
+    await rig.until_idle()
+
+
+async def test_many_breaks(rig: Rig) -> None:
+    """While the link breaks again and again, each request starts at most once, and none has two slots."""
+    in_use = most_in_use = 0
+
+    async def one(name: str) -> None:
+        nonlocal in_use, most_in_use
+        try:
+            slot = await rig.ask(name, LOW if name[-1] in "02468" else HIGH)
+        except GatewayError:
+            return
+        in_use += 1
+        most_in_use = max(most_in_use, in_use)
+        await asyncio.sleep(0)
+        in_use -= 1
+        slot.close()
+
+    running = [asyncio.create_task(one(f"{number}")) for number in range(150)]
+    for number in range(10):
+        await until("some more have started", lambda number=number: len(rig.started) > 5 * number)  # type: ignore[misc]
+        rig.break_link()
+    await asyncio.wait_for(asyncio.gather(*running), 60)
+    assert most_in_use == 1
+    assert len(rig.started) == len(set(rig.started))
+    await rig.until_idle()
+
+
+async def test_a_worker_beside_the_slots(rig: Rig, redis_port: int) -> None:
+    """A worker takes what waits while the slot is taken; the gateway gets its parts as without slots."""
+    slot = await rig.take("first")
+    rig.ask("a", is_idempotent=True)
+    await until("it waits", lambda: rig.waiting() == 1)
+    worker = Consumer({"host": "127.0.0.1", "port": redis_port}, "worker-1")
+    (claim,) = (await worker.publish_and_claim([], 1)).claims
+    assert claim.gateway_id == rig.submitter.gateway_id
+    await worker.close()
+    slot.close()
