@@ -74,6 +74,7 @@ class OwnSlots:
         self._tasks: list[asyncio.Task[None]] = []
         self._background = Background()
         self._lent_ended: asyncio.Event | None = None
+        self._has_cleaned = False
 
     def __repr__(self) -> str:
         return f"<OwnSlots of {self._gateway_id}: {self._ledger!r}>"
@@ -131,7 +132,10 @@ class OwnSlots:
             return
         submission.conversation.receive(Go())
         if submission.on_start is not None:
-            submission.on_start()
+            try:
+                submission.on_start()
+            except Exception:  # a bug ends this request, and not the connection to Redis that others share
+                logger.exception("job %s could not begin at once", submission.job_id)
 
     def holds(self, job_id: str) -> bool:
         """Return whether a slot is taken for this request."""
@@ -205,8 +209,22 @@ class OwnSlots:
             self._ledger.forget(claim.job_id)
             self.turns.note_freed()
 
+    async def _remove_names_of_the_dead(self) -> None:
+        """Remove names from rq's registers whose record is gone: processes that were killed have left them there."""
+        registers = (keys.WORKERS, *keys.LANES.workers)
+        found = await scripts.run_together(self._redis, [("SMEMBERS", register) for register in registers])
+        for register, names in zip(registers, found, strict=True):
+            members = [] if isinstance(names, Exception) else list(names)
+            exist = await scripts.run_together(self._redis, [("EXISTS", name) for name in members])
+            gone = [name for name, exists in zip(members, exist, strict=True) if not exists]
+            if gone:
+                await scripts.run_together(self._redis, [("SREM", register, *gone)])
+
     async def _renew_once(self) -> None:
         """Renew what has a slot, and the record; then wait a second. Raises what redis-py raises."""
+        if not self._has_cleaned:
+            await self._remove_names_of_the_dead()
+            self._has_cleaned = True
         await self._renew(self._ledger.taken)
         await asyncio.sleep(_RENEW_SECONDS)
 

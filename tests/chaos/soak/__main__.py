@@ -11,12 +11,13 @@ from rich.console import Console
 from tests.chaos.redis_clock import clock_unavailable_reason
 from tests.chaos.soak.report import find_all, show, write_json
 from tests.chaos.soak.running import REQUESTS_PER_SECOND, soak
-from tests.chaos.soak.stack import SLOTS, SoakStack
+from tests.chaos.soak.stack import SLOTS, Shape, SoakStack
 
 
 def main(
     minutes: Annotated[float, typer.Option("--minutes", min=0.5, help="How long to inject faults.")] = 30.0,
     seed: Annotated[int, typer.Option("--seed", help="The same seed gives the same faults and requests.")] = 1,
+    shape: Annotated[Shape, typer.Option("--shape", help="Where the slots are.")] = Shape.WORKERS,
     out: Annotated[
         Path | None, typer.Option("--json", dir_okay=False, help="Write the result as JSON to this file.")
     ] = None,
@@ -29,9 +30,10 @@ def main(
     with tempfile.TemporaryDirectory(prefix="chaos-") as folder:
         kept_in = logs or Path(folder)
         kept_in.mkdir(parents=True, exist_ok=True)
-        with SoakStack(kept_in) as stack:
+        with SoakStack(kept_in, shape) as stack:
             console.print(
-                f"seed {seed}, {minutes:g} minutes, {REQUESTS_PER_SECOND:g} requests a second on {SLOTS} slots"
+                f"seed {seed}, {minutes:g} minutes, {REQUESTS_PER_SECOND:g} requests a second on {SLOTS} slots of "
+                f"{shape.value}"
             )
             if clock_unavailable_reason():
                 console.print(f"faults of the clock are left out: {clock_unavailable_reason()}")

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from fast_priority.local.child_processes import answers
 from tests.chaos.link_faults import Delay, Fault, Hold, Swallow, Throttle
 from tests.chaos.proxy import Proxy
-from tests.chaos.soak.stack import GATEWAYS, POOLS, SoakStack
+from tests.chaos.soak.stack import GATEWAYS, Shape, SoakStack
 from tests.chaos.soak.windows import Harm
 
 Injection = Callable[[SoakStack, random.Random], None]
@@ -34,16 +34,21 @@ class Kind:
     harm: Harm
     settle_seconds: float = _SETTLE_SECONDS
     sets_clock: bool = False
+    needs_workers: bool = False
+
+    def is_possible(self, shape: Shape, *, with_clock: bool) -> bool:
+        """Return whether it can be injected into a stack of this shape."""
+        return (with_clock or not self.sets_clock) and (shape.pools > 0 or not self.needs_workers)
 
 
-def draw_faults(seed: int, *, with_clock: bool = True) -> Iterator[Kind]:
+def draw_faults(seed: int, shape: Shape = Shape.WORKERS, *, with_clock: bool = True) -> Iterator[Kind]:
     """Yield faults for ever: every kind once per round, in an order that the seed decides.
 
-    Without a clock, the kinds that set it are left out.
+    Without a clock, the kinds that set it are left out; without workers, those that befall workers.
     """
     rng = random.Random(seed)
     while True:
-        yield from (kind for kind in rng.sample(KINDS, len(KINDS)) if with_clock or not kind.sets_clock)
+        yield from (kind for kind in rng.sample(KINDS, len(KINDS)) if kind.is_possible(shape, with_clock=with_clock))
 
 
 def _kill_worker(stack: SoakStack, rng: random.Random) -> None:
@@ -77,7 +82,7 @@ def _freeze_gateway(seconds: float) -> Injection:
 
 
 def _end_pool(stack: SoakStack, rng: random.Random) -> None:
-    stack.end_pool(rng.randrange(POOLS))
+    stack.end_pool(rng.randrange(stack.shape.pools))
 
 
 def _restart_redis(*, empty: bool) -> Injection:
@@ -182,9 +187,9 @@ def _to_target(stack: SoakStack) -> Proxy:
 
 
 KINDS = (
-    Kind("worker killed", _kill_worker, Harm.BREAKS),
-    Kind("worker frozen for 8 s", _freeze_worker, Harm.BREAKS),
-    Kind("workers stopped gracefully", _end_pool, Harm.NOTHING),
+    Kind("worker killed", _kill_worker, Harm.BREAKS, needs_workers=True),
+    Kind("worker frozen for 8 s", _freeze_worker, Harm.BREAKS, needs_workers=True),
+    Kind("workers stopped gracefully", _end_pool, Harm.NOTHING, needs_workers=True),
     Kind("gateway killed", _kill_gateway, Harm.BREAKS, _SETTLE_AFTER_A_GATEWAY_SECONDS),
     Kind("gateway stopped gracefully", _end_gateway, Harm.REFUSALS),
     Kind("gateway frozen for 2.5 s", _freeze_gateway(2.5), Harm.REFUSALS),
@@ -199,12 +204,19 @@ KINDS = (
     Kind("Redis out of memory for 3 s", _fill_redis, Harm.REFUSALS),
     Kind("Redis's clock set by a few seconds", _set_clock(2, 5, -5), Harm.NOTHING, sets_clock=True),
     Kind("Redis's clock set forward by an hour", _set_clock(3600), Harm.BREAKS, sets_clock=True),
-    Kind("workers cut off from Redis for 8 s", _on_link(_workers_to_redis, Swallow(), 8), Harm.BREAKS),
+    Kind(
+        "workers cut off from Redis for 8 s", _on_link(_workers_to_redis, Swallow(), 8), Harm.BREAKS, needs_workers=True
+    ),
     Kind("gateways cut off from Redis for 4 s", _on_link(_gateways_to_redis, Swallow(), 4), Harm.REFUSALS),
     Kind("replies to gateways held for 4 s", _lose_replies(_gateways_to_redis, Hold(), 4), Harm.REFUSALS),
     Kind("replies to gateways lost for 4 s", _lose_replies(_gateways_to_redis, Swallow(), 4), Harm.REFUSALS),
-    Kind("replies to workers lost for 4 s", _lose_replies(_workers_to_redis, Swallow(), 4), Harm.BREAKS),
-    Kind("slow link to Redis for 3 s", _on_link(_workers_to_redis, Delay(0.02), 3), Harm.NOTHING),
+    Kind(
+        "replies to workers lost for 4 s",
+        _lose_replies(_workers_to_redis, Swallow(), 4),
+        Harm.BREAKS,
+        needs_workers=True,
+    ),
+    Kind("slow link to Redis for 3 s", _on_link(_workers_to_redis, Delay(0.02), 3), Harm.NOTHING, needs_workers=True),
     Kind("target refuses for 2 s", _refuse_at_target, Harm.BREAKS),
     Kind("target resets its connections", _reset_at_target, Harm.BREAKS),
     Kind("target silent for 3 s", _on_link(_to_target, Swallow(), 3), Harm.BREAKS),

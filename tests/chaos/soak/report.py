@@ -11,7 +11,7 @@ from rich.table import Table
 
 from tests.chaos.load.plan import Done
 from tests.chaos.soak.judging import Finding, count_outcomes, judge
-from tests.chaos.soak.running import KEYS_AT_REST, Record
+from tests.chaos.soak.running import Record
 from tests.chaos.soak.stack import SoakStack
 from tests.chaos.soak.windows import Window
 
@@ -20,7 +20,7 @@ def find_all(record: Record, stack: SoakStack) -> list[Finding]:
     """Return a finding for each promise: from the records, from Redis at the end, and from memory."""
     judged = [life for life in record.memory.lives.values() if life.is_judged]
     grown = [f"{life.role}: {life.warm_mib:.0f} to {life.last_mib:.0f} MiB" for life in judged if not life.is_flat]
-    left = record.keys_after if len(record.keys_after) > KEYS_AT_REST else []
+    left = record.keys_after if len(record.keys_after) > record.keys_at_rest else []
     without_end = record.keys_without_end
     return [
         *judge(record.done, record.arrivals, [*record.windows, *record.stalls], stack.deaths),
@@ -61,7 +61,7 @@ def write_json(path: Path, seed: int, record: Record, findings: list[Finding]) -
 
 
 def _keys_seen(record: Record) -> str:
-    return f"{KEYS_AT_REST} at rest, {len(record.keys_after)} at the end"
+    return f"{record.keys_at_rest} at rest, {len(record.keys_after)} at the end"
 
 
 def _by_window(record: Record) -> Table:

@@ -17,7 +17,7 @@ from tests.chaos.load.plan import Done
 from tests.chaos.soak.clients import Clients
 from tests.chaos.soak.faults import draw_faults
 from tests.chaos.soak.memory import Memory
-from tests.chaos.soak.stack import GATEWAYS, SLOTS, WORKERS, SoakStack
+from tests.chaos.soak.stack import GATEWAYS, REGISTRIES, SLOTS, SoakStack
 from tests.chaos.soak.traffic import SERVICE_SECONDS, plan_traffic
 from tests.chaos.soak.windows import Harm, Window
 
@@ -30,9 +30,6 @@ _EMPTY_SECONDS = 90.0
 _STALL_SECONDS = 0.5
 _STALL_SETTLES_SECONDS = 3.0
 _STALL_POLL_SECONDS = 0.1
-_REGISTRIES = {b"rq:queues", b"rq:workers", b"rq:workers:high", b"rq:workers:low"}
-KEYS_AT_REST = len(_REGISTRIES) + 2 * (GATEWAYS + WORKERS) + 1
-"""rq's registries, a heartbeat and a processing list of each gateway and worker process, the deployment's name."""
 
 
 @dataclass(slots=True)
@@ -47,13 +44,14 @@ class Record:
     windows: list[Window] = field(default_factory=list)
     stalls: list[Window] = field(default_factory=list)
     memory: Memory = field(default_factory=Memory)
+    keys_at_rest: int = 0
     keys_after: list[str] = field(default_factory=list)
     keys_without_end: list[str] = field(default_factory=list)
 
 
 async def soak(stack: SoakStack, seed: int, seconds: float, print_line: Callable[[str], None]) -> Record:
     """Inject faults into the stack for `seconds`, and return what was observed."""
-    record, ended = Record(), asyncio.Event()
+    record, ended = Record(keys_at_rest=stack.shape.keys_at_rest), asyncio.Event()
     clients = Clients(stack.urls)
     watching = [
         asyncio.create_task(_follow_arrivals(stack.mock_url, record)),
@@ -82,7 +80,7 @@ async def _inject_faults(
     rng = random.Random(seed)
     until = time.monotonic() + seconds
     await asyncio.sleep(_CALM_SECONDS)
-    for number, kind in enumerate(draw_faults(seed, with_clock=stack.redis_server.clock is not None), 1):
+    for number, kind in enumerate(draw_faults(seed, stack.shape, with_clock=stack.redis_server.clock is not None), 1):
         if time.monotonic() + kind.settle_seconds + _CALM_SECONDS > until:
             break
         print_line(f"{number:>3}  {kind.name:<36} {len(clients.done):>7,} done, {clients.in_flight} in flight")
@@ -131,9 +129,9 @@ def _check_leftovers(stack: SoakStack, record: Record, print_line: Callable[[str
     stack.heal()
     print_line("waiting until Redis holds no request")
     with suppress(TimeoutError):
-        wait_until("Redis is at rest", lambda: len(stack.redis.keys("*")) <= KEYS_AT_REST, _EMPTY_SECONDS)
+        wait_until("Redis is at rest", lambda: len(stack.redis.keys("*")) <= stack.shape.keys_at_rest, _EMPTY_SECONDS)
     keys: list[bytes] = stack.redis.keys("*")
     record.keys_after = sorted(key.decode() for key in keys)
     record.keys_without_end = sorted(
-        key.decode() for key in keys if stack.redis.ttl(key) == -1 and key not in _REGISTRIES
+        key.decode() for key in keys if stack.redis.ttl(key) == -1 and key not in REGISTRIES
     )

@@ -1,5 +1,6 @@
-"""The stack of a soak: two gateways, two pools of workers, their own Redis, a target, and a proxy on every link."""
+"""The stack of a soak: two gateways, the slots, their own Redis, a target, and a proxy on every link."""
 
+import enum
 import os
 import signal
 import subprocess
@@ -26,13 +27,45 @@ from tests.chaos.proxy import Proxies
 from tests.chaos.redis_clock import RedisClock, clock_unavailable_reason
 from tests.chaos.redis_server import RedisServer
 
-GATEWAYS = POOLS = 2
+GATEWAYS = 2
+SLOTS = 8
 _PROCESSES_OF_A_POOL = 2
 _SLOTS_OF_A_PROCESS = 2
-WORKERS = POOLS * _PROCESSES_OF_A_POOL
-SLOTS = WORKERS * _SLOTS_OF_A_PROCESS
 _GATEWAY = {"FAST_PRIORITY_PRIO_BASE_PATHS": "low", "FAST_PRIORITY_TIMEOUT": "30", "FAST_PRIORITY_TTL": "60"}
 _LOG_SIZE = "20000"
+REGISTRIES = {b"rq:queues", b"rq:workers", b"rq:workers:high", b"rq:workers:low"}
+"""Keys that never expire."""
+
+
+class Shape(enum.Enum):
+    """Where the slots are. In each shape there are as many."""
+
+    WORKERS = "workers"
+    """Two pools of two worker processes with two slots each."""
+    SLOTS = "slots"
+    """Four slots in each gateway."""
+    MIXED = "mixed"
+    """One pool, and two slots in each gateway."""
+
+    @property
+    def pools(self) -> int:
+        """How many pools of workers there are."""
+        return {Shape.WORKERS: 2, Shape.SLOTS: 0, Shape.MIXED: 1}[self]
+
+    @property
+    def slots_of_a_gateway(self) -> int:
+        """How many slots each gateway has."""
+        return (SLOTS - self.pools * _PROCESSES_OF_A_POOL * _SLOTS_OF_A_PROCESS) // GATEWAYS
+
+    @property
+    def keys_at_rest(self) -> int:
+        """How many keys Redis has when nothing happens.
+
+        rq's registries, a heartbeat and a processing list of each gateway and worker process, the record of each
+        gateway with slots, the deployment's name.
+        """
+        processes = GATEWAYS + self.pools * _PROCESSES_OF_A_POOL
+        return len(REGISTRIES) + 2 * processes + (GATEWAYS if self.slots_of_a_gateway else 0) + 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +81,8 @@ class Death:
 class SoakStack:
     """All processes of a soak. A fault that ends a process also restarts it."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, shape: Shape = Shape.WORKERS) -> None:
+        self.shape = shape
         self.deaths: list[Death] = []
         self._folder = folder
         self._parts = ExitStack()
@@ -82,7 +116,7 @@ class SoakStack:
         self.ports = [free_port() for _ in range(GATEWAYS)]
         self.urls = [f"http://127.0.0.1:{port}" for port in self.ports]
         self.gateways = [self._start_gateway(number) for number in range(GATEWAYS)]
-        self.pools = [self.start_pool() for _ in range(POOLS)]
+        self.pools = [self.start_pool() for _ in range(self.shape.pools)]
         wait_until_slots(self.pools, self.urls[0], SLOTS)
 
     def end_gateway(self, number: int, how: signal.Signals) -> None:
@@ -127,7 +161,8 @@ class SoakStack:
 
     def _start_gateway(self, number: int) -> "subprocess.Popen[bytes]":
         target, redis_port = f"http://127.0.0.1:{self.to_target.port}", self.gateways_to_redis.port
-        process = self._run(gateway_process(target, "127.0.0.1", self.ports[number], redis_port, **_GATEWAY))
+        settings = {**_GATEWAY, "FAST_PRIORITY_SLOTS": str(self.shape.slots_of_a_gateway)}
+        process = self._run(gateway_process(target, "127.0.0.1", self.ports[number], redis_port, **settings))
         wait_until_answers(process, f"gateway {number}", f"{self.urls[number]}/gateway_health/live")
         return process
 

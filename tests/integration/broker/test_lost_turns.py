@@ -56,7 +56,7 @@ class Rig:
 
     def waiting(self, priority: Priority = HIGH) -> int:
         """Return how many requests wait."""
-        return int(self.redis.llen(keys.queue(priority)))  # type: ignore[arg-type]
+        return int(self.redis.llen(keys.queue(priority)))
 
     def break_link(self) -> None:
         """Break all connections, so that bytes on the way are lost; then let bytes pass again."""

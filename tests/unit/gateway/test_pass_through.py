@@ -28,7 +28,7 @@ class Target:
         self.bodies: list[bytes] = []
 
     @asynccontextmanager
-    async def exchange(self, method: str, raw_target: bytes, fields: Any, body: Any, **_: Any) -> AsyncIterator[Any]:
+    async def exchange(self, method: str, raw_target: bytes, fields: Any, body: Any, **__: Any) -> AsyncIterator[Any]:
         pieces = body if not isinstance(body, bytes) else _of(body)
         if self._error is not None:
             error, self._error = self._error, None
