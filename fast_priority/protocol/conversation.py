@@ -15,7 +15,7 @@ Theory of operation. Gateway and worker each hold a `Conversation` for a request
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 from fast_priority.errors import RequestLost
@@ -34,6 +34,8 @@ class Conversation:
         """The mailbox of the other side, once it has named it."""
         self.progressed_at = time.monotonic()
         """When the request last made progress, by `time.monotonic`."""
+        self.on_wake: Callable[[], None] | None = None
+        """Called each time `wait_until_ready` would return, for a reader that is no task."""
         self._unread: list[Part] = []  # few, and mostly one: a deque has room for 64 from the beginning
         self._most_unread = _MOST_UNREAD
         self._failure: Exception | None = None
@@ -79,7 +81,7 @@ class Conversation:
                 self.mailbox = mailbox or self.mailbox
                 self.grant_credit(below)
                 _wake(self._credit_came)
-                _wake(self._ready)
+                self._wake_reader()
                 return
             case Chunk(number) if number < self._chunks_received:
                 return
@@ -98,7 +100,7 @@ class Conversation:
             return
         self._chunks_received += isinstance(part, Chunk)  # only now: a chunk that is not kept has to leave a hole
         self._unread.append(part)
-        _wake(self._ready)
+        self._wake_reader()
 
     def grant_credit(self, below: int) -> None:
         """Note that chunks may be sent up to, and without, this number. A lower number than before changes nothing."""
@@ -107,12 +109,22 @@ class Conversation:
     def fail(self, error: Exception) -> None:
         """End the conversation with an error: each wait raises it, once the parts that came before are read."""
         self._failure = self._failure or error
-        _wake(self._ready)
+        self._wake_reader()
         _wake(self._credit_came)
 
     def wake(self) -> None:
         """Let `wait_until_ready` return even though nothing has come: its caller looks at the time."""
+        self._wake_reader()
+
+    @property
+    def next_part(self) -> Part | None:
+        """The part that `take` would return; None if it would raise."""
+        return self._unread[0] if self._unread else None
+
+    def _wake_reader(self) -> None:
         _wake(self._ready)
+        if self.on_wake is not None:
+            self.on_wake()
 
     async def wait_until_ready(self) -> None:
         """Return when `is_ready`, when the other side has granted credit since this call, or because of `wake`."""

@@ -46,6 +46,8 @@ class Submission:
     is_idempotent: bool
     is_second: bool = False
     """Whether it is the second attempt, under a new id: it goes in front of all others, and there is no third one."""
+    on_submit: Callable[[str], object] | None = None
+    """Called with the id of each job that is submitted for it."""
     on_start: Callable[[], object] | None = None
     """Called in the moment in which a slot of this gateway is taken for it."""
     until: float = field(default_factory=lambda: time.monotonic() + SUBMIT_SECONDS)

@@ -139,14 +139,35 @@ class Submitter:
         on_submit: Callable[[str], object] | None = None,
         on_start: Callable[[], object] | None = None,
     ) -> Outcome:
-        """Queue the payload of a ForwardCall and return the worker's response; close it unless it is a Reply.
+        """Submit a request, and return its `outcome`. Cancelling takes the request back."""
+        submission = self.submit(
+            priority,
+            payload,
+            description,
+            is_idempotent=is_idempotent,
+            attempt=attempt,
+            on_submit=on_submit,
+            on_start=on_start,
+        )
+        return await self.outcome(submission, body)
 
-        `description` is what rq's tools show. `body` is the request's body if the call does not contain it; it is read
-        as the worker grants credit. The second `attempt` goes in front of all other requests of its queue; the caller
-        decides whether there is one. `on_submit` is called with the id of each job that is submitted: more than once if
-        Redis has not taken a job. `on_start` is called in the moment in which a slot of this gateway is taken for the
-        request, before this returns. Cancelling takes the request back, wherever it is: a worker that has it ends its
-        call. Raises GatewayError, and what the body raises.
+    def submit(
+        self,
+        priority: Priority,
+        payload: Payload,
+        description: str,
+        *,
+        is_idempotent: bool = False,
+        attempt: Attempt = 1,
+        on_submit: Callable[[str], object] | None = None,
+        on_start: Callable[[], object] | None = None,
+    ) -> Submission:
+        """Queue the payload of a ForwardCall, without waiting. Call `outcome` or `give_up` afterwards in any case.
+
+        `description` is what rq's tools show. The second `attempt` goes in front of all other requests of its queue;
+        the caller decides whether there is one. `on_submit` is called with the id of each job that is submitted: more
+        than once if Redis has not taken a job. `on_start` is called in the moment in which a slot of this gateway is
+        taken for the request. Raises GatewayError.
         """
         if self.is_closing:
             raise RequestLost("the gateway stopped")
@@ -154,53 +175,63 @@ class Submitter:
         job_id = new_job_id()
         conversation = self._inbox.expect(job_id)
         submission = Submission(conversation, job_id, priority, payload, description, is_idempotent, attempt == 2)
-        submission.on_start = on_start
-        return await self._ask_until_queued(submission, body, on_submit)
+        submission.on_submit, submission.on_start = on_submit, on_start
+        self._begin(submission)
+        return submission
 
-    async def _ask_until_queued(
-        self,
-        submission: Submission,
-        body: AsyncIterator[Bytes] | None,
-        on_submit: Callable[[str], object] | None,
+    async def outcome(
+        self, submission: Submission, body: AsyncIterator[Bytes] | None = None, *, was_woken: bool = False
     ) -> Outcome:
+        """Return the worker's response, or the slot that is taken; close it unless it is a Reply.
+
+        `body` is the request's body if the call does not contain it; it is read as the worker grants credit.
+        `was_woken`: the caller has waited until the conversation woke it. Cancelling takes the request back, wherever
+        it is: a worker that has it ends its call. Raises GatewayError, and what the body raises.
+        """
         while True:
             try:
-                return await self._ask(submission, body, on_submit)
+                return await self._outcome(submission, body, was_woken=was_woken)
             except NotQueued:
                 if self.is_closing or not submission.is_timely:
                     raise
             # A new id, so that a late submit of the first is not taken for the second.
-            job_id = new_job_id()
+            job_id, was_woken = new_job_id(), False
             submission.rename(job_id, self._inbox.expect(job_id))
+            self._begin(submission)
 
-    async def _ask(
-        self,
-        submission: Submission,
-        body: AsyncIterator[Bytes] | None,
-        on_submit: Callable[[str], object] | None,
-    ) -> Outcome:
-        conversation = submission.conversation
+    def is_granted(self, submission: Submission) -> bool:
+        """Return whether a slot of this gateway is taken for a request."""
+        return self._slots is not None and self._slots.holds(submission.job_id)
+
+    def give_up(self, submission: Submission, *, has_ended: bool) -> None:
+        """Wait for a request no more: free its slot, or take it back, wherever it is, unless it has ended."""
+        self._close(submission, None, has_ended)
+
+    def _begin(self, submission: Submission) -> None:
         if self._submits.is_blocked:
             self._inbox.forget(submission.job_id)
             raise _not_queued("unsent", submission, self._outage.problem)
-        if on_submit is not None:
-            on_submit(submission.job_id)
+        if submission.on_submit is not None:
+            submission.on_submit(submission.job_id)
         if self._slots is not None:
             self._slots.expect(submission)
         self._submits.put(submission)
+
+    async def _outcome(self, submission: Submission, body: AsyncIterator[Bytes] | None, *, was_woken: bool) -> Outcome:
+        conversation = submission.conversation
         uploading = None
         if body is not None:
             uploading = asyncio.create_task(upload(body, conversation, self._publisher(submission)))
         close = partial(self._close, submission, uploading)
         try:
-            first = await self._first_part(submission, uploads=body is not None)
+            first = await self._first_part(submission, uploads=body is not None, was_woken=was_woken)
             if isinstance(first, Head):
                 publish, uploads = self._publisher(submission), body is not None
                 return Stream(first, conversation, self._settings, publish, close, uploads=uploads)
             if isinstance(first, Go):
                 if uploading is not None:
                     uploading.cancel()  # nothing of the body was taken yet
-                if self._slots is not None and self._slots.holds(submission.job_id):
+                if self.is_granted(submission):
                     return OwnSlot(partial(close, has_ended=True))
                 return self._permit(conversation, close)
         except BaseException as error:
@@ -242,9 +273,12 @@ class Submitter:
         if not self.is_closing:
             self._withdrawals.begin_unknown(job_id)
 
-    async def _first_part(self, submission: Submission, *, uploads: bool) -> Reply | Failure | Head | Go:
+    async def _first_part(
+        self, submission: Submission, *, uploads: bool, was_woken: bool
+    ) -> Reply | Failure | Head | Go:
         conversation = submission.conversation
-        await conversation.wait_until_ready()  # or until its TTL is over
+        if not was_woken:
+            await conversation.wait_until_ready()  # or until its TTL is over
         if not conversation.is_ready:
             await self._wait_for_worker(submission, uploads=uploads)
         first = conversation.take()
