@@ -13,6 +13,7 @@ from fast_priority.gateway.embedding import Messages, is_direct, method_of_route
 from fast_priority.gateway.handler import Gateway
 from fast_priority.gateway.health import HealthChecks
 from fast_priority.gateway.pages import OwnPages, add_pages
+from fast_priority.gateway.quick_request import RunInTask
 from fast_priority.gateway.response import ClientResponse
 from fast_priority.gateway.startup import OncePerLoop
 from fast_priority.gateway.websockets import decline_websocket
@@ -77,6 +78,17 @@ class GatewayApp(FastAPI):
                 return
             scope, send = relayed(scope, send)
         await super().__call__(scope, receive, send)
+
+    def begin_now(self, scope: Scope, run_in_task: RunInTask) -> bool:
+        """Begin to answer a request of our own server without a task. Return False if it needs one.
+
+        `run_in_task` is called with an application if the request needs a task later.
+        """
+        is_extended = type(self).__call__ is not GatewayApp.__call__ or self.root_path or scope.get("root_path")
+        if is_extended or self._has_additions() or self._own_pages.has(scope):
+            return False
+        service = self.services.here()
+        return service is not None and service.gateway.begin_now(scope, run_in_task)
 
     def _has_additions(self) -> bool:
         """Return whether a user has added anything that must run for each request; this may change at any time."""

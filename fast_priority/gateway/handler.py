@@ -9,70 +9,34 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from functools import partial
 
-import msgspec
-from starlette.types import Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from fast_priority.broker.producer import Attempt, OwnSlot, Payload, Permit
-from fast_priority.errors import ClientLeft, GatewayError, TargetTimeout, UnforeseenError, without_traces
-from fast_priority.events import Answered, Events, Failed, Left, Queued, Received, Retried, publish, publish_error
+from fast_priority.broker.producer import Attempt, OwnSlot, Payload, Permit, Submission
+from fast_priority.errors import ClientLeft, GatewayError, RequestLost, TargetTimeout, UnforeseenError, without_traces
+from fast_priority.events import Answered, Events, Failed, Left, Queued, Received, publish, publish_error
+from fast_priority.gateway.client_request import ClientRequest, RequestFactory
 from fast_priority.gateway.disconnect import AwaitedDisconnect, until_disconnect
 from fast_priority.gateway.queues import Outcome, Queues, WorkerResponse
-from fast_priority.gateway.request_body import RequestBody
+from fast_priority.gateway.quick_request import QuickRequest, QuickTimeouts, RunInTask
 from fast_priority.gateway.request_head import head_reader
 from fast_priority.gateway.response import ClientResponse
-from fast_priority.gateway.retry import IDEMPOTENT_METHODS, in_two_attempts
+from fast_priority.gateway.retry import in_two_attempts
 from fast_priority.gateway.target_call import TargetCall
-from fast_priority.gateway.target_document import at_target
 from fast_priority.gateway.websockets import WebSocketProxy
 from fast_priority.http.cors import NO_ORIGINS, AllowedOrigins
-from fast_priority.http.date import http_date
-from fast_priority.http.fields import without_websocket_fields
-from fast_priority.http.forwarding import Hop
-from fast_priority.http.limits import LEAST_BYTES_PER_SECOND
 from fast_priority.http.locations import LocationRewriter
-from fast_priority.http.max_forwards import answer_as_last
-from fast_priority.http.message import Bytes, Fields, Reply, Request
+from fast_priority.http.message import Bytes, Reply, Request
 from fast_priority.http.trusted_proxies import TrustedProxies
 from fast_priority.http.via import Deployment
 from fast_priority.protocol.frames import ForwardCall, encode
 from fast_priority.scheduling.priority import Priority
-from fast_priority.scheduling.rules import RequestFacts, Rules
+from fast_priority.scheduling.rules import Rules
 from fast_priority.server import connection_of
-from fast_priority.support.rate_timeout import RateTimeout
-from fast_priority.support.stalls import RunningClock
 from fast_priority.target import Accepted, Target
 
 _DESCRIPTION_CHARACTERS = 120
-
-
-class ClientRequest(msgspec.Struct, frozen=True, eq=False):
-    """One request, as its head has been read, and the response to it."""
-
-    scope: Scope
-    method: str
-    raw_target: bytes
-    fields: Fields
-    body: RequestBody
-    response: ClientResponse
-    priority: Priority | None
-    """None: it skips the queues."""
-    queues: Queues
-    events: Events
-
-    @property
-    def is_idempotent(self) -> bool:
-        """Whether it has the same effect if it is sent twice."""
-        return self.method in IDEMPOTENT_METHODS
-
-    def can_be_sent_again(self) -> bool:
-        """Return whether its body is still here, no response has begun, and its queue still takes requests."""
-        is_over = self.priority is not None and self.queues.is_closing
-        return self.body.can_be_sent_again and not self.response.has_begun and not is_over
-
-    def note_retry(self, error: GatewayError) -> None:
-        """Publish that it is sent again after this error."""
-        if self.events.retried:
-            publish(self.events.retried, Retried(self.scope, error))
+_FRAMING = frozenset({b"content-length", b"transfer-encoding"})
+"""Fields by which a request may have a body."""
 
 
 class Gateway:
@@ -103,8 +67,17 @@ class Gateway:
         preserves_host: bool = False,
         origins: AllowedOrigins = NO_ORIGINS,
     ) -> None:
-        self._rules = rules
-        self._read_head = head_reader(trusted, preserves_host=preserves_host)
+        events = events or Events()
+        self._read = RequestFactory(
+            rules,
+            head_reader(trusted, preserves_host=preserves_host),
+            queues,
+            target,
+            client_timeout_seconds,
+            deployment,
+            events,
+            with_websockets=tunnels is not None,
+        ).read
         self._queues = queues
         self._target = target
         self._frames_in_flight = frames_in_flight
@@ -112,21 +85,58 @@ class Gateway:
         self._client_timeout_seconds = client_timeout_seconds
         self._deployment = deployment
         self._tunnels = tunnels
-        self._events = events or Events()
+        self._events = events
         self._origins = origins
-        self._clock = RunningClock()
+        self._quick_timeouts = QuickTimeouts()
         self._locations = None if preserves_host else LocationRewriter(target.policy.base_url)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request, and publish one last event for it."""
-        events = self._events
-        received_at = time.monotonic()
-        timeout_seconds, name = self._client_timeout_seconds, self._deployment.name
-        response = ClientResponse(scope, send, timeout_seconds, name, self._locations)
-        if events.received:
-            publish(events.received, Received(scope))
+        if self._events.received:
+            publish(self._events.received, Received(scope))
+        response = self._response_to(scope, send)
+        await self._conclude(scope, response, time.monotonic(), self._answer(scope, receive, response))
+
+    def begin_now(self, scope: Scope, run_in_task: RunInTask) -> bool:
+        """Begin to answer a request without a task. Return False if it needs one: then nothing has happened.
+
+        `run_in_task` is called with an application if the request needs a task later.
+        """
+        connection = connection_of(scope)
+        if connection is None or connection.wants_websocket or any(name in _FRAMING for name, _ in scope["headers"]):
+            return False
         try:
-            await self._answer(scope, receive, response)
+            request = self._read(scope, _cannot_receive, self._response_to(scope, _cannot_send))
+        except Exception:
+            return False  # it is raised again in the task, also if it is a bug
+        if isinstance(request, Reply):
+            return False
+        most_response_bytes = 0 if request.priority is None else self._target.policy.max_body_bytes
+        call = self._call_of(request, b"", most_response_bytes)
+        quick = QuickRequest(request, call, self._quick_timeouts, run_in_task, self._going_on)
+        if request.priority is None:
+            if not quick.pass_on():
+                return False
+        else:
+            payload = partial(self._payload, request, b"")
+            try:
+                quick.wait_for(self._submit(request, request.priority, payload, 1, on_start=quick.start))
+            except GatewayError:
+                return False
+        if self._events.received:
+            publish(self._events.received, Received(scope))
+        return True
+
+    def _response_to(self, scope: Scope, send: Send) -> ClientResponse:
+        return ClientResponse(scope, send, self._client_timeout_seconds, self._deployment.name, self._locations)
+
+    async def _conclude(
+        self, scope: Scope, response: ClientResponse, received_at: float, answering: Awaitable[None]
+    ) -> None:
+        """Answer a request, and publish one last event for it."""
+        events = self._events
+        try:
+            await answering
         except ClientLeft:
             if events.left:
                 publish(events.left, Left(scope))
@@ -147,53 +157,50 @@ class Gateway:
                 publish(events.answered, Answered(scope, response.status))
 
     async def _answer(self, scope: Scope, receive: Receive, response: ClientResponse) -> None:
-        # Copied before the body is read: a server may append trailer fields to the same list as they come in.
-        fields: Fields = list(scope["headers"])
-        if self._tunnels is None:
-            fields = without_websocket_fields(fields)
-        method, hop = scope["method"], Hop.of(scope)
-        head = self._read_head(fields, method, hop, self._deployment.names)
-        connection = connection_of(scope)
-        body = RequestBody(
-            head.declared_bytes,
-            receive,
-            self._target.policy.max_body_bytes,
-            RateTimeout(self._client_timeout_seconds, LEAST_BYTES_PER_SECOND),
-            connection,
-            comes_when_asked_for=head.expects_continue,
-            clock=self._clock,
-        )
-        raw_path: bytes = scope["raw_path"]
-        query: bytes = scope["query_string"]
-        raw_target = connection.raw_target if connection else raw_path + b"?" + query if query else raw_path
-        if head.ends_here:
-            await response.send(answer_as_last(method, raw_target, fields, hop.http_version, http_date()))
+        request = self._read(scope, receive, response)
+        if isinstance(request, Reply):
+            await response.send(request)
             return
-        raw_target, raw_path = at_target(method, raw_target, raw_path)
-        self._target.check(raw_target)
-        wants_websocket = self._tunnels is not None and connection is not None and connection.wants_websocket
-        priority = self._rules.priority_of(RequestFacts(raw_path.decode("latin-1"), method, wants_websocket))
-        request = ClientRequest(
-            scope, method, raw_target, head.onward, body, response, priority, self._queues, self._events
-        )
-        if self._tunnels is not None and wants_websocket:
+        connection, priority = request.connection, request.priority
+        if self._tunnels is not None and connection is not None and connection.wants_websocket:
             answering = self._open_websocket(request, self._tunnels)
         elif priority is None:
             answering = self._pass_on(request)
         else:
             answering = self._queue(request, priority)
-        disconnect = connection.left if connection else AwaitedDisconnect(body.client_left)
+        disconnect = connection.left if connection else AwaitedDisconnect(request.body.client_left)
         await until_disconnect(answering, disconnect, response)
 
-    async def _queue(self, request: ClientRequest, priority: Priority) -> None:
+    def _going_on(self, quick: QuickRequest) -> ASGIApp:
+        """Return the application that goes on with a request in a task."""
+
+        async def go_on(scope: Scope, receive: Receive, send: Send) -> None:
+            request = quick.request
+            response = request.response
+            response.send_by(send)
+            if quick.reply is not None:
+                answering = response.relay(quick.reply)
+            elif request.priority is None:
+                answering = self._pass_on(request, quick)
+            else:
+                answering = self._queue(request, request.priority, quick)
+            answered = until_disconnect(answering, request.left, response)
+            await self._conclude(scope, response, quick.received_at, answered)
+
+        return go_on
+
+    async def _queue(self, request: ClientRequest, priority: Priority, begun: QuickRequest | None = None) -> None:
         body = request.body
         whole = await body.read_ahead()
         payload = partial(self._payload, request, whole)
 
         async def attempt(number: Attempt) -> Reply | WorkerResponse | None:
-            with contextlib.closing(self._call_of(request, whole, self._target.policy.max_body_bytes)) as call:
-                streamed = body.chunks() if whole is None else None
-                outcome = await self._ask(request, priority, payload, streamed, number, on_start=call.begin)
+            with contextlib.closing(self._first_call(begun, number, request, whole)) as call:
+                if begun is not None and number == 1:
+                    outcome = await self._outcome_of(begun, priority)
+                else:
+                    streamed = body.chunks() if whole is None else None
+                    outcome = await self._ask(request, priority, payload, streamed, number, on_start=call.begin)
                 if not isinstance(outcome, Permit | OwnSlot):
                     return outcome
                 await call.answer(request.response, outcome)
@@ -203,15 +210,40 @@ class Gateway:
         if outcome is not None:
             await _relay(outcome, request.response)
 
-    async def _pass_on(self, request: ClientRequest) -> None:
+    async def _pass_on(self, request: ClientRequest, begun: QuickRequest | None = None) -> None:
         whole = await request.body.read_ahead()
 
-        def attempt(_: Attempt) -> Awaitable[None]:
-            return self._call_of(request, whole).answer(request.response)
+        async def attempt(number: Attempt) -> None:
+            with contextlib.closing(self._first_call(begun, number, request, whole)) as call:
+                if begun is not None and number == 1 and begun.error is not None:
+                    raise begun.error
+                await call.answer(request.response)
 
         await in_two_attempts(attempt, request)
 
-    def _call_of(self, request: ClientRequest, whole: bytes | None, most_response_bytes: int = 0) -> TargetCall:
+    def _first_call(
+        self, begun: QuickRequest | None, number: Attempt, request: ClientRequest, whole: bytes | None
+    ) -> TargetCall:
+        """Return the call for an attempt: the one that was begun, if it was, or a new one."""
+        if begun is not None and number == 1:
+            return begun.call
+        most_response_bytes = 0 if request.priority is None else self._target.policy.max_body_bytes
+        return self._call_of(request, whole, most_response_bytes)
+
+    async def _outcome_of(self, begun: QuickRequest, priority: Priority) -> Outcome:
+        """Return the outcome of what was begun."""
+        submission = begun.submission
+        if begun.error is not None or submission is None:
+            if submission is not None:
+                self._queues.give_up(submission, has_ended=True)
+            raise begun.error or RequestLost("it was begun and forgotten")
+        try:
+            return await self._queues.outcome(submission, was_woken=begun.was_woken)
+        except GatewayError as error:
+            self._note_overload(error, priority)
+            raise
+
+    def _call_of(self, request: ClientRequest, whole: bytes | None, most_response_bytes: int) -> TargetCall:
         return TargetCall(
             self._target,
             request.method,
@@ -247,6 +279,26 @@ class Gateway:
         timeout_seconds = self._client_timeout_seconds
         return encode(ForwardCall(onward, self._target.policy, self._frames_in_flight, is_permit, timeout_seconds))
 
+    def _submit(
+        self,
+        request: ClientRequest,
+        priority: Priority,
+        payload: Payload,
+        attempt: Attempt,
+        on_start: Callable[[], object] | None = None,
+    ) -> Submission:
+        scope, method = request.scope, request.method
+        on_submit = partial(self._note_submit, scope, priority, attempt) if self._events.queued else None
+        return self._queues.submit(
+            priority,
+            payload,
+            f"{method} {scope['path']!a}"[:_DESCRIPTION_CHARACTERS],
+            is_idempotent=request.is_idempotent,
+            attempt=attempt,
+            on_submit=on_submit,
+            on_start=on_start,
+        )
+
     async def _ask(
         self,
         request: ClientRequest,
@@ -256,24 +308,16 @@ class Gateway:
         attempt: Attempt,
         on_start: Callable[[], object] | None = None,
     ) -> Outcome:
-        scope, method = request.scope, request.method
-        on_submit = partial(self._note_submit, scope, priority, attempt) if self._events.queued else None
-        description = f"{method} {scope['path']!a}"[:_DESCRIPTION_CHARACTERS]
         try:
-            return await self._queues.ask(
-                priority,
-                payload,
-                description,
-                body,
-                is_idempotent=request.is_idempotent,
-                attempt=attempt,
-                on_submit=on_submit,
-                on_start=on_start,
-            )
+            submission = self._submit(request, priority, payload, attempt, on_start)
+            return await self._queues.outcome(submission, body)
         except GatewayError as error:
-            if error.fault == "overload":
-                error.retry_after_seconds = self._retry_after_seconds(priority)
+            self._note_overload(error, priority)
             raise
+
+    def _note_overload(self, error: GatewayError, priority: Priority) -> None:
+        if error.fault == "overload":
+            error.retry_after_seconds = self._retry_after_seconds(priority)
 
     def _note_submit(self, scope: Scope, priority: Priority, attempt: Attempt, job_id: str) -> None:
         publish(self._events.queued, Queued(scope, priority, attempt, job_id))
@@ -286,3 +330,11 @@ async def _relay(outcome: Reply | WorkerResponse, response: ClientResponse) -> N
         return
     with contextlib.closing(outcome):
         await response.stream(outcome)
+
+
+async def _cannot_receive() -> Message:
+    raise RuntimeError("a request without a body has nothing to receive")
+
+
+async def _cannot_send(message: Message) -> None:
+    raise RuntimeError("a request without a task sends its response at once")

@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator, Callable, Coroutine
 from typing import Any, Protocol, TypeAlias
 
-from fast_priority.broker.producer import Attempt, OwnSlot, Payload, Permit
+from fast_priority.broker.producer import Attempt, OwnSlot, Payload, Permit, Submission
 from fast_priority.gateway.response import IncomingResponse
 from fast_priority.http.message import Bytes, Reply
 from fast_priority.scheduling.priority import Priority
@@ -29,23 +29,34 @@ class Queues(Protocol):
         """Whether it queues no more requests."""
         ...
 
-    def ask(
+    def submit(
         self,
         priority: Priority,
         payload: Payload,
         description: str,
-        body: AsyncIterator[Bytes] | None,
         *,
         is_idempotent: bool,
         attempt: Attempt,
         on_submit: Callable[[str], object] | None = None,
         on_start: Callable[[], object] | None = None,
-    ) -> Coroutine[Any, Any, Outcome]:
-        """Queue a ForwardCall and return what a worker answers.
-
-        Raises GatewayError, and what the body raises.
+    ) -> Submission:
+        """Queue a ForwardCall without waiting. Raises GatewayError. Call `outcome` or `give_up` in any case.
 
         The second attempt goes in front of all other requests of its queue. `on_submit` is called with the id of each
         job that is submitted, `on_start` in the moment in which a slot of this gateway is taken.
         """
+        ...
+
+    def outcome(
+        self, submission: Submission, body: AsyncIterator[Bytes] | None = None, *, was_woken: bool = False
+    ) -> Coroutine[Any, Any, Outcome]:
+        """Return what a worker answers, or the slot that is taken. Raises GatewayError, and what the body raises."""
+        ...
+
+    def is_granted(self, submission: Submission) -> bool:
+        """Return whether a slot of this gateway is taken for a request."""
+        ...
+
+    def give_up(self, submission: Submission, *, has_ended: bool) -> None:
+        """Wait for a request no more."""
         ...

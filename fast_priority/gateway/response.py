@@ -20,7 +20,7 @@ from fast_priority.http.message import Bytes, Fields, HttpVersion, Reply
 from fast_priority.http.problem import problem_reply
 from fast_priority.http.via import PSEUDONYM
 from fast_priority.protocol.frames import MOST_CHUNK_BYTES
-from fast_priority.server import connection_of
+from fast_priority.server import ClientConnection, connection_of
 from fast_priority.support.byte_stream import ByteStream
 
 _WITHOUT_BODY = frozenset({HTTPStatus.NO_CONTENT, HTTPStatus.RESET_CONTENT, HTTPStatus.NOT_MODIFIED})
@@ -89,23 +89,50 @@ class ClientResponse:
             raise ResponseIncomplete("its body is not as long as its Content-Length")
         await self._send_whole(reply.status, onward, declared, reply.body)
 
+    def relay_now(self, reply: Reply) -> bool:
+        """Send a whole response of the target without waiting. Return False if that cannot be: then nothing is sent.
+
+        Raises as `relay` does.
+        """
+        if self._connection is None or not self._connection.takes_at_once:
+            return False
+        onward, declared = self._read(reply)
+        if declared not in (None, len(reply.body)) and not self._has_no_body(reply.status):
+            raise ResponseIncomplete("its body is not as long as its Content-Length")
+        self._send_at_once(
+            self._connection, reply.status, *self._with_length(reply.status, onward, declared, reply.body)
+        )
+        return True
+
+    def send_by(self, send: Send) -> None:
+        """Send by this from now on."""
+        self._send = send
+
     async def send(self, reply: Reply) -> None:
         """Send a whole response of the gateway itself."""
         await self._send_whole(reply.status, reply.fields, content_length(reply.fields), reply.body)
 
     async def _send_whole(self, status: int, fields: Fields, declared_bytes: int | None, body: bytes) -> None:
+        fields, body = self._with_length(status, fields, declared_bytes, body)
+        if self._connection is not None and self._connection.takes_at_once:
+            self._send_at_once(self._connection, status, fields, body)
+            return
+        await self._begin(status, fields)
+        await self._end(body)
+
+    def _with_length(
+        self, status: int, fields: Fields, declared_bytes: int | None, body: bytes
+    ) -> tuple[Fields, bytes]:
+        """Return the fields with the length of the body, and the body that is sent."""
         has_no_body = self._has_no_body(status)
         # In a response to HEAD, or a 304, the target may leave Content-Length out; then the length is unknown.
         if declared_bytes is None and (body or not has_no_body):
             fields = [*fields, (b"content-length", b"%d" % len(body))]
-        if has_no_body:
-            body = b""
-        if self._connection is not None and self._connection.takes_at_once:
-            self.status, self.has_begun, self.has_ended = status, True, True
-            self._connection.send_whole(status, self._framed(status, fields), body)
-            return
-        await self._begin(status, fields)
-        await self._end(body)
+        return fields, b"" if has_no_body else body
+
+    def _send_at_once(self, connection: ClientConnection, status: int, fields: Fields, body: bytes) -> None:
+        self.status, self.has_begun, self.has_ended = status, True, True
+        connection.send_whole(status, self._framed(status, fields), body)
 
     async def stream(self, incoming: IncomingResponse) -> None:
         """Send a response of the target as it comes. Raises as `relay` does, and GatewayError if it breaks off."""

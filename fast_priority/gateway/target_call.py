@@ -1,16 +1,17 @@
 """One attempt at a request by the gateway itself: past the queues, or with a slot."""
 
 import contextlib
+from collections.abc import Callable
 
 from fast_priority.broker.producer import OwnSlot, Permit
 from fast_priority.errors import GatewayError
 from fast_priority.gateway.request_body import RequestBody
 from fast_priority.gateway.response import ClientResponse
 from fast_priority.http.message import Fields, Reply
-from fast_priority.target import Exchange, Target
+from fast_priority.target import Exchange, Response, Target
 
 
-def _nothing() -> None:
+def nothing() -> None:
     """Do nothing when a part of a response has come: the task of the request waits for it."""
 
 
@@ -39,14 +40,33 @@ class TargetCall:
         self._most_response_bytes = most_response_bytes
         self._exchange: Exchange | None = None
 
-    def begin(self) -> None:
-        """Send the request at once if that needs no waiting. `answer` goes on with it, and raises what is wrong."""
+    @property
+    def has_failed(self) -> bool:
+        """Whether what was begun has failed. Then `answer` raises the error."""
+        return self._exchange is not None and self._exchange.has_failed
+
+    def begin(self, watch: Callable[[], None] = nothing) -> bool:
+        """Send the request at once if that needs no waiting, and return whether it was sent.
+
+        Then `watch` is called each time a part of the response has come, and when no more will come. `answer` goes on
+        with it, and raises what is wrong.
+        """
         if self._whole is None:
-            return
+            return False
         with contextlib.suppress(GatewayError):
             exchange = self._new_exchange()
-            if exchange.begin_now(_nothing):
+            if exchange.begin_now(watch):
                 self._exchange = exchange
+        return self._exchange is not None
+
+    def response_now(self) -> Response | None:
+        """Return the response to what was begun if its head has come. Raises GatewayError for an unusable head."""
+        return self._exchange.response_now() if self._exchange is not None else None
+
+    def unwatch(self) -> None:
+        """Call the `watch` of `begin` no more."""
+        if self._exchange is not None:
+            self._exchange.unwatch()
 
     async def answer(self, response: ClientResponse, slot: Permit | OwnSlot | None = None) -> None:
         """Send the request, unless it was begun, and the response to the client. Raises GatewayError.

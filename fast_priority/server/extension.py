@@ -38,7 +38,7 @@ class DisconnectEvent(asyncio.Event):
 
     def remove_callback(self, callback: Callable[[], object]) -> None:
         """Call it no more."""
-        del self._callbacks[callback]
+        self._callbacks.pop(callback, None)
 
 
 class ClientConnection(Protocol):

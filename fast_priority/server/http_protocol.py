@@ -7,6 +7,7 @@ connection ends. `connection_state.py` explains the states of a connection.
 import asyncio
 import weakref
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
@@ -14,6 +15,7 @@ from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 from fast_priority.errors import GatewayError, GatewayNotReady, HeadTimeout
 from fast_priority.http.cors import NO_ORIGINS, AllowedOrigins
 from fast_priority.server.connection_state import BODY, IDLE, NEW, REFUSED, WAITS_FOR_HEAD, Event, Lifetime
+from fast_priority.server.extension import EXTENSION
 from fast_priority.server.refusals import ErrorResponse, cycle_for_refusal, log_refusal
 from fast_priority.server.request_connection import disconnect
 from fast_priority.server.request_reader import RequestReader
@@ -37,6 +39,7 @@ class HttpProtocol(RequestReader):
         self._timeouts = timeouts
         self._origins = origins
         self._waits_in: ConnectionQueue | None = None
+        self._starting: tuple[RequestResponseCycle, Any] | None = None
         self._peer: Peer
         self._answering: RequestResponseCycle | None = None
         """The request whose turn it is, or was last; uvicorn's `cycle` is the latest that was read."""
@@ -65,6 +68,7 @@ class HttpProtocol(RequestReader):
         self._stop_timeouts()
         if self._answering is not None:
             disconnect(self._answering)
+            self._answering.on_response = _nothing  # a reference cycle otherwise, where no task ends it
         for cycle, _ in self.pipeline:
             cycle.on_response = _nothing  # uvicorn ends this reference cycle only for requests that are answered
         self.pipeline.clear()
@@ -164,6 +168,27 @@ class HttpProtocol(RequestReader):
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
         self._answering = cycle
+        # Of the class: what wraps an application may pass all its attributes on, and has to see each request.
+        if not hasattr(type(app), "begin_now"):
+            self._run_in_task(cycle, app)
+        elif EXTENSION in cycle.scope.get("extensions", ()):
+            self._begin(cycle, app)
+        else:
+            self._starting = cycle, app  # uvicorn has just made the cycle: the rest of the head is still to be read
+
+    def on_headers_complete(self) -> None:
+        """Take the end of a head, and begin to answer the request if it is its turn."""
+        super().on_headers_complete()
+        starting, self._starting = self._starting, None
+        if starting is not None:
+            self._begin(*starting)
+
+    def _begin(self, cycle: RequestResponseCycle, app: Any) -> None:
+        """Begin to answer a request: without a task if that can be."""
+        if not app.begin_now(cycle.scope, partial(self._run_in_task, cycle)):
+            self._run_in_task(cycle, app)
+
+    def _run_in_task(self, cycle: RequestResponseCycle, app: Any) -> None:
         super()._start_asgi_task(cycle, app)
         if cycle.more_body and self._body_reads.is_large:
             self.flow.pause_reading()  # until the application receives: a request that waits holds none of its body

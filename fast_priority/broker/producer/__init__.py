@@ -13,7 +13,7 @@
 """
 
 from fast_priority.broker.producer.streams import OwnSlot, Permit
-from fast_priority.broker.producer.submission import Payload
+from fast_priority.broker.producer.submission import Payload, Submission
 from fast_priority.broker.producer.submitter import Attempt, Submitter
 
-__all__ = ["Attempt", "OwnSlot", "Payload", "Permit", "Submitter"]
+__all__ = ["Attempt", "OwnSlot", "Payload", "Permit", "Submission", "Submitter"]

@@ -172,7 +172,7 @@ class OwnSlots:
     def end_lent(self, job_id: str) -> None:
         """Act on a Cancel: another gateway does not need the slot any more that was lent to it."""
         claim = self._ledger.get(job_id)
-        if claim is not None and claim.gateway_id != self._gateway_id:
+        if claim is not None and claim.gateway_id not in ("", self._gateway_id):
             self.release(job_id)
 
     def _repeat_go(self, job_id: str) -> None:

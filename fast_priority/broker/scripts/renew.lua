@@ -37,7 +37,9 @@ for at = FIRST_ROW, #ARGV, ROW_SIZE do
   local is_leased = redis.call('ZSCORE', started_key, member)
   local is_hash, fields = pcall(redis.call, 'HLEN', job)
   local exists = not is_hash or fields > 0
-  local gateway_is_gone = gateways_are_known and redis.call('EXISTS', GATEWAY_PREFIX .. gateway) == 0
+  -- Without a gateway it is a job of somebody else, which is about to go to the failed registry.
+  local is_ours = gateway ~= ''
+  local gateway_is_gone = is_ours and gateways_are_known and redis.call('EXISTS', GATEWAY_PREFIX .. gateway) == 0
   local has_job = ARGV[at + HAS_JOB] == '1'
   local is_cancelled = redis.call('EXISTS', CANCELLED_PREFIX .. id) == 1
   if not has_job then

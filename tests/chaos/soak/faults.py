@@ -44,7 +44,7 @@ class Kind:
 def draw_faults(seed: int, shape: Shape = Shape.WORKERS, *, with_clock: bool = True) -> Iterator[Kind]:
     """Yield faults for ever: every kind once per round, in an order that the seed decides.
 
-    Without a clock, the kinds that set it are left out; without workers, those that befall workers.
+    Without a clock, the kinds that set it are left out; without workers, those of workers.
     """
     rng = random.Random(seed)
     while True:

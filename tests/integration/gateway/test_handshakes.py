@@ -6,16 +6,14 @@ import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from typing import Any
 
 import pytest
 
-from fast_priority.broker.producer import Permit
 from fast_priority.errors import NotSent, RequestCancelled, RequestLost
+from fast_priority.gateway.queues import Outcome
 from fast_priority.http.message import Reply
 from fast_priority.local.child_processes import wait_until
 from fast_priority.local.free_ports import free_port
-from fast_priority.protocol.frames import ForwardCall, decode_call, encode
 from fast_priority.support.byte_stream import ByteStream
 from fast_priority.target import Declined
 from fast_priority.target.connection import TargetConnection
@@ -26,7 +24,6 @@ from tests.integration.gateway.websocket_rig import (
     RawTarget,
     Slots,
     is_told_of_a_reset,
-    made,
     raw_target,
     reset,
     tunnelled,
@@ -207,7 +204,7 @@ def test_a_client_that_leaves_frees_the_slot() -> None:
 class Answering(Slots):
     """Queues whose workers do not know permits, and send the request to the target as a GET."""
 
-    async def ask(self, *_: object, **__: object) -> Reply:  # type: ignore[override]
+    async def outcome(self, *_: object, **__: object) -> Outcome:
         return Reply(426, [(b"upgrade-to", b"websocket")], b"no")
 
 
@@ -221,10 +218,8 @@ def test_a_worker_that_knows_no_permits() -> None:
 class Granting(Slots):
     """Queues that answer every request with a permit."""
 
-    async def ask(self, *arguments: Any, **options: Any) -> Permit:
-        call = decode_call(made(arguments[1]))
-        payload = encode(ForwardCall(call.request, call.policy, call.frames_in_flight, is_permit=True))
-        return await super().ask(arguments[0], payload, arguments[2], None, **options)
+    async def outcome(self, *_: object, **__: object) -> Outcome:
+        return self.permit()
 
 
 def test_a_permit_for_an_ordinary_request() -> None:

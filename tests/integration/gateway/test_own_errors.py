@@ -23,8 +23,8 @@ def fail(*_: Any) -> Any:
 
 
 def in_the_gateway(app: GatewayApp, monkeypatch: pytest.MonkeyPatch) -> str:
-    monkeypatch.setattr("fast_priority.gateway.handler.without_websocket_fields", fail)
-    monkeypatch.setattr("fast_priority.gateway.handler.Hop.of", fail)
+    monkeypatch.setattr("fast_priority.gateway.client_request.without_websocket_fields", fail)
+    monkeypatch.setattr("fast_priority.gateway.client_request.Hop.of", fail)
     return "/queued"
 
 

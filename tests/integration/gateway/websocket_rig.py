@@ -11,9 +11,10 @@ from typing import Any
 from websockets.sync.client import ClientConnection, connect
 from websockets.sync.server import ServerConnection, serve
 
-from fast_priority.broker.producer import Attempt, Payload, Permit
+from fast_priority.broker.producer import Attempt, Payload, Permit, Submission
 from fast_priority.errors import GatewayError
 from fast_priority.gateway.handler import Gateway
+from fast_priority.gateway.queues import Outcome
 from fast_priority.gateway.websockets import WebSocketProxy
 from fast_priority.http.message import Bytes, TargetPolicy
 from fast_priority.http.trusted_proxies import TrustedProxies
@@ -46,24 +47,38 @@ class Slots:
         self.is_closing = False
         self.held: dict[int, Conversation] = {}
 
-    async def ask(
+    def submit(
         self,
         priority: Priority,
         payload: Payload,
         description: str,
-        body: AsyncIterator[Bytes] | None,
         *,
         is_idempotent: bool,
         attempt: Attempt,
         on_submit: Callable[[str], object] | None = None,
         on_start: Callable[[], object] | None = None,
-    ) -> Permit:
-        assert decode_call(made(payload)).is_permit
+    ) -> Submission:
         assert is_idempotent
-        number = len(self.attempts)
         self.attempts.append(attempt)
+        return Submission(Conversation(), "job", priority, payload, description, is_idempotent)
+
+    async def outcome(
+        self, submission: Submission, body: AsyncIterator[Bytes] | None = None, *, was_woken: bool = False
+    ) -> Outcome:
+        assert decode_call(made(submission.payload)).is_permit
+        return self.permit()
+
+    def permit(self) -> Permit:
+        """Return a slot that the gateway holds from now on."""
+        number = len(self.attempts) - 1
         self.held[number] = Conversation()
         return Permit(self.held[number], lambda has_ended: self._free(number))
+
+    def is_granted(self, submission: Submission) -> bool:
+        return False
+
+    def give_up(self, submission: Submission, *, has_ended: bool) -> None:
+        """Nothing is held for it."""
 
     def _free(self, number: int) -> None:
         del self.held[number]

@@ -8,6 +8,7 @@ from redis.exceptions import ConnectionError
 from fast_priority.broker import keys, times
 from fast_priority.broker.consumer import Consumer, Leases
 from fast_priority.broker.producer import Submitter
+from fast_priority.scheduling.priority import Priority
 from fast_priority.settings import Settings
 from tests.unit.broker_rig import Rig
 
@@ -35,6 +36,16 @@ async def test_a_lease_counts_from_its_request(
     before = time.monotonic()
     renewal = await leases.renew(RECORD, [claim])
     assert before <= renewal.since.monotonic <= time.monotonic()
+
+
+async def test_a_job_that_no_gateway_made(rig: Rig, submitter: Submitter, claimer: Consumer, leases: Leases) -> None:
+    """A job of somebody else keeps its lease and its hash until it is refused: its reason would be lost with them."""
+    await rig.queue(submitter, Priority.LOW)
+    rig.redis.hdel(keys.job(rig.ids(Priority.LOW)[0]), "gateway")
+    (claim,) = (await claimer.publish_and_claim([], 1)).claims
+    assert claim.gateway_id == ""
+    assert (await leases.renew(RECORD, [claim])).held == [claim]
+    assert rig.redis.exists(keys.job(claim.job_id))
 
 
 async def test_gone(rig: Rig, submitter: Submitter, claimer: Consumer, leases: Leases) -> None:

@@ -70,9 +70,11 @@ class Queues:
     def __init__(self, *outcomes: Any) -> None:
         self._outcomes = list(outcomes)
 
-    async def ask(self, *_: Any, on_submit: Callable[[str], object] | None, **__: Any) -> Any:
+    def submit(self, *_: Any, on_submit: Callable[[str], object] | None, **__: Any) -> Any:
         if on_submit is not None:
             on_submit(f"job-{len(self._outcomes)}")
+
+    async def outcome(self, *_: Any, **__: Any) -> Any:
         outcome = self._outcomes.pop(0)
         if isinstance(outcome, BaseException):
             raise outcome

@@ -1,0 +1,224 @@
+"""A request without a body that needs no task: all that happens to it happens in callbacks.
+
+A task costs more than all that is done in it for most requests. So a request whose body is empty is read, and queued or
+sent to the target, in the moment in which its head has been read. It is answered in the moment in which the response
+has come, if that is small and soon whole. Whatever else happens to it (an error, a large or slow response, a client
+that does not read), it is handed over, as it is, to a task.
+
+Theory of operation. A QuickRequest waits for its turn (WAITING) until a slot of this gateway is taken for it, or a
+worker has answered; or it is at the target (SENT). From each state it ends (ENDED) or is handed over (HANDED_OVER).
+"""
+
+import enum
+import time
+from collections.abc import Callable
+
+from starlette.types import ASGIApp
+
+from fast_priority.broker.producer import Submission
+from fast_priority.events import Answered, Left, publish
+from fast_priority.gateway.client_request import ClientRequest
+from fast_priority.gateway.target_call import TargetCall
+from fast_priority.http.message import Reply
+from fast_priority.protocol.frames import Go
+from fast_priority.support.timeout_queue import TimeoutQueue
+from fast_priority.target import QUICK_AND_DECLARED_SECONDS, QUICK_SECONDS, Response
+
+RunInTask = Callable[[ASGIApp], None]
+"""Runs this application for the request, in a task, as if it had just come."""
+
+
+class State(enum.Enum):
+    """Where a request is."""
+
+    WAITING = "waits for a slot or a worker"
+    SENT = "at the target"
+    ENDED = "answered, or its client has left"
+    HANDED_OVER = "handed over to a task"
+
+
+class QuickTimeouts:
+    """How long requests of one gateway wait for the rest of a small response."""
+
+    def __init__(self) -> None:
+        self._queues = {
+            seconds: TimeoutQueue(seconds, QuickRequest.note_slow)
+            for seconds in (QUICK_SECONDS, QUICK_AND_DECLARED_SECONDS)
+        }
+
+    def begin(self, request: "QuickRequest", response: Response) -> "TimeoutQueue[QuickRequest]":
+        """Let the time of this response run."""
+        queue = self._queues[response.quick_seconds]
+        queue.begin(request)
+        return queue
+
+
+class QuickRequest:
+    """One request on its way without a task. `run_in_task` is called with `go_on` if it needs one after all."""
+
+    __slots__ = (
+        "_go_on",
+        "_run_in_task",
+        "_timeouts",
+        "_waits_in",
+        "call",
+        "error",
+        "received_at",
+        "reply",
+        "request",
+        "state",
+        "submission",
+        "was_woken",
+    )
+
+    def __init__(
+        self,
+        request: ClientRequest,
+        call: TargetCall,
+        timeouts: QuickTimeouts,
+        run_in_task: RunInTask,
+        go_on: "Callable[[QuickRequest], ASGIApp]",
+    ) -> None:
+        self.request = request
+        self.call = call
+        self.submission: Submission | None = None
+        """What waits for it in the queue; None if it skips the queue."""
+        self.reply: Reply | None = None
+        """The response, if it could not be sent at once."""
+        self.error: Exception | None = None
+        """What went wrong."""
+        self.was_woken = False
+        """Whether the conversation has woken its reader without a part: its time in the queue may be over."""
+        self.received_at = time.monotonic()
+        self.state = State.WAITING
+        self._timeouts = timeouts
+        self._waits_in: TimeoutQueue[QuickRequest] | None = None
+        self._run_in_task = run_in_task
+        self._go_on = go_on
+
+    def __repr__(self) -> str:
+        return f"<QuickRequest {self.request.method} {self.request.scope['path']!a}: {self.state.value}>"
+
+    def pass_on(self) -> bool:
+        """Send it to the target now. Return False if that needs waiting: then nothing has happened."""
+        if not self.call.begin(self.look):
+            return False
+        self.state = State.SENT
+        self.request.left.add_callback(self.leave)
+        return True
+
+    def wait_for(self, submission: Submission) -> None:
+        """Wait until a slot is taken for this submission, or a worker has answered it."""
+        self.submission = submission
+        submission.conversation.on_wake = self.note_woken
+        self.request.left.add_callback(self.leave)
+
+    def start(self) -> None:
+        """Send it to the target: a slot of this gateway is taken for it."""
+        if self.state is not State.WAITING:
+            return
+        if self.call.begin(self.look):
+            self.state = State.SENT
+        else:
+            self._hand_over()
+
+    def note_woken(self) -> None:
+        """Act on what the conversation has received."""
+        submission = self.submission
+        if self.state is not State.WAITING or submission is None:
+            return
+        conversation = submission.conversation
+        part = conversation.next_part
+        if isinstance(part, Go) and self.request.queues.is_granted(submission):
+            return  # `start` comes
+        if isinstance(part, Reply):
+            conversation.take()
+            self.request.queues.give_up(submission, has_ended=True)
+            self.submission = None
+            self._answer(part)
+        else:
+            self.was_woken = not conversation.is_ready
+            self._hand_over()
+
+    def look(self) -> None:
+        """Go on with it: a part of its response has come, or no more will come."""
+        if self.state is not State.SENT:
+            return
+        try:
+            response = self.call.response_now()
+            whole = response.whole_now() if response is not None else None
+        except Exception as error:
+            self.call.close()
+            self._fail(error)
+            return
+        if response is not None and whole is not None:
+            reply = Reply(response.status, response.fields, whole, response.http_version)
+            self.call.close()
+            self._free_slot()
+            self._answer(reply)
+        elif self.call.has_failed or (response is not None and not response.is_small):
+            self._hand_over()
+        elif response is not None and self._waits_in is None:
+            self._waits_in = self._timeouts.begin(self, response)
+
+    def note_slow(self) -> None:
+        """Go on in a task: the rest of a small response has not come soon."""
+        self._waits_in = None
+        if self.state is State.SENT:
+            response = self.call.response_now()
+            if response is not None:
+                response.mark_slow()
+            self._hand_over()
+
+    def leave(self) -> None:
+        """End it: its client has left."""
+        if self.state in (State.WAITING, State.SENT):
+            self._forget(State.ENDED)
+            self.call.close()
+            if self.submission is not None:
+                self.request.queues.give_up(self.submission, has_ended=False)
+            if self.request.events.left:
+                publish(self.request.events.left, Left(self.request.scope))
+
+    def _free_slot(self) -> None:
+        submission, self.submission = self.submission, None
+        if submission is not None:
+            submission.conversation.on_wake = None
+            self.request.queues.give_up(submission, has_ended=True)
+
+    def _answer(self, reply: Reply) -> None:
+        request = self.request
+        try:
+            is_sent = request.response.relay_now(reply)
+        except Exception as error:
+            self._fail(error)
+            return
+        if is_sent:
+            self._forget(State.ENDED)
+            if request.events.answered:
+                publish(request.events.answered, Answered(request.scope, request.response.status))
+        else:
+            self.reply = reply
+            self._hand_over()
+
+    def _fail(self, error: Exception) -> None:
+        self.error = error
+        self._hand_over()
+
+    def _hand_over(self) -> None:
+        run_in_task, go_on = self._run_in_task, self._go_on
+        self._forget(State.HANDED_OVER)
+        run_in_task(go_on(self))
+
+    def _forget(self, state: State) -> None:
+        """Call back no more. What refers to this may not outlive it (gc_tuning.py)."""
+        self.state = state
+        self.request.left.remove_callback(self.leave)
+        if self._waits_in is not None:
+            self._waits_in.end(self)
+            self._waits_in = None
+        if self.submission is not None:
+            self.submission.conversation.on_wake = None
+            self.submission.on_start = None
+        self.call.unwatch()
+        del self._run_in_task, self._go_on
