@@ -25,7 +25,7 @@ from fast_priority.gateway.target_call import TargetCall
 from fast_priority.gateway.websockets import WebSocketProxy
 from fast_priority.http.cors import NO_ORIGINS, AllowedOrigins
 from fast_priority.http.locations import LocationRewriter
-from fast_priority.http.message import Bytes, Reply, Request
+from fast_priority.http.message import Bytes, Fields, Reply, Request
 from fast_priority.http.trusted_proxies import TrustedProxies
 from fast_priority.http.via import Deployment
 from fast_priority.protocol.frames import ForwardCall, encode
@@ -37,6 +37,7 @@ from fast_priority.target import Accepted, Target
 _DESCRIPTION_CHARACTERS = 120
 _FRAMING = frozenset({b"content-length", b"transfer-encoding"})
 """Fields by which a request may have a body."""
+_NO_BODY = (b"content-length", b"0")
 
 
 class Gateway:
@@ -103,7 +104,7 @@ class Gateway:
         `run_in_task` is called with an application if the request needs a task later.
         """
         connection = connection_of(scope)
-        if connection is None or connection.wants_websocket or any(name in _FRAMING for name, _ in scope["headers"]):
+        if connection is None or connection.wants_websocket or _may_have_body(scope["headers"]):
             return False
         try:
             request = self._read(scope, _cannot_receive, self._response_to(scope, _cannot_send))
@@ -330,6 +331,10 @@ async def _relay(outcome: Reply | WorkerResponse, response: ClientResponse) -> N
         return
     with contextlib.closing(outcome):
         await response.stream(outcome)
+
+
+def _may_have_body(fields: Fields) -> bool:
+    return any(name in _FRAMING and (name, value) != _NO_BODY for name, value in fields)
 
 
 async def _cannot_receive() -> Message:
