@@ -51,6 +51,15 @@ RedisHost = Annotated[
 RedisPort = Annotated[
     int | None, typer.Option("--redis-port", help="Redis port. [FAST_PRIORITY_REDIS_PORT, default 6379]")
 ]
+Slots = Annotated[
+    int | None,
+    typer.Option(
+        "--slots",
+        metavar="N",
+        help="Slots of the gateway itself: queued requests that it forwards at the same time, without a worker. 0 "
+        "leaves all of them to workers. [FAST_PRIORITY_SLOTS, default 0]",
+    ),
+]
 Workers = Annotated[
     str | None,
     typer.Option("--workers", metavar="N", help="Number of worker processes. [FAST_PRIORITY_WORKERS, default 1]"),
@@ -123,15 +132,21 @@ def gateway(
     target: Target = None,
     host: Host = None,
     port: Port = None,
+    slots: Slots = None,
     redis_host: RedisHost = None,
     redis_port: RedisPort = None,
 ) -> None:
     """Run the gateway: receive requests, queue them by priority, and return the responses of the target.
 
-    Example: fast-priority gateway --target http://localhost:9000 --port 8000
+    With --slots it forwards queued requests by itself, high ones first, and needs no worker. Without, workers forward
+    them. Both go together: gateways with slots and workers on one Redis share its queues.
+
+    Example: fast-priority gateway --target http://localhost:9000 --slots 4
     """
     with _errors_in_one_line():
-        settings = _load(target_base_url=target, host=host, port=port, redis_host=redis_host, redis_port=redis_port)
+        settings = _load(
+            target_base_url=target, host=host, port=port, slots=slots, redis_host=redis_host, redis_port=redis_port
+        )
         _run_gateway(settings, "the command is `fast-priority gateway`")
 
 
@@ -240,7 +255,7 @@ def config() -> None:
         else:  # narrow, or piped to a search: one line for each setting, however long
             for origin in origins(settings):
                 typer.echo(f"{origin.variable}={origin.value}  # from {origin.source}. {origin.meaning}")
-        role = settings.workers_as_text if settings.runs_as_worker else "a gateway"
+        role = settings.workers_as_text if settings.runs_as_worker else f"a {settings.gateway_as_text}"
         typer.echo(f"With these settings, `run-fast-priority` runs {role}.")
         if settings.target_base_url is None:
             typer.echo("A gateway needs FAST_PRIORITY_TARGET_BASE_URL; a worker does not.")

@@ -114,6 +114,7 @@ def test_empty_is_gateway(started: Started, monkeypatch: pytest.MonkeyPatch, var
         (["--target", "http://api"], "target_base_url", "http://api"),
         (["--host", "127.0.0.1"], "host", "127.0.0.1"),
         (["--port", "8001"], "port", 8001),
+        (["--slots", "4"], "slots", 4),
         (["--redis-host", "redis"], "redis_host", "redis"),
         (["--redis-port", "6380"], "redis_port", 6380),
     ],
@@ -192,6 +193,7 @@ def test_unknown_variable(started: Started, monkeypatch: pytest.MonkeyPatch) -> 
     [
         ([], ["gateway", "worker", "standalone", "demo", "mock-target", "config", "FAST_PRIORITY_WORKERS"]),
         (["gateway"], ["--target", "FAST_PRIORITY_TARGET_BASE_URL", "--port", "--redis-host", "Example:"]),
+        (["gateway"], ["--slots", "FAST_PRIORITY_SLOTS", "needs no worker"]),
         (["worker"], ["--workers", "--concurrency", "FAST_PRIORITY_WORKER_CONCURRENCY", "Example:"]),
         (["standalone"], ["--target", "--workers", "FAST_PRIORITY_REDIS_HOST", "Example:"]),
         (["demo"], ["--seconds", "--slots", "Example:"]),
