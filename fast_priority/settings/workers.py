@@ -67,6 +67,11 @@ class WorkerSettings(BaseModel):
         return self.workers is not None
 
     @property
+    def sets_workers(self) -> bool:
+        """Whether the number of the workers is set, or that of their slots."""
+        return not self.model_fields_set.isdisjoint({"workers", "worker_concurrency"})
+
+    @property
     def workers_as_text(self) -> str:
         """The worker processes and their slots, for a reader."""
         processes, slots = self.worker_processes, self.worker_concurrency
