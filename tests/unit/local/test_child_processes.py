@@ -11,7 +11,6 @@ from fast_priority.errors import ConfigurationError
 from fast_priority.local.child_processes import ChildProcess, last_lines, running_together, wait_until, wait_until_slots
 from fast_priority.local.free_ports import free_port
 
-
 # It ends once the other one has got its SIGTERM, too.
 ENDS_AFTER_THE_OTHER = """
 import signal, sys, time
@@ -30,7 +29,7 @@ while True:
 
 
 def test_processes_are_ended_at_the_same_time(tmp_path: Path) -> None:
-    """None of them is waited for before all have got their SIGTERM, and none gets it twice."""
+    """None of them is waited for before all have got their SIGTERM."""
     places = [tmp_path / "one", tmp_path / "two"]
     children = [
         ChildProcess("child", ("-c", ENDS_AFTER_THE_OTHER, str(own), str(other)), {})
