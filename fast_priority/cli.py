@@ -57,12 +57,16 @@ Slots = Annotated[
         "--slots",
         metavar="N",
         help="Slots of the gateway itself: queued requests that it forwards at the same time, without a worker. 0 "
-        "leaves all of them to workers. [FAST_PRIORITY_SLOTS, default 0]",
+        "leaves all of them to workers. [FAST_PRIORITY_SLOTS, default 0; in `standalone` 1, with workers 0]",
     ),
 ]
 Workers = Annotated[
     str | None,
-    typer.Option("--workers", metavar="N", help="Number of worker processes. [FAST_PRIORITY_WORKERS, default 1]"),
+    typer.Option(
+        "--workers",
+        metavar="N",
+        help="Number of worker processes. [FAST_PRIORITY_WORKERS, default 1; in `standalone` none]",
+    ),
 ]
 Concurrency = Annotated[
     int | None,
@@ -93,8 +97,7 @@ Run all of it on one machine, with a Redis: \
 Run a gateway with four slots, with a Redis on localhost: \
 [cyan]FAST_PRIORITY_SLOTS=4 FAST_PRIORITY_TARGET_BASE_URL=http://api run-fast-priority[/]
 
-Or a gateway without slots, and four workers, wherever that Redis is reachable: \
-[cyan]FAST_PRIORITY_WORKERS=4 run-fast-priority[/]
+... or, without its slots, four workers beside it: [cyan]FAST_PRIORITY_WORKERS=4 run-fast-priority[/]
 
 Show every setting and its current value: [cyan]fast-priority config[/]
 
@@ -186,39 +189,18 @@ def standalone(
     target: Target = None,
     host: Host = None,
     port: Port = None,
-    slots: Annotated[
-        int | None,
-        typer.Option(
-            "--slots",
-            metavar="N",
-            help="Slots of the gateway itself, in all its processes: queued requests that it forwards at the same "
-            "time. [FAST_PRIORITY_SLOTS, default 1 if no workers are asked for, else 0]",
-        ),
-    ] = None,
+    slots: Slots = None,
     processes: Annotated[
         int,
-        typer.Option(
-            "--processes",
-            metavar="N",
-            min=1,
-            max=512,
-            help="Gateway processes on one port, which share its clients and its slots (Linux only). [default 1]",
-        ),
+        typer.Option("--processes", metavar="N", min=1, max=512, help="Gateway processes on one port (Linux only)."),
     ] = 1,
-    workers: Annotated[
-        str | None,
-        typer.Option(
-            "--workers",
-            metavar="N",
-            help="Number of worker processes. They have slots of their own. [FAST_PRIORITY_WORKERS, default none]",
-        ),
-    ] = None,
+    workers: Workers = None,
     concurrency: Concurrency = None,
 ) -> None:
     """Run a gateway and a Redis together on one machine, with slots in the gateway, or workers, or both.
 
-    The target gets as many queued requests at the same time as there are slots: 1 by default, --slots N for N. With
-    --workers or --concurrency, worker processes have the slots; with --slots as well, gateway and workers have some.
+    The target gets as many queued requests at the same time as there are slots: 1 by default, --slots N for N, divided
+    over the gateway processes. With --workers or --concurrency, workers have slots, and the gateway only with --slots.
 
     The gateway listens on all addresses of the machine and has no login; --host 127.0.0.1 is for this machine only.
 

@@ -238,7 +238,7 @@ def test_unknown_variable(started: Started, monkeypatch: pytest.MonkeyPatch) -> 
         (["gateway"], ["--slots", "FAST_PRIORITY_SLOTS", "needs no worker"]),
         (["worker"], ["--workers", "--concurrency", "FAST_PRIORITY_WORKER_CONCURRENCY", "Example:"]),
         (["standalone"], ["--target", "--workers", "FAST_PRIORITY_REDIS_HOST", "Example:"]),
-        (["standalone"], ["--slots", "FAST_PRIORITY_SLOTS", "default 1", "--processes"]),
+        (["standalone"], ["--slots", "FAST_PRIORITY_SLOTS", "in `standalone` 1", "--processes"]),
         (["demo"], ["--seconds", "--slots", "Example:"]),
         (["config"], ["where it came from"]),
     ],
