@@ -1,6 +1,10 @@
 # One image, two roles: a worker if FAST_PRIORITY_WORKERS (or _WORKER) is set, the gateway otherwise.
 #
 #   docker build -t fast-priority .
+#   docker run -p 8000:8000 -e FAST_PRIORITY_SLOTS=4 -e FAST_PRIORITY_TARGET_BASE_URL=http://api -e FAST_PRIORITY_REDIS_HOST=redis fast-priority
+#
+# A gateway with slots needs no worker. With workers:
+#
 #   docker run -p 8000:8000 -e FAST_PRIORITY_TARGET_BASE_URL=http://api -e FAST_PRIORITY_REDIS_HOST=redis fast-priority
 #   docker run -e FAST_PRIORITY_WORKERS=4 -e FAST_PRIORITY_REDIS_HOST=redis fast-priority
 #

@@ -7,7 +7,7 @@ The nouns, and where they are:
 - **Gateway**: receives requests from clients (`server`), queues them, and sends the responses (`gateway`).
 - **Queue**: an rq queue in Redis for each priority (`broker`).
 - **Worker**: claims requests from the queues, high first, and forwards them to the target (`worker`, `slots`).
-- **Slot**: one request in flight at the target; there are as many slots as worker processes times concurrency.
+- **Slot**: one request in flight at the target; all worker processes and all gateways may have some.
 - **Lease**: a claim that a worker renews while it has the request.
 - **Frame**: a part of a request or response on its way through Redis (`protocol`).
 - **Event**: what happens to a request, for metrics and logs (`events`, `observability`).

@@ -51,9 +51,22 @@ RedisHost = Annotated[
 RedisPort = Annotated[
     int | None, typer.Option("--redis-port", help="Redis port. [FAST_PRIORITY_REDIS_PORT, default 6379]")
 ]
+Slots = Annotated[
+    int | None,
+    typer.Option(
+        "--slots",
+        metavar="N",
+        help="Slots of the gateway itself: queued requests that it forwards at the same time, without a worker. 0 "
+        "leaves all of them to workers. [FAST_PRIORITY_SLOTS, default 0; in `standalone` 1, with workers 0]",
+    ),
+]
 Workers = Annotated[
     str | None,
-    typer.Option("--workers", metavar="N", help="Number of worker processes. [FAST_PRIORITY_WORKERS, default 1]"),
+    typer.Option(
+        "--workers",
+        metavar="N",
+        help="Number of worker processes. [FAST_PRIORITY_WORKERS, default 1; in `standalone` none]",
+    ),
 ]
 Concurrency = Annotated[
     int | None,
@@ -69,9 +82,9 @@ Concurrency = Annotated[
 _HELP = """
 [bold]A priority-queuing gateway[/] for an API that can do only a limited amount of work at the same time.
 
-The path of a request decides whether it waits in the queue [green]high[/] or [yellow]low[/]. Workers forward waiting \
-requests to the API, high ones first, and only as many at the same time as they have slots. The client waits for its \
-response as usual.
+The path of a request decides whether it waits in the queue [green]high[/] or [yellow]low[/]. The gateway itself, or \
+worker processes, forward waiting requests to the API, high ones first, and only as many at the same time as they have \
+slots. The client waits for its response as usual.
 
 Without a command, the environment decides what runs: workers if [cyan]FAST_PRIORITY_WORKERS[/] is set, else a \
 gateway. The container image starts this way.
@@ -79,12 +92,12 @@ gateway. The container image starts this way.
 See it work (starts all that it needs): [cyan]fast-priority demo[/]
 
 Run all of it on one machine, with a Redis: \
-[cyan]fast-priority standalone --target http://localhost:9000 --workers 4[/]
+[cyan]fast-priority standalone --target http://localhost:9000 --slots 4[/]
 
-Run a gateway in production, with a Redis on localhost: \
-[cyan]FAST_PRIORITY_TARGET_BASE_URL=http://api run-fast-priority[/]
+Run a gateway with four slots, with a Redis on localhost: \
+[cyan]FAST_PRIORITY_SLOTS=4 FAST_PRIORITY_TARGET_BASE_URL=http://api run-fast-priority[/]
 
-... and four workers, wherever that Redis is reachable: [cyan]FAST_PRIORITY_WORKERS=4 run-fast-priority[/]
+... or, without its slots, four workers beside it: [cyan]FAST_PRIORITY_WORKERS=4 run-fast-priority[/]
 
 Show every setting and its current value: [cyan]fast-priority config[/]
 
@@ -123,16 +136,25 @@ def gateway(
     target: Target = None,
     host: Host = None,
     port: Port = None,
+    slots: Slots = None,
     redis_host: RedisHost = None,
     redis_port: RedisPort = None,
+    listen_fds: Annotated[
+        str | None, typer.Option("--listen-fds", hidden=True, help="Sockets that `standalone` passes on.")
+    ] = None,
 ) -> None:
     """Run the gateway: receive requests, queue them by priority, and return the responses of the target.
 
-    Example: fast-priority gateway --target http://localhost:9000 --port 8000
+    With --slots it forwards queued requests by itself, high ones first, and needs no worker. Without, workers forward
+    them. Both go together: gateways with slots and workers on one Redis share its queues.
+
+    Example: fast-priority gateway --target http://localhost:9000 --slots 4
     """
     with _errors_in_one_line():
-        settings = _load(target_base_url=target, host=host, port=port, redis_host=redis_host, redis_port=redis_port)
-        _run_gateway(settings, "the command is `fast-priority gateway`")
+        settings = _load(
+            target_base_url=target, host=host, port=port, slots=slots, redis_host=redis_host, redis_port=redis_port
+        )
+        _run_gateway(settings, "the command is `fast-priority gateway`", listen_fds)
 
 
 @app.command()
@@ -167,22 +189,32 @@ def standalone(
     target: Target = None,
     host: Host = None,
     port: Port = None,
+    slots: Slots = None,
+    processes: Annotated[
+        int,
+        typer.Option("--processes", metavar="N", min=1, max=512, help="Gateway processes on one port (Linux only)."),
+    ] = 1,
     workers: Workers = None,
     concurrency: Concurrency = None,
 ) -> None:
-    """Run gateway, workers and a Redis together on one machine.
+    """Run a gateway and a Redis together on one machine, with slots in the gateway, or workers, or both.
+
+    The target gets as many queued requests at the same time as there are slots: 1 by default, --slots N for N, divided
+    over the gateway processes. With --workers or --concurrency, workers have slots, and the gateway only with --slots.
 
     The gateway listens on all addresses of the machine and has no login; --host 127.0.0.1 is for this machine only.
 
     If FAST_PRIORITY_REDIS_HOST or another FAST_PRIORITY_REDIS_* variable is set, no Redis is started.
 
-    Example: fast-priority standalone --target http://localhost:9000 --workers 4
+    Example: fast-priority standalone --target http://localhost:9000 --slots 4
     """
     from fast_priority.local.standalone import run_standalone
 
     with _errors_in_one_line():
-        settings = _load(target_base_url=target, host=host, port=port, workers=workers, worker_concurrency=concurrency)
-        run_standalone(settings, embed_redis=not settings.names_a_redis)
+        settings = _load(
+            target_base_url=target, host=host, port=port, slots=slots, workers=workers, worker_concurrency=concurrency
+        )
+        run_standalone(settings, processes, embed_redis=not settings.names_a_redis)
 
 
 @app.command()
@@ -240,7 +272,7 @@ def config() -> None:
         else:  # narrow, or piped to a search: one line for each setting, however long
             for origin in origins(settings):
                 typer.echo(f"{origin.variable}={origin.value}  # from {origin.source}. {origin.meaning}")
-        role = settings.workers_as_text if settings.runs_as_worker else "a gateway"
+        role = settings.workers_as_text if settings.runs_as_worker else f"a {settings.gateway_as_text}"
         typer.echo(f"With these settings, `run-fast-priority` runs {role}.")
         if settings.target_base_url is None:
             typer.echo("A gateway needs FAST_PRIORITY_TARGET_BASE_URL; a worker does not.")
@@ -280,13 +312,14 @@ def _log_to_stderr() -> None:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr)
 
 
-def _run_gateway(settings: Settings, why: str) -> None:
+def _run_gateway(settings: Settings, why: str, listen_fds: str | None = None) -> None:
     from fast_priority.app import create_app
-    from fast_priority.server import server_for
+    from fast_priority.server import inherited_sockets, server_for
     from fast_priority.support.gc_tuning import collect_rarely
 
     _log_to_stderr()
-    server = server_for(create_app(settings), settings)
+    sockets = None if listen_fds is None else inherited_sockets(listen_fds)
+    server = server_for(create_app(settings), settings, sockets)
     logger.info("gateway: %s", why)
     collect_rarely()
     server.run()

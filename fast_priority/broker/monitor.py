@@ -58,9 +58,9 @@ class QueueView(NamedTuple):
     waiting: dict[Priority, int]
     """Requests that wait, by priority."""
     started: int
-    """Requests that workers have in flight."""
+    """Requests that workers, and gateways with slots, have in flight."""
     workers: int
-    """Live worker processes, stock rq workers included."""
+    """Live worker processes, stock rq workers included, and live gateways with slots."""
     slots: int
     """The most queued requests that the target receives at once: one per stock worker, its slots per PriorityWorker."""
     suspended: bool

@@ -45,8 +45,9 @@ def build_app(settings: Settings) -> GatewayApp:
     async def lifespan(app: GatewayApp) -> AsyncIterator[None]:
         place, note = settings.redis_address, settings.note_on_dotenv
         logger.info(
-            "Fast Priority %s: gateway for %s, with the queues of Redis at %s%s",
+            "Fast Priority %s: %s for %s, with the queues of Redis at %s%s",
             own_version(),
+            settings.gateway_as_text,
             policy.base_url,
             place,
             note,

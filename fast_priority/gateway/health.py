@@ -32,7 +32,7 @@ class Health(BaseModel):
     """The state of the gateway and of what it depends on."""
 
     status: Literal["ok", "degraded"] = Field(
-        description="ok: target and Redis are reachable, Redis takes writes and a worker is alive"
+        description="ok: target and Redis are reachable, Redis takes writes, a worker or a gateway with slots is alive"
     )
     target_reachable: bool = Field(
         description="whether the target accepts connections, or answers the probe if there is one"
@@ -42,9 +42,9 @@ class Health(BaseModel):
     redis_writable: bool = Field(description="whether Redis takes writes; if not, requests get 503")
     redis_problem: str | None = Field(description="what is wrong with Redis, in words; null if nothing is")
     queue: QueueLengths
-    in_flight: int | None = Field(description="requests that workers forward now")
-    workers: int | None = Field(description="live worker processes")
-    slots: int | None = Field(description="how many queued requests workers forward at the same time at most")
+    in_flight: int | None = Field(description="requests that workers, and gateways with slots, forward now")
+    workers: int | None = Field(description="live worker processes, and live gateways with slots")
+    slots: int | None = Field(description="how many queued requests they forward at the same time at most")
     suspended: bool | None = Field(description="whether the workers are suspended by `rq suspend`")
     warnings: list[str] = Field(description="what is wrong and does not stop the service, a sentence each")
 
@@ -56,7 +56,7 @@ class Liveness(BaseModel):
 
 
 class Readiness(BaseModel):
-    """Whether a request that comes now is forwarded: Redis answers and takes writes, and a worker is alive."""
+    """Whether a request that comes now is forwarded: Redis takes writes, a worker or a gateway with slots lives."""
 
     ready: bool
     reasons: list[str] = Field(description="what is missing, in words")
@@ -102,7 +102,7 @@ class HealthChecks:
             only = f", but for {view.foreign_workers} that only fail (see `warnings` in health)"
             reasons.append(
                 f"no worker is alive{only if view.foreign_workers else ''}: "
-                "requests wait until one starts or their TTL ends"
+                "requests wait until one starts, or a gateway with FAST_PRIORITY_SLOTS, or their TTL ends"
             )
         elif view.suspended:
             reasons.append("the workers are suspended: run `rq resume`")

@@ -12,7 +12,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import IO, Any, TypeAlias
@@ -41,6 +41,8 @@ class ChildProcess:
     name: str
     arguments: tuple[str, ...]
     environment: Mapping[str, str]
+    pass_fds: tuple[int, ...] = ()
+    """The files of this process that it gets, beside the usual three."""
 
 
 @contextmanager
@@ -52,8 +54,27 @@ def running(child: ChildProcess, output: IO[Any] | int | None = None, stop_secon
     On Linux it also gets SIGTERM if this process is killed, provided that this one has no other threads.
     `output` is the file that it writes to; None: the files of this process.
     """
+    with running_together([child], output, stop_seconds) as (process,):
+        yield process
+
+
+@contextmanager
+def running_together(
+    children: Iterable[ChildProcess], output: IO[Any] | int | None = None, stop_seconds: float = _STOP_SECONDS
+) -> Iterator["list[subprocess.Popen[bytes]]"]:
+    """Run several processes as `running` does, and end them at the same time."""
+    processes: list[subprocess.Popen[bytes]] = []
+    try:
+        for child in children:
+            processes.append(_started(child, output))  # noqa: PERF401 - those that run are ended if one cannot start
+        yield processes
+    finally:
+        _stop_all(processes, stop_seconds)
+
+
+def _started(child: ChildProcess, output: IO[Any] | int | None) -> "subprocess.Popen[bytes]":
     # A session of its own: Ctrl-C reaches only this process, which then stops the others in their order.
-    process = subprocess.Popen(  # noqa: S603 - this interpreter, on this package
+    return subprocess.Popen(  # noqa: S603 - this interpreter, on this package
         [sys.executable, *child.arguments],
         env={**os.environ, **child.environment},
         stdin=subprocess.DEVNULL,
@@ -61,25 +82,31 @@ def running(child: ChildProcess, output: IO[Any] | int | None = None, stop_secon
         stderr=subprocess.STDOUT if output is not None else None,
         start_new_session=True,
         preexec_fn=ending_with_this_process(),
+        pass_fds=child.pass_fds,
     )
-    try:
-        yield process
-    finally:
-        stop(process, stop_seconds)
 
 
 def stop(process: "subprocess.Popen[bytes]", within_seconds: float = _STOP_SECONDS) -> None:
     """End a process with SIGTERM; after `within_seconds`, kill it and all that it has started."""
+    _stop_all([process], within_seconds)
+
+
+def _stop_all(processes: "Sequence[subprocess.Popen[bytes]]", within_seconds: float) -> None:
+    deadline = time.monotonic() + within_seconds
     try:
-        if process.poll() is None:
-            process.terminate()
-        process.wait(within_seconds)
-    except subprocess.TimeoutExpired:
-        logger.warning("process %d did not end within %g s: killed", process.pid, within_seconds)
+        for process in processes:
+            if process.poll() is None:
+                process.terminate()
+        for process in processes:
+            try:
+                process.wait(max(0.0, deadline - time.monotonic()))
+            except subprocess.TimeoutExpired:
+                logger.warning("process %d did not end within %g s: killed", process.pid, within_seconds)
     finally:
         # Also when a signal interrupts the wait.
-        _kill_group(process.pid)
-        process.wait()
+        for process in processes:
+            _kill_group(process.pid)
+            process.wait()
 
 
 def wait_until(what: str, condition: Callable[[], bool], within_seconds: float = 20.0) -> None:
@@ -105,20 +132,26 @@ def wait_until_answers(process: "subprocess.Popen[bytes]", name: str, url: str, 
         raise ConfigurationError(f"the {name} ended while it started, with exit status {process.returncode}")
 
 
-def wait_until_slots(workers: Sequence["subprocess.Popen[bytes]"], gateway_url: str, slots: int) -> None:
-    """Return once the gateway reports so many slots. Raises ConfigurationError if it does not, or a worker ends."""
+def wait_until_slots(processes: Iterable["subprocess.Popen[bytes]"], gateway_url: str, slots: int) -> None:
+    """Return once the gateway reports so many slots. Raises ConfigurationError if it does not, or a process ends.
+
+    `processes` are those that have the slots.
+    """
+    those_with_slots = list(processes)
 
     def are_ready() -> bool:
-        for worker in workers:
-            if worker.poll() is not None:
-                raise ConfigurationError(f"the workers ended while they started, with exit status {worker.returncode}")
+        for process in those_with_slots:
+            if process.poll() is not None:
+                raise ConfigurationError(
+                    f"a gateway or worker ended while it started, with exit status {process.returncode}"
+                )
         with _direct.open(f"{gateway_url}/gateway_health", timeout=5) as response:
             return bool(json.load(response)["slots"] == slots)
 
     try:
-        wait_until(f"the workers have {slots} slots", are_ready)
+        wait_until(f"there are {slots} slots", are_ready)
     except (TimeoutError, OSError) as error:
-        raise ConfigurationError(f"the workers did not start: {error}") from None
+        raise ConfigurationError(f"those that have the slots did not start: {error}") from None
 
 
 def last_lines(output: IO[bytes]) -> list[str]:
@@ -154,6 +187,12 @@ def gateway_process(target_url: str, host: str, port: int, redis_at: RedisPlace,
         ("-m", "fast_priority", "gateway", "--target", target_url, "--host", host, "--port", str(port)),
         {**_where(redis_at), **environment},
     )
+
+
+def with_sockets(gateway: ChildProcess, fds: Sequence[int]) -> ChildProcess:
+    """Return the same gateway, but it listens on these sockets of this process."""
+    option = ("--listen-fds", ",".join(map(str, fds)))
+    return replace(gateway, arguments=(*gateway.arguments, *option), pass_fds=tuple(fds))
 
 
 def worker_process(processes: int, concurrency: int, redis_at: RedisPlace, **environment: str) -> ChildProcess:

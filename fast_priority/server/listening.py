@@ -4,7 +4,7 @@ import errno
 import ipaddress
 import logging
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from typing import NamedTuple
 
@@ -37,7 +37,7 @@ class _Place(NamedTuple):
 def check_port_is_free(settings: Settings) -> list[str]:
     """Return the URLs at which the gateway is going to listen. Raises ConfigurationError if it cannot."""
     with ExitStack() as sockets:
-        opened = [sockets.enter_context(one) for one in _open(settings, [])]
+        opened = [sockets.enter_context(one) for one in bound_sockets(settings, [])]
         for one in opened:
             _listen(one, settings)
         return urls_of(opened)
@@ -50,10 +50,15 @@ def open_sockets(settings: Settings) -> list[socket.socket]:
     address cannot be used, or if none is left.
     """
     warnings: list[str] = []
-    opened = _open(settings, warnings)
+    opened = bound_sockets(settings, warnings)
+    log_warnings(warnings)
+    return opened
+
+
+def log_warnings(warnings: Iterable[str]) -> None:
+    """Log what is left out of the addresses."""
     for warning in warnings:
         logger.warning(warning)
-    return opened
 
 
 def urls_of(sockets: list[socket.socket]) -> list[str]:
@@ -65,13 +70,17 @@ def _in_url(address: str, port: int) -> str:
     return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
 
 
-def _open(settings: Settings, warnings: list[str]) -> list[socket.socket]:
+def bound_sockets(settings: Settings, warnings: list[str], *, is_shared: bool = False) -> list[socket.socket]:
+    """Return a socket for each address, bound, and add a warning for each address that is left out.
+
+    If `is_shared`, other sockets of this user that are shared may be bound there as well. Raises ConfigurationError.
+    """
     with ExitStack() as opened:
         sockets: list[socket.socket] = []
         missing: OSError | None = None
         for place in _without_covered(list(dict.fromkeys(_places(settings)))):
             try:
-                sockets.append(opened.enter_context(_bound(place, settings.port)))
+                sockets.append(opened.enter_context(_bound(place, settings.port, is_shared=is_shared)))
             except OSError as error:
                 if not _lacks_family(place, error):
                     raise _refusal(settings, place.address, error) from None
@@ -104,10 +113,12 @@ def _without_covered(places: list[_Place]) -> list[_Place]:
     return [place for place in places if place.family not in all_of or place.address == _ALL[place.family]]
 
 
-def _bound(place: _Place, port: int) -> socket.socket:
+def _bound(place: _Place, port: int, *, is_shared: bool) -> socket.socket:
     one = socket.socket(place.family, socket.SOCK_STREAM)
     try:
         one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if is_shared:
+            one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         if place.family == socket.AF_INET6:
             one.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)  # IPv4 has a socket of its own
         one.bind(place.socket_address(port))

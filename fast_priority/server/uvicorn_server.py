@@ -1,5 +1,6 @@
 """uvicorn, configured so that it adds nothing to responses and accepts no more clients than the limit."""
 
+import socket
 from functools import partial
 from typing import Any, Protocol
 
@@ -34,9 +35,13 @@ class Application(Protocol):
         ...
 
 
-def server_for(app: Application, settings: Settings) -> uvicorn.Server:
-    """Return a server for the gateway's application. Raises ConfigurationError if its port is taken."""
-    check_port_is_free(settings)
+def server_for(app: Application, settings: Settings, sockets: list[socket.socket] | None = None) -> uvicorn.Server:
+    """Return a server for the gateway's application. Raises ConfigurationError if its port is taken.
+
+    It listens on `sockets`, which are bound; None: on those that the settings ask for.
+    """
+    if sockets is None:
+        check_port_is_free(settings)
     timeouts = timeouts_for(settings)
     most = connections_that_fit(settings.max_connections, raise_file_limit())
     probes = frozenset(path.encode() for path in settings.health_paths)
@@ -60,5 +65,5 @@ def server_for(app: Application, settings: Settings) -> uvicorn.Server:
         settings.drain_seconds,
         app.begin_to_end,
         settings.drain_delay,
-        open_sockets=partial(open_sockets, settings),
+        open_sockets=partial(open_sockets, settings) if sockets is None else lambda: sockets,
     )

@@ -19,6 +19,7 @@ from fast_priority.settings.pages import GATEWAY_OPENAPI_PATH
 from fast_priority.settings.redis_address import RedisAddress
 from fast_priority.settings.sources import origins, reason_of_role, warnings_about_environment
 from fast_priority.settings.tls_files import TlsFiles, tls_variable
+from fast_priority.settings.workers import counted
 
 __all__ = [
     "DOTENV_DISABLED",
@@ -27,6 +28,7 @@ __all__ = [
     "RedisAddress",
     "Settings",
     "TlsFiles",
+    "counted",
     "origins",
     "reason_of_role",
     "tls_variable",

@@ -1,4 +1,4 @@
-"""Settings of the workers: how many there are, and how gateway and workers keep in touch."""
+"""Settings of those who forward queued requests: workers, and the slots of a gateway; and how they keep in touch."""
 
 import math
 import re
@@ -67,12 +67,21 @@ class WorkerSettings(BaseModel):
         return self.workers is not None
 
     @property
+    def sets_workers(self) -> bool:
+        """Whether the number of the workers is set, or that of their slots."""
+        return not self.model_fields_set.isdisjoint({"workers", "worker_concurrency"})
+
+    @property
     def workers_as_text(self) -> str:
         """The worker processes and their slots, for a reader."""
         processes, slots = self.worker_processes, self.worker_concurrency
-        return (
-            f"{_counted(processes, 'worker process', 'worker processes')} with {_counted(slots, 'slot', 'slots')} each"
-        )
+        return f"{counted(processes, 'worker process', 'worker processes')} with {counted(slots, 'slot', 'slots')} each"
+
+    @property
+    def gateway_as_text(self) -> str:
+        """A gateway with its slots, for a reader."""
+        slots = counted(self.slots, "slot", "slots") if self.slots else "no slots (workers forward its queued requests)"
+        return f"gateway with {slots}"
 
     @property
     def worker_processes(self) -> int:
@@ -99,5 +108,6 @@ def clamped_poll_interval(value: Any) -> Any:
     return value if math.isnan(seconds) else min(max(seconds, _LEAST_POLL_SECONDS), _MOST_POLL_SECONDS)
 
 
-def _counted(number: int, one: str, many: str) -> str:
+def counted(number: int, one: str, many: str) -> str:
+    """Return a number with its noun: that for one, or that for several."""
     return f"{number} {one if number == 1 else many}"

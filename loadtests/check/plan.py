@@ -68,7 +68,7 @@ def plan_runs(options: CheckOptions, *, can_drain: bool) -> tuple[tuple[PlannedR
     wanted: Sequence[str] = options.scenarios or (QUICK if options.quick else tuple(SCENARIOS))
     skipped: dict[str, str] = {}
     if DRAIN in wanted and not can_drain:
-        skipped[DRAIN] = "it restarts workers and ends the gateway, and this check did not start them"
+        skipped[DRAIN] = "it restarts workers and ends the gateway, and this check did not start them both"
     names = [name for name in dict.fromkeys(wanted) if name not in skipped]
     names.sort(key=lambda name: name == DRAIN)
     runs: list[PlannedRun] = []

@@ -23,6 +23,7 @@ from fast_priority.local.free_ports import free_port
 from fast_priority.local.interruption import Interruption
 from fast_priority.local.redis_server import embedded_redis
 from loadtests.check.drain import StackControl
+from loadtests.check.stack_size import StackSize
 from loadtests.clients import MockTargetError, wait_until_forwards, wait_until_mock_target
 
 _HOST = "127.0.0.1"
@@ -38,35 +39,7 @@ class SystemUnderTest:
     target_url: str
     slots: int
     drain: StackControl | None = None
-    """Restarts of its processes; None if the check did not start them."""
-
-
-@dataclass(frozen=True, slots=True)
-class StackSize:
-    """The size of a stack that the check starts."""
-
-    slots: int = 4
-    worker_processes: int = 1
-    gateways: int = 1
-    high_path: str = "/high"
-    low_path: str = "/low"
-
-    def __post_init__(self) -> None:
-        for name, value in (("slots", self.slots), ("workers", self.worker_processes), ("gateways", self.gateways)):
-            if value < 1:
-                raise ConfigurationError(f"--{name} is {value}; use 1 or more")
-        if self.high_path.strip("/") == self.low_path.strip("/"):
-            raise ConfigurationError(f"--high-path and --low-path are both {self.low_path}: use two different paths")
-        if self.slots < self.worker_processes:
-            raise ConfigurationError(
-                f"--slots {self.slots} is less than --workers {self.worker_processes}: every process has a slot"
-            )
-
-    @property
-    def processes_by_slots(self) -> dict[int, int]:
-        """Number of worker processes by their slots, distributed as equally as possible."""
-        fewest, rest = divmod(self.slots, self.worker_processes)
-        return {fewest + 1: rest, fewest: self.worker_processes - rest} if rest else {fewest: self.worker_processes}
+    """Restarts of its processes; None if the check did not start them, or there are no workers."""
 
 
 @contextmanager
@@ -95,12 +68,12 @@ def external_gateway(
 
 @contextmanager
 def own_stack(size: StackSize, interruption: Interruption, say: Callable[[str], None]) -> Iterator[SystemUnderTest]:
-    """Run a whole stack on loopback while the block lasts. `say` gets a sentence before it starts.
+    """Run a whole stack on loopback while the block lasts. `say` gets a line before it starts.
 
     Raises ConfigurationError if a process does not start, and passes on one from the block; both with the last lines
     of the processes' output.
     """
-    say("starting  Redis, mock target, gateway and workers")
+    say(f"starting  Redis, mock target, {size.as_text}")
     with tempfile.TemporaryFile() as output:
         try:
             with ExitStack() as parts:
@@ -129,11 +102,16 @@ def _start(size: StackSize, interruption: Interruption, parts: ExitStack, output
     ports = [free_port() for _ in range(size.gateways)]
     urls = tuple(f"http://{_HOST}:{port}" for port in ports)
     gateways = [
-        start(gateway_process(target_url, _HOST, port, redis_socket), FAST_PRIORITY_PRIO_PATHS=size.low_path)
-        for port in ports
+        start(
+            gateway_process(target_url, _HOST, port, redis_socket),
+            FAST_PRIORITY_PRIO_PATHS=size.low_path,
+            FAST_PRIORITY_SLOTS=str(slots),
+        )
+        for port, slots in zip(ports, size.slots_of_gateways, strict=True)
     ]
     with interruption.may_interrupt():
         for gateway, url in zip(gateways, urls, strict=True):
             wait_until_answers(gateway, "gateway", f"{url}/gateway_health/ready")
-        wait_until_slots(workers, urls[0], size.slots)
-    return SystemUnderTest(urls, target_url, size.slots, drain=StackControl(start_workers, workers, gateways))
+        wait_until_slots([*workers, *gateways], urls[0], size.slots)
+    drain = StackControl(start_workers, workers, gateways) if workers else None
+    return SystemUnderTest(urls, target_url, size.slots, drain)

@@ -7,7 +7,16 @@ from typing import Annotated
 import typer
 
 from fast_priority.errors import ConfigurationError
-from loadtests.check import CheckOptions, StackSize, SystemUnderTest, external_gateway, own_stack, plan_runs, read_loads
+from loadtests.check import (
+    CheckOptions,
+    StackShape,
+    StackSize,
+    SystemUnderTest,
+    external_gateway,
+    own_stack,
+    plan_runs,
+    read_loads,
+)
 from loadtests.cli.check_session import ResultFolder, SystemFactory, run_and_report
 from loadtests.cli.exit_codes import errors_to_exit_codes, require_modules
 from loadtests.cli.options import Tolerance
@@ -33,6 +42,10 @@ def check(
     ] = None,
     workers: Annotated[int | None, typer.Option("--workers", min=1, help="Own stack: worker processes (1).")] = None,
     gateways: Annotated[int | None, typer.Option("--gateways", min=1, help="Own stack: gateways (1).")] = None,
+    shape: Annotated[
+        StackShape | None,
+        typer.Option("--shape", help="Own stack: who has the slots, workers, the gateways, or some each (workers)."),
+    ] = None,
     scenario: Annotated[
         list[str] | None,
         typer.Option("--scenario", metavar="NAME", help=f"Run only this one; may be repeated. One of {_NAMES}."),
@@ -62,12 +75,14 @@ def check(
 ) -> None:
     """Run scenarios against a gateway, judge them, and write a report.
 
-    Without --url a whole stack is started on this machine: Redis, a mock target, the gateway and workers.
+    Without --url a whole stack is started on this machine: Redis, a mock target, the gateway and workers; with
+    --shape slots the gateway alone, which then has the slots itself.
     With --url the gateway must have the mock target behind it: its arrival log is the evidence.
 
     \b
     fast-priority loadtest check
     fast-priority loadtest check --quick --slots 16 --workers 2 --gateways 2
+    fast-priority loadtest check --quick --shape slots
     fast-priority loadtest check --scenario mixed --load 0.5,0.8,0.95 --slots 8 --seconds 300
     fast-priority loadtest check --url http://localhost:8080 --target-url http://localhost:9000 --slots 4
     """
@@ -87,16 +102,19 @@ def check(
             high_path=high_path,
             low_path=low_path,
         )
-        runs, skipped = plan_runs(options, can_drain=not url)
+        runs, skipped = plan_runs(options, can_drain=not url and shape is not StackShape.SLOTS)
         if url or target_url:
-            _refuse_bad_combination(url, target_url, slots, workers or gateways)
+            _refuse_bad_combination(url, target_url, slots, workers or gateways or shape)
             given = SystemUnderTest(tuple(url or ()), target_url or "", options.slots)
             paths = {"--high-path": high_path, "--low-path": low_path}
             start_system = partial(external_gateway, given, paths, patience_seconds)
         else:
-            start_system = partial(
-                own_stack, StackSize(options.slots, workers or 1, gateways or 1, high_path, low_path)
+            if workers is not None and shape is StackShape.SLOTS:
+                raise ConfigurationError("--shape slots runs no workers: leave --workers out, or choose --shape mixed")
+            size = StackSize(
+                options.slots, workers or 1, gateways or 1, high_path, low_path, shape or StackShape.WORKERS
             )
+            start_system = partial(own_stack, size)
         verdict = run_and_report(start_system, runs, skipped, tolerance_seconds, result_folder)
     if verdict is Verdict.VIOLATED and url:
         typer.echo(
@@ -108,7 +126,7 @@ def check(
 
 
 def _refuse_bad_combination(
-    urls: list[str] | None, target_url: str | None, slots: int | None, own_parts: int | None
+    urls: list[str] | None, target_url: str | None, slots: int | None, own_parts: int | str | None
 ) -> None:
     if not urls or not target_url:
         raise ConfigurationError("--url and --target-url go together: a gateway, and the mock target behind it")
@@ -117,4 +135,4 @@ def _refuse_bad_combination(
             "--slots is missing: how many requests does the gateway forward at once? Ours says it at /gateway_health"
         )
     if own_parts is not None:
-        raise ConfigurationError("--workers and --gateways are for the own stack: leave them out with --url")
+        raise ConfigurationError("--workers, --gateways and --shape are for the own stack: leave them out with --url")

@@ -1,4 +1,4 @@
-"""The processes of the demo: a mock target, a Redis, a gateway and workers, on this machine, stopped afterwards."""
+"""The processes of the demo: a mock target, a Redis and a gateway with slots, on this machine, stopped afterwards."""
 
 import subprocess
 import sys
@@ -18,7 +18,6 @@ from fast_priority.local.child_processes import (
     running,
     wait_until_answers,
     wait_until_slots,
-    worker_process,
 )
 from fast_priority.local.free_ports import free_port
 from fast_priority.local.interruption import Interruption
@@ -29,7 +28,7 @@ LOW_PATHS = "low/"
 """Requests for paths with this prefix are low; all others are high."""
 
 _HOST = "127.0.0.1"
-_STOP_SECONDS = 6.0  # workers take two or three, more on a busy machine
+_STOP_SECONDS = 6.0  # a gateway takes one, more on a busy machine
 _LOG_SECONDS = 3.0
 
 
@@ -53,7 +52,7 @@ def running_stack(
     plan: TrafficPlan, interruption: Interruption, print_line: Callable[[str], None]
 ) -> Iterator[DemoStack]:
     """Run everything while the block lasts. If a process fails, the output of all is written to stderr."""
-    print_line("Starting a Redis, a gateway, workers and a target ...")
+    print_line("Starting a Redis, a gateway and a target ...")
     with tempfile.TemporaryFile() as output:
         try:
             with ExitStack() as parts:
@@ -83,14 +82,16 @@ def _start(plan: TrafficPlan, interruption: Interruption, parts: ExitStack, outp
     log_size = int(_LOG_SECONDS * plan.capacity_per_second) + 4 * plan.burst
     mock = mock_target_process(_port(target), plan.latency)
     start(mock, MOCK_TARGET_HOST=_HOST, MOCK_TARGET_LOG_SIZE=str(log_size))
-    worker_processes = 2 if plan.slots % 2 == 0 else 1
-    start(worker_process(worker_processes, plan.slots // worker_processes, redis_socket))
-    start(gateway_process(target, _HOST, _port(gateway), redis_socket), FAST_PRIORITY_PRIO_BASE_PATHS=LOW_PATHS)
+    start(
+        gateway_process(target, _HOST, _port(gateway), redis_socket),
+        FAST_PRIORITY_PRIO_BASE_PATHS=LOW_PATHS,
+        FAST_PRIORITY_SLOTS=str(plan.slots),
+    )
     wait_for("mock target", f"{target}/health")
     wait_for("gateway", f"{gateway}/gateway_health/ready")
     stack = DemoStack(gateway, target, processes)
     with interruption.may_interrupt():
-        wait_until_slots([processes["workers"]], gateway, plan.slots)
+        wait_until_slots([processes["gateway"]], gateway, plan.slots)
     return stack
 
 

@@ -15,7 +15,7 @@ from loadtests.oracle import Overtaking, judge_order
 from loadtests.records import Arrival, RequestTrace, SentRequest
 
 FORWARDED_WITHIN_SECONDS = 0.05
-"""How long the transit from a worker to the target may take; shorter differences are not judged.
+"""How long the transit from a slot to the target may take; shorter differences are not judged.
 
 A low request that was rightly claimed just before a high one was queued starts this much later; and a high request may
 have been claimed this much before it starts, so that a low one that was claimed next may be faster.

@@ -115,12 +115,18 @@ class Traffic:
         status: int | None = None
         is_connected = False
         sent_at = time.time()
+        left_at: float | None = None
         try:
             with self._client_timeout(stream), closing(base_url.make_connection()) as connection:
-                connection.connect()
-                is_connected = True
-                sent_at = time.time()
-                status, length_bytes = _exchange(connection, stream, path, request_id, more_fields)
+                try:
+                    connection.connect()
+                    is_connected = True
+                    sent_at = time.time()
+                    status, length_bytes = _exchange(connection, stream, path, request_id, more_fields)
+                except gevent.Timeout:
+                    # Before the connection is closed: the gateway may reuse the slot before this process runs again.
+                    left_at = time.time()
+                    raise
             outcome = "answered"
             self._report_to_locust(stream, sent_at, length_bytes, f"status {status}" if status >= 400 else None)
         except gevent.Timeout:
@@ -140,8 +146,9 @@ class Traffic:
         finally:
             # A client that left while connecting has sent nothing.
             if is_connected or outcome != "left":
+                ended_at = time.time() if left_at is None else left_at
                 self._record(
-                    SentRequest(request_id, stream.priority, sent_at, time.time(), outcome, status, stream.method)
+                    SentRequest(request_id, stream.priority, sent_at, ended_at, outcome, status, stream.method)
                 )
         return outcome
 

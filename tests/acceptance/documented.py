@@ -56,6 +56,7 @@ class Reader:
         self._folder = folder
         self._parts: dict[str, ExitStack] = {}
         self._carries = False
+        self._gateway_has_slots = False
 
     def close(self) -> None:
         """Stop all processes that were started."""
@@ -77,7 +78,7 @@ class Reader:
             else:
                 script.append(line)
         self._run(script)
-        if self._carries and {"gateway", "worker"} <= set(self._parts):
+        if self._carries and "gateway" in self._parts and ("worker" in self._parts or self._gateway_has_slots):
             assert self._stack.client.get("/documented").status_code == 200
 
     def _start(self, role: str, line: str) -> None:
@@ -105,6 +106,7 @@ class Reader:
         assert process.poll() is None, f"it ended by itself: {line}"
         if role == "gateway":
             self._carries = words[0] != "uvicorn"
+            self._gateway_has_slots = "--slots" in words or "FAST_PRIORITY_SLOTS" in variables
             if is_standalone:
                 self._parts["worker"] = ExitStack()
 

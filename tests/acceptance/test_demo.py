@@ -99,7 +99,7 @@ def test_an_interrupted_demo_leaves_nothing_running(number: signal.Signals) -> N
     """Ctrl-C or SIGTERM during the traffic ends the demo and all processes that it started, with one sentence."""
     with demo_in_full_flow() as process:
         parts = descendants(process.pid)
-        assert len(parts) >= 5  # Redis, target, gateway, and the workers with their pool
+        assert len(parts) >= 3  # Redis, target, gateway
         process.send_signal(number)
         said, _ = process.communicate(timeout=PATIENCE_SECONDS)
     assert process.returncode == 128 + number

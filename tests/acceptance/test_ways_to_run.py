@@ -1,4 +1,4 @@
-"""A request is forwarded with every documented way to start the gateway and the workers."""
+"""A request is forwarded with every documented way to start the gateway, with slots of its own or with workers."""
 
 import os
 import shutil
@@ -7,13 +7,15 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import httpx
+import psutil
 import pytest
 
-from tests.harness import Stack, free_port, wait_until
+from tests.acceptance.held_target import OK, held_target
+from tests.harness import Background, Stack, exchange_bytes, free_port, wait_until
 
 BIN = Path(sys.executable).parent
 REPOSITORY = Path(__file__).parents[2]
@@ -123,11 +125,135 @@ def test_importing_the_app_module_reads_no_environment() -> None:
     assert said.strip() == "create_app"
 
 
-def test_standalone_is_one_command_and_leaves_nothing(stack: Stack) -> None:
+def slots_and_workers(stack: Stack) -> tuple[int, int]:
+    health = stack.health()
+    return health["slots"], health["workers"]
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        (str(BIN / "run-fast-priority"),),
+        (str(BIN / "fast-priority"), "gateway", "--slots", "2"),
+        ("/bin/sh", str(REPOSITORY / "docker-entrypoint.sh")),
+    ],
+)
+def test_a_gateway_with_slots_needs_no_worker(stack: Stack, command: tuple[str, ...]) -> None:
+    """With slots, in the image as well, a gateway and a Redis are all it takes; the log says how many slots it has."""
+    stack.start_mock()
+    slots = {} if "--slots" in command else {"FAST_PRIORITY_SLOTS": "2"}
+    with program(stack, *command, **gateway_environment(stack), **slots):
+        wait_until("the gateway is up", lambda: is_up(stack))
+        wait_until("its slots are counted", lambda: slots_and_workers(stack) == (2, 1))
+        assert stack.client.get("/queued").status_code == 200
+        assert stack.client.get("/gateway_health/ready").status_code == 200
+        assert has_logged(stack, f": gateway with 2 slots for {stack.mock_url},")
+
+
+def has_logged(stack: Stack, text: str) -> bool:
+    return any(text in log.read_text() for log in stack.logs.glob("*.log"))
+
+
+def standalone(stack: Stack, *options: str) -> tuple[str, ...]:
+    place = ("--target", stack.mock_url, "--host", "127.0.0.1", "--port", str(stack.gateway_port))
+    return (str(BIN / "fast-priority"), "standalone", *place, *options)
+
+
+@pytest.mark.parametrize(
+    ("options", "counted", "processes"),
+    [
+        ((), (1, 1), 2),  # gateway, Redis
+        (("--slots", "3"), (3, 1), 2),
+        (("--slots", "2", "--workers", "1"), (3, 2), 4),  # ... pool and worker
+    ],
+)
+def test_standalone_with_slots_in_the_gateway(
+    stack: Stack, options: tuple[str, ...], counted: tuple[int, int], processes: int
+) -> None:
+    """`standalone` runs no workers unless they are asked for, and both together if slots are, too."""
+    stack.start_mock()
+    with program(stack, *standalone(stack, *options)) as process:
+        wait_until("the gateway is up", lambda: is_up(stack))
+        wait_until("all slots are counted", lambda: slots_and_workers(stack) == counted)
+        assert stack.client.get("/queued").status_code == 200
+        assert len(_descendants(process.pid)) >= processes
+        assert (len(_descendants(process.pid)) > 2) == ("--workers" in options)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems do not divide the clients of a port")
+def test_several_processes_on_one_port(stack: Stack) -> None:
+    """Two gateway processes both answer on one port, share the slots and the order, and end with one command."""
+    with held_target() as target, Background(20) as background:
+        stack.mock_url = f"http://127.0.0.1:{target.port}"
+        command = standalone(stack, "--slots", "3", "--processes", "2")
+        with program(stack, *command, FAST_PRIORITY_PRIO_BASE_PATHS="low") as process:
+            wait_until("it says that it listens", lambda: has_logged(stack, "Fast Priority listens on"))
+            assert _serving(stack, process.pid) == 2
+            wait_until("all slots are counted", lambda: slots_and_workers(stack) == (3, 2))
+            for _ in range(9):
+                background.send(lambda: stack.client.get("/low"))
+            target.until_asked(3)
+            wait_until("the others wait", lambda: stack.queued() == 6)
+            for _ in range(4):
+                background.send(lambda: stack.client.get("/high"))
+            wait_until("all others wait", lambda: stack.queued() == 10)
+            for number in range(13):
+                target.answer(number, OK)
+                target.until_asked(min(number + 4, 13))
+            assert target.paths() == ["/low"] * 3 + ["/high"] * 4 + ["/low"] * 6
+            parts = _descendants(process.pid)
+        wait_until("everything has ended", lambda: not any(Path(f"/proc/{pid}").exists() for pid in parts))
+
+
+def _serving(stack: Stack, pid: int) -> int:
+    """Return how many processes below this one serve some of many clients."""
+    with ExitStack() as clients:
+        for _ in range(64):
+            clients.enter_context(socket.create_connection(("127.0.0.1", stack.gateway_port)))
+        assert exchange_bytes(stack.gateway_port, b"GET /gateway_health/live HTTP/1.0\r\n\r\n").startswith(
+            b"HTTP/1.1 200"
+        )
+
+        def serve() -> int:
+            found = [psutil.Process(child).net_connections("tcp") for child in _descendants(pid)]
+            at_port = [
+                [one for one in own if one.status == "ESTABLISHED" and one.laddr[1] == stack.gateway_port]
+                for own in found
+            ]
+            assert sum(map(len, at_port)) <= 65
+            return sum(map(bool, at_port)) if sum(map(len, at_port)) >= 64 else 0
+
+        wait_until("all clients are accepted", lambda: serve() > 0)
+        return serve()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems do not divide the clients of a port")
+def test_a_gateway_process_that_dies_ends_standalone(stack: Stack) -> None:
+    """If one of several gateway processes ends by itself, all of it ends, with an error."""
+    command = standalone(stack, "--slots", "2", "--processes", "2")
+    with program(stack, *command, FAST_PRIORITY_DRAIN_TIMEOUT="1") as process:
+        wait_until("it says that it listens", lambda: has_logged(stack, "Fast Priority listens on"))
+        parts = _descendants(process.pid)
+        gateway = next(pid for pid in parts if "gateway" in psutil.Process(pid).cmdline())
+        os.kill(gateway, signal.SIGKILL)
+        assert process.wait(60) == 2
+    wait_until("everything has ended", lambda: not any(Path(f"/proc/{pid}").exists() for pid in parts))
+    assert has_logged(stack, "error: a process of the gateway or the workers ended by itself")
+
+
+def test_more_processes_than_slots() -> None:
+    """With fewer slots than processes, `standalone` ends with one line that says what to set."""
+    command = [str(BIN / "fast-priority"), "standalone", "--target", "http://127.0.0.1:9", "--processes", "2"]
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert ended.returncode == 2
+    (line,) = ended.stderr.splitlines()
+    assert line.startswith("error: --processes 2 with 1 slot leaves a process without any: set --slots")
+
+
+def test_standalone_with_workers_is_one_command_and_leaves_nothing(stack: Stack) -> None:
     """`fast-priority standalone` forwards requests with a Redis of its own, and Ctrl-C ends all its processes."""
     stack.start_mock()
-    command = (str(BIN / "fast-priority"), "standalone", "--target", stack.mock_url, "--host", "127.0.0.1")
-    with program(stack, *command, "--port", str(stack.gateway_port), "--workers", "2") as process:
+    with program(stack, *standalone(stack, "--workers", "2")) as process:
         wait_until("the gateway is up", lambda: is_up(stack))
         wait_until("the workers are there", lambda: workers(stack) == 2)
         assert stack.client.get("/queued").status_code == 200

@@ -23,7 +23,7 @@ def run(*arguments: str) -> Result:
 def started(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, Settings]]:
     """What the command line would have started: the role and its settings."""
     started: list[tuple[str, Settings]] = []
-    monkeypatch.setattr(cli, "_run_gateway", lambda settings, why: started.append(("gateway", settings)))
+    monkeypatch.setattr(cli, "_run_gateway", lambda settings, why, *_: started.append(("gateway", settings)))
     monkeypatch.setattr(cli, "_run_workers", lambda settings, why: started.append(("workers", settings)))
     return started
 
@@ -90,7 +90,7 @@ def test_worker_start_line(
 def test_gateway_start_line(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
     """A gateway logs why it is one: no variable asks for workers, or the command is that of a gateway."""
     caplog.set_level(logging.INFO)
-    monkeypatch.setattr("fast_priority.server.server_for", lambda app, settings: FakeServer())
+    monkeypatch.setattr("fast_priority.server.server_for", lambda app, settings, sockets: FakeServer())
     monkeypatch.setenv("FAST_PRIORITY_TARGET_BASE_URL", "http://api")
     run()
     run("gateway")
@@ -114,6 +114,7 @@ def test_empty_is_gateway(started: Started, monkeypatch: pytest.MonkeyPatch, var
         (["--target", "http://api"], "target_base_url", "http://api"),
         (["--host", "127.0.0.1"], "host", "127.0.0.1"),
         (["--port", "8001"], "port", 8001),
+        (["--slots", "4"], "slots", 4),
         (["--redis-host", "redis"], "redis_host", "redis"),
         (["--redis-port", "6380"], "redis_port", 6380),
     ],
@@ -140,6 +141,48 @@ def test_worker_options(started: Started, options: list[str], name: str, value: 
     assert run("worker", *options).exit_code == 0
     ((role, settings),) = started
     assert (role, getattr(settings, name)) == ("workers", value)
+
+
+@pytest.mark.parametrize(
+    ("options", "name", "value"),
+    [
+        ([], "processes", 1),
+        (["--processes", "3"], "processes", 3),
+        (["--slots", "4"], "slots", 4),
+        (["--workers", "2"], "worker_processes", 2),
+        (["--concurrency", "8"], "worker_concurrency", 8),
+        (["--target", "http://api"], "target_base_url", "http://api"),
+        (["--port", "8001"], "port", 8001),
+    ],
+)
+def test_standalone_options(monkeypatch: pytest.MonkeyPatch, options: list[str], name: str, value: object) -> None:
+    """Each option of `standalone` sets its setting, or the number of gateway processes."""
+    started: list[tuple[Settings, int]] = []
+    monkeypatch.setattr(
+        "fast_priority.local.standalone.run_standalone",
+        lambda settings, processes, embed_redis: started.append((settings, processes)),
+    )
+    assert run("standalone", *options).exit_code == 0
+    ((settings, processes),) = started
+    assert (processes if name == "processes" else getattr(settings, name)) == value
+
+
+@pytest.mark.parametrize("number", ["0", "-1", "513", "two"])
+def test_impossible_number_of_processes(number: str) -> None:
+    """A number of gateway processes that cannot be is refused; the message names the option."""
+    result = run("standalone", "--target", "http://api", "--processes", number)
+    assert result.exit_code == 2
+    assert "--processes" in click.unstyle(result.stderr)
+
+
+@pytest.mark.parametrize("numbers", ["", "x", "-1", "999", "0,999"])
+def test_sockets_that_are_none(monkeypatch: pytest.MonkeyPatch, numbers: str) -> None:
+    """A gateway that is told to listen on what is no socket says so in one line."""
+    monkeypatch.setenv("FAST_PRIORITY_TARGET_BASE_URL", "http://api")
+    result = run("gateway", "--listen-fds", numbers)
+    assert result.exit_code == 2
+    (line,) = [one for one in result.stderr.splitlines() if one.startswith("error:")]
+    assert line.startswith(f"error: --listen-fds {numbers} cannot be used")
 
 
 def test_command_wins_over_environment(started: Started, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -192,8 +235,10 @@ def test_unknown_variable(started: Started, monkeypatch: pytest.MonkeyPatch) -> 
     [
         ([], ["gateway", "worker", "standalone", "demo", "mock-target", "config", "FAST_PRIORITY_WORKERS"]),
         (["gateway"], ["--target", "FAST_PRIORITY_TARGET_BASE_URL", "--port", "--redis-host", "Example:"]),
+        (["gateway"], ["--slots", "FAST_PRIORITY_SLOTS", "needs no worker"]),
         (["worker"], ["--workers", "--concurrency", "FAST_PRIORITY_WORKER_CONCURRENCY", "Example:"]),
         (["standalone"], ["--target", "--workers", "FAST_PRIORITY_REDIS_HOST", "Example:"]),
+        (["standalone"], ["--slots", "FAST_PRIORITY_SLOTS", "in `standalone` 1", "--processes"]),
         (["demo"], ["--seconds", "--slots", "Example:"]),
         (["config"], ["where it came from"]),
     ],

@@ -77,6 +77,12 @@ def test_target_missing() -> None:
     assert "A gateway needs FAST_PRIORITY_TARGET_BASE_URL" in config()
 
 
+def test_slots_of_the_gateway(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The reader learns how many slots a gateway would have."""
+    monkeypatch.setenv("FAST_PRIORITY_SLOTS", "4")
+    assert "With these settings, `run-fast-priority` runs a gateway with 4 slots." in config()
+
+
 def test_runs_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     """Showing the settings of a worker starts no worker."""
     monkeypatch.setenv("FAST_PRIORITY_WORKERS", "2")

@@ -223,6 +223,37 @@ def test_ctrl_c_in_the_midst_of_a_request_is_no_failure() -> None:
     assert ended.stdout.strip() == "['left']"
 
 
+LEAVES = """
+import time
+import gevent
+from loadtests.clients import BaseUrl
+from loadtests.generator import Traffic
+from loadtests.scenarios import Sizing, build_scenario
+
+class Connection:
+    def connect(self): pass
+    def request(self, *_, **__): raise gevent.Timeout
+    def close(self):
+        self.closed_at = time.time()
+        while time.time() == self.closed_at: pass
+
+connection = Connection()
+BaseUrl.make_connection = lambda _: connection
+sizing = Sizing(4, 0.2, 2.0)
+scenario = build_scenario("leaving", sizing)
+traffic = Traffic(scenario, sizing, ["http://gateway"], lambda **_: None)
+traffic.send(scenario.streams[0])
+print([(one.outcome, one.ended_at <= connection.closed_at) for one in traffic.sent])
+"""
+
+
+def test_a_client_has_left_before_its_connection_is_closed() -> None:
+    """The recorded end is not later than the close: the gateway may reuse the slot as soon as that is seen."""
+    command = [sys.executable, "-c", LEAVES]
+    ended = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
+    assert ended.stdout.strip() == "[('left', True)]"
+
+
 def test_run_is_judged(target: str, tmp_path: Path) -> None:
     """Without a file to record to the run is judged: the mock target by itself lets through more than the slots."""
     options = ["--scenario", "saturation", "--slots", "4", "--run-time", "2s"]

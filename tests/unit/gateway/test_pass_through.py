@@ -32,7 +32,7 @@ class Target:
         pieces = body if not isinstance(body, bytes) else _of(body)
         if self._error is not None:
             error, self._error = self._error, None
-            for _ in range(self._takes_pieces):
+            for _piece in range(self._takes_pieces):
                 await anext(pieces)
             raise error
         self.bodies.append(b"".join([bytes(piece) async for piece in pieces]))

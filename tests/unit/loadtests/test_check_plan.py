@@ -4,7 +4,7 @@ import pytest
 
 from fast_priority.errors import ConfigurationError
 from loadtests.check.plan import QUICK, QUICK_SECONDS, CheckOptions, plan_runs, read_loads
-from loadtests.check.system_under_test import StackSize
+from loadtests.check.stack_size import StackShape, StackSize
 from loadtests.scenarios.catalogue import SCENARIOS
 
 
@@ -93,6 +93,49 @@ def test_slots_are_shared_by_worker_processes_as_equally_as_it_goes(
 ) -> None:
     """All slots are given out, and no process has two more than another."""
     assert StackSize(slots, workers).processes_by_slots == shared
+
+
+@pytest.mark.parametrize(
+    ("size", "of_gateways", "of_workers"),
+    [
+        (StackSize(4), (0,), {4: 1}),
+        (StackSize(4, shape=StackShape.SLOTS), (4,), {}),
+        (StackSize(5, gateways=2, shape=StackShape.SLOTS), (3, 2), {}),
+        (StackSize(4, shape=StackShape.MIXED), (2,), {2: 1}),
+        (StackSize(5, 2, 2, shape=StackShape.MIXED), (1, 1), {2: 1, 1: 1}),
+        (StackSize(4, 3, 1, shape=StackShape.MIXED), (1,), {1: 3}),
+        (StackSize(4, 1, 3, shape=StackShape.MIXED), (1, 1, 1), {1: 1}),
+    ],
+)
+def test_who_has_the_slots(size: StackSize, of_gateways: tuple[int, ...], of_workers: dict[int, int]) -> None:
+    """In each shape all slots are given out, and each process that is to have slots has one at least."""
+    assert (size.slots_of_gateways, size.processes_by_slots) == (of_gateways, of_workers)
+
+
+@pytest.mark.parametrize(
+    ("shape", "workers", "gateways", "words"),
+    [
+        (StackShape.SLOTS, 1, 3, "--slots 2 is less than --gateways 3: with --shape slots"),
+        (StackShape.MIXED, 1, 2, "--slots 2 is less than --workers 1 and --gateways 2 together: with --shape mixed"),
+    ],
+)
+def test_too_few_slots_for_a_shape(shape: StackShape, workers: int, gateways: int, words: str) -> None:
+    """A process without the slot that its shape gives it is refused, by the names of the options."""
+    with pytest.raises(ConfigurationError, match=words):
+        StackSize(2, workers, gateways, shape=shape)
+
+
+@pytest.mark.parametrize(
+    ("shape", "text"),
+    [
+        ("workers", "gateway and workers"),
+        ("slots", "gateway with 4 of 4 slots"),
+        ("mixed", "gateway with 2 of 4 slots and workers"),
+    ],
+)
+def test_a_stack_as_text(shape: str, text: str) -> None:
+    """What is started can be read."""
+    assert StackSize(4, shape=StackShape(shape)).as_text == text
 
 
 @pytest.mark.parametrize(

@@ -89,7 +89,9 @@ def test_a_gateway_without_its_target_is_refused(given: tuple[str, str], tmp_pat
     ("given", "words"),
     [
         ((), "--slots is missing"),
-        (("--slots", "4", "--workers", "2"), "--workers and --gateways are for the own stack"),
+        (("--slots", "4", "--workers", "2"), "--workers, --gateways and --shape are for the own stack"),
+        (("--slots", "4", "--gateways", "2"), "--workers, --gateways and --shape are for the own stack"),
+        (("--slots", "4", "--shape", "mixed"), "--workers, --gateways and --shape are for the own stack"),
     ],
 )
 def test_an_external_gateway_needs_slots_and_no_stack_options(
@@ -100,6 +102,13 @@ def test_an_external_gateway_needs_slots_and_no_stack_options(
     refused = run("check", *urls, *given, "--out", str(tmp_path))
     assert refused.exit_code == 2
     assert words in refused.stderr
+
+
+def test_a_stack_without_workers_takes_no_number_of_them(tmp_path: Path) -> None:
+    """--workers with a shape that runs none is refused, and the error names both options."""
+    refused = run("check", "--shape", "slots", "--workers", "2", "--out", str(tmp_path))
+    assert refused.exit_code == 2
+    assert "--shape slots runs no workers: leave --workers out" in refused.stderr
 
 
 def test_a_folder_that_cannot_be_written_to_is_said_before_anything_runs(tmp_path: Path) -> None:

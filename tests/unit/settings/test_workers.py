@@ -118,3 +118,16 @@ def test_whole_number(monkeypatch: pytest.MonkeyPatch, variable: str, text: str)
 def test_workers_as_text(workers: str, slots: int, text: str) -> None:
     """The processes that run, and their slots, can be read."""
     assert Settings.load(workers=workers, worker_concurrency=slots).workers_as_text == text
+
+
+@pytest.mark.parametrize(
+    ("slots", "text"),
+    [
+        (0, "gateway with no slots (workers forward its queued requests)"),
+        (1, "gateway with 1 slot"),
+        (1024, "gateway with 1024 slots"),
+    ],
+)
+def test_gateway_as_text(slots: int, text: str) -> None:
+    """A gateway's slots can be read; one without says who forwards its requests."""
+    assert Settings.load(slots=slots).gateway_as_text == text
