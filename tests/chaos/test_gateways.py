@@ -27,7 +27,7 @@ _ONCE = "200, 1 attempt"
 @pytest.mark.allows(closed=True)
 @pytest.mark.failure(GATEWAY_KILLED)
 def test_killed_with_requests_in_flight(rig: Rig, observe: Observe) -> None:
-    """Within 16 s, calls of a dead gateway are aborted at the target, and its queued requests dropped unsent."""
+    """Within 5 s, calls of a dead gateway are aborted at the target, and its queued requests dropped unsent."""
     at_target = rig.send_each(("GET", "POST") * (SLOTS // 2), "/high?mock_latency=60")
     rig.wait_until_at_target(*at_target)
     queued = rig.send_each(("GET", "POST"))
@@ -62,7 +62,7 @@ def test_stopped(rig: Rig, observe: Observe) -> None:
     [
         # It refuses what it had read and not yet queued: the deadline for that has passed.
         pytest.param(GATEWAY_FROZEN, 2.5, marks=pytest.mark.allows(refused=True)),
-        # Its heartbeat expires after 15 s, and then its calls at the target are aborted.
+        # Its sign of life ends after 3.5 s, and then its calls at the target are aborted.
         pytest.param(
             GATEWAY_FROZEN_LONG, 20, marks=pytest.mark.allows(refused=True, lost=True, broken=True, unsure=True)
         ),
@@ -85,7 +85,7 @@ def test_frozen(rig: Rig, observe: Observe, fault: str, seconds: float) -> None:
 @pytest.mark.allows(refused=True, lost=True, broken=True, unsure=True)
 @pytest.mark.failure(GATEWAY_FROZEN_LONG)
 def test_frozen_for_longer_than_its_heartbeat(rig: Rig, observe: Observe) -> None:
-    """A call still at the target after 15 s is aborted there; then a GET is retried, and a POST answered 502."""
+    """A call still at the target after 5 s is aborted there; then a GET is retried, and a POST answered 502."""
     rig.set_target_latency(60)
     sent = rig.send_each(_BOTH)
     rig.wait_until_at_target(*sent)
