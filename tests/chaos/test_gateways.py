@@ -41,6 +41,20 @@ def test_killed_with_requests_in_flight(rig: Rig, observe: Observe) -> None:
 
 
 @pytest.mark.allows(closed=True)
+@pytest.mark.failure(GATEWAY_KILLED)
+def test_killed_with_free_slots_later(rig: Rig, observe: Observe) -> None:
+    """Nothing that a dead gateway has queued is sent later than 5 s after its death, also where slots are free."""
+    with rig.workers_suspended():
+        queued = rig.send_each(_BOTH * 5)
+        rig.wait_until_queued(10)
+        rig.gateway.kill()
+        rig.wait_seconds(5.5)
+    wait_until("its queued requests are dropped", lambda: rig.queued() == 0)
+    rig.start_gateway()
+    assert [observe(QUEUED, one) for one in queued] == ["connection closed, 0 attempts"] * 10
+
+
+@pytest.mark.allows(closed=True)
 @pytest.mark.failure(GATEWAY_STOPPED)
 def test_stopped(rig: Rig, observe: Observe) -> None:
     """On SIGTERM, a gateway answers all requests that it has accepted, also the queued ones, and then exits."""
