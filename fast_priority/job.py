@@ -8,12 +8,13 @@ only `slots.forward` and `slots.gateway_channel` are used here. Both kinds of wo
 import asyncio
 import contextlib
 import logging
+import time
 
 from rq import get_current_job
 from rq.job import Job
 
 from fast_priority.broker.connection import CONNECTION_ERRORS, RedisOutage
-from fast_priority.broker.consumer import RqConnection
+from fast_priority.broker.consumer import GATEWAYS_ARE_BACK_SECONDS, GatewayState, RqConnection
 from fast_priority.broker.mailbox import Mailbox
 from fast_priority.errors import ConfigurationError, GatewayError, NewerWireVersion, RequestLost
 from fast_priority.http.fields import check_queued_request
@@ -31,6 +32,7 @@ logger = logging.getLogger("rq.worker")
 
 _RETRY_SECONDS = 0.2
 _GATEWAY_CHECK_SECONDS = 1.0
+_LOOK_AGAIN_SECONDS = 0.25
 
 
 def forward(payload: bytes) -> None:
@@ -52,7 +54,7 @@ def forward(payload: bytes) -> None:
         return
     call = decode_call(payload)
     check_queued_request(call.request)
-    if not rq_connection.gateway_lives(gateway_id):
+    if not _gateway_lives(gateway_id, rq_connection):
         logger.warning("job %s: its gateway is gone, so its request is not sent", job.id)
         return
     try:
@@ -61,6 +63,14 @@ def forward(payload: bytes) -> None:
         rq_connection.publish(gateway_id, job.id, failure_of(error), version)
         return
     asyncio.run(_run(call, job, gateway_id, version, rq_connection, settings))
+
+
+def _gateway_lives(gateway_id: str, rq_connection: RqConnection) -> bool:
+    """Return whether the gateway lives. While that is not known, because Redis has not run, look again."""
+    until = time.monotonic() + 2 * GATEWAYS_ARE_BACK_SECONDS
+    while (state := rq_connection.gateway_state(gateway_id)) is GatewayState.UNKNOWN and time.monotonic() < until:
+        time.sleep(_LOOK_AGAIN_SECONDS)
+    return state is GatewayState.ALIVE
 
 
 def _refuse_newer(job_id: str, gateway_id: str, version: int, rq_connection: RqConnection) -> None:
@@ -106,7 +116,7 @@ async def _run(
 
     async def check_gateway() -> None:
         await asyncio.sleep(_GATEWAY_CHECK_SECONDS)
-        if not await asyncio.to_thread(rq_connection.gateway_lives, gateway_id):
+        if await asyncio.to_thread(rq_connection.gateway_state, gateway_id) is GatewayState.GONE:
             running.cancel()
 
     what, outage = "cannot reach its gateway", RedisOutage(logger, f"job {job.id}: ")

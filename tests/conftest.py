@@ -61,6 +61,7 @@ _LONGEST_FILES = (
     "acceptance/test_client_timeout.py",
     "chaos/test_gateways.py",
     "chaos/test_redis.py",
+    "acceptance/test_killed_gateways.py",
     "acceptance/test_failures.py",
     "chaos/test_workers.py",
     "acceptance/test_redis_settings.py",

@@ -26,6 +26,7 @@ INBOX_PREFIX = f"{OURS}:inbox:"
 CANCELLED_PREFIX = f"{OURS}:over:"
 WORKER_PREFIX = f"{RQ_KEY_PREFIX}:worker:"
 WAKE_UP = f"{OURS}:wake-up"
+REDIS_RUN = f"{OURS}:redis-run"
 DEPLOYMENT = f"{OURS}:deployment"
 DIRECT_CLAIM, CLAIM_SENT_AHEAD = "turn", "wait"
 """The two kinds of claim, as `last_claim` names them."""
@@ -142,7 +143,8 @@ KEY_TABLE = (
     KeyRow(failed("<queue>"), "zset", "jobs that are not ours", "worker", "a day after the last"),
     KeyRow(f"{RQ_KEY_PREFIX}:results:<id>", "stream", "why a job was refused", "worker", "after a day"),
     KeyRow(WAKE_UP, "list", "one token for each submit, at most 64", "gateway; worker", "queues empty, or after 60 s"),
-    KeyRow(f"{GATEWAY_PREFIX}<id>", "string", "sign of life: the wire version", "gateway", "15 s after the last"),
+    KeyRow(f"{GATEWAY_PREFIX}<id>", "string", "sign of life: the wire version", "gateway", "3.5 s after the last"),
+    KeyRow(REDIS_RUN, "string", "since when Redis has run, and until when", "worker", "60 s after the last"),
     KeyRow(
         DEPLOYMENT, "string", "identity of the deployment, which Via carries", "gateway", "60 s after the last gateway"
     ),

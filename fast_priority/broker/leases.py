@@ -1,6 +1,5 @@
 """The leases of a process on its requests in flight, and its record as an rq worker, which is its sign of life."""
 
-import time
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -10,7 +9,6 @@ from fast_priority.broker.jobs import Claim, JobTemplate
 from fast_priority.support.elapsed import Moment
 
 _ANSWER_SECONDS = 2.0  # so that another connection may still renew in time
-_GATEWAYS_ARE_BACK_SECONDS = 6.0  # gateways renew their sign of life every 3 s, and connect within 2 s
 
 
 class Renewal(NamedTuple):
@@ -45,23 +43,20 @@ class Leases:
 
         The whole record is written each time, so a Redis that has lost it has it again. Raises what redis-py raises.
         """
-        since, asked_at = Moment.now(), time.monotonic()
+        since = Moment.now()
         try:
             answer = await self._call(record, claims, restore).run(self._redis)
         except CONNECTION_ERRORS:
             self._health.note_away()
             raise
-        server, seconds, microseconds, *states = answer
-        self._health.note_held_up(asked_at)
-        self._health.note_answer(server, (seconds, microseconds), asked_at)
 
         def those(state: bytes) -> list[Claim]:
-            return [claim for claim, found in zip(claims, states, strict=True) if found == state]
+            return [claim for claim, found in zip(claims, answer, strict=True) if found == state]
 
         return Renewal(those(b"held"), those(b"gone"), those(b"over"), since)
 
     def _call(self, record: dict[str, Any], claims: Sequence[Claim], restore: bool) -> scripts.RenewCall:
-        lanes, clock_seconds = keys.LANES, self._health.clock_seconds(time.monotonic())
+        lanes = keys.LANES
         return scripts.RenewCall(
             record_key=keys.WORKER_PREFIX + self._worker_name,
             workers_key=keys.WORKERS,
@@ -69,11 +64,9 @@ class Leases:
             lane_workers_keys=lanes.workers,
             worker_name=self._worker_name,
             time=JobTemplate.now(),
-            last_server=self._health.server,
-            expected_clock="" if clock_seconds is None else repr(clock_seconds),
             lease_ms=times.LEASE_MILLISECONDS,
-            # Gateways that are alive may not have renewed their signs of life since Redis was away.
-            gateways_may_be_late=self._health.was_away_within(_GATEWAYS_ARE_BACK_SECONDS),
+            # Redis knows when it did not run. That this process was cut off from it, Redis does not know.
+            gateways_may_be_late=self._health.was_away_within(times.GATEWAYS_ARE_BACK_SECONDS),
             restore=restore,
             lanes=lanes.names,
             record=[part for pair in record.items() for part in pair],

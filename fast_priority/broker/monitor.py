@@ -206,7 +206,7 @@ class QueueMonitor:
                 *(("LLEN", key) for key in lanes.queues),
                 *(("ZCARD", key) for key in lanes.started),
                 *(("SMEMBERS", key) for key in lanes.workers),
-                *(("LRANGE", key, 0, times.MOST_NEWER_PASSED - 1) for key in lanes.queues),
+                *(("LRANGE", key, 0, times.MOST_PASSED_OVER - 1) for key in lanes.queues),
                 ("EXISTS", keys.SUSPENDED),
             ]
         )

@@ -110,7 +110,7 @@ def _about_newer_jobs(
     versions = [found for of_queue in newer.values() for found in of_queue]
     if not versions:
         return
-    some_are_out_of_sight = any(len(of_queue) >= times.MOST_NEWER_PASSED for of_queue in newer.values())
+    some_are_out_of_sight = any(len(of_queue) >= times.MOST_PASSED_OVER for of_queue in newer.values())
     count = f"{'at least ' * some_are_out_of_sight}{len(versions)}"
     waiting = f"{count} request waits" if count == "1" else f"{count} requests wait"
     yield (

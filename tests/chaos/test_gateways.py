@@ -27,7 +27,7 @@ _ONCE = "200, 1 attempt"
 @pytest.mark.allows(closed=True)
 @pytest.mark.failure(GATEWAY_KILLED)
 def test_killed_with_requests_in_flight(rig: Rig, observe: Observe) -> None:
-    """Within 16 s, calls of a dead gateway are aborted at the target, and its queued requests dropped unsent."""
+    """Within 5 s, calls of a dead gateway are aborted at the target, and its queued requests dropped unsent."""
     at_target = rig.send_each(("GET", "POST") * (SLOTS // 2), "/high?mock_latency=60")
     rig.wait_until_at_target(*at_target)
     queued = rig.send_each(("GET", "POST"))
@@ -38,6 +38,20 @@ def test_killed_with_requests_in_flight(rig: Rig, observe: Observe) -> None:
     rig.start_gateway()
     assert [observe(AT_TARGET, one) for one in at_target] == ["connection closed, 1 attempt"] * SLOTS
     assert [observe(QUEUED, one) for one in queued] == ["connection closed, 0 attempts"] * 2
+
+
+@pytest.mark.allows(closed=True)
+@pytest.mark.failure(GATEWAY_KILLED)
+def test_killed_with_free_slots_later(rig: Rig, observe: Observe) -> None:
+    """Nothing that a dead gateway has queued is sent later than 5 s after its death, also where slots are free."""
+    with rig.workers_suspended():
+        queued = rig.send_each(_BOTH * 5)
+        rig.wait_until_queued(10)
+        rig.gateway.kill()
+        rig.wait_seconds(5.5)
+    wait_until("its queued requests are dropped", lambda: rig.queued() == 0)
+    rig.start_gateway()
+    assert [observe(QUEUED, one) for one in queued] == ["connection closed, 0 attempts"] * 10
 
 
 @pytest.mark.allows(closed=True)
@@ -62,7 +76,7 @@ def test_stopped(rig: Rig, observe: Observe) -> None:
     [
         # It refuses what it had read and not yet queued: the deadline for that has passed.
         pytest.param(GATEWAY_FROZEN, 2.5, marks=pytest.mark.allows(refused=True)),
-        # Its heartbeat expires after 15 s, and then its calls at the target are aborted.
+        # Its sign of life ends after 3.5 s, and then its calls at the target are aborted.
         pytest.param(
             GATEWAY_FROZEN_LONG, 20, marks=pytest.mark.allows(refused=True, lost=True, broken=True, unsure=True)
         ),
@@ -85,7 +99,7 @@ def test_frozen(rig: Rig, observe: Observe, fault: str, seconds: float) -> None:
 @pytest.mark.allows(refused=True, lost=True, broken=True, unsure=True)
 @pytest.mark.failure(GATEWAY_FROZEN_LONG)
 def test_frozen_for_longer_than_its_heartbeat(rig: Rig, observe: Observe) -> None:
-    """A call still at the target after 15 s is aborted there; then a GET is retried, and a POST answered 502."""
+    """A call still at the target after 5 s is aborted there; then a GET is retried, and a POST answered 502."""
     rig.set_target_latency(60)
     sent = rig.send_each(_BOTH)
     rig.wait_until_at_target(*sent)

@@ -61,6 +61,17 @@ def test_frozen(rig: Rig, observe: Observe, fault: str, seconds: int) -> None:
     assert [observe(QUEUED, one) for one in queued] == [_ONCE] * 2
 
 
+@pytest.mark.allows(refused=True, lost=True, unsure=True)
+@pytest.mark.parametrize(("fault", "seconds"), [(REDIS_FROZEN_6, 6)])
+def test_frozen_under_long_calls(rig: Rig, observe: Observe, fault: str, seconds: int) -> None:
+    """No gateway looks dead when Redis goes on: calls that last for longer are answered, and those behind them."""
+    at_target, queued = _fill_slots_and_queue(rig, seconds=seconds + 6)
+    with rig.redis_server.frozen():
+        rig.wait_seconds(seconds)
+    assert [observe(AT_TARGET, one) for one in at_target] == [_ONCE] * SLOTS
+    assert [observe(QUEUED, one) for one in queued] == [_ONCE] * 2
+
+
 @pytest.mark.failure(REDIS_FROZEN_1)
 def test_frozen_for_a_moment(rig: Rig, observe: Observe) -> None:
     """When Redis hangs for one second, all requests are answered, also those sent during it."""

@@ -15,7 +15,9 @@ from fast_priority.broker.producer.submit_outbox import SubmitOutbox
 from fast_priority.broker.producer.submitter import Outcome
 from fast_priority.http.message import Reply
 from fast_priority.scheduling.priority import Priority
+from fast_priority.support.background import end_all
 from tests.attempts import ask_in_two_attempts
+from tests.redis_run import note_run
 
 PATIENCE_SECONDS = 30
 """Stops a test whose condition never holds. No test waits for it."""
@@ -92,6 +94,13 @@ class Rig:
             asking.cancel()
         await asyncio.gather(*self._asking, return_exceptions=True)
         self._asking.clear()
+
+    async def end_sign_of_life(self, submitter: Submitter) -> None:
+        """Let a gateway show no sign of life any more but with its submits, on a Redis that has run for long."""
+        assert submitter._beating is not None
+        await end_all([submitter._beating])
+        self.redis.delete(keys.gateway(submitter.gateway_id))
+        note_run(self.redis)
 
     def waiting(self, priority: Priority) -> int:
         """Return how many ids are on a queue."""

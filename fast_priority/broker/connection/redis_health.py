@@ -43,10 +43,6 @@ class RedisHealth:
         """The seconds to add to `time.monotonic` for Redis's time. Never too many; None if unknown."""
         return self._ahead.least if self._ahead is not None else None
 
-    def clock_seconds(self, at: float) -> float | None:
-        """Return the likely time of Redis at `at`, by `time.monotonic`; None if unknown."""
-        return at + (self._ahead.least + self._ahead.most) / 2 if self._ahead is not None else None
-
     def note_away(self) -> None:
         """Note that Redis does not answer."""
         self._was_away_at = time.monotonic()

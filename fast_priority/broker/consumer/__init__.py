@@ -6,9 +6,19 @@
 """
 
 from fast_priority.broker.consumer.claims import ClaimResult, Consumer, OutgoingPart
-from fast_priority.broker.consumer.rq_connection import RqConnection
+from fast_priority.broker.consumer.rq_connection import GatewayState, RqConnection
 from fast_priority.broker.jobs import Claim
 from fast_priority.broker.leases import Leases
-from fast_priority.broker.times import LEASE_SECONDS
+from fast_priority.broker.times import GATEWAYS_ARE_BACK_SECONDS, LEASE_SECONDS
 
-__all__ = ["LEASE_SECONDS", "Claim", "ClaimResult", "Consumer", "Leases", "OutgoingPart", "RqConnection"]
+__all__ = [
+    "GATEWAYS_ARE_BACK_SECONDS",
+    "LEASE_SECONDS",
+    "Claim",
+    "ClaimResult",
+    "Consumer",
+    "GatewayState",
+    "Leases",
+    "OutgoingPart",
+    "RqConnection",
+]

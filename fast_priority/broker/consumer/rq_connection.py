@@ -1,5 +1,6 @@
 """rq's synchronous connection to Redis, and the steps of a worker that use rq's own code."""
 
+import enum
 from typing import Any
 
 from redis import Redis as SyncRedis
@@ -17,11 +18,19 @@ from fast_priority.broker.connection import (
 from fast_priority.broker.jobs import Claim
 from fast_priority.broker.other_versions import MOST_WARNINGS, decode_warnings, encode_warnings
 from fast_priority.broker.refused_jobs import refuse
-from fast_priority.broker.scripts import is_wrong_type
+from fast_priority.broker.scripts import LookCall, is_wrong_type
 from fast_priority.protocol.frames import Frame, Part, encode
 from fast_priority.protocol.wire_version import WIRE_VERSION, version_in
 
 _NO_TTL = -1  # as Redis answers for a key that never expires
+
+
+class GatewayState(enum.Enum):
+    """Whether a gateway lives, as look.lua returns it."""
+
+    ALIVE = "alive"
+    GONE = "gone"
+    UNKNOWN = "unknown"
 
 
 class RqConnection:
@@ -64,9 +73,16 @@ class RqConnection:
             refuse(pipeline, claim, reason)
             pipeline.execute()
 
-    def gateway_lives(self, gateway_id: str) -> bool:
-        """Return whether the gateway that submitted a request is alive."""
-        return bool(self._connection.exists(keys.gateway(gateway_id)))
+    def gateway_state(self, gateway_id: str) -> GatewayState:
+        """Return whether the gateway that submitted a request lives, and note that Redis runs.
+
+        It is unknown for some seconds after Redis has not run, and where this is the first look for long.
+        """
+        if not gateway_id:
+            return GatewayState.GONE
+        call = LookCall(gateway_id=gateway_id)
+        state = self._connection.execute_command(*call.command)  # type: ignore[no-untyped-call]
+        return GatewayState(state.decode())
 
     def begin(self, job_id: str, worker_name: str) -> tuple[str, int]:
         """Note that a stock worker runs a job, and return the job's gateway, '' if there is none, and wire version.
@@ -98,8 +114,9 @@ class RqConnection:
         return is_new
 
     def publish(self, gateway_id: str, job_id: str, part: Part, version: int = WIRE_VERSION) -> bool:
-        """Publish a part for a gateway; rq itself ends the job. Return whether the gateway is alive."""
-        if not self.gateway_lives(gateway_id):
+        """Publish a part for a gateway; rq itself ends the job. Return False, and publish nothing, if that is gone."""
+        is_alive = self._connection.exists(keys.gateway(gateway_id))
+        if not is_alive and self.gateway_state(gateway_id) is GatewayState.GONE:
             return False
         with self._connection.pipeline() as pipeline:
             pipeline.rpush(keys.inbox(gateway_id), encode(Frame(job_id, part, version)))

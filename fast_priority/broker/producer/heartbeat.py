@@ -2,41 +2,67 @@
 
 import asyncio
 import time
+from typing import Any
 
 from redis.asyncio import Redis
 
-from fast_priority.broker import keys, scripts, times
-from fast_priority.broker.connection import Command, RedisHealth
-from fast_priority.broker.producer.deployment_id import agree_on_identity
+from fast_priority.broker import keys, times
+from fast_priority.broker.connection import Command, RedisHealth, send_together
+from fast_priority.broker.producer.deployment_id import adopt_identity, identity_steps
 from fast_priority.http.via import Deployment
 from fast_priority.protocol.wire_version import WIRE_VERSION
+from fast_priority.support.elapsed import Moment
 
-_SECONDS = 3.0
+_SECONDS = 0.5
 
 
 class Heartbeat:
-    """Renews the sign of life of one gateway every 3 s. Each submit renews it as well."""
+    """Renews the sign of life of one gateway every 0.5 s. Each submit renews it as well."""
 
     def __init__(self, redis: Redis, gateway_id: str, health: RedisHealth, deployment: Deployment) -> None:
         self._redis = redis
         self._key = keys.gateway(gateway_id)
         self._health = health
         self._deployment = deployment
-        self.lives_until = time.monotonic() + times.GATEWAY_TTL_SECONDS  # there are no requests yet to give up
-        """Until when workers take this gateway for alive, at least, by `time.monotonic`."""
+        self._has_been_seen = False
+        self.last_sign = Moment.now()  # there are no requests yet to give up
+        """When the last sign of life was sent that Redis has answered."""
+
+    @property
+    def has_lasted(self) -> bool:
+        """Whether the last sign of life still lasts, so that no worker can have taken this gateway for gone."""
+        return self.last_sign.elapsed_seconds() < times.GATEWAY_TTL_SECONDS
 
     async def beat_once(self) -> None:
-        """Renew the sign of life once, and wait for 3 s. Raises what redis-py raises."""
-        # Redis carries out EXPIRE also without memory. The register of queues is for rq's tools only, so its errors
+        """Renew the sign of life once, and wait for 0.5 s. Raises what redis-py raises."""
+        # Redis carries out PEXPIRE also without memory. The register of queues is for rq's tools only, so its errors
         # (no memory, or a key of the wrong type) do not matter.
+        ttl_ms = times.GATEWAY_TTL_MILLISECONDS
         steps: list[Command] = [
-            ("TIME",), ("EXPIRE", self._key, times.GATEWAY_TTL_SECONDS), ("SADD", keys.QUEUES, *keys.LANES.queues)
+            ("TIME",), ("PEXPIRE", self._key, ttl_ms), ("SADD", keys.QUEUES, *keys.LANES.queues),
+            *identity_steps(self._deployment),
         ]  # fmt: skip
-        asked_at = time.monotonic()
-        clock, exists, _ = await scripts.run_together(self._redis, steps)
+        sent, asked_at = Moment.now(), time.monotonic()
+        clock, exists, *_, written = await self._send(steps, needed=2)
         self._health.note_clock(clock, asked_at)
         if not exists:
-            await self._redis.set(self._key, WIRE_VERSION, ex=times.GATEWAY_TTL_SECONDS)
-        self.lives_until = asked_at + times.GATEWAY_TTL_SECONDS
-        await agree_on_identity(self._redis, self._deployment)
+            await self._send([("SET", self._key, WIRE_VERSION, "PX", ttl_ms)], needed=1)
+            await self._wake_worker()
+        self.last_sign, self._has_been_seen = sent, True
+        await adopt_identity(self._redis, self._deployment, written)
         await asyncio.sleep(_SECONDS)
+
+    async def _wake_worker(self) -> None:
+        """Let an idle worker claim: while the sign of life was missing, it may have passed over our requests."""
+        if self._has_been_seen:
+            await self._send(
+                [("LPUSH", keys.WAKE_UP, "1"), ("EXPIRE", keys.WAKE_UP, times.WAKE_UP_TTL_SECONDS)], needed=0
+            )
+
+    async def _send(self, commands: list[Command], *, needed: int) -> list[Any]:
+        """Send commands, and raise the error of the first `needed` of them."""
+        answers = await send_together(self._redis, commands)
+        for answer in answers[:needed]:
+            if isinstance(answer, Exception):
+                raise answer
+        return answers

@@ -153,7 +153,7 @@ class SubmitOutbox:
             gateway_id=self._gateway_id,
             ttl=self._settings.ttl,
             most_wake_ups=times.MOST_WAKE_UPS,
-            gateway_ttl=times.GATEWAY_TTL_SECONDS,
+            gateway_ttl_ms=times.GATEWAY_TTL_MILLISECONDS,
             lanes=lanes.names,
             job_fields=self._template.constant_fields,
             limits=self._limits,

@@ -44,7 +44,7 @@ from fast_priority.support.timeout_queue import TimeoutQueue
 
 logger = logging.getLogger(__name__)
 
-_SIGN_OF_LIFE_AGAIN_SECONDS = 0.5
+_SIGN_OF_LIFE_AGAIN_SECONDS = 0.2
 
 _NOTHING_TO_TAKE_BACK = (QueueFull, WaitedTooLong)
 """After these errors nothing of the request is left in Redis."""
@@ -265,7 +265,7 @@ class Submitter:
             conversation.fail(_not_queued(outcome, submission, self._outage.problem))
 
     def _permit(self, conversation: Conversation, close: Callable[[bool], None]) -> Permit:
-        if time.monotonic() > self._heartbeat.lives_until:
+        if not self._heartbeat.has_lasted:
             raise NotSent("this gateway was away for so long that its worker may have freed the slot")
         return Permit(conversation, close)
 

@@ -92,7 +92,7 @@ class TurnFormat:
             most_jobs=_MOST_LOOKED_AT,
             ttl=self._ttl,
             most_wake_ups=times.MOST_WAKE_UPS,
-            gateway_ttl=times.GATEWAY_TTL_SECONDS,
+            gateway_ttl_ms=times.GATEWAY_TTL_MILLISECONDS,
             is_retry=turn.is_retry,
             lanes=lanes.names,
             limits=self._limits,

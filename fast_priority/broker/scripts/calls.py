@@ -18,7 +18,7 @@ from fast_priority.broker.scripts.script_call import (
 from fast_priority.errors import NotSent
 from fast_priority.protocol.frames import Failure, Go, encode_part
 
-_NOT_SENT_PART = encode_part(Failure(NotSent.slug, "Redis was away for so long that its gateway seemed to be gone"))
+_NOT_SENT_PART = encode_part(Failure(NotSent.slug, "its gateway has shown no sign of life, as if it was gone"))
 _GO_PART = encode_part(Go())
 
 
@@ -47,7 +47,7 @@ class Queueing:
     gateway_id: Text
     ttl: Number
     most_wake_ups: Number
-    gateway_ttl: Number
+    gateway_ttl_ms: Number
     lanes: Lanes
     limits: LaneNumbers
     job_fields: Texts
@@ -79,7 +79,7 @@ class SubmitCall(Queueing, ScriptCall, script="submit", needs=["this_server", "q
 
 
 @dataclass(kw_only=True, eq=False)
-class ClaimCall(Claiming, ScriptCall, script="claim", needs=["this_server", "claiming"]):
+class ClaimCall(Claiming, ScriptCall, script="claim", needs=["this_server", "gateways", "claiming"]):
     """Start waiting requests."""
 
     worker_name: Text
@@ -87,7 +87,9 @@ class ClaimCall(Claiming, ScriptCall, script="claim", needs=["this_server", "cla
 
 
 @dataclass(kw_only=True, eq=False)
-class TurnCall(Queueing, Claiming, ScriptCall, script="turn", needs=["this_server", "queueing", "claiming"]):
+class TurnCall(
+    Queueing, Claiming, ScriptCall, script="turn", needs=["this_server", "gateways", "queueing", "claiming"]
+):
     """Settle, start, queue and claim requests of a gateway with slots."""
 
     go_part: Text = _GO_PART
@@ -144,7 +146,7 @@ class RenewedLease(NamedTuple):
 
 
 @dataclass(kw_only=True, eq=False)
-class RenewCall(ScriptCall, script="renew", needs=["this_server"]):
+class RenewCall(ScriptCall, script="renew", needs=["this_server", "gateways"]):
     """Renew the leases of a worker and its record."""
 
     record_key: Key
@@ -153,14 +155,20 @@ class RenewCall(ScriptCall, script="renew", needs=["this_server"]):
     lane_workers_keys: LaneKeys
     worker_name: Text
     time: Text
-    last_server: Text
-    expected_clock: Text
     lease_ms: Number
     gateways_may_be_late: Flag
     restore: Flag
     lanes: Lanes
     record: Texts
     leases: Rows[RenewedLease]
+
+
+@dataclass(kw_only=True, eq=False)
+class LookCall(ScriptCall, script="look", needs=["this_server", "gateways"]):
+    """Return whether a gateway lives."""
+
+    gateway_id: Text
+    in_order: bool = True
 
 
 class WithdrawnRequest(NamedTuple):

@@ -6,7 +6,7 @@
 -- other job: the worker takes that with a claim that it sends when it knows of the work.
 --
 -- A worker whose answer was lost sends the claim again with the same execution id. It gets the same requests, with new
--- leases.
+-- leases, except those whose gateway is gone by now: they are dropped.
 --
 -- Keys:      queue_keys, started_keys; wake_up_key: the list of wake-up tokens; suspended_key: rq's suspension;
 --            last_claim_key: what this worker claimed last
@@ -22,7 +22,10 @@ if is_retry then
   if string.match(last, '^%S+') == execution_id then
     for id, lane in string.gmatch(last, ' (%S+) (%S+)') do
       local found = redis.call('HMGET', JOB_PREFIX .. id, 'data', 'gateway', 'wire')
-      if found[1] then
+      if found[1] and is_orphan(found[2] or '') then
+        drop_orphan(id, found[2], version_in(found[3]))
+        redis.call('ZREM', started_keys[lane], id .. ':' .. execution_id)
+      elseif found[1] then
         redis.call('PEXPIRE', JOB_PREFIX .. id, lease_ms)
         claimed[#claimed + 1] = { id, lane, found[2] or '', found[1], version_in(found[3]) }
       end

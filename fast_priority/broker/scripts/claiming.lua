@@ -4,16 +4,17 @@
 -- A claim skips, and removes for good:
 --   ids whose job is gone: it was withdrawn, or it has expired;
 --   jobs that are not queued: rq cancelled them, or their id was on the queue twice;
---   jobs of a gateway that is gone;
+--   jobs of a gateway that is gone (gateways.lua);
 --   jobs that another server has queued, or this server before a restart: they may have been started since then, and their
 --   gateway decides about them.
 -- The work for each request is constant.
 --
--- A claim passes over jobs of a newer wire version, and changes nothing of them: they stay at their place for a newer
--- worker. To do so it takes them off the queue and puts them back. In each lane it passes over MOST_NEWER_PASSED of them,
--- so that it does not block Redis for long. The requests behind so many have to wait until a newer worker has taken some of
--- them, or their gateway has withdrawn them at the end of their TTL. If this worker has taken their token, an idle newer
--- worker finds them within 2 s.
+-- A claim passes over jobs of a newer wire version, and over jobs of a gateway of which it is not known whether it lives. It
+-- changes nothing of them: they stay at their place, for a newer worker, or until that is known. To do so it takes them off
+-- the queue and puts them back. In each lane it passes over MOST_PASSED_OVER of them, so that it does not block Redis for
+-- long. The requests behind so many have to wait until some of them were taken, or their gateway has withdrawn them at the
+-- end of their TTL. A gateway whose sign of life is back leaves a token. If this worker has taken the token of a newer job,
+-- an idle newer worker finds that job within 2 s.
 
 -- The wire version in a job: 1 if there is none.
 local function version_in(field)
@@ -25,12 +26,6 @@ local server
 local function is_of_this_server(job_server)
   server = server or this_server()
   return job_server == server
-end
-
-local living = {}
-local function is_alive(gateway)
-  if living[gateway] == nil then living[gateway] = redis.call('EXISTS', GATEWAY_PREFIX .. gateway) == 1 end
-  return living[gateway]
 end
 
 -- Push a frame for a gateway: the part is encoded already.
@@ -51,8 +46,18 @@ local function put_back(queue_key, ids)
   end
 end
 
--- Decide about a job from a queue: 'start' it, 'skip' it, or 'pass' over it because only a newer worker knows what it asks
--- for.
+local function is_orphan(gateway) return gateway ~= '' and state_of(gateway) == 'gone' end
+
+-- Drop a request whose gateway is gone. If that lives all the same (it was frozen, or cut off from Redis), it queues the
+-- request again, in front of all others. LPUSH, so that it receives the last request first. A newer gateway gets no frame,
+-- because this worker does not know its frames: it finds the job missing.
+local function drop_orphan(id, gateway, version)
+  redis.call('DEL', JOB_PREFIX .. id)
+  if version <= WIRE_VERSION then push_frame(gateway, id, not_sent_part, version) end
+end
+
+-- Decide about a job from a queue: 'start' it, 'skip' it, or 'pass' over it: only a newer worker knows what it asks for, or
+-- it is not known whether its gateway lives.
 local function decide(id, found)
   local data, gateway = found[1], found[2] or ''
   if data and (#id > 255 or not string.find(id, '^[%w_-]+$')) then
@@ -61,13 +66,9 @@ local function decide(id, found)
     local version = version_in(found[6])
     if gateway ~= '' and not is_of_this_server(found[4]) then
       redis.call('DEL', JOB_PREFIX .. id)
-    elseif gateway ~= '' and not is_alive(gateway) then
-      redis.call('DEL', JOB_PREFIX .. id)
-      -- If the gateway lives all the same (Redis may have been held up for longer than the TTL of its sign of life), it
-      -- queues the request again, in front of all others. LPUSH, so that it receives the last request first. A newer
-      -- gateway gets no frame, because this worker does not know its frames: it finds the job missing.
-      if version <= WIRE_VERSION then push_frame(gateway, id, not_sent_part, version) end
-    elseif version > WIRE_VERSION then
+    elseif is_orphan(gateway) then
+      drop_orphan(id, gateway, version)
+    elseif version > WIRE_VERSION or (gateway ~= '' and state_of(gateway) == 'unknown') then
       return 'pass'
     else
       return 'start'
@@ -77,14 +78,14 @@ local function decide(id, found)
 end
 
 local jobs_left = most_jobs
-local lanes_taken_up, some_are_newer, some_are_left = 0, false, false
+local lanes_taken_up, some_are_passed, some_are_left = 0, false, false
 local out_of_reach = {} -- for each lane, how many jobs this worker cannot take
 
 -- Take requests off the queue of a lane, for so many free slots, and call start(id, fields of its job) for each. If that
 -- returns false, the request and all others are left to another claim. Return how many slots are still free.
 local function claim_from(lane, free, start)
   local queue_key, kept, passed = queue_keys[lane], {}, 0
-  while free > 0 and jobs_left > 0 and not some_are_left and passed < MOST_NEWER_PASSED do
+  while free > 0 and jobs_left > 0 and not some_are_left and passed < MOST_PASSED_OVER do
     local wanted = math.min(free, jobs_left)
     local ids = redis.call('LPOP', queue_key, wanted) or {}
     for i, id in ipairs(ids) do
@@ -110,8 +111,8 @@ local function claim_from(lane, free, start)
     end
   end
   if #kept > 0 then put_back(queue_key, kept) end
-  some_are_newer = some_are_newer or passed > 0
-  out_of_reach[lane] = passed < MOST_NEWER_PASSED and passed or math.huge
+  some_are_passed = some_are_passed or passed > 0
+  out_of_reach[lane] = passed < MOST_PASSED_OVER and passed or math.huge
   return free
 end
 
@@ -141,11 +142,11 @@ local function nothing_is_left()
 end
 
 -- Tokens without work would wake workers for nothing. Work without a token would let workers sleep. A wake-up list of
--- another type is removed: tokens only save time. Tokens for newer workers stay, and none is added for them: this worker
--- would take it again and again.
+-- another type is removed: tokens only save time. Tokens for what was passed over stay, and none is added for it: this
+-- worker would take it again and again.
 local function settle_wake_ups()
   if lanes_taken_up == #lanes or nothing_is_left() then
-    if not some_are_newer then redis.call('DEL', wake_up_key) end
+    if not some_are_passed then redis.call('DEL', wake_up_key) end
   else
     local is_list, tokens = pcall(redis.call, 'LLEN', wake_up_key)
     if not is_list then redis.call('DEL', wake_up_key) end

@@ -57,7 +57,7 @@ end
 -- The gateway that submits is alive, even if Redis has just restarted and does not know it. This is the last step of a
 -- script: Redis carries out EXPIRE also without memory, and then whatever follows it in the script.
 local function note_sign_of_life()
-  if redis.call('EXPIRE', gateway_key, gateway_ttl) == 0 then
-    redis.call('SET', gateway_key, WIRE_VERSION, 'EX', gateway_ttl)
+  if redis.call('PEXPIRE', gateway_key, gateway_ttl_ms) == 0 then
+    redis.call('SET', gateway_key, WIRE_VERSION, 'PX', gateway_ttl_ms)
   end
 end

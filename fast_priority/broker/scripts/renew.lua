@@ -3,34 +3,28 @@
 -- A lease that is gone can be restored, unless the request is cancelled: Redis may have been away for longer than a lease
 -- lasts, or have come back empty, while the worker still forwards the request.
 --
+-- It notes that Redis runs, for all scripts that judge whether a gateway is gone (gateways.lua).
+--
 -- Keys:      record_key: the worker's record; workers_key: rq's set of workers; started_keys;
 --            lane_workers_keys: rq's sets of the workers of each queue
--- Arguments: worker_name; time: as rq writes it; last_server: the server that answered last, '' if none has;
---            expected_clock: the time of this server in seconds, '' if that is unknown; lease_ms;
---            gateways_may_be_late: whether gateways may not have renewed their signs of life since Redis was away;
+-- Arguments: worker_name; time: as rq writes it; lease_ms;
+--            gateways_may_be_late: whether this worker was cut off from Redis, and gateways perhaps with it;
 --            restore: whether to restore leases that are gone; lanes; record: field-value pairs
 -- Leases:    id, execution_id, lane, gateway_id; has_job: '0' for a request that a gateway forwards by itself: it has no job,
 --            and its lease only counts
--- Returns { this server's run id, its clock's seconds and microseconds, then for each lease 'held', 'gone', or 'over' if the
---   request is cancelled or its gateway is gone }.
---
--- A new server, or a clock that was set, may have ended the signs of life of gateways that are alive.
+-- Returns for each lease 'held', 'gone', or 'over' if the request is cancelled or its gateway is gone.
 
 -- First, because Redis carries out EXPIRE also without memory, and then whatever follows it in the script.
 redis.call('EXPIRE', record_key, WORKER_TTL_SECONDS)
 
+note_run()
 redis.call('HSET', record_key, 'last_heartbeat', time, unpack(record))
 redis.call('EXPIRE', record_key, WORKER_TTL_SECONDS)
 redis.call('SADD', workers_key, record_key)
 for _, lane in ipairs(lanes) do redis.call('SADD', lane_workers_keys[lane], record_key) end
 
-local server, clock = this_server(), redis.call('TIME')
-local now = tonumber(clock[1])
-local clock_was_set = expected_clock ~= '' and math.abs(now + tonumber(clock[2]) / 1000000 - tonumber(expected_clock)) > 1
-local is_new_server = last_server ~= '' and last_server ~= server
-local gateways_are_known = not (gateways_may_be_late or is_new_server or clock_was_set)
-
-local states = { server, clock[1], clock[2] }
+local now = tonumber(redis.call('TIME')[1])
+local states = {}
 for at = FIRST_ROW, #ARGV, ROW_SIZE do
   local id, started_key, gateway = ARGV[at + ID], started_keys[ARGV[at + LANE]], ARGV[at + GATEWAY_ID]
   local job, member = JOB_PREFIX .. id, id .. ':' .. ARGV[at + EXECUTION_ID]
@@ -38,8 +32,7 @@ for at = FIRST_ROW, #ARGV, ROW_SIZE do
   local is_hash, fields = pcall(redis.call, 'HLEN', job)
   local exists = not is_hash or fields > 0
   -- Without a gateway it is a job of somebody else, which is about to go to the failed registry.
-  local is_ours = gateway ~= ''
-  local gateway_is_gone = is_ours and gateways_are_known and redis.call('EXISTS', GATEWAY_PREFIX .. gateway) == 0
+  local gateway_is_gone = gateway ~= '' and not gateways_may_be_late and state_of(gateway) == 'gone'
   local has_job = ARGV[at + HAS_JOB] == '1'
   local is_cancelled = redis.call('EXISTS', CANCELLED_PREFIX .. id) == 1
   if not has_job then

@@ -1,7 +1,7 @@
 -- Put requests on their queues, as rq jobs, unless a queue is full. The cost does not depend on the lengths of the queues.
 --
 -- Keys:      queue_keys; wake_up_key: the list of wake-up tokens; gateway_key: the gateway's sign of life
--- Arguments: gateway_id; ttl: seconds that a job may wait; most_wake_ups, gateway_ttl, lanes;
+-- Arguments: gateway_id; ttl: seconds that a job may wait; most_wake_ups, gateway_ttl_ms, lanes;
 --            job_fields: field-value pairs that all jobs have; limits: the most requests that may wait in each lane
 -- Requests:  id, lane, data, time, description; queue_until: by the clock of Redis; goes_first: '1' for a second attempt;
 --            may_repeat: '1' if the request may be queued again when its worker is lost

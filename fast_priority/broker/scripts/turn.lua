@@ -17,7 +17,7 @@
 -- Keys:      queue_keys, started_keys; wake_up_key: the list of wake-up tokens; suspended_key: rq's suspension;
 --            last_claim_key: what this gateway claimed with its last turn of the same number; gateway_key: its sign of life
 -- Arguments: gateway_id, execution_id; time: as rq writes it; not_sent_part, go_part: for frames; free_slots, lease_ms;
---            most_jobs: the most jobs to look at; ttl, most_wake_ups, gateway_ttl; is_retry; lanes;
+--            most_jobs: the most jobs to look at; ttl, most_wake_ups, gateway_ttl_ms; is_retry; lanes;
 --            limits, job_fields: as in submit.lua; settled: for each request that has ended its lane, the member of its
 --            lease, and the id of its job, '' if it has none
 -- Requests:  as in submit.lua, the first lane first: id, lane, time, description, queue_until, goes_first, may_repeat; data: ''
@@ -49,6 +49,8 @@ if is_retry then
     return { 0, 0, '', clock[1], clock[2], outcomes, claims }
   end
 end
+
+gateway_states[gateway_id] = 'alive' -- it has sent this turn, so it can show its sign of life
 
 local is_suspended = redis.call('EXISTS', suspended_key) == 1
 local free, has_claimed = is_suspended and 0 or free_slots, false

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Sequence
 
-from fast_priority.broker import keys
+from fast_priority.broker import keys, times
 from fast_priority.http.message import Reply
 from fast_priority.scheduling.priority import Priority
 from tests.integration.broker.broker_model import CLAIM_KINDS, SLOTS, Client, Held, Worker
@@ -36,13 +36,25 @@ class Faults(Work):
         self.settle_lost([client])
 
     def seem_gone(self, gateway: int, worker: Worker, kind: str) -> None:
-        """Let a gateway's sign of life expire, as when Redis was held up, until a worker has claimed."""
+        """Let a gateway's sign of life expire, as when the gateway was frozen, until a worker has claimed."""
         late = one_of(self.gateways, gateway)
         self.redis.delete(keys.gateway(late.submitter.gateway_id))
         late.seems_gone = True
         self.claim(worker, 1, kind)
         late.seems_gone = False
         self.show_life()
+
+    def hang(self, gateway: int, worker: Worker, kind: str) -> None:
+        """Let signs of life expire while Redis hangs. A worker renews and claims before the next ones."""
+        late = one_of(self.gateways, gateway)
+        self.redis.delete(keys.gateway(late.submitter.gateway_id))
+        late.seems_gone, self.redis_has_run = True, False
+        self.renew(worker)
+        self.claim(worker, SLOTS, kind)
+        late.seems_gone, self.redis_has_run = False, True
+        self.show_life()
+        self.redis.lpush(keys.WAKE_UP, "1")  # as a gateway does with a sign of life that was missing
+        self.redis.expire(keys.WAKE_UP, times.WAKE_UP_TTL_SECONDS)
 
     def change_server(self, those: Sequence[Client], worker: Worker, kind: str) -> None:
         """Mark these requests as queued by another server. A worker claims before their gateways look."""
@@ -61,7 +73,7 @@ class Faults(Work):
         lost = [client for client in self.asking() if client not in kept]
         with self.another_server():
             self.redis.flushall()
-            self.suspended, self.orphans = False, []
+            self.suspended, self.orphans, self.redis_has_run = False, [], False
             for queue in self.queues.values():
                 queue.clear()
             for one in held:
@@ -70,8 +82,9 @@ class Faults(Work):
                 self.reply(*self.claims()[0])
             for worker in self.workers:
                 worker.unanswered = {kind: [] for kind in CLAIM_KINDS}
-                self.renew(worker, gateways_may_be_late=True)
+                self.renew(worker)
             self.show_life()
+            self.redis_has_run = True
         self.settle_lost(lost)
 
     def stand_twice(self, worker: Worker) -> None:

@@ -28,6 +28,10 @@ class Gateway:
     seems_gone: bool = False
     """Its sign of life has expired although it lives."""
 
+    @property
+    def has_no_sign(self) -> bool:
+        return self.seems_gone or not self.lives
+
 
 @dataclass(eq=False)
 class Client:
@@ -121,6 +125,8 @@ class Model:
         self.gateways: list[Gateway] = []
         self.workers: list[Worker] = []
         self.suspended = False
+        self.redis_has_run = True
+        """Whether Redis knows that it has run for long, so that a gateway without a sign of life is gone."""
         self.orphans: list[Held] = []
         """The requests of dead workers whose leases have not ended."""
         self.killed: list[str] = []
@@ -157,18 +163,31 @@ class Model:
         not_sent: list[Client] = []
         for priority in (Priority.HIGH, Priority.LOW):
             queue = self.queues[priority]
-            while queue and len(taken) < free and not self.suspended:
-                client = queue[0]
-                is_skipped = client.is_of_another_server or not client.gateway.lives
-                if not is_skipped and client.gateway.seems_gone:
+            at = 0  # those before it are passed over
+            while at < len(queue) and len(taken) < free and not self.suspended:
+                client = queue[at]
+                is_skipped = client.is_of_another_server or (not client.gateway.lives and self.redis_has_run)
+                has_no_sign = client.gateway.has_no_sign
+                if not is_skipped and has_no_sign and not self.redis_has_run:
+                    at += 1
+                    continue
+                if not is_skipped and has_no_sign:
                     not_sent.append(client)
                 elif not is_skipped and is_sent_ahead and not client.may_be_claimed_ahead:
                     return Claimable(taken, not_sent, work_remains=True)
                 elif not is_skipped:
                     client.claimed += 1
                     taken.append(Held(client, client.job_id))
-                queue.pop(0)
+                queue.pop(at)
         return Claimable(taken, not_sent)
+
+    def take_again(self, unanswered: list[Held]) -> tuple[list[Held], list[Client]]:
+        """Return which of these a repeated claim takes, and the requests whose gateways receive that it does not."""
+        orphans = [held for held in unanswered if held.client.gateway.has_no_sign and self.redis_has_run]
+        not_sent = [held.client for held in orphans if held.is_waited_for]
+        for client in not_sent:
+            client.claimed -= 1
+        return [held for held in unanswered if held not in orphans], not_sent
 
     def lose(self, lost: Sequence[Client], error: type[Exception]) -> tuple[list[Client], list[Client]]:
         """Lose these requests. Return those that are queued again, in front, and those that fail."""

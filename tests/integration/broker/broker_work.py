@@ -16,6 +16,7 @@ from fast_priority.protocol.frames import Chunk, End, Head
 from fast_priority.scheduling.priority import Priority
 from tests.integration.broker.broker_model import MOST_QUEUED, SLOTS, Held, Worker
 from tests.integration.broker.broker_world import World
+from tests.redis_run import note_run
 
 Choice = TypeVar("Choice")
 
@@ -50,14 +51,22 @@ class Work(World):
             self.until("its worker has a frame", lambda: bool(self.redis.exists(inbox)))
             self.redis.delete(inbox)  # as a worker reads it
 
+    def _note_run(self) -> None:
+        """Let Redis know that it has run for long, or that it has not."""
+        if self.redis_has_run:
+            note_run(self.redis)
+        else:
+            self.redis.delete(keys.REDIS_RUN)
+
     def claim(self, worker: Worker, slots: int, kind: str, *, is_answered: bool = True) -> None:
         unanswered = worker.unanswered[kind]
         # A repeated claim returns the same requests.
         free = min(slots, SLOTS - len(worker.holds)) if unanswered else min(slots, worker.free)
         if free < 1:
             return
+        self._note_run()
         claimable = None if unanswered else self.take(free, is_sent_ahead=kind == "wait")
-        taken = unanswered if claimable is None else claimable.taken
+        taken, not_sent = self.take_again(unanswered) if claimable is None else claimable[:2]
         if is_answered:
             result = self._claim_in(worker, free, kind)
             given = [payload_of(claim.data, 1024) for claim in result.claims]
@@ -75,13 +84,14 @@ class Work(World):
             self._claim_without_answer(worker, free, kind)
             worker.unanswered[kind] = taken
             worker.looks_again = True
-        if claimable is not None and claimable.not_sent:
-            self.settle_lost(claimable.not_sent, NotSent)
+        if not_sent:
+            self.settle_lost(not_sent, NotSent)
 
-    def renew(self, worker: Worker, *, gateways_may_be_late: bool = False) -> None:
+    def renew(self, worker: Worker) -> None:
         def is_over(held: Held) -> bool:
-            return held.is_cancelled or not (held.client.gateway.lives or gateways_may_be_late)
+            return held.is_cancelled or (self.redis_has_run and not held.client.gateway.lives)
 
+        self._note_run()
         over = [held for held in worker.holds if is_over(held)]
         gone = [held for held in worker.holds if held not in over and not held.is_leased]
         renewal = self._renew(worker, worker.holds)

@@ -11,7 +11,6 @@ from redis.asyncio import Redis as AsyncRedis
 from redis.exceptions import ConnectionError as RedisConnectionError
 
 from fast_priority.broker import keys, times
-from fast_priority.broker import leases as leasing
 from fast_priority.broker.connection import connect, redis_options
 from fast_priority.broker.consumer import Consumer, Leases
 from fast_priority.broker.jobs import payload_of
@@ -103,22 +102,15 @@ class World(Model):
     def show_life(self) -> None:
         """Renew the sign of life of each gateway."""
         for gateway in self.gateways:
-            self.redis.set(keys.gateway(gateway.submitter.gateway_id), "1", ex=times.GATEWAY_TTL_SECONDS)
+            self.redis.set(keys.gateway(gateway.submitter.gateway_id), "1", px=times.GATEWAY_TTL_MILLISECONDS)
 
     @contextlib.contextmanager
     def another_server(self) -> Iterator[None]:
-        """Let all processes see a new server, as after a restart; within the block they give the others time."""
+        """Let all gateways see a new server, as after a restart; within the block they give workers time."""
         for gateway in self.gateways:
             gateway.submitter._inbox._health.server = b"another"
-        for worker in self.workers:
-            worker.leases._health.server = b"another"
-        with (
-            mock.patch.object(inbox, "_WORKERS_ARE_BACK_SECONDS", float("inf")),
-            mock.patch.object(leasing, "_GATEWAYS_ARE_BACK_SECONDS", float("inf")),
-        ):
+        with mock.patch.object(inbox, "_WORKERS_ARE_BACK_SECONDS", float("inf")):
             yield
-        for worker in self.workers:
-            worker.leases._health.server = b""  # now the server is not new any more
 
     # Results.
 

@@ -17,7 +17,6 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from fast_priority.broker import leases as leasing
 from fast_priority.broker import times
 from fast_priority.broker.producer import heartbeat, inbox
 from fast_priority.broker.producer import withdrawals as withdrawing
@@ -141,6 +140,11 @@ class BrokerMachine(RuleBasedStateMachine):
     def a_gateway_seems_gone(self, gateway: int, worker: int, kind: str) -> None:
         self.world.seem_gone(gateway, one_of(self.world.workers, worker), kind)
 
+    @precondition(lambda self: self.world.waiting())
+    @rule(gateway=whichever, worker=whichever, kind=kinds)
+    def redis_hangs_until_signs_of_life_have_ended(self, gateway: int, worker: int, kind: str) -> None:
+        self.world.hang(gateway, one_of(self.world.workers, worker), kind)
+
     @precondition(lambda self: self.world.idle() and any(self.world.queues.values()))
     @rule(worker=whichever)
     def an_id_stands_on_its_queue_twice(self, worker: int) -> None:
@@ -192,10 +196,11 @@ def times_of_its_own(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Nothing expires, and no grace time runs, except when the machine lets it."""
     monkeypatch.setattr(times, "LEASE_MILLISECONDS", 1000 * _FOR_LONG_SECONDS)
     monkeypatch.setattr(times, "GATEWAY_TTL_SECONDS", _FOR_LONG_SECONDS)
+    monkeypatch.setattr(times, "GATEWAY_TTL_MILLISECONDS", 1000 * _FOR_LONG_SECONDS)
     monkeypatch.setattr(heartbeat, "_SECONDS", _FOR_LONG_SECONDS)
     monkeypatch.setattr(withdrawing, "_LAST_SECONDS", 0.001)  # a killed gateway withdraws nothing
     monkeypatch.setattr(inbox, "_WORKERS_ARE_BACK_SECONDS", 0.0)
-    monkeypatch.setattr(leasing, "_GATEWAYS_ARE_BACK_SECONDS", 0.0)
+    monkeypatch.setattr(times, "GATEWAYS_ARE_BACK_SECONDS", 0.0)
     yield
     gc.collect()  # the connections of killed gateways, here and not in another test
 

@@ -152,7 +152,7 @@ async def test_gone_gateway_is_skipped(rig: Rig, submitter: Submitter, claimer: 
         await rig.queue(dead, Priority.LOW, b"of the dead one")
         (orphan,) = rig.ids(Priority.LOW)
         await rig.queue(submitter, Priority.LOW, b"of the live one")
-        rig.redis.delete(keys.gateway(dead.gateway_id))
+        await rig.end_sign_of_life(dead)
         result = await claimer.publish_and_claim([], 1)
         assert payloads(result.claims) == [b"of the live one"]
         assert not rig.redis.exists(keys.job(orphan))
@@ -162,7 +162,7 @@ async def test_gone_gateway_is_skipped(rig: Rig, submitter: Submitter, claimer: 
 async def test_a_gateway_that_only_seemed_gone(rig: Rig, submitter: Submitter, claimer: Consumer) -> None:
     """A gateway whose sign of life was late receives what was not sent, and queues it again in the same order."""
     asking = [await rig.queue(submitter, Priority.LOW, b"%d" % number) for number in range(4)]
-    rig.redis.delete(keys.gateway(submitter.gateway_id))
+    await rig.end_sign_of_life(submitter)
     assert (await claimer.publish_and_claim([], 1)).claims == []
     await until("all are queued again", lambda: rig.waiting(Priority.LOW) == 4)
     assert payloads((await claimer.publish_and_claim([], 4)).claims) == [b"0", b"1", b"2", b"3"]

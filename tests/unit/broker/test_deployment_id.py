@@ -3,8 +3,9 @@
 import pytest
 
 from fast_priority.broker import times
+from fast_priority.broker.connection import send_together
 from fast_priority.broker.producer import Submitter
-from fast_priority.broker.producer.deployment_id import agree_on_identity
+from fast_priority.broker.producer.deployment_id import adopt_identity, identity_steps
 from fast_priority.http.via import Deployment
 from fast_priority.settings import Settings
 from tests.unit.broker_rig import Rig, until
@@ -15,7 +16,8 @@ KEY = "rq:fast-priority:deployment"
 async def agree(rig: Rig, *deployments: Deployment) -> None:
     redis = rig.connect({})
     for deployment in deployments:
-        await agree_on_identity(redis, deployment)
+        *_, found = await send_together(redis, identity_steps(deployment))
+        await adopt_identity(redis, deployment, found)
     await redis.aclose()
 
 

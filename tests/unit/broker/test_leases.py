@@ -91,20 +91,20 @@ async def test_gone_gateway(rig: Rig, claimer: Consumer, leases: Leases) -> None
     """A worker learns that the gateway of a request is gone, and the job is removed."""
     async with Submitter(Settings.load()) as submitter:
         _, claim = await rig.start(submitter, claimer)
-        rig.redis.delete(keys.gateway(submitter.gateway_id))
+        await rig.end_sign_of_life(submitter)
         assert (await leases.renew(RECORD, [claim])).over == [claim]
         assert (rig.jobs(), rig.lease(claim)) == ([], None)
         await rig.let_go()
 
 
 async def test_a_gateway_may_be_late(rig: Rig, submitter: Submitter, claimer: Consumer, leases: Leases) -> None:
-    """After Redis was away, a gateway that has not renewed its sign of life yet does not count as gone."""
+    """After its worker was cut off from Redis, a gateway without a sign of life does not count as gone at once."""
     _, claim = await rig.start(submitter, claimer)
     rig.server.connected = False
     with pytest.raises(ConnectionError):
         await leases.renew(RECORD, [claim])
     rig.server.connected = True
-    rig.redis.delete(keys.gateway(submitter.gateway_id))
+    await rig.end_sign_of_life(submitter)
     assert (await leases.renew(RECORD, [claim])).held == [claim]
 
 

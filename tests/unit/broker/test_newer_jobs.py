@@ -8,6 +8,7 @@ from fast_priority.broker.consumer import Consumer, OutgoingPart
 from fast_priority.broker.producer import Submitter
 from fast_priority.protocol.wire_version import WIRE_VERSION
 from fast_priority.scheduling.priority import Priority
+from tests.redis_run import note_run
 from tests.unit.broker_rig import HELLO, Rig, payloads
 
 NEWER = WIRE_VERSION + 1
@@ -59,11 +60,12 @@ async def test_newer_jobs_that_nobody_waits_for_are_removed(
     rig: Rig, submitter: Submitter, claimer: Consumer, lost: str
 ) -> None:
     """As many dead newer jobs as a claim passes over do not keep an older worker from the jobs behind them."""
-    ids = await queue_versions(rig, submitter, Priority.LOW, "n" * times.MOST_NEWER_PASSED + "o")
+    ids = await queue_versions(rig, submitter, Priority.LOW, "n" * times.MOST_PASSED_OVER + "o")
     for dead in ids[:-1]:
         rig.redis.hset(keys.job(dead), *(("gateway", "dead") if "gateway" in lost else ("server", "another")))
     claims = []
     for _ in ids:
+        note_run(rig.redis)
         claims += (await claimer.publish_and_claim([], 4)).claims
     assert [claim.job_id for claim in claims] == ids[-1:]
     assert not any(rig.redis.exists(keys.job(dead)) for dead in ids[:-1])
@@ -97,17 +99,17 @@ async def test_a_newer_worker_takes_them_in_order(rig: Rig, submitter: Submitter
 
 async def test_newer_jobs_hold_back_no_other_queue(rig: Rig, submitter: Submitter, claimer: Consumer) -> None:
     """Newer jobs on high, however many, do not keep a worker from low."""
-    for number in range(2 * times.MOST_NEWER_PASSED):
+    for number in range(2 * times.MOST_PASSED_OVER):
         rig.redis.hset(keys.job(f"n{number}"), mapping={"data": b"", "status": "queued", "wire": NEWER})
         rig.redis.rpush(keys.queue(Priority.HIGH), f"n{number}")
     await rig.queue(submitter, Priority.LOW, b"low")
     assert payloads((await claimer.publish_and_claim([], 1)).claims) == [b"low"]
-    assert rig.ids(Priority.HIGH) == [f"n{number}" for number in range(2 * times.MOST_NEWER_PASSED)]
+    assert rig.ids(Priority.HIGH) == [f"n{number}" for number in range(2 * times.MOST_PASSED_OVER)]
 
 
 async def test_a_claim_looks_past_a_bounded_number(rig: Rig, submitter: Submitter, claimer: Consumer) -> None:
     """Behind fewer newer jobs than the bound a job is found; behind more it waits until some of them are gone."""
-    most = times.MOST_NEWER_PASSED
+    most = times.MOST_PASSED_OVER
     for number in range(most):
         rig.redis.hset(keys.job(f"n{number}"), mapping={"data": b"", "status": "queued", "wire": NEWER})
         rig.redis.rpush(keys.queue(Priority.HIGH), f"n{number}")
@@ -117,7 +119,7 @@ async def test_a_claim_looks_past_a_bounded_number(rig: Rig, submitter: Submitte
     assert payloads((await claimer.publish_and_claim([], 1)).claims) == [b"behind them"]
 
 
-@pytest.mark.parametrize("count", [1, times.MOST_NEWER_PASSED + 1])
+@pytest.mark.parametrize("count", [1, times.MOST_PASSED_OVER + 1])
 async def test_newer_jobs_wake_no_older_worker_again(
     rig: Rig, submitter: Submitter, claimer: Consumer, count: int
 ) -> None:

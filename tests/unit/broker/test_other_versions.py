@@ -58,8 +58,8 @@ def test_a_single_one() -> None:
 
 def test_as_many_as_a_claim_passes_over() -> None:
     """Where so many wait that a look does not see all, the number is a least number."""
-    jobs = [of_version(WIRE_VERSION + 1)] * times.MOST_NEWER_PASSED
-    assert about(*jobs)[0].startswith(f"at least {times.MOST_NEWER_PASSED} requests wait")
+    jobs = [of_version(WIRE_VERSION + 1)] * times.MOST_PASSED_OVER
+    assert about(*jobs)[0].startswith(f"at least {times.MOST_PASSED_OVER} requests wait")
 
 
 @pytest.mark.parametrize(

@@ -5,13 +5,14 @@ import asyncio
 import pytest
 
 from fast_priority.broker import keys
-from fast_priority.broker.consumer import Claim, Consumer, OutgoingPart, RqConnection
+from fast_priority.broker.consumer import Claim, Consumer, GatewayState, OutgoingPart, RqConnection
 from fast_priority.broker.producer import Submitter
 from fast_priority.broker.producer.streams import Stream
 from fast_priority.errors import TargetRefused
 from fast_priority.http.message import Reply
 from fast_priority.protocol.frames import Chunk, End, Failure, Head, Part
 from fast_priority.scheduling.priority import Priority
+from tests.redis_run import note_run
 from tests.unit.broker_rig import HELLO, PATIENCE_SECONDS, Rig, until
 
 
@@ -108,7 +109,7 @@ async def test_answer_of_a_stock_worker(rig: Rig, submitter: Submitter) -> None:
     """The response of a stock rq worker reaches the gateway that asked."""
     asking = await rig.queue(submitter, Priority.LOW)
     (job_id,) = rig.ids(Priority.LOW)
-    assert RqConnection(rig.redis).gateway_lives(submitter.gateway_id)
+    assert RqConnection(rig.redis).gateway_state(submitter.gateway_id) is GatewayState.ALIVE
     RqConnection(rig.redis).publish(submitter.gateway_id, job_id, HELLO)
     async with asyncio.timeout(PATIENCE_SECONDS):
         assert await asking == HELLO
@@ -116,8 +117,9 @@ async def test_answer_of_a_stock_worker(rig: Rig, submitter: Submitter) -> None:
 
 async def test_answer_of_a_stock_worker_without_a_gateway(rig: Rig) -> None:
     """A stock rq worker writes nothing for a gateway that is gone."""
-    RqConnection(rig.redis).publish("gone", "job", HELLO)
-    assert rig.all_keys() == []
+    note_run(rig.redis)
+    assert not RqConnection(rig.redis).publish("gone", "job", HELLO)
+    assert rig.all_keys() == [keys.REDIS_RUN]
 
 
 async def test_job_of_no_gateway(rig: Rig, claimer: Consumer) -> None:

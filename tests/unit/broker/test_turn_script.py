@@ -110,7 +110,7 @@ class World:
             most_jobs=1000,
             ttl=30,
             most_wake_ups=times.MOST_WAKE_UPS,
-            gateway_ttl=times.GATEWAY_TTL_SECONDS,
+            gateway_ttl_ms=times.GATEWAY_TTL_MILLISECONDS,
             is_retry=is_retry,
             lanes=keys.LANES.names,
             limits=[LIMIT] * len(LANES),
