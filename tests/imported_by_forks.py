@@ -12,6 +12,14 @@ for _name in (
     "fast_priority.worker",
     "mock_target.cli",
     "rq.cli",
+    # What these import only when they run.
+    "encodings.idna",
+    "multiprocessing.popen_fork",
+    "pydantic.v1",
+    "uvicorn.lifespan.on",
+    "uvicorn.loops.auto",
+    "uvicorn.loops.uvloop",
+    "uvicorn.protocols.websockets.wsproto_impl",
 ):
     importlib.import_module(_name)
 

@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from fast_priority.settings.dotenv_file import find_dotenv
 
@@ -56,8 +56,14 @@ def effective_variables() -> dict[str, str]:
 
 def is_from_dotenv(name: str) -> bool:
     """Return whether the file `.env` sets the setting of this name, and the environment does not."""
-    variables = variables_of(name)
+    return bool(names_from_dotenv([name]))
+
+
+def names_from_dotenv(names: Iterable[str]) -> frozenset[str]:
+    """Return the settings among these that the file `.env` sets, and the environment does not."""
     found, environment = dotenv_variables(), {known.upper(): value for known, value in os.environ.items()}
-    return any(is_set(each, found.get(each)) for each in variables) and not any(
-        is_set(each, environment.get(each)) for each in variables
-    )
+
+    def sets(source: Mapping[str, str], name: str) -> bool:
+        return any(is_set(each, source.get(each)) for each in variables_of(name))
+
+    return frozenset(name for name in names if sets(found, name) and not sets(environment, name))

@@ -15,7 +15,14 @@ from fast_priority.errors import ConfigurationError
 from fast_priority.http.message import TargetPolicy
 from fast_priority.settings.clients import ClientSettings
 from fast_priority.settings.dotenv_file import find_dotenv
-from fast_priority.settings.environment import PREFIX, dotenv_variables, is_from_dotenv, is_set, variables_of
+from fast_priority.settings.environment import (
+    PREFIX,
+    dotenv_variables,
+    is_from_dotenv,
+    is_set,
+    names_from_dotenv,
+    variables_of,
+)
 from fast_priority.settings.pages import PageSettings
 from fast_priority.settings.queue import QueueSettings
 from fast_priority.settings.redis import RedisSettings
@@ -56,7 +63,7 @@ class Settings(
             settings = cls(**given)
         except ValidationError as error:
             raise ConfigurationError("\n".join(_explained(problem) for problem in error.errors())) from None
-        settings._from_dotenv = frozenset(n for n in cls.model_fields if n not in given and is_from_dotenv(n))
+        settings._from_dotenv = names_from_dotenv(set(cls.model_fields) - set(given))
         settings._dotenv_path = find_dotenv().path
         return settings
 
