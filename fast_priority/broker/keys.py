@@ -161,8 +161,8 @@ KEY_TABLE = (
     ),
     KeyRow(
         last_claim("<name>", "<kind>"), "string",
-        f"ids a worker claimed last; `{DIRECT_CLAIM}`: with a direct claim, `{CLAIM_SENT_AHEAD}`: with one sent ahead",
-        "worker", "3.5 s after the claim",
+        f"ids claimed last; `{DIRECT_CLAIM}`: by a worker, `{CLAIM_SENT_AHEAD}`: sent ahead; a number: by a turn",
+        "worker; gateway", "3.5 s after the claim",
     ),
     KeyRow(stop_signal("<name>"), "list", "the signal to stop waiting for work", "worker", "read, or after 5 s"),
     KeyRow(WORKERS, "set", "keys of rq's workers", "worker", "when the last worker leaves"),
