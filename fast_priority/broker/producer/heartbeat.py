@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from contextlib import suppress
 from typing import Any
 
 from redis.asyncio import Redis
@@ -14,6 +15,7 @@ from fast_priority.protocol.wire_version import WIRE_VERSION
 from fast_priority.support.elapsed import Moment
 
 _SECONDS = 0.5
+_NEXT_SIGN_SECONDS = 2.0
 
 
 class Heartbeat:
@@ -25,6 +27,7 @@ class Heartbeat:
         self._health = health
         self._deployment = deployment
         self._has_been_seen = False
+        self._signed = asyncio.Event()
         self.last_sign = Moment.now()  # there are no requests yet to give up
         """When the last sign of life was sent that Redis has answered."""
 
@@ -32,6 +35,12 @@ class Heartbeat:
     def has_lasted(self) -> bool:
         """Whether the last sign of life still lasts, so that no worker can have taken this gateway for gone."""
         return self.last_sign.elapsed_seconds() < times.GATEWAY_TTL_SECONDS
+
+    async def next_sign(self) -> None:
+        """Return when Redis has answered the next sign of life, but after 2 s at the latest."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_NEXT_SIGN_SECONDS):
+                await self._signed.wait()
 
     async def beat_once(self) -> None:
         """Renew the sign of life once, and wait for 0.5 s. Raises what redis-py raises."""
@@ -49,6 +58,8 @@ class Heartbeat:
             await self._send([("SET", self._key, WIRE_VERSION, "PX", ttl_ms)], needed=1)
             await self._wake_worker()
         self.last_sign, self._has_been_seen = sent, True
+        self._signed.set()  # those that wait for it get it; later ones wait for the next
+        self._signed = asyncio.Event()
         await adopt_identity(self._redis, self._deployment, written)
         await asyncio.sleep(_SECONDS)
 

@@ -233,7 +233,7 @@ class Submitter:
                     uploading.cancel()  # nothing of the body was taken yet
                 if self.is_granted(submission):
                     return OwnSlot(partial(close, has_ended=True))
-                return self._permit(conversation, close)
+                return await self._permit(conversation, close)
         except BaseException as error:
             close(has_ended=isinstance(error, _NOTHING_TO_TAKE_BACK))
             raise
@@ -264,8 +264,9 @@ class Submitter:
         else:
             conversation.fail(_not_queued(outcome, submission, self._outage.problem))
 
-    def _permit(self, conversation: Conversation, close: Callable[[bool], None]) -> Permit:
+    async def _permit(self, conversation: Conversation, close: Callable[[bool], None]) -> Permit:
         if not self._heartbeat.has_lasted:
+            await self._heartbeat.next_sign()  # or the second attempt would fail in the same way
             raise NotSent("this gateway was away for so long that its worker may have freed the slot")
         return Permit(conversation, close)
 
