@@ -101,8 +101,7 @@ class OwnSlots:
 
     async def close(self, within_seconds: float) -> None:
         """Claim no more, let other gateways finish with what is lent to them, and remove the record."""
-        waits, self._tasks = self._tasks[1:], self._tasks[:1]
-        await end_all(waits)
+        self._ledger.close()
         if self._ledger.lent:
             self._lent_ended = asyncio.Event()
             with suppress(TimeoutError):
@@ -144,10 +143,9 @@ class OwnSlots:
     def release(self, job_id: str) -> bool:
         """Free the slot of a request, or expect none for it any more. Return whether it had one."""
         self._submissions.pop(job_id, None)
-        claim = self._ledger.get(job_id)
+        claim = self._ledger.release(job_id)
         if claim is None:
             return False
-        self._ledger.release(job_id)
         if claim.gateway_id != self._gateway_id:
             self._go_again.end(job_id)
             if self._lent_ended is not None and not self._ledger.lent:

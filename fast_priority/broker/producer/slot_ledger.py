@@ -15,6 +15,7 @@ class SlotLedger:
         self._taken: dict[str, Claim] = {}
         self._reserved = 0
         self._ended: list[Claim] = []
+        self._is_closed = False
         self.served = 0
         """How many requests have had a slot and have ended."""
 
@@ -23,8 +24,8 @@ class SlotLedger:
 
     @property
     def free(self) -> int:
-        """How many slots are neither taken nor reserved."""
-        return self.slots - len(self._taken) - self._reserved
+        """How many slots can be reserved: those that are neither taken nor reserved, and none once it is closed."""
+        return 0 if self._is_closed else self.slots - len(self._taken) - self._reserved
 
     @property
     def taken(self) -> list[Claim]:
@@ -40,6 +41,10 @@ class SlotLedger:
     def has_ended(self) -> bool:
         """Whether requests have ended that are not settled in Redis."""
         return bool(self._ended)
+
+    def close(self) -> None:
+        """Let no more slots be reserved."""
+        self._is_closed = True
 
     def reserve(self, slots: int) -> None:
         """Reserve free slots."""
@@ -57,21 +62,17 @@ class SlotLedger:
         """Return the request with this id if it has a slot."""
         return self._taken.get(job_id)
 
-    def release(self, job_id: str) -> bool:
-        """Free the slot of a request. Return whether it had one."""
+    def release(self, job_id: str) -> Claim | None:
+        """Free the slot of a request. Return the request if it had one."""
         claim = self._taken.pop(job_id, None)
         if claim is not None:
             self._ended.append(claim)
             self.served += 1
-        return claim is not None
+        return claim
 
     def forget(self, job_id: str) -> None:
         """Free the slot of a request that is settled already."""
         self._taken.pop(job_id, None)
-
-    def note_ended(self, claim: Claim) -> None:
-        """Note a request that has ended, or was never begun, without a slot."""
-        self._ended.append(claim)
 
     def take_ended(self) -> list[Claim]:
         """Take the requests that have ended since the last call: they are to be settled in Redis."""
@@ -79,5 +80,5 @@ class SlotLedger:
         return ended
 
     def put_back_ended(self, claims: list[Claim]) -> None:
-        """Put requests back whose settling was not answered. To settle one twice does no harm."""
+        """Add requests whose settling was not answered. To settle one twice does no harm."""
         self._ended = [*claims, *self._ended]

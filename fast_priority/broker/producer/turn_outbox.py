@@ -45,6 +45,7 @@ logger = logging.getLogger(__name__)
 _SETTLE_SECONDS = 0.002
 """How long the settling of a request waits for a turn that goes anyway."""
 _RECONNECT_SECONDS = 0.05
+_REFUSED_AGAIN_SECONDS = 0.2
 _LAST_SECONDS = 1.0
 _CONNECTING = "cannot start or queue requests"
 
@@ -147,7 +148,12 @@ class TurnOutbox:
 
     def _begin_turn(self) -> None:
         """Send one turn, if there is anything to send, and the next one may be sent."""
-        if self._is_closed or not self._connection.is_open or not self._turns.may_begin:
+        if self._is_closed or not self._connection.is_open:
+            return
+        for lost in self._turns.take_unanswered():
+            lost.is_retry = True
+            self._send(lost)
+        if not self._turns.may_begin:
             return
         free = self._ledger.free
         sent = self._timely(self._unsent.take_next(0 if self._work.waits else free))
@@ -190,10 +196,6 @@ class TurnOutbox:
             self._work.may_be_claimed = True
 
     def _note_open(self) -> None:
-        """Fetch the claims of turns whose answer was lost; then go on."""
-        for turn in self._turns.take_unanswered():
-            turn.is_retry = True
-            self._send(turn)
         self._work.may_be_claimed = True
         self._rhythm.begin_soon()
 
@@ -242,6 +244,8 @@ class TurnOutbox:
         self._outage.failure(error)
         self._ledger.put_back_ended(turn.ended)
         self._turns.keep_or_forget(turn, has_claims=turn.is_retry)
+        self._work.may_be_claimed = True
+        self._rhythm.begin_within(_REFUSED_AGAIN_SECONDS)
         for submission, _ in turn.sent:
             self._end(submission, "unsent")
 
@@ -274,8 +278,9 @@ class TurnOutbox:
             self._ledger.put_back_ended([*turn.ended, *starts])
             uncertain = [submission for submission, has_data in turn.sent if has_data]
             for submission, has_data in reversed(turn.sent):
-                self._unsent.end(submission)
-                if not has_data:  # it was not queued, and what started has not run
+                if has_data:
+                    self._unsent.end(submission)
+                else:  # it was not queued, and what started has not run
                     self._ask_again(submission)
             if uncertain and not self._is_closed:
                 self._background.run(self._resolve(uncertain, turn.before, error))
@@ -284,7 +289,6 @@ class TurnOutbox:
 
     def _ask_again(self, submission: Submission) -> None:
         if submission.is_timely and not self.is_blocked and not self._is_closed:
-            self._unsent.put(submission)
             self._unsent.put_back(submission)
         else:
             self._end(submission, "unsent")

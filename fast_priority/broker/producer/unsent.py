@@ -10,7 +10,6 @@ from fast_priority.support.timeout_queue import TimeoutQueue
 
 _MOST_AT_ONCE = 64
 _MOST_BYTES_AT_ONCE = 1024 * 1024  # so that small requests do not wait until many large ones were sent
-_order_of = {priority: number for number, priority in enumerate(keys.LANES.priorities)}
 
 
 class Sent(NamedTuple):
@@ -88,7 +87,8 @@ class UnsentSubmissions:
                 weight_bytes += len(submission.data)
             taken.append(submission)
         if len(taken) > 1:
-            taken.sort(key=lambda submission: _order_of[submission.priority])
+            order = keys.LANES.priorities.index
+            taken.sort(key=lambda submission: order(submission.priority))
         return [Sent(submission, submission in with_data) for submission in taken]
 
     def _expire(self, submission: Submission) -> None:

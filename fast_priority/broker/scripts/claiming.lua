@@ -81,7 +81,7 @@ local jobs_left = most_jobs
 local lanes_taken_up, some_are_passed, some_are_left = 0, false, false
 local out_of_reach = {} -- for each lane, how many jobs this worker cannot take
 
--- Take requests off the queue of a lane, for so many free slots, and call start(id, fields of its job) for each. If that
+-- Take requests off the queue of a lane, for so many free slots, and call start(id, fields of its job, lane) for each. If that
 -- returns false, the request and all others are left to another claim. Return how many slots are still free.
 local function claim_from(lane, free, start)
   local queue_key, kept, passed = queue_keys[lane], {}, 0
@@ -96,7 +96,7 @@ local function claim_from(lane, free, start)
         kept[#kept + 1] = id
         passed = passed + 1
       elseif decision == 'start' then
-        if start(id, found) == false then
+        if start(id, found, lane) == false then
           for later = i, #ids do kept[#kept + 1] = ids[later] end
           some_are_left = true
           break

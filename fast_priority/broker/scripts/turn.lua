@@ -57,8 +57,8 @@ local free, has_claimed = is_suspended and 0 or free_slots, false
 local note, leases, lengths = { execution_id }, {}, {}
 local is_open = true -- whether nothing that this gateway could take waits in the lanes so far
 
-local function start_claimed(id, found)
-  local job, lane, gateway, version = JOB_PREFIX .. id, leases.lane, found[2] or '', version_in(found[6])
+local function start_claimed(id, found, lane)
+  local job, gateway, version = JOB_PREFIX .. id, found[2] or '', version_in(found[6])
   -- A gateway's id becomes a part of a key and of the note.
   if gateway ~= '' and not string.find(gateway, '^[%w_-]+$') then gateway = '' end
   if gateway == gateway_id then
@@ -98,7 +98,7 @@ local next_row = FIRST_ROW
 for _, lane in ipairs(lanes) do
   local first_row = next_row
   while next_row <= #ARGV and ARGV[next_row + LANE] == lane do next_row = next_row + ROW_SIZE end
-  leases = { lane = lane }
+  leases = {}
   for at = first_row, next_row - 1, ROW_SIZE do
     if ARGV[at + GOES_FIRST] == '1' and is_open and free > 0 then
       outcomes[(at - FIRST_ROW) / ROW_SIZE + 1] = is_late(at) and 'late' or start_new(at)

@@ -113,6 +113,20 @@ async def test_a_start_that_never_arrives(rig: Rig) -> None:
     await rig.until_idle()
 
 
+async def test_the_time_of_a_request_goes_on(rig: Rig) -> None:
+    """A request that is asked for again has no more time: its client gets an error when it would have got it before."""
+    rig.link.upstream = Hold()
+    asking = rig.ask("a")
+    await until("it is written", lambda: rig.slots.turns.overdue_seconds() > 0)
+    before = dict(rig.slots.turns._unsent._due._due)
+    rig.link.refuse()
+    rig.link.reset()
+    await until("it waits for a connection", lambda: len(rig.slots.turns._unsent) == 1)
+    assert rig.slots.turns._unsent._due._due == before
+    rig.link.heal()
+    (await finished(asking)).close()
+
+
 async def test_a_request_that_waits_and_whose_answer_is_lost(rig: Rig) -> None:
     """A request that was queued, and whose answer is lost, waits, and starts once."""
     first = await rig.take("first")
@@ -140,6 +154,44 @@ async def test_a_claim_whose_answer_is_lost(rig: Rig) -> None:
     (await finished(waiting)).close()
     assert rig.started == ["first", "a"]
     await rig.until_idle()
+
+
+async def test_a_lost_turn_that_redis_then_refuses(rig: Rig, redis: Redis, redis_port: int) -> None:
+    """A turn is sent again until Redis takes writes again, and holds up no other for ever."""
+    rig.link.upstream = Hold()
+    asking = rig.ask("a", is_idempotent=True)
+    await until("it is written", lambda: rig.slots.turns.overdue_seconds() > 0)
+    async with Submitter(Settings.load(redis_host="127.0.0.1", redis_port=redis_port)) as other:
+        waiting = asyncio.create_task(other.ask(HIGH, b"waiting", "waiting"))
+        await until("the lost turn will find work", lambda: rig.waiting() == 1)
+        redis.config_set("min-replicas-to-write", 1)
+        try:
+            rig.break_link()
+            assert isinstance(await finished(asking), BrokerUnavailable)
+        finally:
+            redis.config_set("min-replicas-to-write", 0)
+        (await finished(waiting)).close()
+    (await rig.take("b")).close()
+    await rig.until_idle()
+
+
+async def test_a_gateway_that_ends_takes_no_more_work(redis: Redis, redis_port: int) -> None:
+    """While it waits for what it has lent, requests of other gateways are left to others."""
+    place: dict[str, Any] = {"redis_host": "127.0.0.1", "redis_port": redis_port}
+    lender = await Submitter(Settings.load(slots=2, **place)).__aenter__()
+    async with Submitter(Settings.load(**place)) as other:
+        lent = [await finished(asyncio.create_task(other.ask(HIGH, b"lent", "lent"))) for _ in range(2)]
+        left = asyncio.create_task(other.ask(HIGH, b"left", "left"))
+        await until("it waits", lambda: redis.llen(keys.queue(HIGH)) == 1)
+        ending = asyncio.create_task(lender.__aexit__())
+        await until("it ends", lambda: lender.is_closing)
+        lent[0].close()
+        await until("the end of one is settled", lambda: redis.zcard(keys.started("high")) == 1)
+        lent[1].close()
+        await asyncio.wait_for(ending, 30)
+        assert redis.llen(keys.queue(HIGH)) == 1
+        left.cancel()
+        await asyncio.gather(left, return_exceptions=True)
 
 
 async def test_a_client_that_leaves_while_the_answer_is_on_its_way(rig: Rig) -> None:
