@@ -39,7 +39,6 @@ class ClientRequest(msgspec.Struct, frozen=True, eq=False):
     """None: it skips the queues."""
     queues: Queues
     events: Events
-
     connection: ClientConnection | None
     """None if the server does not offer it."""
 

@@ -17,7 +17,7 @@ from fast_priority.events import Answered, Events, Failed, Left, Queued, Receive
 from fast_priority.gateway.client_request import ClientRequest, RequestFactory
 from fast_priority.gateway.disconnect import AwaitedDisconnect, until_disconnect
 from fast_priority.gateway.queues import Outcome, Queues, WorkerResponse
-from fast_priority.gateway.quick_request import QuickRequest, QuickTimeouts, RunInTask
+from fast_priority.gateway.quick_request import QuickRequest, RunInTask
 from fast_priority.gateway.request_head import head_reader
 from fast_priority.gateway.response import ClientResponse
 from fast_priority.gateway.retry import in_two_attempts
@@ -32,7 +32,7 @@ from fast_priority.protocol.frames import ForwardCall, encode
 from fast_priority.scheduling.priority import Priority
 from fast_priority.scheduling.rules import Rules
 from fast_priority.server import connection_of
-from fast_priority.target import Accepted, Target
+from fast_priority.target import Accepted, QuickTimeouts, Target
 
 _DESCRIPTION_CHARACTERS = 120
 _FRAMING = frozenset({b"content-length", b"transfer-encoding"})
@@ -88,7 +88,7 @@ class Gateway:
         self._tunnels = tunnels
         self._events = events
         self._origins = origins
-        self._quick_timeouts = QuickTimeouts()
+        self._quick_timeouts = QuickTimeouts(QuickRequest.note_slow)
         self._locations = None if preserves_host else LocationRewriter(target.policy.base_url)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -112,20 +112,17 @@ class Gateway:
             return False  # it is raised again in the task, also if it is a bug
         if isinstance(request, Reply):
             return False
-        most_response_bytes = 0 if request.priority is None else self._target.policy.max_body_bytes
-        call = self._call_of(request, b"", most_response_bytes)
-        quick = QuickRequest(request, call, self._quick_timeouts, run_in_task, self._going_on)
+        if self._events.received:
+            publish(self._events.received, Received(scope))
+        quick = QuickRequest(request, self._call_of(request, b""), self._quick_timeouts, run_in_task, self._going_on)
         if request.priority is None:
-            if not quick.pass_on():
-                return False
+            quick.pass_on()
         else:
             payload = partial(self._payload, request, b"")
             try:
                 quick.wait_for(self._submit(request, request.priority, payload, 1, on_start=quick.start))
-            except GatewayError:
-                return False
-        if self._events.received:
-            publish(self._events.received, Received(scope))
+            except GatewayError as error:
+                quick.fail(error)
         return True
 
     def _response_to(self, scope: Scope, send: Send) -> ClientResponse:
@@ -196,9 +193,10 @@ class Gateway:
         payload = partial(self._payload, request, whole)
 
         async def attempt(number: Attempt) -> Reply | WorkerResponse | None:
-            with contextlib.closing(self._first_call(begun, number, request, whole)) as call:
-                if begun is not None and number == 1:
-                    outcome = await self._outcome_of(begun, priority)
+            mine = begun if number == 1 else None
+            with contextlib.closing(self._call_of(request, whole) if mine is None else mine.call) as call:
+                if mine is not None:
+                    outcome = await self._outcome_of(mine, priority)
                 else:
                     streamed = body.chunks() if whole is None else None
                     outcome = await self._ask(request, priority, payload, streamed, number, on_start=call.begin)
@@ -215,44 +213,32 @@ class Gateway:
         whole = await request.body.read_ahead()
 
         async def attempt(number: Attempt) -> None:
-            with contextlib.closing(self._first_call(begun, number, request, whole)) as call:
-                if begun is not None and number == 1 and begun.error is not None:
-                    raise begun.error
+            mine = begun if number == 1 else None
+            if mine is not None and mine.error is not None:
+                raise mine.error
+            with contextlib.closing(self._call_of(request, whole) if mine is None else mine.call) as call:
                 await call.answer(request.response)
 
         await in_two_attempts(attempt, request)
 
-    def _first_call(
-        self, begun: QuickRequest | None, number: Attempt, request: ClientRequest, whole: bytes | None
-    ) -> TargetCall:
-        """Return the call for an attempt: the one that was begun, if it was, or a new one."""
-        if begun is not None and number == 1:
-            return begun.call
-        most_response_bytes = 0 if request.priority is None else self._target.policy.max_body_bytes
-        return self._call_of(request, whole, most_response_bytes)
-
     async def _outcome_of(self, begun: QuickRequest, priority: Priority) -> Outcome:
         """Return the outcome of what was begun."""
         submission = begun.submission
-        if begun.error is not None or submission is None:
-            if submission is not None:
-                self._queues.give_up(submission, has_ended=True)
-            raise begun.error or RequestLost("it was begun and forgotten")
         try:
+            if submission is None or begun.error is not None:
+                if submission is not None:
+                    self._queues.give_up(submission, has_ended=True)
+                raise begun.error or RequestLost("what was begun is unknown")
             return await self._queues.outcome(submission, was_woken=begun.was_woken)
         except GatewayError as error:
             self._note_overload(error, priority)
             raise
 
-    def _call_of(self, request: ClientRequest, whole: bytes | None, most_response_bytes: int) -> TargetCall:
+    def _call_of(self, request: ClientRequest, whole: bytes | None) -> TargetCall:
+        # FAST_PRIORITY_MAX_BODY bounds the responses to queued requests only.
+        most_bytes = 0 if request.priority is None else self._target.policy.max_body_bytes
         return TargetCall(
-            self._target,
-            request.method,
-            request.raw_target,
-            request.fields,
-            request.body,
-            whole,
-            most_response_bytes,
+            self._target, request.method, request.raw_target, request.fields, request.body, whole, most_bytes
         )
 
     async def _open_websocket(self, request: ClientRequest, tunnels: WebSocketProxy) -> None:

@@ -22,7 +22,7 @@ from fast_priority.gateway.target_call import TargetCall
 from fast_priority.http.message import Reply
 from fast_priority.protocol.frames import Go
 from fast_priority.support.timeout_queue import TimeoutQueue
-from fast_priority.target import QUICK_AND_DECLARED_SECONDS, QUICK_SECONDS, Response
+from fast_priority.target import QuickTimeouts
 
 RunInTask = Callable[[ASGIApp], None]
 """Runs this application for the request, in a task, as if it had just come."""
@@ -35,22 +35,6 @@ class State(enum.Enum):
     SENT = "at the target"
     ENDED = "answered, or its client has left"
     HANDED_OVER = "handed over to a task"
-
-
-class QuickTimeouts:
-    """How long requests of one gateway wait for the rest of a small response."""
-
-    def __init__(self) -> None:
-        self._queues = {
-            seconds: TimeoutQueue(seconds, QuickRequest.note_slow)
-            for seconds in (QUICK_SECONDS, QUICK_AND_DECLARED_SECONDS)
-        }
-
-    def begin(self, request: "QuickRequest", response: Response) -> "TimeoutQueue[QuickRequest]":
-        """Let the time of this response run."""
-        queue = self._queues[response.quick_seconds]
-        queue.begin(request)
-        return queue
 
 
 class QuickRequest:
@@ -75,7 +59,7 @@ class QuickRequest:
         self,
         request: ClientRequest,
         call: TargetCall,
-        timeouts: QuickTimeouts,
+        timeouts: "QuickTimeouts[QuickRequest]",
         run_in_task: RunInTask,
         go_on: "Callable[[QuickRequest], ASGIApp]",
     ) -> None:
@@ -99,13 +83,10 @@ class QuickRequest:
     def __repr__(self) -> str:
         return f"<QuickRequest {self.request.method} {self.request.scope['path']!a}: {self.state.value}>"
 
-    def pass_on(self) -> bool:
-        """Send it to the target now. Return False if that needs waiting: then nothing has happened."""
-        if not self.call.begin(self.look):
-            return False
-        self.state = State.SENT
+    def pass_on(self) -> None:
+        """Send it to the target, past the queues."""
         self.request.left.add_callback(self.leave)
-        return True
+        self.start()
 
     def wait_for(self, submission: Submission) -> None:
         """Wait until a slot is taken for this submission, or a worker has answered it."""
@@ -114,7 +95,7 @@ class QuickRequest:
         self.request.left.add_callback(self.leave)
 
     def start(self) -> None:
-        """Send it to the target: a slot of this gateway is taken for it."""
+        """Send it to the target: it skips the queues, or a slot of this gateway is taken for it."""
         if self.state is not State.WAITING:
             return
         if self.call.begin(self.look):
@@ -133,8 +114,7 @@ class QuickRequest:
             return  # `start` comes
         if isinstance(part, Reply):
             conversation.take()
-            self.request.queues.give_up(submission, has_ended=True)
-            self.submission = None
+            self._free_slot()
             self._answer(part)
         else:
             self.was_woken = not conversation.is_ready
@@ -142,32 +122,29 @@ class QuickRequest:
 
     def look(self) -> None:
         """Go on with it: a part of its response has come, or no more will come."""
-        if self.state is not State.SENT:
+        exchange = self.call.begun
+        if self.state is not State.SENT or exchange is None:
             return
         try:
-            response = self.call.response_now()
-            whole = response.whole_now() if response is not None else None
+            reply = exchange.reply_now()
         except Exception as error:
             self.call.close()
-            self._fail(error)
+            self.fail(error)
             return
-        if response is not None and whole is not None:
-            reply = Reply(response.status, response.fields, whole, response.http_version)
+        if reply is not None:
             self.call.close()
             self._free_slot()
             self._answer(reply)
-        elif self.call.has_failed or (response is not None and not response.is_small):
+        elif exchange.needs_task:
             self._hand_over()
-        elif response is not None and self._waits_in is None:
-            self._waits_in = self._timeouts.begin(self, response)
+        elif self._waits_in is None:
+            self._waits_in = self._timeouts.begin(self, exchange)
 
     def note_slow(self) -> None:
         """Go on in a task: the rest of a small response has not come soon."""
         self._waits_in = None
-        if self.state is State.SENT:
-            response = self.call.response_now()
-            if response is not None:
-                response.mark_slow()
+        if self.state is State.SENT and self.call.begun is not None:
+            self.call.begun.mark_slow()
             self._hand_over()
 
     def leave(self) -> None:
@@ -181,6 +158,7 @@ class QuickRequest:
                 publish(self.request.events.left, Left(self.request.scope))
 
     def _free_slot(self) -> None:
+        """Wait for its turn no more: it has been answered."""
         submission, self.submission = self.submission, None
         if submission is not None:
             submission.conversation.on_wake = None
@@ -191,7 +169,7 @@ class QuickRequest:
         try:
             is_sent = request.response.relay_now(reply)
         except Exception as error:
-            self._fail(error)
+            self.fail(error)
             return
         if is_sent:
             self._forget(State.ENDED)
@@ -201,7 +179,8 @@ class QuickRequest:
             self.reply = reply
             self._hand_over()
 
-    def _fail(self, error: Exception) -> None:
+    def fail(self, error: Exception) -> None:
+        """Let a task raise this error: it ends the first attempt."""
         self.error = error
         self._hand_over()
 

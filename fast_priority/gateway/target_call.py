@@ -8,7 +8,7 @@ from fast_priority.errors import GatewayError
 from fast_priority.gateway.request_body import RequestBody
 from fast_priority.gateway.response import ClientResponse
 from fast_priority.http.message import Fields, Reply
-from fast_priority.target import Exchange, Response, Target
+from fast_priority.target import Exchange, Target
 
 
 def nothing() -> None:
@@ -38,12 +38,8 @@ class TargetCall:
         self._body = body
         self._whole = whole
         self._most_response_bytes = most_response_bytes
-        self._exchange: Exchange | None = None
-
-    @property
-    def has_failed(self) -> bool:
-        """Whether what was begun has failed. Then `answer` raises the error."""
-        return self._exchange is not None and self._exchange.has_failed
+        self.begun: Exchange | None = None
+        """What `begin` has sent, until `answer` or `close`."""
 
     def begin(self, watch: Callable[[], None] = nothing) -> bool:
         """Send the request at once if that needs no waiting, and return whether it was sent.
@@ -56,24 +52,20 @@ class TargetCall:
         with contextlib.suppress(GatewayError):
             exchange = self._new_exchange()
             if exchange.begin_now(watch):
-                self._exchange = exchange
-        return self._exchange is not None
-
-    def response_now(self) -> Response | None:
-        """Return the response to what was begun if its head has come. Raises GatewayError for an unusable head."""
-        return self._exchange.response_now() if self._exchange is not None else None
+                self.begun = exchange
+        return self.begun is not None
 
     def unwatch(self) -> None:
         """Call the `watch` of `begin` no more."""
-        if self._exchange is not None:
-            self._exchange.unwatch()
+        if self.begun is not None:
+            self.begun.unwatch()
 
     async def answer(self, response: ClientResponse, slot: Permit | OwnSlot | None = None) -> None:
         """Send the request, unless it was begun, and the response to the client. Raises GatewayError.
 
         The slot is free as soon as the response has come, if that is small, else when the client has taken it.
         """
-        exchange, self._exchange = self._exchange, None
+        exchange, self.begun = self.begun, None
         if exchange is None:
             exchange = self._new_exchange()
         else:
@@ -88,9 +80,9 @@ class TargetCall:
 
     def close(self) -> None:
         """End what was begun and never went on."""
-        if self._exchange is not None:
-            self._exchange.end_now()
-            self._exchange = None
+        if self.begun is not None:
+            self.begun.end_now()
+            self.begun = None
 
     def _new_exchange(self) -> Exchange:
         return self._target.exchange(

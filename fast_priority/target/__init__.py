@@ -3,7 +3,7 @@
 - `target`: Target: where requests go; TargetRegistry: the targets of one worker.
 - `base_url`: the path of the base URL, above which no request is sent.
 - `exchange`: one request and its response.
-- `response`: the response as it arrives.
+- `response`: the response as it arrives. `quick_timeouts`: how long its rest is waited for without a task.
 - `upload`: a body that comes in pieces.
 - `probe`: a request of the gateway's own, for health.
 - `websocket`: a handshake, and the stream after a 101.
@@ -17,18 +17,18 @@
 
 from fast_priority.target.exchange import Body, Exchange
 from fast_priority.target.probe import probe_problem
-from fast_priority.target.response import QUICK_AND_DECLARED_SECONDS, QUICK_SECONDS, Response
+from fast_priority.target.quick_timeouts import QuickTimeouts
+from fast_priority.target.response import Response
 from fast_priority.target.target import Target, TargetRegistry
 from fast_priority.target.tls import check_tls_files
 from fast_priority.target.websocket import Accepted, Declined, ask_for_websocket
 
 __all__ = [
-    "QUICK_AND_DECLARED_SECONDS",
-    "QUICK_SECONDS",
     "Accepted",
     "Body",
     "Declined",
     "Exchange",
+    "QuickTimeouts",
     "Response",
     "Target",
     "TargetRegistry",

@@ -7,7 +7,7 @@ from aiohttp.http import RawResponseMessage
 from aiohttp.streams import StreamReader
 
 from fast_priority.errors import NotSent, ResponseIncomplete, TargetClosed, without_traces
-from fast_priority.http.message import Bytes
+from fast_priority.http.message import Bytes, Reply
 from fast_priority.support.timeout_queue import TimeoutQueue
 from fast_priority.target.connection import InactivityTimer, TargetConnection
 from fast_priority.target.failures import CLIENT_FAILURES, target_error
@@ -87,6 +87,25 @@ class Exchange:
             self._timer.wait_for_target(False)
             self._response = self._respond(*received)
         return self._response
+
+    def reply_now(self) -> Reply | None:
+        """Return the whole response if it is small and has come. Raises as `response_now`, and ResponseBodyTooLarge."""
+        response = self.response_now()
+        whole = response.whole_now() if response is not None else None
+        if response is None or whole is None:
+            return None
+        return Reply(response.status, response.fields, whole, response.http_version)
+
+    def mark_slow(self) -> None:
+        """Note that the rest of a small response has not come soon: `__aenter__` returns what does not wait for it."""
+        response = self.response_now()
+        if response is not None:
+            response.mark_slow()
+
+    @property
+    def needs_task(self) -> bool:
+        """Whether it is not worth waiting for a whole response: the connection has failed, or the response is large."""
+        return self.has_failed or (self._response is not None and not self._response.is_small)
 
     @property
     def has_failed(self) -> bool:

@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
-from fast_priority.events import LAST, Answered, Failed, Left
+from fast_priority.events import LAST, Answered, Failed, Left, Queued, Received
 from fast_priority.gateway.application import GatewayApp
 from fast_priority.gateway.quick_request import QuickRequest
 from fast_priority.local.free_ports import free_port
@@ -81,6 +81,23 @@ def test_a_large_or_slow_response(behind: Behind, tasks: list[str], way: str, kn
         response = client.get(f"{path}?{knob}")
         assert (response.status_code, len(response.content)) == (200, int(knob.split("=")[1].split("&")[0]))
         assert tasks == [path]
+
+
+@each_way
+def test_its_events_come_in_order(behind: Behind, tasks: list[str], way: str) -> None:
+    """It is received, queued if it is, and answered, each once; so it is with a task."""
+    path, settings = WAYS[way]
+    app = behind.app(**settings)
+    with served(app) as client:
+        warm(client, path, tasks)
+        seen = all_last_events(app)
+        for kind in (Received, Queued):
+            app.events.subscribe(kind, seen.append)
+        client.get(path)
+        client.get(f"{path}?mock_size=300000")
+        wait_until("both have ended", lambda: [type(event) for event in seen].count(Answered) == 2)
+    queued = [] if way == "past the queue" else [Queued]
+    assert [type(event) for event in seen] == [Received, *queued, Answered] * 2
 
 
 @each_way
