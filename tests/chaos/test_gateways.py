@@ -109,6 +109,20 @@ def test_frozen_for_longer_than_its_heartbeat(rig: Rig, observe: Observe) -> Non
     assert [observe(AT_TARGET, one) for one in sent] == ["200, 2 attempts", "502 request-lost, 1 attempt"]
 
 
+@pytest.mark.allows(refused=True, lost=True, broken=True, unsure=True)
+@pytest.mark.failure(GATEWAY_FROZEN_LONG)
+def test_frozen_while_its_requests_are_dropped(rig: Rig, observe: Observe) -> None:
+    """What was dropped from the queues meanwhile is queued again when the gateway goes on, and sent once."""
+    with ExitStack() as frozen:
+        with rig.workers_suspended():
+            queued = rig.send_each(_BOTH * 2)
+            rig.wait_until_queued(4)
+            frozen.enter_context(rig.gateway_frozen())
+            rig.wait_seconds(6)
+        wait_until("its queued requests are dropped", lambda: rig.queued() == 0)
+    assert [observe(QUEUED, one) for one in queued] == [_ONCE] * 4
+
+
 @pytest.mark.allows(refused=True)
 @pytest.mark.parametrize(("fault", "seconds"), [(GATEWAY_FROZEN, 2.5)])
 def test_frozen_with_unread_replies(rig: Rig, observe: Observe, fault: str, seconds: float) -> None:
