@@ -13,7 +13,7 @@ import time
 from rq import get_current_job
 from rq.job import Job
 
-from fast_priority.broker.connection import CONNECTION_ERRORS, RedisOutage
+from fast_priority.broker.connection import RedisOutage
 from fast_priority.broker.consumer import GATEWAYS_ARE_BACK_SECONDS, GatewayState, RqConnection
 from fast_priority.broker.mailbox import Mailbox
 from fast_priority.errors import ConfigurationError, GatewayError, NewerWireVersion, RequestLost
@@ -25,7 +25,7 @@ from fast_priority.slots.forward import FinalPart, failure_of, hold_slot, target
 from fast_priority.slots.forward import forward as forward_exchange
 from fast_priority.slots.gateway_channel import GatewayChannel
 from fast_priority.slots.worker_warnings import text_on_targets
-from fast_priority.support.background import end_all, keep_doing
+from fast_priority.support.background import end_all
 from fast_priority.target import Target
 
 logger = logging.getLogger("rq.worker")
@@ -119,18 +119,9 @@ async def _run(
         if await asyncio.to_thread(rq_connection.gateway_state, gateway_id) is GatewayState.GONE:
             running.cancel()
 
-    what, outage = "cannot reach its gateway", RedisOutage(logger, f"job {job.id}: ")
+    outage = RedisOutage(logger, f"job {job.id}: ")
     helpers = [
-        asyncio.create_task(
-            keep_doing(
-                what,
-                step,
-                expected=CONNECTION_ERRORS,
-                again_seconds=_RETRY_SECONDS,
-                logger=logger,
-                outage=outage.of(what),
-            )
-        )
+        outage.keep_doing("cannot reach its gateway", step, _RETRY_SECONDS)
         for step in (mailbox.read_once, check_gateway)
     ]
     try:

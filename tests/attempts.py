@@ -12,6 +12,18 @@ from fast_priority.http.message import Bytes
 from fast_priority.scheduling.priority import Priority
 
 
+async def ask(
+    submitter: Submitter,
+    priority: Priority,
+    payload: bytes = b"call",
+    description: str = "GET /somewhere",
+    body: AsyncIterator[Bytes] | None = None,
+    **options: Any,
+) -> Outcome:
+    """Submit a request, and return its outcome. Cancelling takes it back."""
+    return await submitter.outcome(submitter.submit(priority, lambda: payload, description, **options), body)
+
+
 async def ask_in_two_attempts(
     submitter: Submitter,
     priority: Priority,
@@ -25,7 +37,7 @@ async def ask_in_two_attempts(
 
     def attempt(number: Attempt) -> Coroutine[Any, Any, Outcome]:
         sent = None if body is None else body()
-        return submitter.ask(priority, payload, description, sent, is_idempotent=is_idempotent, attempt=number)
+        return ask(submitter, priority, payload, description, sent, is_idempotent=is_idempotent, attempt=number)
 
     return await in_two_attempts(attempt, _Request(submitter, is_idempotent))
 

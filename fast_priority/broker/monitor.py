@@ -39,7 +39,7 @@ from fast_priority.broker.other_versions import (
 from fast_priority.scheduling.drain_rate import DrainRate, retry_after_seconds
 from fast_priority.scheduling.priority import Priority
 from fast_priority.settings import Settings
-from fast_priority.support.background import end_all, keep_doing
+from fast_priority.support.background import end_all
 from fast_priority.support.notices import Notices
 from fast_priority.support.outage_log import OutageLog
 
@@ -104,16 +104,7 @@ class QueueMonitor:
         self._looking: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> "QueueMonitor":
-        self._looking = asyncio.create_task(
-            keep_doing(
-                _LOOKING,
-                self._look_and_wait,
-                expected=CONNECTION_ERRORS,
-                again_seconds=_LOOK_SECONDS,
-                logger=logger,
-                outage=self._looks,
-            )
-        )
+        self._looking = self._outage.keep_doing(_LOOKING, self._look_and_wait, _LOOK_SECONDS)
         return self
 
     async def __aexit__(self, *_: object) -> None:

@@ -28,7 +28,7 @@ from fast_priority.slots.in_flight import InFlight
 from fast_priority.slots.lease_renewer import LeaseRenewer
 from fast_priority.slots.part_outbox import PartOutbox
 from fast_priority.slots.work_wait import WorkWait
-from fast_priority.support.background import end_all, keep_doing
+from fast_priority.support.background import end_all
 from fast_priority.support.signals import on_stop_signal, stop_signals_delivered
 
 logger = logging.getLogger("rq.worker")  # the log of the whole worker
@@ -132,16 +132,7 @@ class WorkerLoop:
         logger.info("Worker %s: %d slot%s", self._name, self._slots, "" if self._slots == 1 else "s")
         on_stop_signal(self.drain.on_stop_signal)
         helpers = [
-            asyncio.create_task(
-                keep_doing(
-                    f"Worker {self._name} {what}",
-                    step,
-                    expected=CONNECTION_ERRORS,
-                    again_seconds=_RETRY_SECONDS,
-                    logger=logger,
-                    outage=self._redis.outage.of(what),
-                )
-            )
+            self._redis.outage.keep_doing(what, step, _RETRY_SECONDS)
             for what, step in (
                 ("cannot wait for work", self._work_wait.claim_once),
                 ("cannot renew its leases", self._leases.renew_once),

@@ -1,10 +1,13 @@
 """The trouble of one process with its Redis: one outage in the log, whichever tasks notice it."""
 
+import asyncio
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
+from fast_priority.broker.connection.clients import CONNECTION_ERRORS
 from fast_priority.broker.connection.problems import Problem, problem_of
+from fast_priority.support.background import keep_doing
 from fast_priority.support.outage_log import OutageLog
 
 _REMIND_SECONDS = 60.0
@@ -26,6 +29,8 @@ class RedisOutage:
 
     def __init__(self, logger: logging.Logger, subject: str = "", clock: Callable[[], float] = time.monotonic) -> None:
         self._log = OutageLog(f"{subject}trouble with Redis", logger, clock, _REMIND_SECONDS)
+        self._logger = logger
+        self._subject = subject
         self._clock = clock
         self._well_since: float | None = None
         """When a task succeeded for the first time after the last failure."""
@@ -47,6 +52,22 @@ class RedisOutage:
     def of(self, what: str) -> "TaskOutage":
         """Return the outage as one task notices it; `what` is what the task cannot do then."""
         return TaskOutage(self, what)
+
+    def keep_doing(self, what: str, step: Callable[[], Awaitable[None]], again_seconds: float) -> "asyncio.Task[None]":
+        """Return a task that does one step after the other until it is cancelled, and notes here when Redis fails it.
+
+        `what` is what cannot be done then. After a failure it waits `again_seconds`.
+        """
+        return asyncio.create_task(
+            keep_doing(
+                f"{self._subject}{what}",
+                step,
+                expected=CONNECTION_ERRORS,
+                again_seconds=again_seconds,
+                logger=self._logger,
+                outage=self.of(what),
+            )
+        )
 
     def failure(self, what: str, error: BaseException) -> None:
         """Note that a task has failed with this error of redis-py."""

@@ -1,6 +1,7 @@
 """The gateway's side of the queues.
 
 - `submitter`: submit a request and return its response; the only class that others use.
+- `context`: what the parts that send requests have in common.
 - `submission`: one request on its way to its queue. `submit_outbox`: all of them, in batches.
 - `lost_answers`: the outcome of submits whose answer was lost. `recall`: the question to Redis about them.
 - `own_slots`: the slots of a gateway that forwards by itself. `slot_ledger`: which of them are taken.

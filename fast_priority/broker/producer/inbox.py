@@ -16,7 +16,7 @@ from fast_priority.errors import GatewayError, RequestLost
 from fast_priority.http.message import Reply
 from fast_priority.protocol.conversation import Conversation
 from fast_priority.protocol.frames import Cancel, End, Failure, Frame, Go
-from fast_priority.support.background import end_all, keep_doing
+from fast_priority.support.background import end_all
 
 logger = logging.getLogger(__name__)
 
@@ -39,7 +39,9 @@ class Inbox:
     workers first have time to renew their leases; then the task looks at all waiting requests.
 
     `end_unknown` is called with the id of each permit that a worker holds for a request that this gateway does not
-    know.
+    know, and `end_lent` with that of a request of another gateway that needs no more the slot that was lent to it.
+    `overdue_seconds` returns for how long a claim of this gateway has been without an answer: a request that it waits
+    for may be what was claimed, and is not missing then.
     """
 
     def __init__(
@@ -50,6 +52,9 @@ class Inbox:
         health: RedisHealth | None = None,
         end_unknown: Callable[[str], None] = lambda request_id: None,
         outage: RedisOutage | None = None,
+        *,
+        end_lent: Callable[[str], None] = lambda request_id: None,
+        overdue_seconds: Callable[[], float] = lambda: 0.0,
     ) -> None:
         self._key, self._processing = keys.inbox(gateway_id), keys.processing_list(gateway_id)
         self._redis: Redis = connect(options, _ANSWER_SECONDS)
@@ -62,30 +67,15 @@ class Inbox:
         self._detector = LostRequestDetector()
         self._health = health or RedisHealth()
         self._outage = outage or RedisOutage(logger)
-        self.end_lent: Callable[[str], None] = lambda request_id: None
-        """Called with the id of a request of another gateway that needs the slot no more that was lent to it."""
-        self.overdue_seconds: Callable[[], float] = lambda: 0.0
-        """Returns for how long a claim has been without an answer, which may be what a request waits for."""
+        self._end_lent = end_lent
+        self._overdue_seconds = overdue_seconds
         self._tasks: list[asyncio.Task[None]] = []
 
     def open(self) -> None:
         """Start the two tasks."""
-        loops = [
-            ("cannot read answers", self._mailbox.read_once),
-            ("cannot check waiting requests", self._watch_once),
-        ]
         self._tasks = [
-            asyncio.create_task(
-                keep_doing(
-                    what,
-                    step,
-                    expected=CONNECTION_ERRORS,
-                    again_seconds=_RECONNECT_SECONDS,
-                    logger=logger,
-                    outage=self._outage.of(what),
-                )
-            )
-            for what, step in loops
+            self._outage.keep_doing("cannot read answers", self._mailbox.read_once, _RECONNECT_SECONDS),
+            self._outage.keep_doing("cannot check waiting requests", self._watch_once, _RECONNECT_SECONDS),
         ]
 
     async def close(self) -> None:
@@ -128,7 +118,7 @@ class Inbox:
         conversation = self._waiting.get(frame.request_id)
         if conversation is None:
             if isinstance(frame.part, Cancel):
-                self.end_lent(frame.request_id)
+                self._end_lent(frame.request_id)
             if isinstance(frame.part, Go):
                 self._end_unknown(frame.request_id)
             return
@@ -151,7 +141,7 @@ class Inbox:
         for start in range(0, max(len(ids), 1), _WATCH_AT_ONCE):
             some = ids[start : start + _WATCH_AT_ONCE]
             unread, ending_now, statuses = await self._ask(some)
-            most_unread = max(most_unread, unread + (self.overdue_seconds() > _OVERDUE_SECONDS))
+            most_unread = max(most_unread, unread + (self._overdue_seconds() > _OVERDUE_SECONDS))
             ending.update(job_id.decode(errors="replace") for job_id in ending_now)
             seen += zip(some, statuses, strict=True)
         if self._health.was_away_within(_WORKERS_ARE_BACK_SECONDS):

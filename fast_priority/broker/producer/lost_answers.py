@@ -10,13 +10,13 @@ uncertain.
 import asyncio
 import time
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from fast_priority.broker import times
-from fast_priority.broker.connection import CONNECTION_ERRORS, RedisHealth, RedisOutage
-from fast_priority.broker.producer.inbox import Inbox
+from fast_priority.broker.connection import CONNECTION_ERRORS
+from fast_priority.broker.producer.context import SubmitContext
 from fast_priority.broker.producer.recall import Recall, inbox_was_read
 from fast_priority.broker.producer.submission import ASK_SECONDS, Submission, SubmitOutcome
 from fast_priority.protocol.conversation import Conversation
@@ -41,25 +41,19 @@ class Situation(NamedTuple):
 class LostAnswers:
     """Asks about submits whose answer was lost, and blocks their outbox while Redis is away.
 
-    `note` is called once with each submission and its outcome, as soon as the outcome allows to answer the client.
     `give_up_unsent` is called when Redis turns out to be away: what is not written yet will not be.
     """
 
     def __init__(
         self,
-        options: dict[str, Any],
-        gateway_id: str,
-        health: RedisHealth,
-        inbox: Inbox,
-        note: Callable[[Submission, SubmitOutcome], None],
+        context: SubmitContext,
         give_up_unsent: Callable[[], None],
-        outage: RedisOutage,
     ) -> None:
-        self._recall = Recall(options, gateway_id, health, inbox)
-        self._health = health
-        self._note_outcome = note
+        self._recall = Recall(context.options, context.gateway_id, context.health, context.inbox)
+        self._health = context.health
+        self._note_outcome = context.note
         self._give_up_unsent = give_up_unsent
-        self.outage = outage.of("cannot queue requests")
+        self.outage = context.outage.of("cannot queue requests")
         """What the log says about submits."""
         self._settling = Background()
         self.is_blocked = False

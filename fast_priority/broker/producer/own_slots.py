@@ -10,7 +10,6 @@ import logging
 import os
 import socket
 import sys
-from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
@@ -18,18 +17,17 @@ from redis.asyncio import Redis
 from rq.version import VERSION as RQ_VERSION
 
 from fast_priority.broker import keys, scripts, times
-from fast_priority.broker.connection import CONNECTION_ERRORS, Command, RedisHealth, RedisOutage, connect, send_together
+from fast_priority.broker.connection import CONNECTION_ERRORS, Command, connect, send_together
 from fast_priority.broker.jobs import Claim, JobTemplate, NotOurJob, payload_of
 from fast_priority.broker.leases import Leases
-from fast_priority.broker.producer.inbox import Inbox
+from fast_priority.broker.producer.context import SubmitContext
 from fast_priority.broker.producer.slot_ledger import SlotLedger
-from fast_priority.broker.producer.submission import Submission, SubmitOutcome
+from fast_priority.broker.producer.submission import Submission
 from fast_priority.broker.producer.turn_outbox import TurnOutbox
 from fast_priority.broker.refused_jobs import refuse
 from fast_priority.protocol.frames import GO_AGAIN_SECONDS, Frame, Go, encode
 from fast_priority.protocol.wire_version import WIRE_VERSION
-from fast_priority.settings import Settings
-from fast_priority.support.background import Background, end_all, keep_doing
+from fast_priority.support.background import Background, end_all
 from fast_priority.support.timeout_queue import TimeoutQueue
 
 logger = logging.getLogger(__name__)
@@ -42,32 +40,18 @@ _MOST_DATA_BYTES = 1024 * 1024  # of a foreign job, to say what is wrong with it
 
 
 class OwnSlots:
-    """The slots of one gateway. `open` it on the event loop, and `close` it after the last request.
+    """The slots of one gateway. `open` it on the event loop, and `close` it after the last request."""
 
-    `note` is called once with each submission and its outcome.
-    """
-
-    def __init__(
-        self,
-        options: dict[str, Any],
-        settings: Settings,
-        gateway_id: str,
-        health: RedisHealth,
-        inbox: Inbox,
-        note: Callable[[Submission, SubmitOutcome], None],
-        outage: RedisOutage,
-    ) -> None:
-        self._gateway_id = gateway_id
-        self._inbox = inbox
-        self._outage = outage
-        self._ledger = SlotLedger(settings.slots, gateway_id)
-        self.turns = TurnOutbox(
-            options, settings, gateway_id, health, inbox, self._ledger, note, self._on_claimed, outage
-        )
+    def __init__(self, context: SubmitContext) -> None:
+        options, self._gateway_id = context.options, context.gateway_id
+        self._inbox = context.inbox
+        self._outage = context.outage
+        self._ledger = SlotLedger(context.settings.slots, context.gateway_id)
+        self.turns = TurnOutbox(context, self._ledger, self._on_claimed)
         """What sends the requests of the gateway."""
         self._redis: Redis = connect(options)
         self._blocking: Redis = connect(options, _WAKE_UP_SECONDS + _PATIENCE_SECONDS)
-        self._leases = Leases(options, gateway_id)
+        self._leases = Leases(options, context.gateway_id)
         self._submissions: dict[str, Submission] = {}
         self._born = JobTemplate.now()
         self._go_again: TimeoutQueue[str] = TimeoutQueue(GO_AGAIN_SECONDS, self._repeat_go)
@@ -83,20 +67,8 @@ class OwnSlots:
         """Start to claim."""
         self.turns.open()
         self._tasks = [
-            asyncio.create_task(
-                keep_doing(
-                    what,
-                    step,
-                    expected=CONNECTION_ERRORS,
-                    again_seconds=_AGAIN_SECONDS,
-                    logger=logger,
-                    outage=self._outage.of(what),
-                )
-            )
-            for what, step in (
-                ("cannot renew the leases of its slots", self._renew_once),
-                ("cannot wait for work", self._wait_once),
-            )
+            self._outage.keep_doing("cannot renew the leases of its slots", self._renew_once, _AGAIN_SECONDS),
+            self._outage.keep_doing("cannot wait for work", self._wait_once, _AGAIN_SECONDS),
         ]
 
     async def close(self, within_seconds: float) -> None:

@@ -30,8 +30,8 @@ SubmitOutcome = Literal["started", "queued", "full", "late", "unsent", "absent",
 NEVER_QUEUED = ("started", "full", "late", "unsent", "absent")
 """After these outcomes nothing of the request is on a queue."""
 
-Payload = bytes | Callable[[], bytes]
-"""A ForwardCall in its wire form, or what makes it: most requests that start at once never need it."""
+Payload = Callable[[], bytes]
+"""Returns a ForwardCall in its wire form: most requests that start at once never need it."""
 
 
 @dataclass(slots=True, eq=False)
@@ -61,7 +61,7 @@ class Submission:
     def data(self) -> bytes:
         """The `data` of its job."""
         if self._data is None:
-            self._data = JobTemplate.data(self.payload if isinstance(self.payload, bytes) else self.payload())
+            self._data = JobTemplate.data(self.payload())
         return self._data
 
     @property

@@ -2,9 +2,8 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
-from typing import Any
 
 from redis.asyncio import Redis
 
@@ -13,15 +12,12 @@ from fast_priority.broker.connection import (
     CONNECTION_ERRORS,
     Batcher,
     NotCarriedOut,
-    RedisHealth,
-    RedisOutage,
     connect,
 )
 from fast_priority.broker.jobs import JobTemplate
-from fast_priority.broker.producer.inbox import Inbox
+from fast_priority.broker.producer.context import SubmitContext
 from fast_priority.broker.producer.lost_answers import LostAnswers
 from fast_priority.broker.producer.submission import SUBMIT_SECONDS, Submission, SubmitOutcome
-from fast_priority.settings import Settings
 from fast_priority.support.timeout_queue import TimeoutQueue
 
 _MOST_TRIES = 5
@@ -31,26 +27,14 @@ _MOST_BYTES_AT_ONCE = 1024 * 1024  # so that small requests do not wait until ma
 
 
 class SubmitOutbox:
-    """Puts the requests of one gateway on their queues. Those of one event-loop turn share a round trip.
+    """Puts the requests of one gateway on their queues. Those of one event-loop turn share a round trip."""
 
-    `note` is called once with each submission and its outcome, as soon as the outcome allows to answer the client.
-    """
-
-    def __init__(
-        self,
-        options: dict[str, Any],
-        settings: Settings,
-        gateway_id: str,
-        health: RedisHealth,
-        inbox: Inbox,
-        note: Callable[[Submission, SubmitOutcome], None],
-        outage: RedisOutage,
-    ) -> None:
-        self._redis: Redis = connect(options)
-        self._lost = LostAnswers(options, gateway_id, health, inbox, note, self._give_up_all_unwritten, outage)
-        self._settings = settings
-        self._gateway_id = gateway_id
-        self._health = health
+    def __init__(self, context: SubmitContext) -> None:
+        self._redis: Redis = connect(context.options)
+        self._lost = LostAnswers(context, self._give_up_all_unwritten)
+        self._settings = settings = context.settings
+        self._gateway_id = context.gateway_id
+        self._health = context.health
         self._template = JobTemplate(settings.ttl)
         self._limits = [settings.max_queued(priority) for priority in keys.LANES.priorities]
         self._unwritten: TimeoutQueue[Submission] = TimeoutQueue(SUBMIT_SECONDS, self._give_up_unwritten)

@@ -12,6 +12,7 @@ from uuid import uuid4
 from fast_priority.broker import keys
 from fast_priority.broker.connection import CONNECTION_ERRORS, RedisHealth, RedisOutage, connect, redis_options
 from fast_priority.broker.jobs import new_job_id
+from fast_priority.broker.producer.context import SubmitContext
 from fast_priority.broker.producer.frame_outbox import FrameOutbox
 from fast_priority.broker.producer.heartbeat import Heartbeat
 from fast_priority.broker.producer.inbox import Inbox
@@ -38,7 +39,7 @@ from fast_priority.protocol.conversation import Conversation
 from fast_priority.protocol.frames import Failure, Go, Head
 from fast_priority.scheduling.priority import Priority
 from fast_priority.settings import Settings
-from fast_priority.support.background import end_all, keep_doing
+from fast_priority.support.background import end_all
 from fast_priority.support.stalls import Timeout
 from fast_priority.support.timeout_queue import TimeoutQueue
 
@@ -62,8 +63,8 @@ The last comes for a call that asks for a permit, and from gateways with slots f
 class Submitter:
     """One gateway process at the queues. Use it as an async context manager.
 
-    `ask` submits a request and returns its response. Submits of one event-loop turn share a round trip. So do
-    withdrawals, and so do frames for workers. All tasks note in `outage` when Redis is in trouble.
+    `submit` sends a request and `outcome` returns its response. Submits of one event-loop turn share a round trip. So
+    do withdrawals, and so do frames for workers. All tasks note in `outage` when Redis is in trouble.
     """
 
     def __init__(self, settings: Settings, outage: RedisOutage | None = None) -> None:
@@ -78,17 +79,26 @@ class Submitter:
         self._unclaimed: TimeoutQueue[Conversation] = TimeoutQueue(settings.ttl, Conversation.wake)
         health = RedisHealth()
         self._outage = outage or RedisOutage(logger)
-        self._inbox = Inbox(self.gateway_id, options, settings.poll_interval, health, self._end_unknown, self._outage)
-        parts = (options, settings, self.gateway_id, health, self._inbox, self._note_submitted, self._outage)
+        self._inbox = Inbox(
+            self.gateway_id,
+            options,
+            settings.poll_interval,
+            health,
+            self._end_unknown,
+            self._outage,
+            end_lent=self._end_lent,
+            overdue_seconds=self._overdue_seconds,
+        )
+        context = SubmitContext(
+            options, settings, self.gateway_id, health, self._inbox, self._note_submitted, self._outage
+        )
         self._slots: OwnSlots | None = None
         self._submits: Outbox
         if settings.slots:
-            self._slots = OwnSlots(*parts)
+            self._slots = OwnSlots(context)
             self._submits = self._slots.turns
-            self._inbox.end_lent = self._slots.end_lent
-            self._inbox.overdue_seconds = self._slots.turns.overdue_seconds
         else:
-            self._submits = SubmitOutbox(*parts)
+            self._submits = SubmitOutbox(context)
         self._frames = FrameOutbox(self._redis)
         self._withdrawals = Withdrawals(self._redis)
         self._heartbeat = Heartbeat(self._redis, self.gateway_id, health, self.deployment)
@@ -98,16 +108,8 @@ class Submitter:
         self._inbox.open()
         if self._slots is not None:
             self._slots.open()
-        what = "cannot renew the sign of life of this gateway"
-        self._beating = asyncio.create_task(
-            keep_doing(
-                what,
-                self._heartbeat.beat_once,
-                expected=CONNECTION_ERRORS,
-                again_seconds=_SIGN_OF_LIFE_AGAIN_SECONDS,
-                logger=logger,
-                outage=self._outage.of(what),
-            )
+        self._beating = self._outage.keep_doing(
+            "cannot renew the sign of life of this gateway", self._heartbeat.beat_once, _SIGN_OF_LIFE_AGAIN_SECONDS
         )
         return self
 
@@ -126,30 +128,6 @@ class Submitter:
         with suppress(*CONNECTION_ERRORS):  # it also expires
             await self._redis.delete(keys.gateway(self.gateway_id))
         await self._redis.aclose()
-
-    async def ask(
-        self,
-        priority: Priority,
-        payload: Payload,
-        description: str,
-        body: AsyncIterator[Bytes] | None = None,
-        *,
-        is_idempotent: bool = False,
-        attempt: Attempt = 1,
-        on_submit: Callable[[str], object] | None = None,
-        on_start: Callable[[], object] | None = None,
-    ) -> Outcome:
-        """Submit a request, and return its `outcome`. Cancelling takes the request back."""
-        submission = self.submit(
-            priority,
-            payload,
-            description,
-            is_idempotent=is_idempotent,
-            attempt=attempt,
-            on_submit=on_submit,
-            on_start=on_start,
-        )
-        return await self.outcome(submission, body)
 
     def submit(
         self,
@@ -273,6 +251,13 @@ class Submitter:
     def _end_unknown(self, job_id: str) -> None:
         if not self.is_closing:
             self._withdrawals.begin_unknown(job_id)
+
+    def _end_lent(self, request_id: str) -> None:
+        if self._slots is not None:
+            self._slots.end_lent(request_id)
+
+    def _overdue_seconds(self) -> float:
+        return 0.0 if self._slots is None else self._slots.turns.overdue_seconds()
 
     async def _first_part(
         self, submission: Submission, *, uploads: bool, was_woken: bool

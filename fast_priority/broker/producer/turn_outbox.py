@@ -21,15 +21,12 @@ from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from fast_priority.broker import scripts
 from fast_priority.broker.connection import (
-    CONNECTION_ERRORS,
     NotCarriedOut,
     PipelinedConnection,
-    RedisHealth,
-    RedisOutage,
     connect,
 )
 from fast_priority.broker.jobs import Claim
-from fast_priority.broker.producer.inbox import Inbox
+from fast_priority.broker.producer.context import SubmitContext
 from fast_priority.broker.producer.lost_answers import LostAnswers, Situation
 from fast_priority.broker.producer.slot_ledger import SlotLedger
 from fast_priority.broker.producer.submission import SUBMIT_SECONDS, Submission, SubmitOutcome
@@ -37,8 +34,7 @@ from fast_priority.broker.producer.turn import Turn, TurnAnswer, TurnFormat
 from fast_priority.broker.producer.turn_rhythm import KnownWork, Rhythm
 from fast_priority.broker.producer.turns_in_flight import TurnsInFlight
 from fast_priority.broker.producer.unsent import Sent, UnsentSubmissions
-from fast_priority.settings import Settings
-from fast_priority.support.background import Background, keep_doing
+from fast_priority.support.background import Background, end_all
 
 logger = logging.getLogger(__name__)
 
@@ -53,28 +49,17 @@ _CONNECTING = "cannot start or queue requests"
 class TurnOutbox:
     """Starts or queues the requests of one gateway, by its own slots.
 
-    `note` is called once with each submission and its outcome. `on_claimed` is called with each request that was queued
-    and has a slot now: this gateway's, another's, or a job that no gateway made.
+    `on_claimed` is called with each request that was queued and has a slot now: this gateway's, another's, or a job
+    that no gateway made.
     """
 
-    def __init__(
-        self,
-        options: dict[str, Any],
-        settings: Settings,
-        gateway_id: str,
-        health: RedisHealth,
-        inbox: Inbox,
-        ledger: SlotLedger,
-        note: Callable[[Submission, SubmitOutcome], None],
-        on_claimed: Callable[[Claim], None],
-        outage: RedisOutage,
-    ) -> None:
-        redis: Redis = connect(options)
+    def __init__(self, context: SubmitContext, ledger: SlotLedger, on_claimed: Callable[[Claim], None]) -> None:
+        redis: Redis = connect(context.options)
         self._connection = PipelinedConnection(redis, self._note_open, self._note_answer, self._note_lost)
-        self._lost = LostAnswers(options, gateway_id, health, inbox, note, self._give_up_all_unsent, outage)
-        self._outage = outage.of(_CONNECTING)
-        self._format = TurnFormat(settings, gateway_id, health)
-        self._health = health
+        self._lost = LostAnswers(context, self._give_up_all_unsent)
+        self._redis_outage, self._outage = context.outage, context.outage.of(_CONNECTING)
+        self._format = TurnFormat(context.settings, context.gateway_id, context.health)
+        self._health = context.health
         self._ledger = ledger
         self._on_claimed = on_claimed
         self._unsent = UnsentSubmissions(self._note_due)
@@ -82,19 +67,13 @@ class TurnOutbox:
         self._rhythm = Rhythm(self._begin_turn)
         self._work = KnownWork()
         self._background = Background()
+        self._connecting: asyncio.Task[None] | None = None
         self._is_closed = False
 
     def open(self) -> None:
         """Connect, and stay connected."""
-        self._background.run(
-            keep_doing(
-                _CONNECTING,
-                self._connection.read_until_lost,
-                expected=CONNECTION_ERRORS,
-                again_seconds=_RECONNECT_SECONDS,
-                logger=logger,
-                outage=self._outage,
-            )
+        self._connecting = self._redis_outage.keep_doing(
+            _CONNECTING, self._connection.read_until_lost, _RECONNECT_SECONDS
         )
 
     async def close(self) -> None:
@@ -105,6 +84,7 @@ class TurnOutbox:
         self._rhythm.close()
         self._unsent.close()
         self._turns.close()
+        await end_all([] if self._connecting is None else [self._connecting])
         await self._background.close()
         await self._lost.close()
         await self._connection.close()

@@ -18,6 +18,7 @@ from fast_priority.http.message import Reply
 from fast_priority.protocol.frames import Chunk, Head
 from fast_priority.scheduling.priority import Priority
 from fast_priority.settings import Settings
+from tests.attempts import ask
 from tests.unit.broker_rig import HELLO, until
 
 
@@ -35,7 +36,7 @@ class Broker:
         """Let each gateway submit a request, in this order, and let the worker claim them all."""
         asking = []
         for number, gateway in enumerate(gateways, 1):
-            asking.append(asyncio.create_task(gateway.ask(Priority.HIGH, b"call", "GET /")))
+            asking.append(asyncio.create_task(ask(gateway, Priority.HIGH, b"call", "GET /")))
             await until("it is queued", lambda number=number: self.waiting() == number)  # type: ignore[misc]
         self._asking += asking
         return asking, (await self.claimer.publish_and_claim([], len(gateways))).claims
@@ -94,7 +95,7 @@ async def test_a_claim_beside_an_inbox_of_the_wrong_type(broker: Broker) -> None
     """A claim in the same round trip as a dropped response returns what waits."""
     _, claims = await broker.start(broker.one)
     broker.break_key(keys.inbox(broker.one.gateway_id))
-    waits = asyncio.create_task(broker.other.ask(Priority.LOW, b"next", "GET /"))
+    waits = asyncio.create_task(ask(broker.other, Priority.LOW, b"next", "GET /"))
     await until("it is queued", lambda: broker.redis.llen(keys.queue(Priority.LOW)) == 1)
     result = await broker.claimer.publish_and_claim([OutgoingPart(claims[0], HELLO)], 1)
     assert [claim.queue_name for claim in result.claims] == ["low"]
@@ -110,7 +111,7 @@ async def test_a_queue_of_the_wrong_type(broker: Broker) -> None:
     async with asyncio.timeout(30):
         assert await asking[0] == HELLO
     with pytest.raises(BrokerUnavailable):
-        await broker.one.ask(Priority.HIGH, b"call", "GET /")
+        await ask(broker.one, Priority.HIGH, b"call", "GET /")
     broker.redis.delete(keys.queue(Priority.HIGH))
     _, claims = await broker.start(broker.one)
     assert len(claims) == 1

@@ -15,6 +15,7 @@ from fast_priority.broker.scripts import WithdrawCall, WithdrawnRequest
 from fast_priority.errors import QueueFull
 from fast_priority.scheduling.priority import Priority
 from fast_priority.settings import Settings
+from tests.attempts import ask
 from tests.unit.broker_rig import until
 
 _QUEUE = keys.queue(Priority.LOW)
@@ -89,7 +90,7 @@ async def test_what_was_withdrawn_is_not_executed(queue: LongQueue) -> None:
     """A claim drops ids that stayed on a queue after their request was withdrawn, and takes the next request."""
     queue.fill(3)
     async with Submitter(queue.settings) as gateway:
-        waiting = asyncio.create_task(gateway.ask(Priority.LOW, b"call", "GET /"))
+        waiting = asyncio.create_task(ask(gateway, Priority.LOW, b"call", "GET /"))
         await until("it is queued", lambda: queue.redis.llen(_QUEUE) == 4)
         last = queue.ids()[-1].decode()
         claimer = Consumer(redis_options(queue.settings), "worker")
@@ -106,7 +107,7 @@ async def test_ids_without_a_job_make_room(queue: LongQueue) -> None:
     queue.fill()
     queue.add_job(2)
     async with Submitter(queue.settings) as gateway:
-        waiting = asyncio.create_task(gateway.ask(Priority.LOW, b"call", "GET /"))
+        waiting = asyncio.create_task(ask(gateway, Priority.LOW, b"call", "GET /"))
         await until("it is queued", lambda: queue.ids()[-1] not in _IDS)
         assert queue.ids()[:-1] == _IDS[2:]
         waiting.cancel()
@@ -119,7 +120,7 @@ async def test_a_request_at_the_head_keeps_a_queue_full(queue: LongQueue) -> Non
     queue.add_job(0)
     async with Submitter(queue.settings) as gateway:
         with pytest.raises(QueueFull):
-            await gateway.ask(Priority.LOW, b"call", "GET /")
+            await ask(gateway, Priority.LOW, b"call", "GET /")
     assert queue.ids() == _IDS
 
 

@@ -25,7 +25,7 @@ from fast_priority.protocol.conversation import Conversation
 from fast_priority.protocol.frames import Chunk, End, decode_frame
 from fast_priority.scheduling.priority import Priority
 from fast_priority.settings import Settings
-from tests.attempts import ask_in_two_attempts
+from tests.attempts import ask, ask_in_two_attempts
 from tests.chaos.link_faults import Delay, Hold, Swallow
 from tests.chaos.proxy import Proxies, Proxy
 from tests.unit.broker_rig import submit_outbox_of
@@ -168,7 +168,7 @@ async def test_a_submit_that_is_repeated_announces_each_job(rig: Rig) -> None:
     """The caller of `ask` gets the id of the job that was lost, and then that of the job that a worker claims."""
     submitted: list[str] = []
     rig.link.upstream = Hold()
-    asking = asyncio.create_task(rig.submitter.ask(Priority.HIGH, b"call", "GET /", on_submit=submitted.append))
+    asking = asyncio.create_task(ask(rig.submitter, Priority.HIGH, b"call", "GET /", on_submit=submitted.append))
     rig.asked.append(asking)
     await until("it is written", lambda: submit_outbox_of(rig.submitter)._batches._sending is not None)
     await asyncio.sleep(0.05)  # for the bytes to reach the link that holds them

@@ -14,6 +14,7 @@ from fast_priority.broker.producer.own_slots import OwnSlots
 from fast_priority.errors import BrokerUnavailable, GatewayError
 from fast_priority.scheduling.priority import Priority
 from fast_priority.settings import Settings
+from tests.attempts import ask
 from tests.chaos.link_faults import Hold
 from tests.chaos.proxy import Proxies, Proxy
 from tests.integration.broker.test_lost_answers import finished, until
@@ -38,9 +39,10 @@ class Rig:
 
     def ask(self, name: str, priority: Priority = HIGH, *, is_idempotent: bool = False) -> asyncio.Task[Any]:
         """Ask for a slot."""
-        asking = self.submitter.ask(
+        asking = ask(
+            self.submitter,
             priority,
-            lambda: name.encode(),
+            name.encode(),
             name,
             is_idempotent=is_idempotent,
             on_start=lambda: self.started.append(name),
@@ -162,7 +164,7 @@ async def test_a_lost_turn_that_redis_then_refuses(rig: Rig, redis: Redis, redis
     asking = rig.ask("a", is_idempotent=True)
     await until("it is written", lambda: rig.slots.turns.overdue_seconds() > 0)
     async with Submitter(Settings.load(redis_host="127.0.0.1", redis_port=redis_port)) as other:
-        waiting = asyncio.create_task(other.ask(HIGH, b"waiting", "waiting"))
+        waiting = asyncio.create_task(ask(other, HIGH, b"waiting", "waiting"))
         await until("the lost turn will find work", lambda: rig.waiting() == 1)
         redis.config_set("min-replicas-to-write", 1)
         try:
@@ -180,8 +182,8 @@ async def test_a_gateway_that_ends_takes_no_more_work(redis: Redis, redis_port: 
     place: dict[str, Any] = {"redis_host": "127.0.0.1", "redis_port": redis_port}
     lender = await Submitter(Settings.load(slots=2, **place)).__aenter__()
     async with Submitter(Settings.load(**place)) as other:
-        lent = [await finished(asyncio.create_task(other.ask(HIGH, b"lent", "lent"))) for _ in range(2)]
-        left = asyncio.create_task(other.ask(HIGH, b"left", "left"))
+        lent = [await finished(asyncio.create_task(ask(other, HIGH, b"lent", "lent"))) for _ in range(2)]
+        left = asyncio.create_task(ask(other, HIGH, b"left", "left"))
         await until("it waits", lambda: redis.llen(keys.queue(HIGH)) == 1)
         ending = asyncio.create_task(lender.__aexit__())
         await until("it ends", lambda: lender.is_closing)

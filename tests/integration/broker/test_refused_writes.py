@@ -18,6 +18,7 @@ from fast_priority.local.free_ports import free_port
 from fast_priority.scheduling.priority import Priority
 from fast_priority.settings import Settings
 from fast_priority.worker.rq_worker import PriorityWorker, wait_for_redis
+from tests.attempts import ask
 from tests.harness import wait_until
 from tests.redis_servers import redis_server
 
@@ -120,7 +121,7 @@ async def test_every_refusal_is_named(
         switch(server, True)
         try:
             with pytest.raises((BrokerUnavailable, RequestLost), match=words):
-                await submitter.ask(Priority.HIGH, b"call", "a request")
+                await ask(submitter, Priority.HIGH, b"call", "a request")
             await monitor.view()
             assert str(monitor.problem).startswith(words)
             failures = outage._log._failures
@@ -157,7 +158,7 @@ async def test_a_certain_refusal_is_answered_at_once(server: Redis, settings: Se
             switch(server, True)
             try:
                 with pytest.raises(BrokerUnavailable):
-                    await submitter.ask(Priority.HIGH, b"call", "a request", is_idempotent=False)
+                    await ask(submitter, Priority.HIGH, b"call", "a request", is_idempotent=False)
             finally:
                 switch(server, False)
 

@@ -34,11 +34,6 @@ DEPLOYMENT = Deployment()
 SWITCH = b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nX-Of-Target: 1\r\n\r\n"
 
 
-def made(payload: Payload) -> bytes:
-    """The bytes of a payload, whether or not they are made already."""
-    return payload if isinstance(payload, bytes) else payload()
-
-
 class Slots:
     """Queues with a free slot for every handshake. A test can take a slot away, as if its worker was lost."""
 
@@ -65,7 +60,7 @@ class Slots:
     async def outcome(
         self, submission: Submission, body: AsyncIterator[Bytes] | None = None, *, was_woken: bool = False
     ) -> Outcome:
-        assert decode_call(made(submission.payload)).is_permit
+        assert decode_call(submission.payload()).is_permit
         return self.permit()
 
     def permit(self) -> Permit:

@@ -25,6 +25,7 @@ from fast_priority.slots.forward import FinalPart
 from fast_priority.slots.in_flight import InFlightRequest
 from fast_priority.slots.loop import Work, WorkerLoop
 from fast_priority.support.elapsed import Moment
+from tests.attempts import ask
 from tests.harness import scripted_target
 
 PATIENCE_SECONDS = 30
@@ -50,8 +51,8 @@ class Served:
 
     async def ask(self, *, is_idempotent: bool, on_submit: Callable[[str], object] | None = None) -> int:
         call = ForwardCall(Request("GET", b"/", [], b""), self._policy)
-        asking = self.submitter.ask(
-            Priority.LOW, encode(call), "GET /", is_idempotent=is_idempotent, on_submit=on_submit
+        asking = ask(
+            self.submitter, Priority.LOW, encode(call), "GET /", is_idempotent=is_idempotent, on_submit=on_submit
         )
         async with asyncio.timeout(PATIENCE_SECONDS):
             reply = await asking
@@ -60,7 +61,7 @@ class Served:
 
     async def ask_for_permit(self) -> Permit:
         call = ForwardCall(Request("GET", b"/", [], b""), self._policy, is_permit=True)
-        asking = self.submitter.ask(Priority.LOW, encode(call), "GET /", is_idempotent=True, attempt=1)
+        asking = ask(self.submitter, Priority.LOW, encode(call), "GET /", is_idempotent=True, attempt=1)
         async with asyncio.timeout(PATIENCE_SECONDS):
             permit = await asking
         assert isinstance(permit, Permit)
@@ -247,7 +248,7 @@ async def test_a_waiting_worker_ends(served: Served) -> None:
     await served.end()
     with pytest.raises(TimeoutError):
         async with asyncio.timeout(0.2):
-            await served.submitter.ask(Priority.LOW, b"", "GET /", is_idempotent=True)
+            await ask(served.submitter, Priority.LOW, b"", "GET /", is_idempotent=True)
 
 
 async def test_a_bug_ends_one_request(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -269,7 +270,7 @@ async def test_permits_take_slots(served: Served, caplog: pytest.LogCaptureFixtu
     permits = [await served.ask_for_permit() for _ in range(SLOTS)]
     with pytest.raises(TimeoutError):
         async with asyncio.timeout(0.2):
-            await served.submitter.ask(Priority.LOW, b"", "GET /", is_idempotent=True)
+            await ask(served.submitter, Priority.LOW, b"", "GET /", is_idempotent=True)
     permits.pop().close()
     assert await served.ask(is_idempotent=True) == 204
     for permit in permits:

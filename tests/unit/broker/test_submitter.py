@@ -21,7 +21,7 @@ from fast_priority.protocol.frames import Cancel, Chunk, Credit, End, Failure, F
 from fast_priority.scheduling.priority import Priority
 from fast_priority.settings import Settings
 from fast_priority.support.rate_timeout import RateTimeout
-from tests.attempts import ask_in_two_attempts
+from tests.attempts import ask, ask_in_two_attempts
 from tests.unit.broker_rig import HELLO, PATIENCE_SECONDS, Rig, submit_outbox_of, until
 
 
@@ -183,7 +183,7 @@ async def test_waited_too_long(rig: Rig) -> None:
     async with Submitter(at_once) as submitter:
         with pytest.raises(WaitedTooLong):
             async with asyncio.timeout(PATIENCE_SECONDS):
-                await submitter.ask(Priority.LOW, b"payload", "GET /")
+                await ask(submitter, Priority.LOW, b"payload", "GET /")
         assert (rig.waiting(Priority.LOW), rig.jobs()) == (0, [])
 
 
@@ -205,7 +205,7 @@ async def test_redis_away(rig: Rig, submitter: Submitter) -> None:
     await until("the gateway has shown its sign of life", lambda: bool(rig.all_keys(keys.GATEWAY_PREFIX + "*")))
     rig.server.connected = False
     with pytest.raises(BrokerUnavailable):
-        await submitter.ask(Priority.LOW, b"payload", "GET /")
+        await ask(submitter, Priority.LOW, b"payload", "GET /")
     rig.server.connected = True
 
 
@@ -213,7 +213,7 @@ async def test_redis_back(rig: Rig, submitter: Submitter) -> None:
     """Once Redis is back, the same gateway queues requests again."""
     rig.server.connected = False
     with pytest.raises(BrokerUnavailable):
-        await submitter.ask(Priority.LOW, b"payload", "GET /")
+        await ask(submitter, Priority.LOW, b"payload", "GET /")
     rig.server.connected = True
     await rig.queue(submitter, Priority.LOW, b"again")
     assert rig.payloads(Priority.LOW)[-1] == b"again"
@@ -251,7 +251,7 @@ async def test_late(rig: Rig, held_submits: Held, monkeypatch: pytest.MonkeyPatc
 
 
 def submission(job_id: str, until: float) -> Submission:
-    return Submission(Conversation(), job_id, Priority.HIGH, b"", "GET /", is_idempotent=False, until=until)
+    return Submission(Conversation(), job_id, Priority.HIGH, bytes, "GET /", is_idempotent=False, until=until)
 
 
 async def test_late_alone(rig: Rig, submitter: Submitter) -> None:
@@ -290,7 +290,7 @@ async def test_a_body_is_read_as_credit_allows(rig: Rig, submitter: Submitter, c
             read.append(number)
             yield b"%d" % number
 
-    asking = asyncio.create_task(submitter.ask(Priority.HIGH, b"call", "POST /", body()))
+    asking = asyncio.create_task(ask(submitter, Priority.HIGH, b"call", "POST /", body()))
     await until("it is queued", lambda: rig.waiting(Priority.HIGH) == 1)
     await let_others_run()
     assert read == []
@@ -344,7 +344,7 @@ async def test_a_body_that_fails_fails_the_request(rig: Rig, submitter: Submitte
         yield b"0"
         raise RequestBodyTooLarge("too large")
 
-    asking = asyncio.create_task(submitter.ask(Priority.HIGH, b"call", "POST /", body()))
+    asking = asyncio.create_task(ask(submitter, Priority.HIGH, b"call", "POST /", body()))
     await until("it is queued", lambda: rig.waiting(Priority.HIGH) == 1)
     (claim,) = (await claimer.publish_and_claim([], 1)).claims
     await claimer.publish_and_claim([OutgoingPart(claim, Credit(8, "worker-1"), is_last=False)], 0)

@@ -9,7 +9,7 @@ from fast_priority.scheduling.priority import Priority
 
 
 def submission(name: str, priority: Priority = Priority.HIGH) -> Submission:
-    return Submission(Conversation(), name, priority, name.encode(), "GET /", is_idempotent=True)
+    return Submission(Conversation(), name, priority, name.encode, "GET /", is_idempotent=True)
 
 
 @pytest.fixture

@@ -23,6 +23,7 @@ from fast_priority.slots.dispatcher import Dispatcher
 from fast_priority.slots.gateway_channel import GatewayChannel
 from fast_priority.slots.in_flight import InFlight
 from fast_priority.support.elapsed import Moment
+from tests.attempts import ask
 from tests.harness import without_collector
 from tests.unit.broker_rig import PATIENCE_SECONDS, Rig, until
 
@@ -148,7 +149,7 @@ async def test_a_permit_leaves_no_cycle(worker: Worker) -> None:
 
 async def granted(rig: Rig, submitter: Submitter, claimer: Consumer) -> tuple[Permit, Claim]:
     """Return a permit, and the claim of the worker that holds the slot."""
-    asking = asyncio.create_task(submitter.ask(Priority.HIGH, CALL, "GET /", is_idempotent=True, attempt=1))
+    asking = asyncio.create_task(ask(submitter, Priority.HIGH, CALL, "GET /", is_idempotent=True, attempt=1))
     await until("it is queued", lambda: rig.waiting(Priority.HIGH) == 1)
     (claim,) = (await claimer.publish_and_claim([], 1)).claims
     await claimer.publish_and_claim([OutgoingPart(claim, Go(), is_last=False)], 0)
@@ -313,7 +314,7 @@ async def test_the_second_attempt_goes_first(rig: Rig, submitter: Submitter) -> 
     """The second attempt goes in front of all others, and there is no third."""
     rig.ask(submitter, Priority.LOW, b"waits")
     await until("one waits", lambda: rig.waiting(Priority.LOW) == 1)
-    asking = asyncio.create_task(submitter.ask(Priority.LOW, b"second", "GET /", is_idempotent=True, attempt=2))
+    asking = asyncio.create_task(ask(submitter, Priority.LOW, b"second", "GET /", is_idempotent=True, attempt=2))
     await until("both wait", lambda: rig.waiting(Priority.LOW) == 2)
     assert rig.payloads(Priority.LOW) == [b"second", b"waits"]
     assert rig.redis.hget(keys.job(rig.ids(Priority.LOW)[0]), "again") == b"0"
@@ -324,9 +325,7 @@ async def test_the_second_attempt_goes_first(rig: Rig, submitter: Submitter) -> 
 @pytest.mark.parametrize("attempt", [1, 2])
 async def test_one_attempt_is_one(rig: Rig, submitter: Submitter, claimer: Consumer, attempt: int) -> None:
     """A single attempt that failed is not repeated here: its caller decides."""
-    asking = asyncio.create_task(
-        submitter.ask(Priority.HIGH, CALL, "GET /", is_idempotent=True, attempt=attempt)  # type: ignore[arg-type]
-    )
+    asking = asyncio.create_task(ask(submitter, Priority.HIGH, CALL, "GET /", is_idempotent=True, attempt=attempt))
     await until("it is queued", lambda: rig.waiting(Priority.HIGH) == 1)
     (claim,) = (await claimer.publish_and_claim([], 1)).claims
     await claimer.publish_and_claim([OutgoingPart(claim, Failure(NotSent.slug, ""))], 0)
@@ -341,7 +340,7 @@ async def test_a_gateway_that_ends_makes_no_second_attempt(rig: Rig) -> None:
     async with Submitter(Settings.load()) as submitter:
         await rig.let_go()
     with pytest.raises(RequestLost):
-        await submitter.ask(Priority.HIGH, CALL, "GET /", is_idempotent=True, attempt=2)
+        await ask(submitter, Priority.HIGH, CALL, "GET /", is_idempotent=True, attempt=2)
     assert rig.waiting(Priority.HIGH) == 0
 
 
