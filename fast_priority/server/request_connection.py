@@ -76,7 +76,6 @@ class RequestConnection:
         if not cycle.keep_alive:
             cycle.transport.close()
         cycle.on_response()
-        cycle.on_response = _nothing  # a reference cycle otherwise, where no task ends it
 
     def hold_body(self) -> None:
         """Read no more of the body than its first piece, until `let_body_flow`."""
@@ -106,7 +105,3 @@ def disconnect(cycle: RequestResponseCycle) -> None:
     if not cycle.response_complete:
         cycle.disconnected = True
     cycle.message_event.set()
-
-
-def _nothing() -> None:
-    """Do nothing when a response is complete."""

@@ -196,6 +196,17 @@ async def test_a_gateway_that_ends_takes_no_more_work(redis: Redis, redis_port: 
         await asyncio.gather(left, return_exceptions=True)
 
 
+async def test_a_request_with_a_slot_is_looked_for_no_more(rig: Rig) -> None:
+    """A request that was queued has no job once a slot is taken for it: a look would find it missing."""
+    first = await rig.take("first")
+    waiting = rig.ask("a")
+    await until("its job is watched", lambda: len(rig.submitter._inbox._detector) == 1)
+    first.close()
+    slot = await finished(waiting)
+    assert len(rig.submitter._inbox._detector) == 0
+    slot.close()
+
+
 async def test_a_client_that_leaves_while_the_answer_is_on_its_way(rig: Rig) -> None:
     """A slot that was taken for a client that has left meanwhile is free again, and nothing starts."""
     rig.link.downstream = Hold()

@@ -8,6 +8,7 @@ from typing import Any
 
 import httpx
 import pytest
+from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
 from fast_priority.events import LAST, Answered, Failed, Left, Queued, Received
 from fast_priority.gateway.application import GatewayApp
@@ -192,7 +193,7 @@ def test_an_application_that_was_extended_sees_each_request(behind: Behind) -> N
 
 @each_way
 def test_nothing_of_a_request_is_kept(behind: Behind, way: str) -> None:
-    """However a request ends, no reference cycle keeps it."""
+    """However a request ends, no reference cycle keeps it, or its connection."""
     path, settings = WAYS[way]
     with served(behind.app(**settings)) as client, without_collector():
         for knob in ("", "?mock_size=300000", "?mock_status=204", "?mock_fault=empty"):
@@ -201,8 +202,9 @@ def test_nothing_of_a_request_is_kept(behind: Behind, way: str) -> None:
             client.get(f"{path}?mock_latency=30", timeout=0.3)
         wait_until("the call has ended", lambda: behind.stack.in_flight() == 0)
         client.get(path)
+        client.close()
 
         def kept() -> list[Any]:
-            return [one for one in gc.get_objects() if type(one) is QuickRequest]
+            return [one for one in gc.get_objects() if type(one) in (QuickRequest, RequestResponseCycle, HttpProtocol)]
 
         wait_until("none is kept", lambda: not kept(), 10)

@@ -90,6 +90,7 @@ class World:
         settled: Sequence[str] = (),
         execution_id: str | None = None,
         is_retry: bool = False,
+        most_jobs: int = 1000,
     ) -> tuple[list[str], list[tuple[str, str, str]], list[Any]]:
         """Run a turn. Return its outcomes, its claims (id, lane, gateway), and the head of its answer."""
         self.turns += 1
@@ -107,7 +108,7 @@ class World:
             time=template.now(),
             free_slots=free,
             lease_ms=times.LEASE_MILLISECONDS,
-            most_jobs=1000,
+            most_jobs=most_jobs,
             ttl=30,
             most_wake_ups=times.MOST_WAKE_UPS,
             gateway_ttl_ms=times.GATEWAY_TTL_MILLISECONDS,
@@ -222,6 +223,14 @@ def test_a_lost_answer_is_fetched_again(world: World) -> None:
     world.turn([New("c", "high")])
     assert world.turn(free=2, execution_id="lost", is_retry=True)[1] == first
     assert world.redis.lrange("rq:queue:high", 0, -1) == [b"c"]
+
+
+def test_what_a_claim_has_not_looked_at_stays_in_front(world: World) -> None:
+    """A claim looks at so many jobs and no more. No new request starts before those that are left."""
+    world.turn([New("a", "high"), New("b", "high")])
+    outcomes, claims, _ = world.turn([New("c", "low"), New("d", "high")], 4, most_jobs=1)
+    assert (outcomes, [job_id for job_id, _, _ in claims]) == (["queued", "queued"], ["a"])
+    assert [job_id for job_id, _, _ in world.turn(free=4)[1]] == ["b", "d", "c"]
 
 
 def test_while_suspended_nothing_starts(world: World) -> None:
