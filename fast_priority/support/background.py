@@ -73,12 +73,17 @@ class Background:
     def __init__(self) -> None:
         self._running: set[asyncio.Task[None]] = set()
 
+    def __len__(self) -> int:
+        return len(self._running)
+
     def run(self, work: Coroutine[Any, Any, None]) -> None:
         """Run this in a task."""
         task = asyncio.create_task(work)
         self._running.add(task)
         task.add_done_callback(self._running.discard)
 
-    async def close(self) -> None:
-        """Cancel all, and return when they have ended."""
+    async def close(self, within_seconds: float = 0.0) -> None:
+        """Wait for so long until all have ended, then cancel the others."""
+        if self._running and within_seconds:
+            await asyncio.wait(self._running, timeout=within_seconds)
         await end_all(self._running)

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Coroutine, Sequence
+from collections.abc import Sequence
 from typing import Any, Literal
 
 from redis.asyncio import Redis
@@ -14,7 +14,7 @@ from fast_priority.broker.scripts import WithdrawnRequest
 from fast_priority.protocol.frames import Cancel, Frame, encode
 from fast_priority.protocol.wire_version import WIRE_VERSION
 from fast_priority.scheduling.priority import Priority
-from fast_priority.support.background import end_all
+from fast_priority.support.background import Background
 
 logger = logging.getLogger(__name__)
 
@@ -33,14 +33,11 @@ class Withdrawals:
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
         self._batches: Batcher[WithdrawnRequest, Outcome] = Batcher(self._withdraw_all, _MOST_AT_ONCE)
-        # The event loop keeps only weak references to tasks.
-        self._running: set[asyncio.Task[None]] = set()
+        self._running = Background()
 
     async def close(self) -> None:
         """Wait up to 2 s for the withdrawals that are running, then cancel them."""
-        if self._running:
-            await asyncio.wait(self._running, timeout=_LAST_SECONDS)
-            await end_all(self._running)
+        await self._running.close(_LAST_SECONDS)
 
     async def withdraw_unstarted(self, job_id: str, priority: Priority) -> bool:
         """Remove a request from its queue, unless a worker has started it. Return whether it is certainly removed."""
@@ -54,17 +51,12 @@ class Withdrawals:
 
         Redis may carry out a submit whose answer was lost, now or when it is back.
         """
-        self._run(self._withdraw(job_id, priority, submit))
+        self._running.run(self._withdraw(job_id, priority, submit))
 
     def begin_unknown(self, job_id: str) -> None:
         """Take back, once, a request that a worker holds and this gateway does not know. The worker repeats its Go."""
         if len(self._running) < _MOST_RUNNING:  # a hostile writer to Redis can name any number of requests
-            self._run(self._withdraw_unknown(job_id))
-
-    def _run(self, withdrawal: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.create_task(withdrawal)
-        self._running.add(task)
-        task.add_done_callback(self._running.discard)
+            self._running.run(self._withdraw_unknown(job_id))
 
     async def _withdraw_unknown(self, job_id: str) -> None:
         any_lane = keys.LANES.names[0]  # a worker holds the request, so it is on no queue
