@@ -11,6 +11,7 @@ from tests.chaos.failures import (
     BEING_QUEUED,
     GATEWAY_FROZEN,
     GATEWAY_FROZEN_LONG,
+    GATEWAY_FROZEN_UNTIL_GONE,
     GATEWAY_KILLED,
     GATEWAY_STOPPED,
     NEW,
@@ -97,7 +98,7 @@ def test_frozen(rig: Rig, observe: Observe, fault: str, seconds: float) -> None:
 
 
 @pytest.mark.allows(refused=True, lost=True, broken=True, unsure=True)
-@pytest.mark.failure(GATEWAY_FROZEN_LONG)
+@pytest.mark.failure(GATEWAY_FROZEN_UNTIL_GONE)
 def test_frozen_for_longer_than_its_heartbeat(rig: Rig, observe: Observe) -> None:
     """A call still at the target after 5 s is aborted there; then a GET is retried, and a POST answered 502."""
     rig.set_target_latency(60)
@@ -110,7 +111,7 @@ def test_frozen_for_longer_than_its_heartbeat(rig: Rig, observe: Observe) -> Non
 
 
 @pytest.mark.allows(refused=True, lost=True, broken=True, unsure=True)
-@pytest.mark.failure(GATEWAY_FROZEN_LONG)
+@pytest.mark.failure(GATEWAY_FROZEN_UNTIL_GONE)
 def test_frozen_while_its_requests_are_dropped(rig: Rig, observe: Observe) -> None:
     """What was dropped from the queues meanwhile is queued again when the gateway goes on, and sent once."""
     with ExitStack() as frozen:
