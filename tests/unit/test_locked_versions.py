@@ -17,7 +17,7 @@ EXTRAS: dict[str, list[str]] = {
     "loadtest": ["loadtest"],
     "dev": ["embedded-redis", "loadtest", "dev"],
 }
-FILES = [*EXTRAS, "supply-chain"]
+FILES = [*EXTRAS, "supply-chain", "install"]
 _PIN = re.compile(r"^([\w.-]+)(?:\[.*])?==([^\s;]+)", re.MULTILINE)
 
 
