@@ -15,6 +15,7 @@ from typing import Any, Self
 
 import psutil
 
+from fast_priority.broker import keys, times
 from fast_priority.local.child_processes import ChildProcess, stop, worker_process
 from tests.chaos.client_request import ClientRequest
 from tests.chaos.load.background import LONG_TRANSFERS, Load
@@ -206,7 +207,7 @@ class Rig:
         _signal_all(pids, signal.SIGSTOP)
         try:
             if not while_they_wait:
-                wait_until("no frozen worker waits for work in Redis", lambda: not self._is_any_worker_waiting())
+                wait_until("no frozen worker waits for work in Redis", self._has_woken_all_workers)
             yield
         finally:
             _signal_all(pids, signal.SIGCONT)
@@ -230,8 +231,17 @@ class Rig:
         finally:
             self.stack.redis.delete("rq:suspended")
 
-    def _is_any_worker_waiting(self) -> bool:
-        return any(client["cmd"] == "blpop" and "b" in client["flags"] for client in self.stack.redis.client_list())
+    def _has_woken_all_workers(self) -> bool:
+        """Answer the waits of workers with tokens. Return whether there was no such wait.
+
+        Each wait ends by itself within 2 s. But the leases of frozen workers end, too: a freeze has to be short.
+        """
+        redis = self.stack.redis
+        waiting = sum(client["cmd"] == "blpop" and "b" in client["flags"] for client in redis.client_list())
+        if waiting:
+            redis.lpush(keys.WAKE_UP, *["1"] * waiting)
+            redis.expire(keys.WAKE_UP, times.WAKE_UP_TTL_SECONDS)
+        return not waiting
 
     def set_target_latency(self, seconds: float) -> None:
         """Set how long the target takes for requests that reach it from now on."""
