@@ -9,7 +9,6 @@ import sys
 import tomllib
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
-from pathlib import Path
 from typing import Any
 
 import httpx
@@ -193,9 +192,7 @@ def _role_of(line: str) -> str | None:
 
 
 @contextmanager
-def _forked_program(
-    stack: Stack, words: list[str], environment: dict[str, str]
-) -> Iterator["subprocess.Popen[bytes]"]:
+def _forked_program(stack: Stack, words: list[str], environment: dict[str, str]) -> Iterator["subprocess.Popen[bytes]"]:
     """Run a program of ours in a fork; end it with Ctrl-C."""
     part = ChildProcess(words[0], (str(BIN / words[0]), *words[1:]), environment)
     with (stack.logs / f"{words[0]}-{free_port()}.log").open("wb") as output, forked(part, output) as process:
