@@ -1,15 +1,24 @@
-"""One connection on which many commands are in flight: they are written at once, and their answers come in order."""
+"""One connection on which many commands are in flight: they are written at once, and their answers come in order.
 
-import math
+redis-py connects, authenticates and selects the database. From then on, this module has the transport for itself: an
+answer is parsed, and its callback called, in the moment in which its bytes have come, without a task in between.
+"""
+
+import asyncio
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
+import hiredis
 from redis.asyncio import Redis
 from redis.asyncio.connection import AbstractConnection
 from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import InvalidResponse
 
-from fast_priority.broker.connection.pipeline import Command, answer_on, borrow, packed
+from fast_priority.broker.connection.pipeline import Command, borrow, packed
 from fast_priority.broker.connection.pool import NotCarriedOut
+from fast_priority.broker.connection.redis_connection import LEFT_REPLICA, is_refused_by_replica
+
+_NO_ANSWER_YET = object()
 
 
 class PipelinedConnection:
@@ -32,52 +41,96 @@ class PipelinedConnection:
         self._on_answer = on_answer
         self._on_lost = on_lost
         self._connection: AbstractConnection | None = None
-        self._broken_by: Exception | None = None
+        self._answers: _Answers | None = None
 
     @property
     def is_open(self) -> bool:
         """Whether commands can be sent."""
-        return self._connection is not None and self._broken_by is None
+        return self._answers is not None and self._answers.is_open
 
     def send(self, command: Command) -> None:
         """Write a command. Raises NotCarriedOut if nothing was written."""
-        connection = self._connection
-        if connection is None or self._broken_by is not None or connection._writer is None:
+        connection, answers = self._connection, self._answers
+        if connection is None or answers is None or not answers.is_open:
             raise NotCarriedOut("there is no connection to Redis")
         try:
-            connection._writer.writelines(packed(connection, [command]))
+            for part in packed(connection, [command]):
+                answers.transport.write(part)
         except (RuntimeError, OSError) as error:  # uvloop raises RuntimeError on a connection that is closed
             raise NotCarriedOut(f"the connection was closed: {error}") from error
 
     def break_off(self, error: Exception) -> None:
         """End the connection because of this error: an answer is overdue."""
-        connection = self._connection
-        if connection is not None and self._broken_by is None and connection._writer is not None:
-            self._broken_by = error
-            connection._writer.transport.abort()
+        if self._answers is not None:
+            self._answers.break_off(error)
 
     async def read_until_lost(self) -> None:
-        """Connect, and read answers until the connection ends. Raises the error that ended it."""
-        self._broken_by = None
+        """Connect, and call back with answers until the connection ends. Raises the error that ended it."""
         connection = await borrow(self._redis)
-        self._connection = connection
         lost: Exception = RedisConnectionError("the gateway stopped")
         try:
+            self._connection, self._answers = connection, _Answers(connection, self._on_answer)
             self._on_open()
-            while True:
-                self._on_answer(await answer_on(connection, timeout=math.inf))
+            await self._answers.until_lost
         except Exception as error:
-            lost = self._reason(error)
+            lost = error
             raise lost from None
         finally:
-            self._connection = None
+            self._connection = self._answers = None
             await connection.disconnect(nowait=True)
             await self._redis.connection_pool.release(connection)
             self._on_lost(lost)
 
-    def _reason(self, error: Exception) -> Exception:
-        return self._broken_by or error
-
     async def close(self) -> None:
         """Close the connection."""
         await self._redis.aclose()
+
+
+class _Answers(asyncio.Protocol):
+    """Reads the answers on a connection that redis-py has made, in place of redis-py."""
+
+    def __init__(self, connection: AbstractConnection, on_answer: Callable[[Any], None]) -> None:
+        if connection._writer is None:
+            raise NotCarriedOut("the connection was closed")
+        self._on_answer = on_answer
+        self._reader = hiredis.Reader(
+            protocolError=InvalidResponse,
+            replyError=connection._parser.parse_error,
+            notEnoughData=_NO_ANSWER_YET,
+        )
+        self.until_lost: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        """Raises the error that ended the connection."""
+        self.transport = cast("asyncio.Transport", connection._writer.transport)
+        self.transport.set_protocol(self)
+        if self.transport.is_closing():
+            self.break_off(RedisConnectionError("the connection was closed"))
+
+    @property
+    def is_open(self) -> bool:
+        return not self.until_lost.done()
+
+    def data_received(self, data: bytes) -> None:
+        try:
+            self._reader.feed(data)
+            while self.is_open and (answer := self._reader.gets()) is not _NO_ANSWER_YET:
+                self._take(answer)
+        except Exception as error:
+            self.break_off(error)
+
+    def _take(self, answer: Any) -> None:
+        if is_refused_by_replica(answer):
+            self.break_off(NotCarriedOut(LEFT_REPLICA))
+        elif not isinstance(answer, hiredis.PushNotification):
+            self._on_answer(answer)
+
+    def connection_lost(self, error: Exception | None) -> None:
+        self._end(error or RedisConnectionError("Redis has closed the connection"))
+
+    def break_off(self, error: Exception) -> None:
+        if self.is_open:
+            self._end(error)
+            self.transport.abort()
+
+    def _end(self, error: Exception) -> None:
+        if self.is_open:
+            self.until_lost.set_exception(error)

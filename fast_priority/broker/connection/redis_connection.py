@@ -16,8 +16,16 @@ from fast_priority.broker.connection.pool import NotCarriedOut
 READ_BYTES = 1024 * 1024
 """The most bytes in one read. redis-py's own limit is 64 KiB."""
 
+LEFT_REPLICA = "this Redis has become a replica"
 _REFUSED_IN_A_SCRIPT = "READONLY You can't write"
 """Part of the error of a script on a replica, in Redis 6.2."""
+
+
+def is_refused_by_replica(answer: object) -> bool:
+    """Return whether an answer is the error of a server that has become a replica."""
+    return isinstance(answer, ReadOnlyError) or (
+        isinstance(answer, ResponseError) and _REFUSED_IN_A_SCRIPT in str(answer)
+    )
 
 
 class _LeavingReplicas(AbstractConnection):
@@ -25,10 +33,10 @@ class _LeavingReplicas(AbstractConnection):
         try:
             return await super().read_response(*args, **options)
         except ResponseError as error:
-            if not isinstance(error, ReadOnlyError) and _REFUSED_IN_A_SCRIPT not in str(error):
+            if not is_refused_by_replica(error):
                 raise
             await self.disconnect(nowait=True)
-            raise NotCarriedOut("this Redis has become a replica") from error
+            raise NotCarriedOut(LEFT_REPLICA) from error
 
 
 class _ReadingMuchAtOnce(Connection):

@@ -10,11 +10,10 @@ import pytest
 from fast_priority.broker import keys
 from fast_priority.broker.consumer import Consumer, Leases, OutgoingPart
 from fast_priority.broker.monitor import QueueMonitor
-from fast_priority.broker.producer import OwnSlot, Submitter
+from fast_priority.broker.producer import Submitter
 from fast_priority.errors import QueueFull, RequestLost
 from fast_priority.scheduling.priority import Priority
 from fast_priority.settings import Settings
-from tests.attempts import ask
 from tests.unit.broker_rig import HELLO, PATIENCE_SECONDS, Rig, payloads, until
 
 
@@ -65,26 +64,6 @@ async def test_claims_follow_the_precedence(rig: Rig, submitter: Submitter, clai
     first, second = await claimer.publish_and_claim([], 3), await claimer.publish_and_claim([], 3)
     assert payloads(first.claims) == [b"urgent 0", b"urgent 1", b"normal 0"]
     assert payloads(second.claims) == [b"normal 1", b"later 0", b"later 1"]
-
-
-async def test_slots_follow_the_precedence(rig: Rig) -> None:
-    """With slots of its own, a gateway starts what waits level by level, also what comes together."""
-    started: list[str] = []
-    async with Submitter(ThreeLevelSettings.load(slots=1)) as submitter:
-
-        def send(level: Priority) -> asyncio.Task[Any]:
-            asking = ask(submitter, level, on_start=lambda: started.append(level.value))
-            return asyncio.create_task(asking)
-
-        first = await send(LATER)
-        asking = [send(level) for level in (LATER, NORMAL, URGENT)]
-        await until("they wait", lambda: sum(map(rig.waiting, LEVELS)) == 3)
-        assert isinstance(first, OwnSlot)
-        first.close()
-        for task in reversed(asking):
-            slot = await asyncio.wait_for(task, PATIENCE_SECONDS)
-            slot.close()
-    assert started == ["later", "urgent", "normal", "later"]
 
 
 @each_level
