@@ -120,7 +120,7 @@ class Gateway:
         else:
             payload = partial(self._payload, request, b"")
             try:
-                quick.wait_for(self._submit(request, request.priority, payload, 1, on_start=quick.start))
+                quick.wait_for(self._submit(request, request.priority, payload, 1))
             except GatewayError as error:
                 quick.fail(error)
         return True

@@ -54,7 +54,7 @@ class Queues(Protocol):
         ...
 
     def is_granted(self, submission: Submission) -> bool:
-        """Return whether a slot of this gateway is taken for a request."""
+        """Return whether the gateway may send a request: a slot is taken for it, its own or another gateway's."""
         ...
 
     def give_up(self, submission: Submission, *, has_ended: bool) -> None:

@@ -5,8 +5,9 @@ sent to the target, in the moment in which its head has been read. It is answere
 has come, if that is small and soon whole. Whatever else happens to it (an error, a large or slow response, a client
 that does not read), it is handed over, as it is, to a task.
 
-Theory of operation. A QuickRequest waits for its turn (WAITING) until a slot of this gateway is taken for it, or a
-worker has answered; or it is at the target (SENT). From each state it ends (ENDED) or is handed over (HANDED_OVER).
+Theory of operation. A QuickRequest waits for its turn (WAITING) until a slot is taken for it, of this gateway or of
+another one, or a worker has answered; or it is at the target (SENT). From each state it ends (ENDED) or is handed over
+(HANDED_OVER).
 """
 
 import enum
@@ -86,7 +87,7 @@ class QuickRequest:
     def pass_on(self) -> None:
         """Send it to the target, past the queues."""
         self.request.left.add_callback(self.leave)
-        self.start()
+        self._start()
 
     def wait_for(self, submission: Submission) -> None:
         """Wait until a slot is taken for this submission, or a worker has answered it."""
@@ -94,11 +95,14 @@ class QuickRequest:
         submission.conversation.on_wake = self.note_woken
         self.request.left.add_callback(self.leave)
 
-    def start(self) -> None:
-        """Send it to the target: it skips the queues, or a slot of this gateway is taken for it."""
-        if self.state is not State.WAITING:
+    def _start(self) -> None:
+        """Send it to the target: it skips the queues, or it has a slot."""
+        try:
+            is_sent = self.call.begin(self.look)
+        except Exception as error:  # a bug ends this request, and not the connection that has brought its slot
+            self.fail(error)
             return
-        if self.call.begin(self.look):
+        if is_sent:
             self.state = State.SENT
         else:
             self._hand_over()
@@ -106,15 +110,19 @@ class QuickRequest:
     def note_woken(self) -> None:
         """Act on what the conversation has received."""
         submission = self.submission
-        if self.state is not State.WAITING or submission is None:
+        if submission is None:
             return
         conversation = submission.conversation
+        if self.state is not State.WAITING:
+            if self.state is State.SENT and conversation.has_more:
+                self._hand_over()  # the slot is lost
+            return
         part = conversation.next_part
         if isinstance(part, Go) and self.request.queues.is_granted(submission):
-            return  # `start` comes
-        if isinstance(part, Reply):
+            self._start()
+        elif isinstance(part, Reply):
             conversation.take()
-            self._free_slot()
+            self._end_wait(has_ended=True)
             self._answer(part)
         else:
             self.was_woken = not conversation.is_ready
@@ -133,7 +141,7 @@ class QuickRequest:
             return
         if reply is not None:
             self.call.close()
-            self._free_slot()
+            self._end_wait(has_ended=False)
             self._answer(reply)
         elif exchange.needs_task:
             self._hand_over()
@@ -157,12 +165,12 @@ class QuickRequest:
             if self.request.events.left:
                 publish(self.request.events.left, Left(self.request.scope))
 
-    def _free_slot(self) -> None:
-        """Wait for its turn no more: it has been answered."""
+    def _end_wait(self, *, has_ended: bool) -> None:
+        """Free its slot: it has been answered. `has_ended`: by a worker, which has freed the slot itself."""
         submission, self.submission = self.submission, None
         if submission is not None:
             submission.conversation.on_wake = None
-            self.request.queues.give_up(submission, has_ended=True)
+            self.request.queues.give_up(submission, has_ended=has_ended)
 
     def _answer(self, reply: Reply) -> None:
         request = self.request
@@ -198,6 +206,5 @@ class QuickRequest:
             self._waits_in = None
         if self.submission is not None:
             self.submission.conversation.on_wake = None
-            self.submission.on_start = None
         self.call.unwatch()
         del self._run_in_task, self._go_on

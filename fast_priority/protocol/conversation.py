@@ -40,6 +40,8 @@ class Conversation:
         self._most_unread = _MOST_UNREAD
         self._failure: Exception | None = None
         self._has_begun = False
+        self.has_received_go = False
+        """Whether the other side holds a slot for the request."""
         self._chunks_received = 0
         self._chunks_sent = 0
         self._credit = 0
@@ -88,7 +90,7 @@ class Conversation:
             case Head() | Go() if self._has_begun:
                 return
             case Go():
-                self._has_begun = True
+                self._has_begun = self.has_received_go = True
             case Head(mailbox=mailbox):
                 self._has_begun = True
                 self.mailbox = mailbox
@@ -120,6 +122,11 @@ class Conversation:
     def next_part(self) -> Part | None:
         """The part that `take` would return; None if it would raise."""
         return self._unread[0] if self._unread else None
+
+    @property
+    def has_more(self) -> bool:
+        """Whether something has come behind the `next_part`: another part, or the end by `fail`."""
+        return len(self._unread) > 1 or (bool(self._unread) and self._failure is not None)
 
     def _wake_reader(self) -> None:
         _wake(self._ready)

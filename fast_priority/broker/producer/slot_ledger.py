@@ -1,4 +1,7 @@
-"""The slots of one gateway: which are taken, which are reserved, and which requests have ended. Pure."""
+"""The slots of one gateway: which are taken, which are reserved, and which requests have ended. Pure.
+
+Also the requests that had a slot of another process, until that one is told that it is free.
+"""
 
 from fast_priority.broker.jobs import Claim
 
@@ -15,6 +18,7 @@ class SlotLedger:
         self._taken: dict[str, Claim] = {}
         self._reserved = 0
         self._ended: list[Claim] = []
+        self._returned: list[str] = []
         self._is_closed = False
         self.served = 0
         """How many requests have had a slot and have ended."""
@@ -39,8 +43,8 @@ class SlotLedger:
 
     @property
     def has_ended(self) -> bool:
-        """Whether requests have ended that are not settled in Redis."""
-        return bool(self._ended)
+        """Whether requests have ended of which Redis does not know it."""
+        return bool(self._ended or self._returned)
 
     def close(self) -> None:
         """Let no more slots be reserved."""
@@ -74,11 +78,21 @@ class SlotLedger:
         """Free the slot of a request that is settled already."""
         self._taken.pop(job_id, None)
 
+    def give_back(self, job_id: str) -> None:
+        """Note that a request needs no more the slot of another process."""
+        self._returned.append(job_id)
+
+    def take_returned(self) -> list[str]:
+        """Take the requests of `give_back` since the last call: the processes that have their slots are to be told."""
+        returned, self._returned = self._returned, []
+        return returned
+
     def take_ended(self) -> list[Claim]:
         """Take the requests that have ended since the last call: they are to be settled in Redis."""
         ended, self._ended = self._ended, []
         return ended
 
-    def put_back_ended(self, claims: list[Claim]) -> None:
-        """Add requests whose settling was not answered. To settle one twice does no harm."""
+    def put_back_ended(self, claims: list[Claim], returned: list[str]) -> None:
+        """Add requests whose turn was not carried out for certain. To settle or return one twice does no harm."""
         self._ended = [*claims, *self._ended]
+        self._returned = [*returned, *self._returned]

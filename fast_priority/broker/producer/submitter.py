@@ -178,12 +178,17 @@ class Submitter:
             self._begin(submission)
 
     def is_granted(self, submission: Submission) -> bool:
-        """Return whether a slot of this gateway is taken for a request."""
-        return self._slots is not None and self._slots.holds(submission.job_id)
+        """Return whether this gateway may send a request: one of its slots is taken for it, or another one's."""
+        if self._has_own_slot(submission):
+            return True
+        return isinstance(submission.conversation.next_part, Go) and self._heartbeat.has_lasted
 
     def give_up(self, submission: Submission, *, has_ended: bool) -> None:
         """Wait for a request no more: free its slot, or take it back, wherever it is, unless it has ended."""
         self._close(submission, None, has_ended)
+
+    def _has_own_slot(self, submission: Submission) -> bool:
+        return self._slots is not None and self._slots.holds(submission.job_id)
 
     def _begin(self, submission: Submission) -> None:
         if self._submits.is_blocked:
@@ -209,7 +214,7 @@ class Submitter:
             if isinstance(first, Go):
                 if uploading is not None:
                     uploading.cancel()  # nothing of the body was taken yet
-                if self.is_granted(submission):
+                if self._has_own_slot(submission):
                     return OwnSlot(partial(close, has_ended=True))
                 return await self._permit(conversation, close)
         except BaseException as error:
@@ -225,8 +230,12 @@ class Submitter:
         self._unclaimed.end(submission.conversation)
         if uploading is not None:
             uploading.cancel()
-        if self._slots is not None and self._slots.release(submission.job_id):
-            return
+        if self._slots is not None:
+            if self._slots.release(submission.job_id):
+                return
+            if not has_ended and submission.conversation.has_received_go:
+                self._slots.turns.give_back(submission.job_id)
+                return
         if not self._submits.take_back(submission) and not has_ended and submission.sent is not None:
             self._withdrawals.begin(submission.job_id, submission.priority, submission.sent)
 

@@ -20,10 +20,17 @@ _MOST_LOOKED_AT = 1000
 class Turn:
     """One turn. While it is in flight, no other has its number."""
 
-    __slots__ = ("asked_at", "before", "ended", "execution_id", "is_retry", "number", "reserved", "sent")
+    __slots__ = ("asked_at", "before", "ended", "execution_id", "is_retry", "number", "reserved", "returned", "sent")
 
     def __init__(
-        self, number: int, execution_id: str, before: Situation, sent: list[Sent], ended: list[Claim], reserved: int
+        self,
+        number: int,
+        execution_id: str,
+        before: Situation,
+        sent: list[Sent],
+        ended: list[Claim],
+        returned: list[str],
+        reserved: int,
     ) -> None:
         self.number = number
         self.execution_id = execution_id
@@ -31,6 +38,8 @@ class Turn:
         self.sent = sent
         self.ended = ended
         """Requests that it settles."""
+        self.returned = returned
+        """The ids of requests that need no more the slot of another process."""
         self.reserved = reserved
         """The slots that it may fill."""
         self.asked_at = 0.0
@@ -98,6 +107,7 @@ class TurnFormat:
             limits=self._limits,
             job_fields=self._template.constant_fields if any(has_data for _, has_data in turn.sent) else (),
             settled=[part for claim in turn.ended for part in self._settled(claim)],
+            returned=turn.returned,
             requests=[submission.as_row(now, ahead_seconds, with_data=has_data) for submission, has_data in turn.sent],
         )
 

@@ -121,6 +121,11 @@ class TurnOutbox:
         else:
             self._rhythm.begin_within(_SETTLE_SECONDS)
 
+    def give_back(self, job_id: str) -> None:
+        """Tell the process that has lent a slot to this request that it needs it no more."""
+        self._ledger.give_back(job_id)
+        self._rhythm.begin_soon()
+
     def claim_soon(self) -> None:
         """Claim: there may be work of others."""
         self._work.may_be_claimed = True
@@ -148,6 +153,7 @@ class TurnOutbox:
             self._lost.situation(),
             sent,
             self._ledger.take_ended(),
+            self._ledger.take_returned(),
             reserved,
         )
         self._send(turn)
@@ -169,7 +175,7 @@ class TurnOutbox:
         except NotCarriedOut:
             self._turns.remove_last()
             self._ledger.unreserve(turn.reserved)
-            self._ledger.put_back_ended(turn.ended)
+            self._ledger.put_back_ended(turn.ended, turn.returned)
             self._turns.keep_or_forget(turn, has_claims=turn.is_retry)
             for submission, _ in reversed(turn.sent):
                 self._unsent.put_back(submission)
@@ -222,7 +228,7 @@ class TurnOutbox:
     def _note_refused(self, turn: Turn, error: Exception) -> None:
         """Redis has refused the turn: it was not carried out, or only its settling was."""
         self._outage.failure(error)
-        self._ledger.put_back_ended(turn.ended)
+        self._ledger.put_back_ended(turn.ended, turn.returned)
         self._turns.keep_or_forget(turn, has_claims=turn.is_retry)
         self._work.may_be_claimed = True
         self._rhythm.begin_within(_REFUSED_AGAIN_SECONDS)
@@ -255,7 +261,7 @@ class TurnOutbox:
             self._ledger.unreserve(turn.reserved)
             # Its direct starts are settled as well: to settle a lease that was never taken does no harm.
             starts = [self._format.own_claim(submission, turn) for submission, _ in turn.sent]
-            self._ledger.put_back_ended([*turn.ended, *starts])
+            self._ledger.put_back_ended([*turn.ended, *starts], turn.returned)
             uncertain = [submission for submission, has_data in turn.sent if has_data]
             for submission, has_data in reversed(turn.sent):
                 if has_data:
@@ -264,7 +270,7 @@ class TurnOutbox:
                     self._ask_again(submission)
             if uncertain and not self._is_closed:
                 self._background.run(self._resolve(uncertain, turn.before, error))
-            turn.sent, turn.ended = [], []
+            turn.sent, turn.ended, turn.returned = [], [], []
             self._turns.keep_or_forget(turn, has_claims=turn.reserved > 0)
 
     def _ask_again(self, submission: Submission) -> None:

@@ -16,10 +16,11 @@ from fast_priority.broker.scripts.script_call import (
     Texts,
 )
 from fast_priority.errors import NotSent
-from fast_priority.protocol.frames import Failure, Go, encode_part
+from fast_priority.protocol.frames import Cancel, Failure, Go, encode_part
 
 _NOT_SENT_PART = encode_part(Failure(NotSent.slug, "its gateway has shown no sign of life, as if it was gone"))
 _GO_PART = encode_part(Go())
+_CANCEL_PART = encode_part(Cancel())
 
 
 class SubmittedRequest(NamedTuple):
@@ -93,7 +94,9 @@ class TurnCall(
     """Settle, start, queue and claim requests of a gateway with slots."""
 
     go_part: Text = _GO_PART
+    cancel_part: Text = _CANCEL_PART
     settled: Texts
+    returned: Texts
 
 
 @dataclass(kw_only=True, eq=False)

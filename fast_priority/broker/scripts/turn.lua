@@ -19,7 +19,8 @@
 -- Arguments: gateway_id, execution_id; time: as rq writes it; not_sent_part, go_part: for frames; free_slots, lease_ms;
 --            most_jobs: the most jobs to look at; ttl, most_wake_ups, gateway_ttl_ms; is_retry; lanes;
 --            limits, job_fields: as in submit.lua; settled: for each request that has ended its lane, the member of its
---            lease, and the id of its job, '' if it has none
+--            lease, and the id of its job, '' if it has none; returned: ids of this gateway's requests that had a slot of
+--            another process and need it no more; cancel_part: for the frames to those processes
 -- Requests:  as in submit.lua, the first lane first: id, lane, time, description, queue_until, goes_first, may_repeat; data: ''
 --            if a start is likely
 -- Returns { 1 if rq suspends the workers, how many requests wait, this server's run id or '' if nobody needed it, its clock's
@@ -37,6 +38,16 @@ for i = 1, #settled, 3 do
   if job_id ~= '' then redis.call('DEL', JOB_PREFIX .. job_id) end
 end
 for lane, members in pairs(ended) do pcall(redis.call, 'ZREM', started_keys[lane], unpack(members)) end
+for _, id in ipairs(returned) do
+  local is_hash, holder = pcall(redis.call, 'HGET', JOB_PREFIX .. id, 'worker_name')
+  if is_hash and holder and holder ~= '' then
+    -- First, because Redis carries out EXPIRE also without memory, and then whatever follows it in the script.
+    redis.call('EXPIRE', INBOX_PREFIX .. holder, INBOX_TTL_SECONDS)
+    push_frame(holder, id, cancel_part, WIRE_VERSION)
+  else
+    redis.call('SET', CANCELLED_PREFIX .. id, '1', 'EX', CANCELLED_TTL_SECONDS) -- as in withdraw.lua
+  end
+end
 
 local claims, outcomes = {}, {}
 if is_retry then

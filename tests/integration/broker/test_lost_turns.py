@@ -9,7 +9,7 @@ from redis import Redis
 
 from fast_priority.broker import keys
 from fast_priority.broker.consumer import Consumer
-from fast_priority.broker.producer import OwnSlot, Submitter
+from fast_priority.broker.producer import OwnSlot, Permit, Submitter
 from fast_priority.broker.producer.own_slots import OwnSlots
 from fast_priority.errors import BrokerUnavailable, GatewayError
 from fast_priority.scheduling.priority import Priority
@@ -267,3 +267,35 @@ async def test_a_worker_beside_the_slots(rig: Rig, redis_port: int) -> None:
     assert claim.gateway_id == rig.submitter.gateway_id
     await worker.close()
     slot.close()
+
+
+@pytest.fixture
+async def lender(rig: Rig, redis_port: int) -> AsyncIterator[Submitter]:
+    """Another gateway, with one slot, and no link that fails."""
+    settings = Settings.load(redis_host="127.0.0.1", redis_port=redis_port, poll_interval=0.1, slots=1)
+    async with Submitter(settings) as lender:
+        yield lender
+
+
+def lent_by(lender: Submitter) -> int:
+    """How many slots this gateway has lent."""
+    assert lender._slots is not None
+    return len(lender._slots._ledger.lent)
+
+
+@pytest.mark.parametrize("is_lost", [False, True], ids=["answered", "lost"])
+async def test_a_lent_slot_comes_back(rig: Rig, lender: Submitter, is_lost: bool) -> None:
+    """What is over frees the slot that another gateway has lent for it, also if the turn that says so is lost."""
+    own = await rig.take("own")
+    lent = await finished(rig.ask("lent"))
+    assert isinstance(lent, Permit)
+    await until("the lender knows it", lambda: lent_by(lender) == 1)
+    if is_lost:
+        rig.link.upstream = Hold()
+    lent.close()
+    if is_lost:
+        await until("it is written", lambda: rig.slots.turns.overdue_seconds() > 0)
+        rig.break_link()
+    await until("the slot is back", lambda: lent_by(lender) == 0)
+    own.close()
+    await rig.until_idle()

@@ -17,19 +17,24 @@ from fast_priority.local.free_ports import free_port
 from fast_priority.server.http_protocol import HttpProtocol
 from tests.harness import problem_of, wait_until, without_collector
 from tests.integration.gateway.embedding_rig import Behind, everything_behind, served
+from tests.redis_servers import loopback_redis
 
 WAYS: dict[str, tuple[str, dict[str, Any]]] = {
     "workers": ("/high", {}),
     "past the queue": ("/direct", {}),
     "its own slots": ("/high", {"slots": 4}),
+    "the slots of another gateway": ("/high", {}),  # on a Redis of their own: `behind` says which
 }
 each_way = pytest.mark.parametrize("way", WAYS)
 
 
 @pytest.fixture(scope="module")
 def behind(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Behind]:
-    with everything_behind(tmp_path_factory.mktemp("behind")) as made:
-        yield made
+    with everything_behind(tmp_path_factory.mktemp("behind")) as made, loopback_redis() as port:
+        _, settings = WAYS["the slots of another gateway"]
+        settings["redis_port"] = port
+        with served(made.app(slots=4, redis_port=port)):
+            yield made
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from fast_priority.broker import keys, scripts, times
 from fast_priority.broker.jobs import JobTemplate
-from fast_priority.protocol.frames import Frame, Go, decode_frame
+from fast_priority.protocol.frames import Cancel, Frame, Go, decode_frame
 from fast_priority.protocol.wire_version import WIRE_VERSION
 from fast_priority.scheduling.priority import Priority
 from tests.unit.broker_rig import Rig
@@ -88,6 +88,7 @@ class World:
         *,
         gateway: str = "gateway-1",
         settled: Sequence[str] = (),
+        returned: Sequence[str] = (),
         execution_id: str | None = None,
         is_retry: bool = False,
         most_jobs: int = 1000,
@@ -117,6 +118,7 @@ class World:
             limits=[LIMIT] * len(LANES),
             job_fields=template.constant_fields,
             settled=settled,
+            returned=returned,
             requests=[
                 scripts.SubmittedRequest(
                     each.id, each.lane, b"data" if each.has_data else b"", "now", "GET /", each.until,
@@ -212,6 +214,23 @@ def test_the_gateway_of_a_claimed_request_gets_a_go(world: World) -> None:
     world.turn(settled=["high", "a:turn-2", "a"])
     assert not world.redis.exists(keys.job("a"))
     assert world.leases() == set()
+
+
+def test_who_lent_a_slot_hears_that_it_is_free(world: World) -> None:
+    """A slot that a request needs no more is given back by a frame to the process that holds it, and may be twice."""
+    world.turn([New("a", "high")], gateway="gateway-2")
+    world.turn(free=1)
+    for _ in range(2):
+        world.turn(gateway="gateway-2", returned=["a"])
+    frames = world.redis.lrange(keys.inbox("gateway-1"), 0, -1)
+    assert [decode_frame(frame) for frame in frames] == [Frame("a", Cancel(), WIRE_VERSION)] * 2
+    assert world.redis.ttl(keys.inbox("gateway-1")) > 0
+
+
+def test_a_slot_of_a_process_that_is_not_known_any_more(world: World) -> None:
+    """If the job of such a request is gone, Redis remembers that it is cancelled, for a process that was away."""
+    world.turn(returned=["a"])
+    assert 0 < world.redis.ttl(keys.CANCELLED_PREFIX + "a") <= times.CANCELLED_TTL_SECONDS
 
 
 def test_a_lost_answer_is_fetched_again(world: World) -> None:
