@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from benchmarks.load import running_load
 from benchmarks.performance.report import Report
 from benchmarks.performance.run_size import RunSize
-from benchmarks.performance.worker_shapes import SHAPES
+from benchmarks.performance.shapes import SHAPES
 from benchmarks.results import (
     Finding,
     Spread,
@@ -48,7 +48,7 @@ class _Rounds:
 
 def measure_bound(size: RunSize) -> Report:
     """Load our queue and HAProxy with both priorities at once."""
-    report, names = Report("bound"), (DIRECT, HAPROXY, QUEUE, QUEUE_ON_ALL_CORES)
+    report, names = Report("bound"), (DIRECT, HAPROXY, *SHAPES)
     rounds = {name: _Rounds() for name in names}
     with captured_output() as output, running_contenders(output, _SLOTS, names) as (_, contenders):
         for number in range(-1, size.rounds):  # round -1 is the warm-up

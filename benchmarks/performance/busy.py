@@ -3,7 +3,7 @@
 from benchmarks.observation import busy_share, steady_span
 from benchmarks.performance.report import Report
 from benchmarks.performance.run_size import RunSize
-from benchmarks.performance.worker_shapes import SHAPES
+from benchmarks.performance.shapes import SHAPES
 from benchmarks.results import (
     Finding,
     Spread,

@@ -19,7 +19,7 @@ from benchmarks.systems import (
     HAPROXY,
     HAPROXY_ONE_THREAD,
     QUEUE,
-    QUEUE_ON_STOCK_WORKERS,
+    STOCK_WORKERS,
     Contender,
     NginxTarget,
     running_contenders,
@@ -31,13 +31,13 @@ _STOCK_WARM_UP_SECONDS = 4
 
 def measure_free(size: RunSize) -> Report:
     """Compare requests per second on many connections."""
-    report, names = Report("free"), (HAPROXY, HAPROXY_ONE_THREAD, QUEUE, QUEUE_ON_STOCK_WORKERS)
+    report, names = Report("free"), (HAPROXY, HAPROXY_ONE_THREAD, QUEUE, STOCK_WORKERS)
     rates: dict[str, list[float]] = {name: [] for name in names}
     with captured_output() as output, running_contenders(output, SLOTS, names) as (target, contenders):
         warm_up(contenders)
         for number in range(size.rounds):
             for name in rotate(list(contenders), number):
-                if name == QUEUE_ON_STOCK_WORKERS:
+                if name == STOCK_WORKERS:
                     rate = _measure_stock_workers(report, contenders[name], target, number, size.stock_seconds)
                 else:
                     result = contenders[name].run_load(0, _CONNECTIONS, size.seconds)
@@ -49,7 +49,7 @@ def measure_free(size: RunSize) -> Report:
         report.findings.append(at_least(f"{label}, times HAProxy's priority queue", 0.5, spread, format_ratio))
         spread = ratios(rates[QUEUE], rates[HAPROXY_ONE_THREAD])
         report.findings.append(informational(f"{label}, times HAProxy's with one thread", spread, format_ratio))
-    spread = ratios(rates[QUEUE], rates[QUEUE_ON_STOCK_WORKERS])
+    spread = ratios(rates[QUEUE], rates[STOCK_WORKERS])
     report.findings.append(at_least(f"{label}, times stock rq workers", 50, spread, format_ratio))
     rows = [[name, Spread.of(values).format(two_digits)] for name, values in rates.items() if values]
     heads = (f"{_CONNECTIONS} connections, target for free", "requests per second")

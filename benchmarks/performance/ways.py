@@ -8,7 +8,7 @@ from benchmarks.performance.report import Report
 from benchmarks.performance.run_size import RunSize
 from benchmarks.results import Spread, format_ratio, markdown_table, ratios, rotate, two_digits
 from benchmarks.support import captured_output
-from benchmarks.systems import DIRECT, QUEUE_ON_STOCK_WORKERS, Contender, running_contenders
+from benchmarks.systems import DIRECT, STOCK_WORKERS, Contender, running_contenders
 
 SLOTS = 16
 _WARM_UP_CONNECTIONS = 32
@@ -25,7 +25,7 @@ def measure_ways(size: RunSize) -> Report:
             for service_ms in size.service_times_ms:
                 for connections in size.connections:
                     for name in rotate(list(contenders), number):
-                        is_stock = name == QUEUE_ON_STOCK_WORKERS
+                        is_stock = name == STOCK_WORKERS
                         if is_stock and number:
                             continue
                         seconds = size.stock_seconds if is_stock else size.ways_seconds

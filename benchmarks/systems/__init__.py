@@ -9,11 +9,18 @@ from benchmarks.systems.contenders import (
     PASS_THROUGH,
     QUEUE,
     QUEUE_ON_ALL_CORES,
-    QUEUE_ON_STOCK_WORKERS,
+    STOCK_WORKERS,
+    WORKERS,
+    WORKERS_ON_ALL_CORES,
     Contender,
     running_contenders,
 )
-from benchmarks.systems.gateway_stack import GatewayStack, running_gateway_stack, start_gateway
+from benchmarks.systems.gateway_stack import (
+    GatewayStack,
+    running_gateway_stack,
+    running_gateways_with_slots,
+    start_gateway,
+)
 from benchmarks.systems.nginx_target import NginxTarget, running_nginx_target
 from benchmarks.systems.own_targets import running_streaming_target, running_traced_target
 from benchmarks.systems.paths import PASS_THROUGH_PREFIX, PRIORITIES, QUEUE_PREFIX, Priority, path_of
@@ -29,8 +36,10 @@ __all__ = [
     "PRIORITIES",
     "QUEUE",
     "QUEUE_ON_ALL_CORES",
-    "QUEUE_ON_STOCK_WORKERS",
     "QUEUE_PREFIX",
+    "STOCK_WORKERS",
+    "WORKERS",
+    "WORKERS_ON_ALL_CORES",
     "Contender",
     "GatewayStack",
     "NginxTarget",
@@ -38,6 +47,7 @@ __all__ = [
     "path_of",
     "running_contenders",
     "running_gateway_stack",
+    "running_gateways_with_slots",
     "running_nginx_target",
     "running_streaming_target",
     "running_traced_target",

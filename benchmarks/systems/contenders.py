@@ -3,14 +3,19 @@
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from typing import IO
 
 from benchmarks.load import LoadResult, RunningLoad, run_load, running_load
 from benchmarks.support import has_haproxy
-from benchmarks.systems.gateway_stack import GatewayStack, running_gateway_stack, running_stack_of_stock_workers
+from benchmarks.systems.gateway_stack import (
+    GatewayStack,
+    running_gateway_stack,
+    running_gateways_with_slots,
+    running_stack_of_stock_workers,
+)
 from benchmarks.systems.haproxy import running_haproxy
 from benchmarks.systems.nginx_proxy import running_nginx_proxy
 from benchmarks.systems.nginx_target import NginxTarget, running_nginx_target
@@ -20,10 +25,13 @@ from benchmarks.systems.paths import PASS_THROUGH_PREFIX, PRIORITIES, QUEUE_PREF
 DIRECT, NGINX, HAPROXY = "direct", "nginx", "HAProxy"
 HAPROXY_ONE_THREAD = "HAProxy, one thread"
 """By default HAProxy has a thread for each core. On two cores they hinder each other at its queue."""
-PASS_THROUGH, QUEUE, QUEUE_ON_STOCK_WORKERS = "our pass-through", "our queue", "our queue, stock rq workers"
-QUEUE_ON_ALL_CORES = "our queue, a worker process for each core"
-"""With the same number of slots in total."""
-ALL_CONTENDERS = (DIRECT, NGINX, HAPROXY, PASS_THROUGH, QUEUE, QUEUE_ON_STOCK_WORKERS)
+PASS_THROUGH = "our pass-through"
+QUEUE = "our queue, slots in the gateway"
+QUEUE_ON_ALL_CORES = "our queue, slots in a gateway process for each core"
+"""With the same number of slots in total, as in all shapes."""
+WORKERS, WORKERS_ON_ALL_CORES = "our queue, one worker process", "our queue, a worker process for each core"
+STOCK_WORKERS = "our queue, stock rq workers"
+ALL_CONTENDERS = (DIRECT, NGINX, HAPROXY, PASS_THROUGH, QUEUE, WORKERS, STOCK_WORKERS)
 _PAUSE_SECONDS = 0.2  # in which a proxy closes the connections of the last load
 
 
@@ -66,7 +74,7 @@ def running_contenders(
 ) -> Iterator[tuple[NginxTarget, dict[str, Contender]]]:
     """Run the target and these contenders, each with this number of slots; without HAProxy if it is not installed.
 
-    Our pass-through and our queue are paths of the same gateway.
+    Our pass-through and our queue with slots in the gateway are paths of the same gateway.
     """
     with ExitStack() as processes:
         target = processes.enter_context(running_nginx_target(output, with_log=with_log))
@@ -79,21 +87,21 @@ def running_contenders(
                 url, pid = processes.enter_context(running_haproxy(target.url, slots, output, threads))
                 contenders.append(Contender(name, url, QUEUE_PREFIX, _pause, {"HAProxy": [pid]}))
         if PASS_THROUGH in names or QUEUE in names:
-            stack = processes.enter_context(running_gateway_stack(target.url, output, slots))
+            stack = processes.enter_context(running_gateways_with_slots(target.url, output, slots))
             contenders += [one for one in (_pass_through(stack), _queue(stack, QUEUE)) if one.name in names]
-        if QUEUE_ON_ALL_CORES in names:
-            workers = _worker_processes(slots)
-            stack = processes.enter_context(running_gateway_stack(target.url, output, slots, workers=workers))
-            contenders.append(_queue(stack, QUEUE_ON_ALL_CORES))
-        if QUEUE_ON_STOCK_WORKERS in names:
-            stack = processes.enter_context(running_stack_of_stock_workers(target.url, output, slots))
-            contenders.append(_queue(stack, QUEUE_ON_STOCK_WORKERS))
+        shapes: dict[str, Callable[[], AbstractContextManager[GatewayStack]]] = {
+            QUEUE_ON_ALL_CORES: lambda: running_gateways_with_slots(target.url, output, slots, gateways=_cores(slots)),
+            WORKERS: lambda: running_gateway_stack(target.url, output, slots),
+            WORKERS_ON_ALL_CORES: lambda: running_gateway_stack(target.url, output, slots, workers=_cores(slots)),
+            STOCK_WORKERS: lambda: running_stack_of_stock_workers(target.url, output, slots),
+        }
+        contenders += [_queue(processes.enter_context(run()), name) for name, run in shapes.items() if name in names]
         yield target, {one.name: one for one in contenders}
 
 
-def _worker_processes(slots: int) -> int:
+def _cores(slots: int) -> int:
     """Return the number of cores, or the next smaller number by which the slots can be divided."""
-    cores = os.cpu_count() or 1
+    cores = len(os.sched_getaffinity(0))
     return max(count for count in range(1, cores + 1) if slots % count == 0)
 
 

@@ -15,13 +15,18 @@ from fast_priority.local.child_processes import (
     gateway_process,
     isolated,
     running,
+    running_together,
     wait_until,
     wait_until_answers,
     wait_until_slots,
+    with_sockets,
     worker_process,
 )
 from fast_priority.local.free_ports import free_port
 from fast_priority.local.redis_server import embedded_redis
+from fast_priority.local.shape import divided
+from fast_priority.server import shared_sockets
+from fast_priority.settings import Settings
 
 _IDLE_WITHIN_SECONDS = _REGISTERED_WITHIN_SECONDS = 60.0
 SETTINGS = {
@@ -88,6 +93,33 @@ def running_gateway_stack(
 
 
 @contextmanager
+def running_gateways_with_slots(
+    target_url: str, output: IO[bytes], slots: int, *, gateways: int = 1
+) -> Iterator[GatewayStack]:
+    """Run gateway processes that have this number of slots together, and no worker.
+
+    Several of them share a port, as those of `standalone --processes`. Raises ConfigurationError or TimeoutError if a
+    process does not start.
+    """
+    port = free_port()
+    with _running_redis() as (stack, processes):
+        own_sockets = processes.enter_context(shared_sockets(Settings.load(host="127.0.0.1", port=port), gateways))
+        parts = [
+            with_sockets(
+                gateway_process(target_url, "127.0.0.1", port, stack.redis_socket, FAST_PRIORITY_SLOTS=str(own_slots)),
+                [one.fileno() for one in sockets],
+            )
+            for own_slots, sockets in zip(divided(slots, gateways), own_sockets, strict=True)
+        ]
+        started = processes.enter_context(running_together([isolated(part, **SETTINGS) for part in parts], output))
+        stack.urls = [f"http://127.0.0.1:{port}"]
+        stack.processes["gateway"] = [process.pid for process in started]
+        wait_until_answers(started[0], parts[0].name, f"{stack.urls[0]}/gateway_health/live")
+        wait_until_slots(started, stack.urls[0], slots)
+        yield stack
+
+
+@contextmanager
 def running_stack_of_stock_workers(target_url: str, output: IO[bytes], slots: int) -> Iterator[GatewayStack]:
     """Run a stack with one stock `rq worker high low` for each slot, started as rq's documentation does."""
     with _running_gateways(target_url, output, 1, SETTINGS) as (stack, processes):
@@ -108,13 +140,19 @@ def running_stack_of_stock_workers(target_url: str, output: IO[bytes], slots: in
 def _running_gateways(
     target_url: str, output: IO[bytes], count: int, settings: Mapping[str, str]
 ) -> Iterator[tuple[GatewayStack, ExitStack]]:
+    with _running_redis() as (stack, processes):
+        started = [start_gateway(processes, output, target_url, stack.redis_socket, settings) for _ in range(count)]
+        stack.urls = [url for url, _ in started]
+        stack.processes["gateway"] = [pid for _, pid in started]
+        yield stack, processes
+
+
+@contextmanager
+def _running_redis() -> Iterator[tuple[GatewayStack, ExitStack]]:
     with ExitStack() as processes:
         stack = GatewayStack(processes.enter_context(embedded_redis()))
         with Redis(unix_socket_path=stack.redis_socket) as redis:
             stack.processes["Redis"] = [redis.info("server")["process_id"]]
-        started = [start_gateway(processes, output, target_url, stack.redis_socket, settings) for _ in range(count)]
-        stack.urls = [url for url, _ in started]
-        stack.processes["gateway"] = [pid for _, pid in started]
         yield stack, processes
 
 
