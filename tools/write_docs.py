@@ -60,6 +60,7 @@ SETTING_GROUPS: Mapping[str, tuple[str, ...]] = {
         "websockets",
         "max_tunnels",
     ),
+    "observability": ("server_timing",),
     "pages": ("doc_path", "redoc_path", "health_path"),
     "redis": (
         "redis_host",

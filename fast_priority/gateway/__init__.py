@@ -11,6 +11,7 @@
 - `request_head`, `request_body`, `response`, `buffered_body`: the two messages of a request.
 - `target_document`: the second address of the target's OpenAPI document.
 - `retry`: decides about a second attempt. `disconnect`: ends the work for a client that has left.
+- `worker_times`: how long a worker has had its slot, as it says.
 - `websockets`: handshakes at the target, and the tunnels that follow them.
 """
 

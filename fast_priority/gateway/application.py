@@ -19,6 +19,7 @@ from fast_priority.gateway.startup import OncePerLoop
 from fast_priority.gateway.websockets import decline_websocket
 from fast_priority.http.cors import NO_ORIGINS, AllowedOrigins
 from fast_priority.http.problem import answer_problem
+from fast_priority.http.request_id import request_id_of
 from fast_priority.server import connection_of
 
 
@@ -124,7 +125,8 @@ class GatewayApp(FastAPI):
         connection = connection_of(scope)
         if self.carries_websockets and connection is not None and connection.wants_websocket:
             error = MalformedRequest("this path is the gateway's own and has no WebSocket")
-            await answer_problem(send, error, self.origins.fields_for(scope["headers"]))
+            fields = scope["headers"]
+            await answer_problem(send, error, self.origins.fields_for(fields), request_id_of(fields))
             return
         await self._own_pages(scope, receive, send)
 
@@ -150,8 +152,9 @@ class GatewayApp(FastAPI):
 
     async def _answer_unavailable(self, scope: Scope, send: Send) -> None:
         """Answer a request while the gateway is not, or no longer, connected to its queues."""
+        response = ClientResponse(scope, send)
         if self.events.received:
-            publish(self.events.received, Received(scope))
+            publish(self.events.received, Received(scope, response.record))
         error = GatewayNotReady("it is not connected to its queues")
-        publish_error(self.events, scope, error)
-        await ClientResponse(scope, send).send_error(error, self.origins.fields_for(scope["headers"]))
+        publish_error(self.events, scope, error, response.record)
+        await response.send_error(error, self.origins.fields_for(scope["headers"]))

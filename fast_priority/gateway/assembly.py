@@ -19,6 +19,7 @@ from fast_priority.gateway.pages import documentation_options
 from fast_priority.gateway.websockets import WebSocketProxy
 from fast_priority.http.message import TargetPolicy
 from fast_priority.http.problem import problem_reply
+from fast_priority.http.request_id import request_id_of
 from fast_priority.settings import Settings
 from fast_priority.support.installed_versions import own_version
 from fast_priority.target import Target, check_tls_files, probe_problem
@@ -37,7 +38,8 @@ def build_app(settings: Settings) -> GatewayApp:
 
     async def answer_error(request: Request, error: Exception) -> Response:
         own = error if isinstance(error, GatewayError) else UnforeseenError()
-        reply = problem_reply(own, origins.fields_for(request.scope["headers"]))
+        received = request.scope["headers"]
+        reply = problem_reply(own, origins.fields_for(received), request_id_of(received))
         fields = {name.decode(): value.decode("latin-1") for name, value in reply.fields}
         return Response(reply.body, reply.status, fields)
 
@@ -92,6 +94,7 @@ async def _service(settings: Settings, policy: TargetPolicy, events: Events) -> 
             events,
             preserves_host=settings.preserve_host,
             origins=settings.allowed_origins,
+            says_times=settings.server_timing,
         )
         path = settings.target_probe_path
         look = target.problem if path is None else partial(probe_problem, target, path)

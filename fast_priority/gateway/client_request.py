@@ -4,7 +4,7 @@ import msgspec
 from starlette.types import Receive, Scope
 
 from fast_priority.errors import GatewayError
-from fast_priority.events import Events, Retried, publish
+from fast_priority.events import PASS_THROUGH, Events, Retried, publish
 from fast_priority.gateway.queues import Queues
 from fast_priority.gateway.request_body import RequestBody
 from fast_priority.gateway.request_head import HeadReader
@@ -17,6 +17,7 @@ from fast_priority.http.forwarding import Hop
 from fast_priority.http.limits import LEAST_BYTES_PER_SECOND
 from fast_priority.http.max_forwards import answer_as_last
 from fast_priority.http.message import Fields, Reply
+from fast_priority.http.request_id import REQUEST_ID
 from fast_priority.http.via import Deployment
 from fast_priority.scheduling.priority import Priority
 from fast_priority.scheduling.rules import RequestFacts, Rules
@@ -60,9 +61,10 @@ class ClientRequest(msgspec.Struct, frozen=True, eq=False):
         return self.body.can_be_sent_again and not self.response.has_begun and not is_over
 
     def note_retry(self, error: GatewayError) -> None:
-        """Publish that it is sent again after this error."""
+        """Publish, and note, that it is sent again after this error."""
         if self.events.retried:
-            publish(self.events.retried, Retried(self.scope, error))
+            publish(self.events.retried, Retried(self.scope, error, self.response.record))
+        self.response.record.begin_second_attempt()
 
 
 class RequestFactory:
@@ -123,6 +125,10 @@ class RequestFactory:
         self._target.check(raw_target)
         wants_websocket = self._with_websockets and connection is not None and connection.wants_websocket
         priority = self._rules.priority_of(RequestFacts(raw_path.decode("latin-1"), method, wants_websocket))
+        record, onward = response.record, head.onward
+        record.level = PASS_THROUGH if priority is None else priority.value
+        if not head.has_request_id:
+            onward = [*onward, (REQUEST_ID, record.request_id.encode())]
         return ClientRequest(
-            scope, method, raw_target, head.onward, body, response, priority, self._queues, self._events, connection
+            scope, method, raw_target, onward, body, response, priority, self._queues, self._events, connection
         )

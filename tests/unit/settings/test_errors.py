@@ -44,6 +44,7 @@ def refusal(monkeypatch: pytest.MonkeyPatch, variable: str, text: str) -> str:
         ("TIMEOUT", "-1", "a number of seconds from 0.1 to 86400"),
         ("CLIENT_TIMEOUT", "0", "a number of seconds from 0.1 to 86400"),
         ("WEBSOCKETS", "some", "1, true, yes or on; 0, false, no or off"),
+        ("SERVER_TIMING", "some", "1, true, yes or on; 0, false, no or off"),
         ("MAX_TUNNELS", "0", "a whole number from 1 to 1000000"),
         ("CONNECT_TIMEOUT", "301", "a number of seconds from 0.1 to 300"),
         ("MAX_BODY", "16M", "a whole number of bytes from 1024 to 1125899906842624"),

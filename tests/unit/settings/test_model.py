@@ -93,6 +93,7 @@ def test_default(name: str, default: object) -> None:
         ("MAX_BODY", "2048", "max_body", 2048),
         ("MAX_CONNECTIONS", "0", "max_connections", 0),
         ("WEBSOCKETS", "off", "websockets", False),
+        ("SERVER_TIMING", "off", "server_timing", False),
         ("MAX_TUNNELS", "7", "max_tunnels", 7),
         ("HEAD_TIMEOUT", "2.5", "head_timeout", 2.5),
         ("KEEP_ALIVE", "60", "keep_alive", 60.0),
