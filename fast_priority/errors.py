@@ -32,6 +32,8 @@ class GatewayError(Exception):
     fault: ClassVar[Fault] = "internal"
     retry_after_seconds: int | None = None
     closes_connection: ClassVar[bool] = False
+    challenge: ClassVar[str | None] = None
+    """The value of WWW-Authenticate."""
 
     def __init__(self, detail: str = "") -> None:
         super().__init__(detail)
@@ -53,6 +55,20 @@ class MalformedRequest(GatewayError):
 
     status, slug, title = 400, "malformed-request", "The request is malformed"
     proxy_error, fault, closes_connection = "http_request_error", "client", True
+
+
+class OperatorTokenRequired(GatewayError):
+    """A page for operators was asked for without FAST_PRIORITY_OPERATOR_TOKEN."""
+
+    status, slug, title = 401, "operator-token-required", "This page needs the operator's token"
+    proxy_error, fault, closes_connection, challenge = "http_request_denied", "client", True, "Bearer"
+
+
+class OperatorsOnly(GatewayError):
+    """A page for operators was asked for from another machine, and FAST_PRIORITY_OPERATOR_TOKEN is not set."""
+
+    status, slug, title = 403, "operators-only", "This page is for operators"
+    proxy_error, fault, closes_connection = "http_request_denied", "client", True
 
 
 class RequestBodyTooLarge(GatewayError):

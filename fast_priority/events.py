@@ -58,6 +58,7 @@ class RequestRecord:
         "received_at",
         "request_id",
         "sent_bytes",
+        "status",
         "target_until",
     )
 
@@ -76,13 +77,20 @@ class RequestRecord:
         """When the head of the target's response came, or an error in its place; None before."""
         self.is_of_target = False
         """Whether the response is the target's; if not, it is the gateway's own."""
+        self.status = 0
+        """The status that the client was sent; 0 before that."""
         self.sent_bytes = 0
         """The size of the response's body, as far as it was sent."""
 
     @property
+    def is_queued(self) -> bool:
+        """Whether it has to have a slot."""
+        return self.level not in (PASS_THROUGH, NO_LEVEL)
+
+    @property
     def queue_seconds(self) -> float | None:
         """How long it has waited for a slot; None if it has not, or that is unknown."""
-        if self.queue_until is None or self.level in (PASS_THROUGH, NO_LEVEL):
+        if self.queue_until is None or not self.is_queued:
             return None
         return self.queue_until - self.received_at
 
@@ -92,6 +100,10 @@ class RequestRecord:
         if self.queue_until is None or self.target_until is None:
             return None
         return self.target_until - self.queue_until
+
+    def ended_at(self) -> float:
+        """Return the present time: to be asked while its last event is published."""
+        return monotonic()
 
     def note_slot(self) -> None:
         """Note that it has a slot, or needs none, and goes to the target. Only the first call counts."""

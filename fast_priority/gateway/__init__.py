@@ -4,7 +4,8 @@
 - `target_call`: one attempt by the gateway itself.
 - `assembly`: puts its parts together.
 - `application`: the FastAPI application: who answers a request.
-- `pages`: the gateway's own pages. `health`: what the health pages return.
+- `pages`: the gateway's own pages. `operator_access`: who may read those for operators.
+  `health`: what the health pages return.
 - `embedding`: the gateway behind middleware, beside routes of others, and below a prefix.
 - `startup`: what runs once for each event loop.
 - `handler`: what happens to one request; `queues` is what it needs of the broker.

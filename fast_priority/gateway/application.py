@@ -12,7 +12,7 @@ from fast_priority.events import Events, Received, publish, publish_error
 from fast_priority.gateway.embedding import Messages, is_direct, method_of_route, relayed, scope_below
 from fast_priority.gateway.handler import Gateway
 from fast_priority.gateway.health import HealthChecks
-from fast_priority.gateway.pages import OwnPages, add_pages
+from fast_priority.gateway.pages import MetricsPage, OwnPages, add_metrics_page, add_pages
 from fast_priority.gateway.quick_request import RunInTask
 from fast_priority.gateway.response import ClientResponse
 from fast_priority.gateway.startup import OncePerLoop
@@ -21,6 +21,7 @@ from fast_priority.http.cors import NO_ORIGINS, AllowedOrigins
 from fast_priority.http.problem import answer_problem
 from fast_priority.http.request_id import request_id_of
 from fast_priority.server import connection_of
+from fast_priority.support.loop_lag import LoopLag
 
 
 class Service(NamedTuple):
@@ -29,6 +30,7 @@ class Service(NamedTuple):
     gateway: Gateway
     monitor: QueueMonitor
     checks: HealthChecks
+    lag: LoopLag
 
 
 class GatewayApp(FastAPI):
@@ -49,13 +51,19 @@ class GatewayApp(FastAPI):
     carries_websockets: bool = True
     """Whether a client can have a WebSocket; if not, its request is forwarded as a plain GET."""
 
-    def add_own_pages(self, health_path: str) -> None:
+    metrics: MetricsPage | None = None
+    """Makes the page of the metrics; None: there is none."""
+
+    def add_own_pages(self, health_path: str, operator_token: str | None = None) -> None:
         """Add the own pages. All present routes are then the gateway's own pages; later routes are additions.
+
+        The token is for the pages that only operators may read; None: only from this machine.
 
         Raises ConfigurationError if two pages have the same path.
         """
         self.services = OncePerLoop(lambda: self.router.lifespan_context(self))
         add_pages(self, health_path, self._checks, lambda: self.is_ending)
+        add_metrics_page(self, lambda: self.metrics, operator_token)
         self._own_pages = OwnPages(self.router.routes)
         self._added_routes, self.router.middleware_stack = self.router.middleware_stack, self._route
         self._own_routes, self._own_handlers = len(self.router.routes), dict(self.exception_handlers)

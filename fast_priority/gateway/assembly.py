@@ -22,6 +22,7 @@ from fast_priority.http.problem import problem_reply
 from fast_priority.http.request_id import request_id_of
 from fast_priority.settings import Settings
 from fast_priority.support.installed_versions import own_version
+from fast_priority.support.loop_lag import LoopLag
 from fast_priority.target import Target, check_tls_files, probe_problem
 
 logger = logging.getLogger(__name__)
@@ -68,7 +69,8 @@ def build_app(settings: Settings) -> GatewayApp:
     app.origins = origins
     app.events = Events()
     app.carries_websockets = settings.websockets
-    app.add_own_pages(settings.health_path)
+    token = settings.operator_token
+    app.add_own_pages(settings.health_path, token.get_secret_value() if token is not None else None)
     return app
 
 
@@ -98,4 +100,5 @@ async def _service(settings: Settings, policy: TargetPolicy, events: Events) -> 
         )
         path = settings.target_probe_path
         look = target.problem if path is None else partial(probe_problem, target, path)
-        yield Service(gateway, monitor, HealthChecks(look, monitor))
+        with LoopLag() as lag:
+            yield Service(gateway, monitor, HealthChecks(look, monitor), lag)

@@ -141,7 +141,8 @@ class ClientResponse:
         return fields, b"" if has_no_body else body
 
     def _send_at_once(self, connection: ClientConnection, status: int, fields: Fields, body: bytes) -> None:
-        self.status, self.has_begun, self.has_ended = status, True, True
+        self.status = self.record.status = status
+        self.has_begun = self.has_ended = True
         self.record.sent_bytes += len(body)
         connection.send_whole(status, [*self._framed(status, fields), *self.own_fields()], body)
 
@@ -170,7 +171,8 @@ class ClientResponse:
         if self._connection is None:
             raise RuntimeError("this server hands no connections over")
         client = self._connection.take_over(end)
-        self.status, self.has_begun, self.has_ended = HTTPStatus.SWITCHING_PROTOCOLS, True, True
+        self.status = self.record.status = HTTPStatus.SWITCHING_PROTOCOLS
+        self.has_begun = self.has_ended = True
         return client
 
     async def _stream_buffered(self, incoming: IncomingResponse, onward: Fields) -> None:
@@ -244,7 +246,8 @@ class ClientResponse:
     async def _begin(self, status: int, fields: Fields) -> None:
         framed = [*self._framed(status, fields), *self.own_fields()]
         await self._send_in_time({"type": "http.response.start", "status": status, "headers": framed})
-        self.status, self.has_begun = status, True
+        self.status = self.record.status = status
+        self.has_begun = True
         if self._keeps_length(status) and self._connection is not None:
             self._connection.announce_no_body()
 

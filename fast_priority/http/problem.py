@@ -33,6 +33,8 @@ def problem_reply(error: GatewayError, more_fields: Fields | None = None, reques
     ]
     if error.retry_after_seconds is not None:
         fields.append((b"retry-after", b"%d" % error.retry_after_seconds))
+    if error.challenge is not None:
+        fields.append((b"www-authenticate", error.challenge.encode()))
     fields += more_fields or []
     if error.closes_connection:
         fields.append((b"connection", b"close"))

@@ -91,6 +91,15 @@ def test_one_line(monkeypatch: pytest.MonkeyPatch, variable: str, text: str, tak
     assert f"set it to {takes}" in error
 
 
+@pytest.mark.parametrize("token", ["two words", "käse", "a,b", "=a", "a\nb"])
+def test_a_token_that_cannot_be_sent(monkeypatch: pytest.MonkeyPatch, token: str) -> None:
+    """What no client can send in Authorization is refused, and not shown."""
+    error = refusal(monkeypatch, "FAST_PRIORITY_OPERATOR_TOKEN", token)
+    assert error.startswith("FAST_PRIORITY_OPERATOR_TOKEN='***' cannot be used")
+    assert error.endswith("set it to a token of letters, digits and -._~+/=")
+    assert token not in error
+
+
 def test_value_with_a_line_break(monkeypatch: pytest.MonkeyPatch) -> None:
     """A value that spans lines does not make the error span lines."""
     assert "\n" not in refusal(monkeypatch, "FAST_PRIORITY_TTL", "1\n2")
