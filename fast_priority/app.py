@@ -26,10 +26,12 @@ def create_app(settings: "Settings") -> "GatewayApp":
     # Other versions may fail already when they are imported, and with an error that helps nobody.
     check_installed_versions()
     from fast_priority.gateway import build_app
-    from fast_priority.observability import GatewayState, Metrics, RequestLog
+    from fast_priority.observability import AccessLog, GatewayState, Metrics, RequestLog
 
     app = build_app(settings)
     RequestLog().listen(app.events)
+    if settings.access_log_seconds is not None:
+        AccessLog.on_stdout(settings.access_log_seconds).listen(app.events)
 
     def state_now() -> GatewayState | None:
         service = app.services.here()

@@ -61,7 +61,7 @@ SETTING_GROUPS: Mapping[str, tuple[str, ...]] = {
         "websockets",
         "max_tunnels",
     ),
-    "observability": ("server_timing", "operator_token"),
+    "observability": ("server_timing", "access_log", "operator_token"),
     "pages": ("doc_path", "redoc_path", "health_path"),
     "redis": (
         "redis_host",
