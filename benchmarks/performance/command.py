@@ -25,7 +25,7 @@ from fast_priority.errors import ConfigurationError
 _OUTPUT = """
 Tables in Markdown are printed on stdout, progress on stderr. --write docs puts tables, pictures and all figures into
 the documentation. Exit status: 0; 1 if a bound does not hold or a figure does not count; 2 if something is missing."""
-_PARTS_HELP = "parts:\n" + "\n".join(f"  {name:9} {part.summary}" for name, part in PARTS.items())
+_PARTS_HELP = "parts:\n" + "\n".join(f"  {name:11} {part.summary}" for name, part in PARTS.items())
 
 
 def performance(arguments: Sequence[str] | None = None) -> int:

@@ -18,7 +18,7 @@ Figures = Sequence[dict[str, Any]]
 
 _TEXT, _GRID = "#1b1f24", "#e3e6ea"
 _CONTENDER_COLOURS = dict(
-    zip(ALL_CONTENDERS, ("#6a737d", "#2f9e44", "#c77700", "#7ba7d6", "#0067a5", "#c1121f"), strict=True)
+    zip(ALL_CONTENDERS, ("#6a737d", "#2f9e44", "#c77700", "#7ba7d6", "#0067a5", "#7048e8", "#c1121f"), strict=True)
 )
 _PROCESS_COLOURS = ("#adb5bd", "#2f9e44", "#c77700", "#0067a5", "#c1121f", "#7048e8", "#6a737d")
 _STAGE_COLOURS = {"gateway": "#0067a5", "Redis": "#c1121f", "worker": "#7048e8", "target": "#6a737d"}

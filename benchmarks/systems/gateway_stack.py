@@ -28,11 +28,15 @@ from fast_priority.local.shape import divided
 from fast_priority.server import shared_sockets
 from fast_priority.settings import Settings
 
+EVENTS_PASSED_THROUGH = f"{PASS_THROUGH_PREFIX}/events"
+"""The path of event streams that skip the queue."""
 _IDLE_WITHIN_SECONDS = _REGISTERED_WITHIN_SECONDS = 60.0
 SETTINGS = {
     "FAST_PRIORITY_HIGH_PRIO_PATHS": "listed",
     "FAST_PRIORITY_PRIO_BASE_PATHS": f"{QUEUE_PREFIX}/high/".lstrip("/"),
-    "FAST_PRIORITY_PASS_THROUGH": ",".join(path.lstrip("/") for path, _ in all_paths(PASS_THROUGH_PREFIX)),
+    "FAST_PRIORITY_PASS_THROUGH": ",".join(
+        path.lstrip("/") for path in (*(path for path, _ in all_paths(PASS_THROUGH_PREFIX)), EVENTS_PASSED_THROUGH)
+    ),
     # No request is rejected: the load of each measurement decides how many wait.
     "FAST_PRIORITY_MAX_QUEUED_HIGH": "50000",
     "FAST_PRIORITY_MAX_QUEUED_LOW": "50000",
