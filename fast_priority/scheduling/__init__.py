@@ -4,6 +4,7 @@
 - `rules`: from a path to a level, as the settings name the paths.
 - `rules_in_words`: the rules for a reader.
 - `path_readings`: all paths that a target may take a path for. `path_forms`: the forms in which paths are compared.
+- `policy`: rules and keys, from files; not imported from here.
 - `drain_rate`: how fast the queues are emptied, and the seconds of Retry-After.
 """
 
