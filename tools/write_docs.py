@@ -48,6 +48,7 @@ SETTING_GROUPS: Mapping[str, tuple[str, ...]] = {
         "target_tls_key",
     ),
     "paths": ("high_prio_paths", "prio_paths", "prio_base_paths", "pass_through", "normalize_paths", "path_case"),
+    "policy": ("policy_file", "keys_file"),
     "queue": ("ttl", "max_queued_high", "max_queued_low"),
     "workers": ("workers", "worker_concurrency", "slots", "poll_interval", "frames_in_flight"),
     "clients": (

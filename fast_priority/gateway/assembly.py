@@ -13,12 +13,15 @@ from fast_priority.broker.producer import Submitter
 from fast_priority.errors import GatewayError, UnforeseenError
 from fast_priority.events import Events
 from fast_priority.gateway.application import GatewayApp, Service
+from fast_priority.gateway.deciding import Decider
 from fast_priority.gateway.handler import Gateway
 from fast_priority.gateway.health import HealthChecks
 from fast_priority.gateway.pages import documentation_options
+from fast_priority.gateway.policy import policy_from, policy_in_words
 from fast_priority.gateway.websockets import WebSocketProxy
 from fast_priority.http.message import TargetPolicy
 from fast_priority.http.problem import problem_reply
+from fast_priority.scheduling.policy import Policy
 from fast_priority.settings import Settings
 from fast_priority.support.installed_versions import own_version
 from fast_priority.target import Target, check_tls_files, probe_problem
@@ -29,9 +32,10 @@ logger = logging.getLogger(__name__)
 def build_app(settings: Settings) -> GatewayApp:
     """Build the gateway, with no listener to its events.
 
-    Raises ConfigurationError without a target, and for TLS files that cannot be used.
+    Raises ConfigurationError without a target, and for TLS files, rules and keys that cannot be used.
     """
     policy = settings.target_policy()
+    rules = policy_from(settings)
     check_tls_files(settings.target_tls)
     origins = settings.allowed_origins
 
@@ -53,7 +57,9 @@ def build_app(settings: Settings) -> GatewayApp:
             note,
         )
         logger.info("%s", settings.rules_in_words)
-        async with _service(settings, policy, app.events) as service:
+        if rules is not None:
+            logger.info("%s", policy_in_words(rules, settings))
+        async with _service(settings, policy, app.events, rules) as service:
             with app.services.holding(service):
                 yield
 
@@ -71,7 +77,9 @@ def build_app(settings: Settings) -> GatewayApp:
 
 
 @asynccontextmanager
-async def _service(settings: Settings, policy: TargetPolicy, events: Events) -> AsyncIterator[Service]:
+async def _service(
+    settings: Settings, policy: TargetPolicy, events: Events, rules: Policy | None
+) -> AsyncIterator[Service]:
     outage = RedisOutage(logger)
     # Where no lifespan runs, a cancellation ends it all.
     async with (
@@ -92,6 +100,7 @@ async def _service(settings: Settings, policy: TargetPolicy, events: Events) -> 
             events,
             preserves_host=settings.preserve_host,
             origins=settings.allowed_origins,
+            decider=None if rules is None else Decider(rules, settings.proxies),
         )
         path = settings.target_probe_path
         look = target.problem if path is None else partial(probe_problem, target, path)

@@ -10,6 +10,7 @@ from typing import TypeAlias
 import typer
 
 from fast_priority.errors import ConfigurationError
+from fast_priority.gateway.policy import policy_from
 from fast_priority.local.child_processes import (
     ChildProcess,
     RedisPlace,
@@ -46,6 +47,7 @@ def run_standalone(settings: Settings, gateway_processes: int, *, embed_redis: b
     """
     policy = settings.target_policy()
     check_tls_files(settings.target_tls)
+    policy_from(settings)
     shape = shape_of(settings, gateway_processes)
     urls = check_port_is_free(settings)
     interruption = Interruption()

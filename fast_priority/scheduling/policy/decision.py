@@ -36,6 +36,8 @@ class Decision:
     """The value of WWW-Authenticate, for a 401."""
     is_capped: bool = False
     """Whether its key, or that it has none, has lowered the level."""
+    unsure: tuple[str, ...] = ()
+    """The rules of which it is unknown whether they match: something in the request cannot be looked at."""
 
     @property
     def passes(self) -> bool:
@@ -81,6 +83,7 @@ class Policy:
         self.ring = ring
         self.most_body_bytes = file.max_body
         self.number_of_rules = len(file.rule)
+        self.for_proxies = [rule.name for rule in file.rule if rule.trusted]
         self._rules = [_CompiledRule.of(rule, style) for rule in file.rule]
         self._by_path = by_path
         self._levels = tuple(levels)
@@ -102,6 +105,8 @@ class Policy:
         found = found or Decision(self._by_path(facts.request))
         for other in reversed(maybe):
             found = self._less_important(other, found)
+        if maybe:
+            found = replace(found, unsure=tuple(other.by for other in maybe))
         return self._for_key(found, facts)
 
     def _less_important(self, unknown: Decision, rest: Decision) -> Decision:

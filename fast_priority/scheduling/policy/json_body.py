@@ -32,7 +32,7 @@ class Missing(enum.Enum):
     UNCLEAR = "programs differ in what they find there"
 
 
-def read_body(data: bytes) -> Body:
+def read_body(data: bytes | bytearray) -> Body:
     """Return the JSON object that these bytes are; ABSENT for no bytes, UNREADABLE for all that is not one object.
 
     An object is unreadable if a name stands twice in any of its objects, if it is nested over 100 deep, or if it is not

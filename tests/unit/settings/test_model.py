@@ -25,6 +25,8 @@ from fast_priority.settings import Settings, warnings_about_environment
         ("pass_through", ("health/",)),
         ("normalize_paths", True),
         ("path_case", PathCase.EXACT),
+        ("policy_file", None),
+        ("keys_file", None),
         ("poll_interval", 1.0),
         ("ttl", 300),
         ("redis_host", "localhost"),
