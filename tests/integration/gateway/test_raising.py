@@ -41,6 +41,7 @@ CONDITIONS = {
     "urgency": 'path = "/urgency/{outcome}"\nurgency = "1"',
     "key": 'path = "/key/{outcome}"\nkey = ["a"]',
     "client": 'path = "/client/{outcome}"\nclient = ["10.0.0.0/8"]',
+    "user": 'path = "/user/{outcome}"\nheader = {{ "X-Forwarded-User" = "root" }}',
     "trusted": 'path = "/trusted/{outcome}"\ntrusted = true\nheader = {{ "X-Forwarded-User" = "root" }}',
 }
 RULES = "".join(
@@ -277,7 +278,7 @@ FORGED = [
 
 @each_outcome
 @pytest.mark.parametrize("fields", FORGED)
-@pytest.mark.parametrize("kind", ["trusted", "client"])
+@pytest.mark.parametrize("kind", ["trusted", "user", "client"])
 def test_forged_fields_of_proxies(gateway: Raw, kind: str, fields: list[str], outcome: str) -> None:
     """Fields of a proxy count for nothing if a client writes them itself."""
     assert gateway.decides(f"/{kind}/{outcome}", *fields) == OTHER[outcome]
