@@ -38,9 +38,11 @@ Pattern = Annotated[Text, AfterValidator(check_pattern)]
 
 def _is_network(written: str) -> str:
     try:
-        ip_network(written)
+        network = ip_network(written)
     except ValueError as error:
         raise ValueError(f"{written!r} is not an address or a CIDR network ({error})") from None
+    if isinstance(network, IPv6Network) and network.network_address.ipv4_mapped is not None:
+        raise ValueError(f"{written!r} is IPv4 in the form of IPv6: write it as IPv4")
     return written
 
 

@@ -34,6 +34,7 @@ def problems(rules: str = "", keys: str | None = None) -> list[str]:
         ("header = { a = {} }", "header.a: write one of `starts`, `matches`, `present`, `absent`"),
         ("header = { a = { present = false } }", "header.a.present: it can only be true: write true, or leave it out"),
         ('client = ["10.0.0.1/8"]', "client.item 1: '10.0.0.1/8' is not an address or a CIDR network"),
+        ('client = ["::ffff:10.0.0.0/104"]', "client.item 1: '::ffff:10.0.0.0/104' is IPv4 in the form of IPv6"),
         ('client = ["proxy.example"]', "client.item 1: 'proxy.example' is not an address or a CIDR network"),
         ('body = { model = "x" }', "body.model: 'model' is not a JSON Pointer: write /model"),
         ('body = { "/a~2" = "x" }', "body./a~2: '/a~2' is not a JSON Pointer"),
