@@ -194,8 +194,8 @@ def test_bodies(gateway: Raw, trick: str, outcome: str) -> None:
 def test_clear_bodies(gateway: Raw, outcome: str) -> None:
     """A body that can be looked at is judged by its value, whatever its type field says."""
     plain = {"method": "POST", "more": "Content-Type: text/plain\r\n"}
-    assert gateway.decides(f"/body/{outcome}", body=b'{"model": "\\u0061"}', **plain) == NAMED[outcome]  # type: ignore[arg-type]
-    assert gateway.decides(f"/body/{outcome}", body=b'{"model": "b"}', **plain) == OTHER[outcome]  # type: ignore[arg-type]
+    assert gateway.decides(f"/body/{outcome}", body=b'{"model": "\\u0061"}', **plain) == NAMED[outcome]
+    assert gateway.decides(f"/body/{outcome}", body=b'{"model": "b"}', **plain) == OTHER[outcome]
     assert gateway.decides(f"/body/{outcome}") == OTHER[outcome]
 
 

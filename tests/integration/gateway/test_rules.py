@@ -15,6 +15,7 @@ import pytest
 
 from fast_priority.errors import ConfigurationError
 from fast_priority.events import Queued
+from fast_priority.local.free_ports import free_port
 from fast_priority.server.http_protocol import HttpProtocol
 from tests.harness import problem_of, sent_fields, wait_until
 from tests.integration.gateway.embedding_rig import OWN_PAGES, Behind, served
@@ -178,6 +179,23 @@ def test_errors_of_other_rules(gateway: Asking) -> None:
     response = gateway.client.get("/gone")
     assert response.status_code == 410
     assert "error" not in problem_of(response)
+
+
+def test_other_errors_of_a_rule(behind: Behind, tmp_path: Path) -> None:
+    """All of the gateway's own errors to requests of a rule have its form, with a task and without one."""
+    (tmp_path / "policy.toml").write_text(
+        '[[rule]]\nname = "a"\npath_prefix = "/"\nlevel = "high"\nerrors = "openai"\n'
+        "header = { direct = { absent = true } }\n"
+        '[[rule]]\nname = "b"\npath_prefix = "/"\npass_through = true\nerrors = "openai"\n'
+    )
+    nothing_there = f"http://127.0.0.1:{free_port()}"
+    app = behind.app(policy_file=tmp_path / "policy.toml", target_base_url=nothing_there, slots=1)
+    with served(app) as client:
+        for headers in ({}, {"direct": "1"}):
+            for content in (None, b"{}"):
+                problem = problem_of(client.request("PUT", "/orders", headers=headers, content=content))
+                assert problem["error"]["code"] == "target-refused"
+                assert problem["error"]["type"] == "server_error"
 
 
 @pytest.mark.parametrize("server", SERVERS)
