@@ -1,7 +1,10 @@
 """The command line: one program with two names, `run-fast-priority` and `fast-priority`."""
 
 import logging
+import signal
 import sys
+from collections.abc import Callable
+from types import FrameType
 from typing import Annotated
 
 import typer
@@ -305,12 +308,19 @@ def _run_gateway(settings: Settings, why: str, listen_fds: str | None = None) ->
 
     _log_to_stderr()
     sockets = None if listen_fds is None else inherited_sockets(listen_fds)
-    server = server_for(create_app(settings), settings, sockets)
+    built = create_app(settings)
+    if built.policy is not None:
+        signal.signal(signal.SIGHUP, _asking(built.policy.ask))
+    server = server_for(built, settings, sockets)
     logger.info("gateway: %s", why)
     collect_rarely()
     server.run()
     if not server.started:
         raise typer.Exit(1)
+
+
+def _asking(ask: Callable[[], None]) -> Callable[[int, FrameType | None], None]:
+    return lambda _number, _frame: ask()
 
 
 def _run_workers(settings: Settings, why: str) -> None:

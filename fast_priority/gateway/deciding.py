@@ -2,6 +2,7 @@
 
 import asyncio
 from dataclasses import dataclass
+from typing import Protocol
 
 from fast_priority.errors import GatewayError, KeyRequired, RefusedByRule
 from fast_priority.gateway.held_bodies import HeldBodies
@@ -26,11 +27,20 @@ class Undecided:
     facts: RuleFacts
 
 
-class Decider:
-    """Asks a policy about requests. The address of the client is what the `trusted` proxies say."""
+class PolicySource(Protocol):
+    """Has the policy in force; `PolicyInForce` is one."""
 
-    def __init__(self, policy: Policy, trusted: TrustedProxies) -> None:
-        self._policy = policy
+    @property
+    def current(self) -> Policy:
+        """The policy for requests that come now."""
+        ...
+
+
+class Decider:
+    """Asks the policy in force about requests. The address of the client is what the `trusted` proxies say."""
+
+    def __init__(self, source: PolicySource, trusted: TrustedProxies) -> None:
+        self._source = source
         self._trusted = trusted
         self._held = HeldBodies()
         self._parsing = asyncio.Lock()  # one large body at a time: as objects of Python it takes many times its size
@@ -48,7 +58,7 @@ class Decider:
 
         Raises RefusedByRule and KeyRequired.
         """
-        policy = self._policy
+        policy = self._source.current
         facts = facts_of(request, fields, query, declared_bytes, hop.address, self._trusted, policy)
         decision = policy.decide(facts)
         return Undecided(policy, facts) if decision is None else _level_of(decision, response)
@@ -75,8 +85,11 @@ class Decider:
         return _level_of(decision, response)
 
     def onward(self, fields: Fields, received: Fields) -> Fields:
-        """Return the fields for the target: without that of the key, if the key of these received fields says so."""
-        ring = self._policy.ring
+        """Return the fields for the target: without that of the key, if the key of these received fields says so.
+
+        To be called in the same step of the event loop as `decide`: after it, another policy may be in force.
+        """
+        ring = self._source.current.ring
         if ring is None:
             return fields
         key = ring.match(received).key

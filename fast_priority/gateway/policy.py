@@ -2,18 +2,18 @@
 
 from fast_priority.scheduling.policy import PathStyle, Policy, policy_of
 from fast_priority.scheduling.priority import Priority
-from fast_priority.settings import PREFIX, Settings, counted
+from fast_priority.settings import PREFIX, PolicyTexts, Settings, counted
 
 
-def policy_from(settings: Settings) -> Policy | None:
+def policy_from(settings: Settings, texts: PolicyTexts | None = None) -> Policy | None:
     """Return the policy of the files that the settings name; None if they name none.
 
-    Raises ConfigurationError, with a line for each problem.
+    `texts` are those of the files, if they have been read. Raises ConfigurationError, with a line for each problem.
     """
     if settings.policy_file is None and settings.keys_file is None:
         return None
     style = PathStyle(settings.normalize_paths, settings.path_case)
-    return policy_of(*settings.policy_texts(), settings.rules.priority_of, list(Priority), style)
+    return policy_of(*(texts or settings.policy_texts()), settings.rules.priority_of, list(Priority), style)
 
 
 def policy_in_words(policy: Policy, settings: Settings) -> str:

@@ -16,6 +16,7 @@ from fast_priority.settings.dotenv_file import DOTENV_DISABLED
 from fast_priority.settings.environment import PREFIX
 from fast_priority.settings.model import Settings
 from fast_priority.settings.pages import GATEWAY_OPENAPI_PATH
+from fast_priority.settings.policy import PolicyTexts
 from fast_priority.settings.redis_address import RedisAddress
 from fast_priority.settings.sources import origins, reason_of_role, warnings_about_environment
 from fast_priority.settings.tls_files import TlsFiles, tls_variable
@@ -25,6 +26,7 @@ __all__ = [
     "DOTENV_DISABLED",
     "GATEWAY_OPENAPI_PATH",
     "PREFIX",
+    "PolicyTexts",
     "RedisAddress",
     "Settings",
     "TlsFiles",

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import TypeAlias
 
 from pydantic import BaseModel, FilePath
 
@@ -11,6 +12,10 @@ from fast_priority.settings.field import setting
 
 MOST_FILE_BYTES = 4 * 1024 * 1024
 """The most that one of the files may have."""
+
+
+PolicyTexts: TypeAlias = tuple[tuple[str, str] | None, tuple[str, str] | None]
+"""Name and text of the policy file and of the keys file; None for one that is not set."""
 
 
 class PolicySettings(BaseModel):
@@ -27,7 +32,7 @@ class PolicySettings(BaseModel):
         "the path of a TOML file that has what `fast-priority key NAME` prints",
     )
 
-    def policy_texts(self) -> tuple[tuple[str, str] | None, tuple[str, str] | None]:
+    def policy_texts(self) -> PolicyTexts:
         """Return name and text of the policy file and of the keys file; None for one that is not set.
 
         Raises ConfigurationError for a file that cannot be read.

@@ -4,6 +4,7 @@ import gzip
 import hashlib
 import json
 import re
+import signal
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -17,7 +18,7 @@ from fast_priority.errors import ConfigurationError
 from fast_priority.events import Queued
 from fast_priority.local.free_ports import free_port
 from fast_priority.server.http_protocol import HttpProtocol
-from tests.harness import problem_of, sent_fields, wait_until
+from tests.harness import problem_of, running_stack, sent_fields, wait_until
 from tests.integration.gateway.embedding_rig import OWN_PAGES, Behind, served
 
 HIGH, LOW, PASSES = "high", "low", "pass"
@@ -305,3 +306,28 @@ def _address(gateway: Asking) -> tuple[str, int]:
     url = gateway.client.base_url
     assert url.port is not None
     return url.host, url.port
+
+
+def test_rules_change_while_the_gateway_runs(behind: Behind, tmp_path: Path) -> None:
+    """New rules count for the next request, and health shows which are in force."""
+    with asking(behind, tmp_path) as gateway:
+        before = gateway.client.get("/gateway_health").json()["policy"]
+        assert gateway.level("GET", "/orders") == HIGH
+        (tmp_path / "policy.toml").write_text("[[rule]]\nname = 'all'\nlevel = 'low'\n")
+        wait_until("they count", lambda: gateway.client.get("/gateway_health").json()["policy"] != before)
+        assert gateway.level("GET", "/orders") == LOW
+        (tmp_path / "policy.toml").write_text("rule = 5")
+        wait_until("it is noticed", lambda: bool(gateway.client.get("/gateway_health").json()["warnings"]))
+        assert gateway.level("GET", "/orders") == LOW
+
+
+def test_a_signal_to_read_them_again(behind: Behind, tmp_path: Path) -> None:
+    """SIGHUP makes a gateway process read its files, and does not end it."""
+    (tmp_path / "policy.toml").write_text(POLICY)
+    with running_stack(behind.stack.redis_port, tmp_path) as stack:
+        stack.start_gateway(FAST_PRIORITY_POLICY_FILE=str(tmp_path / "policy.toml"))
+        process = stack.processes["gateway"]
+        process.send_signal(signal.SIGHUP)
+        (log,) = tmp_path.glob("gateway-*.log")
+        wait_until("they are read", lambda: "were read again and have not changed" in log.read_text())
+        assert process.poll() is None
