@@ -3,6 +3,7 @@
 import gzip
 import hashlib
 import json
+import logging
 import re
 import signal
 import socket
@@ -214,6 +215,17 @@ def test_without_a_known_key(behind: Behind, tmp_path: Path, server: str) -> Non
         for page in OWN_PAGES:
             assert gateway.client.get(page).status_code == 200
         assert gateway.level("OPTIONS", "/orders") == PASSES
+
+
+def test_no_key_is_in_the_log(behind: Behind, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Neither a key that is known nor one that is not, nor its digest, is in any line of the log."""
+    caplog.set_level(logging.DEBUG)
+    with asking(behind, tmp_path, KEYS) as gateway:
+        for key in ("chat-key", "other-key"):
+            gateway.client.get("/orders", headers={"Authorization": f"Bearer {key}"})
+        wait_until("the refusal is logged", lambda: "key-required" in caplog.text)
+    for secret in ("chat-key", "other-key", digest("chat-key"), digest("other-key")):
+        assert secret not in caplog.text
 
 
 def test_keys(behind: Behind, tmp_path: Path) -> None:

@@ -1,13 +1,14 @@
 """How rules decide: the first that matches, and the less important outcome where that is unknown."""
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fast_priority.scheduling.policy import Decision, PathStyle, Policy, PolicyFile
+from fast_priority.scheduling.policy import BodyState, Decision, PathStyle, Policy, PolicyFile
 from fast_priority.scheduling.policy.decision import _CompiledRule
 from fast_priority.scheduling.policy.truth import Truth
 from tests.unit.scheduling.policy_rig import LEVELS, PASSES, decided, facts, key_entry, outcome, policy, rule
@@ -50,11 +51,69 @@ def test_unknown_is_the_least_of_what_it_may_be(given_rules: list[tuple[Decision
         assert found == max(possible, key=ORDER.index)
 
 
-@given(rules, by_paths)
-def test_a_known_answer_stays(given_rules: list[tuple[Decision, Truth]], by_path: str | None) -> None:
-    """The same request gets the same answer."""
-    decisions, truths = [each for each, _ in given_rules], [truth for _, truth in given_rules]
-    assert decided_by(decisions, truths, by_path) == decided_by(decisions, truths, by_path)
+CONDITIONS = [
+    'path = "/a"',
+    'path_prefix = "/a/"',
+    'method = ["POST"]',
+    'header = { x = "1" }',
+    "header = { x = { absent = true } }",
+    'query = { q = "1" }',
+    'client = ["10.0.0.0/8"]',
+    'key = ["chat"]',
+    'body = { "/m" = "1" }',
+    'body = { "/m" = { absent = true } }',
+    'urgency = "0-3"',
+    "",
+]
+OUTCOMES = ['level = "high"', 'level = "normal"', 'level = "low"', "pass_through = true", "refuse = 403"]
+texts = st.lists(st.tuples(st.sampled_from(CONDITIONS), st.sampled_from(OUTCOMES)), max_size=5).map(
+    lambda pairs: "".join(rule(condition, what, f"r{at}") for at, (condition, what) in enumerate(pairs))
+)
+requests = st.fixed_dictionaries(
+    {
+        "path": st.sampled_from(["/a", "/a/b", "/b"]),
+        "method": st.sampled_from(["GET", "POST"]),
+        "fields": st.lists(
+            st.sampled_from([("x", "1"), ("x", "2"), ("priority", "u=1"), ("authorization", "Bearer chat-key")]),
+            unique_by=lambda field: field[0],
+        ),
+        "query": st.sampled_from([b"", b"q=1", b"q=2"]),
+        "client": st.sampled_from(["10.0.0.1", "192.0.2.1"]),
+        "body": st.sampled_from([BodyState.ABSENT, {}, {"m": "1"}, {"m": "2"}]),
+    }
+)
+Request = dict[str, Any]
+
+
+@given(texts, requests, by_paths)
+def test_the_same_request_gets_the_same_answer(text: str, request: Request, by_path: str | None) -> None:
+    """An answer depends on the rules and the request alone."""
+    first, second = policy(text, KEYS, by_path), policy(text, KEYS, by_path)
+    answers = [tested.decide(facts(of=tested, **request)) for tested in (first, first, second)]
+    assert answers[0] == answers[1] == answers[2]
+
+
+HIDINGS: dict[str, Callable[[Request], Request]] = {
+    "each field twice": lambda request: {**request, "fields": request["fields"] * 2},
+    "each field twice, with another value": lambda request: {
+        **request,
+        "fields": [*request["fields"], *((name, "other") for name, _ in request["fields"])],
+    },
+    "the query twice": lambda request: {**request, "query": request["query"] + b"&" + request["query"]},
+    "a body that cannot be looked at": lambda request: {**request, "body": BodyState.UNREADABLE},
+    "a body in capitals": lambda request: {**request, "body": {"M": "1"} if request["body"] else request["body"]},
+    "a path in another spelling": lambda request: {**request, "path": request["path"].replace("/", "/x/../", 1)},
+    "a path with %": lambda request: {**request, "path": request["path"].replace("a", "%61")},
+    "no address": lambda request: {**request, "client": None},
+}
+
+
+@given(texts, requests, by_paths, st.sampled_from(sorted(HIDINGS)))
+def test_who_hides_something_gains_nothing(text: str, request: Request, by_path: str | None, hiding: str) -> None:
+    """A request in which something cannot be looked at is no more important than the same one that shows it."""
+    tested = policy(text, KEYS, by_path)
+    shown, hidden = decided(tested, **request), decided(tested, **HIDINGS[hiding](request))
+    assert ORDER.index(hidden) >= ORDER.index(shown)
 
 
 def test_unknown_and_what_the_rest_refuses() -> None:
