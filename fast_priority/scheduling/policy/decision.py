@@ -116,8 +116,8 @@ class Policy:
             refused = unknown if unknown.refuse is not None else rest
             return replace(refused, errors=errors)
         if unknown.level is None:
-            # It never passes by what is unknown, also if the rest would let it pass.
-            waits = replace(rest, level=self._levels[-1]) if rest.level is None else rest
+            # It never passes by what is unknown, also if the rest would let it pass: then the first level is the next.
+            waits = replace(rest, level=self._levels[0]) if rest.level is None else rest
             return replace(waits, errors=errors)
         rest_is_lower = rest.level is not None and self._rank(rest.level) > self._rank(unknown.level)
         return replace(rest if rest_is_lower else unknown, errors=errors)
