@@ -163,3 +163,13 @@ def test_a_name_that_is_no_name(name: str) -> None:
     """A name that would not be accepted in the file makes no key."""
     result = run("key", name)
     assert (result.exit_code, result.stdout) == (2, "")
+
+
+def test_standalone_with_a_bad_file_starts_nothing(files: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The problem is the only output: no process was started."""
+    monkeypatch.setenv("FAST_PRIORITY_TARGET_BASE_URL", "http://127.0.0.1:9")
+    (files / "policy.toml").write_text("rule = 5")
+    result = run("standalone")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert result.stderr.startswith("error: ")
+    assert "policy.toml: rule: it has to be a list" in result.stderr
