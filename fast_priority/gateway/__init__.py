@@ -1,6 +1,8 @@
 """Between clients and queues: one request, from its head to the last byte of its response.
 
 - `client_request`: one request, as its head has been read. `quick_request`: one that needs no task.
+- `policy`: rules and keys, made of their files; `policy_in_force`: follows these files.
+- `deciding`: asks rules and keys about a request; `held_bodies`: the memory for bodies that are read for that.
 - `target_call`: one attempt by the gateway itself.
 - `assembly`: puts its parts together.
 - `application`: the FastAPI application: who answers a request.

@@ -1,5 +1,6 @@
 """Puts the parts of the gateway together: what it is built of, and in which order they start and stop."""
 
+import asyncio
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -13,13 +14,17 @@ from fast_priority.broker.producer import Submitter
 from fast_priority.errors import GatewayError, UnforeseenError
 from fast_priority.events import Events
 from fast_priority.gateway.application import GatewayApp, Service
+from fast_priority.gateway.deciding import Decider
 from fast_priority.gateway.handler import Gateway
 from fast_priority.gateway.health import HealthChecks
 from fast_priority.gateway.pages import documentation_options
+from fast_priority.gateway.policy import policy_in_words
+from fast_priority.gateway.policy_in_force import PolicyInForce
 from fast_priority.gateway.websockets import WebSocketProxy
 from fast_priority.http.message import TargetPolicy
 from fast_priority.http.problem import problem_reply
 from fast_priority.settings import Settings
+from fast_priority.support.background import end_all
 from fast_priority.support.installed_versions import own_version
 from fast_priority.target import Target, check_tls_files, probe_problem
 
@@ -29,9 +34,10 @@ logger = logging.getLogger(__name__)
 def build_app(settings: Settings) -> GatewayApp:
     """Build the gateway, with no listener to its events.
 
-    Raises ConfigurationError without a target, and for TLS files that cannot be used.
+    Raises ConfigurationError without a target, and for TLS files, rules and keys that cannot be used.
     """
     policy = settings.target_policy()
+    in_force = PolicyInForce(settings) if settings.policy_file or settings.keys_file else None
     check_tls_files(settings.target_tls)
     origins = settings.allowed_origins
 
@@ -53,7 +59,9 @@ def build_app(settings: Settings) -> GatewayApp:
             note,
         )
         logger.info("%s", settings.rules_in_words)
-        async with _service(settings, policy, app.events) as service:
+        if in_force is not None:
+            logger.info("rules and keys %s: %s", in_force.digest, policy_in_words(in_force.current, settings))
+        async with _service(settings, policy, app.events, in_force) as service:
             with app.services.holding(service):
                 yield
 
@@ -66,12 +74,15 @@ def build_app(settings: Settings) -> GatewayApp:
     app.origins = origins
     app.events = Events()
     app.carries_websockets = settings.websockets
+    app.policy = in_force
     app.add_own_pages(settings.health_path)
     return app
 
 
 @asynccontextmanager
-async def _service(settings: Settings, policy: TargetPolicy, events: Events) -> AsyncIterator[Service]:
+async def _service(
+    settings: Settings, policy: TargetPolicy, events: Events, in_force: PolicyInForce | None
+) -> AsyncIterator[Service]:
     outage = RedisOutage(logger)
     # Where no lifespan runs, a cancellation ends it all.
     async with (
@@ -92,7 +103,12 @@ async def _service(settings: Settings, policy: TargetPolicy, events: Events) -> 
             events,
             preserves_host=settings.preserve_host,
             origins=settings.allowed_origins,
+            decider=None if in_force is None else Decider(in_force, settings.proxies),
         )
         path = settings.target_probe_path
         look = target.problem if path is None else partial(probe_problem, target, path)
-        yield Service(gateway, monitor, HealthChecks(look, monitor))
+        following = [] if in_force is None else [asyncio.create_task(in_force.follow())]
+        try:
+            yield Service(gateway, monitor, HealthChecks(look, monitor, in_force))
+        finally:
+            await end_all(following)

@@ -5,6 +5,7 @@ from starlette.types import Receive, Scope
 
 from fast_priority.errors import GatewayError
 from fast_priority.events import Events, Retried, publish
+from fast_priority.gateway.deciding import Decider, Undecided
 from fast_priority.gateway.queues import Queues
 from fast_priority.gateway.request_body import RequestBody
 from fast_priority.gateway.request_head import HeadReader
@@ -41,6 +42,8 @@ class ClientRequest(msgspec.Struct, frozen=True, eq=False):
     events: Events
     connection: ClientConnection | None
     """None if the server does not offer it."""
+    undecided: Undecided | None = None
+    """Set if its body decides about its priority: then `priority` says nothing."""
 
     @property
     def left(self) -> DisconnectEvent:
@@ -82,8 +85,10 @@ class RequestFactory:
         events: Events,
         *,
         with_websockets: bool,
+        decider: Decider | None = None,
     ) -> None:
         self._rules = rules
+        self._decider = decider
         self._read_head = read_head
         self._queues = queues
         self._target = target
@@ -96,7 +101,7 @@ class RequestFactory:
     def read(self, scope: Scope, receive: Receive, response: ClientResponse) -> ClientRequest | Reply:
         """Return the request as its head says it, or the response if the gateway has to answer it by itself.
 
-        Raises GatewayError for a head that cannot be forwarded.
+        Raises GatewayError for a head that cannot be forwarded, and for a request that a rule or its key refuses.
         """
         # Copied before the body is read: a server may append trailer fields to the same list as they come in.
         fields: Fields = list(scope["headers"])
@@ -122,7 +127,14 @@ class RequestFactory:
         raw_target, raw_path = at_target(method, raw_target, raw_path)
         self._target.check(raw_target)
         wants_websocket = self._with_websockets and connection is not None and connection.wants_websocket
-        priority = self._rules.priority_of(RequestFacts(raw_path.decode("latin-1"), method, wants_websocket))
+        facts, onward = RequestFacts(raw_path.decode("latin-1"), method, wants_websocket), head.onward
+        priority: Priority | Undecided | None
+        if self._decider is None:
+            priority = self._rules.priority_of(facts)
+        else:
+            priority = self._decider.decide(facts, fields, query, head.declared_bytes, hop, response)
+            onward = self._decider.onward(onward, fields)
+        undecided, known = (priority, None) if isinstance(priority, Undecided) else (None, priority)
         return ClientRequest(
-            scope, method, raw_target, head.onward, body, response, priority, self._queues, self._events, connection
+            scope, method, raw_target, onward, body, response, known, self._queues, self._events, connection, undecided
         )

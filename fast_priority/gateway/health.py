@@ -8,6 +8,7 @@ from typing import Literal, TypeAlias
 from pydantic import BaseModel, Field
 
 from fast_priority.broker.monitor import QueueMonitor, QueueView
+from fast_priority.gateway.policy_in_force import PolicyInForce
 from fast_priority.scheduling.priority import Priority
 
 TargetLook: TypeAlias = Callable[[], Awaitable[str | None]]
@@ -46,6 +47,9 @@ class Health(BaseModel):
     workers: int | None = Field(description="live worker processes, and live gateways with slots")
     slots: int | None = Field(description="how many queued requests they forward at the same time at most")
     suspended: bool | None = Field(description="whether the workers are suspended by `rq suspend`")
+    policy: str | None = Field(
+        description="which rules and keys are in force: the same for equal files; null without any"
+    )
     warnings: list[str] = Field(description="what is wrong and does not stop the service, a sentence each")
 
 
@@ -63,9 +67,15 @@ class Readiness(BaseModel):
 
 
 class HealthChecks:
-    """Answers the health endpoints. `look_at_target` looks at the target; checks at the same time share a look."""
+    """Answers the health endpoints. `look_at_target` looks at the target; checks at the same time share a look.
 
-    def __init__(self, look_at_target: TargetLook, monitor: QueueMonitor) -> None:
+    `in_force` has the rules and keys; None if there are none.
+    """
+
+    def __init__(
+        self, look_at_target: TargetLook, monitor: QueueMonitor, in_force: PolicyInForce | None = None
+    ) -> None:
+        self._in_force = in_force
         self._target_look = look_at_target
         self._monitor = monitor
         self._looking: asyncio.Task[str | None] | None = None
@@ -87,7 +97,8 @@ class HealthChecks:
             workers=view.workers if view else None,
             slots=view.slots if view else None,
             suspended=view.suspended if view else None,
-            warnings=_warnings(view),
+            policy=self._in_force.digest if self._in_force else None,
+            warnings=[*_warnings(view), *self._warnings_about_policy()],
         )
 
     async def readiness(self, *, is_ending: bool) -> Readiness:
@@ -123,6 +134,10 @@ class HealthChecks:
                 return await self._target_look()
         except TimeoutError:
             return _NO_ANSWER
+
+    def _warnings_about_policy(self) -> list[str]:
+        warning = self._in_force.warning if self._in_force else None
+        return [] if warning is None else [warning]
 
     def _problem(self, view: QueueView | None) -> str | None:
         """Return what is wrong with Redis; None if nothing is."""

@@ -17,7 +17,7 @@ from fast_priority.http.limits import LEAST_BYTES_PER_SECOND, MOST_RESPONSE_FIEL
 from fast_priority.http.locations import LocationRewriter
 from fast_priority.http.memo import memoized
 from fast_priority.http.message import Bytes, Fields, HttpVersion, Reply
-from fast_priority.http.problem import problem_reply
+from fast_priority.http.problem import ErrorForm, problem_reply
 from fast_priority.http.via import PSEUDONYM
 from fast_priority.protocol.frames import MOST_CHUNK_BYTES
 from fast_priority.server import ClientConnection, connection_of
@@ -81,6 +81,8 @@ class ClientResponse:
         """The status of the response; 0 before it has begun."""
         self.has_begun = False
         self.has_ended = False
+        self.error_form: ErrorForm = "problem"
+        """How the gateway's own errors are stated."""
 
     async def relay(self, reply: Reply) -> None:
         """Send a whole response of the target. Raises TargetError if it may not be sent to a client."""
@@ -180,7 +182,7 @@ class ClientResponse:
         `more_fields` are those of `http.cors`.
         """
         if not self.has_begun:
-            await self.send(problem_reply(error, more_fields))
+            await self.send(problem_reply(error, more_fields, self.error_form))
         elif self._connection is not None:
             self._connection.abort()
         else:

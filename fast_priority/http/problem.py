@@ -2,26 +2,33 @@
 
 import json
 from collections.abc import Awaitable, Callable, MutableMapping
-from typing import Any
+from typing import Any, Literal, TypeAlias
 
 from fast_priority.errors import GatewayError
 from fast_priority.http.date import http_date
 from fast_priority.http.head import response_head
 from fast_priority.http.message import Fields, Reply
 
+ErrorForm: TypeAlias = Literal["problem", "openai"]
+"""How a response states an error: as problem+json, or with the member `error` of OpenAI's API as well."""
 
-def problem_reply(error: GatewayError, more_fields: Fields | None = None) -> Reply:
+_OPENAI_TYPES = {401: "authentication_error", 403: "permission_error", 429: "rate_limit_error"}
+
+
+def problem_reply(error: GatewayError, more_fields: Fields | None = None, form: ErrorForm = "problem") -> Reply:
     """Return the response for an error, with its Content-Length, and with `Connection: close` if the error needs it.
 
     `more_fields` are those of `cors`.
     """
-    problem = {
+    problem: dict[str, Any] = {
         "type": f"urn:fast-priority:{error.slug}",
         "title": error.title,
         "status": error.status,
         "detail": error.detail,
         "fault": error.fault,
     }
+    if form == "openai":
+        problem["error"] = {"message": error.detail or error.title, "type": _openai_type(error), "code": error.slug}
     body = json.dumps(problem).encode()
     fields: Fields = [
         (b"content-type", b"application/problem+json"),
@@ -30,11 +37,18 @@ def problem_reply(error: GatewayError, more_fields: Fields | None = None) -> Rep
     ]
     if error.retry_after_seconds is not None:
         fields.append((b"retry-after", b"%d" % error.retry_after_seconds))
+    if error.challenge is not None:
+        fields.append((b"www-authenticate", error.challenge.encode("latin-1")))
     fields += more_fields or []
     if error.closes_connection:
         fields.append((b"connection", b"close"))
     fields.append((b"content-length", b"%d" % len(body)))
     return Reply(error.status, fields, body)
+
+
+def _openai_type(error: GatewayError) -> str:
+    other = "invalid_request_error" if error.status < 500 else "server_error"
+    return _OPENAI_TYPES.get(error.status, other)
 
 
 def closing_problem(error: GatewayError, more_fields: Fields | None = None) -> bytes:

@@ -6,14 +6,8 @@ from enum import StrEnum
 
 import msgspec
 
-from fast_priority.scheduling.path_readings import (
-    as_sent,
-    behind_authority,
-    decoded,
-    encodings_of,
-    is_plain,
-    readings_of,
-)
+from fast_priority.scheduling.path_forms import PathCase, all_readings_of, comparable, decodings_of, rooted
+from fast_priority.scheduling.path_readings import as_sent, behind_authority, encodings_of, is_plain, readings_of
 from fast_priority.scheduling.priority import HIGHEST, LOWEST, Priority, lowest
 
 TARGET_DOCUMENTATION_PATHS = ("/docs", "/redoc", "/openapi.json")
@@ -36,13 +30,6 @@ class Listing(StrEnum):
 
     LISTED = "listed"
     UNLISTED = "unlisted"
-
-
-class PathCase(StrEnum):
-    """Whether `/Reports` and `/reports` are two paths (`exact`) or one (`ignore`)."""
-
-    EXACT = "exact"
-    IGNORE = "ignore"
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,9 +98,7 @@ class Rules:
         def names(forms: Callable[[str], Iterable[str]]) -> _Names:
             exact, beginnings, whole, passed, documentation = (
                 frozenset(
-                    _comparable(form, ignore_outer_slashes, case)
-                    for written in each
-                    for form in forms(_rooted(written))
+                    comparable(form, ignore_outer_slashes, case) for written in each for form in forms(rooted(written))
                 )
                 for each in lists
             )
@@ -121,10 +106,10 @@ class Rules:
             beginnings |= {f"{segment}/" if segment else "" for segment in whole}
             return _Names(exact | whole, tuple(sorted(beginnings)), passed, documentation)
 
-        sent, decoded_too = names(encodings_of), names(_decodings_of)
+        sent, decoded_too = names(encodings_of), names(decodings_of)
         # The same object where no name is encoded, as is usual: this saves one comparison for each request.
         decoded_too = sent if decoded_too == sent else decoded_too
-        return cls(listing, ignore_outer_slashes, case, sent, decoded_too, names(_all_readings_of))
+        return cls(listing, ignore_outer_slashes, case, sent, decoded_too, names(all_readings_of))
 
     def priority_of(self, request: RequestFacts) -> Priority | None:
         """Return the queue for a request; None if it skips the queue.
@@ -167,23 +152,4 @@ class Rules:
         return Priority.HIGH if is_named == (self.listing is Listing.LISTED) else Priority.LOW
 
     def _comparable(self, path: str) -> str:
-        return _comparable(path, self.ignore_outer_slashes, self.case)
-
-
-def _comparable(path: str, ignore_outer_slashes: bool, case: PathCase) -> str:
-    path = path.strip("/") if ignore_outer_slashes else path.removeprefix("/")
-    return path.casefold() if case is PathCase.IGNORE else path
-
-
-def _rooted(written: str) -> str:
-    # With a slash first, as in a request: otherwise a first segment of dots would not be recognised.
-    return written if written.startswith("/") else "/" + written
-
-
-def _decodings_of(written: str) -> set[str]:
-    return {form for sent in encodings_of(written) for form in (sent, decoded(sent))}
-
-
-def _all_readings_of(written: str) -> set[str]:
-    """Return all readings of a named path; for a path with too many of them, the path itself."""
-    return {reading for sent in encodings_of(written) for reading in readings_of(sent) or {sent}}
+        return comparable(path, self.ignore_outer_slashes, self.case)

@@ -24,6 +24,7 @@ from fast_priority.settings.environment import (
     variables_of,
 )
 from fast_priority.settings.pages import PageSettings
+from fast_priority.settings.policy import PolicySettings
 from fast_priority.settings.queue import QueueSettings
 from fast_priority.settings.redis import RedisSettings
 from fast_priority.settings.target import TargetSettings
@@ -34,7 +35,14 @@ _DRAIN_GRACE_SECONDS = 5.0  # more than the time in which a request can be answe
 
 # The fields stand in the order of the last base class first.
 class Settings(
-    PageSettings, RedisSettings, ClientSettings, WorkerSettings, QueueSettings, TargetSettings, BaseSettings
+    PageSettings,
+    RedisSettings,
+    ClientSettings,
+    WorkerSettings,
+    PolicySettings,
+    QueueSettings,
+    TargetSettings,
+    BaseSettings,
 ):
     """The settings of gateway and workers; each field has a description.
 

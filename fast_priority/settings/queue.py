@@ -5,8 +5,9 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, field_validator
 
+from fast_priority.scheduling.path_forms import PathCase
 from fast_priority.scheduling.priority import Priority
-from fast_priority.scheduling.rules import Listing, PathCase, Rules
+from fast_priority.scheduling.rules import Listing, Rules
 from fast_priority.scheduling.rules_in_words import rules_in_words
 from fast_priority.settings.environment import PATH_LISTS
 from fast_priority.settings.field import SWITCH, TextList, count, setting, split

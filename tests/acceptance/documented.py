@@ -30,7 +30,7 @@ _SERVERS = {
 }
 """Commands that run until they are ended, and the role of each; starting one ends the one before in the same role."""
 _RUN_TO_THEIR_END = (
-    r"curl|fast-priority config|fast-priority loadtest plan|rq (info|suspend|resume)|for|sleep|time|wait"
+    r"curl|fast-priority (config|explain)|fast-priority loadtest plan|rq (info|suspend|resume)|for|sleep|time|wait"
 )
 _OURS = ("fast-priority", "run-fast-priority")
 _RUN_SECONDS = 60
@@ -75,12 +75,13 @@ class Reader:
         script: list[str] = []
         for line in lines_of(block):
             role = _role_of(line)
-            if role or not re.match(rf"({_RUN_TO_THEIR_END})\b", line):
+            ends = re.match(rf"([A-Z_]+=\S+ +)*({_RUN_TO_THEIR_END})\b", line)
+            if role or not ends:
                 self._run(script)
                 script = []
             if role:
                 self._start(role, line)
-            elif not re.match(rf"({_RUN_TO_THEIR_END})\b", line):
+            elif not ends:
                 check(line)
             else:
                 script.append(line)

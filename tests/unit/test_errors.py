@@ -61,7 +61,7 @@ def test_unknown_slug() -> None:
 def test_status_says_whose_fault(error: type[GatewayError]) -> None:
     """The client's fault is a 4xx, too much work at once a 503, and the target's a 502 or 504."""
     statuses = {
-        "client": (400, 408, 413, 414, 431),
+        "client": (400, 401, 403, 408, 413, 414, 431),
         "overload": (503,),
         "target": (502, 504),
         "internal": (500, 501, 502, 503, 508),

@@ -4,8 +4,9 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from fast_priority.scheduling.path_forms import PathCase
 from fast_priority.scheduling.priority import HIGHEST, LOWEST, Priority, lowest
-from fast_priority.scheduling.rules import TARGET_DOCUMENTATION_PATHS, Listing, PathCase, RequestFacts, Rules
+from fast_priority.scheduling.rules import TARGET_DOCUMENTATION_PATHS, Listing, RequestFacts, Rules
 
 # Visible ASCII of which a path has one reading only: test_path_readings.py has the others.
 segments = st.text(

@@ -54,6 +54,8 @@ def refusal(monkeypatch: pytest.MonkeyPatch, variable: str, text: str) -> str:
         ("DRAIN_DELAY", "301", "a number of seconds from 0 to 300"),
         ("MAX_QUEUED_HIGH", "0", "a whole number from 1 to 1000000"),
         ("MAX_QUEUED_LOW", "1000001", "a whole number from 1 to 1000000"),
+        ("POLICY_FILE", "/not/there", "the path of a TOML file with rules"),
+        ("KEYS_FILE", "/", "the path of a TOML file that has what `fast-priority key NAME` prints"),
         ("TARGET_TLS_CA", "/not/there", "the path of a PEM file"),
         ("TARGET_TLS_CERT", "/not/there", "the path of a PEM file"),
         ("TARGET_TLS_KEY", "/", "the path of a PEM file without a password"),

@@ -5,8 +5,9 @@ from pathlib import Path
 import pytest
 
 from fast_priority.http.trusted_proxies import address_of
+from fast_priority.scheduling.path_forms import PathCase
 from fast_priority.scheduling.priority import Priority
-from fast_priority.scheduling.rules import Listing, PathCase, RequestFacts
+from fast_priority.scheduling.rules import Listing, RequestFacts
 from fast_priority.settings import Settings, warnings_about_environment
 
 
@@ -24,6 +25,8 @@ from fast_priority.settings import Settings, warnings_about_environment
         ("pass_through", ("health/",)),
         ("normalize_paths", True),
         ("path_case", PathCase.EXACT),
+        ("policy_file", None),
+        ("keys_file", None),
         ("poll_interval", 1.0),
         ("ttl", 300),
         ("redis_host", "localhost"),
