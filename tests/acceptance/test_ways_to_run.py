@@ -1,7 +1,6 @@
 """A request is forwarded with every documented way to start the gateway, with slots of its own or with workers."""
 
 import os
-import shutil
 import signal
 import socket
 import subprocess
@@ -284,14 +283,6 @@ def test_without_a_redis_server_one_sentence_says_what_to_install(tmp_path: Path
     last = ended.stderr.strip().splitlines()[-1]
     assert "install redis-server or valkey-server" in last
     assert "FAST_PRIORITY_REDIS_HOST" in last
-
-
-@pytest.mark.skipif(shutil.which("ps") is None, reason="ps tells what a user would see")
-def test_no_secret_stands_in_the_process_list(stack: Stack) -> None:
-    """The password of Redis is in the arguments of no process."""
-    stack.start_gateway(FAST_PRIORITY_REDIS_PASSWORD="a-secret-word")
-    listing = subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True, check=True).stdout
-    assert "a-secret-word" not in listing
 
 
 def _descendants(pid: int) -> list[int]:
