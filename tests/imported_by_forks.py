@@ -10,6 +10,7 @@ for _name in (
     "fast_priority.observability",
     "fast_priority.server",
     "fast_priority.worker",
+    "loadtests.cli",
     "mock_target.cli",
     "rq.cli",
     # What these import only when they run.
