@@ -17,6 +17,10 @@ from tests.redis_servers import loopback_redis
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN and threading.current_thread() is threading.main_thread():
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
+# No test needs the authorities of the system. To read their file, as aiohttp does when it is imported, takes a tenth of
+# a second in each process.
+os.environ.setdefault("SSL_CERT_FILE", os.devnull)
+
 # What is collected lives to the end, and is much: Python's collector of garbage need not look at it again and again.
 gc.disable()
 
