@@ -110,7 +110,7 @@ def _run(arguments: tuple[str, ...], environment: dict[str, str], output_path: s
 
 
 def _fork_child(child: ChildProcess, output: IO[Any] | int | None) -> "subprocess.Popen[bytes]":
-    """Start a child process of a fork, in place of executing it."""
+    """Start a child process of a fork, in place of executing it. Beside `pass_fds` it has all files of its parent."""
     environment = {**os.environ, **child.environment}
     output_fd = output if output is None or isinstance(output, int) else output.fileno()
     arguments = (child.arguments, environment, output_fd, ending_with_this_process())

@@ -106,7 +106,7 @@ class Stack:
 
     def in_flight(self) -> int:
         """Return how many requests are at the target."""
-        count: int = self.mock.get("/__admin/arrivals").json()["in_flight"]
+        count: int = self.mock.get("/__admin/arrivals?last=0").json()["in_flight"]
         return count
 
     def arrivals(self) -> list[dict[str, Any]]:

@@ -5,8 +5,7 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from pathlib import Path
 
 import httpx
@@ -14,35 +13,8 @@ import psutil
 import pytest
 
 from tests.acceptance.held_target import OK, held_target
+from tests.acceptance.programs import BIN, REPOSITORY, forked_program, program
 from tests.harness import Background, Stack, exchange_bytes, free_port, wait_until
-
-BIN = Path(sys.executable).parent
-REPOSITORY = Path(__file__).parents[2]
-
-
-@contextmanager
-def program(stack: Stack, *command: str, **environment: str) -> Iterator["subprocess.Popen[bytes]"]:
-    """Run a command in the repository, as a user's shell does; end it with Ctrl-C."""
-    log = stack.logs / f"{Path(command[0]).name}-{free_port()}.log"
-    with log.open("wb") as output:
-        process = subprocess.Popen(
-            command,
-            cwd=REPOSITORY,
-            env={**os.environ, "PATH": f"{BIN}:{os.environ['PATH']}", **environment},
-            stdout=output,
-            stderr=output,
-            start_new_session=True,
-        )
-        try:
-            yield process
-        finally:
-            process.send_signal(signal.SIGINT)
-            try:
-                process.wait(20)
-            finally:
-                if process.poll() is None:
-                    os.killpg(process.pid, signal.SIGKILL)
-                    process.wait()
 
 
 def gateway_environment(stack: Stack) -> dict[str, str]:
@@ -72,8 +44,9 @@ def test_the_environment_decides_the_role(stack: Stack, name: str, variable: str
     """The program, with both names, runs a gateway, or as many workers as WORKERS or WORKER states."""
     stack.start_mock()
     redis = {"FAST_PRIORITY_REDIS_PORT": str(stack.redis_port)}
+    run_gateway = program if variable == "WORKERS" else forked_program  # executed once with each name
     with (
-        program(stack, str(BIN / name), **gateway_environment(stack)),
+        run_gateway(stack, str(BIN / name), **gateway_environment(stack)),
         program(stack, str(BIN / name), **redis, **{f"FAST_PRIORITY_{variable}": value}),
     ):
         wait_until("the gateway is up", lambda: is_up(stack))
@@ -171,7 +144,7 @@ def test_standalone_with_slots_in_the_gateway(
 ) -> None:
     """`standalone` runs no workers unless they are asked for, and both together if slots are, too."""
     stack.start_mock()
-    with program(stack, *standalone(stack, *options)) as process:
+    with forked_program(stack, *standalone(stack, *options)) as process:
         wait_until("the gateway is up", lambda: is_up(stack))
         wait_until("all slots are counted", lambda: slots_and_workers(stack) == counted)
         assert stack.client.get("/queued").status_code == 200
