@@ -4,7 +4,8 @@ To import all of it takes a second of processor time, and the tests start a thou
 same `python -m ...` otherwise: its arguments, its environment, its output and its session are its own. What it starts
 with `child_processes`, as `standalone` and a check do, is forked from it in the same way. What is read while modules
 are imported (RQ_KEY_PREFIX) and what `ps` shows are those of the first process: tests of these use
-`child_processes.running`, and test_ways_to_run.py and test_documented_commands.py start programs as people do.
+`child_processes.running`. Each way to start a program is executed in test_ways_to_run.py, and the commands of README.md
+in test_documented_commands.py.
 """
 
 import os
