@@ -178,12 +178,14 @@ $(VENV)/installed-dev: pyproject.toml requirements/dev.txt | $(BIN)/python
 	@$(INSTALL_THIS)
 	@touch $@ $(VENV)/installed-demo $(VENV)/installed-loadtest
 
-# Processes that begin together would each compile all that they import: tests, packages, and what hypothesis looks up.
-# What cannot be collected is shown by the tests themselves.
+# Processes that begin together would each compile all that they import, and the characters that hypothesis knows. What
+# cannot be collected is shown by the tests themselves.
 $(VENV)/compiled-tests: $(VENV)/installed-dev
 	@echo "compiling the tests and what they import"
-	@$(BIN)/python -m pytest tests --collect-only --quiet >/dev/null 2>&1 || true
+	@{ $(COLLECT) tests/unit & $(COLLECT) $(filter-out tests/unit/,$(wildcard tests/*/)) & $(CHARACTERS) & wait; } >/dev/null 2>&1
 	@touch $@
+COLLECT = $(BIN)/python -m pytest --collect-only --quiet -p no:cacheprovider
+CHARACTERS = $(BIN)/python -c "from hypothesis.strategies import text; text().validate()"
 
 $(VENV)/installed-supply-chain: requirements/supply-chain.txt | $(BIN)/python
 	@echo "installing pip-audit"
