@@ -7,10 +7,12 @@ from benchmarks.observation.request_cost import RequestCost, measure_cost, scrip
 from benchmarks.observation.request_stages import (
     PASS_THROUGH_STAGES,
     QUEUE_STAGES,
+    WORKER_STAGES,
     median_stages,
     pass_through_stages,
     queue_stages,
     read_redis_events,
+    worker_stages,
 )
 from benchmarks.observation.switch_cost import bound_to, redis_round_trip_microseconds, switch_microseconds
 from benchmarks.observation.target_log import LOG_FORMAT, ServedRequest, busy_share, read_target_log, steady_span
@@ -21,6 +23,7 @@ __all__ = [
     "QUEUE_STAGES",
     "REDIS",
     "REDIS_DATA",
+    "WORKER_STAGES",
     "MemoryPeak",
     "RequestCost",
     "ServedRequest",
@@ -39,4 +42,5 @@ __all__ = [
     "script_microseconds",
     "steady_span",
     "switch_microseconds",
+    "worker_stages",
 ]

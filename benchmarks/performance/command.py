@@ -57,6 +57,10 @@ def _parser(command: str, description: str) -> argparse.ArgumentParser:
     )
     parser.add_argument("--quick", action="store_true", help="short and with little load: the figures mean little")
     parser.add_argument("--rounds", type=positive_int, metavar="N", help="how often each figure is measured")
+    parser.add_argument(
+        "--original", metavar="PYTHON", default="", help="Python with the original fast-priority 1.x, a peer"
+    )
+    parser.add_argument("--litellm", metavar="PYTHON", default="", help="Python with litellm[proxy], a peer")
     parser.add_argument("--write", metavar="FOLDER", help="write the results into the documentation in this folder")
     return parser
 
@@ -100,6 +104,7 @@ def _print(reports: list[Report], machine: str) -> None:
 
 def _size(options: argparse.Namespace) -> RunSize:
     size = QUICK if options.quick else FULL
+    size = replace(size, original_python=options.original, litellm_python=options.litellm)
     if options.rounds is None:
         return size
     return replace(size, rounds=options.rounds, ways_rounds=options.rounds, depth_rounds=options.rounds)

@@ -14,6 +14,7 @@ from benchmarks.performance.free import measure_free
 from benchmarks.performance.idle import measure_idle
 from benchmarks.performance.machine import measure_machine
 from benchmarks.performance.one_core import measure_one_core
+from benchmarks.performance.peers import measure_peers
 from benchmarks.performance.report import Report
 from benchmarks.performance.request import measure_request
 from benchmarks.performance.run_size import RunSize
@@ -39,6 +40,7 @@ PARTS = {
     "tokens": Part(measure_tokens, "CPU for each event of 64 streams, beside our pass-through"),
     "connections": Part(measure_connections, "delay of a high request right behind 480 new clients"),
     "busy": Part(measure_busy, "share of time in which slots are busy while requests wait"),
+    "peers": Part(measure_peers, "a chat completion through HAProxy, nginx, ours, and other gateways in Python"),
     "depth": Part(measure_depth, "cost per request with 100 and with 10,000 requests queued"),
     "crowd": Part(measure_crowd, "memory of 10,000 waiting clients, and whether high requests overtake them"),
     "cores": Part(measure_cores, "two processes of each kind, beside one"),

@@ -64,7 +64,7 @@ def draw_request(figures: Figures) -> Figure | None:
     ways = {one["way"]: one["stages"] for one in figures if one["part"] == "request"}
     if not ways:
         return None
-    figure = Figure(figsize=(11, 3.4), layout="constrained")
+    figure = Figure(figsize=(11, 4.6), layout="constrained")
     (axes,) = _row(figure, 1)
     longest = max(sum(stages.values()) for stages in ways.values())
     for row, stages in enumerate(ways.values()):

@@ -27,6 +27,10 @@ class RunSize:
     traced_requests: int = 300
     stream_events: int = 200
     """In each of 64 streams, 40 a second."""
+    original_python: str = ""
+    """The Python of an environment with the original fast-priority 1.x; empty: it is not compared."""
+    litellm_python: str = ""
+    """The same for LiteLLM's proxy."""
 
 
 FULL = RunSize()
