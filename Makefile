@@ -135,7 +135,7 @@ fuzz: $(VENV)/installed-dev ## Send changed heads and paths, beside uvicorn, ngi
 	$(BIN)/python -m tests.fuzz $(ARGS)
 
 .PHONY: bench
-bench: $(VENV)/installed-dev ## Measure all of docs/evidence/performance.md; ARGS="--quick" for 4 minutes, "--write docs/evidence" to keep it
+bench: $(VENV)/installed-dev ## Measure all of docs/evidence/performance.md; ARGS="--quick" for 8 minutes, "--write docs/evidence" to keep it
 	$(BIN)/python -m benchmarks performance $(ARGS)
 
 .PHONY: bench-check

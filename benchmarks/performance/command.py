@@ -33,7 +33,7 @@ def performance(arguments: Sequence[str] | None = None) -> int:
     parser = _parser(
         "performance",
         "Measure everything in docs/evidence/performance.md: our gateway beside other servers and beside its bounds.\n"
-        "It takes about half an hour. --quick takes 4 minutes, to see that everything works.",
+        "It takes about 45 minutes. --quick takes 8 minutes, to see that everything works.",
     )
     parser.add_argument("--only", action="append", choices=PARTS, help="measure this part; can be repeated [all parts]")
     options = parser.parse_args(arguments)
