@@ -12,14 +12,14 @@ BIN := $(VENV)/bin
 UV := $(shell command -v uv 2>/dev/null)
 CHECKED := fast_priority mock_target loadtests benchmarks tests tools examples noxfile.py
 
-# uv where it is found, else venv and pip. Versions are the tested ones, and each file is one of those in requirements/.
+# uv where it is found, else one of the environment's own. Versions are the tested ones, and each file is one of those in
+# requirements/.
 ifdef UV
   MAKE_VENV = $(UV) venv --quiet --allow-existing --python $(PYTHON) $(VENV)
   PIP_INSTALL = $(UV) pip install --quiet --python $(BIN)/python
 else
-  # The pip that comes with Python takes three times as long to read the index.
-  MAKE_VENV = $(PYTHON) -m venv $(VENV) && $(INSTALL) requirements/install.txt
-  PIP_INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check
+  MAKE_VENV = $(PYTHON) -m venv $(VENV) && { $(INSTALL) requirements/install.txt || true; }
+  PIP_INSTALL = sh tools/pip_install.sh $(BIN)/python
 endif
 INSTALL = $(PIP_INSTALL) --require-hashes --requirement
 INSTALL_THIS = $(PIP_INSTALL) --no-deps --editable .
