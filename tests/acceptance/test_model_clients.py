@@ -120,6 +120,7 @@ def test_an_attempt_that_was_given_up_does_not_run(model: ModelStack) -> None:
             answer = thread.submit(lambda: client.chat.completions.create(**CHAT))
             wait_until("it has tried again", lambda: len(sent) >= 2)
             given_up = len(sent) - 1
+            wait_until("its first attempt has left the queue", lambda: model.stack.queued() <= 1)
         assert answer.result().choices[0].message.content == "token1 token2"
     calls = len(model.posts()) - 1
     assert 1 <= calls <= len(sent) - given_up
