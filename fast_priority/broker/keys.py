@@ -16,7 +16,7 @@ from rq.registry import FailedJobRegistry, StartedJobRegistry
 from rq.suspension import WORKERS_SUSPENDED
 from rq.worker_registration import REDIS_WORKER_KEYS, WORKERS_BY_QUEUE_KEY
 
-from fast_priority.scheduling.priority import Priority
+from fast_priority.scheduling.priority import DEFAULT_LEVELS, Priority
 
 OURS = f"{RQ_KEY_PREFIX}:fast-priority"
 
@@ -76,7 +76,7 @@ def lanes_of(priorities: Iterable[Priority]) -> Lanes:
     return Lanes(levels, names, queues, tuple(map(started, names)), tuple(map(workers_of, names)))
 
 
-LANES = lanes_of(Priority)
+LANES = lanes_of(DEFAULT_LEVELS)
 """All levels that there are. Look it up when it is used: a test puts another list in its place."""
 
 

@@ -9,7 +9,7 @@ from pydantic import BaseModel, Field
 
 from fast_priority.broker.monitor import QueueMonitor, QueueView
 from fast_priority.gateway.policy_in_force import PolicyInForce
-from fast_priority.scheduling.priority import Priority
+from fast_priority.scheduling.priority import DEFAULT_LEVELS
 
 TargetLook: TypeAlias = Callable[[], Awaitable[str | None]]
 """Returns why the target does not answer, in words; None if it does. It may take for ever."""
@@ -153,7 +153,7 @@ class HealthChecks:
 
 def _lengths(view: QueueView | None) -> QueueLengths:
     waiting = view.waiting if view else {}
-    return QueueLengths(**{priority.value: waiting.get(priority) for priority in Priority})
+    return QueueLengths(**{priority.value: waiting.get(priority) for priority in DEFAULT_LEVELS})
 
 
 def _warnings(view: QueueView | None) -> list[str]:

@@ -18,7 +18,7 @@ from fast_priority.scheduling.policy import (
     policy_of,
     read_body,
 )
-from fast_priority.scheduling.priority import Priority
+from fast_priority.scheduling.priority import DEFAULT_LEVELS
 from fast_priority.scheduling.rules import RequestFacts
 from fast_priority.settings import Settings
 
@@ -40,7 +40,7 @@ def explain(settings: Settings, method: str, target: str, lines: Sequence[str], 
     if not is_chunked:
         fields.append((b"content-length", b"%d" % len(data)))
     policy = policy_from(settings) or policy_of(
-        None, None, settings.rules.priority_of, list(Priority), PathStyle(settings.normalize_paths, settings.path_case)
+        None, None, settings.rules.priority_of, DEFAULT_LEVELS, PathStyle(settings.normalize_paths, settings.path_case)
     )
     request = RequestFacts(path.encode().decode("latin-1"), method)
     declared_bytes = None if is_chunked else len(data)

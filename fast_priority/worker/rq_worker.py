@@ -27,7 +27,7 @@ from fast_priority.broker.jobs import WriteOnlySerializer
 from fast_priority.errors import ConfigurationError
 from fast_priority.events import Events
 from fast_priority.protocol.wire_version import WIRE_VERSION
-from fast_priority.scheduling.priority import Priority
+from fast_priority.scheduling.priority import DEFAULT_LEVELS
 from fast_priority.settings import Settings
 from fast_priority.slots.loop import WorkerLoop
 from fast_priority.support.gc_tuning import collect_rarely
@@ -39,7 +39,7 @@ logger = logging.getLogger("rq.worker")
 
 _REMIND_SECONDS = 60.0
 _ANSWER_SECONDS = 5  # stop signals are blocked while a worker registers: not for longer, even if Redis hangs
-QUEUE_NAMES = tuple(priority.value for priority in Priority)
+QUEUE_NAMES = tuple(priority.value for priority in DEFAULT_LEVELS)
 """The queues that a worker serves, in their order."""
 
 

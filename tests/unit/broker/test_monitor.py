@@ -14,7 +14,7 @@ from fast_priority.broker.monitor import QueueMonitor, QueueView
 from fast_priority.broker.other_versions import encode_warnings
 from fast_priority.broker.producer import Submitter
 from fast_priority.protocol.wire_version import WIRE_VERSION
-from fast_priority.scheduling.priority import Priority
+from fast_priority.scheduling.priority import DEFAULT_LEVELS, Priority
 from fast_priority.settings import Settings
 from tests.unit.broker_rig import Rig, until
 
@@ -60,7 +60,7 @@ def note_ended(rig: Rig, worker: str, count: int) -> None:
     """Note in Redis, as a worker does, how many requests it has ended in its life."""
     key = keys.WORKER_PREFIX + worker
     rig.redis.hset(key, "successful_job_count", count)
-    for priority in Priority:
+    for priority in DEFAULT_LEVELS:
         rig.redis.sadd(keys.workers_of(priority.value), key)
 
 
@@ -228,7 +228,7 @@ async def test_requests_for_a_newer_worker(
     assert len([line for line in caplog.messages if "newer worker" in line]) == 1
 
 
-@pytest.mark.parametrize("priority", list(Priority))
+@pytest.mark.parametrize("priority", DEFAULT_LEVELS)
 async def test_a_job_of_1x(
     rig: Rig, queues: QueueMonitor, priority: Priority, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -13,10 +13,10 @@ from fast_priority.broker import keys, scripts, times
 from fast_priority.broker.jobs import JobTemplate
 from fast_priority.protocol.frames import Cancel, Frame, Go, decode_frame
 from fast_priority.protocol.wire_version import WIRE_VERSION
-from fast_priority.scheduling.priority import Priority
+from fast_priority.scheduling.priority import DEFAULT_LEVELS
 from tests.unit.broker_rig import Rig
 
-LANES = [priority.value for priority in Priority]
+LANES = [priority.value for priority in DEFAULT_LEVELS]
 FAR = 4_000_000_000.0
 LIMIT = 3
 
