@@ -251,7 +251,9 @@ async def test_late(rig: Rig, held_submits: Held, monkeypatch: pytest.MonkeyPatc
 
 
 def submission(job_id: str, until: float) -> Submission:
-    return Submission(Conversation(), job_id, Priority.HIGH, bytes, "GET /", is_idempotent=False, until=until)
+    return Submission(
+        Conversation(), job_id, Priority.HIGH, bytes, "GET /", is_idempotent=False, ttl_seconds=30, until=until
+    )
 
 
 async def test_late_alone(rig: Rig, submitter: Submitter) -> None:
