@@ -35,6 +35,7 @@ from fast_priority.broker.other_versions import (
     WORKER_FIELDS,
     QueuedJob,
     WorkerRecord,
+    about_unserved,
     warnings_of,
 )
 from fast_priority.scheduling.drain_rate import DrainRate, retry_after_seconds
@@ -208,6 +209,9 @@ class QueueMonitor:
         living = [worker for worker in workers if worker.is_alive]
         slots = [_number(worker.slots) or 1 for worker in living if not worker.is_foreign]
         warnings = warnings_of(dict(zip(lanes.names, heads, strict=True)), workers)
+        keys_of_living = {worker.key for worker in living}
+        served = [not keys_of_living.isdisjoint(register) for register in registers]
+        warnings |= about_unserved(lanes.names, waiting, served)
         self._log_warnings(warnings)
         self._log_want_of_workers(sum(waiting), len(slots))
         view = QueueView(

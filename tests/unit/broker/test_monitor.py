@@ -89,6 +89,16 @@ async def test_workers_and_slots(rig: Rig, leases: Leases, queues: QueueMonitor)
     assert (view.workers, view.slots) == (2, 4)
 
 
+async def test_a_level_that_no_worker_serves(rig: Rig, submitter: Submitter, queues: QueueMonitor) -> None:
+    """A request at a level that the only live worker does not serve is warned of, until another worker comes."""
+    await rig.queue(submitter, Priority.HIGH)
+    for level, name in (("low", "one"), ("high", "two")):
+        rig.redis.hset(f"rq:worker:{name}", mapping={"birth": "now", "slots": 1})
+        rig.redis.sadd(keys.workers_of(level), f"rq:worker:{name}")
+        warned = [text for text in (await seen(queues)).warnings if "level high, which no live worker serves" in text]
+        assert len(warned) == (level == "low")
+
+
 @pytest.mark.parametrize("end", ["its record has expired", "it has ended"])
 async def test_dead_worker(rig: Rig, leases: Leases, queues: QueueMonitor, end: str) -> None:
     """A worker whose record has expired, or that has ended, is not counted."""
