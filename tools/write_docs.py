@@ -49,7 +49,7 @@ SETTING_GROUPS: Mapping[str, tuple[str, ...]] = {
     ),
     "paths": ("high_prio_paths", "prio_paths", "prio_base_paths", "pass_through", "normalize_paths", "path_case"),
     "policy": ("policy_file", "keys_file"),
-    "queue": ("ttl", "max_queued_high", "max_queued_low"),
+    "queue": ("levels", "policy_change", "ttl", "max_queued_high", "max_queued_low"),
     "workers": ("workers", "worker_concurrency", "slots", "poll_interval", "frames_in_flight"),
     "clients": (
         "host",

@@ -9,6 +9,7 @@ from functools import partial
 from fastapi import Request, Response
 
 from fast_priority.broker.connection import RedisOutage
+from fast_priority.broker.levels_in_force import LevelsInForce, TableSource
 from fast_priority.broker.monitor import QueueMonitor
 from fast_priority.broker.producer import Submitter
 from fast_priority.errors import GatewayError, UnforeseenError
@@ -23,6 +24,7 @@ from fast_priority.gateway.policy_in_force import PolicyInForce
 from fast_priority.gateway.websockets import WebSocketProxy
 from fast_priority.http.message import TargetPolicy
 from fast_priority.http.problem import problem_reply
+from fast_priority.scheduling.level_table import FixedTable
 from fast_priority.settings import Settings
 from fast_priority.support.background import end_all
 from fast_priority.support.installed_versions import own_version
@@ -38,6 +40,7 @@ def build_app(settings: Settings) -> GatewayApp:
     """
     policy = settings.target_policy()
     in_force = PolicyInForce(settings) if settings.policy_file or settings.keys_file else None
+    levels = in_force or FixedTable(settings.level_table())  # their limits change with the policy file
     check_tls_files(settings.target_tls)
     origins = settings.allowed_origins
 
@@ -58,10 +61,10 @@ def build_app(settings: Settings) -> GatewayApp:
             place,
             note,
         )
-        logger.info("%s", settings.rules_in_words)
+        logger.info("levels %s; %s", ",".join(levels.table.levels), settings.rules_in_words)
         if in_force is not None:
             logger.info("rules and keys %s: %s", in_force.digest, policy_in_words(in_force.current, settings))
-        async with _service(settings, policy, app.events, in_force) as service:
+        async with _service(settings, policy, app.events, in_force, levels) as service:
             with app.services.holding(service):
                 yield
 
@@ -81,14 +84,19 @@ def build_app(settings: Settings) -> GatewayApp:
 
 @asynccontextmanager
 async def _service(
-    settings: Settings, policy: TargetPolicy, events: Events, in_force: PolicyInForce | None
+    settings: Settings,
+    policy: TargetPolicy,
+    events: Events,
+    in_force: PolicyInForce | None,
+    source: TableSource,
 ) -> AsyncIterator[Service]:
     outage = RedisOutage(logger)
+    levels = LevelsInForce(source, takes_over=settings.policy_change)
     # Where no lifespan runs, a cancellation ends it all.
     async with (
         Target(policy, settings.target_tls) as target,
-        Submitter(settings, outage) as submitter,
-        QueueMonitor(settings, outage) as monitor,
+        Submitter(settings, outage, levels) as submitter,
+        QueueMonitor(settings, outage, levels.lanes) as monitor,
     ):
         gateway = Gateway(
             settings.rules,
@@ -109,6 +117,6 @@ async def _service(
         look = target.problem if path is None else partial(probe_problem, target, path)
         following = [] if in_force is None else [asyncio.create_task(in_force.follow())]
         try:
-            yield Service(gateway, monitor, HealthChecks(look, monitor, in_force))
+            yield Service(gateway, monitor, HealthChecks(look, monitor, in_force, levels))
         finally:
             await end_all(following)

@@ -1,7 +1,6 @@
 """The policy of a gateway: made of its two files, and in words for the log."""
 
 from fast_priority.scheduling.policy import PathStyle, Policy, policy_of
-from fast_priority.scheduling.priority import Priority
 from fast_priority.settings import PREFIX, PolicyTexts, Settings, counted
 
 
@@ -13,7 +12,7 @@ def policy_from(settings: Settings, texts: PolicyTexts | None = None) -> Policy 
     if settings.policy_file is None and settings.keys_file is None:
         return None
     style = PathStyle(settings.normalize_paths, settings.path_case)
-    return policy_of(*(texts or settings.policy_texts()), settings.rules.priority_of, list(Priority), style)
+    return policy_of(*(texts or settings.policy_texts()), settings.rules.priority_of, settings.given_levels, style)
 
 
 def policy_in_words(policy: Policy, settings: Settings) -> str:

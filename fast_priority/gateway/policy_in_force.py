@@ -13,6 +13,7 @@ from typing import TypeAlias
 
 from fast_priority.errors import ConfigurationError
 from fast_priority.gateway.policy import policy_from, policy_in_words
+from fast_priority.scheduling.level_table import LevelTable
 from fast_priority.scheduling.policy import Policy
 from fast_priority.settings import Settings
 from fast_priority.support.background import keep_doing
@@ -36,6 +37,9 @@ class PolicyInForce:
         self._read = self._seen = _version_of(self._paths)
         self._is_asked = False
         self.current, self.digest = self._load()
+        self._levels = self.current.levels
+        self.table = self._table_of(self.current)
+        """The levels, and the limits of each. The levels are those of the start."""
         self.problem: str | None = None
         """Why the files are not in force as they are now, in words; None if they are."""
 
@@ -69,9 +73,13 @@ class PolicyInForce:
         if await asyncio.to_thread(_version_of, self._paths) != found:
             self._is_asked = is_asked
             return  # they have changed while they were read: one of them may be older than the other
+        if policy.levels != self._levels:
+            self._read = found
+            self._refuse(_other_levels(policy, self._levels))
+            return
         self._read, self.problem = found, None
         if digest != self.digest:
-            self.current, self.digest = policy, digest
+            self.current, self.digest, self.table = policy, digest, self._table_of(policy)
             logger.info("rules and keys changed, in force are %s: %s", digest, policy_in_words(policy, self._settings))
         elif is_asked:
             logger.info("rules and keys were read again and have not changed: %s", digest)
@@ -89,12 +97,22 @@ class PolicyInForce:
         for line in (first, *others):
             logger.error("rules and keys were not changed, those from before stay in force: %s", line)
 
+    def _table_of(self, policy: Policy) -> LevelTable:
+        return self._settings.level_table_with(policy.levels, policy.limits)
+
     def _load(self) -> tuple[Policy, str]:
         texts = self._settings.policy_texts()
         policy = policy_from(self._settings, texts)
         if policy is None:
             raise ConfigurationError("no file with rules or keys is set")
         return policy, _digest_of(texts)
+
+
+def _other_levels(policy: Policy, before: Sequence[str]) -> str:
+    return (
+        f"the levels are {','.join(policy.levels)}, and were {','.join(before)}: they cannot change while a gateway "
+        "runs, so start all gateways again, the first one with FAST_PRIORITY_POLICY_CHANGE=1"
+    )
 
 
 def _digest_of(texts: Sequence[tuple[str, str] | None]) -> str:

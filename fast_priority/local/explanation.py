@@ -18,7 +18,6 @@ from fast_priority.scheduling.policy import (
     policy_of,
     read_body,
 )
-from fast_priority.scheduling.priority import Priority
 from fast_priority.scheduling.rules import RequestFacts
 from fast_priority.settings import Settings
 
@@ -40,7 +39,11 @@ def explain(settings: Settings, method: str, target: str, lines: Sequence[str], 
     if not is_chunked:
         fields.append((b"content-length", b"%d" % len(data)))
     policy = policy_from(settings) or policy_of(
-        None, None, settings.rules.priority_of, list(Priority), PathStyle(settings.normalize_paths, settings.path_case)
+        None,
+        None,
+        settings.rules.priority_of,
+        settings.given_levels,
+        PathStyle(settings.normalize_paths, settings.path_case),
     )
     request = RequestFacts(path.encode().decode("latin-1"), method)
     declared_bytes = None if is_chunked else len(data)
@@ -62,7 +65,8 @@ def _shown(settings: Settings, policy: Policy, decision: Decision, key: KeyMatch
         yield "level       none: it skips the queue"
     else:
         yield f"level       {decision.level}" + (", as its key allows no higher one" if decision.is_capped else "")
-        yield f"ttl         {settings.ttl} seconds"
+        ttl_seconds = settings.level_table_with(policy.levels, policy.limits).limits_of(decision.level).ttl_seconds
+        yield f"ttl         {ttl_seconds} seconds"
     if policy.ring is not None:
         yield f"key         {_key_in_words(policy, key)}"
     if decision.unsure:

@@ -42,10 +42,18 @@ def explain(
             typer.echo(line)
 
 
+def _level(name: str) -> Priority:
+    try:
+        return Priority(name)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from None
+
+
 def key(
     name: Annotated[str, typer.Argument(metavar="NAME", help="The name of the key, for rules and messages.")],
     highest: Annotated[
-        Priority, typer.Option("--highest", help="The highest level for requests with the key.")
+        Priority,
+        typer.Option("--highest", parser=_level, metavar="LEVEL", help="The highest level for requests with the key."),
     ] = Priority.HIGH,
 ) -> None:
     """Make a key: print it once, on stderr, and its entry for the keys file, which has only its SHA-256, on stdout.

@@ -1,6 +1,6 @@
 """Which request goes first, and when a refused one should come again. Pure: no input or output, no clock.
 
-- `priority`: the levels of a request.
+- `priority`: the levels of a request, by name. `level_table`: all levels of a gateway, with the limits of each.
 - `rules`: from a path to a level, as the settings name the paths.
 - `rules_in_words`: the rules for a reader.
 - `path_readings`: all paths that a target may take a path for. `path_forms`: the forms in which paths are compared.

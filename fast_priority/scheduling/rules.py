@@ -8,7 +8,7 @@ import msgspec
 
 from fast_priority.scheduling.path_forms import PathCase, all_readings_of, comparable, decodings_of, rooted
 from fast_priority.scheduling.path_readings import as_sent, behind_authority, encodings_of, is_plain, readings_of
-from fast_priority.scheduling.priority import HIGHEST, LOWEST, Priority, lowest
+from fast_priority.scheduling.priority import Priority
 
 TARGET_DOCUMENTATION_PATHS = ("/docs", "/redoc", "/openapi.json")
 """The target's own documentation pages, and the document that they load: GET and HEAD skip the queue."""
@@ -125,26 +125,26 @@ class Rules:
         sent = as_sent(raw_path)
         readings = readings_of(sent)
         if readings is None:
-            return LOWEST
+            return Priority.LOW
         level = self._queue_of([(sent, self._sent), *((reading, self._read) for reading in readings)], request)
         behind = behind_authority(sent) if self.listing is Listing.UNLISTED else None
         # Slashes at the beginning are ignored, so the path behind `//host` counts only if its own name lowers it.
-        if behind is None or (level_behind := self._lowest_level_of(behind)) is HIGHEST:
+        if behind is None or (level_behind := self._lowest_level_of(behind)) is Priority.HIGH:
             return level
-        return level_behind if level is None else lowest((level, level_behind))
+        return level_behind if level is None else _lower_of((level, level_behind))
 
     def _lowest_level_of(self, sent: str) -> Priority:
         readings = readings_of(sent)
         if readings is None:
-            return LOWEST
-        return lowest(self._level_of(self._comparable(reading), self._read) for reading in readings)
+            return Priority.LOW
+        return _lower_of(self._level_of(self._comparable(reading), self._read) for reading in readings)
 
     def _queue_of(self, readings: list[tuple[str, _Names]], request: RequestFacts) -> Priority | None:
         """Return the queue for a path with these readings, each with the names to compare it with."""
         compared = [(self._comparable(path), names) for path, names in readings]
         if all(names.passes(path, request) for path, names in compared):
             return None
-        return lowest(self._level_of(path, names) for path, names in compared)
+        return _lower_of(self._level_of(path, names) for path, names in compared)
 
     def _level_of(self, path: str, names: _Names) -> Priority:
         """Return the level of named paths, or of the others: the settings know two levels."""
@@ -153,3 +153,8 @@ class Rules:
 
     def _comparable(self, path: str) -> str:
         return comparable(path, self.ignore_outer_slashes, self.case)
+
+
+def _lower_of(levels: Iterable[Priority]) -> Priority:
+    """Return low if it is among these, which are high and low."""
+    return Priority.LOW if Priority.LOW in levels else Priority.HIGH

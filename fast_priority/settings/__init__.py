@@ -1,7 +1,7 @@
 """Every environment variable: its type, its range, its default, and the source of its current value.
 
 - `model`: Settings, the one model of all fields. The fields stand in one module for each group: `target`, `queue`,
-  `policy`, `workers`, `clients`, `redis`, `pages`; `field` makes one.
+  `levels`, `policy`, `workers`, `clients`, `redis`, `pages`; `field` makes one.
 - `environment`: variables, and the file `.env`, which `dotenv_file` finds.
 - `path_texts`: what a path in a setting cannot be.
 - `listen_hosts`: the addresses that the gateway listens on.

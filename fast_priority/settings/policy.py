@@ -37,7 +37,11 @@ class PolicySettings(BaseModel):
 
         Raises ConfigurationError for a file that cannot be read.
         """
-        return _read("POLICY_FILE", self.policy_file), _read("KEYS_FILE", self.keys_file)
+        return self.policy_text(), _read("KEYS_FILE", self.keys_file)
+
+    def policy_text(self) -> tuple[str, str] | None:
+        """Return name and text of the policy file; None if it is not set. Raises as `policy_texts`."""
+        return _read("POLICY_FILE", self.policy_file)
 
 
 def _read(name: str, path: Path | None) -> tuple[str, str] | None:

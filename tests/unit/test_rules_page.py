@@ -65,7 +65,7 @@ def test_an_example(example: Example, row: tuple[str, str], tmp_path: Path, monk
 def test_the_page_has_examples() -> None:
     """Each example has files, and requests with different outcomes."""
     found = examples()
-    assert len(found) == 5
+    assert len(found) == 6
     for example in found:
         assert example.files, example.heading
         assert len({outcome for _, outcome in example.rows}) > 1, example.heading

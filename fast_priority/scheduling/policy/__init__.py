@@ -13,7 +13,7 @@ Import it only where it is needed: its models take long to build, and a stock rq
 
 from fast_priority.scheduling.policy.decision import Decision, Policy
 from fast_priority.scheduling.policy.facts import RuleFacts
-from fast_priority.scheduling.policy.files import KeysFile, policy_of
+from fast_priority.scheduling.policy.files import KeysFile, levels_of, policy_of
 from fast_priority.scheduling.policy.json_body import Body, BodyState, read_body
 from fast_priority.scheduling.policy.key_ring import NO_KEYS, KeyMatch, KeyRing, KeyState
 from fast_priority.scheduling.policy.path_names import PathStyle
@@ -32,6 +32,7 @@ __all__ = [
     "Policy",
     "PolicyFile",
     "RuleFacts",
+    "levels_of",
     "policy_of",
     "read_body",
 ]

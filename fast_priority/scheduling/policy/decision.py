@@ -15,6 +15,7 @@ from fast_priority.scheduling.policy.key_ring import KeyRing, KeyState
 from fast_priority.scheduling.policy.path_names import PathStyle
 from fast_priority.scheduling.policy.rule_file import PolicyFile, Rule
 from fast_priority.scheduling.policy.truth import Truth, all_of
+from fast_priority.scheduling.priority import Priority
 from fast_priority.scheduling.rules import RequestFacts
 
 ErrorForm: TypeAlias = Literal["openai", "problem"]
@@ -86,7 +87,8 @@ class Policy:
         self.for_proxies = [rule.name for rule in file.rule if rule.trusted]
         self._rules = [_CompiledRule.of(rule, style) for rule in file.rule]
         self._by_path = by_path
-        self._levels = tuple(levels)
+        self.levels = self._levels = tuple(map(Priority, levels))
+        self.limits = file.limits
 
     def decide(self, facts: RuleFacts) -> Decision | None:
         """Return what happens to the request; None if that depends on its body, which is UNREAD."""

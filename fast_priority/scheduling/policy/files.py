@@ -6,6 +6,7 @@ Each problem is a line that names the file, the rule or key, and what to write i
 import re
 import tomllib
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from typing import Annotated, Any, ClassVar, Literal, TypeVar
 
 from pydantic import Field, StrictBool, StringConstraints, ValidationError, field_validator, model_validator
@@ -14,8 +15,9 @@ from fast_priority.errors import ConfigurationError
 from fast_priority.scheduling.policy.decision import Policy
 from fast_priority.scheduling.policy.key_ring import Key, KeyRing
 from fast_priority.scheduling.policy.path_names import PathStyle
-from fast_priority.scheduling.policy.rule_file import PolicyFile, Token
+from fast_priority.scheduling.policy.rule_file import LimitsOfFile, PolicyFile, Token
 from fast_priority.scheduling.policy.tables import NamedText, Table, check_level, nearest
+from fast_priority.scheduling.priority import DEFAULT_LEVELS, Priority, levels_from
 from fast_priority.scheduling.rules import RequestFacts
 
 _MOST_KEYS = 10_000
@@ -89,16 +91,20 @@ def policy_of(
     policy: tuple[str, str] | None,
     keys: tuple[str, str] | None,
     by_path: Callable[[RequestFacts], str | None],
-    levels: Sequence[str],
+    given: Sequence[str] | None,
     style: PathStyle,
 ) -> Policy:
     """Return the policy of two files, each as its name and its text; None: there is no such file.
 
+    `given` are the levels that the settings name; None: those of the policy file, else high and low.
+
     Raises ConfigurationError, with a line for each problem, at most 20.
     """
     problems: list[str] = []
-    policy_file = _read(PolicyFile, "rule", policy, levels, problems)
-    keys_file = _read(KeysFile, "key", keys, levels, problems)
+    context = _context(policy, given)
+    levels = context["levels"]
+    policy_file = _read(PolicyFile, "rule", policy, context, problems)
+    keys_file = _read(KeysFile, "key", keys, context, problems)
     if policy is not None and policy_file is not None and (keys is None or keys_file is not None):
         names = [key.name for key in keys_file.key] if keys_file is not None else []
         problems += [f"{policy[0]}: {problem}" for problem in policy_file.check_keys(names)]
@@ -106,6 +112,28 @@ def policy_of(
         raise ConfigurationError("\n".join(problems[:_MOST_LINES]))
     ring = None if keys_file is None else _ring_of(keys_file, levels)
     return Policy(policy_file or PolicyFile.model_validate({}), ring, by_path, levels, style)
+
+
+def levels_of(policy: tuple[str, str], given: Sequence[str] | None) -> tuple[tuple[Priority, ...], LimitsOfFile]:
+    """Return the levels of a policy file, by its name and text, and the limits that it has for some of them.
+
+    Raises ConfigurationError if the file cannot be used.
+    """
+    problems: list[str] = []
+    context = _context(policy, given)
+    file = _read(PolicyFile, "rule", policy, context, problems)
+    if file is None:
+        raise ConfigurationError("\n".join(problems[:_MOST_LINES]))
+    return tuple(map(Priority, context["levels"])), file.limits
+
+
+def _context(policy: tuple[str, str] | None, given: Sequence[str] | None) -> dict[str, Any]:
+    """Return what the models have to know: the levels that the variable names, and those that there are."""
+    levels: Sequence[str] = given or DEFAULT_LEVELS
+    if policy is not None and given is None:
+        with suppress(ValueError, TypeError):  # the model says what is wrong with them
+            levels = levels_from(tomllib.loads(policy[1]).get("levels", levels))
+    return {"levels": tuple(levels), "given": None if given is None else tuple(given)}
 
 
 def _ring_of(file: KeysFile, levels: Sequence[str]) -> KeyRing:
@@ -116,7 +144,7 @@ def _ring_of(file: KeysFile, levels: Sequence[str]) -> KeyRing:
 
 
 def _read(
-    model: type[File], item: str, file: tuple[str, str] | None, levels: Sequence[str], problems: list[str]
+    model: type[File], item: str, file: tuple[str, str] | None, context: dict[str, Any], problems: list[str]
 ) -> File | None:
     if file is None:
         return None
@@ -127,7 +155,7 @@ def _read(
         problems.append(f"{name}: it is not TOML: {error}")
         return None
     try:
-        return model.model_validate(data, context={"levels": levels})
+        return model.model_validate(data, context=context)
     except ValidationError as error:
         found = error.errors(include_url=False)
         # A list whose only item is bad also counts as empty: that would be a second line about it.

@@ -1,11 +1,13 @@
 """The policy file as models: what a rule can say. They check each value; `conditions` makes what is asked of requests.
 
-`Policy.model_validate` needs the names of the levels: `context={"levels": [...]}`.
+`Policy.model_validate` needs the names of the levels: `context={"levels": [...], "given": [...]}`. `given` are those of
+the variable, or None.
 """
 
 import re
+from collections.abc import Mapping
 from ipaddress import IPv4Network, IPv6Network, ip_network
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, TypeAlias
 
 from pydantic import (
     AfterValidator,
@@ -22,12 +24,15 @@ from pydantic import (
 from fast_priority.scheduling.policy.json_body import pointer_tokens
 from fast_priority.scheduling.policy.patterns import check_pattern
 from fast_priority.scheduling.policy.tables import NamedText, Table, check_level, nearest
+from fast_priority.scheduling.priority import levels_from
 
 MOST_BODY_BYTES = 16 * 1024 * 1024
 """The most that `max_body` can be."""
 _MOST_RULES = 1000
 _NAME = r"^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$"
 _URGENCIES = re.compile(r"([0-7])(?:-([0-7]))?")
+LimitsOfFile: TypeAlias = Mapping[str, tuple[int | None, int | None]]
+"""By the name of a level: the most requests that may wait, and for how many seconds; None for what is not set."""
 _OUTCOMES = ("level", "pass_through", "refuse")
 _NEEDS_A_FIELD = {401: "WWW-Authenticate", 405: "Allow", 407: "Proxy-Authenticate", 426: "Upgrade"}
 
@@ -189,15 +194,52 @@ class Rule(Table):
         return self
 
 
-class PolicyFile(Table):
-    """The policy file: an ordered list of rules. The first rule that matches a request decides."""
+class LevelEntry(Table):
+    """The limits of one level. What is not set is as for the other levels, or as the settings of high and low say."""
 
-    later: ClassVar[frozenset[str]] = frozenset({"levels", "level", "fair", "rate", "busy"})
+    later: ClassVar[frozenset[str]] = frozenset({"max_in_flight", "share"})
+
+    max_queued: StrictInt | None = Field(
+        None,
+        ge=1,
+        le=1_000_000,
+        description="Size limit of its queue, in requests. Not set: as the settings say.",
+    )
+    ttl: StrictInt | None = Field(
+        None, ge=1, le=604_800, description="Time limit in seconds for its requests in the queue. Not set: TTL."
+    )
+
+
+class PolicyFile(Table):
+    """The policy file: the levels, and an ordered list of rules. The first rule that matches a request decides."""
+
+    later: ClassVar[frozenset[str]] = frozenset({"fair", "rate", "busy"})
 
     max_body: StrictInt = Field(
         64 * 1024, ge=1, le=MOST_BODY_BYTES, description="The longest body, in bytes, that conditions look at."
     )
+    levels: tuple[NamedText, ...] | None = Field(
+        None, description="The levels, the most important first. Not set: those of FAST_PRIORITY_LEVELS."
+    )
+    level: dict[NamedText, LevelEntry] = Field({}, description="The limits of levels, by name.")
     rule: tuple[Rule, ...] = Field((), max_length=_MOST_RULES, description="The rules, in order.")
+
+    @field_validator("levels")
+    @classmethod
+    def _are_levels(cls, value: tuple[str, ...] | None, info: Any) -> tuple[str, ...] | None:
+        given = (info.context or {}).get("given")
+        if value is not None and levels_from(value) != (given or value) and given:
+            raise ValueError(
+                f"here are {','.join(value)}, and FAST_PRIORITY_LEVELS={','.join(given)}: write them in one place only"
+            )
+        return value
+
+    @field_validator("level")
+    @classmethod
+    def _are_known(cls, value: dict[str, LevelEntry], info: Any) -> dict[str, LevelEntry]:
+        for level in value:
+            check_level(level, info)
+        return value
 
     @model_validator(mode="after")
     def _have_names_of_their_own(self) -> "PolicyFile":
@@ -207,6 +249,11 @@ class PolicyFile(Table):
                 raise ValueError(f"rule {number} has the name of another rule, {rule.name!r}: write another one")
             names.add(rule.name)
         return self
+
+    @property
+    def limits(self) -> LimitsOfFile:
+        """The limits of levels, for those that have any."""
+        return {name: (entry.max_queued, entry.ttl) for name, entry in self.level.items()}
 
     def check_keys(self, names: list[str]) -> list[str]:
         """Return what is wrong with the names of keys in the rules, a line for each; `names` are the keys' own."""

@@ -168,3 +168,31 @@ def test_the_start_needs_good_files(files: Files) -> None:
     files.write(files.keys, "unknown = 'x'")
     with pytest.raises(ConfigurationError, match="unknown: 'x' is unknown"):
         in_force(files)
+
+
+LEVELS = 'levels = ["high", "normal", "low"]\n'
+
+
+async def test_limits_of_levels_change(files: Files) -> None:
+    """The limits of levels follow the file."""
+    files.write(files.rules, LEVELS)
+    tested = in_force(files)
+    assert tested.table.limits_of("normal") == (10_000, 300)
+    files.write(files.rules, LEVELS + "[level.normal]\nmax_queued = 5\nttl = 6\n")
+    await tested.look()
+    await tested.look()
+    assert tested.table.limits_of("normal") == (5, 6)
+
+
+@pytest.mark.parametrize("levels", ["", 'levels = ["high", "low", "normal"]', 'levels = ["high", "batch", "low"]'])
+async def test_levels_do_not_change(files: Files, levels: str) -> None:
+    """A file with other levels changes nothing, and the warning names both and the remedy."""
+    files.write(files.rules, LEVELS + ONE_RULE)
+    tested = in_force(files)
+    files.write(files.rules, levels + "\n" + TWO_RULES)
+    await tested.look()
+    await tested.look()
+    assert (tested.current.number_of_rules, tested.table.levels) == (1, ("high", "normal", "low"))
+    assert tested.warning is not None
+    assert "and were high,normal,low" in tested.warning
+    assert "FAST_PRIORITY_POLICY_CHANGE=1" in tested.warning
