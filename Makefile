@@ -12,14 +12,14 @@ BIN := $(VENV)/bin
 UV := $(shell command -v uv 2>/dev/null)
 CHECKED := fast_priority mock_target loadtests benchmarks tests tools examples noxfile.py
 
-# uv where it is found, else venv and pip. Versions are the tested ones, and each file is one of those in requirements/.
+# uv where it is found, else one of the environment's own. Versions are the tested ones, and each file is one of those in
+# requirements/.
 ifdef UV
   MAKE_VENV = $(UV) venv --quiet --allow-existing --python $(PYTHON) $(VENV)
   PIP_INSTALL = $(UV) pip install --quiet --python $(BIN)/python
 else
-  # The pip that comes with Python takes three times as long to read the index.
-  MAKE_VENV = $(PYTHON) -m venv $(VENV) && $(INSTALL) requirements/install.txt
-  PIP_INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check
+  MAKE_VENV = $(PYTHON) -m venv $(VENV) && { $(INSTALL) requirements/install.txt || true; }
+  PIP_INSTALL = sh tools/pip_install.sh $(BIN)/python
 endif
 INSTALL = $(PIP_INSTALL) --require-hashes --requirement
 INSTALL_THIS = $(PIP_INSTALL) --no-deps --editable .
@@ -135,7 +135,7 @@ fuzz: $(VENV)/installed-dev ## Send changed heads and paths, beside uvicorn, ngi
 	$(BIN)/python -m tests.fuzz $(ARGS)
 
 .PHONY: bench
-bench: $(VENV)/installed-dev ## Measure all of docs/evidence/performance.md; ARGS="--quick" for 4 minutes, "--write docs/evidence" to keep it
+bench: $(VENV)/installed-dev ## Measure all of docs/evidence/performance.md; ARGS="--quick" for 8 minutes, "--write docs/evidence" to keep it
 	$(BIN)/python -m benchmarks performance $(ARGS)
 
 .PHONY: bench-check
@@ -178,12 +178,14 @@ $(VENV)/installed-dev: pyproject.toml requirements/dev.txt | $(BIN)/python
 	@$(INSTALL_THIS)
 	@touch $@ $(VENV)/installed-demo $(VENV)/installed-loadtest
 
-# Processes that begin together would each compile all that they import: tests, packages, and what hypothesis looks up.
-# What cannot be collected is shown by the tests themselves.
+# Processes that begin together would each compile all that they import, and the characters that hypothesis knows. What
+# cannot be collected is shown by the tests themselves.
 $(VENV)/compiled-tests: $(VENV)/installed-dev
 	@echo "compiling the tests and what they import"
-	@$(BIN)/python -m pytest tests --collect-only --quiet >/dev/null 2>&1 || true
+	@{ $(COLLECT) tests/unit & $(COLLECT) $(filter-out tests/unit/,$(wildcard tests/*/)) & $(CHARACTERS) & wait; } >/dev/null 2>&1
 	@touch $@
+COLLECT = $(BIN)/python -m pytest --collect-only --quiet -p no:cacheprovider
+CHARACTERS = $(BIN)/python -c "from hypothesis.strategies import text; text().validate()"
 
 $(VENV)/installed-supply-chain: requirements/supply-chain.txt | $(BIN)/python
 	@echo "installing pip-audit"

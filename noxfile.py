@@ -4,6 +4,7 @@
 """
 
 import os
+import sys
 from pathlib import Path
 
 import nox
@@ -13,6 +14,7 @@ nox.options.default_venv_backend = "uv|virtualenv"
 # Here, a Python that is not installed and that uv cannot bring is left out, and named; CI has each of them.
 nox.options.error_on_missing_interpreters = "CI" in os.environ
 
+LITELLM = "litellm==1.110.2"
 # The unit tests, and for each room a file of what it does with real sockets and a real Redis.
 ROOMS = (
     "tests/unit",
@@ -45,6 +47,17 @@ def lowest(session: nox.Session) -> None:
     constraints.write_text(str(printed))
     session.install("--constraint", str(constraints), "--editable", ".[dev]")
     _run_tests(session)
+
+
+@nox.session
+def litellm(session: nox.Session) -> None:
+    """Try litellm as a client of the gateway: it has this environment for itself, and the tests have theirs."""
+    session.install(LITELLM)
+    environment = {"LITELLM_PYTHON": str(Path(session.bin) / "python")}
+    session.run(
+        sys.executable, "-m", "pytest", "tests/acceptance/test_litellm.py", *session.posargs,
+        env=environment, external=True,
+    )  # fmt: skip
 
 
 def _run_tests(session: nox.Session) -> None:

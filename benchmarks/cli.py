@@ -20,7 +20,7 @@ class Command:
 
 # By name, so that a process that a benchmark starts imports only its own module.
 BENCHMARKS = {
-    "performance": Command("performance", "performance", "everything in docs/evidence/performance.md; half an hour"),
+    "performance": Command("performance", "performance", "everything in docs/evidence/performance.md; 45 minutes"),
     "measure": Command("performance", "measure", "some parts of docs/evidence/performance.md, such as `measure idle`"),
     "streaming": Command("streaming", "main", "bodies of any size, as in docs/evidence/streaming.md; 2 minutes"),
     "proof": Command("proof", "main", "the order and the waits of docs/evidence/proof.md; 5 to 25 minutes a part"),

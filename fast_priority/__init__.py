@@ -3,7 +3,8 @@
 The nouns, and where they are:
 
 - **Target**: the API behind the gateway (`target`).
-- **Priority**: high or low; the **Rules** return it for the path of a request (`scheduling`).
+- **Priority**: a level by name: high or low, or one more that the settings name. The **Rules** return high or low for
+  the path of a request (`scheduling`).
 - **Gateway**: receives requests from clients (`server`), queues them, and sends the responses (`gateway`).
 - **Queue**: an rq queue in Redis for each priority (`broker`).
 - **Worker**: claims requests from the queues, high first, and forwards them to the target (`worker`, `slots`).

@@ -1,18 +1,20 @@
 """The command line: one program with two names, `run-fast-priority` and `fast-priority`."""
 
 import logging
+import signal
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Annotated, Any
+from collections.abc import Callable
+from types import FrameType
+from typing import Annotated
 
 import typer
 from rich.console import Console
 from rich.table import Column, Table
 from rich.text import Text
 
-from fast_priority.errors import ConfigurationError
-from fast_priority.settings import Settings, origins, reason_of_role, warnings_about_environment
+from fast_priority.local.command_line import errors_in_one_line, load_settings
+from fast_priority.local.policy_commands import explain, key
+from fast_priority.settings import Settings, origins, reason_of_role
 from fast_priority.support.installed_versions import check_installed_versions, own_version
 
 logger = logging.getLogger(__name__)
@@ -25,7 +27,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-_EXIT_CONFIGURATION = 2
 _TABLE_COLUMNS = 110
 
 Target = Annotated[
@@ -82,9 +83,9 @@ Concurrency = Annotated[
 _HELP = """
 [bold]A priority-queuing gateway[/] for an API that can do only a limited amount of work at the same time.
 
-The path of a request decides whether it waits in the queue [green]high[/] or [yellow]low[/]. The gateway itself, or \
-worker processes, forward waiting requests to the API, high ones first, and only as many at the same time as they have \
-slots. The client waits for its response as usual.
+The path of a request, or your rules, decide whether it waits in the queue [green]high[/] or [yellow]low[/]. The \
+gateway itself, or worker processes, forward waiting requests to the API, high ones first, and only as many at the \
+same time as they have slots. The client waits for its response as usual.
 
 Without a command, the environment decides what runs: workers if [cyan]FAST_PRIORITY_WORKERS[/] is set, else a \
 gateway. The container image starts this way.
@@ -119,11 +120,11 @@ def run_by_environment(
     ] = False,
 ) -> None:
     """Run workers or a gateway, as the environment decides, if there is no command."""
-    with _errors_in_one_line():
+    with errors_in_one_line():
         check_installed_versions()  # for each command: this runs before it
         if context.invoked_subcommand is not None:
             return
-        settings = _load()
+        settings = load_settings()
         why = reason_of_role(settings)
         if settings.runs_as_worker:
             _run_workers(settings, why)
@@ -150,8 +151,8 @@ def gateway(
 
     Example: fast-priority gateway --target http://localhost:9000 --slots 4
     """
-    with _errors_in_one_line():
-        settings = _load(
+    with errors_in_one_line():
+        settings = load_settings(
             target_base_url=target, host=host, port=port, slots=slots, redis_host=redis_host, redis_port=redis_port
         )
         _run_gateway(settings, "the command is `fast-priority gateway`", listen_fds)
@@ -173,8 +174,8 @@ def worker(
 
     Example: fast-priority worker --workers 2 --concurrency 8
     """
-    with _errors_in_one_line():
-        settings = _load(
+    with errors_in_one_line():
+        settings = load_settings(
             workers=workers,
             worker_concurrency=concurrency,
             target_base_url=target,
@@ -210,8 +211,8 @@ def standalone(
     """
     from fast_priority.local.standalone import run_standalone
 
-    with _errors_in_one_line():
-        settings = _load(
+    with errors_in_one_line():
+        settings = load_settings(
             target_base_url=target, host=host, port=port, slots=slots, workers=workers, worker_concurrency=concurrency
         )
         run_standalone(settings, processes, embed_redis=not settings.names_a_redis)
@@ -234,7 +235,7 @@ def demo(
     """
     from loadtests.demo import run_demo
 
-    with _errors_in_one_line():
+    with errors_in_one_line():
         raise typer.Exit(run_demo(seconds=seconds, slots=slots))
 
 
@@ -264,8 +265,8 @@ def config() -> None:
 
     These are the values that a process gets which is started here. No running process is asked.
     """
-    with _errors_in_one_line():
-        settings = _load()
+    with errors_in_one_line():
+        settings = load_settings()
         console = Console()
         if console.width >= _TABLE_COLUMNS:
             console.print(_settings_table(settings))
@@ -276,6 +277,10 @@ def config() -> None:
         typer.echo(f"With these settings, `run-fast-priority` runs {role}.")
         if settings.target_base_url is None:
             typer.echo("A gateway needs FAST_PRIORITY_TARGET_BASE_URL; a worker does not.")
+
+
+app.command()(explain)
+app.command()(key)
 
 
 def _settings_table(settings: Settings) -> Table:
@@ -292,22 +297,6 @@ def main() -> None:
     app()
 
 
-@contextmanager
-def _errors_in_one_line() -> Iterator[None]:
-    try:
-        yield
-    except ConfigurationError as error:
-        for line in str(error).splitlines():
-            typer.echo(f"error: {line}", err=True)
-        raise typer.Exit(_EXIT_CONFIGURATION) from None
-
-
-def _load(**overrides: Any) -> Settings:
-    for warning in warnings_about_environment(**overrides):
-        typer.echo(f"warning: {warning}", err=True)
-    return Settings.load(**overrides)
-
-
 def _log_to_stderr() -> None:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr)
 
@@ -319,12 +308,19 @@ def _run_gateway(settings: Settings, why: str, listen_fds: str | None = None) ->
 
     _log_to_stderr()
     sockets = None if listen_fds is None else inherited_sockets(listen_fds)
-    server = server_for(create_app(settings), settings, sockets)
+    built = create_app(settings)
+    if built.policy is not None:
+        signal.signal(signal.SIGHUP, _asking(built.policy.ask))
+    server = server_for(built, settings, sockets)
     logger.info("gateway: %s", why)
     collect_rarely()
     server.run()
     if not server.started:
         raise typer.Exit(1)
+
+
+def _asking(ask: Callable[[], None]) -> Callable[[int, FrameType | None], None]:
+    return lambda _number, _frame: ask()
 
 
 def _run_workers(settings: Settings, why: str) -> None:

@@ -22,18 +22,17 @@ class GatewayError(Exception):
     """A failure that should not happen; the root of all errors of single requests.
 
     `detail` is a sentence for the client, without any field, body, query or credential. `retry_after_seconds` is the
-    value of Retry-After; it may be set on an instance.
+    value of Retry-After, `challenge` that of WWW-Authenticate; they and `status` may be set on an instance.
     """
 
-    status: ClassVar[int] = 500
+    status: int = 500
     slug: ClassVar[str] = "internal-error"
     title: ClassVar[str] = "The gateway failed"
     proxy_error: ClassVar[str] = "proxy_internal_error"
     fault: ClassVar[Fault] = "internal"
     retry_after_seconds: int | None = None
+    challenge: str | None = None
     closes_connection: ClassVar[bool] = False
-    challenge: ClassVar[str | None] = None
-    """The value of WWW-Authenticate."""
 
     def __init__(self, detail: str = "") -> None:
         super().__init__(detail)
@@ -90,6 +89,20 @@ class RequestFieldsTooLarge(GatewayError):
 
     status, slug, title = 431, "request-fields-too-large", "The request's fields are too large or too many"
     proxy_error, fault, closes_connection = "http_request_error", "client", True
+
+
+class KeyRequired(GatewayError):
+    """The request shows no key of FAST_PRIORITY_KEYS_FILE, which has `unknown = "refuse"`."""
+
+    status, slug, title = 401, "key-required", "A key is required"
+    proxy_error, fault, closes_connection = "http_request_denied", "client", True
+
+
+class RefusedByRule(GatewayError):
+    """A rule of FAST_PRIORITY_POLICY_FILE refuses the request; the rule chooses the status, 400 to 499."""
+
+    status, slug, title = 403, "refused-by-rule", "A rule refuses the request"
+    proxy_error, fault, closes_connection = "http_request_denied", "client", True
 
 
 class RequestTimeout(GatewayError):

@@ -53,10 +53,12 @@ class RequestRecord:
         "attempt",
         "has_slot",
         "is_of_target",
+        "key",
         "level",
         "queue_until",
         "received_at",
         "request_id",
+        "rule",
         "sent_bytes",
         "status",
         "target_until",
@@ -67,7 +69,11 @@ class RequestRecord:
         """The name of the request in logs: its X-Request-ID."""
         self.received_at = monotonic()
         self.level = NO_LEVEL
-        """The name of its queue, or PASS_THROUGH, or NO_LEVEL."""
+        """The name of its level, or PASS_THROUGH, or NO_LEVEL."""
+        self.rule: str | None = None
+        """The name of the rule that has decided about it; None if none has."""
+        self.key: str | None = None
+        """The name of the key that it has shown; None without a known one."""
         self.attempt = 1
         self.has_slot = False
         """Whether it was sent to the target, or is known to have had a slot."""
@@ -104,6 +110,10 @@ class RequestRecord:
     def ended_at(self) -> float:
         """Return the present time: to be asked while its last event is published."""
         return monotonic()
+
+    def note_level(self, level: Priority | None) -> None:
+        """Note its level; None: it skips the queues."""
+        self.level = PASS_THROUGH if level is None else level.value
 
     def note_slot(self) -> None:
         """Note that it has a slot, or needs none, and goes to the target. Only the first call counts."""

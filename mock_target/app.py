@@ -6,6 +6,7 @@ request itself decide how (see `settings/knob_table.py`). The exceptions:
     /                                   a web page, for browsers only
     /mock/...                           special pages, SSE and a WebSocket (`responses/special_pages.py`,
                                         `responses/server_sent_events.py`, `handler/websocket.py`)
+    /v1/..., /api/...                   the APIs of model servers (`model_server/pages.py`)
     /health, /health/                   {"status": "ok"}
     /__admin/settings                   GET, PATCH, PUT, DELETE: the settings
     /__admin/latency                    GET, PUT: the default latency
@@ -15,7 +16,8 @@ request itself decide how (see `settings/knob_table.py`). The exceptions:
     /__admin/reset                      POST: the initial state
     /docs, /redoc, /openapi.json        FastAPI's documentation of the mock
 
-All of these except /mock/... are the mock's own pages: they respond at once and are not in the arrival log.
+All of these except /mock/..., /v1/... and /api/... are the mock's own pages: they respond at once and are not in the
+arrival log.
 """
 
 from fastapi import FastAPI

@@ -11,11 +11,16 @@ import hypothesis
 import pytest
 from redis import Redis
 
+from tests.file_order import in_order
 from tests.redis_servers import loopback_redis
 
 # Tests that run in the background may ignore interrupts; the processes that they start must not.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN and threading.current_thread() is threading.main_thread():
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+# No test needs the authorities of the system. To read their file, as aiohttp does when it is imported, takes a tenth of
+# a second in each process.
+os.environ.setdefault("SSL_CERT_FILE", os.devnull)
 
 # What is collected lives to the end, and is much: Python's collector of garbage need not look at it again and again.
 gc.disable()
@@ -50,42 +55,6 @@ def redis(redis_port: int) -> Iterator["Redis"]:
         client.flushall()
 
 
-# Begun first, so that at the end no process is left with one of them while the others have nothing to do.
-_LONGEST_FILES = (
-    "acceptance/test_oracle.py",
-    "acceptance/test_own_stack_check.py",
-    "chaos/test_handshakes.py",
-    "acceptance/test_settings_in_force.py",
-    "acceptance/test_handshakes.py",
-    "acceptance/test_documented_commands.py",
-    "acceptance/test_client_timeout.py",
-    "chaos/test_gateways.py",
-    "chaos/test_redis.py",
-    "acceptance/test_killed_gateways.py",
-    "acceptance/test_failures.py",
-    "chaos/test_workers.py",
-    "acceptance/test_redis_settings.py",
-    "chaos/test_clock.py",
-    "acceptance/test_streaming.py",
-    "acceptance/test_bad_days.py",
-    "chaos/test_network.py",
-    "acceptance/test_ways_to_run.py",
-    "acceptance/test_releases.py",
-    "integration/loadtests/test_locust_scenarios.py",
-    "integration/gateway/test_handshakes.py",
-    "acceptance/test_sentinel.py",
-    "acceptance/test_ordering.py",
-    "acceptance/test_rq_tools.py",
-    "acceptance/test_demo.py",
-    "chaos/test_failover.py",
-    "integration/gateway/test_embedded_middleware.py",
-    "integration/server/test_slow_clients.py",
-    "acceptance/test_edge.py",
-    "unit/loadtests/test_measurement.py",
-    "integration/gateway/test_mounted.py",
-)
-
-
 def pytest_collection_finish() -> None:
     """Let Python's collector of garbage look at what the tests make, and not at the tests."""
     gc.freeze()
@@ -93,7 +62,8 @@ def pytest_collection_finish() -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin the longest files first."""
-    place = {name: index for index, name in enumerate(_LONGEST_FILES)}
+    """Put the files into their order."""
     folder = Path(__file__).parent
-    items.sort(key=lambda item: place.get(str(item.path.relative_to(folder)), len(place)))
+    files = [str(item.path.relative_to(folder)) for item in items]
+    place = {file: index for index, file in enumerate(in_order(files))}
+    items[:] = [item for _, item in sorted(zip(files, items, strict=True), key=lambda each: place[each[0]])]

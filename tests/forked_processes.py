@@ -1,9 +1,11 @@
 """Processes of a stack, forked from one that has imported the program already.
 
 To import all of it takes a second of processor time, and the tests start a thousand processes. A forked one runs the
-same `python -m ...` otherwise: its arguments, its environment, its output and its session are its own. What is read
-while modules are imported (RQ_KEY_PREFIX) and what `ps` shows are those of the first process: tests of these use
-`child_processes.running`, and test_ways_to_run.py and test_documented_commands.py start programs as people do.
+same `python -m ...` otherwise: its arguments, its environment, its output and its session are its own. What it starts
+with `child_processes`, as `standalone` and a check do, is forked from it in the same way. What is read while modules
+are imported (RQ_KEY_PREFIX) and what `ps` shows are those of the first process: tests of these use
+`child_processes.running`. Each way to start a program is executed in test_ways_to_run.py, and the commands of README.md
+in test_documented_commands.py.
 """
 
 import os
@@ -11,27 +13,30 @@ import runpy
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from multiprocessing import get_context
-from multiprocessing.context import ForkServerProcess
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import IO, Any, cast
 
 import psutil
 from coverage import Coverage
 
+from fast_priority.local import child_processes
 from fast_priority.local.child_processes import ChildProcess, running
+from fast_priority.support.parent_death import ending_with_this_process
 
 _IMPORTED = ["tests.imported_by_forks"]
 _context = get_context("forkserver")
 _context.set_forkserver_preload(_IMPORTED)
+_HANDLED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class ForkedProcess:
     """A forked process, with what the tests use of `subprocess.Popen`."""
 
-    def __init__(self, process: ForkServerProcess, arguments: tuple[str, ...]) -> None:
+    def __init__(self, process: BaseProcess, arguments: tuple[str, ...]) -> None:
         assert process.pid is not None
         self.pid: int = process.pid
         self.args = arguments
@@ -100,13 +105,40 @@ def _kill_with_descendants(pid: int) -> None:
 
 
 def _run(arguments: tuple[str, ...], environment: dict[str, str], output_path: str) -> None:
+    vars(child_processes)["_started"] = _fork_child
+    with Path(output_path).open("ab") as output:
+        _become(arguments, environment, output.fileno())
+
+
+def _fork_child(child: ChildProcess, output: IO[Any] | int | None) -> "subprocess.Popen[bytes]":
+    """Start a child process of a fork, in place of executing it. Beside `pass_fds` it has all files of its parent."""
+    environment = {**os.environ, **child.environment}
+    output_fd = output if output is None or isinstance(output, int) else output.fileno()
+    arguments = (child.arguments, environment, output_fd, ending_with_this_process())
+    process = get_context("fork").Process(target=_run_child, args=arguments)
+    process.start()
+    return cast("subprocess.Popen[bytes]", ForkedProcess(process, child.arguments))
+
+
+def _run_child(
+    arguments: tuple[str, ...], environment: dict[str, str], output_fd: int | None, prepare: Callable[[], None] | None
+) -> None:
+    for number in _HANDLED:
+        signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
+    if prepare is not None:
+        prepare()
+    _become(arguments, environment, output_fd)
+
+
+def _become(arguments: tuple[str, ...], environment: dict[str, str], output_fd: int | None) -> None:
     os.setsid()
     os.environ.clear()
     os.environ.update(environment)
-    with Path(os.devnull).open("rb") as nothing, Path(output_path).open("ab") as output:
+    with Path(os.devnull).open("rb") as nothing:
         os.dup2(nothing.fileno(), 0)
-        os.dup2(output.fileno(), 1)
-        os.dup2(output.fileno(), 2)
+    if output_fd is not None:
+        os.dup2(output_fd, 1)
+        os.dup2(output_fd, 2)
     if arguments[0] == "-m":
         sys.argv = [*arguments[1:]]
         runpy.run_module(arguments[1], run_name="__main__", alter_sys=True)

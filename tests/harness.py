@@ -34,6 +34,9 @@ __all__ = ["Stack", "exchange_bytes", "free_port", "running_stack", "wait_until"
 _CLIENT_TIMEOUT_SECONDS = 60
 _START_SECONDS = 60  # a busy machine starts several at once
 
+Run = Callable[[ChildProcess, IO[bytes]], AbstractContextManager["Popen[bytes]"]]
+"""Runs a process that writes to this file, while its block lasts."""
+
 
 @dataclass
 class Stack:
@@ -48,7 +51,7 @@ class Stack:
     logs: Path
     parts: ExitStack
     processes: dict[str, "Popen[bytes]"] = field(default_factory=dict)
-    run: Callable[[ChildProcess, IO[bytes]], AbstractContextManager["Popen[bytes]"]] = forked
+    run: Run = forked
 
     def __post_init__(self) -> None:
         self.url = f"http://127.0.0.1:{self.gateway_port}"
@@ -57,10 +60,10 @@ class Stack:
         self.mock = self.parts.enter_context(httpx.Client(base_url=self.mock_url, **CLIENT_OPTIONS))
         self.redis = self.parts.enter_context(Redis(port=self.redis_port))
 
-    def start(self, part: ChildProcess) -> "Popen[bytes]":
-        """Start one more process; its output goes to a file of its own in `logs`."""
+    def start(self, part: ChildProcess, run: Run | None = None) -> "Popen[bytes]":
+        """Start one more process by `run`, if given; its output goes to a file of its own in `logs`."""
         log = self.parts.enter_context((self.logs / f"{part.name}-{uuid.uuid4().hex}.log").open("wb"))
-        process = self.parts.enter_context(self.run(part, log))
+        process = self.parts.enter_context((run or self.run)(part, log))
         self.processes[part.name] = process
         return process
 
@@ -103,7 +106,7 @@ class Stack:
 
     def in_flight(self) -> int:
         """Return how many requests are at the target."""
-        count: int = self.mock.get("/__admin/arrivals").json()["in_flight"]
+        count: int = self.mock.get("/__admin/arrivals?last=0").json()["in_flight"]
         return count
 
     def arrivals(self) -> list[dict[str, Any]]:

@@ -63,7 +63,6 @@ READ = (
 
 LEFT_OUT = (
     "docs/evidence",  # written by programs
-    "benchmarks/observation/request_stages.py",  # its names stand in docs/evidence/performance.json
     "tests/acceptance/fidelity/*_cases.py",  # the names of the cases stand in docs/evidence/fidelity.md
     "tests/unit/test_check_words.py",
     "tools/check_words.py",

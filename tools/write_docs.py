@@ -5,6 +5,7 @@ written by hand. A test runs the same functions and fails if a page is out of da
 """
 
 import ast
+import json
 import re
 import sys
 import tomllib
@@ -17,17 +18,20 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 import typer
+from pydantic import BaseModel
 
 from fast_priority import Settings
 from fast_priority.broker.keys import KEY_TABLE
 from fast_priority.cli import app as gateway_commands
 from fast_priority.errors import GatewayError
 from fast_priority.observability.metric_table import METRICS, PREFIX
+from fast_priority.scheduling.policy import KeysFile, PolicyFile
 from loadtests.cli import app as loadtest_commands
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 _DOCS = REPOSITORY / "docs"
 _PREFIX = "FAST_PRIORITY_"
+_SCHEMAS: Mapping[str, type[BaseModel]] = {"policy.schema.json": PolicyFile, "keys.schema.json": KeysFile}
 _OWN_HELP = {"mock-target", "loadtest"}
 """Commands that hand their options on to another program, which has a section or a page of its own."""
 _PASSED_ON = "It takes the options of the program that it runs: `--help` lists them.\n"
@@ -45,7 +49,8 @@ SETTING_GROUPS: Mapping[str, tuple[str, ...]] = {
         "target_tls_key",
     ),
     "paths": ("high_prio_paths", "prio_paths", "prio_base_paths", "pass_through", "normalize_paths", "path_case"),
-    "queue": ("ttl", "max_queued_high", "max_queued_low"),
+    "policy": ("policy_file", "keys_file"),
+    "queue": ("levels", "policy_change", "ttl", "max_queued_high", "max_queued_low"),
     "workers": ("workers", "worker_concurrency", "slots", "poll_interval", "frames_in_flight"),
     "clients": (
         "host",
@@ -93,7 +98,14 @@ def pages() -> dict[Path, str]:
         _DOCS / "reference" / "cli.md": dict(command_tables()),
         _DOCS / "internals" / "architecture.md": {"keys": key_table(), "contract": layers(), "tree": tree()},
     }
-    return {page: fill(page.read_text(), blocks) for page, blocks in parts.items()}
+    filled = {page: fill(page.read_text(), blocks) for page, blocks in parts.items()}
+    return filled | {_DOCS / "reference" / name: schema(model) for name, model in _SCHEMAS.items()}
+
+
+def schema(model: type[BaseModel]) -> str:
+    """Return the JSON Schema of a file, for editors."""
+    found = {"$schema": "https://json-schema.org/draft/2020-12/schema", **model.model_json_schema()}
+    return json.dumps(found, indent=2) + "\n"
 
 
 def fill(text: str, blocks: Mapping[str, str]) -> str:
@@ -195,7 +207,7 @@ def tree() -> str:
 def main() -> int:
     """Write every page that has changed; return the exit status."""
     for page, text in pages().items():
-        if page.read_text() != text:
+        if not page.exists() or page.read_text() != text:
             page.write_text(text)
             sys.stderr.write(f"written: {page.relative_to(REPOSITORY)}\n")
     return 0

@@ -5,7 +5,7 @@ run as processes of their own, so this room imports neither the gateway nor Redi
 """
 
 from benchmarks.endpoints.bodies import body_blocks, request_head
-from benchmarks.endpoints.event_client import EventStream
+from benchmarks.endpoints.event_client import EventStream, receive_streams
 from benchmarks.endpoints.generator import Sample
 from benchmarks.endpoints.http_response import TransferFailed
 from benchmarks.endpoints.traced_client import RequestTimes, send_traced_requests
@@ -20,6 +20,7 @@ __all__ = [
     "body_blocks",
     "download",
     "fetch_json",
+    "receive_streams",
     "request_head",
     "send_traced_requests",
     "upload",

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import cast
 
@@ -69,3 +70,16 @@ class EventStream(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Set `ended`."""
         self.ended.set()
+
+
+async def receive_streams(port: int, path: str, streams: int, within_seconds: float) -> list[EventStream]:
+    """Open so many streams at once. Return them when all have ended, or after this time."""
+    loop = asyncio.get_running_loop()
+    opened = [await loop.create_connection(lambda: EventStream(path), "127.0.0.1", port) for _ in range(streams)]
+    with suppress(TimeoutError):
+        async with asyncio.timeout(within_seconds):
+            for _, stream in opened:
+                await stream.ended.wait()
+    for transport, _ in opened:
+        transport.close()
+    return [stream for _, stream in opened]

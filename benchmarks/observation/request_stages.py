@@ -8,18 +8,25 @@ from statistics import median
 
 from benchmarks.endpoints import RequestTimes
 
-QUEUE_STAGES = (
+QUEUE_STAGES = ("gateway: reads, asks", "gateway: starts, sends", "target", "gateway: reads, answers")
+"""With slots in the gateway. The moment between the first two is the one in which Redis takes a slot for it."""
+WORKER_STAGES = (
     "gateway: reads, submits",
     "Redis: queued, claimed",
     "worker: takes, sends",
     "target",
-    "worker: reads, says",
-    "gateway: hears, answers",
+    "worker: reads, publishes",
+    "gateway: receives, answers",
 )
 PASS_THROUGH_STAGES = ("gateway: reads, sends", "target", "gateway: reads, answers")
 """These names stand in docs/evidence/performance.json."""
 _LINE = re.compile(r'^\+?(\d+\.\d+) \[\d+ lua\] "(\w+)" (.*)$')
-_EVENTS = (("submitted", "push", '"rq:queue:'), ("claimed", "hset", '"started"'), ("published", "push", ":inbox:"))
+_EVENTS = (
+    ("leased", "zadd", '"rq:wip:'),
+    ("submitted", "push", '"rq:queue:'),
+    ("claimed", "hset", '"started"'),
+    ("published", "push", ":inbox:"),
+)
 
 
 def pass_through_stages(times: RequestTimes) -> tuple[float, ...]:
@@ -28,21 +35,35 @@ def pass_through_stages(times: RequestTimes) -> tuple[float, ...]:
 
 
 def queue_stages(times: RequestTimes, events: Sequence[tuple[float, str]]) -> tuple[float, ...] | None:
-    """Return the duration of each of QUEUE_STAGES, in microseconds; None if an event in Redis is missing."""
+    """Return the duration of each of QUEUE_STAGES, in microseconds; None if the event in Redis is missing."""
+    found = _found(times, events)
+    if "leased" not in found:
+        return None
+    return _between((times.sent, found["leased"], times.arrived, times.answered, times.received))
+
+
+def worker_stages(times: RequestTimes, events: Sequence[tuple[float, str]]) -> tuple[float, ...] | None:
+    """Return the duration of each of WORKER_STAGES, in microseconds; None if an event in Redis is missing."""
+    found = _found(times, events)
+    if not {"submitted", "claimed", "published"} <= found.keys():
+        return None
+    in_gateway_and_redis = (times.sent, found["submitted"], found["claimed"])
+    return _between((*in_gateway_and_redis, times.arrived, times.answered, found["published"], times.received))
+
+
+def _found(times: RequestTimes, events: Sequence[tuple[float, str]]) -> dict[str, float]:
+    """Return when each event first happened between the request and its response."""
     found: dict[str, float] = {}
     first = bisect_right(events, (times.sent, ""))
     for at, event in events[first:]:
         if at > times.received:
             break
         found.setdefault(event, at)
-    if len(found) < len(_EVENTS):
-        return None
-    in_gateway_and_redis = (times.sent, found["submitted"], found["claimed"])
-    return _between((*in_gateway_and_redis, times.arrived, times.answered, found["published"], times.received))
+    return found
 
 
 def read_redis_events(monitored: str) -> list[tuple[float, str]]:
-    """Parse the output of MONITOR, and return when scripts submitted, claimed and published; oldest first."""
+    """Parse the output of MONITOR, and return what scripts did with requests, and when; oldest first."""
     events = []
     for line in monitored.splitlines():
         if match := _LINE.match(line):

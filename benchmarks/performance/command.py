@@ -25,7 +25,7 @@ from fast_priority.errors import ConfigurationError
 _OUTPUT = """
 Tables in Markdown are printed on stdout, progress on stderr. --write docs puts tables, pictures and all figures into
 the documentation. Exit status: 0; 1 if a bound does not hold or a figure does not count; 2 if something is missing."""
-_PARTS_HELP = "parts:\n" + "\n".join(f"  {name:9} {part.summary}" for name, part in PARTS.items())
+_PARTS_HELP = "parts:\n" + "\n".join(f"  {name:11} {part.summary}" for name, part in PARTS.items())
 
 
 def performance(arguments: Sequence[str] | None = None) -> int:
@@ -33,7 +33,7 @@ def performance(arguments: Sequence[str] | None = None) -> int:
     parser = _parser(
         "performance",
         "Measure everything in docs/evidence/performance.md: our gateway beside other servers and beside its bounds.\n"
-        "It takes about half an hour. --quick takes 4 minutes, to see that everything works.",
+        "It takes about 45 minutes. --quick takes 8 minutes, to see that everything works.",
     )
     parser.add_argument("--only", action="append", choices=PARTS, help="measure this part; can be repeated [all parts]")
     options = parser.parse_args(arguments)
@@ -57,6 +57,10 @@ def _parser(command: str, description: str) -> argparse.ArgumentParser:
     )
     parser.add_argument("--quick", action="store_true", help="short and with little load: the figures mean little")
     parser.add_argument("--rounds", type=positive_int, metavar="N", help="how often each figure is measured")
+    parser.add_argument(
+        "--original", metavar="PYTHON", default="", help="Python with the original fast-priority 1.x, a peer"
+    )
+    parser.add_argument("--litellm", metavar="PYTHON", default="", help="Python with litellm[proxy], a peer")
     parser.add_argument("--write", metavar="FOLDER", help="write the results into the documentation in this folder")
     return parser
 
@@ -100,6 +104,7 @@ def _print(reports: list[Report], machine: str) -> None:
 
 def _size(options: argparse.Namespace) -> RunSize:
     size = QUICK if options.quick else FULL
+    size = replace(size, original_python=options.original, litellm_python=options.litellm)
     if options.rounds is None:
         return size
     return replace(size, rounds=options.rounds, ways_rounds=options.rounds, depth_rounds=options.rounds)

@@ -16,6 +16,7 @@ from benchmarks.systems import (
     NGINX,
     PASS_THROUGH,
     QUEUE,
+    WORKERS,
     Contender,
     NginxTarget,
     running_contenders,
@@ -27,7 +28,7 @@ from fast_priority.local.redis_server import embedded_redis
 _SLOTS = 16
 _CONNECTIONS = (1, 256)
 _WARM_UP_SECONDS = 1.0
-_CONTENDERS = (DIRECT, NGINX, HAPROXY, PASS_THROUGH, QUEUE)
+_CONTENDERS = (DIRECT, NGINX, HAPROXY, PASS_THROUGH, QUEUE, WORKERS)
 PROCESSES = ("wrk", "nginx", "HAProxy", "gateway", "Redis", "worker", "target")
 """In the order in which a request passes them."""
 
@@ -44,7 +45,7 @@ def measure_costs(size: RunSize) -> Report:
                     costs[name].append(cost)
                     report.figures.append(_figure(cost, name, connections, number))
             report.tables[f"cpu-{connections}"] = _cpu_table(costs, connections)
-            report.tables[f"redis-{connections}"] = _redis_table(costs[QUEUE])
+            report.tables[f"redis-{connections}"] = _redis_table({name: costs[name] for name in (QUEUE, WORKERS)})
         report.tables["start-up"] = _start_up_table(target, output, size.ways_rounds)
     return report
 
@@ -79,10 +80,16 @@ def _cpu_table(costs: Mapping[str, list[RequestCost]], connections: int) -> str:
     return markdown_table(heads, rows)
 
 
-def _redis_table(costs: Sequence[RequestCost]) -> str:
-    names = list(costs[0].redis)
-    rows = [[name, Spread.of([cost.redis[name] for cost in costs]).format("{:,.1f}".format)] for name in names]
-    return markdown_table(("Redis, for one queued request", ""), rows)
+def _redis_table(costs: Mapping[str, list[RequestCost]]) -> str:
+    names = list(next(iter(costs.values()))[0].redis)
+    rows = [
+        [
+            name,
+            *(Spread.of([cost.redis[name] for cost in of_way]).format("{:,.1f}".format) for of_way in costs.values()),
+        ]
+        for name in names
+    ]
+    return markdown_table(("Redis, for one queued request", *costs), rows)
 
 
 def _start_up_table(target: NginxTarget, output: IO[bytes], rounds: int) -> str:

@@ -11,7 +11,7 @@ from benchmarks.performance.report import Report
 from benchmarks.performance.run_size import RunSize
 from benchmarks.results import Finding, Spread, at_most, format_milliseconds, informational, markdown_table
 from benchmarks.support import captured_output, log_progress
-from benchmarks.systems import QUEUE_PREFIX, GatewayStack, path_of, running_gateway_stack, running_nginx_target
+from benchmarks.systems import QUEUE_PREFIX, GatewayStack, path_of, running_gateways_with_slots, running_nginx_target
 from fast_priority.local.child_processes import wait_until
 from loadtests.oracle import OrderResult, Verdict, judge_order
 from loadtests.records import Arrival, RequestTrace, SentRequest
@@ -34,7 +34,7 @@ def measure_crowd(size: RunSize) -> Report:
     with (
         captured_output() as output,
         running_nginx_target(output, with_log=True) as target,
-        running_gateway_stack(target.url, output, _SLOTS) as stack,
+        running_gateways_with_slots(target.url, output, _SLOTS) as stack,
     ):
         # A short load first: memory that any first load allocates is not counted.
         run_load(stack.urls[0], [path_of(QUEUE_PREFIX, "low", 0)], 64, 1)

@@ -11,7 +11,7 @@ from benchmarks.systems import (
     GatewayStack,
     NginxTarget,
     path_of,
-    running_gateway_stack,
+    running_gateways_with_slots,
     running_nginx_target,
 )
 from fast_priority.local.child_processes import wait_until
@@ -22,7 +22,7 @@ _FILL_SECONDS = 60
 _SCRIPT_SECONDS = 2.0
 _PERIODIC_SCRIPTS = ("renew", "watch")  # these run every second, not for each request
 _MOST_SCRIPT_RATIO = 2.0
-_PROCESSES = ("gateway", "worker", "Redis")
+_PROCESSES = ("gateway", "Redis")
 ScriptTimes = dict[str, float]
 """Microseconds per request, by script."""
 
@@ -37,7 +37,7 @@ def measure_depth(size: RunSize) -> Report:
         for number in range(size.depth_rounds):
             for depth in rotate(depths, number):
                 # A new stack each time, so no measurement finds memory as another one left it.
-                with running_gateway_stack(target.url, output, _SLOTS) as stack:
+                with running_gateways_with_slots(target.url, output, _SLOTS) as stack:
                     cost, script_times = _measure(target, stack, depth, size.depth_seconds)
                 costs[depth].append(cost)
                 scripts[depth].append(script_times)
@@ -48,10 +48,10 @@ def measure_depth(size: RunSize) -> Report:
                     f"depth: {depth} queued: {_cpu(cost):.0f} µs of CPU for each of {cost.per_second:,.0f} requests/s"
                 )
     few, many = ([_cpu(cost) for cost in costs[depth]] for depth in depths)
-    label = f"CPU per request of gateway, worker and Redis with {depths[1]:,} queued, times that with {depths[0]:,}"
+    label = f"CPU per request of gateway and Redis with {depths[1]:,} queued, times that with {depths[0]:,}"
     report.findings = [at_most(label, 1.15, ratios(many, few), format_ratio)]
     few, many = ([_request_scripts(times) for times in scripts[depth]] for depth in depths)
-    label = "Redis's time for the steps of one request, its submit and its claim among them: the same"
+    label = "Redis's time for the steps of one request, its start among them: the same"
     report.findings.append(at_most(label, _MOST_SCRIPT_RATIO, ratios(many, few), format_ratio))
     report.tables["depth"] = _cpu_table(costs)
     report.tables["scripts"] = _scripts_table(scripts)

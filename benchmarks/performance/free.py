@@ -3,6 +3,7 @@
 from benchmarks.observation import measure_cost
 from benchmarks.performance.report import Report
 from benchmarks.performance.run_size import RunSize
+from benchmarks.performance.shapes import SHAPES
 from benchmarks.performance.ways import SLOTS, warm_up
 from benchmarks.results import (
     Spread,
@@ -13,12 +14,15 @@ from benchmarks.results import (
     ratios,
     rotate,
     two_digits,
+    without_bound,
 )
 from benchmarks.support import captured_output, log_progress
 from benchmarks.systems import (
     HAPROXY,
     HAPROXY_ONE_THREAD,
+    PASS_THROUGH,
     QUEUE,
+    QUEUE_ON_ALL_CORES,
     STOCK_WORKERS,
     Contender,
     NginxTarget,
@@ -29,9 +33,10 @@ _CONNECTIONS = 256
 _STOCK_WARM_UP_SECONDS = 4
 
 
-def measure_free(size: RunSize) -> Report:
+def measure_free(size: RunSize, *, with_stock_workers: bool = True) -> Report:
     """Compare requests per second on many connections."""
-    report, names = Report("free"), (HAPROXY, HAPROXY_ONE_THREAD, QUEUE, STOCK_WORKERS)
+    report = Report("free")
+    names = (HAPROXY, HAPROXY_ONE_THREAD, PASS_THROUGH, *SHAPES, *([STOCK_WORKERS] if with_stock_workers else []))
     rates: dict[str, list[float]] = {name: [] for name in names}
     with captured_output() as output, running_contenders(output, SLOTS, names) as (target, contenders):
         warm_up(contenders)
@@ -44,13 +49,21 @@ def measure_free(size: RunSize) -> Report:
                     rate = report.record(result, way=name, connections=_CONNECTIONS, round=number).per_second
                 rates[name].append(rate)
     label = f"target for free, {SLOTS} slots, {_CONNECTIONS} connections: requests per second through the queue"
-    if rates[HAPROXY]:
-        spread = ratios(rates[QUEUE], rates[HAPROXY])
-        report.findings.append(at_least(f"{label}, times HAProxy's priority queue", 0.5, spread, format_ratio))
-        spread = ratios(rates[QUEUE], rates[HAPROXY_ONE_THREAD])
-        report.findings.append(informational(f"{label}, times HAProxy's with one thread", spread, format_ratio))
-    spread = ratios(rates[QUEUE], rates[STOCK_WORKERS])
-    report.findings.append(at_least(f"{label}, times stock rq workers", 50, spread, format_ratio))
+    for name, shape in SHAPES.items():
+        of_shape = f"{label}, {shape}"
+        finding = at_least(
+            f"{of_shape}, times our pass-through's", 1.0, ratios(rates[name], rates[PASS_THROUGH]), format_ratio
+        )
+        report.findings.append(finding if name == QUEUE else without_bound(finding))
+        if rates[HAPROXY]:
+            spread = ratios(rates[name], rates[HAPROXY])
+            finding = at_least(f"{of_shape}, times HAProxy's priority queue", 0.5, spread, format_ratio)
+            report.findings.append(finding if name == QUEUE_ON_ALL_CORES else without_bound(finding))
+            spread = ratios(rates[name], rates[HAPROXY_ONE_THREAD])
+            report.findings.append(informational(f"{of_shape}, times HAProxy's with one thread", spread, format_ratio))
+    if with_stock_workers:
+        spread = ratios(rates[QUEUE], rates[STOCK_WORKERS])
+        report.findings.append(at_least(f"{label}, times stock rq workers", 50, spread, format_ratio))
     rows = [[name, Spread.of(values).format(two_digits)] for name, values in rates.items() if values]
     heads = (f"{_CONNECTIONS} connections, target for free", "requests per second")
     report.tables["free"] = markdown_table(heads, rows)

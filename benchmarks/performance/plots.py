@@ -18,7 +18,7 @@ Figures = Sequence[dict[str, Any]]
 
 _TEXT, _GRID = "#1b1f24", "#e3e6ea"
 _CONTENDER_COLOURS = dict(
-    zip(ALL_CONTENDERS, ("#6a737d", "#2f9e44", "#c77700", "#7ba7d6", "#0067a5", "#c1121f"), strict=True)
+    zip(ALL_CONTENDERS, ("#6a737d", "#2f9e44", "#c77700", "#7ba7d6", "#0067a5", "#7048e8", "#c1121f"), strict=True)
 )
 _PROCESS_COLOURS = ("#adb5bd", "#2f9e44", "#c77700", "#0067a5", "#c1121f", "#7048e8", "#6a737d")
 _STAGE_COLOURS = {"gateway": "#0067a5", "Redis": "#c1121f", "worker": "#7048e8", "target": "#6a737d"}
@@ -64,7 +64,7 @@ def draw_request(figures: Figures) -> Figure | None:
     ways = {one["way"]: one["stages"] for one in figures if one["part"] == "request"}
     if not ways:
         return None
-    figure = Figure(figsize=(11, 3.4), layout="constrained")
+    figure = Figure(figsize=(11, 4.6), layout="constrained")
     (axes,) = _row(figure, 1)
     longest = max(sum(stages.values()) for stages in ways.values())
     for row, stages in enumerate(ways.values()):

@@ -16,6 +16,7 @@ class RunSize:
     """For stock rq workers; in the part `ways` they are measured in the first round only."""
     seconds: int = 4
     busy_seconds: int = 3
+    idle_seconds: int = 20
     few_queued: int = 100
     many_queued: int = 10_000
     depth_rounds: int = 3
@@ -24,11 +25,17 @@ class RunSize:
     check_order: bool = True
     """Whether the order behind two gateways and two worker processes is checked, which takes half a minute."""
     traced_requests: int = 300
+    stream_events: int = 200
+    """In each of 64 streams, 40 a second."""
+    original_python: str = ""
+    """The Python of an environment with the original fast-priority 1.x; empty: it is not compared."""
+    litellm_python: str = ""
+    """The same for LiteLLM's proxy."""
 
 
 FULL = RunSize()
 QUICK = RunSize(
     rounds=1, ways_rounds=1, connections=(1, 256), service_times_ms=(0, 10), ways_seconds=1, stock_seconds=3,
-    seconds=2, busy_seconds=2, many_queued=2000, depth_rounds=1, depth_seconds=3, waiting_clients=2000,
-    check_order=False, traced_requests=100,
+    seconds=2, busy_seconds=2, idle_seconds=5, many_queued=2000, depth_rounds=1, depth_seconds=3, waiting_clients=2000,
+    check_order=False, traced_requests=100, stream_events=40,
 )  # fmt: skip

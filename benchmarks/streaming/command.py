@@ -43,7 +43,7 @@ def _run(options: argparse.Namespace) -> int:
 def _measure(size: RunSize, options: argparse.Namespace) -> Iterator[list[Finding]]:
     chosen = options.only or [*_PARTS, _WAITING]
     prefix = PASS_THROUGH if options.past_the_queue else ""
-    with running_streaming_stack(size.streams, options.max_body, prefix) as stack:
+    with running_streaming_stack(size.streams, options.max_body, prefix, with_worker=options.with_worker) as stack:
         for name, measure in _PARTS.items():
             if name in chosen:
                 yield measure(stack, size)
@@ -69,6 +69,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--past-the-queue", action="store_true", help="measure pass-through instead of the queue, for comparison"
+    )
+    parser.add_argument(
+        "--with-worker", action="store_true", help="measure a gateway without slots of its own, and a worker"
     )
     parser.add_argument("--max-body", type=int, default=0, metavar="BYTES", help="FAST_PRIORITY_MAX_BODY [0: no limit]")
     for name, meaning in (

@@ -1,10 +1,9 @@
 """Part `events`: many streams of server-sent events at once, and the delay of each event."""
 
 import asyncio
-from contextlib import suppress
 from statistics import median
 
-from benchmarks.endpoints import EventStream
+from benchmarks.endpoints import receive_streams
 from benchmarks.results import Finding, format_mebibytes
 from benchmarks.streaming.findings import failure
 from benchmarks.streaming.run_size import RunSize
@@ -21,10 +20,12 @@ def measure_events(stack: StreamingStack, size: RunSize) -> list[Finding]:
     label = f"{size.streams} event streams, an event every {interval_seconds * 1000:g} ms"
     path = f"{stack.prefix}/events?interval={interval_seconds}"
     # A worker that opens many connections to the target for the first time needs longer than a few events take.
-    asyncio.run(_receive(stack.gateway_port, f"{path}&count={_WARM_UP_EVENTS}", size.streams, _GRACE_SECONDS))
+    asyncio.run(receive_streams(stack.gateway_port, f"{path}&count={_WARM_UP_EVENTS}", size.streams, _GRACE_SECONDS))
     within_seconds = size.events * interval_seconds + _GRACE_SECONDS
     with stack.memory_peak() as peak:
-        streams = asyncio.run(_receive(stack.gateway_port, f"{path}&count={size.events}", size.streams, within_seconds))
+        streams = asyncio.run(
+            receive_streams(stack.gateway_port, f"{path}&count={size.events}", size.streams, within_seconds)
+        )
     incomplete = sum(stream.status != _OK or len(stream.events) != size.events for stream in streams)
     if incomplete:
         statuses = sorted({stream.status for stream in streams})
@@ -43,16 +44,3 @@ def measure_events(stack: StreamingStack, size: RunSize) -> list[Finding]:
         Finding(f"{label}: on the way", "", delays, None),
         Finding(f"{label}: memory", "", growth, None),
     ]
-
-
-async def _receive(port: int, path: str, streams: int, within_seconds: float) -> list[EventStream]:
-    """Return the streams when all have ended, or after this time."""
-    loop = asyncio.get_running_loop()
-    opened = [await loop.create_connection(lambda: EventStream(path), "127.0.0.1", port) for _ in range(streams)]
-    with suppress(TimeoutError):
-        async with asyncio.timeout(within_seconds):
-            for _, stream in opened:
-                await stream.ended.wait()
-    for transport, _ in opened:
-        transport.close()
-    return [stream for _, stream in opened]

@@ -1,4 +1,4 @@
-"""A gateway, its Redis and its worker in front of the streaming target."""
+"""A gateway, its Redis, and a worker if it has no slots of its own, in front of the streaming target."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -7,7 +7,12 @@ from urllib.parse import urlsplit
 
 from benchmarks.observation import MemoryPeak
 from benchmarks.support import captured_output, fetch_json
-from benchmarks.systems import GatewayStack, running_gateway_stack, running_streaming_target
+from benchmarks.systems import (
+    GatewayStack,
+    running_gateway_stack,
+    running_gateways_with_slots,
+    running_streaming_target,
+)
 
 PASS_THROUGH = "/passed"  # the prefix of paths that are passed through
 _PASS_THROUGH_PATHS = "passed/download,passed/upload,passed/events"
@@ -43,13 +48,19 @@ class StreamingStack:
 
 
 @contextmanager
-def running_streaming_stack(slots: int, max_body_bytes: int, prefix: str = "") -> Iterator[StreamingStack]:
-    """Run the stack with one worker process of this number of slots; 0 slots: no worker."""
+def running_streaming_stack(
+    slots: int, max_body_bytes: int, prefix: str = "", *, with_worker: bool = False
+) -> Iterator[StreamingStack]:
+    """Run the stack with this number of slots, in the gateway or in one worker process; 0 slots: nothing is sent."""
     settings = {"FAST_PRIORITY_PASS_THROUGH": _PASS_THROUGH_PATHS, "FAST_PRIORITY_MAX_BODY": str(max_body_bytes)}
     with (
         captured_output() as output,
         running_streaming_target(output) as target_url,
-        running_gateway_stack(target_url, output, slots, settings=settings) as gateways,
+        (
+            running_gateway_stack(target_url, output, slots, settings=settings)
+            if with_worker or not slots
+            else running_gateways_with_slots(target_url, output, slots, settings=settings)
+        ) as gateways,
     ):
         yield StreamingStack(gateways, target_url, prefix)
 

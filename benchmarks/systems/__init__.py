@@ -21,6 +21,8 @@ from benchmarks.systems.gateway_stack import (
     running_gateways_with_slots,
     start_gateway,
 )
+from benchmarks.systems.haproxy import running_haproxy
+from benchmarks.systems.nginx_proxy import running_nginx_proxy
 from benchmarks.systems.nginx_target import NginxTarget, running_nginx_target
 from benchmarks.systems.own_targets import running_streaming_target, running_traced_target
 from benchmarks.systems.paths import PASS_THROUGH_PREFIX, PRIORITIES, QUEUE_PREFIX, Priority, path_of
@@ -48,6 +50,8 @@ __all__ = [
     "running_contenders",
     "running_gateway_stack",
     "running_gateways_with_slots",
+    "running_haproxy",
+    "running_nginx_proxy",
     "running_nginx_target",
     "running_streaming_target",
     "running_traced_target",

@@ -28,11 +28,21 @@ from fast_priority.local.shape import divided
 from fast_priority.server import shared_sockets
 from fast_priority.settings import Settings
 
+EVENTS_PASSED_THROUGH = f"{PASS_THROUGH_PREFIX}/events"
+"""The path of event streams that skip the queue."""
+_COMPLETIONS_PASSED_THROUGH = f"{PASS_THROUGH_PREFIX}/v1/chat/completions"
 _IDLE_WITHIN_SECONDS = _REGISTERED_WITHIN_SECONDS = 60.0
 SETTINGS = {
     "FAST_PRIORITY_HIGH_PRIO_PATHS": "listed",
     "FAST_PRIORITY_PRIO_BASE_PATHS": f"{QUEUE_PREFIX}/high/".lstrip("/"),
-    "FAST_PRIORITY_PASS_THROUGH": ",".join(path.lstrip("/") for path, _ in all_paths(PASS_THROUGH_PREFIX)),
+    "FAST_PRIORITY_PASS_THROUGH": ",".join(
+        path.lstrip("/")
+        for path in (
+            *(path for path, _ in all_paths(PASS_THROUGH_PREFIX)),
+            EVENTS_PASSED_THROUGH,
+            _COMPLETIONS_PASSED_THROUGH,
+        )
+    ),
     # No request is rejected: the load of each measurement decides how many wait.
     "FAST_PRIORITY_MAX_QUEUED_HIGH": "50000",
     "FAST_PRIORITY_MAX_QUEUED_LOW": "50000",
@@ -94,7 +104,12 @@ def running_gateway_stack(
 
 @contextmanager
 def running_gateways_with_slots(
-    target_url: str, output: IO[bytes], slots: int, *, gateways: int = 1
+    target_url: str,
+    output: IO[bytes],
+    slots: int,
+    *,
+    gateways: int = 1,
+    settings: Mapping[str, str] = SETTINGS,
 ) -> Iterator[GatewayStack]:
     """Run gateway processes that have this number of slots together, and no worker.
 
@@ -111,7 +126,7 @@ def running_gateways_with_slots(
             )
             for own_slots, sockets in zip(divided(slots, gateways), own_sockets, strict=True)
         ]
-        started = processes.enter_context(running_together([isolated(part, **SETTINGS) for part in parts], output))
+        started = processes.enter_context(running_together([isolated(part, **settings) for part in parts], output))
         stack.urls = [f"http://127.0.0.1:{port}"]
         stack.processes["gateway"] = [process.pid for process in started]
         wait_until_answers(started[0], parts[0].name, f"{stack.urls[0]}/gateway_health/live")

@@ -17,15 +17,18 @@ _MOST_CONNECTIONS = 4000
 
 @contextmanager
 def running_haproxy(
-    target_url: str, slots: int, output: IO[bytes], threads: int | None = None
+    target_url: str, slots: int, output: IO[bytes], threads: int | None = None, status_path: str = "/status"
 ) -> Iterator[tuple[str, int]]:
-    """Run HAProxy with this number of threads, by default one for each core; return its URL and process id."""
+    """Run HAProxy with this number of threads, by default one for each core; return its URL and process id.
+
+    It is ready when the target answers at `status_path`.
+    """
     port = free_port()
     with tempfile.TemporaryDirectory(prefix="bench-haproxy-") as folder:
         config = Path(folder) / "haproxy.cfg"
-        config.write_text(_config(port, target_url, slots, threads or os.cpu_count() or 1))
+        config.write_text(_config(port, target_url, slots, threads or len(os.sched_getaffinity(0))))
         with running_program(["haproxy", "-db", "-f", str(config)], output) as process:
-            wait_until_answers(process, "HAProxy", f"http://127.0.0.1:{port}/status")
+            wait_until_answers(process, "HAProxy", f"http://127.0.0.1:{port}{status_path}")
             yield f"http://127.0.0.1:{port}", process.pid
 
 

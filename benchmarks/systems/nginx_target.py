@@ -16,6 +16,11 @@ from benchmarks.systems.paths import PASS_THROUGH_PREFIX, QUEUE_PREFIX, all_path
 from fast_priority.local.free_ports import free_port
 
 _BODY = "0123456789"
+_COMPLETION = (
+    '{"id":"1","object":"chat.completion","created":1,"model":"model","choices":[{"index":0,"finish_reason":"stop",'
+    '"message":{"role":"assistant","content":"Hello."}}],'
+    '"usage":{"prompt_tokens":3,"completion_tokens":2,"total_tokens":5}}'
+)
 _REQUESTS_WORD = 9
 """The position of the number of requests among the words of stub_status."""
 
@@ -56,6 +61,8 @@ def running_nginx_target(output: IO[bytes], *, with_log: bool = False) -> Iterat
             server {{
                 listen 127.0.0.1:{port} backlog=4096;
                 {locations}
+                location /v1/chat/completions {{ default_type application/json; return 200 '{_COMPLETION}'; }}
+                location /plain/v1/chat/completions {{ default_type application/json; return 200 '{_COMPLETION}'; }}
                 location /fixed {{ return 200 "{_BODY}"; }}
                 location /status {{ access_log off; stub_status; }}
             }}"""

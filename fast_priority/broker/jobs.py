@@ -75,25 +75,24 @@ class WriteOnlySerializer:
 
 
 class JobTemplate:
-    """Makes rq jobs for `forward`, which differ only in id, payload, description and time.
+    """Makes rq jobs for `forward`, which differ only in id, payload, level, description and times.
 
     rq's `Job.create` and `Job.to_dict` write the common fields once. Each request adds only the others.
     """
 
-    def __init__(self, ttl_seconds: int) -> None:
+    def __init__(self) -> None:
         job = Job.create(
             FORWARD,
             args=(b"",),
             connection=Redis(),  # rq requires one; nothing is sent on it
             result_ttl=0,
             failure_ttl=times.FAILED_TTL_SECONDS,
-            ttl=ttl_seconds,
             timeout=_NO_TIMEOUT,
             description="-",
             status=JobStatus.QUEUED,
             serializer=WriteOnlySerializer,
         )
-        varying = {"data", "created_at", "enqueued_at", "description", "origin"}
+        varying = {"data", "created_at", "enqueued_at", "description", "origin", "ttl"}
         self.constant_fields: list[str | int | float] = [
             part
             for name, value in job.to_dict().items()

@@ -3,7 +3,7 @@
 All keys begin with rq's prefix (RQ_KEY_PREFIX, by default `rq`), so a hash tag in the prefix keeps them in one slot.
 rq's keys have rq's names, so that rq's tools see queues, jobs and workers. Our own keys have `fast-priority` in them.
 
-The keys that each level has are derived from `Priority`, once, in `LANES`.
+The keys that each level has are derived from its name, in `lanes_of`.
 """
 
 from collections.abc import Iterable
@@ -16,7 +16,7 @@ from rq.registry import FailedJobRegistry, StartedJobRegistry
 from rq.suspension import WORKERS_SUSPENDED
 from rq.worker_registration import REDIS_WORKER_KEYS, WORKERS_BY_QUEUE_KEY
 
-from fast_priority.scheduling.priority import Priority
+from fast_priority.scheduling.priority import DEFAULT_LEVELS, Priority
 
 OURS = f"{RQ_KEY_PREFIX}:fast-priority"
 
@@ -26,6 +26,8 @@ INBOX_PREFIX = f"{OURS}:inbox:"
 CANCELLED_PREFIX = f"{OURS}:over:"
 WORKER_PREFIX = f"{RQ_KEY_PREFIX}:worker:"
 WAKE_UP = f"{OURS}:wake-up"
+LEVELS = f"{OURS}:levels"
+QUEUE_PREFIX = f"{RQ_KEY_PREFIX}:queue:"
 REDIS_RUN = f"{OURS}:redis-run"
 DEPLOYMENT = f"{OURS}:deployment"
 DIRECT_CLAIM, CLAIM_SENT_AHEAD = "turn", "wait"
@@ -37,7 +39,7 @@ WORKERS = REDIS_WORKER_KEYS
 
 def queue(priority: Priority) -> str:
     """The list of waiting job ids; oldest at the left."""
-    return f"{RQ_KEY_PREFIX}:queue:{priority.value}"
+    return QUEUE_PREFIX + priority.value
 
 
 def started(queue_name: str) -> str:
@@ -76,8 +78,10 @@ def lanes_of(priorities: Iterable[Priority]) -> Lanes:
     return Lanes(levels, names, queues, tuple(map(started, names)), tuple(map(workers_of, names)))
 
 
-LANES = lanes_of(Priority)
-"""All levels that there are. Look it up when it is used: a test puts another list in its place."""
+LANES = lanes_of(DEFAULT_LEVELS)
+"""The levels that there always are. A process knows its lanes by `KnownLanes`."""
+LANE_KEY_PREFIXES = {"queue_keys": QUEUE_PREFIX, "started_keys": started(""), "lane_workers_keys": workers_of("")}
+"""How the keys of each kind begin; the name of the level follows. The names are those of the scripts."""
 
 
 def job(job_id: str) -> str:
@@ -144,6 +148,9 @@ KEY_TABLE = (
     KeyRow(f"{RQ_KEY_PREFIX}:results:<id>", "stream", "why a job was refused", "worker", "after a day"),
     KeyRow(WAKE_UP, "list", "one token for each submit, at most 64", "gateway; worker", "queues empty, or after 60 s"),
     KeyRow(f"{GATEWAY_PREFIX}<id>", "string", "sign of life: the wire version", "gateway", "3.5 s after the last"),
+    KeyRow(
+        LEVELS, "hash", "the levels: in force, served, how often they changed", "gateway", "15 s after the last gateway"
+    ),
     KeyRow(REDIS_RUN, "string", "since when Redis has run, and until when", "worker", "60 s after the last"),
     KeyRow(
         DEPLOYMENT, "string", "identity of the deployment, which Via carries", "gateway", "60 s after the last gateway"

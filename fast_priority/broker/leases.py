@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 from fast_priority.broker import keys, scripts, times
 from fast_priority.broker.connection import CONNECTION_ERRORS, RedisHealth, connect
 from fast_priority.broker.jobs import Claim, JobTemplate
+from fast_priority.broker.known_lanes import KnownLanes
 from fast_priority.support.elapsed import Moment
 
 _ANSWER_SECONDS = 2.0  # so that another connection may still renew in time
@@ -26,10 +27,13 @@ class Renewal(NamedTuple):
 class Leases:
     """Renews the leases and the record of one process, in one round trip.
 
+    With each renewal it learns which lanes are served, and notes them in `known`.
+
     The process is a worker, or a gateway with slots of its own: its name as an rq worker is then its id as a gateway.
     """
 
-    def __init__(self, options: dict[str, Any], worker_name: str) -> None:
+    def __init__(self, options: dict[str, Any], worker_name: str, known: KnownLanes | None = None) -> None:
+        self._known = known or KnownLanes()
         self._redis = connect(options, _ANSWER_SECONDS)
         self._worker_name = worker_name
         self._health = RedisHealth()
@@ -45,10 +49,11 @@ class Leases:
         """
         since = Moment.now()
         try:
-            answer = await self._call(record, claims, restore).run(self._redis)
+            served, *answer = await self._call(record, claims, restore).run(self._redis)
         except CONNECTION_ERRORS:
             self._health.note_away()
             raise
+        self._known.note(served)
 
         def those(state: bytes) -> list[Claim]:
             return [claim for claim, found in zip(claims, answer, strict=True) if found == state]
@@ -56,7 +61,7 @@ class Leases:
         return Renewal(those(b"held"), those(b"gone"), those(b"over"), since)
 
     def _call(self, record: dict[str, Any], claims: Sequence[Claim], restore: bool) -> scripts.RenewCall:
-        lanes = keys.LANES
+        lanes = self._known.current
         return scripts.RenewCall(
             record_key=keys.WORKER_PREFIX + self._worker_name,
             workers_key=keys.WORKERS,

@@ -30,12 +30,14 @@ from fast_priority.broker.connection import (
     send_together,
 )
 from fast_priority.broker.job_ages import oldest_seconds
+from fast_priority.broker.known_lanes import KnownLanes
 from fast_priority.broker.other_versions import (
     JOB_FIELDS,
     STOCK_WORKER,
     WORKER_FIELDS,
     QueuedJob,
     WorkerRecord,
+    about_unserved,
     warnings_of,
 )
 from fast_priority.scheduling.drain_rate import DrainRate, retry_after_seconds
@@ -94,10 +96,11 @@ class _Look(NamedTuple):
 class QueueMonitor:
     """Looks at the queues for one gateway. Use it as an async context manager: inside the block it looks every 2 s.
 
-    What it finds wrong with Redis it notes in `outage`.
+    What it finds wrong with Redis it notes in `outage`. It looks at the `lanes` of the gateway.
     """
 
-    def __init__(self, settings: Settings, outage: RedisOutage | None = None) -> None:
+    def __init__(self, settings: Settings, outage: RedisOutage | None = None, lanes: KnownLanes | None = None) -> None:
+        self._lanes = lanes or KnownLanes(settings.level_table().levels)
         self._redis: Redis = connect(redis_options(settings))
         self._outage = outage or RedisOutage(logger)
         self._looks, self._writes = self._outage.of(_LOOKING), self._outage.of("cannot register the queues")
@@ -148,9 +151,9 @@ class QueueMonitor:
         random, so that clients that were refused together come back apart.
         """
         ahead = 0
-        for level in keys.LANES.priorities:
-            ahead += self._last.view.waiting[level] if self._last is not None else 0
-            if level is priority:
+        for level in self._lanes.current.priorities:
+            ahead += self._last.view.waiting.get(level, 0) if self._last is not None else 0
+            if level == priority:
                 break
         jitter = random.uniform(1 - _JITTER, 1 + _JITTER)  # noqa: S311 - to guess it is of no use to anyone
         return retry_after_seconds(ahead, self._rate.per_second(), jitter)
@@ -179,7 +182,7 @@ class QueueMonitor:
     async def _refusal(self) -> str | None:
         """Write what is there already. Return why Redis refuses that, in words; None if it does not."""
         try:
-            (answer,) = await send_together(self._redis, [("SADD", keys.QUEUES, *keys.LANES.queues)])
+            (answer,) = await send_together(self._redis, [("SADD", keys.QUEUES, *self._lanes.current.queues)])
         except CONNECTION_ERRORS as error:  # a replica: the connection to it is closed
             if not problem_of(error).is_refusal:
                 raise
@@ -203,7 +206,7 @@ class QueueMonitor:
         return self._facts
 
     async def _look(self) -> _Look:
-        began_at, lanes = time.monotonic(), keys.LANES
+        began_at, lanes = time.monotonic(), self._lanes.current
         count = len(lanes.names)
         answers = await self._ask(
             [
@@ -220,6 +223,9 @@ class QueueMonitor:
         living = [worker for worker in workers if worker.is_alive]
         slots = [_number(worker.slots) or 1 for worker in living if not worker.is_foreign]
         warnings = warnings_of(dict(zip(lanes.names, heads, strict=True)), workers)
+        keys_of_living = {worker.key for worker in living}
+        served = [not keys_of_living.isdisjoint(register) for register in registers]
+        warnings |= about_unserved(lanes.names, waiting, served)
         self._log_warnings(warnings)
         self._log_want_of_workers(sum(waiting), len(slots))
         view = QueueView(

@@ -83,6 +83,21 @@ def warnings_of(heads: Mapping[str, Sequence[QueuedJob]], workers: Iterable[Work
     return warnings | dict(_of_workers(living))
 
 
+def about_unserved(levels: Sequence[str], waiting: Sequence[int], served: Sequence[bool]) -> dict[str, str]:
+    """Return a warning for each level at which requests wait and that no live worker serves, while others are served.
+
+    Workers of an earlier release serve high and low only, and rq's own what they were started with.
+    """
+    if not any(served):
+        return {}
+    return {
+        f"unserved {level}": f"{count} waiting at level {level}, which no live worker serves: replace workers of an "
+        f"earlier release, and start stock ones with `rq worker {' '.join(levels)}`"
+        for level, count, is_served in zip(levels, waiting, served, strict=True)
+        if count and not is_served
+    }
+
+
 def encode_warnings(texts: Sequence[str]) -> bytes:
     """Return the field `warnings` of a worker's record: the first 10 of these."""
     return msgspec.json.encode(texts[:MOST_WARNINGS])

@@ -3,6 +3,8 @@
 The scripts use these constants by name, as they use those of `keys`.
 """
 
+from fast_priority.scheduling import priority
+
 LEASE_SECONDS = 3.5
 """How long a started request belongs to its worker without a renewal. Workers renew every second."""
 LEASE_MILLISECONDS = int(LEASE_SECONDS * 1000)
@@ -57,3 +59,10 @@ MOST_IDS_SEARCHED = 10_000
 """How many ids from each end of a queue a withdrawal looks at, so that it does not hold Redis up however many wait."""
 MOST_IDS_DROPPED = 1000
 """How many ids without a job a submit removes from the head of a queue that is full."""
+MOST_LEVELS = priority.MOST_LEVELS
+"""The most levels that are in force."""
+LEVELS_TTL_SECONDS = 15
+"""How long the levels in force outlast the last gateway that has them. Each renews them every 0.5 s."""
+LEVELS_TTL_MILLISECONDS = LEVELS_TTL_SECONDS * 1000
+MOST_LANES = 16
+"""The most levels that are served: those in force, and removed ones until they are empty."""

@@ -13,6 +13,7 @@ from fast_priority.gateway.embedding import Messages, is_direct, method_of_route
 from fast_priority.gateway.handler import Gateway
 from fast_priority.gateway.health import HealthChecks
 from fast_priority.gateway.pages import MetricsPage, OwnPages, add_metrics_page, add_pages
+from fast_priority.gateway.policy_in_force import PolicyInForce
 from fast_priority.gateway.quick_request import RunInTask
 from fast_priority.gateway.response import ClientResponse
 from fast_priority.gateway.startup import OncePerLoop
@@ -48,6 +49,8 @@ class GatewayApp(FastAPI):
     """The origins whose pages may read the gateway's own errors."""
     is_ending: bool = False
     """Whether the server ends: it accepts no more connections, or soon will not."""
+    policy: PolicyInForce | None = None
+    """The rules and keys in force; None if there are none."""
     carries_websockets: bool = True
     """Whether a client can have a WebSocket; if not, its request is forwarded as a plain GET."""
 

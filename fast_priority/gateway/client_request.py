@@ -1,10 +1,12 @@
 """The requests of clients, as their heads have been read, and the responses to them."""
 
 import msgspec
+from msgspec.structs import replace
 from starlette.types import Receive, Scope
 
 from fast_priority.errors import GatewayError
-from fast_priority.events import PASS_THROUGH, Events, Retried, publish
+from fast_priority.events import Events, Retried, publish
+from fast_priority.gateway.deciding import Decider, Undecided
 from fast_priority.gateway.queues import Queues
 from fast_priority.gateway.request_body import RequestBody
 from fast_priority.gateway.request_head import HeadReader
@@ -42,6 +44,8 @@ class ClientRequest(msgspec.Struct, frozen=True, eq=False):
     events: Events
     connection: ClientConnection | None
     """None if the server does not offer it."""
+    undecided: Undecided | None = None
+    """Set if its body decides about its priority: then `priority` says nothing."""
 
     @property
     def left(self) -> DisconnectEvent:
@@ -54,6 +58,11 @@ class ClientRequest(msgspec.Struct, frozen=True, eq=False):
     def is_idempotent(self) -> bool:
         """Whether it has the same effect if it is sent twice."""
         return self.method in IDEMPOTENT_METHODS
+
+    def decided(self, priority: Priority | None) -> "ClientRequest":
+        """Return the same request with the level that its body has decided; None: it skips the queues."""
+        self.response.record.note_level(priority)
+        return replace(self, priority=priority, undecided=None)
 
     def can_be_sent_again(self) -> bool:
         """Return whether its body is still here, no response has begun, and its queue still takes requests."""
@@ -84,8 +93,10 @@ class RequestFactory:
         events: Events,
         *,
         with_websockets: bool,
+        decider: Decider | None = None,
     ) -> None:
         self._rules = rules
+        self._decider = decider
         self._read_head = read_head
         self._queues = queues
         self._target = target
@@ -98,7 +109,7 @@ class RequestFactory:
     def read(self, scope: Scope, receive: Receive, response: ClientResponse) -> ClientRequest | Reply:
         """Return the request as its head says it, or the response if the gateway has to answer it by itself.
 
-        Raises GatewayError for a head that cannot be forwarded.
+        Raises GatewayError for a head that cannot be forwarded, and for a request that a rule or its key refuses.
         """
         # Copied before the body is read: a server may append trailer fields to the same list as they come in.
         fields: Fields = list(scope["headers"])
@@ -124,11 +135,18 @@ class RequestFactory:
         raw_target, raw_path = at_target(method, raw_target, raw_path)
         self._target.check(raw_target)
         wants_websocket = self._with_websockets and connection is not None and connection.wants_websocket
-        priority = self._rules.priority_of(RequestFacts(raw_path.decode("latin-1"), method, wants_websocket))
-        record, onward = response.record, head.onward
-        record.level = PASS_THROUGH if priority is None else priority.value
+        facts, onward = RequestFacts(raw_path.decode("latin-1"), method, wants_websocket), head.onward
+        priority: Priority | Undecided | None
+        if self._decider is None:
+            priority = self._rules.priority_of(facts)
+        else:
+            priority = self._decider.decide(facts, fields, query, head.declared_bytes, hop, response)
+            onward = self._decider.onward(onward, fields)
         if not head.has_request_id:
-            onward = [*onward, (REQUEST_ID, record.request_id.encode())]
+            onward = [*onward, (REQUEST_ID, response.record.request_id.encode())]
+        undecided, known = (priority, None) if isinstance(priority, Undecided) else (None, priority)
+        if undecided is None:
+            response.record.note_level(known)
         return ClientRequest(
-            scope, method, raw_target, onward, body, response, priority, self._queues, self._events, connection
+            scope, method, raw_target, onward, body, response, known, self._queues, self._events, connection, undecided
         )

@@ -5,16 +5,18 @@ as a handshake. Each way is an attempt that `retry` may make twice.
 """
 
 import contextlib
-import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from functools import partial
+from typing import Any
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from fast_priority.broker.producer import Attempt, OwnSlot, Payload, Permit, Submission
-from fast_priority.errors import ClientLeft, GatewayError, RequestLost, TargetTimeout, UnforeseenError, without_traces
-from fast_priority.events import Answered, Events, Failed, Left, Queued, Received, publish, publish_error
+from fast_priority.errors import GatewayError, RequestLost
+from fast_priority.events import Events, Queued, Received, publish
 from fast_priority.gateway.client_request import ClientRequest, RequestFactory
+from fast_priority.gateway.conclusion import conclude
+from fast_priority.gateway.deciding import Decider, Undecided
 from fast_priority.gateway.disconnect import AwaitedDisconnect, until_disconnect
 from fast_priority.gateway.queues import Outcome, Queues, WorkerResponse
 from fast_priority.gateway.quick_request import QuickRequest, RunInTask
@@ -50,7 +52,8 @@ class Gateway:
     A request that has one of the names of the `deployment` in its Via has been here before, and is refused. Without
     `tunnels`, a request for a WebSocket is forwarded as a plain GET. A Location at the target becomes one at the
     gateway, unless the target gets the client's Host (`preserves_host`) and so knows the gateway's address. Pages of
-    `origins` may read errors. With `says_times`, responses have Server-Timing.
+    `origins` may read errors. With `says_times`, responses have Server-Timing. With a `decider`, rules and keys decide,
+    and `rules` only what they leave open.
     """
 
     def __init__(
@@ -69,6 +72,7 @@ class Gateway:
         preserves_host: bool = False,
         origins: AllowedOrigins = NO_ORIGINS,
         says_times: bool = True,
+        decider: Decider | None = None,
     ) -> None:
         events = events or Events()
         self._read = RequestFactory(
@@ -80,7 +84,9 @@ class Gateway:
             deployment,
             events,
             with_websockets=tunnels is not None,
+            decider=decider,
         ).read
+        self._decider = decider
         self._queues = queues
         self._target = target
         self._frames_in_flight = frames_in_flight
@@ -113,7 +119,7 @@ class Gateway:
             request = self._read(scope, _cannot_receive, self._response_to(scope, _cannot_send))
         except Exception:
             return False  # it is raised again in the task, also if it is a bug
-        if isinstance(request, Reply):
+        if isinstance(request, Reply) or request.undecided is not None:
             return False
         if self._events.received:
             publish(self._events.received, Received(scope, request.response.record))
@@ -139,43 +145,33 @@ class Gateway:
         )
 
     async def _conclude(self, scope: Scope, response: ClientResponse, answering: Awaitable[None]) -> None:
-        """Answer a request, and publish one last event for it."""
-        events, record = self._events, response.record
-        try:
-            await answering
-        except ClientLeft:
-            if events.left:
-                publish(events.left, Left(scope, record))
-        except GatewayError as error:
-            if isinstance(error, TargetTimeout):
-                error.detail += f"; the request came {time.monotonic() - record.received_at:.1f} s ago"
-            publish_error(events, scope, error, record, is_broken_off=response.has_begun)
-            await response.send_error(error, self._origins.fields_for(scope["headers"]))
-            without_traces(error)
-        except BaseException as error:
-            if events.failed:
-                publish(events.failed, Failed(scope, error, response.has_begun, record))
-            if isinstance(error, Exception) and not response.has_begun:
-                await response.send_error(UnforeseenError(), self._origins.fields_for(scope["headers"]))
-            raise  # the server logs it, with its traceback
-        else:
-            if events.answered:
-                publish(events.answered, Answered(scope, response.status, record))
+        await conclude(answering, scope, response, self._events, self._origins)
 
     async def _answer(self, scope: Scope, receive: Receive, response: ClientResponse) -> None:
         request = self._read(scope, receive, response)
         if isinstance(request, Reply):
             await response.send(request)
             return
-        connection, priority = request.connection, request.priority
-        if self._tunnels is not None and connection is not None and connection.wants_websocket:
-            answering = self._open_websocket(request, self._tunnels)
-        elif priority is None:
-            answering = self._pass_on(request)
-        else:
-            answering = self._queue(request, priority)
+        answering = self._way_of(request) if request.undecided is None else self._decide(request, request.undecided)
+        connection = request.connection
         disconnect = connection.left if connection else AwaitedDisconnect(request.body.client_left)
         await until_disconnect(answering, disconnect, response)
+
+    def _way_of(self, request: ClientRequest) -> Coroutine[Any, Any, None]:
+        connection, priority = request.connection, request.priority
+        if self._tunnels is not None and connection is not None and connection.wants_websocket:
+            return self._open_websocket(request, self._tunnels)
+        return self._pass_on(request) if priority is None else self._queue(request, priority)
+
+    async def _decide(self, request: ClientRequest, undecided: Undecided) -> None:
+        """Answer a request whose body decides about its priority."""
+        if self._decider is None:
+            raise RuntimeError("without a policy the head decides")
+        try:
+            priority = await self._decider.decide_by_body(undecided, request.body, request.response)
+            await self._way_of(request.decided(priority))
+        finally:
+            request.body.release()
 
     def _going_on(self, quick: QuickRequest) -> ASGIApp:
         """Return the application that goes on with a request in a task."""

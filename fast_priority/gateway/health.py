@@ -2,13 +2,15 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Literal, TypeAlias
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 
+from fast_priority.broker.levels_in_force import LevelsInForce
 from fast_priority.broker.monitor import QueueMonitor, QueueView
-from fast_priority.scheduling.priority import Priority
+from fast_priority.gateway.policy_in_force import PolicyInForce
+from fast_priority.scheduling.priority import DEFAULT_LEVELS, Priority
 
 TargetLook: TypeAlias = Callable[[], Awaitable[str | None]]
 """Returns why the target does not answer, in words; None if it does. It may take for ever."""
@@ -20,10 +22,12 @@ _NO_ANSWER = "it did not answer in time"
 
 
 class QueueLengths(BaseModel):
-    """How many requests wait, by priority; null if Redis does not answer."""
+    """How many requests wait, by level; null if Redis does not answer. A level that is set has a member of its own."""
 
-    # The fields are a promise to those who read the JSON, so they stand here by name. They are the values of Priority,
-    # which a test compares: a new level needs a field here.
+    # The fields are a promise to those who read the JSON, so they stand here by name.
+    model_config = ConfigDict(extra="allow")
+    __pydantic_extra__: dict[str, int | None]
+
     high: int | None
     low: int | None
 
@@ -46,6 +50,9 @@ class Health(BaseModel):
     workers: int | None = Field(description="live worker processes, and live gateways with slots")
     slots: int | None = Field(description="how many queued requests they forward at the same time at most")
     suspended: bool | None = Field(description="whether the workers are suspended by `rq suspend`")
+    policy: str | None = Field(
+        description="which rules and keys are in force: the same for equal files; null without any"
+    )
     warnings: list[str] = Field(description="what is wrong and does not stop the service, a sentence each")
 
 
@@ -56,16 +63,30 @@ class Liveness(BaseModel):
 
 
 class Readiness(BaseModel):
-    """Whether a request that comes now is forwarded: Redis takes writes, a worker or a gateway with slots lives."""
+    """Whether a request that comes now is forwarded: Redis takes writes, a worker or a gateway with slots lives.
+
+    A gateway whose levels are not in force is not ready either.
+    """
 
     ready: bool
     reasons: list[str] = Field(description="what is missing, in words")
 
 
 class HealthChecks:
-    """Answers the health endpoints. `look_at_target` looks at the target; checks at the same time share a look."""
+    """Answers the health endpoints. `look_at_target` looks at the target; checks at the same time share a look.
 
-    def __init__(self, look_at_target: TargetLook, monitor: QueueMonitor) -> None:
+    `in_force` has the rules and keys; None if there are none. `levels` are those of the gateway.
+    """
+
+    def __init__(
+        self,
+        look_at_target: TargetLook,
+        monitor: QueueMonitor,
+        in_force: PolicyInForce | None = None,
+        levels: LevelsInForce | None = None,
+    ) -> None:
+        self._levels = levels
+        self._in_force = in_force
         self._target_look = look_at_target
         self._monitor = monitor
         self._looking: asyncio.Task[str | None] | None = None
@@ -82,12 +103,13 @@ class HealthChecks:
             redis_reachable=view is not None,
             redis_writable=problem is None,
             redis_problem=problem,
-            queue=_lengths(view),
+            queue=_lengths(view, self._names),
             in_flight=view.started if view else None,
             workers=view.workers if view else None,
             slots=view.slots if view else None,
             suspended=view.suspended if view else None,
-            warnings=_warnings(view),
+            policy=self._in_force.digest if self._in_force else None,
+            warnings=[*_warnings(view), *self._warnings_about_policy(), *self._reasons_of_levels()],
         )
 
     async def readiness(self, *, is_ending: bool) -> Readiness:
@@ -96,6 +118,7 @@ class HealthChecks:
         reasons = ["the gateway ends: send it no more requests"] if is_ending else []
         if problem := self._problem(view):
             reasons.append(f"{problem}: requests get 503")
+        reasons += self._reasons_of_levels()
         if view is None:
             return Readiness(ready=False, reasons=reasons)
         if not view.workers:
@@ -107,6 +130,14 @@ class HealthChecks:
         elif view.suspended:
             reasons.append("the workers are suspended: run `rq resume`")
         return Readiness(ready=not reasons, reasons=reasons)
+
+    @property
+    def _names(self) -> tuple[Priority, ...]:
+        return DEFAULT_LEVELS if self._levels is None else self._levels.lanes.current.priorities
+
+    def _reasons_of_levels(self) -> list[str]:
+        problem = self._levels.problem if self._levels else None
+        return [] if problem is None else [problem]
 
     async def _problem_of_target(self) -> str | None:
         """Return why the target does not answer, by a look that is in progress, or began at most 0.1 s ago."""
@@ -124,6 +155,10 @@ class HealthChecks:
         except TimeoutError:
             return _NO_ANSWER
 
+    def _warnings_about_policy(self) -> list[str]:
+        warning = self._in_force.warning if self._in_force else None
+        return [] if warning is None else [warning]
+
     def _problem(self, view: QueueView | None) -> str | None:
         """Return what is wrong with Redis; None if nothing is."""
         return self._monitor.problem or ("Redis does not answer" if view is None else None)
@@ -136,9 +171,11 @@ class HealthChecks:
             return None
 
 
-def _lengths(view: QueueView | None) -> QueueLengths:
+def _lengths(view: QueueView | None, levels: Iterable[Priority] = DEFAULT_LEVELS) -> QueueLengths:
     waiting = view.waiting if view else {}
-    return QueueLengths(**{priority.value: waiting.get(priority) for priority in Priority})
+    # The model puts high and low first, wherever they stand among the levels.
+    missing = None if view is None else 0
+    return QueueLengths.model_validate({level: waiting.get(level, missing) for level in (*DEFAULT_LEVELS, *levels)})
 
 
 def _warnings(view: QueueView | None) -> list[str]:

@@ -7,11 +7,14 @@ from collections.abc import AsyncIterator
 from starlette.types import Message, Receive
 
 from fast_priority.errors import ClientLeft, MalformedRequest, RequestBodyTooLarge, RequestTimeout
+from fast_priority.gateway.held_bodies import HeldBodies
 from fast_priority.http.limits import MOST_WHOLE_BODY_BYTES
 from fast_priority.http.message import Bytes
 from fast_priority.server import ClientConnection
 from fast_priority.support.rate_timeout import RateTimeout
 from fast_priority.support.stalls import RunningClock, Timeout
+
+_PIECE_BYTES = 64 * 1024
 
 
 class RequestBody:
@@ -47,7 +50,8 @@ class RequestBody:
         self._is_empty = declared_bytes == 0
         self._is_small = declared_bytes is not None and declared_bytes <= MOST_WHOLE_BODY_BYTES
         self._is_held_whole = False
-        self._begun = b""
+        self._begun: bytes | bytearray = b""
+        self._held: HeldBodies | None = None
         self._size_bytes = 0
         self.was_handed_on = False
         """Whether a part of it has been yielded by `chunks`, and is not held here any more."""
@@ -56,6 +60,30 @@ class RequestBody:
     def can_be_sent_again(self) -> bool:
         """Whether `chunks`, or what `read_ahead` returned, still has all of it."""
         return self._is_held_whole or not self.was_handed_on
+
+    async def read_and_hold(self, held: HeldBodies) -> bytes | bytearray | None:
+        """Return the whole body, whose length is declared. `read_ahead` and `chunks` still have all of it.
+
+        Return None if there is no room for it in `held`: then nothing is read. Raises as `chunks` does. Call `release`
+        in any case.
+        """
+        if not self._is_small:
+            if self._declared_bytes is None or not held.take(self._declared_bytes):
+                return None
+            self._held = held
+        if self._connection is not None:
+            self._connection.let_body_flow()
+        whole = bytearray()
+        while piece := await self._next_piece():
+            whole += piece
+        self._begun = whole
+        return whole
+
+    def release(self) -> None:
+        """Hold nothing of it any more that `read_and_hold` has read."""
+        if self._held is not None and self._declared_bytes is not None:
+            self._held.give_back(self._declared_bytes)
+            self._held, self._begun = None, b""
 
     async def read_ahead(self) -> bytes | None:
         """Return the whole body if it is small. Else wait for its first piece and return None: `chunks` has all of it.
@@ -68,7 +96,7 @@ class RequestBody:
         if self._is_small:
             self._is_held_whole = True
             return b"".join([chunk async for chunk in self.chunks()])
-        if not self._comes_when_asked_for:
+        if not self._comes_when_asked_for and not self._begun:
             if self._connection is not None:
                 self._connection.hold_body()
             self._begun = await self._next_piece()
@@ -82,10 +110,10 @@ class RequestBody:
         """
         if self._connection is not None:
             self._connection.let_body_flow()
-        begun, self._begun = self._begun, b""
-        if begun:
+        begun, self._begun = memoryview(self._begun), b""
+        for start in range(0, len(begun), _PIECE_BYTES):
             self.was_handed_on = True
-            yield begun
+            yield begun[start : start + _PIECE_BYTES]
         while piece := await self._next_piece():
             self.was_handed_on = True
             yield piece

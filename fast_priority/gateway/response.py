@@ -18,7 +18,7 @@ from fast_priority.http.limits import LEAST_BYTES_PER_SECOND, MOST_RESPONSE_FIEL
 from fast_priority.http.locations import LocationRewriter
 from fast_priority.http.memo import memoized
 from fast_priority.http.message import Bytes, Field, Fields, HttpVersion, Reply
-from fast_priority.http.problem import problem_reply
+from fast_priority.http.problem import ErrorForm, problem_reply
 from fast_priority.http.request_id import REQUEST_ID, has_request_id, new_request_id, request_id_of
 from fast_priority.http.server_timing import SERVER_TIMING, server_timing
 from fast_priority.http.via import PSEUDONYM
@@ -91,6 +91,8 @@ class ClientResponse:
         """The status of the response; 0 before it has begun."""
         self.has_begun = False
         self.has_ended = False
+        self.error_form: ErrorForm = "problem"
+        """How the gateway's own errors are stated."""
 
     async def relay(self, reply: Reply) -> None:
         """Send a whole response of the target. Raises TargetError if it may not be sent to a client."""
@@ -195,7 +197,7 @@ class ClientResponse:
         if not self.has_begun:
             self._has_request_id = True
             self.record.note_error(error.status)
-            await self.send(problem_reply(error, more_fields, self.record.request_id))
+            await self.send(problem_reply(error, more_fields, self.record.request_id, self.error_form))
         elif self._connection is not None:
             self._connection.abort()
         else:

@@ -4,6 +4,7 @@
 - `limits`: every limit of size and rate
 - `fields`: which fields are forwarded, which messages are refused
 - `forwarding`: fields about the way of a message: added, or dropped; `trusted_proxies`: which peers may set them
+- `client_address`: the address of a client behind trusted proxies; `rule_facts`: what rules look at in a request
 - `cors`: fields with which browsers show the gateway's own errors to pages of other origins
 - `date`: the present time, for the field Date
 - `head`: heads as bytes
@@ -20,6 +21,7 @@
 """
 
 __all__ = [
+    "client_address",
     "cors",
     "date",
     "fields",
@@ -36,6 +38,7 @@ __all__ = [
     "request_id",
     "request_target",
     "root_path",
+    "rule_facts",
     "server_timing",
     "trusted_proxies",
     "via",

@@ -83,6 +83,15 @@ def onward_request_fields(
     return [*others, *seen, (b"via", _via(hop.http_version, name))]
 
 
+def believed_fields(fields: Fields, *, is_peer_trusted: bool) -> Fields:
+    """Return the fields without those that state where a request comes from, unless a trusted proxy has sent them."""
+    return [
+        field
+        for field in fields
+        if not _STATES_ORIGIN.fullmatch(field[0]) or (is_peer_trusted and b"_" not in field[0])
+    ]
+
+
 def onward_response_fields(fields: Fields, http_version: str, name: bytes) -> Fields:
     """Return the target's end-to-end fields with Via added; `http_version` is that of the target, such as `1.1`."""
     return [*fields, (b"via", _via(http_version, name))]

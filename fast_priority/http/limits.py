@@ -21,6 +21,8 @@ MOST_BUFFERED_BODY_BYTES = 16 * 1024 * 1024
 """A response body of unknown length that is held for a client of HTTP/1.0."""
 MOST_BUFFERED_BODIES_BYTES = 256 * 1024 * 1024
 """All such bodies of one process together."""
+MOST_BODIES_FOR_RULES_BYTES = 256 * 1024 * 1024
+"""All bodies together, of those over MOST_WHOLE_BODY_BYTES, that one process reads because a rule looks at them."""
 LEAST_BYTES_PER_SECOND = 500
 """A client that moves fewer bytes runs out of time. Live audio of 8 kbit/s, a slow use of HTTP, moves twice as many."""
 

@@ -48,6 +48,7 @@ def run_standalone(settings: Settings, gateway_processes: int, *, embed_redis: b
     """
     policy = settings.target_policy()
     check_tls_files(settings.target_tls)
+    _check_policy(settings)
     shape = shape_of(settings, gateway_processes)
     urls = check_port_is_free(settings)
     interruption = Interruption()
@@ -76,6 +77,15 @@ def run_standalone(settings: Settings, gateway_processes: int, *, embed_redis: b
                 _serve([*gateways, *started])
     except Interrupted:
         typer.echo("Ended.")
+
+
+def _check_policy(settings: Settings) -> None:
+    """Raise ConfigurationError for rules or keys that cannot be used, before anything is started."""
+    if settings.policy_file or settings.keys_file:
+        # It loads what a gateway needs, which takes long.
+        from fast_priority.gateway.policy import policy_from
+
+        policy_from(settings)
 
 
 def _workers(shape: Shape, redis_at: RedisPlace) -> list[ChildProcess]:

@@ -13,6 +13,8 @@ from fast_priority.events import RequestRecord, Scope
 _MOST_PATH_CHARACTERS = 2000  # as they are written
 _MOST_PATH_CHARACTERS_TO_ESCAPE = 150
 _MOST_METHOD_CHARACTERS = 32
+_MOST_NAME_CHARACTERS = 300
+_MOST_NAME_CHARACTERS_TO_ESCAPE = 25
 _MILLISECONDS = 1000
 
 
@@ -22,6 +24,10 @@ class AccessLine(NamedTuple):
     time: str
     """When the request ended, in UTC."""
     level: str
+    rule: str | None
+    """The rule that decided."""
+    key: str | None
+    """The name of the key that the client showed."""
     client: str | None
     """The address that the request came from: that of a proxy, if one is in front."""
     method: str
@@ -55,6 +61,8 @@ class AccessLine(NamedTuple):
             *([f"attempt {self.attempt}"] if self.attempt > 1 else []),
             f"by {self.answered_by}",
             *([self.end] if self.end != "answered" else []),
+            *([f"rule {_printable(self.rule)}"] if self.rule is not None else []),
+            *([f"key {_printable(self.key)}"] if self.key is not None else []),
             f"client {self.client or 'unknown'}",
             f"request {self.request_id}",
         ]
@@ -68,9 +76,11 @@ def access_line(scope: Scope, record: RequestRecord, status: int, end: str, now:
     return AccessLine(
         datetime.fromtimestamp(now, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
         record.level,
+        _shortened_name(record.rule),
+        _shortened_name(record.key),
         client[0] if client else None,
         scope["method"][:_MOST_METHOD_CHARACTERS],
-        _shortened(scope["path"]),
+        _shortened(scope["path"], _MOST_PATH_CHARACTERS, _MOST_PATH_CHARACTERS_TO_ESCAPE),
         status,
         ("target" if record.is_of_target else "gateway") if is_answered else "nobody",
         _milliseconds(record.queue_seconds),
@@ -87,9 +97,14 @@ def _milliseconds(seconds: float | None) -> float | None:
     return None if seconds is None else round(seconds * _MILLISECONDS, 1)
 
 
-def _shortened(path: str) -> str:
-    is_short = len(path) <= _MOST_PATH_CHARACTERS and len(json.dumps(path)) <= _MOST_PATH_CHARACTERS
-    return path if is_short else f"{path[:_MOST_PATH_CHARACTERS_TO_ESCAPE]}..."
+def _shortened(text: str, most: int, most_to_escape: int) -> str:
+    is_short = len(text) <= most and len(json.dumps(text)) <= most
+    return text if is_short else f"{text[:most_to_escape]}..."
+
+
+def _shortened_name(name: str | None) -> str | None:
+    """Return the name of a rule or of a key, which may have 100 characters that are each written as twelve."""
+    return None if name is None else _shortened(name, _MOST_NAME_CHARACTERS, _MOST_NAME_CHARACTERS_TO_ESCAPE)
 
 
 def _printable(text: str) -> str:

@@ -55,7 +55,7 @@ class Metrics:
             MultiProcessCollector(self._registry)  # type: ignore[no-untyped-call]
             own = None
         self._registry.register(StateCollector(state_now))
-        waits, calls = buckets_up_to(settings.ttl), buckets_up_to(settings.timeout)
+        waits, calls = buckets_up_to(settings.level_table().longest_ttl_seconds), buckets_up_to(settings.timeout)
         self._received = _counter("received_total", own)
         self._requests = _counter("requests_total", own)
         self._failures = _counter("failed_total", own)

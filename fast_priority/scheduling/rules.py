@@ -6,15 +6,9 @@ from enum import StrEnum
 
 import msgspec
 
-from fast_priority.scheduling.path_readings import (
-    as_sent,
-    behind_authority,
-    decoded,
-    encodings_of,
-    is_plain,
-    readings_of,
-)
-from fast_priority.scheduling.priority import HIGHEST, LOWEST, Priority, lowest
+from fast_priority.scheduling.path_forms import PathCase, all_readings_of, comparable, decodings_of, rooted
+from fast_priority.scheduling.path_readings import as_sent, behind_authority, encodings_of, is_plain, readings_of
+from fast_priority.scheduling.priority import Priority
 
 TARGET_DOCUMENTATION_PATHS = ("/docs", "/redoc", "/openapi.json")
 """The target's own documentation pages, and the document that they load: GET and HEAD skip the queue."""
@@ -36,13 +30,6 @@ class Listing(StrEnum):
 
     LISTED = "listed"
     UNLISTED = "unlisted"
-
-
-class PathCase(StrEnum):
-    """Whether `/Reports` and `/reports` are two paths (`exact`) or one (`ignore`)."""
-
-    EXACT = "exact"
-    IGNORE = "ignore"
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,9 +98,7 @@ class Rules:
         def names(forms: Callable[[str], Iterable[str]]) -> _Names:
             exact, beginnings, whole, passed, documentation = (
                 frozenset(
-                    _comparable(form, ignore_outer_slashes, case)
-                    for written in each
-                    for form in forms(_rooted(written))
+                    comparable(form, ignore_outer_slashes, case) for written in each for form in forms(rooted(written))
                 )
                 for each in lists
             )
@@ -121,10 +106,10 @@ class Rules:
             beginnings |= {f"{segment}/" if segment else "" for segment in whole}
             return _Names(exact | whole, tuple(sorted(beginnings)), passed, documentation)
 
-        sent, decoded_too = names(encodings_of), names(_decodings_of)
+        sent, decoded_too = names(encodings_of), names(decodings_of)
         # The same object where no name is encoded, as is usual: this saves one comparison for each request.
         decoded_too = sent if decoded_too == sent else decoded_too
-        return cls(listing, ignore_outer_slashes, case, sent, decoded_too, names(_all_readings_of))
+        return cls(listing, ignore_outer_slashes, case, sent, decoded_too, names(all_readings_of))
 
     def priority_of(self, request: RequestFacts) -> Priority | None:
         """Return the queue for a request; None if it skips the queue.
@@ -140,26 +125,26 @@ class Rules:
         sent = as_sent(raw_path)
         readings = readings_of(sent)
         if readings is None:
-            return LOWEST
+            return Priority.LOW
         level = self._queue_of([(sent, self._sent), *((reading, self._read) for reading in readings)], request)
         behind = behind_authority(sent) if self.listing is Listing.UNLISTED else None
         # Slashes at the beginning are ignored, so the path behind `//host` counts only if its own name lowers it.
-        if behind is None or (level_behind := self._lowest_level_of(behind)) is HIGHEST:
+        if behind is None or (level_behind := self._lowest_level_of(behind)) is Priority.HIGH:
             return level
-        return level_behind if level is None else lowest((level, level_behind))
+        return level_behind if level is None else _lower_of((level, level_behind))
 
     def _lowest_level_of(self, sent: str) -> Priority:
         readings = readings_of(sent)
         if readings is None:
-            return LOWEST
-        return lowest(self._level_of(self._comparable(reading), self._read) for reading in readings)
+            return Priority.LOW
+        return _lower_of(self._level_of(self._comparable(reading), self._read) for reading in readings)
 
     def _queue_of(self, readings: list[tuple[str, _Names]], request: RequestFacts) -> Priority | None:
         """Return the queue for a path with these readings, each with the names to compare it with."""
         compared = [(self._comparable(path), names) for path, names in readings]
         if all(names.passes(path, request) for path, names in compared):
             return None
-        return lowest(self._level_of(path, names) for path, names in compared)
+        return _lower_of(self._level_of(path, names) for path, names in compared)
 
     def _level_of(self, path: str, names: _Names) -> Priority:
         """Return the level of named paths, or of the others: the settings know two levels."""
@@ -167,23 +152,9 @@ class Rules:
         return Priority.HIGH if is_named == (self.listing is Listing.LISTED) else Priority.LOW
 
     def _comparable(self, path: str) -> str:
-        return _comparable(path, self.ignore_outer_slashes, self.case)
+        return comparable(path, self.ignore_outer_slashes, self.case)
 
 
-def _comparable(path: str, ignore_outer_slashes: bool, case: PathCase) -> str:
-    path = path.strip("/") if ignore_outer_slashes else path.removeprefix("/")
-    return path.casefold() if case is PathCase.IGNORE else path
-
-
-def _rooted(written: str) -> str:
-    # With a slash first, as in a request: otherwise a first segment of dots would not be recognised.
-    return written if written.startswith("/") else "/" + written
-
-
-def _decodings_of(written: str) -> set[str]:
-    return {form for sent in encodings_of(written) for form in (sent, decoded(sent))}
-
-
-def _all_readings_of(written: str) -> set[str]:
-    """Return all readings of a named path; for a path with too many of them, the path itself."""
-    return {reading for sent in encodings_of(written) for reading in readings_of(sent) or {sent}}
+def _lower_of(levels: Iterable[Priority]) -> Priority:
+    """Return low if it is among these, which are high and low."""
+    return Priority.LOW if Priority.LOW in levels else Priority.HIGH

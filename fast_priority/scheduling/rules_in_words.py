@@ -2,7 +2,8 @@
 
 from collections.abc import Iterable, Sequence
 
-from fast_priority.scheduling.rules import TARGET_DOCUMENTATION_PATHS, Listing, PathCase
+from fast_priority.scheduling.path_forms import PathCase
+from fast_priority.scheduling.rules import TARGET_DOCUMENTATION_PATHS, Listing
 
 _MOST_NAMED = 20
 

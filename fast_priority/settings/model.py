@@ -5,6 +5,7 @@ the environment, else from the file `.env`, else from the defaults.
 """
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Self, get_args
 
@@ -13,6 +14,8 @@ from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSetti
 
 from fast_priority.errors import ConfigurationError
 from fast_priority.http.message import TargetPolicy
+from fast_priority.scheduling.level_table import LevelLimits, LevelTable
+from fast_priority.scheduling.priority import Priority
 from fast_priority.settings.clients import ClientSettings
 from fast_priority.settings.dotenv_file import find_dotenv
 from fast_priority.settings.environment import (
@@ -23,8 +26,10 @@ from fast_priority.settings.environment import (
     names_from_dotenv,
     variables_of,
 )
+from fast_priority.settings.levels import LevelSettings
 from fast_priority.settings.observability import ObservabilitySettings
 from fast_priority.settings.pages import PageSettings
+from fast_priority.settings.policy import PolicySettings
 from fast_priority.settings.queue import QueueSettings
 from fast_priority.settings.redis import RedisSettings
 from fast_priority.settings.target import TargetSettings
@@ -40,6 +45,8 @@ class Settings(
     RedisSettings,
     ClientSettings,
     WorkerSettings,
+    PolicySettings,
+    LevelSettings,
     QueueSettings,
     TargetSettings,
     BaseSettings,
@@ -108,7 +115,37 @@ class Settings(
     @property
     def drain_seconds(self) -> float:
         """How long a gateway that ends may go on answering the requests that it has."""
-        return self.drain_timeout or self.ttl + self.timeout + _DRAIN_GRACE_SECONDS
+        if self.drain_timeout:
+            return self.drain_timeout
+        return self.level_table().longest_ttl_seconds + self.timeout + _DRAIN_GRACE_SECONDS
+
+    @property
+    def given_levels(self) -> tuple[str, ...] | None:
+        """The levels that FAST_PRIORITY_LEVELS names; None if it is not set."""
+        return self.levels if "levels" in self.model_fields_set else None
+
+    def level_table(self) -> LevelTable:
+        """Return the levels and their limits, from the policy file as well.
+
+        Raises ConfigurationError if the file cannot be used.
+        """
+        text = self.policy_text()
+        if text is None:
+            return self.level_table_with(tuple(map(Priority, self.levels)), {})
+        # Loaded only where there is a file: its models take long to build.
+        from fast_priority.scheduling.policy import levels_of
+
+        return self.level_table_with(*levels_of(text, self.given_levels))
+
+    def level_table_with(
+        self, levels: tuple[Priority, ...], of_file: Mapping[str, tuple[int | None, int | None]]
+    ) -> LevelTable:
+        """Return these levels with the limits of a policy file, and for the others with those of the settings."""
+        limits, of_others = self.limits_of_levels()
+        for level, (max_queued, ttl_seconds) in of_file.items():
+            before = limits.get(level, of_others)
+            limits[level] = LevelLimits(max_queued or before.max_queued, ttl_seconds or before.ttl_seconds)
+        return LevelTable(levels, limits, of_others)
 
     def target_policy(self) -> TargetPolicy:
         """Return the policy of the target. Raises ConfigurationError if no target is set."""

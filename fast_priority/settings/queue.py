@@ -5,14 +5,17 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, field_validator
 
+from fast_priority.scheduling.level_table import LevelLimits
+from fast_priority.scheduling.path_forms import PathCase
 from fast_priority.scheduling.priority import Priority
-from fast_priority.scheduling.rules import Listing, PathCase, Rules
+from fast_priority.scheduling.rules import Listing, Rules
 from fast_priority.scheduling.rules_in_words import rules_in_words
 from fast_priority.settings.environment import PATH_LISTS
 from fast_priority.settings.field import SWITCH, TextList, count, setting, split
 from fast_priority.settings.path_texts import check_paths
 
 _MOST_QUEUED = 1_000_000
+_QUEUED_OF_OTHERS = 10_000
 Made = TypeVar("Made")
 
 
@@ -71,6 +74,14 @@ class QueueSettings(BaseModel):
         lowered = value.strip().lower() if isinstance(value, str) else value
         return lowered if lowered in {*Listing, *PathCase} else value
 
+    def limits_of_levels(self) -> tuple[dict[str, LevelLimits], LevelLimits]:
+        """Return the limits of high and low, and those of every other level."""
+        limits: dict[str, LevelLimits] = {
+            Priority.HIGH: LevelLimits(self.max_queued_high, self.ttl),
+            Priority.LOW: LevelLimits(self.max_queued_low, self.ttl),
+        }
+        return limits, LevelLimits(_QUEUED_OF_OTHERS, self.ttl)
+
     @property
     def rules(self) -> Rules:
         """The rules that turn a path into a priority."""
@@ -90,8 +101,3 @@ class QueueSettings(BaseModel):
             ignore_outer_slashes=self.normalize_paths,
             case=self.path_case,
         )
-
-    def max_queued(self, priority: Priority) -> int:
-        """Return the most requests that may wait on the queue of this priority."""
-        limit: int = getattr(self, f"max_queued_{priority.value}")
-        return limit

@@ -3,9 +3,11 @@
 import difflib
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
+from fast_priority.errors import ConfigurationError
 from fast_priority.settings.dotenv_file import find_dotenv
 from fast_priority.settings.doubts import warnings_about_values
 from fast_priority.settings.environment import (
@@ -42,8 +44,20 @@ def origins(settings: Settings) -> list[SettingSource]:
             source = file
         else:
             source = "default"
-        found.append(SettingSource(variables[0], _shown(getattr(settings, name)), source, field.description or ""))
+        value = getattr(settings, name)
+        if name == "levels" and source == "default":
+            value, source = _levels_of(settings)
+        found.append(SettingSource(variables[0], _shown(value), source, field.description or ""))
     return found
+
+
+def _levels_of(settings: Settings) -> tuple[tuple[str, ...], str]:
+    """Return the levels where no variable names them, and their source."""
+    with suppress(ConfigurationError):  # a gateway does not start with such a file, and says why
+        levels = settings.level_table().levels
+        if levels != settings.levels:
+            return levels, f"file {settings.policy_file}"
+    return settings.levels, "default"
 
 
 def reason_of_role(settings: Settings) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from fast_priority.broker.consumer import Claim, Leases
+from fast_priority.broker.known_lanes import KnownLanes
 from fast_priority.slots.in_flight import InFlight, InFlightRequest
 
 logger = logging.getLogger("rq.worker")
@@ -16,12 +17,19 @@ _RENEW_SECONDS = 1.0
 class LeaseRenewer:
     """Renews the leases of what is in flight each second, and cancels what no gateway waits for any more.
 
-    `record` returns what rq's tools should know of the worker now.
+    `record` returns what rq's tools should know of the worker now. Each renewal notes in `lanes` which are served.
     """
 
-    def __init__(self, name: str, options: dict[str, Any], in_flight: InFlight, record: Callable[[], Any]) -> None:
+    def __init__(
+        self,
+        name: str,
+        options: dict[str, Any],
+        in_flight: InFlight,
+        record: Callable[[], Any],
+        lanes: KnownLanes | None = None,
+    ) -> None:
         self._name = name
-        self._leases = Leases(options, name)
+        self._leases = Leases(options, name, lanes)
         self._in_flight = in_flight
         self._record = record
 

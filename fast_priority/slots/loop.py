@@ -18,6 +18,7 @@ from typing import Any
 
 from fast_priority.broker.connection import CONNECTION_ERRORS, RedisOutage
 from fast_priority.broker.consumer import LEASE_SECONDS, Claim, ClaimResult, Consumer, OutgoingPart, RqConnection
+from fast_priority.broker.known_lanes import KnownLanes
 from fast_priority.broker.mailbox import Mailbox
 from fast_priority.events import Events
 from fast_priority.settings import Settings
@@ -74,7 +75,7 @@ class WorkerLoop:
     """One run of a worker.
 
     `record` returns what rq's tools should know of the worker. With `burst`, the run ends when the queues are empty.
-    Listeners subscribe to `events`.
+    Listeners subscribe to `events`. It notes in `lanes` which are served.
     """
 
     def __init__(
@@ -87,7 +88,9 @@ class WorkerLoop:
         record: Callable[[], dict[str, Any]],
         burst: bool,
         events: Events | None = None,
+        lanes: KnownLanes | None = None,
     ) -> None:
+        lanes = lanes or KnownLanes()
         self.served = 0
         self.drain = Drain(self._on_drain)
         self._name = name
@@ -99,7 +102,7 @@ class WorkerLoop:
         options = rq_connection.options
         self._outbox = PartOutbox(self._awake.set)
         self._in_flight = InFlight(self._channel_of)
-        self._consumer = Consumer(options, name)
+        self._consumer = Consumer(options, name, lanes)
         self._work_wait = WorkWait(
             self._consumer, self.drain, lambda: self._free_slots, self._awake.set, self._start_claims
         )
@@ -112,7 +115,7 @@ class WorkerLoop:
             on_freed=self._note_freed,
             events=events,
         )
-        self._leases = LeaseRenewer(name, options, self._in_flight, lambda: {**record(), **self._progress()})
+        self._leases = LeaseRenewer(name, options, self._in_flight, lambda: {**record(), **self._progress()}, lanes)
         self._mailbox = Mailbox(
             name,
             options,

@@ -24,7 +24,7 @@ from rq.worker_registration import clean_worker_registry
 from fast_priority.broker.connection import CONNECTION_ERRORS
 from fast_priority.broker.consumer import RqConnection
 from fast_priority.broker.jobs import WriteOnlySerializer
-from fast_priority.errors import ConfigurationError
+from fast_priority.broker.known_lanes import KnownLanes
 from fast_priority.events import Events
 from fast_priority.protocol.wire_version import WIRE_VERSION
 from fast_priority.scheduling.priority import Priority
@@ -39,12 +39,12 @@ logger = logging.getLogger("rq.worker")
 
 _REMIND_SECONDS = 60.0
 _ANSWER_SECONDS = 5  # stop signals are blocked while a worker registers: not for longer, even if Redis hangs
-QUEUE_NAMES = tuple(priority.value for priority in Priority)
-"""The queues that a worker serves, in their order."""
 
 
 class PriorityWorker(BaseWorker):
-    """Serves the queues of all levels, in the order of `Priority`, with FAST_PRIORITY_WORKER_CONCURRENCY slots.
+    """Serves the queues of all levels, whatever names it is given, with FAST_PRIORITY_WORKER_CONCURRENCY slots.
+
+    The levels and their order are those that gateways have put in force, as Redis has them when a request is claimed.
 
     It never claims a request for which it has no slot. At SIGTERM or SIGINT it finishes what is in flight and claims no
     more; at a second one, over a second later, it leaves at once. While Redis is away, it waits, and goes on by itself.
@@ -65,13 +65,11 @@ class PriorityWorker(BaseWorker):
             wait_for_redis(connection)
         # rq's own serializer would unpickle anything that stands in a job's hash.
         options["serializer"] = WriteOnlySerializer
-        super().__init__(_names(queues), name, connection=connection, prepare_for_work=prepare_for_work, **options)
-        served = set(self.queue_names())
-        if prepare_for_work and served != set(QUEUE_NAMES):
-            given = ", ".join(sorted(served)) or "none"
-            raise ConfigurationError(
-                f"a PriorityWorker serves the queues {' and '.join(QUEUE_NAMES)} together, not {given}"
-            )
+        self._lanes = KnownLanes(map(Priority, self._settings.levels))
+        # Only rq's tools make one that does not prepare for work: it stands for a worker that runs elsewhere.
+        names = list(self._lanes.current.names) if prepare_for_work else _names(queues)
+        self._serves_all = prepare_for_work
+        super().__init__(names, name, connection=connection, prepare_for_work=prepare_for_work, **options)
         self.slots = self._settings.worker_concurrency
         self.events = Events()
         """What happens to the slots of this worker: subscribe before `work`."""
@@ -89,8 +87,8 @@ class PriorityWorker(BaseWorker):
     ) -> bool:
         """Serve until a stop signal; with `burst`, until the queues are empty. Return whether any request was served.
 
-        The other options are rq's and have no effect: nothing is scheduled, and the order of the queues stays that of
-        `Priority`.
+        The other options are rq's and have no effect: nothing is scheduled, and the order of the queues is that of the
+        levels in force.
         """
         # A signal that ended it while it registers, or in its teardown, would leave its name in rq's registers.
         with stop_signals_blocked():
@@ -108,6 +106,7 @@ class PriorityWorker(BaseWorker):
             record=self.serialize,
             burst=burst,
             events=self.events,
+            lanes=self._lanes,
         )
         self._log_server()
         collect_rarely()
@@ -126,6 +125,10 @@ class PriorityWorker(BaseWorker):
                 logger.info("Worker %s: Redis has version %s", self.name, facts.version)
             if facts.warning is not None:
                 logger.warning("Worker %s: %s", self.name, facts.warning)
+
+    def queue_names(self) -> list[str]:
+        """Return the names of the queues that it serves now."""
+        return list(self._lanes.current.names) if self._serves_all else super().queue_names()
 
     @property
     def connection_timeout(self) -> int:

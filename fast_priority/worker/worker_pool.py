@@ -11,7 +11,7 @@ from fast_priority.settings import Settings
 from fast_priority.support.parent_death import end_with_parent
 from fast_priority.support.signals import reset_stop_signals, stop_signals_blocked
 from fast_priority.target import check_tls_files
-from fast_priority.worker.rq_worker import QUEUE_NAMES, PriorityWorker
+from fast_priority.worker.rq_worker import PriorityWorker
 
 
 class PriorityWorkerPool(WorkerPool):
@@ -33,7 +33,7 @@ class PriorityWorkerPool(WorkerPool):
             return PriorityWorker(queues, settings=settings, connection=sync_connection(settings), **options)
 
         super().__init__(
-            list(QUEUE_NAMES),
+            list(settings.levels),
             connection=sync_connection(settings),
             num_workers=settings.worker_processes,
             worker_class=make_worker,  # type: ignore[arg-type]

@@ -6,7 +6,7 @@ from statistics import median
 from rich.console import Console, ConsoleOptions, RenderResult
 from rich.text import Text
 
-from fast_priority.scheduling.priority import Priority
+from fast_priority.scheduling.priority import DEFAULT_LEVELS, Priority
 from loadtests.demo.monitor import DemoState
 from loadtests.demo.verdict import DemoRequest
 
@@ -66,7 +66,8 @@ class _Drawing:
     def _waiting(self, state: DemoState) -> list[Text]:
         most = state.plan.low_clients
         lines = [
-            self._bar(priority, state.waiting[priority], most, f"{state.waiting[priority]}") for priority in Priority
+            self._bar(priority, state.waiting[priority], most, f"{state.waiting[priority]}")
+            for priority in DEFAULT_LEVELS
         ]
         slots = Text.assemble(
             (f"{'  at target':<{_LABEL}} ", ""),
@@ -77,11 +78,11 @@ class _Drawing:
 
     def _waits(self, state: DemoState) -> list[Text]:
         lanes = state.request_log.lanes
-        medians = {priority: _median(lanes[priority].waits_seconds) for priority in Priority}
+        medians = {priority: _median(lanes[priority].waits_seconds) for priority in DEFAULT_LEVELS}
         most = max(*medians.values(), 0.001)
         return [
             self._bar(priority, medians[priority], most, _figures(lanes[priority].waits_seconds, self._narrow))
-            for priority in Priority
+            for priority in DEFAULT_LEVELS
         ]
 
     def _orders(self, started: Sequence[DemoRequest]) -> list[Text]:
@@ -116,7 +117,7 @@ class _Drawing:
 def progress_line(state: DemoState) -> str:
     """Return the same in one line, for a log."""
     parts = [f"{state.elapsed_seconds:3.0f} s"]
-    for priority in Priority:
+    for priority in DEFAULT_LEVELS:
         lane = state.request_log.lanes[priority]
         parts.append(
             f"{priority}: {state.waiting[priority]} wait, {lane.answered} answered, "

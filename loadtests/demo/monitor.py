@@ -9,7 +9,7 @@ from typing import Any
 import aiohttp
 
 from fast_priority.errors import ConfigurationError
-from fast_priority.scheduling.priority import Priority
+from fast_priority.scheduling.priority import DEFAULT_LEVELS, Priority
 from loadtests.demo.request_log import RequestLog
 from loadtests.demo.stack import DemoStack
 from loadtests.demo.traffic import Traffic
@@ -27,7 +27,7 @@ class DemoState:
     plan: TrafficPlan
     request_log: RequestLog
     elapsed_seconds: float = 0.0
-    waiting: dict[Priority, int] = field(default_factory=lambda: dict.fromkeys(Priority, 0))
+    waiting: dict[Priority, int] = field(default_factory=lambda: dict.fromkeys(DEFAULT_LEVELS, 0))
     in_flight: int = 0
 
 
@@ -78,7 +78,7 @@ class _Monitor:
                 # The queues become empty at the end of the traffic; the last picture shows the traffic.
                 if time.monotonic() - started <= state.plan.seconds:
                     state.elapsed_seconds = time.monotonic() - started
-                    state.waiting = {priority: health["queue"][priority] for priority in Priority}
+                    state.waiting = {priority: health["queue"][priority] for priority in DEFAULT_LEVELS}
                     state.in_flight = health["in_flight"]
             await asyncio.sleep(_LOOK_EVERY_SECONDS)
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from fast_priority.scheduling.priority import Priority
+from fast_priority.scheduling.priority import DEFAULT_LEVELS, Priority
 from loadtests.demo.verdict import DemoRequest, Evidence, QueueSample
 
 _STRIP = 400  # wider than a terminal
@@ -26,7 +26,7 @@ class RequestLog:
     """Joins sent requests with the target's arrival log, by request id."""
 
     def __init__(self, clock: Callable[[], float] = time.time) -> None:
-        self.lanes = {priority: LaneStats() for priority in Priority}
+        self.lanes = {priority: LaneStats() for priority in DEFAULT_LEVELS}
         self.last_started: deque[DemoRequest] = deque(maxlen=_STRIP)
         self.most_in_flight = 0
         self.failures: Counter[str] = Counter()

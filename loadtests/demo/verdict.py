@@ -143,7 +143,7 @@ def _to_traces(evidence: Evidence) -> list[RequestTrace]:
         arrivals = () if one.started_at is None else (Arrival(one.request_id, one.started_at),)
         sent = SentRequest(
             one.request_id,
-            one.priority.value,
+            "high" if one.priority is Priority.HIGH else "low",
             one.sent_at,
             last + 2 * FORWARDED_WITHIN_SECONDS,
             "left",

@@ -34,6 +34,8 @@ Pages:
   /mock/sse               server-sent events: ?events=5&interval=0.1
   /mock/websocket         echoes: ?close_after=3&close_code=4001
   /mock/redirect, /mock/cookies, /mock/gzip, /mock/binary, /mock/hop-by-hop
+  /v1/chat/completions, /v1/embeddings (POST), /v1/models     as OpenAI's API
+  /api/chat, /api/generate (POST), /api/tags                  as Ollama
   /__admin/settings       GET, PATCH, PUT, DELETE
   /__admin/arrivals       GET (?last=10), DELETE
   /__admin/arrivals.ndjson   ?since=SEQUENCE, ?follow=true
@@ -50,6 +52,8 @@ Examples:
   curl -H "X-Mock-Size: 1000000" -H "X-Mock-Bandwidth: 200000" -o large.bin http://127.0.0.1:9000/
   curl "http://127.0.0.1:9000/?mock_fault=truncate"
   curl -N "http://127.0.0.1:9000/mock/sse?events=5&interval=0.5"
+  curl -N "http://127.0.0.1:9000/v1/chat/completions?mock_token_rate=5" --json \\
+       '{"model": "mock-small", "messages": [], "stream": true}'
   curl http://127.0.0.1:9000/__admin/arrivals
   curl -N "http://127.0.0.1:9000/__admin/arrivals.ndjson?follow=true"
   curl -X PATCH http://127.0.0.1:9000/__admin/settings --json '{"limit": 4, "max_queued": 100}'

@@ -11,7 +11,9 @@ from mock_target.handler.faults import (
     send_partial_response,
 )
 from mock_target.handler.raw_connection import find_raw_connection
+from mock_target.model_server import Origin, answer_as_model_server, refuse_as_model_server
 from mock_target.responses import (
+    Fields,
     MockResponse,
     ReceivedBody,
     ReceivedRequest,
@@ -48,6 +50,7 @@ class Exchange:
         self._arrival = state.arrivals.record(
             self._method, self._path, self._query.decode("latin-1"), find_request_id(self._fields)
         )
+        self._origin = Origin(self._arrival.sequence, int(self._arrival.arrived_at), state.loading_seconds())
 
     async def run(self) -> None:
         """Respond to the request, and log its end, however it ends."""
@@ -93,9 +96,10 @@ class Exchange:
     def _refusal(self, behaviour: Behaviour) -> MockResponse:
         limiter = self._state.limiter
         detail = f"{limiter.working} requests are in progress and {limiter.queued} wait, which is the maximum"
-        return problem_response(
-            behaviour.limit_status or 503, detail, [(b"retry-after", b"%d" % (behaviour.retry_after or 0))]
-        )
+        status = behaviour.limit_status or 503
+        fields: Fields = [(b"retry-after", b"%d" % (behaviour.retry_after or 0))]
+        shaped = refuse_as_model_server(self._method, self._raw_path, status, detail, fields)
+        return problem_response(status, detail, fields) if shaped is None else shaped
 
     async def _wait_for_permit(self, permit: Permit) -> bool:
         disconnect: asyncio.Future[None] = asyncio.create_task(wait_for_disconnect(self._receive))
@@ -125,6 +129,8 @@ class Exchange:
             await fail_without_response(fault, self._raw_connection, plan.garbage_seed, self._receive)
             return
         response = apply_body_rules(await self._make_response(body, behaviour, plan), self._method, behaviour)
+        if await disconnects_within(response.head_due_seconds, self._receive):
+            return
         self._arrival.status = response.status
         if self._raw_connection is None or fault is Fault.SLOW_CLOSE:
             await send_response(delay_close(response, behaviour.close_delay or 0), self._receive, self._send)
@@ -141,7 +147,8 @@ class Exchange:
                 self._raw_connection.raw_fields,
             )
         try:
-            response = build_response(request, behaviour, plan.status)
+            content = answer_as_model_server(request, behaviour, plan.status, self._origin)
+            response = build_response(request, behaviour, plan.status, content)
         except KnobError as error:
             return knob_error_response(error)
         if not behaviour.gzip:
@@ -151,6 +158,8 @@ class Exchange:
         return await asyncio.to_thread(compress_body, response)
 
     async def _respond(self, response: MockResponse, behaviour: Behaviour = NOTHING_SET) -> None:
+        if await disconnects_within(response.head_due_seconds, self._receive):
+            return
         self._arrival.status = response.status
         await send_response(apply_body_rules(response, self._method, behaviour), self._receive, self._send)
 

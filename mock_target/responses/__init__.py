@@ -10,7 +10,13 @@ from mock_target.responses.builder import apply_body_rules, build_response, comp
 from mock_target.responses.fields import Fields
 from mock_target.responses.pacing import NO_CONTENT, Piece, truncate
 from mock_target.responses.received_request import ReceivedBody, ReceivedRequest, find_request_id
-from mock_target.responses.response import MockResponse, knob_error_response, problem_response
+from mock_target.responses.response import (
+    MockResponse,
+    bytes_response,
+    json_response,
+    knob_error_response,
+    problem_response,
+)
 
 __all__ = [
     "NO_CONTENT",
@@ -21,9 +27,11 @@ __all__ = [
     "ReceivedRequest",
     "apply_body_rules",
     "build_response",
+    "bytes_response",
     "compress_body",
     "delay_close",
     "find_request_id",
+    "json_response",
     "knob_error_response",
     "problem_response",
     "truncate",

@@ -16,9 +16,14 @@ _JSON = "application/json"
 _TEXT = "text/plain; charset=utf-8"
 
 
-def build_response(request: ReceivedRequest, behaviour: Behaviour, status: int | None) -> MockResponse:
-    """Return the complete response, with `status` (None: its own). Raises KnobError for a bad SSE query."""
-    response = _build_content(request, behaviour)
+def build_response(
+    request: ReceivedRequest, behaviour: Behaviour, status: int | None, content: MockResponse | None = None
+) -> MockResponse:
+    """Return the complete response, with `status` (None: its own) and `content` in place of the echo (None: the echo).
+
+    Raises KnobError for a bad SSE query.
+    """
+    response = _build_content(request, behaviour, content)
     fields = response.fields
     if behaviour.redirect is not None:
         fields = [*_without(fields, b"location"), (b"location", behaviour.redirect.encode())]
@@ -31,13 +36,15 @@ def build_response(request: ReceivedRequest, behaviour: Behaviour, status: int |
     return replace(response, status=status or response.status, fields=fields)
 
 
-def _build_content(request: ReceivedRequest, behaviour: Behaviour) -> MockResponse:
+def _build_content(request: ReceivedRequest, behaviour: Behaviour, content: MockResponse | None) -> MockResponse:
     if behaviour.size is not None:
         return pattern_response(200, behaviour.size)
     if behaviour.body is not None:
         return bytes_response(200, behaviour.body.encode(), _TEXT)
     if behaviour.redirect is not None:
         return bytes_response(302, b"", _TEXT)
+    if content is not None:
+        return content
     if request.raw_path == SSE_PATH:
         return sse_response(request.query)
     return SPECIAL_PAGES.get(request.raw_path) or bytes_response(200, echo_request(request), _JSON)
@@ -53,7 +60,7 @@ def compress_body(response: MockResponse) -> MockResponse:
         return response
     packed = gzip.compress(b"".join(piece.content for piece in response.pieces), mtime=0)
     fields = [*response.fields, (b"content-encoding", b"gzip"), (b"vary", b"accept-encoding")]
-    return MockResponse(response.status, fields, (Piece(0.0, packed),), len(packed))
+    return replace(response, fields=fields, pieces=(Piece(0.0, packed),), length_bytes=len(packed))
 
 
 def apply_body_rules(response: MockResponse, method: str, behaviour: Behaviour) -> MockResponse:

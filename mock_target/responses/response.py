@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from http import HTTPStatus
 
 from mock_target.responses.fields import Fields
@@ -21,13 +21,15 @@ _PATTERN = bytes(range(256)) * 256
 class MockResponse:
     """A status, fields and a body in pieces.
 
-    `length_bytes` is the length of the body, for Content-Length; None: unknown before its end (chunked).
+    `length_bytes` is the length of the body, for Content-Length; None: unknown before its end (chunked). The head is
+    due `head_due_seconds` after the request's latency.
     """
 
     status: int
     fields: Fields = field(default_factory=list)
     pieces: Iterable[Piece] = (NO_CONTENT,)
     length_bytes: int | None = 0
+    head_due_seconds: float = 0.0
 
 
 def bytes_response(status: int, body: bytes, content_type: str, fields: Fields | None = None) -> MockResponse:
@@ -35,6 +37,12 @@ def bytes_response(status: int, body: bytes, content_type: str, fields: Fields |
     return MockResponse(
         status, [(b"content-type", content_type.encode()), *(fields or [])], (Piece(0.0, body),), len(body)
     )
+
+
+def json_response(status: int, document: object, head_due_seconds: float = 0.0) -> MockResponse:
+    """Return a response with a JSON document, which begins after `head_due_seconds`."""
+    response = bytes_response(status, json.dumps(document).encode(), "application/json")
+    return replace(response, head_due_seconds=head_due_seconds)
 
 
 def pattern_response(status: int, size_bytes: int) -> MockResponse:

@@ -10,7 +10,7 @@
 from mock_target.settings.behaviour import NOTHING_SET, Behaviour, Dribble, Fault
 from mock_target.settings.json_format import decode_json, read_settings, write_settings
 from mock_target.settings.knob import Knob, KnobError, nearest_name, read_value
-from mock_target.settings.knob_table import FAULTS, KNOBS, KNOBS_BY_NAME
+from mock_target.settings.knob_table import FAULTS, KNOBS, KNOBS_BY_NAME, MAX_TOKENS
 from mock_target.settings.model import DEFAULT_LOG_SIZE, MockSettings, Settings
 from mock_target.settings.request_overrides import read_overrides
 from mock_target.settings.response_plan import Draws, ResponsePlan, draw, plan_response
@@ -22,6 +22,7 @@ __all__ = [
     "KNOBS",
     "KNOBS_BY_NAME",
     "MAX_SECONDS",
+    "MAX_TOKENS",
     "NOTHING_SET",
     "Behaviour",
     "Draws",

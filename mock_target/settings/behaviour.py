@@ -71,6 +71,9 @@ class Behaviour:
     fields: tuple[tuple[str, str], ...] | None = None
     redirect: str | None = None
     gzip: bool | None = None
+    tokens: int | None = None
+    token_rate: float | None = None
+    load_seconds: float | None = None
     error_rate: float | None = None
     error_status: int | None = None
     fault: Fault | None = None

@@ -11,6 +11,7 @@ from mock_target.settings.value_parsers import (
     parse_boolean,
     parse_field_lines,
     parse_field_value,
+    parse_rate,
     parse_seconds,
     parse_share,
     text_parser,
@@ -18,11 +19,13 @@ from mock_target.settings.value_parsers import (
 )
 
 WAITING, ANSWER, FAILURE, LIMIT = "When the response is sent", "What is sent", "What goes wrong", "How much at once"
+MODEL = "What the paths of a model server do"
 
 MAX_SIZE_BYTES = 64 * 1024 * 1024
 MAX_BODY_CHARACTERS = 65_536
 MAX_BYTES_PER_SECOND = 1_000_000_000
 MAX_LIMIT = 100_000
+MAX_TOKENS = 100_000
 
 # 1xx are interim responses (RFC 9110, section 15.2).
 _parse_status = whole_number_parser(200, 599, "a final status code")
@@ -31,6 +34,7 @@ _parse_size = whole_number_parser(0, MAX_SIZE_BYTES, "a number of bytes")
 _parse_bandwidth = whole_number_parser(1, MAX_BYTES_PER_SECOND, "bytes per second")
 _parse_limit = whole_number_parser(1, MAX_LIMIT, "a number of requests")
 _parse_max_queued = whole_number_parser(0, MAX_LIMIT, "a number of requests")
+_parse_tokens = whole_number_parser(1, MAX_TOKENS, "a number of tokens")
 _parse_retry_after = whole_number_parser(0, 3600, "seconds")
 
 _WAITING_KNOBS = (
@@ -87,6 +91,18 @@ _ANSWER_KNOBS = (
     ),
 )
 
+_MODEL_KNOBS = (
+    Knob("tokens", MODEL, _parse_tokens, "The length of an answer in tokens; a request may ask for less.", "200", "20"),
+    Knob("token_rate", MODEL, parse_rate, "How many tokens are made each second.", "25", "100"),
+    Knob(
+        name="load_seconds",
+        group=MODEL,
+        parse=parse_seconds,
+        meaning="Seconds until the model is loaded, from the start, a reset or a change of this: 503 until then.",
+        example="30",
+    ),
+)
+
 _FAILURE_KNOBS = (
     Knob("error_rate", FAILURE, parse_share, "The share of requests, 0 to 1, answered with error_status.", "0.05"),
     Knob("error_status", FAILURE, _parse_error_status, "The status of those errors, 400 to 599.", "500", "503"),
@@ -121,10 +137,18 @@ _LIMIT_KNOBS = (
         per_request=False,
     ),
     Knob("limit_status", LIMIT, _parse_error_status, "The status of a refusal, 400 to 599.", "429", "503", False),
-    Knob("retry_after", LIMIT, _parse_retry_after, "The Retry-After of a refusal, in seconds.", "10", "1", False),
+    Knob(
+        name="retry_after",
+        group=LIMIT,
+        parse=_parse_retry_after,
+        meaning="The Retry-After of a refusal, and of a 429 or 503 of a model server, in seconds.",
+        example="10",
+        default="1",
+        per_request=False,
+    ),
 )
 
-KNOBS = (*_WAITING_KNOBS, *_ANSWER_KNOBS, *_FAILURE_KNOBS, *_LIMIT_KNOBS)
+KNOBS = (*_WAITING_KNOBS, *_ANSWER_KNOBS, *_MODEL_KNOBS, *_FAILURE_KNOBS, *_LIMIT_KNOBS)
 KNOBS_BY_NAME = {knob.name: knob for knob in KNOBS}
 
 FAULTS = {

@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 # An hour: longer than any timeout worth testing, and a mistake does not block a test run forever.
 MAX_SECONDS = 3600.0
+MIN_RATE, MAX_RATE = 0.001, 1_000_000.0
 
 # Stricter than float(), which also takes "nan", "inf", "1_0" and digits of other scripts.
 _NUMBER = re.compile(r"(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?")
@@ -38,6 +39,13 @@ def parse_seconds(text: str) -> float:
     """Parse a number of seconds from 0 to 3600."""
     if not _NUMBER.fullmatch(text) or not 0 <= float(text) <= MAX_SECONDS:
         raise ValueError(f"write seconds from 0 to {MAX_SECONDS:g}, like 1.5")
+    return float(text)
+
+
+def parse_rate(text: str) -> float:
+    """Parse a number a second, from 0.001 to a million."""
+    if not _NUMBER.fullmatch(text) or not MIN_RATE <= float(text) <= MAX_RATE:
+        raise ValueError(f"write a number a second from {MIN_RATE:g} to {MAX_RATE:g}, like 25")
     return float(text)
 
 

@@ -1,7 +1,7 @@
 """The state of a running mock: settings in force, random generator, limiter and arrival log."""
 
 from random import Random
-from time import time
+from time import monotonic, time
 
 import msgspec
 
@@ -40,15 +40,25 @@ class MockState:
         self.arrivals = ArrivalLog(started_with.log_size)
         self.limiter = Limiter(*_limits(self.settings))
         self._random = self._make_random()
+        self._load_started_at = monotonic()
 
     def draw(self) -> Draws:
         """Return the random numbers of the next arrival."""
         return draw(self._random)
 
     def change(self, settings: Settings) -> None:
-        """Apply other settings to the requests that arrive from now on; the limit applies to all."""
+        """Apply other settings to the requests that arrive from now on; the limit applies to all.
+
+        Another `load_seconds` begins the loading of the model again.
+        """
+        if settings.behaviour.load_seconds != self.settings.behaviour.load_seconds:
+            self._load_started_at = monotonic()
         self.settings = settings
         self.limiter.change(*_limits(settings))
+
+    def loading_seconds(self) -> float:
+        """Return for how long the model has been loading: since the start, a reset or a change of `load_seconds`."""
+        return monotonic() - self._load_started_at
 
     def clear_arrivals(self) -> None:
         """Empty the log, and restart all counts and maximums."""
@@ -59,6 +69,7 @@ class MockState:
         """Restore the initial state: settings, random draws, log and counts."""
         self.change(self.started_with.settings)
         self._random = self._make_random()
+        self._load_started_at = monotonic()
         self.clear_arrivals()
 
     def to_json(self, last: int | None) -> bytes:

@@ -3,7 +3,6 @@
 import os
 import re
 import shlex
-import signal
 import subprocess
 import sys
 import tomllib
@@ -16,12 +15,10 @@ import typer
 import yaml
 
 from fast_priority import Settings
-from fast_priority.local.child_processes import ChildProcess
 from loadtests.cli import app as loadtest_commands
-from tests.acceptance.test_ways_to_run import BIN, program
+from tests.acceptance.programs import BIN, forked_program, program
 from tests.documents import REPOSITORY, Block
-from tests.forked_processes import forked
-from tests.harness import Stack, free_port, wait_until
+from tests.harness import Stack, wait_until
 
 _SERVERS = {
     r"run-fast-priority|fast-priority gateway|fast-priority standalone|fastapi run|uvicorn": "gateway",
@@ -30,11 +27,10 @@ _SERVERS = {
 }
 """Commands that run until they are ended, and the role of each; starting one ends the one before in the same role."""
 _RUN_TO_THEIR_END = (
-    r"curl|fast-priority config|fast-priority loadtest plan|rq (info|suspend|resume)|for|sleep|time|wait"
+    r"curl|fast-priority (config|explain)|fast-priority loadtest plan|rq (info|suspend|resume)|for|sleep|time|wait"
 )
 _OURS = ("fast-priority", "run-fast-priority")
 _RUN_SECONDS = 60
-_STOP_SECONDS = 20
 _DEBIAN_PACKAGES = {"wrk", "haproxy", "nginx", "libnginx-mod-http-echo", "libfaketime"}
 _IMAGES = {"fast-priority", "redis:7"}
 
@@ -75,12 +71,13 @@ class Reader:
         script: list[str] = []
         for line in lines_of(block):
             role = _role_of(line)
-            if role or not re.match(rf"({_RUN_TO_THEIR_END})\b", line):
+            ends = re.match(rf"([A-Z_]+=\S+ +)*({_RUN_TO_THEIR_END})\b", line)
+            if role or not ends:
                 self._run(script)
                 script = []
             if role:
                 self._start(role, line)
-            elif not re.match(rf"({_RUN_TO_THEIR_END})\b", line):
+            elif not ends:
                 check(line)
             else:
                 script.append(line)
@@ -120,7 +117,7 @@ class Reader:
         self, words: list[str], environment: dict[str, str]
     ) -> AbstractContextManager["subprocess.Popen[bytes]"]:
         if words[0] in _OURS and self._forks:
-            return _forked_program(self._stack, words, environment)
+            return forked_program(self._stack, str(BIN / words[0]), *words[1:], **environment)
         executable = sys.executable if words[0] in ("python", "python3") else str(BIN / words[0])
         return program(self._stack, executable, *words[1:], **environment)
 
@@ -189,18 +186,6 @@ def check(line: str) -> None:
 def _role_of(line: str) -> str | None:
     command = re.sub(r"^([A-Z_]+=\S+ +)*", "", line)
     return next((role for pattern, role in _SERVERS.items() if re.match(rf"({pattern})\b", command)), None)
-
-
-@contextmanager
-def _forked_program(stack: Stack, words: list[str], environment: dict[str, str]) -> Iterator["subprocess.Popen[bytes]"]:
-    """Run a program of ours in a fork; end it with Ctrl-C."""
-    part = ChildProcess(words[0], (str(BIN / words[0]), *words[1:]), environment)
-    with (stack.logs / f"{words[0]}-{free_port()}.log").open("wb") as output, forked(part, output) as process:
-        try:
-            yield process
-        finally:
-            process.send_signal(signal.SIGINT)
-            process.wait(_STOP_SECONDS)
 
 
 def _check_make(words: list[str]) -> None:

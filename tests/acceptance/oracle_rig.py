@@ -1,10 +1,13 @@
 """The check as a user runs it."""
 
 import json
-import subprocess
-import sys
 from pathlib import Path
+from subprocess import TimeoutExpired
 from typing import Any
+
+from fast_priority.local.child_processes import ChildProcess
+from tests.forked_processes import forked
+from tests.harness import Run
 
 SLOTS = 4
 ONE_SCENARIO = ("--scenario", "burst", "--seconds", "6")
@@ -12,18 +15,19 @@ ONE_SCENARIO = ("--scenario", "burst", "--seconds", "6")
 _PATIENCE_SECONDS = 110
 
 
-def check(folder: Path, *arguments: str) -> tuple[int, dict[str, Any]]:
-    """Run a check as a user does; return its exit code and its results."""
+def check(folder: Path, *arguments: str, run: Run = forked) -> tuple[int, dict[str, Any]]:
+    """Run a check, by `running` as a user does; return its exit code and its results."""
     options = ("--slots", str(SLOTS), "--out", str(folder), *arguments)
     if "--url" in arguments:
         options += ("--patience-seconds", "60")  # a busy machine starts several at once
-    command = [sys.executable, "-m", "loadtests", "check", *options]
-    with subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
+    child = ChildProcess("check", ("-m", "loadtests", "check", *options), {})
+    said = folder / "said"
+    with said.open("wb") as output, run(child, output) as process:
         try:
-            said, _ = process.communicate(timeout=_PATIENCE_SECONDS)
-        except subprocess.TimeoutExpired:
+            code = process.wait(_PATIENCE_SECONDS)
+        except TimeoutExpired:
             process.terminate()  # it stops what it has started
-            said, _ = process.communicate()
+            code = process.wait()
     results = folder / "results.json"
-    assert results.exists(), said
-    return process.returncode, json.loads(results.read_text())
+    assert results.exists(), said.read_text()
+    return code, json.loads(results.read_text())

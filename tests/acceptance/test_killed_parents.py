@@ -36,9 +36,9 @@ def family_of(process: "subprocess.Popen[bytes]") -> list[psutil.Process]:
 @pytest.mark.parametrize("busy", [False, True])
 def test_workers_end_with_their_pool(stack: Stack, families: list[psutil.Process], *, busy: bool) -> None:
     """When a pool is killed, its workers finish what is in flight and end, so a new pool does not double the slots."""
-    stack.run = running
     stack.start_mock()
     stack.start_gateway()
+    stack.run = running
     pool = stack.start_workers(processes=2, concurrency=2)
     families += family_of(pool)
     assert len(families) >= 2
@@ -61,10 +61,11 @@ def test_standalone_leaves_nothing(
     stack: Stack, families: list[psutil.Process], number: signal.Signals, moment: str
 ) -> None:
     """After SIGHUP or SIGKILL of `standalone`, while it starts or later, nothing that it has started runs."""
-    stack.run = running
     stack.start_mock()
     target, place = ("--target", stack.mock_url), ("--host", "127.0.0.1", "--port", str(stack.gateway_port))
-    process = stack.start(ChildProcess("standalone", ("-m", "fast_priority", "standalone", *target, *place), {}))
+    process = stack.start(
+        ChildProcess("standalone", ("-m", "fast_priority", "standalone", *target, *place), {}), running
+    )
     if moment == "serving":
         wait_until_answers(process, "standalone", f"{stack.url}/gateway_health/ready")
     else:

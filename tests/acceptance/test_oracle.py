@@ -10,29 +10,31 @@ from pathlib import Path
 
 import pytest
 
-from fast_priority.local.child_processes import ChildProcess, mock_target_process, running, wait_until_answers
+from fast_priority.local.child_processes import ChildProcess, mock_target_process, wait_until_answers
 from fast_priority.local.free_ports import free_port
 from tests.acceptance.oracle_rig import ONE_SCENARIO, SLOTS, check
+from tests.forked_processes import forked
 
 REPOSITORY = Path(__file__).parents[2]
 pytestmark = pytest.mark.timeout(120)
 
 
 @pytest.fixture
-def mock_url() -> Iterator[str]:
+def mock_url(tmp_path: Path) -> Iterator[str]:
     """A mock target."""
     port = free_port()
-    with running(mock_target_process(port, "0")) as mock:
+    with (tmp_path / "mock target").open("wb") as output, forked(mock_target_process(port, "0"), output) as mock:
         wait_until_answers(mock, "mock target", f"http://127.0.0.1:{port}/health")
         yield f"http://127.0.0.1:{port}"
 
 
 @contextmanager
-def double(order: str, mock_url: str, slots: int = SLOTS) -> Iterator[str]:
+def double(order: str, mock_url: str, folder: Path, slots: int = SLOTS) -> Iterator[str]:
     """A gateway with this order."""
     port = free_port()
     options = ("--order", order, "--port", str(port), "--target", mock_url, "--slots", str(slots))
-    with running(ChildProcess(order, (str(REPOSITORY / "tests/doubles/gateway.py"), *options), {})):
+    child = ChildProcess(order, (str(REPOSITORY / "tests/doubles/gateway.py"), *options), {})
+    with (folder / "double").open("wb") as output, forked(child, output):
         yield f"http://127.0.0.1:{port}"
 
 
@@ -52,7 +54,7 @@ def haproxy(config: str, mock_url: str) -> Iterator[str]:
 @pytest.mark.parametrize("order", ["fifo", "random"])
 def test_a_gateway_without_priorities_is_found_out(order: str, mock_url: str, tmp_path: Path) -> None:
     """The verdict on a gateway with first-come or random order is violated, and the requests are named."""
-    with double(order, mock_url) as url:
+    with double(order, mock_url, tmp_path) as url:
         code, results = check(tmp_path, "--url", url, "--target-url", mock_url, *ONE_SCENARIO)
     assert (code, results["verdict"]) == (1, "VIOLATED")
     (scenario,) = results["scenarios"]
@@ -83,7 +85,7 @@ def test_haproxy_with_priorities_is_proved(mock_url: str, tmp_path: Path) -> Non
 
 def test_one_wrong_turn_in_ten_is_found_out(mock_url: str, tmp_path: Path) -> None:
     """The verdict on a gateway that sometimes ignores its priorities is violated."""
-    with double("sometimes-wrong", mock_url) as url:
+    with double("sometimes-wrong", mock_url, tmp_path) as url:
         code, results = check(tmp_path, "--url", url, "--target-url", mock_url, *ONE_SCENARIO)
     assert (code, results["verdict"]) == (1, "VIOLATED")
     (scenario,) = results["scenarios"]
@@ -92,7 +94,7 @@ def test_one_wrong_turn_in_ten_is_found_out(mock_url: str, tmp_path: Path) -> No
 
 def test_more_at_once_than_allowed_is_found_out(mock_url: str, tmp_path: Path) -> None:
     """The verdict on a gateway that exceeds its number of slots is violated, even with the right order."""
-    with double("priority", mock_url, slots=SLOTS + 1) as url:
+    with double("priority", mock_url, tmp_path, slots=SLOTS + 1) as url:
         code, results = check(tmp_path, "--url", url, "--target-url", mock_url, *ONE_SCENARIO)
     assert code == 1
     (scenario,) = results["scenarios"]
@@ -101,7 +103,7 @@ def test_more_at_once_than_allowed_is_found_out(mock_url: str, tmp_path: Path) -
 
 def test_a_run_that_saturates_nothing_proves_nothing(mock_url: str, tmp_path: Path) -> None:
     """The verdict on a gateway that never uses half of its slots is unproved, even with the right order."""
-    with double("priority", mock_url, slots=SLOTS // 2) as url:
+    with double("priority", mock_url, tmp_path, slots=SLOTS // 2) as url:
         code, results = check(tmp_path, "--url", url, "--target-url", mock_url, *ONE_SCENARIO)
     assert (code, results["verdict"]) == (3, "UNPROVED"), results
 

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from fast_priority.local.child_processes import running
 from tests.acceptance.oracle_rig import ONE_SCENARIO, check
 
 pytestmark = pytest.mark.timeout(120)
@@ -11,7 +12,7 @@ pytestmark = pytest.mark.timeout(120)
 
 def test_this_gateway_is_proved_with_a_stack_of_its_own(tmp_path: Path) -> None:
     """`check` alone starts all it needs, finds no inversion, and leaves a report, results and a JUnit file."""
-    code, results = check(tmp_path, *ONE_SCENARIO, "--workers", "2", "--gateways", "2")
+    code, results = check(tmp_path, *ONE_SCENARIO, "--workers", "2", "--gateways", "2", run=running)
     assert (code, results["verdict"]) == (0, "PROVED"), results
     assert [scenario["order"]["inversions"] for scenario in results["scenarios"]] == [0]
     assert (tmp_path / "report.html").read_text().lower().startswith("<!doctype html>")

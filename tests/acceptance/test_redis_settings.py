@@ -12,7 +12,8 @@ import pytest
 from redis import Redis
 
 from fast_priority.local.child_processes import ChildProcess, running, wait_until_answers
-from tests.harness import Stack, free_port, problem_of, running_stack, wait_until
+from tests.forked_processes import forked
+from tests.harness import Run, Stack, free_port, problem_of, running_stack, wait_until
 from tests.redis_servers import Certificates, arguments_of, redis_server, speaks_tls
 from tests.tls_terminator import tls_in_front_of
 
@@ -26,10 +27,11 @@ RIGHTS = (
 NOT_BY_PORT = {"FAST_PRIORITY_REDIS_HOST": "", "FAST_PRIORITY_REDIS_PORT": ""}
 
 
-def start(stack: Stack, **settings: str) -> None:
-    """Start gateway and workers with these settings of Redis, and no others."""
+def start(stack: Stack, run: Run = forked, /, **settings: str) -> None:
+    """Start gateway and workers by `run`, with these settings of Redis and no others, and a target."""
     environment = NOT_BY_PORT | {f"FAST_PRIORITY_REDIS_{name}": value for name, value in settings.items()}
     stack.start_mock()
+    stack.run = run
     stack.start_gateway(**environment)
     stack.start_workers(processes=2, concurrency=4, **environment)
 
@@ -168,8 +170,8 @@ def test_a_node_of_a_cluster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
         redis.execute_command("CLUSTER", "ADDSLOTS", *range(16_384))
         wait_until("the cluster is whole", lambda: redis.execute_command("CLUSTER INFO")["cluster_state"] == "ok")
         with running_stack(port, tmp_path) as stack:
-            stack.run = running  # rq reads the prefix when it is imported
             stack.start_mock()
+            stack.run = running  # rq reads the prefix when it is imported
             stack.start_gateway()
             stack.start_workers(processes=2)
             assert stack.client.post("/queued", content=b"x" * 300_000).json()["body_length"] == 300_000
@@ -187,10 +189,10 @@ def test_no_secret_is_seen_anywhere(tmp_path: Path, by_url: bool) -> None:
     with Redis(port=port, password=SECRET) as redis:
         server = redis_server(tmp_path / "redis", "--port", str(port), "--requirepass", SECRET, look=redis)
         with server, running_stack(port, tmp_path) as stack:
-            stack.run = running  # a fork has the command line of the process that it was forked from
             own = f":{SECRET}@" if by_url else ""
             url = {"URL": f"redis://{own}127.0.0.1:{port}"}
-            start(stack, **url, **({} if by_url else {"PASSWORD": SECRET}))
+            # A fork has the command line of the process that it was forked from.
+            start(stack, running, **url, **({} if by_url else {"PASSWORD": SECRET}))
             seen = [stack.client.get("/queued?token=1").text, str(stack.health())]
             seen += [arguments_of(process.pid) for process in stack.processes.values()]
             redis.config_set("requirepass", "another")
@@ -238,7 +240,7 @@ def test_standalone_takes_the_redis_that_a_url_names(tmp_path: Path) -> None:
             target, own = ("--target", stack.mock_url), ("--host", "127.0.0.1", "--port", str(stack.gateway_port))
             environment = {"FAST_PRIORITY_REDIS_URL": f"redis://:{SECRET}@127.0.0.1:{port}/4"}
             part = ChildProcess("standalone", ("-m", "fast_priority", "standalone", *target, *own), environment)
-            wait_until_answers(stack.start(part), "standalone", f"{stack.url}/gateway_health/ready")
+            wait_until_answers(stack.start(part, running), "standalone", f"{stack.url}/gateway_health/ready")
             assert stack.client.get("/queued").status_code == 200
             assert redis.scard("rq:workers") == 1
             arguments = arguments_of(stack.processes["standalone"].pid)

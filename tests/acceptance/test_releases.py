@@ -23,22 +23,21 @@ BODY = b"x" * 300_000
 
 
 def as_release(child: ChildProcess, wire: int, package: str = "2.9.9") -> ChildProcess:
-    """Return the process as one of another release."""
+    """Return the process as one of another release. It has to be executed: a fork has imported this release."""
     module = child.arguments[1:]  # without -m
     return replace(child, arguments=(OTHER_RELEASE, str(wire), package, *module))
 
 
 def start_gateway(stack: Stack, wire: int, package: str = "2.9.9") -> None:
-    stack.run = running
     environment = {"FAST_PRIORITY_PRIO_BASE_PATHS": "low"}
     child = gateway_process(stack.mock_url, "127.0.0.1", stack.gateway_port, stack.redis_port, **environment)
-    wait_until_answers(stack.start(as_release(child, wire, package)), "gateway", f"{stack.url}/gateway_health/live", 60)
+    started = stack.start(as_release(child, wire, package), running)
+    wait_until_answers(started, "gateway", f"{stack.url}/gateway_health/live", 60)
 
 
 def start_worker(stack: Stack, wire: int, package: str = "2.9.9") -> None:
     before = stack.health()["workers"]
-    stack.run = running
-    stack.start(as_release(worker_process(1, 1, stack.redis_port), wire, package))
+    stack.start(as_release(worker_process(1, 1, stack.redis_port), wire, package), running)
     wait_until("the worker is there", lambda: stack.health()["workers"] == before + 1)
 
 
@@ -113,9 +112,8 @@ def start_stock_worker_of_1x(stack: Stack, folder: Path) -> None:
     code = "import os, sys; os.chdir(sys.argv.pop(1)); from rq.cli import main; main()"
     url = f"redis://127.0.0.1:{stack.redis_port}"
     before = stack.health()["workers"]
-    stack.run = running
     command = ("-c", code, str(folder), "worker", "high", "low", "--url", url, "--name", "of-1.x")
-    stack.start(ChildProcess("stock worker of 1.x", command, {}))
+    stack.start(ChildProcess("stock worker of 1.x", command, {}), running)
     wait_until("the stock worker is there", lambda: stack.health()["workers"] == before + 1)
 
 

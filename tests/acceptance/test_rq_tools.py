@@ -30,6 +30,21 @@ def test_a_stock_rq_worker_serves_the_gateway(stack: Stack, path: str, status: i
     assert (response.status_code, response.json()["body_length"]) == (status, 2)
 
 
+def test_stock_tools_with_three_levels(stack: Stack) -> None:
+    """`rq worker high normal low` serves three levels, and `rq info` shows a queue for each."""
+    from fast_priority.local.child_processes import ChildProcess
+
+    stack.start_mock()
+    rules = stack.logs / "policy.toml"
+    rules.write_text('[[rule]]\nname = "normal"\npath = "/normal"\nlevel = "normal"\n')
+    stack.start_gateway(FAST_PRIORITY_LEVELS="high,normal,low", FAST_PRIORITY_POLICY_FILE=str(rules))
+    place = {"RQ_REDIS_URL": f"redis://127.0.0.1:{stack.redis_port}"}
+    stack.start(ChildProcess("stock worker", ("-m", "rq.cli", "worker", "high", "normal", "low"), place))
+    assert [stack.client.get(path).status_code for path in ("/normal", "/low", "/high")] == [200] * 3
+    shown = rq(stack, "info", "--by-queue")
+    assert all(f"{level} " in shown for level in ("high", "normal", "low"))
+
+
 def test_a_stock_rq_worker_tells_why_the_target_gave_nothing(stack: Stack) -> None:
     """Without a target, a request on a stock worker is answered 502, as on a PriorityWorker."""
     stack.start_gateway()

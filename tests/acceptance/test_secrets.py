@@ -49,8 +49,8 @@ def family(pid: int) -> list[psutil.Process]:
 
 def test_nothing_that_people_see_has_a_secret_in_it(stack: Stack, redis: Redis) -> None:
     """Logs, `rq info`, job descriptions and command lines have no credential, query or body, also after failures."""
-    stack.run = running  # a fork has the command line of the process that it was forked from
     stack.start_mock()
+    stack.run = running  # a fork has the command line of the process that it was forked from
     stack.start_gateway(
         FAST_PRIORITY_TTL="1",
         FAST_PRIORITY_PASS_THROUGH="direct",

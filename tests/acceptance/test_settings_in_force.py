@@ -168,6 +168,7 @@ def test_health_tells_what_is_there(lasting_stack: Stack) -> None:
         "workers": 1,
         "slots": 4,
         "suspended": False,
+        "policy": None,
         "warnings": [],
     }
     assert lasting_stack.client.get("/gateway_health/ready").json() == {"ready": True, "reasons": []}

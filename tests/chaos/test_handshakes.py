@@ -156,6 +156,8 @@ def test_redis_hangs_when_the_handshake_ends(rig: Rig) -> None:
         os.kill(rig.redis_server.pid, signal.SIGCONT)
 
 
+# A piece of the load's upload is lost, too: its end is seen after TIMEOUT + CLIENT_TIMEOUT + 15 s.
+@pytest.mark.gateway(FAST_PRIORITY_TIMEOUT="10", FAST_PRIORITY_CLIENT_TIMEOUT="10")
 @pytest.mark.allows(lost=True, broken=True)
 def test_redis_loses_the_cancel(rig: Rig) -> None:
     """A worker that never receives the Cancel, and whose Redis lost the request, frees the slot by itself."""

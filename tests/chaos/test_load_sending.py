@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from fast_priority.local.child_processes import mock_target_process, running, wait_until, wait_until_answers
+from fast_priority.local.child_processes import mock_target_process, wait_until, wait_until_answers
 from fast_priority.local.free_ports import free_port
 from tests.chaos.link_faults import HalfCloseAfter, ResetAfter, Throttle
 from tests.chaos.load import sending
@@ -15,15 +15,17 @@ from tests.chaos.load.content import Upload, downloaded
 from tests.chaos.load.plan import Done, Kind, Outcome, Plan
 from tests.chaos.load.sending import open_session, send
 from tests.chaos.proxy import Proxies, Proxy
+from tests.forked_processes import forked
 
 _PLAN = Plan("some-id", 0.0, "GET", "high", size_bytes=100_000, bytes_per_second=1_000_000)
 _TIMEOUT_SECONDS = 30.0
 
 
 @pytest.fixture(scope="module")
-def mock_port() -> Iterator[int]:
+def mock_port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
     port = free_port()
-    with running(mock_target_process(port, "0")) as process:
+    output = tmp_path_factory.mktemp("target") / "output"
+    with output.open("wb") as file, forked(mock_target_process(port, "0"), file) as process:
         wait_until_answers(process, "mock target", f"http://127.0.0.1:{port}/health")
         yield port
 

@@ -18,8 +18,8 @@ CONFIGURATION = (DOCS / "configuration.md").read_text()
 ERRORS = (DOCS / "reference" / "errors.md").read_text()
 README = (REPOSITORY / "README.md").read_text()
 TROUBLESHOOTING = (DOCS / "troubleshooting.md").read_text()
-LANGUAGES = {"sh", "text", "json", "yaml", "python"}
-"""A block is run (sh), compared with a file or a model (json, yaml, python), or not code (text)."""
+LANGUAGES = {"sh", "text", "json", "yaml", "python", "toml"}
+"""A block is run (sh), compared with a file or a model (json, yaml, python, toml), or not code (text)."""
 COMMANDS = r"^(\$ |[A-Z_]+=\S+ )*(make|pip|fast-priority|run-fast-priority|fastapi|rq|curl|docker|kubectl|python3?) "
 COMPARED_LINES = (*REPOSITORY.glob("docker-compose*.yml"), REPOSITORY / "Dockerfile")
 

@@ -21,6 +21,7 @@ KUBERNETES: dict[tuple[str, str], Any] = {
     for one in yaml.safe_load_all((REPOSITORY / "examples" / "kubernetes" / "fast-priority.yaml").read_text())
 }
 COMPOSE = [REPOSITORY / "docker-compose.yml", REPOSITORY / "docker-compose.test.yml"]
+MODEL_EXAMPLES = ["ollama", "openai"]
 OWN_IMAGES = r"fast-priority(-loadtest|:[\d.]+)?"
 SECONDS = {"s": 1, "m": 60}
 
@@ -84,6 +85,36 @@ def test_compose_gives_time_to_drain(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def seconds(text: str) -> int:
     return int(text[:-1]) * SECONDS[text[-1]]
+
+
+@pytest.mark.parametrize("name", MODEL_EXAMPLES)
+def test_a_model_server_has_as_many_slots_as_its_gateway(name: str) -> None:
+    """What the gateway sends at once is what the model server answers at once."""
+    services = model_services(name)
+    model = services["model"]
+    options = model.get("command", [])
+    own = model["environment"]["OLLAMA_NUM_PARALLEL"] if name == "ollama" else options[options.index("--parallel") + 1]
+    assert services["gateway"]["environment"]["FAST_PRIORITY_SLOTS"] == own
+
+
+@pytest.mark.parametrize("name", MODEL_EXAMPLES)
+def test_compose_for_models_gives_time_to_drain(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    """The gateway may take as long to end as its settings say; its settings load, with the files that it mounts."""
+    gateway = model_services(name)["gateway"]
+    mounts = dict(reversed(mount.split(":")[:2]) for mount in gateway["volumes"])
+    folder = REPOSITORY / "examples" / name
+    environment = {
+        variable: str(folder / mounts[value]) if value in mounts else value
+        for variable, value in gateway["environment"].items()
+    }
+    settings = settings_of(environment, monkeypatch)
+    assert settings.policy_file is not None
+    assert seconds(gateway["stop_grace_period"]) > settings.drain_seconds
+
+
+def model_services(name: str) -> dict[str, Any]:
+    found: dict[str, Any] = yaml.safe_load((REPOSITORY / "examples" / name / "compose.yml").read_text())["services"]
+    return found
 
 
 @pytest.mark.parametrize("name", ["gateway", "worker"])

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 from fast_priority.broker import keys, scripts, times
 from fast_priority.broker.connection import Command, connect, send_together
 from fast_priority.broker.jobs import Claim, JobTemplate
+from fast_priority.broker.known_lanes import KnownLanes
 from fast_priority.protocol.frames import Chunk, Credit, Frame, Go, Head, Part, encode
 from fast_priority.support.elapsed import Moment
 from fast_priority.support.outage_log import OutageLog
@@ -77,9 +78,10 @@ class _ClaimKind:
 
 
 class Consumer:
-    """One worker process at the queues."""
+    """One worker process at the queues. Its claims take the levels from Redis; `known` are those where it has none."""
 
-    def __init__(self, options: dict[str, Any], worker_name: str) -> None:
+    def __init__(self, options: dict[str, Any], worker_name: str, known: KnownLanes | None = None) -> None:
+        self._known = known or KnownLanes()
         self._redis = connect(options, _PATIENCE_SECONDS)
         self._blocking = connect(options, _WAKE_UP_SECONDS + _PATIENCE_SECONDS)
         self._worker_name = worker_name
@@ -114,9 +116,9 @@ class Consumer:
         lasts = [one for one in parts if one.is_last]
         # In this order a gateway receives the head of each response before its chunks, and the end after them.
         steps = [
-            *_publish_by_script(openings, in_order=True),
+            *_publish_by_script(openings, self._known.current, in_order=True),
             *_publish_plain(plain, memory_is_short=self._memory_is_short),
-            *_publish_by_script(lasts),
+            *_publish_by_script(lasts, self._known.current),
         ]
         calls = [call for call, _ in steps]
         since = Moment.now()
@@ -185,7 +187,7 @@ class Consumer:
         return ClaimResult(claims, bool(suspended), bool(work_remains), since)
 
     def _claim_call(self, kind: _ClaimKind, execution_id: str, free_slots: int, *, is_retry: bool) -> scripts.ClaimCall:
-        lanes = keys.LANES
+        lanes = self._known.current
         return scripts.ClaimCall(
             wake_up_key=keys.WAKE_UP,
             suspended_key=keys.SUSPENDED,
@@ -208,13 +210,13 @@ def _out_of_memory_among(results: Sequence[Any]) -> Exception | None:
     return next((one for one in results if isinstance(one, Exception) and scripts.is_out_of_memory(one)), None)
 
 
-def _publish_by_script(parts: Sequence[OutgoingPart], *, in_order: bool = False) -> list[_Step]:
+def _publish_by_script(parts: Sequence[OutgoingPart], lanes: keys.Lanes, *, in_order: bool = False) -> list[_Step]:
     if not parts:
         return []
     rows = [scripts.PublishedPart(*one.claim[:4], _frame_of(one), int(one.is_last)) for one in parts]
     call = scripts.PublishCall(
-        started_keys=keys.LANES.started,
-        lanes=keys.LANES.names,
+        started_keys=lanes.started,
+        lanes=lanes.names,
         parts=rows,
         in_order=in_order,
     )

@@ -9,7 +9,7 @@
   `turns_in_flight`: those without an answer. `turn_rhythm`: when the next one begins.
 - `inbox`: frames from workers, for the conversations that wait. `lost_requests`: which of those have lost their worker.
 - `frame_outbox`: frames for workers. `streams`: bodies in both directions, and permits.
-- `withdrawals`: requests that are taken back.
+- `withdrawals`: requests that are taken back. `unclaimed`: how long requests wait for a worker.
 - `heartbeat`: the sign of life of the gateway. `deployment_id`: the identity that all gateways share.
 """
 

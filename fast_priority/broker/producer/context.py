@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from fast_priority.broker.connection import RedisHealth, RedisOutage
+from fast_priority.broker.levels_in_force import LevelsInForce
 from fast_priority.broker.producer.inbox import Inbox
 from fast_priority.broker.producer.submission import Submission, SubmitOutcome
 from fast_priority.settings import Settings
@@ -21,3 +22,4 @@ class SubmitContext(NamedTuple):
     note: Callable[[Submission, SubmitOutcome], None]
     """Called once with each submission and its outcome, as soon as the outcome allows to answer the client."""
     outage: RedisOutage
+    levels: LevelsInForce

@@ -1,4 +1,7 @@
-"""The sign of life of a gateway. With it, the gateway reads Redis's clock and the identity of the deployment."""
+"""The sign of life of a gateway. With it, the gateway reads Redis's clock and the identity of the deployment.
+
+It also keeps the levels of the gateway in force, or learns that others are.
+"""
 
 import asyncio
 import time
@@ -9,7 +12,9 @@ from redis.asyncio import Redis
 
 from fast_priority.broker import keys, times
 from fast_priority.broker.connection import Command, RedisHealth, send_together
+from fast_priority.broker.levels_in_force import LevelsInForce
 from fast_priority.broker.producer.deployment_id import adopt_identity, identity_steps
+from fast_priority.broker.scripts import run_together
 from fast_priority.http.via import Deployment
 from fast_priority.protocol.wire_version import WIRE_VERSION
 from fast_priority.support.elapsed import Moment
@@ -21,11 +26,14 @@ _NEXT_SIGN_SECONDS = 2.0
 class Heartbeat:
     """Renews the sign of life of one gateway every 0.5 s. Each submit renews it as well."""
 
-    def __init__(self, redis: Redis, gateway_id: str, health: RedisHealth, deployment: Deployment) -> None:
+    def __init__(
+        self, redis: Redis, gateway_id: str, health: RedisHealth, deployment: Deployment, levels: LevelsInForce
+    ) -> None:
         self._redis = redis
         self._key = keys.gateway(gateway_id)
         self._health = health
         self._deployment = deployment
+        self._levels = levels
         self._has_been_seen = False
         self._signed = asyncio.Event()
         self.last_sign = Moment.now()  # there are no requests yet to give up
@@ -48,7 +56,7 @@ class Heartbeat:
         # (no memory, or a key of the wrong type) do not matter.
         ttl_ms = times.GATEWAY_TTL_MILLISECONDS
         steps: list[Command] = [
-            ("TIME",), ("PEXPIRE", self._key, ttl_ms), ("SADD", keys.QUEUES, *keys.LANES.queues),
+            ("TIME",), ("PEXPIRE", self._key, ttl_ms), ("SADD", keys.QUEUES, *self._levels.lanes.current.queues),
             *identity_steps(self._deployment),
         ]  # fmt: skip
         sent, asked_at = Moment.now(), time.monotonic()
@@ -61,6 +69,7 @@ class Heartbeat:
         self._signed.set()  # those that wait for it get it; later ones wait for the next
         self._signed = asyncio.Event()
         await adopt_identity(self._redis, self._deployment, written)
+        self._levels.note((await run_together(self._redis, [self._levels.call()]))[0])
         await asyncio.sleep(_SECONDS)
 
     async def _wake_worker(self) -> None:

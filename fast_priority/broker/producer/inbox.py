@@ -10,6 +10,7 @@ from redis.asyncio import Redis
 
 from fast_priority.broker import keys, scripts
 from fast_priority.broker.connection import CONNECTION_ERRORS, RedisHealth, RedisOutage, connect
+from fast_priority.broker.known_lanes import KnownLanes
 from fast_priority.broker.mailbox import Mailbox
 from fast_priority.broker.producer.lost_requests import LostRequestDetector
 from fast_priority.errors import GatewayError, RequestLost
@@ -55,7 +56,9 @@ class Inbox:
         *,
         end_lent: Callable[[str], None] = lambda request_id: None,
         overdue_seconds: Callable[[], float] = lambda: 0.0,
+        lanes: KnownLanes | None = None,
     ) -> None:
+        self._lanes = lanes or KnownLanes()
         self._key, self._processing = keys.inbox(gateway_id), keys.processing_list(gateway_id)
         self._redis: Redis = connect(options, _ANSWER_SECONDS)
         self._mailbox = Mailbox(
@@ -155,8 +158,8 @@ class Inbox:
         call = scripts.WatchCall(
             inbox_key=self._key,
             processing_key=self._processing,
-            started_keys=keys.LANES.started,
-            lanes=keys.LANES.names,
+            started_keys=self._lanes.current.started,
+            lanes=self._lanes.current.names,
             ids=ids,
         )
         asked_at = time.monotonic()

@@ -51,7 +51,8 @@ class OwnSlots:
         """What sends the requests of the gateway."""
         self._redis: Redis = connect(options)
         self._blocking: Redis = connect(options, _WAKE_UP_SECONDS + _PATIENCE_SECONDS)
-        self._leases = Leases(options, context.gateway_id)
+        self._lanes = context.levels.lanes
+        self._leases = Leases(options, context.gateway_id, self._lanes)
         self._submissions: dict[str, Submission] = {}
         self._born = JobTemplate.now()
         self._go_again: TimeoutQueue[str] = TimeoutQueue(GO_AGAIN_SECONDS, self._repeat_go)
@@ -85,7 +86,7 @@ class OwnSlots:
         await self.turns.close()
         with suppress(*CONNECTION_ERRORS):  # it also expires
             record = keys.WORKER_PREFIX + self._gateway_id
-            registers = [keys.WORKERS, *keys.LANES.workers]
+            registers = [keys.WORKERS, *self._lanes.current.workers]
             commands: list[Command] = [("SREM", register, record) for register in registers]
             await send_together(self._redis, [("DEL", record), *commands])
         for redis in (self._redis, self._blocking):
@@ -181,7 +182,7 @@ class OwnSlots:
 
     async def _remove_names_of_the_dead(self) -> None:
         """Remove names from rq's registers whose record is gone: processes that were killed have left them there."""
-        registers = (keys.WORKERS, *keys.LANES.workers)
+        registers = (keys.WORKERS, *self._lanes.current.workers)
         found = await scripts.run_together(self._redis, [("SMEMBERS", register) for register in registers])
         for register, names in zip(registers, found, strict=True):
             members = [] if isinstance(names, Exception) else list(names)
@@ -210,7 +211,7 @@ class OwnSlots:
         """Return what rq's tools, health and other gateways know of these slots."""
         return {
             "birth": self._born,
-            "queues": ",".join(keys.LANES.names),
+            "queues": ",".join(self._lanes.current.names),
             "pid": os.getpid(),
             "hostname": socket.gethostname(),
             "version": RQ_VERSION,

@@ -45,6 +45,7 @@ class Submission:
     payload: Payload
     description: str
     is_idempotent: bool
+    ttl_seconds: int
     is_second: bool = False
     """Whether it is the second attempt, under a new id: it goes in front of all others, and there is no third one."""
     on_submit: Callable[[str], object] | None = None
@@ -83,6 +84,7 @@ class Submission:
             self.until + ahead_seconds,
             int(self.is_second),
             int(self.is_idempotent and not self.is_second),
+            self.ttl_seconds,
         )
 
     def rename(self, job_id: str, conversation: Conversation) -> None:

@@ -32,11 +32,10 @@ class SubmitOutbox:
     def __init__(self, context: SubmitContext) -> None:
         self._redis: Redis = connect(context.options)
         self._lost = LostAnswers(context, self._give_up_all_unwritten)
-        self._settings = settings = context.settings
+        self._levels = context.levels
         self._gateway_id = context.gateway_id
         self._health = context.health
-        self._template = JobTemplate(settings.ttl)
-        self._limits = [settings.max_queued(priority) for priority in keys.LANES.priorities]
+        self._template = JobTemplate()
         self._unwritten: TimeoutQueue[Submission] = TimeoutQueue(SUBMIT_SECONDS, self._give_up_unwritten)
         self._batches: Batcher[Submission, SubmitOutcome] = Batcher(
             self._send, _MOST_AT_ONCE, weigh=lambda submission: len(submission.data), most_weight=_MOST_BYTES_AT_ONCE
@@ -121,6 +120,8 @@ class SubmitOutbox:
         if ahead_seconds is None:
             await self._health.set_clock(self._redis)
             ahead_seconds = self._health.ahead_seconds or 0.0
+        for each in submissions:
+            each.priority = self._levels.place(each.priority)
         requests = [each.as_row(now, ahead_seconds) for each in submissions]
         until = min(each.until for each in submissions)
         asked_at = time.monotonic()
@@ -129,17 +130,19 @@ class SubmitOutbox:
         return [outcome.decode() for outcome in outcomes]
 
     def _call(self, requests: Sequence[scripts.SubmittedRequest]) -> scripts.SubmitCall:
-        lanes = keys.LANES
+        lanes = self._levels.lanes.current
         return scripts.SubmitCall(
             wake_up_key=keys.WAKE_UP,
             gateway_key=keys.gateway(self._gateway_id),
             queue_keys=lanes.queues,
             gateway_id=self._gateway_id,
-            ttl=self._settings.ttl,
             most_wake_ups=times.MOST_WAKE_UPS,
             gateway_ttl_ms=times.GATEWAY_TTL_MILLISECONDS,
             lanes=lanes.names,
+            levels=self._levels.names,
+            change=self._levels.change,
+            holds_levels=self._levels.are_held,
             job_fields=self._template.constant_fields,
-            limits=self._limits,
+            limits=self._levels.limits(),
             requests=requests,
         )

@@ -12,6 +12,7 @@ from uuid import uuid4
 from fast_priority.broker import keys
 from fast_priority.broker.connection import CONNECTION_ERRORS, RedisHealth, RedisOutage, connect, redis_options
 from fast_priority.broker.jobs import new_job_id
+from fast_priority.broker.levels_in_force import LevelsInForce
 from fast_priority.broker.producer.context import SubmitContext
 from fast_priority.broker.producer.frame_outbox import FrameOutbox
 from fast_priority.broker.producer.heartbeat import Heartbeat
@@ -20,6 +21,7 @@ from fast_priority.broker.producer.own_slots import OwnSlots
 from fast_priority.broker.producer.streams import OwnSlot, Permit, Publish, Stream, upload
 from fast_priority.broker.producer.submission import Outbox, Payload, Submission, SubmitOutcome
 from fast_priority.broker.producer.submit_outbox import SubmitOutbox
+from fast_priority.broker.producer.unclaimed import UnclaimedTimeouts
 from fast_priority.broker.producer.withdrawals import Withdrawals
 from fast_priority.errors import (
     BrokerUnavailable,
@@ -41,7 +43,6 @@ from fast_priority.scheduling.priority import Priority
 from fast_priority.settings import Settings
 from fast_priority.support.background import end_all
 from fast_priority.support.stalls import Timeout
-from fast_priority.support.timeout_queue import TimeoutQueue
 
 logger = logging.getLogger(__name__)
 
@@ -67,16 +68,19 @@ class Submitter:
     do withdrawals, and so do frames for workers. All tasks note in `outage` when Redis is in trouble.
     """
 
-    def __init__(self, settings: Settings, outage: RedisOutage | None = None) -> None:
+    def __init__(
+        self, settings: Settings, outage: RedisOutage | None = None, levels: LevelsInForce | None = None
+    ) -> None:
         options = redis_options(settings)
         self.gateway_id = uuid4().hex
         self.deployment = Deployment()
         """The name that all gateways on this Redis share, once it is known."""
         self._settings = settings
+        self.levels = levels or LevelsInForce.of(settings)
         self._redis = connect(options)
         self.is_closing = False
         """Whether it queues no more requests."""
-        self._unclaimed: TimeoutQueue[Conversation] = TimeoutQueue(settings.ttl, Conversation.wake)
+        self._unclaimed = UnclaimedTimeouts(Conversation.wake)
         health = RedisHealth()
         self._outage = outage or RedisOutage(logger)
         self._inbox = Inbox(
@@ -88,9 +92,10 @@ class Submitter:
             self._outage,
             end_lent=self._end_lent,
             overdue_seconds=self._overdue_seconds,
+            lanes=self.levels.lanes,
         )
         context = SubmitContext(
-            options, settings, self.gateway_id, health, self._inbox, self._note_submitted, self._outage
+            options, settings, self.gateway_id, health, self._inbox, self._note_submitted, self._outage, self.levels
         )
         self._slots: OwnSlots | None = None
         self._submits: Outbox
@@ -100,8 +105,8 @@ class Submitter:
         else:
             self._submits = SubmitOutbox(context)
         self._frames = FrameOutbox(self._redis)
-        self._withdrawals = Withdrawals(self._redis)
-        self._heartbeat = Heartbeat(self._redis, self.gateway_id, health, self.deployment)
+        self._withdrawals = Withdrawals(self._redis, self.levels.lanes)
+        self._heartbeat = Heartbeat(self._redis, self.gateway_id, health, self.deployment, self.levels)
         self._beating: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> "Submitter":
@@ -154,7 +159,10 @@ class Submitter:
         # Each attempt has an id of its own: no late part of the first is taken for an answer to the second.
         job_id = new_job_id()
         conversation = self._inbox.expect(job_id)
-        submission = Submission(conversation, job_id, priority, payload, description, is_idempotent, attempt == 2)
+        level = self.levels.place(priority)
+        ttl_seconds = self.levels.ttl_seconds(level)
+        submission = Submission(conversation, job_id, level, payload, description, is_idempotent, ttl_seconds)
+        submission.is_second = attempt == 2
         submission.on_submit, submission.on_start, submission.on_worker = on_submit, on_start, on_worker
         self._begin(submission)
         return submission
@@ -251,7 +259,7 @@ class Submitter:
             return
         if outcome == "queued" or conversation.has_received:  # a worker has it; only the answer to the submit was lost
             if self._inbox.watch(submission.job_id) and not conversation.has_received:
-                self._unclaimed.begin(conversation)
+                self._unclaimed.begin(conversation, submission.ttl_seconds)
         else:
             conversation.fail(_not_queued(outcome, submission, self._outage.problem))
 
@@ -289,7 +297,7 @@ class Submitter:
         conversation = submission.conversation
         if not conversation.has_received:
             if await self._withdrawals.withdraw_unstarted(submission.job_id, submission.priority):
-                raise WaitedTooLong(f"no worker took the request within {self._settings.ttl} s")
+                raise WaitedTooLong(f"no worker took the request within {submission.ttl_seconds} s")
             conversation.note_progress()
         # A worker has it. It answers within the target's timeout, or loses its lease; this limit is for a worker that
         # does neither.

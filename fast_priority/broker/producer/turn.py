@@ -7,10 +7,10 @@ from typing import NamedTuple
 from fast_priority.broker import keys, scripts, times
 from fast_priority.broker.connection import RedisHealth
 from fast_priority.broker.jobs import Claim, JobTemplate
+from fast_priority.broker.levels_in_force import LevelsInForce
 from fast_priority.broker.producer.lost_answers import Situation
 from fast_priority.broker.producer.submission import Submission
 from fast_priority.broker.producer.unsent import Sent
-from fast_priority.settings import Settings
 
 MOST_TURNS = 8
 """The most turns in flight."""
@@ -65,12 +65,11 @@ class TurnAnswer(NamedTuple):
 class TurnFormat:
     """Writes the turns of one gateway as calls of turn.lua."""
 
-    def __init__(self, settings: Settings, gateway_id: str, health: RedisHealth) -> None:
+    def __init__(self, gateway_id: str, health: RedisHealth, levels: LevelsInForce) -> None:
         self._gateway_id = gateway_id
         self._health = health
-        self._ttl = settings.ttl
-        self._template = JobTemplate(settings.ttl)
-        self._limits = [settings.max_queued(priority) for priority in keys.LANES.priorities]
+        self._levels = levels
+        self._template = JobTemplate()
         self._seed = urandom(6).hex()
         self._turns = 0
 
@@ -81,11 +80,13 @@ class TurnFormat:
 
     def call(self, turn: Turn) -> scripts.TurnCall:
         """Return the call for a turn that is written now."""
-        lanes = keys.LANES
+        lanes = self._levels.lanes.current
         now, ahead_seconds = self._template.now(), self._health.ahead_seconds
         if ahead_seconds is None:
             ahead_seconds = float("inf")  # the clock of Redis is not known yet: no request is late
         turn.asked_at = time.monotonic()
+        for submission, _ in turn.sent:
+            submission.priority = self._levels.place(submission.priority)
         return scripts.TurnCall(
             wake_up_key=keys.WAKE_UP,
             suspended_key=keys.SUSPENDED,
@@ -99,12 +100,14 @@ class TurnFormat:
             free_slots=turn.reserved,
             lease_ms=times.LEASE_MILLISECONDS,
             most_jobs=_MOST_LOOKED_AT,
-            ttl=self._ttl,
             most_wake_ups=times.MOST_WAKE_UPS,
             gateway_ttl_ms=times.GATEWAY_TTL_MILLISECONDS,
             is_retry=turn.is_retry,
             lanes=lanes.names,
-            limits=self._limits,
+            levels=self._levels.names,
+            change=self._levels.change,
+            holds_levels=self._levels.are_held,
+            limits=self._levels.limits(),
             job_fields=self._template.constant_fields if any(has_data for _, has_data in turn.sent) else (),
             settled=[part for claim in turn.ended for part in self._settled(claim)],
             returned=turn.returned,

@@ -58,7 +58,7 @@ class TurnOutbox:
         self._connection = PipelinedConnection(redis, self._note_open, self._note_answer, self._note_lost)
         self._lost = LostAnswers(context, self._give_up_all_unsent)
         self._redis_outage, self._outage = context.outage, context.outage.of(_CONNECTING)
-        self._format = TurnFormat(context.settings, context.gateway_id, context.health)
+        self._format = TurnFormat(context.gateway_id, context.health, context.levels)
         self._health = context.health
         self._ledger = ledger
         self._on_claimed = on_claimed

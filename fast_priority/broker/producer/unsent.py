@@ -4,7 +4,6 @@ from collections import OrderedDict
 from collections.abc import Callable
 from typing import NamedTuple
 
-from fast_priority.broker import keys
 from fast_priority.broker.producer.submission import SUBMIT_SECONDS, Submission
 from fast_priority.support.timeout_queue import TimeoutQueue
 
@@ -72,7 +71,7 @@ class UnsentSubmissions:
         self._due.close()
 
     def take_next(self, starts: int) -> list[Sent]:
-        """Take submissions for one turn, those of the first lane first. The first `starts` most likely start at once.
+        """Take submissions for one turn, the oldest first. The first `starts` most likely start at once.
 
         These go without their data. Submissions that are late are taken as well: their turn has to end them.
         """
@@ -86,9 +85,6 @@ class UnsentSubmissions:
                 with_data.add(submission)
                 weight_bytes += len(submission.data)
             taken.append(submission)
-        if len(taken) > 1:
-            order = keys.LANES.priorities.index
-            taken.sort(key=lambda submission: order(submission.priority))
         return [Sent(submission, submission in with_data) for submission in taken]
 
     def _expire(self, submission: Submission) -> None:

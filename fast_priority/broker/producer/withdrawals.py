@@ -7,8 +7,9 @@ from typing import Any, Literal
 
 from redis.asyncio import Redis
 
-from fast_priority.broker import keys, scripts
+from fast_priority.broker import scripts
 from fast_priority.broker.connection import CONNECTION_ERRORS, Batcher
+from fast_priority.broker.known_lanes import KnownLanes
 from fast_priority.broker.producer.submission import NEVER_QUEUED
 from fast_priority.broker.scripts import WithdrawnRequest
 from fast_priority.protocol.frames import Cancel, Frame, encode
@@ -30,7 +31,8 @@ Outcome = Literal["withdrawn", "started", "gone"]
 class Withdrawals:
     """Takes requests of one gateway back. Those of one event-loop turn share a round trip."""
 
-    def __init__(self, redis: Redis) -> None:
+    def __init__(self, redis: Redis, lanes: KnownLanes) -> None:
+        self._lanes = lanes
         self._redis = redis
         self._batches: Batcher[WithdrawnRequest, Outcome] = Batcher(self._withdraw_all, _MOST_AT_ONCE)
         self._running = Background()
@@ -59,7 +61,7 @@ class Withdrawals:
             self._running.run(self._withdraw_unknown(job_id))
 
     async def _withdraw_unknown(self, job_id: str) -> None:
-        any_lane = keys.LANES.names[0]  # a worker holds the request, so it is on no queue
+        any_lane = self._lanes.current.names[0]  # a worker holds the request, so it is on no queue
         try:
             await self._batches.ask(WithdrawnRequest(job_id, any_lane, encode(Frame(job_id, Cancel(), WIRE_VERSION))))
         except CONNECTION_ERRORS as error:
@@ -85,8 +87,8 @@ class Withdrawals:
 
     async def _withdraw_all(self, requests: Sequence[WithdrawnRequest]) -> Sequence[Outcome]:
         outcomes: list[bytes] = await scripts.WithdrawCall(
-            queue_keys=keys.LANES.queues,
-            lanes=keys.LANES.names,
+            queue_keys=self._lanes.current.queues,
+            lanes=self._lanes.current.names,
             requests=requests,
         ).run(self._redis)
         return [outcome.decode() for outcome in outcomes]  # type: ignore[misc]

@@ -3,12 +3,13 @@
 - `calls`: one class for each script, with the keys and arguments of the script by name.
 - `script_call`: the base of those classes; how a call travels, alone or with others in one round trip.
 - `refusals`: why Redis refused a step.
-- `this_server.lua`, `gateways.lua`, `queueing.lua`, `claiming.lua`: parts of several scripts.
+- `this_server.lua`, `gateways.lua`, `lanes.lua`, `queueing.lua`, `claiming.lua`: parts of several scripts.
 """
 
 from fast_priority.broker.scripts.calls import (
     NAMES,
     ClaimCall,
+    LevelsCall,
     LookCall,
     PublishCall,
     PublishedPart,
@@ -29,6 +30,7 @@ from fast_priority.broker.scripts.script_call import ScriptCall, run_together
 __all__ = [
     "NAMES",
     "ClaimCall",
+    "LevelsCall",
     "LookCall",
     "PublishCall",
     "PublishedPart",

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from fast_priority.broker import keys
 from fast_priority.broker.scripts.script_call import (
     Flag,
     Key,
@@ -36,6 +37,8 @@ class SubmittedRequest(NamedTuple):
     """The time of Redis, in seconds, after which the request must not be queued."""
     goes_first: int
     may_repeat: int
+    ttl: int
+    """Seconds that it may wait."""
 
 
 @dataclass(kw_only=True, eq=False)
@@ -44,9 +47,12 @@ class Queueing:
 
     wake_up_key: Key
     gateway_key: Key
+    levels_key: Key = keys.LEVELS
     queue_keys: LaneKeys
     gateway_id: Text
-    ttl: Number
+    levels: Text
+    change: Number
+    holds_levels: Flag
     most_wake_ups: Number
     gateway_ttl_ms: Number
     lanes: Lanes
@@ -62,6 +68,7 @@ class Claiming:
     wake_up_key: Key
     suspended_key: Key
     last_claim_key: Key
+    levels_key: Key = keys.LEVELS
     queue_keys: LaneKeys
     started_keys: LaneKeys
     execution_id: Text
@@ -75,12 +82,12 @@ class Claiming:
 
 
 @dataclass(kw_only=True, eq=False)
-class SubmitCall(Queueing, ScriptCall, script="submit", needs=["this_server", "queueing"]):
+class SubmitCall(Queueing, ScriptCall, script="submit", needs=["this_server", "lanes", "queueing"]):
     """Put requests on their queues."""
 
 
 @dataclass(kw_only=True, eq=False)
-class ClaimCall(Claiming, ScriptCall, script="claim", needs=["this_server", "gateways", "claiming"]):
+class ClaimCall(Claiming, ScriptCall, script="claim", needs=["this_server", "gateways", "lanes", "claiming"]):
     """Start waiting requests."""
 
     worker_name: Text
@@ -89,7 +96,7 @@ class ClaimCall(Claiming, ScriptCall, script="claim", needs=["this_server", "gat
 
 @dataclass(kw_only=True, eq=False)
 class TurnCall(
-    Queueing, Claiming, ScriptCall, script="turn", needs=["this_server", "gateways", "queueing", "claiming"]
+    Queueing, Claiming, ScriptCall, script="turn", needs=["this_server", "gateways", "lanes", "queueing", "claiming"]
 ):
     """Settle, start, queue and claim requests of a gateway with slots."""
 
@@ -149,11 +156,12 @@ class RenewedLease(NamedTuple):
 
 
 @dataclass(kw_only=True, eq=False)
-class RenewCall(ScriptCall, script="renew", needs=["this_server", "gateways"]):
+class RenewCall(ScriptCall, script="renew", needs=["this_server", "gateways", "lanes"]):
     """Renew the leases of a worker and its record."""
 
     record_key: Key
     workers_key: Key
+    levels_key: Key = keys.LEVELS
     started_keys: LaneKeys
     lane_workers_keys: LaneKeys
     worker_name: Text
@@ -200,6 +208,21 @@ class WatchCall(ScriptCall, script="watch", needs=["this_server"]):
     started_keys: LaneKeys
     lanes: Lanes
     ids: Texts
+
+
+@dataclass(kw_only=True, eq=False)
+class LevelsCall(ScriptCall, script="levels", needs=["lanes"]):
+    """Keep the levels of a gateway in force."""
+
+    levels_key: Key = keys.LEVELS
+    queues_key: Key = keys.QUEUES
+    queue_keys: LaneKeys
+    started_keys: LaneKeys
+    levels: Text
+    change: Number
+    takes_over: Flag
+    may_begin: Flag
+    lanes: Lanes
 
 
 NAMES = {call.digest: call.name for call in ScriptCall.__subclasses__()}

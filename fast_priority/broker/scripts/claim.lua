@@ -9,7 +9,7 @@
 -- leases, except those whose gateway is gone by now: they are dropped.
 --
 -- Keys:      queue_keys, started_keys; wake_up_key: the list of wake-up tokens; suspended_key: rq's suspension;
---            last_claim_key: what this worker claimed last
+--            last_claim_key: what this worker claimed last; levels_key: the note of levels (lanes.lua)
 -- Arguments: worker_name, execution_id; time: as rq writes it; not_sent_part: tells a gateway, in a frame,
 --            that its request was not sent; free_slots, lease_ms; most_jobs: the most jobs to look at; is_retry: whether
 --            the same claim was sent before; is_sent_ahead; lanes

@@ -16,7 +16,7 @@ local function length_of(lane)
 end
 
 local fields, base = job_fields, #job_fields
-local behind, queued = {}, 0
+local behind, queued, longest_wait = {}, 0, {}
 
 -- Put the request at this place of ARGV on its queue: at once if it goes first, else with `put_behind`. Return false if
 -- recall.lua has found its submit absent: the gateway has decided by that, so the job must not be queued after it.
@@ -30,12 +30,15 @@ local function queue_request(at, server)
   fields[base + 11], fields[base + 12] = 'gateway', gateway_id
   fields[base + 13], fields[base + 14] = 'server', server
   fields[base + 15], fields[base + 16] = 'again', ARGV[at + MAY_REPEAT]
+  fields[base + 17], fields[base + 18] = 'ttl', ARGV[at + TTL]
   if redis.call('HSET', JOB_PREFIX .. id, unpack(fields)) < #fields / 2 then
     redis.call('DEL', JOB_PREFIX .. id) -- some of the fields existed: they are the tombstone of recall.lua
     return false
   end
   -- The gateway withdraws the job after ttl. The extra second is for a gateway that cannot.
+  local ttl = tonumber(ARGV[at + TTL])
   redis.call('EXPIRE', JOB_PREFIX .. id, ttl + 1)
+  longest_wait[lane] = math.max(longest_wait[lane] or 0, ttl)
   behind[lane] = behind[lane] or {}
   if ARGV[at + GOES_FIRST] == '1' then redis.call('LPUSH', queue_keys[lane], id) else table.insert(behind[lane], id) end
   queued = queued + 1
@@ -46,7 +49,9 @@ end
 local function put_behind()
   for lane, ids in pairs(behind) do
     if #ids > 0 then redis.call('RPUSH', queue_keys[lane], unpack(ids)) end
-    redis.call('EXPIRE', queue_keys[lane], ttl + QUEUE_GRACE_SECONDS)
+    local seconds = longest_wait[lane] + QUEUE_GRACE_SECONDS
+    -- Only longer: another request on the queue may have a longer TTL. A new list has none, which is -1.
+    if redis.call('TTL', queue_keys[lane]) < seconds then redis.call('EXPIRE', queue_keys[lane], seconds) end
   end
   local tokens = {}
   for i = 1, math.min(queued, most_wake_ups - redis.call('LLEN', wake_up_key)) do tokens[i] = '1' end
@@ -59,5 +64,20 @@ end
 local function note_sign_of_life()
   if redis.call('PEXPIRE', gateway_key, gateway_ttl_ms) == 0 then
     redis.call('SET', gateway_key, WIRE_VERSION, 'PX', gateway_ttl_ms)
+  end
+end
+
+-- Renew the note of levels, if this gateway's are in force: see lanes.lua. A request that was queued in a lane that is not
+-- served any more, by a gateway that did not know this yet, has that lane served again. After `note_sign_of_life`, for the same
+-- reason.
+local function note_levels()
+  local is_missing = not served
+  for lane in pairs(behind) do is_missing = is_missing or not is_served[lane] end
+  if served and is_missing and #lanes <= MOST_LANES then redis.call('HSET', levels_key, 'served', table.concat(lanes, ' ')) end
+  if not holds_levels then return end
+  if served then
+    redis.call('PEXPIRE', levels_key, LEVELS_TTL_MILLISECONDS)
+  else
+    write_levels(levels, lanes, change)
   end
 end

@@ -6,13 +6,13 @@
 -- It notes that Redis runs, for all scripts that judge whether a gateway is gone (gateways.lua).
 --
 -- Keys:      record_key: the worker's record; workers_key: rq's set of workers; started_keys;
---            lane_workers_keys: rq's sets of the workers of each queue
+--            lane_workers_keys: rq's sets of the workers of each queue; levels_key: the note of levels (lanes.lua)
 -- Arguments: worker_name; time: as rq writes it; lease_ms;
 --            gateways_may_be_late: whether this worker was cut off from Redis, and gateways perhaps with it;
 --            restore: whether to restore leases that are gone; lanes; record: field-value pairs
 -- Leases:    id, execution_id, lane, gateway_id; has_job: '0' for a request that a gateway forwards by itself: it has no job,
 --            and its lease only counts
--- Returns for each lease 'held', 'gone', or 'over' if the request is cancelled or its gateway is gone.
+-- Returns the lanes that are served, with a space between them, then for each lease 'held', 'gone', or 'over' if the request is cancelled or its gateway is gone.
 
 -- First, because Redis carries out EXPIRE also without memory, and then whatever follows it in the script.
 redis.call('EXPIRE', record_key, WORKER_TTL_SECONDS)
@@ -21,10 +21,18 @@ note_run()
 redis.call('HSET', record_key, 'last_heartbeat', time, unpack(record))
 redis.call('EXPIRE', record_key, WORKER_TTL_SECONDS)
 redis.call('SADD', workers_key, record_key)
-for _, lane in ipairs(lanes) do redis.call('SADD', lane_workers_keys[lane], record_key) end
+lanes = served or lanes
+local is_lane = {}
+for _, lane in ipairs(lanes) do
+  redis.call('SADD', lane_workers_keys[lane], record_key)
+  is_lane[lane] = true
+end
+for _, lane in ipairs(lanes_of_caller) do
+  if not is_lane[lane] then redis.call('SREM', lane_workers_keys[lane], record_key) end
+end
 
 local now = tonumber(redis.call('TIME')[1])
-local states = {}
+local states = { table.concat(lanes, ' ') }
 for at = FIRST_ROW, #ARGV, ROW_SIZE do
   local id, started_key, gateway = ARGV[at + ID], started_keys[ARGV[at + LANE]], ARGV[at + GATEWAY_ID]
   local job, member = JOB_PREFIX .. id, id .. ':' .. ARGV[at + EXECUTION_ID]

@@ -16,7 +16,8 @@ neither side counts positions:
     requests: Rows[Request]    for at = FIRST_ROW, #ARGV, ROW_SIZE do local id = ARGV[at + ID] ... end
 
 `Request` is a NamedTuple; `ID` is the offset of its field `id`. A script has at most one field of rows. The lanes are
-the levels in order of precedence; LaneKeys and LaneNumbers have one value for each level, in the same order.
+the levels in order of precedence; LaneKeys and LaneNumbers have one value for each level, in the same order. LaneKeys
+have the key of every other lane as well: a script may find in Redis that there are more (`lanes.lua`).
 
 A constant that stands in a Lua file, such as JOB_PREFIX of the key table, becomes a `local` with its value. What
 several scripts have in common is a Lua file of its own, which a script `needs`; it may use the script's fields.
@@ -38,6 +39,7 @@ from redis.exceptions import NoScriptError, ResponseError
 
 from fast_priority.broker import keys, times
 from fast_priority.broker.connection import Argument, Command, send_together
+from fast_priority.broker.keys import LANE_KEY_PREFIXES
 from fast_priority.broker.scripts.refusals import is_out_of_memory, is_wrong_type
 from fast_priority.protocol import wire_version
 
@@ -232,6 +234,11 @@ def _lanes_preamble(single_keys: int, lane_keys: Sequence[str], lane_numbers: Se
         f"  {name}[lane] = tonumber(ARGV[at + {index} * count + i - 1])" for index, name in enumerate(lane_numbers, 1)
     ]
     tables = ["lanes", *lane_keys, *lane_numbers]
+    begins = {name: _literal(LANE_KEY_PREFIXES[name]) for name in lane_keys}
+    others = [
+        f"setmetatable({name}, {{ __index = function(_, lane) return {begins[name]} .. lane end }})"
+        for name in lane_keys
+    ]
     return [
         f"local {', '.join(tables)} = {', '.join('{}' for _ in tables)}",
         f"local count = (#KEYS - {single_keys}) / {len(lane_keys)}",
@@ -241,5 +248,6 @@ def _lanes_preamble(single_keys: int, lane_keys: Sequence[str], lane_numbers: Se
         *keys,
         *numbers,
         "end",
+        *others,
         f"at = at + {1 + len(lane_numbers)} * count",
     ]

@@ -1,10 +1,12 @@
 -- Put requests on their queues, as rq jobs, unless a queue is full. The cost does not depend on the lengths of the queues.
 --
--- Keys:      queue_keys; wake_up_key: the list of wake-up tokens; gateway_key: the gateway's sign of life
--- Arguments: gateway_id; ttl: seconds that a job may wait; most_wake_ups, gateway_ttl_ms, lanes;
+-- Keys:      queue_keys; wake_up_key: the list of wake-up tokens; gateway_key: the gateway's sign of life; levels_key: the note
+--            of levels (lanes.lua)
+-- Arguments: gateway_id, most_wake_ups, gateway_ttl_ms, lanes; holds_levels: whether the levels in force are this gateway's;
+--            levels: their names, with a space between them; change: as in the note;
 --            job_fields: field-value pairs that all jobs have; limits: the most requests that may wait in each lane
 -- Requests:  id, lane, data, time, description; queue_until: by the clock of Redis; goes_first: '1' for a second attempt;
---            may_repeat: '1' if the request may be queued again when its worker is lost
+--            ttl: seconds that it may wait; may_repeat: '1' if the request may be queued again when its worker is lost
 -- Returns { this server's run id, its clock's seconds and microseconds, then for each request its outcome }:
 --   'queued';
 --   'full' if its queue is. Ids at the head whose job is gone, withdrawn or expired, are dropped before, up to 1000;
@@ -36,4 +38,5 @@ end
 
 if queued > 0 then put_behind() end
 note_sign_of_life()
+note_levels()
 return outcomes

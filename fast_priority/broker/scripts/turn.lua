@@ -15,14 +15,15 @@
 -- claims.
 --
 -- Keys:      queue_keys, started_keys; wake_up_key: the list of wake-up tokens; suspended_key: rq's suspension;
---            last_claim_key: what this gateway claimed with its last turn of the same number; gateway_key: its sign of life
+--            last_claim_key: what this gateway claimed with its last turn of the same number; gateway_key: its sign of life;
+--            levels_key: the note of levels (lanes.lua)
 -- Arguments: gateway_id, execution_id; time: as rq writes it; not_sent_part, go_part: for frames; free_slots, lease_ms;
---            most_jobs: the most jobs to look at; ttl, most_wake_ups, gateway_ttl_ms; is_retry; lanes;
---            limits, job_fields: as in submit.lua; settled: for each request that has ended its lane, the member of its
+--            most_jobs: the most jobs to look at; most_wake_ups, gateway_ttl_ms; is_retry; lanes; holds_levels, levels,
+--            change, limits, job_fields: as in submit.lua; settled: for each request that has ended its lane, the member of its
 --            lease, and the id of its job, '' if it has none; returned: ids of this gateway's requests that had a slot of
 --            another process and need it no more; cancel_part: for the frames to those processes
--- Requests:  as in submit.lua, the first lane first: id, lane, time, description, queue_until, goes_first, may_repeat; data: ''
---            if a start is likely
+-- Requests:  as in submit.lua: id, lane, time, description, queue_until, goes_first, may_repeat, ttl; data: '' if a start is
+--            likely
 -- Returns { 1 if rq suspends the workers, how many requests wait, this server's run id or '' if nobody needed it, its clock's
 --   seconds and microseconds, { for each request its outcome }, { for each claim { id, lane, gateway id, wire version } } }.
 -- The outcomes are 'started', 'data', and those of submit.lua.
@@ -105,12 +106,16 @@ local function queue_new(at, lane)
   return 'queued'
 end
 
-local next_row = FIRST_ROW
+local rows_of = {}
+for at = FIRST_ROW, #ARGV, ROW_SIZE do
+  local lane = ARGV[at + LANE]
+  rows_of[lane] = rows_of[lane] or {}
+  table.insert(rows_of[lane], at)
+end
 for _, lane in ipairs(lanes) do
-  local first_row = next_row
-  while next_row <= #ARGV and ARGV[next_row + LANE] == lane do next_row = next_row + ROW_SIZE end
+  local rows = rows_of[lane] or {}
   leases = {}
-  for at = first_row, next_row - 1, ROW_SIZE do
+  for _, at in ipairs(rows) do
     if ARGV[at + GOES_FIRST] == '1' and is_open and free > 0 then
       outcomes[(at - FIRST_ROW) / ROW_SIZE + 1] = is_late(at) and 'late' or start_new(at)
     end
@@ -123,7 +128,7 @@ for _, lane in ipairs(lanes) do
     lanes_taken_up = lanes_taken_up + 1
   end
   is_open = is_open and lengths[lane] <= (out_of_reach[lane] or 0)
-  for at = first_row, next_row - 1, ROW_SIZE do
+  for _, at in ipairs(rows) do
     local row = (at - FIRST_ROW) / ROW_SIZE + 1
     if not outcomes[row] then
       if is_late(at) then
@@ -147,5 +152,8 @@ if queued > 0 then
 elseif has_claimed then
   settle_wake_ups()
 end
-if queued > 0 then note_sign_of_life() end
+if queued > 0 then
+  note_sign_of_life()
+  note_levels()
+end
 return { is_suspended and 1 or 0, waiting, server or '', clock[1], clock[2], outcomes, claims }

@@ -10,7 +10,7 @@ from redis.asyncio import Redis as AsyncRedis
 from fast_priority.broker.consumer import Claim, Consumer, Leases
 from fast_priority.broker.producer import Submitter
 from fast_priority.errors import NotSent
-from fast_priority.scheduling.priority import Priority
+from fast_priority.scheduling.priority import DEFAULT_LEVELS, Priority
 
 IDEMPOTENT, OTHER = "GET", "POST"
 METHODS = (IDEMPOTENT, OTHER)
@@ -120,7 +120,7 @@ class Model:
     """The state of all gateways, workers and clients, by the steps so far."""
 
     def __init__(self) -> None:
-        self.queues: dict[Priority, list[Client]] = {priority: [] for priority in Priority}
+        self.queues: dict[Priority, list[Client]] = {priority: [] for priority in DEFAULT_LEVELS}
         self.clients: list[Client] = []
         self.gateways: list[Gateway] = []
         self.workers: list[Worker] = []

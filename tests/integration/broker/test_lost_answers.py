@@ -267,7 +267,7 @@ async def test_recalled_for_good(rig: Rig, redis: Redis, redis_port: int) -> Non
         assert state == b"absent"
 
     async def submit(job_id: str) -> bytes:
-        request = scripts.SubmittedRequest(job_id, "high", b"data", "now", "POST /", time.time() + 60, 0, 0)
+        request = scripts.SubmittedRequest(job_id, "high", b"data", "now", "POST /", time.time() + 60, 0, 0, 30)
         *_, outcome = await submit_outbox_of(rig.submitter)._call([request]).run(client)
         return bytes(outcome)
 

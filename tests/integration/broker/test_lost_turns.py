@@ -12,7 +12,7 @@ from fast_priority.broker.consumer import Consumer
 from fast_priority.broker.producer import OwnSlot, Permit, Submitter
 from fast_priority.broker.producer.own_slots import OwnSlots
 from fast_priority.errors import BrokerUnavailable, GatewayError
-from fast_priority.scheduling.priority import Priority
+from fast_priority.scheduling.priority import DEFAULT_LEVELS, Priority
 from fast_priority.settings import Settings
 from tests.attempts import ask
 from tests.chaos.link_faults import Hold
@@ -219,7 +219,7 @@ async def test_a_client_that_leaves_while_the_answer_is_on_its_way(rig: Rig) -> 
     assert rig.started == []
 
 
-@pytest.mark.parametrize("priority", list(Priority))
+@pytest.mark.parametrize("priority", DEFAULT_LEVELS)
 async def test_a_redis_that_does_not_answer(rig: Rig, priority: Priority) -> None:
     """A request is refused in time while Redis does not answer, and can be sent again: it does not start later."""
     rig.link.inject(Hold())

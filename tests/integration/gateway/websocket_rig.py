@@ -56,7 +56,7 @@ class Slots:
     ) -> Submission:
         assert is_idempotent
         self.attempts.append(attempt)
-        return Submission(Conversation(), "job", priority, payload, description, is_idempotent)
+        return Submission(Conversation(), "job", priority, payload, description, is_idempotent, ttl_seconds=30)
 
     async def outcome(
         self, submission: Submission, body: AsyncIterator[Bytes] | None = None, *, was_woken: bool = False

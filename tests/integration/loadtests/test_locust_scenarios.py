@@ -18,12 +18,13 @@ import httpx
 import psutil
 import pytest
 
-from fast_priority.local.child_processes import mock_target_process, running, wait_until, wait_until_answers
+from fast_priority.local.child_processes import mock_target_process, wait_until, wait_until_answers
 from fast_priority.local.free_ports import free_port
 from loadtests import locustfile_path
 from loadtests.clients import TargetLog, read_arrivals, read_settled_arrivals, reset_arrivals
 from loadtests.records import Priority, SentRequest, join_records, read_sent
 from loadtests.scenarios import OpenLoop, Sizing, build_scenario
+from tests.forked_processes import forked
 from tests.harness import scripted_target
 
 PRIORITIES: tuple[Priority, ...] = ("high", "low")
@@ -34,7 +35,7 @@ FLOOD = Sizing(4, 0.2, 2.0)
 def running_target(output_path: Path) -> Iterator[tuple[str, "subprocess.Popen[bytes]"]]:
     port = free_port()
     url = f"http://127.0.0.1:{port}"
-    with output_path.open("wb") as output, running(mock_target_process(port, "0"), output) as process:
+    with output_path.open("wb") as output, forked(mock_target_process(port, "0"), output) as process:
         wait_until_answers(process, "mock target", f"{url}/health")
         yield url, process
 

@@ -1,10 +1,9 @@
 """A mock target as a process of its own, and clients that look at the bytes on the connection."""
 
-import os
 import re
 import socket
 import subprocess
-import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -15,7 +14,9 @@ from typing import Any
 import httpx
 import pytest
 
-REPOSITORY = Path(__file__).parents[3]
+from fast_priority.local.child_processes import ChildProcess
+from tests.forked_processes import forked
+
 # Stops a test that hangs; no test waits for it.
 PATIENCE_SECONDS = 30.0
 
@@ -24,9 +25,10 @@ PATIENCE_SECONDS = 30.0
 class RunningMock:
     """A mock target in a process of its own."""
 
-    process: "subprocess.Popen[str]"
+    process: "subprocess.Popen[bytes]"
     port: int
     client: httpx.Client
+    output: Path
 
     def connect(self) -> socket.socket:
         return socket.create_connection(("127.0.0.1", self.port), timeout=PATIENCE_SECONDS)
@@ -59,28 +61,20 @@ class RunningMock:
 
 @contextmanager
 def running_mock(*arguments: str, **environment: str) -> Iterator[RunningMock]:
-    process = subprocess.Popen(
-        [sys.executable, "-m", "mock_target", "--port", "0", *arguments],
-        cwd=REPOSITORY,
-        env=os.environ | environment,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    assert process.stderr is not None
-    try:
-        lines = []
-        for line in process.stderr:
-            lines.append(line)
-            if address := re.search(r"running on http://127\.0\.0\.1:(\d+)", line):
-                url = f"http://127.0.0.1:{address[1]}"
-                with httpx.Client(base_url=url, timeout=PATIENCE_SECONDS, trust_env=False) as client:
-                    yield RunningMock(process, int(address[1]), client)
-                return
-        pytest.fail("the mock did not start:\n" + "".join(lines))
-    finally:
-        process.kill()
-        process.wait()
-        process.stderr.close()
+    child = ChildProcess("mock target", ("-m", "mock_target", "--port", "0", *arguments), environment)
+    with tempfile.NamedTemporaryFile(prefix="mock-target-") as output, forked(child, output) as process:
+        path = Path(output.name)
+
+        def address() -> re.Match[str] | None:
+            return re.search(r"running on http://127\.0\.0\.1:(\d+)\b", path.read_text())
+
+        wait_until("it says where it runs", lambda: bool(address()) or process.poll() is not None)
+        found = address()
+        if found is None:
+            pytest.fail(f"the mock did not start:\n{path.read_text()}")
+        url = f"http://127.0.0.1:{found[1]}"
+        with httpx.Client(base_url=url, timeout=PATIENCE_SECONDS, trust_env=False) as client:
+            yield RunningMock(process, int(found[1]), client, path)
 
 
 def read_to_the_end(connection: socket.socket) -> bytes:

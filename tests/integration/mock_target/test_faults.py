@@ -7,6 +7,7 @@ import pytest
 
 from mock_target.settings import Fault
 from tests.integration.mock_target.mock_process import (
+    PATIENCE_SECONDS,
     RunningMock,
     read_to_the_end,
     read_until_reset,
@@ -165,6 +166,7 @@ def test_no_fault_is_an_error_to_the_server() -> None:
                         read_to_the_end(connection)
         wait_until("all is finished", lambda: mock.in_flight() == 0)
         mock.process.terminate()
-        _, log = mock.process.communicate()
+        mock.process.wait(PATIENCE_SECONDS)
+        log = mock.output.read_text()
     assert "Traceback" not in log
     assert "ERROR" not in log

@@ -127,5 +127,5 @@ def test_sigterm_stops_a_mock_that_still_has_requests() -> None:
         wait_until("the request is in flight", lambda: mock.in_flight() == 1)
         wait_until("the follower is told", lambda: b'"sequence":1' in following.recv(65536))
         mock.process.send_signal(signal.SIGTERM)
-        mock.process.communicate(timeout=PATIENCE_SECONDS)
+        mock.process.wait(PATIENCE_SECONDS)
         assert mock.process.returncode in {0, -signal.SIGTERM}

@@ -12,12 +12,14 @@ from benchmarks.observation import (
     read_redis_events,
     read_target_log,
     steady_span,
+    worker_stages,
 )
 from benchmarks.observation.request_cost import script_name
 from fast_priority.broker import scripts
 
 MONITORED = """+OK
 +1700000000.000100 [0 127.0.0.1:40000] "EVALSHA" "abc" "5" "rq:queue:high"
++1700000000.000105 [0 lua] "ZADD" "rq:wip:high" "1700000004" "0:e"
 +1700000000.000110 [0 lua] "HSET" "rq:job:1" "status" "queued"
 +1700000000.000120 [0 lua] "RPUSH" "rq:queue:low" "1"
 +1700000000.000130 [0 lua] "HSET" "rq:job:1" "status" "started" "started_at" "now"
@@ -47,13 +49,13 @@ def test_begin_and_end_of_the_load_are_left_out() -> None:
 
 def test_the_events_of_a_request_in_redis_are_found() -> None:
     """Commands of scripts count; a client's command with the same keys does not."""
-    assert [event for _, event in read_redis_events(MONITORED)] == ["submitted", "claimed", "published"]
+    assert [event for _, event in read_redis_events(MONITORED)] == ["leased", "submitted", "claimed", "published"]
 
 
 def test_the_stages_of_a_queued_request_add_up() -> None:
     """Their sum is the time from sending the request to receiving its response."""
     times = RequestTimes(1700000000.0, 1700000000.00014, 1700000000.00015, 1700000000.0002)
-    stages = queue_stages(times, read_redis_events(MONITORED))
+    stages = worker_stages(times, read_redis_events(MONITORED))
     assert stages is not None
     assert stages == pytest.approx([120, 10, 10, 10, 20, 30], abs=1)
     assert sum(stages) == pytest.approx(200, abs=1)
@@ -76,3 +78,10 @@ def test_a_script_is_known_by_its_digest() -> None:
     assert script_name([b"EVALSHA", scripts.ClaimCall.digest.encode(), b"7"]) == "claim"
     assert script_name([b"EVALSHA", b"0" * 40]) is None
     assert script_name([b"BLPOP", b"key", b"2"]) is None
+
+
+def test_the_stages_of_a_request_with_a_slot_of_its_gateway() -> None:
+    """They meet where Redis takes a slot for it; without that, there are none."""
+    times = RequestTimes(1700000000.0, 1700000000.00014, 1700000000.00015, 1700000000.0002)
+    assert queue_stages(times, read_redis_events(MONITORED)) == pytest.approx([105, 35, 10, 50], abs=1)
+    assert queue_stages(times, []) is None

@@ -8,10 +8,12 @@ from fakeredis import FakeAsyncRedis
 
 from fast_priority.broker import keys, times
 from fast_priority.broker.connection import RedisHealth, send_together
+from fast_priority.broker.levels_in_force import LevelsInForce
 from fast_priority.broker.producer import heartbeat
 from fast_priority.broker.producer.heartbeat import Heartbeat
 from fast_priority.http.via import Deployment
 from fast_priority.protocol.wire_version import WIRE_VERSION
+from fast_priority.settings import Settings
 from tests.unit.broker_rig import Rig
 
 KEY = keys.gateway("gateway")
@@ -21,7 +23,9 @@ KEY = keys.gateway("gateway")
 def beating(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> Heartbeat:
     """A gateway that beats only when the test lets it."""
     monkeypatch.setattr(heartbeat, "_SECONDS", 0)
-    return Heartbeat(FakeAsyncRedis(server=rig.server), "gateway", RedisHealth(), Deployment())
+    return Heartbeat(
+        FakeAsyncRedis(server=rig.server), "gateway", RedisHealth(), Deployment(), LevelsInForce.of(Settings.load())
+    )
 
 
 async def test_a_beat(rig: Rig, beating: Heartbeat) -> None:

@@ -1,58 +1,43 @@
-"""The broker with three levels of other names: nothing in it knows how many levels there are, or their names."""
+"""The broker with three levels of other names: nothing in it knows how many levels there are, or their names.
+
+Workers know only high and low, and learn the others from Redis.
+"""
 
 import asyncio
 from collections.abc import AsyncIterator
-from enum import StrEnum
-from typing import Any, cast
+from typing import Any
 
 import pytest
 
 from fast_priority.broker import keys
 from fast_priority.broker.consumer import Consumer, Leases, OutgoingPart
+from fast_priority.broker.known_lanes import KnownLanes
+from fast_priority.broker.levels_in_force import LevelsInForce
 from fast_priority.broker.monitor import QueueMonitor
 from fast_priority.broker.producer import Submitter
 from fast_priority.errors import QueueFull, RequestLost
+from fast_priority.scheduling.level_table import FixedTable, LevelLimits, LevelTable
 from fast_priority.scheduling.priority import Priority
 from fast_priority.settings import Settings
 from tests.unit.broker_rig import HELLO, PATIENCE_SECONDS, Rig, payloads, until
 
-
-class Level(StrEnum):
-    """Three levels, in order of precedence."""
-
-    URGENT = "urgent"
-    NORMAL = "normal"
-    LATER = "later"
-
-
-URGENT, NORMAL, LATER = LEVELS = tuple(cast(Priority, level) for level in Level)
+URGENT, NORMAL, LATER = LEVELS = tuple(map(Priority, ("urgent", "normal", "later")))
+LIMITS = {"urgent": 3, "normal": 2, "later": 3}
+TABLE = LevelTable(LEVELS, {name: LevelLimits(most, 30) for name, most in LIMITS.items()}, LevelLimits(9, 30))
 each_level = pytest.mark.parametrize("level", LEVELS)
-
-
-class ThreeLevelSettings(Settings):
-    """The settings that a third level would add."""
-
-    max_queued_urgent: int = 3
-    max_queued_normal: int = 2
-    max_queued_later: int = 3
-
-
-@pytest.fixture(autouse=True)
-def three_lanes(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Put the three levels in the place of those that there are."""
-    monkeypatch.setattr(keys, "LANES", keys.lanes_of(LEVELS))
 
 
 @pytest.fixture
 async def submitter(rig: Rig) -> AsyncIterator[Submitter]:
-    async with Submitter(ThreeLevelSettings.load()) as submitter:
+    async with Submitter(Settings.load(), levels=LevelsInForce(FixedTable(TABLE))) as submitter:
+        await until("its levels are in force", lambda: submitter.levels.are_held)
         yield submitter
         await rig.let_go()
 
 
 @pytest.fixture
 async def monitor(rig: Rig) -> AsyncIterator[QueueMonitor]:
-    monitor = QueueMonitor(ThreeLevelSettings.load())
+    monitor = QueueMonitor(Settings.load(), lanes=KnownLanes(LEVELS))
     yield monitor
     await monitor.__aexit__()
 
@@ -81,8 +66,7 @@ async def test_a_request_is_answered(rig: Rig, submitter: Submitter, claimer: Co
 @each_level
 async def test_a_full_queue_refuses(rig: Rig, submitter: Submitter, level: Priority) -> None:
     """Each level has a limit of its own: only a request for the full queue is refused."""
-    limit = ThreeLevelSettings.load().max_queued(level)
-    for _ in range(limit):
+    for _ in range(LIMITS[level]):
         await rig.queue(submitter, level)
     refused = rig.ask(submitter, level)
     await until("it is refused", refused.done)

@@ -117,3 +117,12 @@ async def test_sign_of_life(rig: Rig, leases: Leases) -> None:
     assert rig.redis.ttl(record) > 0
     for register in (keys.WORKERS, keys.workers_of("high"), keys.workers_of("low")):
         assert rig.redis.smembers(register) == {record.encode()}
+
+
+async def test_a_worker_is_registered_for_the_levels_in_force(rig: Rig, leases: Leases) -> None:
+    """A renewal registers the worker for each level that is served, and for no other, and notes which they are."""
+    for served in ("high normal low", "high low batch"):
+        rig.redis.hset(keys.LEVELS, mapping={"levels": served, "served": served, "change": 0})
+        await leases.renew({"birth": "now"}, [])
+        registers = {key.decode().removeprefix("rq:workers:") for key in rig.redis.keys("rq:workers:*")}
+        assert (registers, list(leases._known.current.names)) == (set(served.split()), served.split())

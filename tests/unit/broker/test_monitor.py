@@ -14,7 +14,7 @@ from fast_priority.broker.monitor import QueueMonitor, QueueView
 from fast_priority.broker.other_versions import encode_warnings
 from fast_priority.broker.producer import Submitter
 from fast_priority.protocol.wire_version import WIRE_VERSION
-from fast_priority.scheduling.priority import Priority
+from fast_priority.scheduling.priority import DEFAULT_LEVELS, Priority
 from fast_priority.settings import Settings
 from tests.unit.broker_rig import Rig, until
 
@@ -60,7 +60,7 @@ def note_ended(rig: Rig, worker: str, count: int) -> None:
     """Note in Redis, as a worker does, how many requests it has ended in its life."""
     key = keys.WORKER_PREFIX + worker
     rig.redis.hset(key, "successful_job_count", count)
-    for priority in Priority:
+    for priority in DEFAULT_LEVELS:
         rig.redis.sadd(keys.workers_of(priority.value), key)
 
 
@@ -88,6 +88,16 @@ async def test_workers_and_slots(rig: Rig, leases: Leases, queues: QueueMonitor)
     rig.redis.sadd(keys.workers_of("low"), "rq:worker:stock")
     view = await seen(queues)
     assert (view.workers, view.slots) == (2, 4)
+
+
+async def test_a_level_that_no_worker_serves(rig: Rig, submitter: Submitter, queues: QueueMonitor) -> None:
+    """A request at a level that the only live worker does not serve is warned of, until another worker comes."""
+    await rig.queue(submitter, Priority.HIGH)
+    for level, name in (("low", "one"), ("high", "two")):
+        rig.redis.hset(f"rq:worker:{name}", mapping={"birth": "now", "slots": 1})
+        rig.redis.sadd(keys.workers_of(level), f"rq:worker:{name}")
+        warned = [text for text in (await seen(queues)).warnings if "level high, which no live worker serves" in text]
+        assert len(warned) == (level == "low")
 
 
 @pytest.mark.parametrize("end", ["its record has expired", "it has ended"])
@@ -252,7 +262,7 @@ async def test_requests_for_a_newer_worker(
     assert len([line for line in caplog.messages if "newer worker" in line]) == 1
 
 
-@pytest.mark.parametrize("priority", list(Priority))
+@pytest.mark.parametrize("priority", DEFAULT_LEVELS)
 async def test_a_job_of_1x(
     rig: Rig, queues: QueueMonitor, priority: Priority, caplog: pytest.LogCaptureFixture
 ) -> None:

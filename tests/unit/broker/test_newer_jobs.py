@@ -7,7 +7,7 @@ from fast_priority.broker import keys, times
 from fast_priority.broker.consumer import Consumer, OutgoingPart
 from fast_priority.broker.producer import Submitter
 from fast_priority.protocol.wire_version import WIRE_VERSION
-from fast_priority.scheduling.priority import Priority
+from fast_priority.scheduling.priority import DEFAULT_LEVELS, Priority
 from tests.redis_run import note_run
 from tests.unit.broker_rig import HELLO, Rig, payloads
 
@@ -27,7 +27,7 @@ def set_version(rig: Rig, job_id: str, version: object) -> None:
     rig.redis.hset(keys.job(job_id), "wire", str(version))
 
 
-@pytest.mark.parametrize("priority", list(Priority))
+@pytest.mark.parametrize("priority", DEFAULT_LEVELS)
 @pytest.mark.parametrize("versions", ["n", "on", "no", "nnon", "onnoonn"])
 @pytest.mark.parametrize("slots", [1, 3, 9])
 async def test_newer_jobs_stay_at_their_place(

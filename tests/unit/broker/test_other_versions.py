@@ -8,6 +8,7 @@ from fast_priority.broker import times
 from fast_priority.broker.other_versions import (
     QueuedJob,
     WorkerRecord,
+    about_unserved,
     decode_warnings,
     encode_warnings,
     warnings_of,
@@ -140,3 +141,20 @@ def test_the_name_of_a_worker_is_one_line() -> None:
     """A name that cannot stand in a log is escaped and cut."""
     name = worker("a\n" + "b" * 1000).name
     assert (name[:4], len(name) < 100) == ("a\\nb", True)
+
+
+@pytest.mark.parametrize(
+    ("waiting", "served", "expected"),
+    [
+        ([1, 2, 3], [True, False, True], ["unserved normal"]),
+        ([1, 2, 3], [True, False, False], ["unserved normal", "unserved low"]),
+        ([0, 2, 3], [False, True, True], []),
+        ([1, 2, 3], [True, True, True], []),
+        ([1, 2, 3], [False, False, False], []),
+    ],
+)
+def test_a_level_that_no_worker_serves(waiting: list[int], served: list[bool], expected: list[str]) -> None:
+    """Requests that wait where no live worker looks are warned of, unless there is no worker at all."""
+    found = about_unserved(["high", "normal", "low"], waiting, served)
+    assert list(found) == expected
+    assert all("`rq worker high normal low`" in text for text in found.values())

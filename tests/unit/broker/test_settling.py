@@ -39,7 +39,13 @@ async def test_nothing_is_left(rig: Rig, submitter: Submitter, claimer: Consumer
     asking, claim = await rig.start(submitter, claimer)
     await claimer.publish_and_claim([OutgoingPart(claim, HELLO)], 0)
     await until("it is answered", asking.done)
-    left = {keys.QUEUES, keys.DEPLOYMENT, keys.gateway(submitter.gateway_id), keys.last_claim("worker-1", "turn")}
+    left = {
+        keys.QUEUES,
+        keys.DEPLOYMENT,
+        keys.LEVELS,
+        keys.gateway(submitter.gateway_id),
+        keys.last_claim("worker-1", "turn"),
+    }
     await until("nothing else is left", lambda: set(rig.all_keys()) == left)
 
 
@@ -141,7 +147,13 @@ async def test_a_streamed_answer(rig: Rig, submitter: Submitter, claimer: Consum
     assert isinstance(stream, Stream)
     assert [bytes(chunk) async for chunk in stream.chunks()] == [b"a", b"b"]
     stream.close()
-    left = {keys.QUEUES, keys.DEPLOYMENT, keys.gateway(submitter.gateway_id), keys.last_claim("worker-1", "turn")}
+    left = {
+        keys.QUEUES,
+        keys.DEPLOYMENT,
+        keys.LEVELS,
+        keys.gateway(submitter.gateway_id),
+        keys.last_claim("worker-1", "turn"),
+    }
     await until("nothing else is left", lambda: set(rig.all_keys()) == left)
 
 

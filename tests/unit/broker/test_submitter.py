@@ -18,7 +18,7 @@ from fast_priority.gateway.request_body import RequestBody
 from fast_priority.http.limits import LEAST_BYTES_PER_SECOND
 from fast_priority.protocol.conversation import Conversation
 from fast_priority.protocol.frames import Cancel, Chunk, Credit, End, Failure, Frame, decode_frame, encode
-from fast_priority.scheduling.priority import Priority
+from fast_priority.scheduling.priority import DEFAULT_LEVELS, Priority
 from fast_priority.settings import Settings
 from fast_priority.support.rate_timeout import RateTimeout
 from tests.attempts import ask, ask_in_two_attempts
@@ -52,7 +52,7 @@ async def held_submits(monkeypatch: pytest.MonkeyPatch) -> Held:
     return Held(scripts.SubmitCall, monkeypatch)
 
 
-@pytest.mark.parametrize("priority", list(Priority))
+@pytest.mark.parametrize("priority", DEFAULT_LEVELS)
 async def test_submitted(rig: Rig, submitter: Submitter, priority: Priority) -> None:
     """A request is on the queue of its priority only, with its payload in a job of that id."""
     await rig.queue(submitter, priority, b"payload")
@@ -251,7 +251,9 @@ async def test_late(rig: Rig, held_submits: Held, monkeypatch: pytest.MonkeyPatc
 
 
 def submission(job_id: str, until: float) -> Submission:
-    return Submission(Conversation(), job_id, Priority.HIGH, bytes, "GET /", is_idempotent=False, until=until)
+    return Submission(
+        Conversation(), job_id, Priority.HIGH, bytes, "GET /", is_idempotent=False, ttl_seconds=30, until=until
+    )
 
 
 async def test_late_alone(rig: Rig, submitter: Submitter) -> None:

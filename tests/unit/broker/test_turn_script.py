@@ -16,7 +16,7 @@ from fast_priority.protocol.wire_version import WIRE_VERSION
 from fast_priority.scheduling.priority import Priority
 from tests.unit.broker_rig import Rig
 
-LANES = [priority.value for priority in Priority]
+LANES = ["high", "normal", "low"]
 FAR = 4_000_000_000.0
 LIMIT = 3
 
@@ -37,12 +37,12 @@ class Model:
 
     queues: dict[str, list[str]] = field(default_factory=lambda: {lane: [] for lane in LANES})
 
-    def turn(self, new: Sequence[New], free: int) -> tuple[list[str], list[str]]:
-        """Return the outcomes of the requests, and the ids that are claimed, in their order."""
+    def turn(self, new: Sequence[New], free: int, order: Sequence[str] = LANES) -> tuple[list[str], list[str]]:
+        """Return the outcomes of the requests, and the ids that are claimed, with the lanes in this order."""
         outcomes: dict[str, str] = {}
         claims: list[str] = []
         is_open = True
-        for lane in LANES:
+        for lane in order:
             queue, of_lane = self.queues[lane], [each for each in new if each.lane == lane]
             for each in of_lane:
                 if each.is_second and is_open and free > 0:
@@ -92,47 +92,57 @@ class World:
         execution_id: str | None = None,
         is_retry: bool = False,
         most_jobs: int = 1000,
+        known: Sequence[str] = LANES,
+        holds_levels: bool = False,
     ) -> tuple[list[str], list[tuple[str, str, str]], list[Any]]:
-        """Run a turn. Return its outcomes, its claims (id, lane, gateway), and the head of its answer."""
+        """Run a turn. Return its outcomes, its claims (id, lane, gateway), and the head of its answer.
+
+        The gateway knows these lanes, in this order.
+        """
+        lanes = keys.lanes_of(map(Priority, known))
         self.turns += 1
-        template = JobTemplate(30)
+        template = JobTemplate()
         self.redis.set(keys.gateway(gateway), "2")
         call = scripts.TurnCall(
             wake_up_key=keys.WAKE_UP,
             suspended_key=keys.SUSPENDED,
             last_claim_key=keys.last_claim(gateway, "0"),
             gateway_key=keys.gateway(gateway),
-            queue_keys=keys.LANES.queues,
-            started_keys=keys.LANES.started,
+            queue_keys=lanes.queues,
+            started_keys=lanes.started,
             gateway_id=gateway,
             execution_id=execution_id or f"turn-{self.turns}",
             time=template.now(),
             free_slots=free,
             lease_ms=times.LEASE_MILLISECONDS,
             most_jobs=most_jobs,
-            ttl=30,
             most_wake_ups=times.MOST_WAKE_UPS,
             gateway_ttl_ms=times.GATEWAY_TTL_MILLISECONDS,
             is_retry=is_retry,
-            lanes=keys.LANES.names,
-            limits=[LIMIT] * len(LANES),
+            lanes=lanes.names,
+            levels=" ".join(known),
+            change=0,
+            holds_levels=holds_levels,
+            limits=[LIMIT] * len(known),
             job_fields=template.constant_fields,
             settled=settled,
             returned=returned,
             requests=[
                 scripts.SubmittedRequest(
                     each.id, each.lane, b"data" if each.has_data else b"", "now", "GET /", each.until,
-                    int(each.is_second), 1,
+                    int(each.is_second), 1, 30,
                 )
-                for each in sorted(new, key=lambda each: LANES.index(each.lane))
+                for each in new
             ],
         )  # fmt: skip
         *head, outcomes, claims = self._runs.run(call.run(self._connection))
-        by_id = dict(
-            zip([each.id for each in sorted(new, key=lambda each: LANES.index(each.lane))], outcomes, strict=True)
-        )
         claimed = [(job_id.decode(), lane.decode(), of.decode()) for job_id, lane, of, _ in claims]
-        return [by_id[each.id].decode() for each in new], claimed, head
+        return [outcome.decode() for outcome in outcomes], claimed, head
+
+    def serve(self, order: Sequence[str]) -> None:
+        """Let these lanes be served, as gateways note in Redis."""
+        names = " ".join(order)
+        self.redis.hset(keys.LEVELS, mapping={"levels": names, "served": names, "change": 0})
 
     def leases(self) -> set[str]:
         """The ids that have a lease."""
@@ -158,6 +168,8 @@ TURNS = st.lists(
         ),
         st.integers(0, 4),
         st.sampled_from(["gateway-1", "gateway-2"]),
+        st.permutations(LANES),
+        st.permutations(LANES),
     ),
     max_size=6,
 )
@@ -166,14 +178,18 @@ TURNS = st.lists(
 @settings(max_examples=60, deadline=None)
 @given(TURNS)
 def test_the_script_does_what_the_model_says(turns: list[Any]) -> None:
-    """For any turns of two gateways: outcomes, claims, queues and leases are those of the model."""
+    """For any turns of two gateways: outcomes, claims, queues and leases are those of the model.
+
+    The lanes are in the order that Redis has in the moment of the turn, and not in the one that the gateway knows.
+    """
     world, model = World(Rig()), Model()
     running: set[str] = set()
     try:
-        for number, (rows, free, gateway) in enumerate(turns):
+        for number, (rows, free, gateway, order, known) in enumerate(turns):
+            world.serve(order)
             new = [New(f"{number}-{index}", *row) for index, row in enumerate(rows)]
-            outcomes, claims, _ = world.turn(new, free, gateway=gateway)
-            expected_outcomes, expected_claims = model.turn(new, free)
+            outcomes, claims, _ = world.turn(new, free, gateway=gateway, known=known)
+            expected_outcomes, expected_claims = model.turn(new, free, order)
             assert (outcomes, [job_id for job_id, _, _ in claims]) == (expected_outcomes, expected_claims)
             running |= set(expected_claims)
             running |= {each.id for each, outcome in zip(new, outcomes, strict=True) if outcome == "started"}

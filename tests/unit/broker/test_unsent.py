@@ -9,7 +9,7 @@ from fast_priority.scheduling.priority import Priority
 
 
 def submission(name: str, priority: Priority = Priority.HIGH) -> Submission:
-    return Submission(Conversation(), name, priority, name.encode, "GET /", is_idempotent=True)
+    return Submission(Conversation(), name, priority, name.encode, "GET /", is_idempotent=True, ttl_seconds=30)
 
 
 @pytest.fixture
@@ -17,11 +17,11 @@ def unsent() -> UnsentSubmissions:
     return UnsentSubmissions(lambda submission, is_unsent: None)
 
 
-async def test_the_first_lane_goes_first(unsent: UnsentSubmissions) -> None:
-    """A turn has the requests of the first lane first, and those of each lane in the order in which they came."""
+async def test_the_oldest_goes_first(unsent: UnsentSubmissions) -> None:
+    """A turn has requests in the order in which they came, whatever their levels: Redis knows how those stand now."""
     for name, priority in [("a", Priority.LOW), ("b", Priority.HIGH), ("c", Priority.LOW), ("d", Priority.HIGH)]:
         unsent.put(submission(name, priority))
-    assert [each.submission.job_id for each in unsent.take_next(4)] == ["b", "d", "a", "c"]
+    assert [each.submission.job_id for each in unsent.take_next(4)] == ["a", "b", "c", "d"]
     unsent.close()
 
 

@@ -9,19 +9,21 @@ from fast_priority.broker.connection import ServerFacts
 from fast_priority.broker.monitor import QueueView
 from fast_priority.gateway import health
 from fast_priority.http.message import TargetPolicy
-from fast_priority.scheduling.priority import Priority
+from fast_priority.scheduling.priority import DEFAULT_LEVELS
 from fast_priority.target import Target
 
 
 def test_the_lengths_have_a_field_for_each_level() -> None:
     """Each level has its field, in the order of precedence."""
-    assert list(health.QueueLengths.model_fields) == [priority.value for priority in Priority]
+    assert list(health.QueueLengths.model_fields) == [priority.value for priority in DEFAULT_LEVELS]
 
 
 def test_each_length_stands_in_the_field_of_its_level() -> None:
     """The field of a level has its own length, and null if Redis does not answer."""
-    view = QueueView({priority: number for number, priority in enumerate(Priority)}, 0, 0, 0, suspended=False)
-    assert health._lengths(view).model_dump() == {priority.value: number for number, priority in enumerate(Priority)}
+    view = QueueView({priority: number for number, priority in enumerate(DEFAULT_LEVELS)}, 0, 0, 0, suspended=False)
+    assert health._lengths(view).model_dump() == {
+        priority.value: number for number, priority in enumerate(DEFAULT_LEVELS)
+    }
     assert set(health._lengths(None).model_dump().values()) == {None}
 
 
@@ -30,7 +32,7 @@ class Monitor:
 
     def __init__(self, problem: str | None = None, **view: Any) -> None:
         self.problem = problem
-        self._view = QueueView(dict.fromkeys(Priority, 0), 0, 1, 1, suspended=False)._replace(**view)
+        self._view = QueueView(dict.fromkeys(DEFAULT_LEVELS, 0), 0, 1, 1, suspended=False)._replace(**view)
 
     async def view(self, max_age_seconds: float) -> QueueView:
         return self._view

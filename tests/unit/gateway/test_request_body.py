@@ -8,6 +8,7 @@ import pytest
 from starlette.types import Message
 
 from fast_priority.errors import ClientLeft, RequestBodyTooLarge, RequestTimeout
+from fast_priority.gateway.held_bodies import HeldBodies
 from fast_priority.gateway.request_body import RequestBody
 from fast_priority.http.limits import LEAST_BYTES_PER_SECOND
 from fast_priority.support.rate_timeout import RateTimeout
@@ -239,3 +240,46 @@ async def test_a_standstill_of_the_gateway_is_not_the_clients_time(comes: str, m
     await asyncio.sleep(0.15)
     has_come.set()
     await reading
+
+
+@pytest.mark.parametrize("size", [4, LARGE_BYTES])
+async def test_a_body_that_was_read_for_rules_is_still_all_here(size: int) -> None:
+    """What is sent to the target afterwards is the same, and was read once."""
+    data = b"ab" * (size // 2)
+    client = Client(piece(data[:3]), piece(data[3:], more=False))
+    body = body_of(client, size)
+    assert await body.read_and_hold(HeldBodies()) == data
+    assert body.can_be_sent_again
+    whole = await body.read_ahead()
+    assert (whole if whole is not None else await all_of(body)) == data
+    assert client.was_asked == 2
+
+
+async def test_room_for_bodies_is_given_back() -> None:
+    """A body for which there is no room is not read; there is room again when another one is released."""
+    held = HeldBodies(LARGE_BYTES)
+    first = body_of(Client(piece(b"a" * LARGE_BYTES, more=False)), LARGE_BYTES)
+    client = Client(piece(b"b" * LARGE_BYTES, more=False))
+    second = body_of(client, LARGE_BYTES)
+    assert await first.read_and_hold(held) is not None
+    assert await second.read_and_hold(held) is None
+    assert client.was_asked == 0
+    first.release()
+    first.release()
+    assert await second.read_and_hold(held) is not None
+    assert await body_of(Client(), LARGE_BYTES).read_and_hold(held) is None
+
+
+async def test_small_bodies_need_no_room() -> None:
+    """Bodies that are held whole in any case are looked at however much is held."""
+    assert await body_of(Client(piece(b"ab", more=False)), 2).read_and_hold(HeldBodies(0)) == b"ab"
+
+
+async def test_room_of_a_body_that_breaks_off() -> None:
+    """A client that leaves in the middle of its body holds no room."""
+    held = HeldBodies(LARGE_BYTES)
+    body = body_of(Client(piece(b"a"), LEFT), LARGE_BYTES)
+    with pytest.raises(ClientLeft):
+        await body.read_and_hold(held)
+    body.release()
+    assert held.take(LARGE_BYTES)

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
-from fast_priority.scheduling.priority import Priority
+from fast_priority.scheduling.priority import DEFAULT_LEVELS, Priority
 from loadtests.demo.display import LiveView, progress_line
 from loadtests.demo.monitor import DemoState
 from loadtests.demo.request_log import RequestLog
@@ -101,7 +101,7 @@ def test_failures_and_a_clock_that_was_set_are_told() -> None:
     assert "clock" in clock
 
 
-@given(st.lists(st.tuples(st.sampled_from(Priority), st.booleans()), max_size=40), st.randoms())
+@given(st.lists(st.tuples(st.sampled_from(DEFAULT_LEVELS), st.booleans()), max_size=40), st.randoms())
 def test_the_live_figure_is_the_verdicts(kinds: list[tuple[Priority, bool]], random: Any) -> None:
     """The picture and the final verdict count overtakings alike."""
     request_log = RequestLog(Clock())

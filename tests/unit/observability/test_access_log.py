@@ -66,7 +66,8 @@ def test_what_a_line_says(clock: FakeClock) -> None:
     (line,) = log.lines
     assert line.pop("time").endswith("Z")
     assert line == {
-        "level": "high", "client": "192.0.2.7", "method": "GET", "path": "/orders/7", "status": 200,
+        "level": "high", "rule": None, "key": None, "client": "192.0.2.7", "method": "GET", "path": "/orders/7",
+        "status": 200,
         "answered_by": "target", "queue_ms": 250.0, "target_ms": 1000.0, "total_ms": 1500.0, "bytes": 1234,
         "attempt": 1, "request_id": "r1", "end": "answered",
     }  # fmt: skip
@@ -83,6 +84,18 @@ def test_for_people(clock: FakeClock) -> None:
         "client 192.0.2.7, request r1"
     )
     assert second == "503 GET /orders/7, none: 0.0 ms, 0 bytes, by gateway, queue-full, client unknown, request r2"
+
+
+@pytest.mark.parametrize("for_people", [False, True])
+def test_the_rule_and_the_key(clock: FakeClock, *, for_people: bool) -> None:
+    """Where rules and keys decide, their names are in the line."""
+    log, record = Log(for_people=for_people), answered(clock, "normal")
+    record.rule, record.key = "batch team", "labelling\u00e9"
+    publish(log.events.answered, Answered(scope(), 200, record))
+    if for_people:
+        assert ", rule batch team, key labelling\\xe9, client" in log.texts[0]
+    else:
+        assert [log.lines[0][name] for name in ("level", "rule", "key")] == ["normal", "batch team", "labelling\u00e9"]
 
 
 def test_why_it_ended(clock: FakeClock) -> None:
@@ -108,9 +121,10 @@ def test_why_it_ended(clock: FakeClock) -> None:
     "path", ["/a\nb", "/a\r\n\x00\x1b[31m", "/\x85\u2028", "/" + "x" * 70_000, "/" + "\U0001f600" * 999, "/\udcff"]
 )
 def test_one_request_is_one_short_line(clock: FakeClock, path: str, *, for_people: bool) -> None:
-    """Whatever its path and method, it has no control character, and fits into one write to a pipe."""
-    log = Log(for_people=for_people)
-    publish(log.events.answered, Answered(scope(path=path, method="M" * 70_000), 200, answered(clock)))
+    """Whatever its path, method, rule and key, it has no control character, and fits into one write to a pipe."""
+    log, record = Log(for_people=for_people), answered(clock)
+    record.rule = record.key = path[:100]
+    publish(log.events.answered, Answered(scope(path=path, method="M" * 70_000), 200, record))
     (text,) = log.texts
     assert text.isprintable()
     assert len(text.encode()) < MOST_BYTES

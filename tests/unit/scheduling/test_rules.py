@@ -4,8 +4,9 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from fast_priority.scheduling.priority import HIGHEST, LOWEST, Priority, lowest
-from fast_priority.scheduling.rules import TARGET_DOCUMENTATION_PATHS, Listing, PathCase, RequestFacts, Rules
+from fast_priority.scheduling.path_forms import PathCase
+from fast_priority.scheduling.priority import Priority
+from fast_priority.scheduling.rules import TARGET_DOCUMENTATION_PATHS, Listing, RequestFacts, Rules
 
 # Visible ASCII of which a path has one reading only: test_path_readings.py has the others.
 segments = st.text(
@@ -21,19 +22,6 @@ OTHERS = {Listing.LISTED: Priority.LOW, Listing.UNLISTED: Priority.HIGH}
 
 def is_documentation(path: str) -> bool:
     return path.strip("/") in {own.strip("/") for own in TARGET_DOCUMENTATION_PATHS}
-
-
-def test_queue_names() -> None:
-    """The priorities are the names of the rq queues."""
-    assert [str(priority) for priority in Priority] == ["high", "low"]
-
-
-@given(st.lists(st.sampled_from(Priority), min_size=1))
-def test_lowest_level(levels: list[Priority]) -> None:
-    """The lowest of several levels is the one that workers take last, in whatever order they are named."""
-    order = list(Priority)
-    assert order.index(lowest(levels)) == max(order.index(level) for level in levels)
-    assert (lowest(Priority), min(Priority, key=order.index)) == (LOWEST, HIGHEST)
 
 
 @given(listings, paths)

@@ -2,8 +2,9 @@
 
 import pytest
 
+from fast_priority.scheduling.path_forms import PathCase
 from fast_priority.scheduling.priority import Priority
-from fast_priority.scheduling.rules import Listing, PathCase, RequestFacts, Rules
+from fast_priority.scheduling.rules import Listing, RequestFacts, Rules
 from fast_priority.scheduling.rules_in_words import rules_in_words
 
 LISTED, UNLISTED = Listing.LISTED, Listing.UNLISTED

@@ -6,8 +6,9 @@ import pytest
 from pydantic import SecretStr
 
 from fast_priority.http.trusted_proxies import address_of
+from fast_priority.scheduling.path_forms import PathCase
 from fast_priority.scheduling.priority import Priority
-from fast_priority.scheduling.rules import Listing, PathCase, RequestFacts
+from fast_priority.scheduling.rules import Listing, RequestFacts
 from fast_priority.settings import Settings, warnings_about_environment
 
 
@@ -25,7 +26,11 @@ from fast_priority.settings import Settings, warnings_about_environment
         ("pass_through", ("health/",)),
         ("normalize_paths", True),
         ("path_case", PathCase.EXACT),
+        ("policy_file", None),
+        ("keys_file", None),
         ("poll_interval", 1.0),
+        ("levels", ("high", "low")),
+        ("policy_change", False),
         ("ttl", 300),
         ("redis_host", "localhost"),
         ("redis_port", 6379),
@@ -74,6 +79,8 @@ def test_default(name: str, default: object) -> None:
         ("PASS_THROUGH", ",", "pass_through", ()),
         ("PASS_THROUGH", "", "pass_through", ("health/",)),
         ("POLL_INTERVAL", "0.25", "poll_interval", 0.25),
+        ("LEVELS", "high, normal,low", "levels", ("high", "normal", "low")),
+        ("POLICY_CHANGE", "on", "policy_change", True),
         ("TTL", "7", "ttl", 7),
         ("REDIS_HOST", "redis.example", "redis_host", "redis.example"),
         ("REDIS_PORT", "6380", "redis_port", 6380),
