@@ -47,10 +47,10 @@ def judge_run(
     After them follow the order and the limit if they were not promised but are violated. `slots` is how many requests
     the gateway forwards at once, 1 or more. `dropped` is how many arrivals the target's log has dropped: then, or with
     clocks that differ, or if the log has none of the answered requests, all findings are unproved and nothing is
-    compared, because such records may be misleading. Raises ValueError for a tolerance that is not above 0, and
-    KeyError for an unknown promise.
+    compared, because such records may be misleading. Raises ValueError as `judge_order` does, and KeyError for an
+    unknown promise.
     """
-    order = judge_order(traces, tolerance_seconds)
+    order = judge_order(traces, tolerance_seconds, scenario.levels)
     flaw = _find_flaw(traces, dropped, tolerance_seconds)
     if flaw:
         findings = tuple(Finding(promise, Verdict.UNPROVED, flaw) for promise in scenario.promises)

@@ -16,6 +16,8 @@ was sent at least T before H, waited for at least T after H arrived, and arrived
 queue, so every request would seem to overtake it.) And it proves something only if high requests waited long enough for
 an inversion to be visible, which is twice T: if all wait for less, T hides any order.
 
+With more than two levels, each pair of them is judged so, the more important one of the two as high.
+
 E and D are a few milliseconds on an idle machine; the default of 0.1 s is enough for a busy one with fewer cores than
 processes. The tolerance never depends on the run. It can hide an inversion, but not create one; so each result also has
 the smallest tolerance without an inversion, which is what the run really shows.
@@ -23,9 +25,10 @@ the smallest tolerance without an inversion, which is what the run really shows.
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import combinations
 
-from loadtests.oracle.verdict import Finding, Verdict
-from loadtests.records import RequestTrace
+from loadtests.oracle.verdict import Finding, Verdict, worst_verdict
+from loadtests.records import LEVELS, Priority, RequestTrace
 
 DEFAULT_TOLERANCE_SECONDS = 0.1
 # Fewer could be chance: with a single slot and short queues a few high requests are first in any order of service.
@@ -57,22 +60,55 @@ class OrderResult:
 
     tolerance_seconds: float
     inversions: tuple[Overtaking, ...]
-    """Low requests ahead of a waiting high one: violations, one for each such low request."""
+    """Low requests ahead of a waiting high one: violations, one for each such low request of each pair of levels."""
     overtakings: tuple[Overtaking, ...]
-    """High requests ahead of a low one that was sent before them, one for each such high request."""
+    """High requests ahead of a low one that was sent before them, one for each such high request of each pair."""
     tested: int
-    """High requests that waited so long that an inversion would have been visible."""
+    """High requests that waited so long that an inversion would have been visible; the fewest of all pairs."""
     tightest_tolerance_seconds: float
     """The smallest tolerance without an inversion, to 0.1 ms."""
     finding: Finding
 
 
-def judge_order(traces: Sequence[RequestTrace], tolerance_seconds: float = DEFAULT_TOLERANCE_SECONDS) -> OrderResult:
-    """Return the order of one run with its finding. Raises ValueError for a tolerance that is not above 0."""
+def judge_order(
+    traces: Sequence[RequestTrace],
+    tolerance_seconds: float = DEFAULT_TOLERANCE_SECONDS,
+    levels: Sequence[Priority] = LEVELS,
+) -> OrderResult:
+    """Return the order of one run with its finding, for each pair of the levels, of which the first goes first.
+
+    Raises ValueError for a tolerance that is not above 0, for fewer than two levels, and for a request of another one.
+    """
     if not tolerance_seconds > 0:
         raise ValueError(f"the tolerance is {tolerance_seconds} s; it must be above 0")
-    high = [trace for trace in traces if trace.sent.priority == "high"]
-    low = [trace for trace in traces if trace.sent.priority == "low"]
+    if len(set(levels)) < 2 or len(set(levels)) < len(levels):
+        raise ValueError(f"the levels are {', '.join(levels) or 'none'}; name two or more, each once")
+    of_level: dict[Priority, list[RequestTrace]] = {level: [] for level in levels}
+    for trace in traces:
+        if trace.sent.priority not in of_level:
+            name, level = trace.sent.request_id, trace.sent.priority
+            raise ValueError(f"request {name} has the level {level}, which is not one of {', '.join(levels)}")
+        of_level[trace.sent.priority].append(trace)
+    pairs = [
+        _judge_pair((upper, of_level[upper]), (lower, of_level[lower]), tolerance_seconds)
+        for upper, lower in combinations(levels, 2)
+    ]
+    return OrderResult(
+        tolerance_seconds=tolerance_seconds,
+        inversions=tuple(one for pair in pairs for one in pair.inversions),
+        overtakings=tuple(one for pair in pairs for one in pair.overtakings),
+        tested=min(pair.tested for pair in pairs),
+        tightest_tolerance_seconds=max(pair.tightest_tolerance_seconds for pair in pairs),
+        finding=_worst_of([pair.finding for pair in pairs]),
+    )
+
+
+def _judge_pair(
+    upper: tuple[Priority, Sequence[RequestTrace]],
+    lower: tuple[Priority, Sequence[RequestTrace]],
+    tolerance_seconds: float,
+) -> OrderResult:
+    high, low = upper[1], lower[1]
     inversions = find_inversions(low, high, tolerance_seconds)
     overtakings = find_overtakings(high, low, tolerance_seconds)
     tested = sum(one.waited_until - _known_from(one) >= 2 * tolerance_seconds for one in high)
@@ -82,7 +118,7 @@ def judge_order(traces: Sequence[RequestTrace], tolerance_seconds: float = DEFAU
         overtakings=tuple(overtakings),
         tested=tested,
         tightest_tolerance_seconds=_tightest_tolerance_seconds(low, high),
-        finding=_find(high, inversions, overtakings, tested),
+        finding=_find((upper[0], lower[0]), high, inversions, overtakings, tested),
     )
 
 
@@ -150,31 +186,44 @@ def _tightest_tolerance_seconds(low: Sequence[RequestTrace], high: Sequence[Requ
     return clean
 
 
+def _worst_of(findings: Sequence[Finding]) -> Finding:
+    """Return one finding for all pairs: the worst verdict, with the reasons and the evidence of those that have it."""
+    worst = worst_verdict(finding.verdict for finding in findings)
+    those = [finding for finding in findings if finding.verdict is worst]
+    reasons = "; ".join(finding.reason for finding in those)
+    return Finding("order", worst, reasons, tuple(line for finding in those for line in finding.evidence))
+
+
 def _find(
-    high: Sequence[RequestTrace], inversions: Sequence[Overtaking], overtakings: Sequence[Overtaking], tested: int
+    levels: tuple[Priority, Priority],
+    high: Sequence[RequestTrace],
+    inversions: Sequence[Overtaking],
+    overtakings: Sequence[Overtaking],
+    tested: int,
 ) -> Finding:
+    upper, lower = levels
     verdict = Verdict.PROVED
     reason = (
-        f"{len(overtakings)} high requests overtook low ones; "
-        f"no low one went ahead of the {tested} that waited long enough to be judged"
+        f"{len(overtakings)} {upper} requests overtook {lower} ones; "
+        f"no {lower} one went ahead of the {tested} that waited long enough to be judged"
     )
     without_place = sum(one.arrived_at is None and one.sent.outcome != "left" for one in high)
     if inversions:
         verdict = Verdict.VIOLATED
-        reason = f"{len(inversions)} low requests reached the target while a high one was waiting"
+        reason = f"{len(inversions)} {lower} requests reached the target while a {upper} one was waiting"
     elif without_place:
         verdict = Verdict.UNPROVED
-        reason = f"{without_place} high requests never reached the target, and so had no place in the order"
+        reason = f"{without_place} {upper} requests never reached the target, and so had no place in the order"
     elif len(overtakings) < ENOUGH_OVERTAKINGS:
         verdict = Verdict.UNPROVED
         reason = (
-            f"{len(overtakings)} high requests overtook a low one, and {ENOUGH_OVERTAKINGS} are wanted: "
-            "send more low requests than the slots can carry, or let it last longer"
+            f"{len(overtakings)} {upper} requests overtook a {lower} one, and {ENOUGH_OVERTAKINGS} are wanted: "
+            f"send more {lower} requests than the slots can carry, or let it last longer"
         )
     elif tested < ENOUGH_TESTED:
         verdict = Verdict.UNPROVED
         reason = (
-            f"only {tested} high requests waited long enough to be judged ({ENOUGH_TESTED} wanted): "
+            f"only {tested} {upper} requests waited long enough to be judged ({ENOUGH_TESTED} wanted): "
             "let the service last longer, or use a smaller --tolerance-seconds"
         )
     return Finding("order", verdict, reason, tuple(map(str, inversions)))

@@ -4,11 +4,16 @@ All times are unix seconds. Sender and target need one clock, or clocks whose di
 tolerance. Files of these are NDJSON, one object a line, as `to_dict` returns and `from_dict` reads.
 """
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
-from typing import Any, Literal, get_args
+from typing import Any, Literal, TypeAlias, get_args
 
-Priority = Literal["high", "low"]
+Priority: TypeAlias = str
+"""The name of a level: a small letter, and up to 15 small letters or digits."""
+LEVELS: tuple[Priority, ...] = ("high", "low")
+"""The levels of most gateways, the most important first."""
+_NAME = re.compile(r"[a-z][a-z0-9]{0,15}")
 Outcome = Literal["answered", "failed", "left"]
 """How a request ended for its sender: with a response of any status, without one, or the client left before it."""
 
@@ -60,7 +65,7 @@ class SentRequest:
             )
         except (KeyError, TypeError, ValueError, ArithmeticError) as error:
             raise RecordError(f"{record!r} is not a sent request: {error!r}") from error
-        if sent.priority not in get_args(Priority) or sent.outcome not in get_args(Outcome):
+        if not _is_level(sent.priority) or sent.outcome not in get_args(Outcome):
             raise RecordError(f"{record!r} is not a sent request: its priority or outcome is unknown")
         return sent
 
@@ -149,3 +154,7 @@ def _seconds(value: Any) -> float:
     if not abs(seconds) < _END_OF_TIME_SECONDS:
         raise ValueError(f"{value!r} is not a time in unix seconds; are these milliseconds?")
     return seconds
+
+
+def _is_level(name: object) -> bool:
+    return isinstance(name, str) and _NAME.fullmatch(name) is not None

@@ -8,7 +8,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from loadtests.records import Priority
+from loadtests.records import LEVELS, Priority
 from loadtests.scenarios.arrival_processes import Bursts, Poisson
 from loadtests.scenarios.streams import Abandonment, ClosedLoop, OpenLoop, RequestStream
 
@@ -77,6 +77,8 @@ class Scenario:
     title: str
     streams: tuple[RequestStream, ...]
     promises: tuple[str, ...]
+    levels: tuple[Priority, ...] = LEVELS
+    """The levels of its requests, the most important first."""
 
     @property
     def sources(self) -> tuple[RequestStream, ...]:

@@ -1,17 +1,22 @@
 """More than two levels, and a change of the levels while gateways and workers run."""
 
+import asyncio
 import json
+import time
 from collections.abc import Iterator
 from concurrent.futures import Future
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import httpx
 import pytest
 
 from fast_priority.broker import keys
 from fast_priority.local.child_processes import gateway_process, wait_until_answers
+from loadtests.oracle import Verdict, judge_order
+from loadtests.records import Arrival, SentRequest, join_records
 from tests.acceptance.held_target import OK, HeldTarget, held_target
 from tests.harness import CLIENT_OPTIONS, Background, Stack, free_port, wait_until
 
@@ -57,6 +62,11 @@ def policy(tmp_path: Path) -> str:
     path = tmp_path / "policy.toml"
     path.write_text(f"levels = {json.dumps(LEVELS)}\n[level.batch]\nttl = 600\n{RULES}")
     return str(path)
+
+
+def logs(stack: Stack) -> str:
+    """Return what all gateways have logged."""
+    return "".join(path.read_text() for path in stack.logs.glob("gateway-*.log"))
 
 
 @contextmanager
@@ -111,6 +121,7 @@ def test_the_levels_change(stack: Stack, policy: str) -> None:
 
             new = Gateway(stack, parts, url, FAST_PRIORITY_POLICY_CHANGE="1")
             wait_until("its levels are in force", lambda: stack.redis.hget(keys.LEVELS, "levels") == b"high low")
+            wait_until("the older one adopts them", lambda: "has taken over" in logs(stack))
             wait_until("all are ready", lambda: old.is_ready() and new.is_ready() and stranger.is_ready())
             # `normal` is not in force any more: what is sent for it now waits with the low ones.
             low = old.health()["queue"]["low"]
@@ -122,6 +133,53 @@ def test_the_levels_change(stack: Stack, policy: str) -> None:
         assert {answer.result().status_code for answer in waiting} == {200}
         assert target.paths()[1:] == ["/normal", "/low", "/late", "/batch"]
         wait_until("removed levels are gone", lambda: set(new.health()["queue"]) == {"high", "low"})
-        logs = "".join(path.read_text() for path in stack.logs.glob("gateway-*.log"))
-        assert "has taken over" in logs
-        assert "levels urgent,high,normal,low,batch; all paths high" in logs
+        assert "levels urgent,high,normal,low,batch; all paths high" in logs(stack)
+
+
+REQUESTS = 30  # of each level: enough for the oracle to prove an order
+TOLERANCE_SECONDS = 0.1
+
+
+async def _sent(url: str, levels: list[str]) -> list[SentRequest]:
+    """Send the requests of each level together, those of the last level first, and each level while all others wait."""
+    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
+
+        async def send(level: str, number: int) -> SentRequest:
+            name, sent_at = f"{level}-{number}", time.time()
+            fields = {"X-Request-ID": name, "X-Level": level}
+            async with session.get(f"{url}/any", headers=fields) as response:
+                await response.read()
+                return SentRequest(name, level, sent_at, time.time(), "answered", response.status)
+
+        async def waiting(level: str) -> int:
+            async with session.get(f"{url}/gateway_health") as response:
+                count: int = (await response.json())["queue"][level]
+                return count
+
+        sending: list[asyncio.Task[SentRequest]] = []
+        for level in reversed(levels):
+            sending += [asyncio.create_task(send(level, number)) for number in range(REQUESTS)]
+            begun_at = time.monotonic()
+            while await waiting(level) < REQUESTS // 2 or time.monotonic() < begun_at + 1.2 * TOLERANCE_SECONDS:
+                await asyncio.sleep(0)
+        return await asyncio.gather(*sending)
+
+
+@pytest.mark.parametrize(("count", "slots"), [(3, "worker"), (5, "worker"), (5, "gateway")])
+def test_the_order_of_each_pair_is_proved(stack: Stack, tmp_path: Path, count: int, slots: str) -> None:
+    """Under load, no request of any level reaches the target while one of a more important level waits."""
+    levels = ["urgent", "high", "normal", "low", "batch"] if count == 5 else ["high", "normal", "low"]
+    rules = tmp_path / "policy.toml"
+    rules.write_text(
+        "\n".join(f'[[rule]]\nname = "{one}"\nheader = {{ "X-Level" = "{one}" }}\nlevel = "{one}"' for one in levels)
+    )
+    stack.start_mock(latency="uniform:0.08,0.12")
+    own = {"FAST_PRIORITY_SLOTS": "3"} if slots == "gateway" else {}
+    stack.start_gateway(FAST_PRIORITY_LEVELS=",".join(levels), FAST_PRIORITY_POLICY_FILE=str(rules), **own)
+    if slots == "worker":
+        stack.start_workers(1, 3)
+    sent = asyncio.run(_sent(stack.url, levels))
+    assert {one.status for one in sent} == {200}
+    traces = join_records(sent, [Arrival.from_dict(row) for row in stack.arrivals()])
+    order = judge_order(traces, TOLERANCE_SECONDS, levels)
+    assert order.finding.verdict is Verdict.PROVED, order.finding

@@ -67,6 +67,25 @@ def test_a_file_that_cannot_be_read_is_said_in_one_line(tmp_path: Path) -> None:
     assert f"{sent}, line 1" in judged.stderr
 
 
+@pytest.mark.parametrize("levels", ["high", "high,normal", "low,low"])
+def test_records_of_other_levels(tmp_path: Path, levels: str) -> None:
+    """`judge` names what is wrong with `--levels`, and the exit code is 2."""
+    sent, arrivals = write_records(tmp_path, high_first=True)
+    judged = run("judge", "--sent", sent, "--arrivals", arrivals, "--slots", "1", "--levels", levels)
+    assert judged.exit_code == 2
+    assert "--levels names the levels, the most important first" in judged.stderr
+
+
+def test_records_of_three_levels(tmp_path: Path) -> None:
+    """`judge` judges each pair of `--levels`: a wrong order of two is a violation, whatever their names."""
+    sent, arrivals = write_records(tmp_path, high_first=False)
+    for path in (sent, arrivals):
+        Path(path).write_text(Path(path).read_text().replace("low", "batch"))
+    judged = run("judge", "--sent", sent, "--arrivals", arrivals, "--slots", "1", "--levels", "high,normal,batch")
+    assert judged.exit_code == 1
+    assert "batch requests reached the target while a high one was waiting" in judged.output
+
+
 def test_a_mistake_of_ours_is_no_verdict(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """An unexpected exception exits 2, because 1 would mean that the gateway broke a promise."""
 

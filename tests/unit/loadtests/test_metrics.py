@@ -17,7 +17,7 @@ from tests.unit.loadtests import report_rig as rig
 
 runs = st.lists(
     st.tuples(st.sampled_from(["high", "low"]), st.floats(0, 100), st.floats(0, 50)), min_size=1, max_size=40
-).map(lambda rows: [rig.trace(f"{i}", p, sent, sent + wait) for i, (p, sent, wait) in enumerate(rows)])  # type: ignore[arg-type]
+).map(lambda rows: [rig.trace(f"{i}", p, sent, sent + wait) for i, (p, sent, wait) in enumerate(rows)])
 
 
 @pytest.mark.parametrize(

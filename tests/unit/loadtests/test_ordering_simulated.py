@@ -1,5 +1,6 @@
 """The oracle on simulated gateways: it finds no inversion in right ones, and finds the wrong ones."""
 
+from dataclasses import replace
 from random import Random
 
 import pytest
@@ -11,7 +12,11 @@ from loadtests.oracle.verdict import Verdict
 from loadtests.records.traces import RequestTrace
 from tests.unit.loadtests.trace_rig import (
     Choice,
+    Queued,
     TakeOneLowOutOfTurn,
+    draw_delay,
+    queue_all,
+    serve,
     serve_evenly,
     serve_flood,
     take_any,
@@ -92,3 +97,54 @@ def test_one_single_low_request_out_of_turn_is_found_and_named(seed: int, share:
     (inversion,) = judge_order(run, T).inversions
     assert inversion.ahead.sent.request_id == choose.low.request_id
     assert inversion.behind.sent.request_id in [one.request_id for one in choose.high]
+
+
+def levels_flood(seed: int, names: list[str], served: list[str]) -> list[RequestTrace]:
+    """Serve a flood of requests of these levels strictly in the order `served`, with four slots."""
+    random = Random(seed)
+    sendings = [(f"{names[index % len(names)]}-{index}", random.uniform(0, 20)) for index in range(60 * len(names))]
+
+    def rank(one: Queued) -> tuple[int, float]:
+        return served.index(one.request_id.partition("-")[0]), one.queued_at
+
+    run = serve(
+        queue_all(sendings, random, T / 2),
+        lambda waiting, _now: min(waiting, key=rank),
+        free_at=[0.0] * 4,
+        hold_seconds=lambda: 4 * random.uniform(0.1, 0.9),
+        forward_seconds=lambda: draw_delay(random, T / 2),
+    )
+    return [replace(one, sent=replace(one.sent, priority=one.sent.request_id.partition("-")[0])) for one in run]
+
+
+some_levels = pytest.mark.parametrize(
+    "names", [["high", "normal", "low"], ["urgent", "high", "normal", "low", "batch"]], ids=len
+)
+
+
+@some_levels
+@some_runs
+@given(seed=seeds)
+def test_a_gateway_with_more_levels_is_proved_right(names: list[str], seed: int) -> None:
+    """Slots that take the levels strictly in their order cause no inversion between any two of them."""
+    assert judge_order(levels_flood(seed, names, names), T, names).finding.verdict is Verdict.PROVED
+
+
+@some_levels
+@some_runs
+@given(seed=seeds, at=st.integers(0, 3))
+def test_two_levels_in_the_wrong_order_are_found_out(names: list[str], seed: int, at: int) -> None:
+    """Where one level alone goes ahead of the one before it, the verdict names these two and no others."""
+    at %= len(names) - 1
+    wrong = [*names[:at], names[at + 1], names[at], *names[at + 2 :]]
+    finding = judge_order(levels_flood(seed, names, wrong), T, names).finding
+    assert finding.verdict is Verdict.VIOLATED
+    assert f"{names[at + 1]} requests reached the target while a {names[at]} one was waiting" in finding.reason
+    assert ";" not in finding.reason
+
+
+@pytest.mark.parametrize("levels", [[], ["high"], ["high", "low", "high"], ["urgent", "low"]])
+def test_levels_that_cannot_be_judged(levels: list[str]) -> None:
+    """Fewer than two levels, one that is there twice, and requests of another level are errors."""
+    with pytest.raises(ValueError, match=r"levels are|has the level"):
+        judge_order(flood(1, 1, take_high_first, 0.5), T, levels)

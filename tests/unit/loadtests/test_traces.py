@@ -123,7 +123,10 @@ def test_a_time_is_a_number_of_unix_seconds(member: str, value: object) -> None:
         Arrival.from_dict({"request_id": "a", "arrived_at": 1, "finished_at": value})
 
 
-@pytest.mark.parametrize(("member", "value"), [("priority", "urgent"), ("priority", None), ("outcome", "abandoned")])
+@pytest.mark.parametrize(
+    ("member", "value"),
+    [("priority", "Urgent"), ("priority", "a b"), ("priority", 5), ("priority", None), ("outcome", "abandoned")],
+)
 def test_other_priorities_and_outcomes_are_refused(member: str, value: object) -> None:
     """An unknown priority or outcome is refused: no rule would judge it."""
     with pytest.raises(RecordError, match="its priority or outcome is unknown"):
