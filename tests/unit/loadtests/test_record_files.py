@@ -103,7 +103,7 @@ def test_a_file_may_have_empty_lines_and_no_last_newline(path: Path) -> None:
         ("\xff", "invalid JSON|utf-8"),
         ("[1]", "write a JSON object on each line"),
         ("{}", "is not a sent request"),
-        (GOOD.replace("high", "urgent"), "its priority or outcome is unknown"),
+        (GOOD.replace("high", "Urgent"), "its priority or outcome is unknown"),
         (GOOD.replace("1.0", '"soon"'), "is not a sent request"),
     ],
 )
