@@ -5,8 +5,7 @@ from collections.abc import Sequence
 
 from fast_priority.broker import keys, times
 from fast_priority.http.message import Reply
-from fast_priority.scheduling.priority import Priority
-from tests.integration.broker.broker_model import CLAIM_KINDS, SLOTS, Client, Held, Worker
+from tests.integration.broker.broker_model import CLAIM_KINDS, LEVELS, SLOTS, Client, Held, Worker
 from tests.integration.broker.broker_work import Work, one_of
 
 
@@ -89,7 +88,7 @@ class Faults(Work):
 
     def stand_twice(self, worker: Worker) -> None:
         """Put the id that a worker claims first on its queue twice, as rq's tools may leave it."""
-        first = (self.queues[Priority.HIGH] or self.queues[Priority.LOW])[0]
+        first = next(queue[0] for queue in map(self.queues.__getitem__, LEVELS) if queue)
         self.redis.lpush(keys.queue(first.priority), first.job_id)
         self.claim(worker, SLOTS, "turn")
 

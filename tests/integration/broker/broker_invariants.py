@@ -3,15 +3,14 @@
 import time
 
 from fast_priority.broker import keys
-from fast_priority.scheduling.priority import DEFAULT_LEVELS
 from tests.integration.broker.broker_faults import Faults
-from tests.integration.broker.broker_model import CLAIM_KINDS, MOST_CLAIMS, SLOTS
+from tests.integration.broker.broker_model import CLAIM_KINDS, LEVELS, MOST_CLAIMS, SLOTS
 
 _MAY_STAY = {
     keys.QUEUES,
     keys.SUSPENDED,
     keys.WORKERS,
-    *(keys.workers_of(priority.value) for priority in DEFAULT_LEVELS),
+    *(keys.workers_of(priority.value) for priority in LEVELS),
 }
 _ENDS_WITH_ITS_REQUEST = (keys.JOB_PREFIX, keys.GATEWAY_PREFIX, keys.INBOX_PREFIX, keys.processing_list(""))
 _ENDS_WITH_ALL = ("rq:queue:", "rq:wip:")
@@ -29,7 +28,7 @@ def check_leases(world: Faults) -> None:
     """Each lease has a holder, and all holders have the leases that the model has."""
     leased = {held.job_id for held in [*world.held(), *world.orphans] if held.is_leased}
     found = set()
-    for priority in DEFAULT_LEVELS:
+    for priority in LEVELS:
         for member, until in world.redis.zrange(keys.started(priority.value), 0, -1, withscores=True):
             job_id = member.decode().rpartition(":")[0]
             has_run_out = until < time.time() and not world.redis.exists(keys.job(job_id))

@@ -10,13 +10,14 @@ from redis.asyncio import Redis as AsyncRedis
 from fast_priority.broker.consumer import Claim, Consumer, Leases
 from fast_priority.broker.producer import Submitter
 from fast_priority.errors import NotSent
-from fast_priority.scheduling.priority import DEFAULT_LEVELS, Priority
+from fast_priority.scheduling.priority import Priority
 
 IDEMPOTENT, OTHER = "GET", "POST"
 METHODS = (IDEMPOTENT, OTHER)
 CLAIM_KINDS = ("turn", "wait")
 SLOTS = 3
 MOST_QUEUED = 3
+LEVELS = (Priority.HIGH, Priority("normal"), Priority.LOW)
 MOST_CLAIMS = {IDEMPOTENT: 2, OTHER: 1}
 
 
@@ -120,7 +121,7 @@ class Model:
     """The state of all gateways, workers and clients, by the steps so far."""
 
     def __init__(self) -> None:
-        self.queues: dict[Priority, list[Client]] = {priority: [] for priority in DEFAULT_LEVELS}
+        self.queues: dict[Priority, list[Client]] = {priority: [] for priority in LEVELS}
         self.clients: list[Client] = []
         self.gateways: list[Gateway] = []
         self.workers: list[Worker] = []
@@ -161,7 +162,7 @@ class Model:
         """Take from the queues what a claim for so many slots takes: high first, oldest first."""
         taken: list[Held] = []
         not_sent: list[Client] = []
-        for priority in (Priority.HIGH, Priority.LOW):
+        for priority in LEVELS:
             queue = self.queues[priority]
             at = 0  # those before it are passed over
             while at < len(queue) and len(taken) < free and not self.suspended:

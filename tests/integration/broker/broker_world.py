@@ -14,15 +14,18 @@ from fast_priority.broker import keys, times
 from fast_priority.broker.connection import connect, redis_options
 from fast_priority.broker.consumer import Consumer, Leases
 from fast_priority.broker.jobs import payload_of
+from fast_priority.broker.known_lanes import KnownLanes
+from fast_priority.broker.levels_in_force import LevelsInForce
 from fast_priority.broker.producer import Submitter, inbox
 from fast_priority.broker.producer.streams import Stream
 from fast_priority.errors import RequestLost
 from fast_priority.http.message import Reply
-from fast_priority.scheduling.priority import DEFAULT_LEVELS, Priority
+from fast_priority.scheduling.level_table import FixedTable, LevelLimits, LevelTable
+from fast_priority.scheduling.priority import Priority
 from fast_priority.settings import Settings
 from fast_priority.support.background import end_all
 from tests.attempts import ask_in_two_attempts
-from tests.integration.broker.broker_model import IDEMPOTENT, MOST_QUEUED, Client, Gateway, Model, Worker
+from tests.integration.broker.broker_model import IDEMPOTENT, LEVELS, MOST_QUEUED, Client, Gateway, Model, Worker
 from tests.replacing import replaced
 
 _GATEWAYS = _WORKERS = 2
@@ -30,6 +33,8 @@ _PATIENCE_SECONDS = 15
 _POLL_SECONDS = 0.03  # ten looks are longer than the pause after a failed read
 
 Result = TypeVar("Result")
+
+TABLE = LevelTable(LEVELS, {}, LevelLimits(MOST_QUEUED, Settings.load().ttl))
 
 
 class World(Model):
@@ -40,7 +45,7 @@ class World(Model):
         self.redis: Any = Redis(port=redis_port)
         self.redis.flushall()
         self._loop = asyncio.new_event_loop()
-        chosen = {"redis_port": redis_port, "max_queued_high": MOST_QUEUED, "max_queued_low": MOST_QUEUED}
+        chosen = {"redis_port": redis_port}
         self._settings = Settings.load().model_copy(
             update={**chosen, "redis_host": "127.0.0.1", "poll_interval": _POLL_SECONDS}
         )
@@ -67,7 +72,7 @@ class World(Model):
             return made[-1]
 
         with replaced(connect, remembering):
-            submitter = Submitter(self._settings)
+            submitter = Submitter(self._settings, levels=LevelsInForce(FixedTable(TABLE)))
         self._connections += made
         self.run(submitter.__aenter__())
         gateway = Gateway(submitter, made)
@@ -78,7 +83,7 @@ class World(Model):
         self._worker_number += 1
         name = f"worker-{self._worker_number}"
         options = redis_options(self._settings)
-        return Worker(name, Consumer(options, name), Leases(options, name))
+        return Worker(name, Consumer(options, name, lanes := KnownLanes(LEVELS)), Leases(options, name, lanes))
 
     def new_client(self, gateway: Gateway, method: str, priority: Priority) -> Client:
         client = Client(b"request %d" % len(self.clients), method, priority, gateway)
@@ -150,7 +155,7 @@ class World(Model):
         return all(len(self.ids_on(priority)) == len(queue) for priority, queue in self.queues.items())
 
     def _is_queued_as_in_model(self, old_ids: set[str]) -> bool:
-        ids = {priority: self.ids_on(priority) for priority in DEFAULT_LEVELS}
+        ids = {priority: self.ids_on(priority) for priority in LEVELS}
         return self.queues_fit() and all(
             not old_ids.intersection(ids[priority])
             and {client.label for client in queue} <= {self.label_of(job_id) for job_id in ids[priority]}

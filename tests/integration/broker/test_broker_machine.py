@@ -20,10 +20,10 @@ from hypothesis.stateful import (
 from fast_priority.broker import times
 from fast_priority.broker.producer import heartbeat, inbox
 from fast_priority.broker.producer import withdrawals as withdrawing
-from fast_priority.scheduling.priority import DEFAULT_LEVELS, Priority
+from fast_priority.scheduling.priority import Priority
 from tests.integration.broker import broker_invariants
 from tests.integration.broker.broker_faults import Faults
-from tests.integration.broker.broker_model import CLAIM_KINDS, METHODS, SLOTS
+from tests.integration.broker.broker_model import CLAIM_KINDS, LEVELS, METHODS, SLOTS
 from tests.integration.broker.broker_work import one_of
 
 # The long form: BROKER_MACHINE_EXAMPLES=5000 pytest tests/integration/broker/test_broker_machine.py. It makes
@@ -36,7 +36,7 @@ _PHASES = [Phase.explicit, Phase.reuse, Phase.generate, *([Phase.shrink] if _LON
 _FOR_LONG_SECONDS = 600
 
 whichever = st.integers(0, 999)
-requests = st.tuples(st.sampled_from(METHODS), st.sampled_from(DEFAULT_LEVELS))
+requests = st.tuples(st.sampled_from(METHODS), st.sampled_from(LEVELS))
 kinds = st.sampled_from(CLAIM_KINDS)
 
 
