@@ -273,6 +273,14 @@ def _check_pre_commit(words: list[str]) -> None:
     assert (BIN / "pre-commit").is_file()
 
 
+def _check_nox(words: list[str]) -> None:
+    assert words[1] == "-s"
+    ended = subprocess.run(
+        [str(BIN / "nox"), "--list", *words[1:]], cwd=REPOSITORY, capture_output=True, text=True, check=False
+    )
+    assert ended.returncode == 0, ended.stderr
+
+
 def _check_virtual_environment(words: list[str]) -> None:
     assert words in (["python3", "-m", "venv", "venv"], [".", "venv/bin/activate"])
 
@@ -286,6 +294,7 @@ _CHECKS: dict[str, Callable[[list[str]], None]] = {
     r"python -m benchmarks ": _check_benchmark,
     r"apt install ": _check_apt,
     r"bash \.ci/run$": _check_bash,
+    r"\.venv/bin/nox ": _check_nox,
     r"\.venv/bin/pre-commit ": _check_pre_commit,
     r"python3 -m venv |\. venv/": _check_virtual_environment,
 }
