@@ -259,7 +259,10 @@ def keyed(request: pytest.FixtureRequest, behind: Behind, tmp_path: Path) -> Ite
 
 
 def test_a_line_names_rule_and_key(keyed: Asking) -> None:
-    """The access log has the level, the rule and the key of a request, whether its head or its body decided."""
+    """The access log has the level, the rule and the key of a request, whether its head or its body decided.
+
+    Server-Timing has its time in the queue then, too.
+    """
     requests: list[tuple[str, str, dict[str, Any]]] = [
         ("GET", "/orders", {}),
         ("GET", "/orders", {"headers": {"X-Team": "batch"}}),
@@ -270,7 +273,9 @@ def test_a_line_names_rule_and_key(keyed: Asking) -> None:
     found = []
     for method, path, more in requests:
         headers = {"Authorization": "Bearer chat-key", **more.pop("headers", {})}
-        line = keyed.line(keyed.client.request(method, path, headers=headers, **more))
+        response = keyed.client.request(method, path, headers=headers, **more)
+        line = keyed.line(response)
+        assert ("queue;" in response.headers["server-timing"]) is (line["level"] != "pass_through")
         found.append((line["level"], line["rule"], line["key"], line["end"]))
     assert found == [
         ("high", None, "chat", "answered"),

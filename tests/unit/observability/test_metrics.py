@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping
+from pathlib import Path
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
@@ -229,6 +230,28 @@ def test_buckets(seconds: float) -> None:
     buckets = buckets_up_to(seconds)
     assert buckets[-1] == seconds
     assert list(buckets) == sorted(set(buckets))
+
+
+def test_waits_of_all_levels(tmp_path: Path) -> None:
+    """The histogram of the queue reaches up to the longest time that a request of any level may wait."""
+    file = tmp_path / "policy.toml"
+    file.write_text('levels = ["high", "normal", "low"]\n[level.normal]\nttl = 7200\n')
+    events, metrics = Events(), Metrics(Settings.load(policy_file=file, ttl=10), lambda: None)
+    metrics.listen(events)
+    publish(events.answered, Answered(SCOPE, 200, of_level("normal", has_slot=True)))
+    assert b'queue_wait_seconds_bucket{le="7200.0",level="normal",outcome="started"} 1.0' in metrics.page("")[0]
+
+
+@pytest.mark.parametrize("level", ["urgent", "normal", "l2"])
+def test_other_levels(level: str) -> None:
+    """Each level that a deployment has is a label, in what is counted and in the state of its queue."""
+    name = Priority(level)
+    view = VIEW._replace(waiting={**VIEW.waiting, name: 5}, oldest_seconds={name: 1.5}, in_flight={name: 6})
+    page = Page(GatewayState(view, 0.0))
+    publish(page.events.answered, Answered(SCOPE, 200, of_level(level)))
+    found = page.samples()
+    names = ("requests_total,{},200", "queue_requests,{}", "queue_oldest_seconds,{}", "in_flight,{}")
+    assert [found[name.format(level)] for name in names] == [1, 5, 1.5, 6]
 
 
 def test_a_folder_that_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
