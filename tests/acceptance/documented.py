@@ -240,6 +240,12 @@ def _check_docker_run(words: list[str]) -> None:
     assert options.get("-p", "8000:8000").endswith(f":{Settings.model_fields['port'].default}")
 
 
+def _check_nox(words: list[str]) -> None:
+    flag, session = words[1:]
+    assert flag == "-s"
+    assert f"\ndef {session}(session" in (REPOSITORY / "noxfile.py").read_text()
+
+
 def _check_kubectl(words: list[str]) -> None:
     assert words[1:3] == ["apply", "-f"]
     assert list(yaml.safe_load_all((REPOSITORY / words[3]).read_text()))
@@ -287,6 +293,7 @@ _CHECKS: dict[str, Callable[[list[str]], None]] = {
     r"apt install ": _check_apt,
     r"bash \.ci/run$": _check_bash,
     r"\.venv/bin/pre-commit ": _check_pre_commit,
+    r"\.venv/bin/nox ": _check_nox,
     r"python3 -m venv |\. venv/": _check_virtual_environment,
 }
 """Commands that need a container engine, a cluster, an installation or minutes, and what is checked of each."""
