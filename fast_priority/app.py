@@ -26,10 +26,20 @@ def create_app(settings: "Settings") -> "GatewayApp":
     # Other versions may fail already when they are imported, and with an error that helps nobody.
     check_installed_versions()
     from fast_priority.gateway import build_app
-    from fast_priority.observability import RequestLog
+    from fast_priority.observability import AccessLog, GatewayState, Metrics, RequestLog
 
     app = build_app(settings)
     RequestLog().listen(app.events)
+    if settings.access_log_seconds is not None:
+        AccessLog.on_stdout(settings.access_log_seconds).listen(app.events)
+
+    def state_now() -> GatewayState | None:
+        service = app.services.here()
+        return None if service is None else GatewayState(service.monitor.last_view, service.lag.worst_seconds)
+
+    metrics = Metrics(settings, state_now)
+    metrics.listen(app.events)
+    app.metrics = metrics.page
     return app
 
 

@@ -56,6 +56,20 @@ class MalformedRequest(GatewayError):
     proxy_error, fault, closes_connection = "http_request_error", "client", True
 
 
+class OperatorTokenRequired(GatewayError):
+    """A page for operators was asked for without FAST_PRIORITY_OPERATOR_TOKEN."""
+
+    status, slug, title = 401, "operator-token-required", "This page needs the operator's token"
+    proxy_error, fault, closes_connection, challenge = "http_request_denied", "client", True, "Bearer"
+
+
+class OperatorsOnly(GatewayError):
+    """A page for operators was asked for from another machine, and FAST_PRIORITY_OPERATOR_TOKEN is not set."""
+
+    status, slug, title = 403, "operators-only", "This page is for operators"
+    proxy_error, fault, closes_connection = "http_request_denied", "client", True
+
+
 class RequestBodyTooLarge(GatewayError):
     """The request's body is over FAST_PRIORITY_MAX_BODY."""
 

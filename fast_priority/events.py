@@ -5,7 +5,7 @@ subscribes. The code of neither role knows who listens. An event is built only i
 that publishes checks first:
 
     if events.retried:
-        publish(events.retried, Retried(scope, error))
+        publish(events.retried, Retried(scope, error, record))
 
 A gateway publishes for each request Received, then Queued for each submit to a queue and Retried between two attempts,
 and in the end exactly one of LAST. It publishes to the Events of its application (`GatewayApp.events`).
@@ -23,6 +23,7 @@ import logging
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from time import monotonic
 from typing import Any, TypeAlias, TypeVar
 
 from fast_priority.errors import GatewayError
@@ -30,10 +31,121 @@ from fast_priority.scheduling.priority import Priority
 
 logger = logging.getLogger(__name__)
 
+PASS_THROUGH = "pass_through"  # noqa: S105 - a path that skips the queues, and no word that opens a door
+"""The level of a request that skips the queues."""
+NO_LEVEL = "none"
+"""The level of a request that has none yet, or was refused before it had one."""
+
+_STATUS_WITHOUT_SLOT = 503  # no error that a slot is needed for has it
 _STATUSES_OF_FAILURES = frozenset({500, 502, 504})
 
 Scope: TypeAlias = Mapping[str, Any]
 """The request's ASGI scope: its method, path, fields and client. All events of one request have the same object."""
+
+
+class RequestRecord:
+    """What the gateway knows of one request so far. All events of a request have the same object, which changes.
+
+    Times are those of `time.monotonic`. They are of the attempt that is made now, or was the last.
+    """
+
+    __slots__ = (
+        "attempt",
+        "has_slot",
+        "is_of_target",
+        "key",
+        "level",
+        "queue_until",
+        "received_at",
+        "request_id",
+        "rule",
+        "sent_bytes",
+        "status",
+        "target_until",
+    )
+
+    def __init__(self, request_id: str) -> None:
+        self.request_id = request_id
+        """The name of the request in logs: its X-Request-ID."""
+        self.received_at = monotonic()
+        self.level = NO_LEVEL
+        """The name of its level, or PASS_THROUGH, or NO_LEVEL."""
+        self.rule: str | None = None
+        """The name of the rule that has decided about it; None if none has."""
+        self.key: str | None = None
+        """The name of the key that it has shown; None without a known one."""
+        self.attempt = 1
+        self.has_slot = False
+        """Whether it was sent to the target, or is known to have had a slot."""
+        self.queue_until: float | None = None
+        """When it got its slot, or was answered with an error while it waited; None before, and if that is unknown."""
+        self.target_until: float | None = None
+        """When the head of the target's response came, or an error in its place; None before."""
+        self.is_of_target = False
+        """Whether the response is the target's; if not, it is the gateway's own."""
+        self.status = 0
+        """The status that the client was sent; 0 before that."""
+        self.sent_bytes = 0
+        """The size of the response's body, as far as it was sent."""
+
+    @property
+    def is_queued(self) -> bool:
+        """Whether it has to have a slot."""
+        return self.level not in (PASS_THROUGH, NO_LEVEL)
+
+    @property
+    def queue_seconds(self) -> float | None:
+        """How long it has waited for a slot; None if it has not, or that is unknown."""
+        if self.queue_until is None or not self.is_queued:
+            return None
+        return self.queue_until - self.received_at
+
+    @property
+    def target_seconds(self) -> float | None:
+        """How long the head of the target's response took from then on; None if there was none, or it is unknown."""
+        if self.queue_until is None or self.target_until is None:
+            return None
+        return self.target_until - self.queue_until
+
+    def ended_at(self) -> float:
+        """Return the present time: to be asked while its last event is published."""
+        return monotonic()
+
+    def note_level(self, level: Priority | None) -> None:
+        """Note its level; None: it skips the queues."""
+        self.level = PASS_THROUGH if level is None else level.value
+
+    def note_slot(self) -> None:
+        """Note that it has a slot, or needs none, and goes to the target. Only the first call counts."""
+        if not self.has_slot:
+            self.has_slot, self.queue_until = True, monotonic()
+
+    def note_head(self, at: float | None = None) -> None:
+        """Note that the head of the target's response has come, now or at that time."""
+        self.target_until = at or monotonic()
+
+    def note_worker(self, until_sent: float, until_head: float | None) -> None:
+        """Note how many seconds a worker has had its slot for it until it sent what has come now, and until the head.
+
+        The way from the worker to here counts as time in the queue. What a worker says is made to fit.
+        """
+        now = monotonic()
+        self.has_slot, self.queue_until = True, max(now - until_sent, self.received_at)
+        if until_head is not None:
+            self.target_until = min(self.queue_until + until_head, now)
+
+    def note_error(self, status: int) -> None:
+        """Note that the gateway answers with an error of this status."""
+        now = monotonic()
+        if self.has_slot and self.target_until is None:
+            self.target_until = now
+        elif not self.has_slot and self.queue_until is None and status == _STATUS_WITHOUT_SLOT:
+            self.queue_until = now
+
+    def begin_second_attempt(self) -> None:
+        """Note that it is sent again. The time of the first attempt counts as time in the queue."""
+        self.attempt, self.has_slot = 2, False
+        self.queue_until = self.target_until = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +153,7 @@ class Received:
     """The gateway has the head of a request."""
 
     scope: Scope
+    record: RequestRecord
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +175,7 @@ class Retried:
 
     scope: Scope
     error: GatewayError
+    record: RequestRecord
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +184,7 @@ class Answered:
 
     scope: Scope
     status: int
+    record: RequestRecord
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +193,7 @@ class Refused:
 
     scope: Scope
     error: GatewayError
+    record: RequestRecord
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +207,7 @@ class Failed:
     scope: Scope
     error: BaseException
     is_broken_off: bool
+    record: RequestRecord
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +215,7 @@ class Left:
     """The client has closed its connection before it had its response."""
 
     scope: Scope
+    record: RequestRecord
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,10 +292,13 @@ def publish(listeners: Listeners[E], event: E) -> None:
             logger.exception("a listener failed on %s", type(event).__name__)
 
 
-def publish_error(events: Events, scope: Scope, error: GatewayError, *, is_broken_off: bool = False) -> None:
+def publish_error(
+    events: Events, scope: Scope, error: GatewayError, record: RequestRecord, *, is_broken_off: bool = False
+) -> None:
     """Publish the last event of a request that ends with this error: Failed for a 500, 502 or 504, else Refused."""
+    record.note_error(error.status)
     if is_broken_off or error.status in _STATUSES_OF_FAILURES:
         if events.failed:
-            publish(events.failed, Failed(scope, error, is_broken_off))
+            publish(events.failed, Failed(scope, error, is_broken_off, record))
     elif events.refused:
-        publish(events.refused, Refused(scope, error))
+        publish(events.refused, Refused(scope, error, record))

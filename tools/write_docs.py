@@ -24,6 +24,7 @@ from fast_priority import Settings
 from fast_priority.broker.keys import KEY_TABLE
 from fast_priority.cli import app as gateway_commands
 from fast_priority.errors import GatewayError
+from fast_priority.observability.metric_table import METRICS, PREFIX
 from fast_priority.scheduling.policy import KeysFile, PolicyFile
 from loadtests.cli import app as loadtest_commands
 
@@ -65,6 +66,7 @@ SETTING_GROUPS: Mapping[str, tuple[str, ...]] = {
         "websockets",
         "max_tunnels",
     ),
+    "observability": ("server_timing", "access_log", "operator_token"),
     "pages": ("doc_path", "redoc_path", "health_path"),
     "redis": (
         "redis_host",
@@ -91,6 +93,7 @@ def pages() -> dict[Path, str]:
     """Return each page that has generated parts, with the text that it should have."""
     parts = {
         _DOCS / "configuration.md": {f"settings-{group}": settings_table(group) for group in SETTING_GROUPS},
+        _DOCS / "operations.md": {"metrics": metrics_table()},
         _DOCS / "reference" / "errors.md": {"errors": errors_table()},
         _DOCS / "reference" / "cli.md": dict(command_tables()),
         _DOCS / "internals" / "architecture.md": {"keys": key_table(), "contract": layers(), "tree": tree()},
@@ -151,6 +154,20 @@ def key_table() -> str:
     """Return a row for each kind of key in Redis."""
     rows = [(f"`{row.pattern}`", row.kind, row.holds, row.written_by, row.gone) for row in KEY_TABLE]
     return _table(("key", "kind", "holds", "written by", "gone"), rows)
+
+
+def metrics_table() -> str:
+    """Return a row for each metric: its name with its labels, its kind, its meaning, and what it counts."""
+    rows = [
+        (
+            f"`{PREFIX}{row.name}`" + (f" {{{', '.join(row.labels)}}}" if row.labels else ""),
+            row.kind,
+            row.meaning,
+            row.scope,
+        )
+        for row in METRICS
+    ]
+    return _table(("metric {labels}", "kind", "meaning", "of"), rows)
 
 
 def command_tables() -> Iterator[tuple[str, str]]:

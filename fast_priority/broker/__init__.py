@@ -9,6 +9,7 @@
 - `scripts`: the atomic steps, one Lua file each.
 - `jobs`: requests as rq jobs, and rq jobs as requests.
 - `keys`: every key in Redis, and the lanes: the levels with the keys of each.
+- `job_ages`: how long jobs have waited.
 - `known_lanes`: the lanes that one process knows. `levels_in_force`: which levels a gateway finds in force.
 - `other_versions`: jobs and workers of other versions and programs, and what workers warn of.
 - `times`: how long leases, records and frames last in Redis.

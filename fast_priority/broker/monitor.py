@@ -12,6 +12,7 @@ import random
 import time
 from collections.abc import Mapping, Sequence
 from itertools import islice
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from redis.asyncio import Redis
@@ -28,6 +29,7 @@ from fast_priority.broker.connection import (
     redis_options,
     send_together,
 )
+from fast_priority.broker.job_ages import oldest_seconds
 from fast_priority.broker.known_lanes import KnownLanes
 from fast_priority.broker.other_versions import (
     JOB_FIELDS,
@@ -74,6 +76,12 @@ class QueueView(NamedTuple):
     server: ServerFacts = ServerFacts()
     foreign_workers: int = 0
     """Live stock workers that only fail, as those of another program do: they count neither as workers nor as slots."""
+    in_flight: Mapping[Priority, int] = MappingProxyType({})
+    """Those of `started`, by priority."""
+    oldest_seconds: Mapping[Priority, float] = MappingProxyType({})
+    """How long the oldest of the first waiting requests has waited, by priority; 0 if none waits."""
+    round_trip_seconds: float = 0.0
+    """How long Redis took to answer the first commands of the look."""
 
 
 class _Look(NamedTuple):
@@ -124,6 +132,11 @@ class QueueMonitor:
             return (await self._look_since(time.monotonic() - max_age_seconds)).view
         except CONNECTION_ERRORS:
             return None
+
+    @property
+    def last_view(self) -> QueueView | None:
+        """The state of the queues, as the last look has found it, at most some seconds ago; None if that failed."""
+        return self._last.view if self._last is not None and self._failed_because is None else None
 
     @property
     def problem(self) -> str | None:
@@ -204,6 +217,7 @@ class QueueMonitor:
                 ("EXISTS", keys.SUSPENDED),
             ]
         )
+        round_trip_seconds = time.monotonic() - began_at
         waiting, started, registers, ids = (answers[at * count : (at + 1) * count] for at in range(4))
         workers, heads = await self._read_records(sorted(set().union(*registers)), ids)
         living = [worker for worker in workers if worker.is_alive]
@@ -224,6 +238,9 @@ class QueueMonitor:
             warnings=tuple(warnings.values()),
             refusal=await self._refusal(),
             server=await self._read_facts(),
+            in_flight=dict(zip(lanes.priorities, started, strict=True)),
+            oldest_seconds=dict(zip(lanes.priorities, map(oldest_seconds, heads), strict=True)),
+            round_trip_seconds=round_trip_seconds,
         )
         ended = {
             worker.key.decode(errors="replace"): _number(worker.successful) + _number(worker.failed)

@@ -24,7 +24,7 @@ STOCK_WORKER = "stock worker "
 _warnings_decoder = msgspec.json.Decoder(list[LogLine])
 
 
-JOB_FIELDS = ("gateway", "wire", "description")
+JOB_FIELDS = ("gateway", "wire", "description", "enqueued_at")
 """The fields of a waiting job, in the order of QueuedJob."""
 WORKER_FIELDS = (
     "birth", "death", "slots", "successful_job_count", "failed_job_count", "wire", "warnings", "version"
@@ -38,6 +38,7 @@ class QueuedJob(NamedTuple):
     gateway: bytes | None
     wire: bytes | None
     description: bytes | None
+    enqueued_at: bytes | None = None
 
 
 class WorkerRecord(NamedTuple):

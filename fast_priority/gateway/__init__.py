@@ -6,13 +6,15 @@
 - `target_call`: one attempt by the gateway itself.
 - `assembly`: puts its parts together.
 - `application`: the FastAPI application: who answers a request.
-- `pages`: the gateway's own pages. `health`: what the health pages return.
+- `pages`: the gateway's own pages. `operator_access`: who may read those for operators.
+  `health`: what the health pages return.
 - `embedding`: the gateway behind middleware, beside routes of others, and below a prefix.
 - `startup`: what runs once for each event loop.
-- `handler`: what happens to one request; `queues` is what it needs of the broker.
+- `handler`: what happens to one request; `queues` is what it needs of the broker. `conclusion`: how it ends.
 - `request_head`, `request_body`, `response`, `buffered_body`: the two messages of a request.
 - `target_document`: the second address of the target's OpenAPI document.
 - `retry`: decides about a second attempt. `disconnect`: ends the work for a client that has left.
+- `worker_times`: how long a worker has had its slot, as it says.
 - `websockets`: handshakes at the target, and the tunnels that follow them.
 """
 

@@ -12,7 +12,7 @@ from fast_priority.events import Events, Received, publish, publish_error
 from fast_priority.gateway.embedding import Messages, is_direct, method_of_route, relayed, scope_below
 from fast_priority.gateway.handler import Gateway
 from fast_priority.gateway.health import HealthChecks
-from fast_priority.gateway.pages import OwnPages, add_pages
+from fast_priority.gateway.pages import MetricsPage, OwnPages, add_metrics_page, add_pages
 from fast_priority.gateway.policy_in_force import PolicyInForce
 from fast_priority.gateway.quick_request import RunInTask
 from fast_priority.gateway.response import ClientResponse
@@ -20,7 +20,9 @@ from fast_priority.gateway.startup import OncePerLoop
 from fast_priority.gateway.websockets import decline_websocket
 from fast_priority.http.cors import NO_ORIGINS, AllowedOrigins
 from fast_priority.http.problem import answer_problem
+from fast_priority.http.request_id import request_id_of
 from fast_priority.server import connection_of
+from fast_priority.support.loop_lag import LoopLag
 
 
 class Service(NamedTuple):
@@ -29,6 +31,7 @@ class Service(NamedTuple):
     gateway: Gateway
     monitor: QueueMonitor
     checks: HealthChecks
+    lag: LoopLag
 
 
 class GatewayApp(FastAPI):
@@ -51,13 +54,19 @@ class GatewayApp(FastAPI):
     carries_websockets: bool = True
     """Whether a client can have a WebSocket; if not, its request is forwarded as a plain GET."""
 
-    def add_own_pages(self, health_path: str) -> None:
+    metrics: MetricsPage | None = None
+    """Makes the page of the metrics; None: there is none."""
+
+    def add_own_pages(self, health_path: str, operator_token: str | None = None) -> None:
         """Add the own pages. All present routes are then the gateway's own pages; later routes are additions.
+
+        The token is for the pages that only operators may read; None: only from this machine.
 
         Raises ConfigurationError if two pages have the same path.
         """
         self.services = OncePerLoop(lambda: self.router.lifespan_context(self))
         add_pages(self, health_path, self._checks, lambda: self.is_ending)
+        add_metrics_page(self, lambda: self.metrics, operator_token)
         self._own_pages = OwnPages(self.router.routes)
         self._added_routes, self.router.middleware_stack = self.router.middleware_stack, self._route
         self._own_routes, self._own_handlers = len(self.router.routes), dict(self.exception_handlers)
@@ -127,7 +136,8 @@ class GatewayApp(FastAPI):
         connection = connection_of(scope)
         if self.carries_websockets and connection is not None and connection.wants_websocket:
             error = MalformedRequest("this path is the gateway's own and has no WebSocket")
-            await answer_problem(send, error, self.origins.fields_for(scope["headers"]))
+            fields = scope["headers"]
+            await answer_problem(send, error, self.origins.fields_for(fields), request_id_of(fields))
             return
         await self._own_pages(scope, receive, send)
 
@@ -153,8 +163,9 @@ class GatewayApp(FastAPI):
 
     async def _answer_unavailable(self, scope: Scope, send: Send) -> None:
         """Answer a request while the gateway is not, or no longer, connected to its queues."""
+        response = ClientResponse(scope, send)
         if self.events.received:
-            publish(self.events.received, Received(scope))
+            publish(self.events.received, Received(scope, response.record))
         error = GatewayNotReady("it is not connected to its queues")
-        publish_error(self.events, scope, error)
-        await ClientResponse(scope, send).send_error(error, self.origins.fields_for(scope["headers"]))
+        publish_error(self.events, scope, error, response.record)
+        await response.send_error(error, self.origins.fields_for(scope["headers"]))

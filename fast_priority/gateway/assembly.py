@@ -24,10 +24,12 @@ from fast_priority.gateway.policy_in_force import PolicyInForce
 from fast_priority.gateway.websockets import WebSocketProxy
 from fast_priority.http.message import TargetPolicy
 from fast_priority.http.problem import problem_reply
+from fast_priority.http.request_id import request_id_of
 from fast_priority.scheduling.level_table import FixedTable
 from fast_priority.settings import Settings
 from fast_priority.support.background import end_all
 from fast_priority.support.installed_versions import own_version
+from fast_priority.support.loop_lag import LoopLag
 from fast_priority.target import Target, check_tls_files, probe_problem
 
 logger = logging.getLogger(__name__)
@@ -46,7 +48,8 @@ def build_app(settings: Settings) -> GatewayApp:
 
     async def answer_error(request: Request, error: Exception) -> Response:
         own = error if isinstance(error, GatewayError) else UnforeseenError()
-        reply = problem_reply(own, origins.fields_for(request.scope["headers"]))
+        received = request.scope["headers"]
+        reply = problem_reply(own, origins.fields_for(received), request_id_of(received))
         fields = {name.decode(): value.decode("latin-1") for name, value in reply.fields}
         return Response(reply.body, reply.status, fields)
 
@@ -78,7 +81,8 @@ def build_app(settings: Settings) -> GatewayApp:
     app.events = Events()
     app.carries_websockets = settings.websockets
     app.policy = in_force
-    app.add_own_pages(settings.health_path)
+    token = settings.operator_token
+    app.add_own_pages(settings.health_path, token.get_secret_value() if token is not None else None)
     return app
 
 
@@ -111,12 +115,14 @@ async def _service(
             events,
             preserves_host=settings.preserve_host,
             origins=settings.allowed_origins,
+            says_times=settings.server_timing,
             decider=None if in_force is None else Decider(in_force, settings.proxies),
         )
         path = settings.target_probe_path
         look = target.problem if path is None else partial(probe_problem, target, path)
         following = [] if in_force is None else [asyncio.create_task(in_force.follow())]
         try:
-            yield Service(gateway, monitor, HealthChecks(look, monitor, in_force, levels))
+            with LoopLag() as lag:
+                yield Service(gateway, monitor, HealthChecks(look, monitor, in_force, levels), lag)
         finally:
             await end_all(following)

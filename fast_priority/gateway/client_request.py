@@ -1,6 +1,7 @@
 """The requests of clients, as their heads have been read, and the responses to them."""
 
 import msgspec
+from msgspec.structs import replace
 from starlette.types import Receive, Scope
 
 from fast_priority.errors import GatewayError
@@ -18,6 +19,7 @@ from fast_priority.http.forwarding import Hop
 from fast_priority.http.limits import LEAST_BYTES_PER_SECOND
 from fast_priority.http.max_forwards import answer_as_last
 from fast_priority.http.message import Fields, Reply
+from fast_priority.http.request_id import REQUEST_ID
 from fast_priority.http.via import Deployment
 from fast_priority.scheduling.priority import Priority
 from fast_priority.scheduling.rules import RequestFacts, Rules
@@ -57,15 +59,21 @@ class ClientRequest(msgspec.Struct, frozen=True, eq=False):
         """Whether it has the same effect if it is sent twice."""
         return self.method in IDEMPOTENT_METHODS
 
+    def decided(self, priority: Priority | None) -> "ClientRequest":
+        """Return the same request with the level that its body has decided; None: it skips the queues."""
+        self.response.record.note_level(priority)
+        return replace(self, priority=priority, undecided=None)
+
     def can_be_sent_again(self) -> bool:
         """Return whether its body is still here, no response has begun, and its queue still takes requests."""
         is_over = self.priority is not None and self.queues.is_closing
         return self.body.can_be_sent_again and not self.response.has_begun and not is_over
 
     def note_retry(self, error: GatewayError) -> None:
-        """Publish that it is sent again after this error."""
+        """Publish, and note, that it is sent again after this error."""
         if self.events.retried:
-            publish(self.events.retried, Retried(self.scope, error))
+            publish(self.events.retried, Retried(self.scope, error, self.response.record))
+        self.response.record.begin_second_attempt()
 
 
 class RequestFactory:
@@ -134,7 +142,11 @@ class RequestFactory:
         else:
             priority = self._decider.decide(facts, fields, query, head.declared_bytes, hop, response)
             onward = self._decider.onward(onward, fields)
+        if not head.has_request_id:
+            onward = [*onward, (REQUEST_ID, response.record.request_id.encode())]
         undecided, known = (priority, None) if isinstance(priority, Undecided) else (None, priority)
+        if undecided is None:
+            response.record.note_level(known)
         return ClientRequest(
             scope, method, raw_target, onward, body, response, known, self._queues, self._events, connection, undecided
         )

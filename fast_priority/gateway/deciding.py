@@ -56,6 +56,8 @@ class Decider:
     ) -> Priority | Undecided | None:
         """Return the level; None if the request skips the queue. Errors in `response` get the form that the rule says.
 
+        Its record gets the names of the rule and of the key.
+
         Raises RefusedByRule and KeyRequired.
         """
         policy = self._source.current
@@ -98,6 +100,7 @@ class Decider:
 
 def _level_of(decision: Decision, response: ClientResponse) -> Priority | None:
     response.error_form = decision.errors
+    response.record.rule, response.record.key = decision.rule, decision.key
     if decision.refuse is not None:
         raise _refusal(decision)
     return None if decision.level is None else Priority(decision.level)

@@ -5,18 +5,17 @@ as a handshake. Each way is an attempt that `retry` may make twice.
 """
 
 import contextlib
-import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from functools import partial
 from typing import Any
 
-from msgspec.structs import replace
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from fast_priority.broker.producer import Attempt, OwnSlot, Payload, Permit, Submission
-from fast_priority.errors import ClientLeft, GatewayError, RequestLost, TargetTimeout, UnforeseenError, without_traces
-from fast_priority.events import Answered, Events, Failed, Left, Queued, Received, publish, publish_error
+from fast_priority.errors import GatewayError, RequestLost
+from fast_priority.events import Events, Queued, Received, publish
 from fast_priority.gateway.client_request import ClientRequest, RequestFactory
+from fast_priority.gateway.conclusion import conclude
 from fast_priority.gateway.deciding import Decider, Undecided
 from fast_priority.gateway.disconnect import AwaitedDisconnect, until_disconnect
 from fast_priority.gateway.queues import Outcome, Queues, WorkerResponse
@@ -26,6 +25,7 @@ from fast_priority.gateway.response import ClientResponse
 from fast_priority.gateway.retry import in_two_attempts
 from fast_priority.gateway.target_call import TargetCall
 from fast_priority.gateway.websockets import WebSocketProxy
+from fast_priority.gateway.worker_times import note_worker_times
 from fast_priority.http.cors import NO_ORIGINS, AllowedOrigins
 from fast_priority.http.locations import LocationRewriter
 from fast_priority.http.message import Bytes, Fields, Reply, Request
@@ -52,7 +52,8 @@ class Gateway:
     A request that has one of the names of the `deployment` in its Via has been here before, and is refused. Without
     `tunnels`, a request for a WebSocket is forwarded as a plain GET. A Location at the target becomes one at the
     gateway, unless the target gets the client's Host (`preserves_host`) and so knows the gateway's address. Pages of
-    `origins` may read errors. With a `decider`, rules and keys decide, and `rules` only what they leave open.
+    `origins` may read errors. With `says_times`, responses have Server-Timing. With a `decider`, rules and keys decide,
+    and `rules` only what they leave open.
     """
 
     def __init__(
@@ -70,6 +71,7 @@ class Gateway:
         *,
         preserves_host: bool = False,
         origins: AllowedOrigins = NO_ORIGINS,
+        says_times: bool = True,
         decider: Decider | None = None,
     ) -> None:
         events = events or Events()
@@ -94,15 +96,16 @@ class Gateway:
         self._tunnels = tunnels
         self._events = events
         self._origins = origins
+        self._says_times = says_times
         self._quick_timeouts = QuickTimeouts(QuickRequest.note_slow)
         self._locations = None if preserves_host else LocationRewriter(target.policy.base_url)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request, and publish one last event for it."""
-        if self._events.received:
-            publish(self._events.received, Received(scope))
         response = self._response_to(scope, send)
-        await self._conclude(scope, response, time.monotonic(), self._answer(scope, receive, response))
+        if self._events.received:
+            publish(self._events.received, Received(scope, response.record))
+        await self._conclude(scope, response, self._answer(scope, receive, response))
 
     def begin_now(self, scope: Scope, run_in_task: RunInTask) -> bool:
         """Begin to answer a request without a task. Return False if it needs one: then nothing has happened.
@@ -119,7 +122,7 @@ class Gateway:
         if isinstance(request, Reply) or request.undecided is not None:
             return False
         if self._events.received:
-            publish(self._events.received, Received(scope))
+            publish(self._events.received, Received(scope, request.response.record))
         quick = QuickRequest(request, self._call_of(request, b""), self._quick_timeouts, run_in_task, self._going_on)
         if request.priority is None:
             quick.pass_on()
@@ -132,33 +135,17 @@ class Gateway:
         return True
 
     def _response_to(self, scope: Scope, send: Send) -> ClientResponse:
-        return ClientResponse(scope, send, self._client_timeout_seconds, self._deployment.name, self._locations)
+        return ClientResponse(
+            scope,
+            send,
+            self._client_timeout_seconds,
+            self._deployment.name,
+            self._locations,
+            says_times=self._says_times,
+        )
 
-    async def _conclude(
-        self, scope: Scope, response: ClientResponse, received_at: float, answering: Awaitable[None]
-    ) -> None:
-        """Answer a request, and publish one last event for it."""
-        events = self._events
-        try:
-            await answering
-        except ClientLeft:
-            if events.left:
-                publish(events.left, Left(scope))
-        except GatewayError as error:
-            if isinstance(error, TargetTimeout):
-                error.detail += f"; the request came {time.monotonic() - received_at:.1f} s ago"
-            publish_error(events, scope, error, is_broken_off=response.has_begun)
-            await response.send_error(error, self._origins.fields_for(scope["headers"]))
-            without_traces(error)
-        except BaseException as error:
-            if events.failed:
-                publish(events.failed, Failed(scope, error, is_broken_off=response.has_begun))
-            if isinstance(error, Exception) and not response.has_begun:
-                await response.send_error(UnforeseenError(), self._origins.fields_for(scope["headers"]))
-            raise  # the server logs it, with its traceback
-        else:
-            if events.answered:
-                publish(events.answered, Answered(scope, response.status))
+    async def _conclude(self, scope: Scope, response: ClientResponse, answering: Awaitable[None]) -> None:
+        await conclude(answering, scope, response, self._events, self._origins)
 
     async def _answer(self, scope: Scope, receive: Receive, response: ClientResponse) -> None:
         request = self._read(scope, receive, response)
@@ -182,7 +169,7 @@ class Gateway:
             raise RuntimeError("without a policy the head decides")
         try:
             priority = await self._decider.decide_by_body(undecided, request.body, request.response)
-            await self._way_of(replace(request, priority=priority, undecided=None))
+            await self._way_of(request.decided(priority))
         finally:
             request.body.release()
 
@@ -200,7 +187,7 @@ class Gateway:
             else:
                 answering = self._queue(request, request.priority, quick)
             answered = until_disconnect(answering, request.left, response)
-            await self._conclude(scope, response, quick.received_at, answered)
+            await self._conclude(scope, response, answered)
 
         return go_on
 
@@ -255,7 +242,14 @@ class Gateway:
         # FAST_PRIORITY_MAX_BODY bounds the responses to queued requests only.
         most_bytes = 0 if request.priority is None else self._target.policy.max_body_bytes
         return TargetCall(
-            self._target, request.method, request.raw_target, request.fields, request.body, whole, most_bytes
+            self._target,
+            request.method,
+            request.raw_target,
+            request.fields,
+            request.body,
+            request.response.record,
+            whole,
+            most_bytes,
         )
 
     async def _open_websocket(self, request: ClientRequest, tunnels: WebSocketProxy) -> None:
@@ -301,6 +295,7 @@ class Gateway:
             attempt=attempt,
             on_submit=on_submit,
             on_start=on_start,
+            on_worker=partial(note_worker_times, request.response.record),
         )
 
     async def _ask(

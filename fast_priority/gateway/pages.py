@@ -6,16 +6,21 @@ requests for it are answered and not forwarded. `health` has what the health pag
 
 from collections.abc import Callable, Iterable
 from http import HTTPStatus
-from typing import Any
+from typing import Any, TypeAlias
 
-from fastapi import APIRouter, FastAPI, HTTPException, Response
+from fastapi import APIRouter, FastAPI, HTTPException, Request, Response
+from fastapi.responses import PlainTextResponse
 from starlette.routing import BaseRoute, Route
 from starlette.types import Message, Receive, Scope, Send
 
-from fast_priority.errors import ConfigurationError
+from fast_priority.errors import ConfigurationError, GatewayNotReady
 from fast_priority.gateway.health import Health, HealthChecks, Liveness, Readiness
+from fast_priority.gateway.operator_access import check_operator
 from fast_priority.http.root_path import path_below
-from fast_priority.settings import GATEWAY_OPENAPI_PATH, Settings
+from fast_priority.settings import GATEWAY_METRICS_PATH, GATEWAY_OPENAPI_PATH, Settings
+
+MetricsPage: TypeAlias = Callable[[str], tuple[bytes, str]]
+"""Takes the client's Accept; returns the page and its Content-Type."""
 
 _METHODS = ("GET", "HEAD", "OPTIONS")
 _DESCRIPTION = """
@@ -59,6 +64,19 @@ def add_pages(app: FastAPI, path: str, checks: Callable[[], HealthChecks], is_en
         readiness = await checks().readiness(is_ending=is_ending())
         response.status_code = 200 if readiness.ready else 503
         return readiness
+
+
+def add_metrics_page(app: FastAPI, page: Callable[[], MetricsPage | None], operator_token: str | None) -> None:
+    """Add the page of the metrics, which is for operators. `page` returns what makes it."""
+
+    @app.get(GATEWAY_METRICS_PATH, summary="Metrics for Prometheus; for operators", response_class=PlainTextResponse)
+    async def metrics(request: Request) -> Response:
+        check_operator(request.scope, operator_token)
+        make = page()
+        if make is None:
+            raise GatewayNotReady("it has no metrics")
+        body, content_type = make(request.headers.get("accept", ""))
+        return Response(body, headers={"content-type": content_type, "cache-control": "no-store"})
 
 
 class OwnPages:

@@ -5,7 +5,7 @@ from typing import Any, Protocol, TypeAlias
 
 from fast_priority.broker.producer import Attempt, OwnSlot, Payload, Permit, Submission
 from fast_priority.gateway.response import IncomingResponse
-from fast_priority.http.message import Bytes, Reply
+from fast_priority.http.message import Bytes, Reply, SlotTimes
 from fast_priority.scheduling.priority import Priority
 
 
@@ -39,11 +39,13 @@ class Queues(Protocol):
         attempt: Attempt,
         on_submit: Callable[[str], object] | None = None,
         on_start: Callable[[], object] | None = None,
+        on_worker: Callable[[SlotTimes | None], object] | None = None,
     ) -> Submission:
         """Queue a ForwardCall without waiting. Raises GatewayError. Call `outcome` or `give_up` in any case.
 
         The second attempt goes in front of all other requests of its queue. `on_submit` is called with the id of each
-        job that is submitted, `on_start` in the moment in which a slot of this gateway is taken.
+        job that is submitted, `on_start` in the moment in which a slot of this gateway is taken, `on_worker` when
+        `outcome` has what a worker begins its answer with, and for how long that has had its slot, if it says so.
         """
         ...
 

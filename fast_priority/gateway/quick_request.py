@@ -11,7 +11,6 @@ another one, or a worker has answered; or it is at the target (SENT). From each 
 """
 
 import enum
-import time
 from collections.abc import Callable
 
 from starlette.types import ASGIApp
@@ -20,6 +19,7 @@ from fast_priority.broker.producer import Submission
 from fast_priority.events import Answered, Left, publish
 from fast_priority.gateway.client_request import ClientRequest
 from fast_priority.gateway.target_call import TargetCall
+from fast_priority.gateway.worker_times import note_worker_times
 from fast_priority.http.message import Reply
 from fast_priority.protocol.frames import Go
 from fast_priority.support.timeout_queue import TimeoutQueue
@@ -48,7 +48,6 @@ class QuickRequest:
         "_waits_in",
         "call",
         "error",
-        "received_at",
         "reply",
         "request",
         "state",
@@ -74,7 +73,6 @@ class QuickRequest:
         """What went wrong."""
         self.was_woken = False
         """Whether the conversation has woken its reader without a part: its time in the queue may be over."""
-        self.received_at = time.monotonic()
         self.state = State.WAITING
         self._timeouts = timeouts
         self._waits_in: TimeoutQueue[QuickRequest] | None = None
@@ -122,6 +120,7 @@ class QuickRequest:
             self._start()
         elif isinstance(part, Reply):
             conversation.take()
+            note_worker_times(self.request.response.record, part.times)
             self._end_wait(has_ended=True)
             self._answer(part)
         else:
@@ -140,6 +139,9 @@ class QuickRequest:
             self.fail(error)
             return
         if reply is not None:
+            response = exchange.response_now()
+            if response is not None:
+                self.request.response.record.note_head(response.head_at)
             self.call.close()
             self._end_wait(has_ended=False)
             self._answer(reply)
@@ -163,7 +165,7 @@ class QuickRequest:
             if self.submission is not None:
                 self.request.queues.give_up(self.submission, has_ended=False)
             if self.request.events.left:
-                publish(self.request.events.left, Left(self.request.scope))
+                publish(self.request.events.left, Left(self.request.scope, self.request.response.record))
 
     def _end_wait(self, *, has_ended: bool) -> None:
         """Free its slot: it has been answered. `has_ended`: by a worker, which has freed the slot itself."""
@@ -182,7 +184,8 @@ class QuickRequest:
         if is_sent:
             self._forget(State.ENDED)
             if request.events.answered:
-                publish(request.events.answered, Answered(request.scope, request.response.status))
+                response = request.response
+                publish(request.events.answered, Answered(request.scope, response.status, response.record))
         else:
             self.reply = reply
             self._hand_over()

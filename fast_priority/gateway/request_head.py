@@ -10,6 +10,7 @@ from fast_priority.http.forwarding import Hop, onward_request_fields
 from fast_priority.http.max_forwards import counted_down, ends_here
 from fast_priority.http.memo import memoized
 from fast_priority.http.message import Fields
+from fast_priority.http.request_id import has_request_id, request_id_of, without_request_id
 from fast_priority.http.trusted_proxies import TrustedProxies
 from fast_priority.http.via import passed_by_one_of
 
@@ -18,7 +19,9 @@ class RequestHead(NamedTuple):
     """What the gateway does with a request, as its head decides it."""
 
     onward: Fields
-    """The fields that the target gets."""
+    """The fields that the target gets, but for an X-Request-ID that has to be added to them."""
+    has_request_id: bool
+    """Whether they have the X-Request-ID of the client."""
     declared_bytes: int | None
     """The length of the body; None if the head does not declare it."""
     ends_here: bool
@@ -49,8 +52,13 @@ def _read_head(
     onward = onward_request_fields(
         fields, hop, names[0], is_peer_trusted=trusted.has(hop.address), preserves_host=preserves_host
     )
+    # What the client calls its request is kept as it is, or is replaced: it may not be named twice.
+    keeps_id = request_id_of(fields) is not None and has_request_id(onward)
+    if not keeps_id:
+        onward = without_request_id(onward)
     return RequestHead(
         counted_down(method, onward),
+        keeps_id,
         content_length(fields) if has_body(fields) else 0,
         ends_here(method, fields),
         expects_continue(fields, hop.http_version),

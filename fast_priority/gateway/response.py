@@ -8,6 +8,7 @@ from typing import Protocol
 from starlette.types import Message, Scope, Send
 
 from fast_priority.errors import GatewayError, RequestTimeout, ResponseIncomplete
+from fast_priority.events import RequestRecord
 from fast_priority.gateway.buffered_body import BufferedBody
 from fast_priority.gateway.embedding import ROOT_PATH
 from fast_priority.http.date import http_date
@@ -16,8 +17,10 @@ from fast_priority.http.forwarding import onward_response_fields
 from fast_priority.http.limits import LEAST_BYTES_PER_SECOND, MOST_RESPONSE_FIELDS_BYTES
 from fast_priority.http.locations import LocationRewriter
 from fast_priority.http.memo import memoized
-from fast_priority.http.message import Bytes, Fields, HttpVersion, Reply
+from fast_priority.http.message import Bytes, Field, Fields, HttpVersion, Reply
 from fast_priority.http.problem import ErrorForm, problem_reply
+from fast_priority.http.request_id import REQUEST_ID, has_request_id, new_request_id, request_id_of
+from fast_priority.http.server_timing import SERVER_TIMING, server_timing
 from fast_priority.http.via import PSEUDONYM
 from fast_priority.protocol.frames import MOST_CHUNK_BYTES
 from fast_priority.server import ClientConnection, connection_of
@@ -55,7 +58,8 @@ class ClientResponse:
     The server of `run-fast-priority` closes the connection of a client that does not read its response. Other servers
     do not: there, a client has `timeout_seconds`, and a second for each 500 bytes, to read a piece; after that,
     RequestTimeout is raised. `name` is the gateway's name in Via, which responses of the target get. `locations`
-    rewrites what they name of the target itself; None: nothing is rewritten.
+    rewrites what they name of the target itself; None: nothing is rewritten. With `says_times`, each response has a
+    Server-Timing.
     """
 
     def __init__(
@@ -65,9 +69,15 @@ class ClientResponse:
         timeout_seconds: float = 0.0,
         name: bytes = PSEUDONYM,
         locations: LocationRewriter | None = None,
+        *,
+        says_times: bool = True,
     ) -> None:
         self.name = name
         """The gateway's name in Via."""
+        self.record = RequestRecord(request_id_of(scope["headers"]) or new_request_id())
+        """What is known of the request."""
+        self._says_times = says_times
+        self._has_request_id = False  # of the target, or in an error already
         self._locations = locations
         self._root_path: str = scope.get(ROOT_PATH, "")
         self._timeout_seconds = timeout_seconds
@@ -133,8 +143,10 @@ class ClientResponse:
         return fields, b"" if has_no_body else body
 
     def _send_at_once(self, connection: ClientConnection, status: int, fields: Fields, body: bytes) -> None:
-        self.status, self.has_begun, self.has_ended = status, True, True
-        connection.send_whole(status, self._framed(status, fields), body)
+        self.status = self.record.status = status
+        self.has_begun = self.has_ended = True
+        self.record.sent_bytes += len(body)
+        connection.send_whole(status, [*self._framed(status, fields), *self.own_fields()], body)
 
     async def stream(self, incoming: IncomingResponse) -> None:
         """Send a response of the target as it comes. Raises as `relay` does, and GatewayError if it breaks off."""
@@ -161,7 +173,8 @@ class ClientResponse:
         if self._connection is None:
             raise RuntimeError("this server hands no connections over")
         client = self._connection.take_over(end)
-        self.status, self.has_begun, self.has_ended = HTTPStatus.SWITCHING_PROTOCOLS, True, True
+        self.status = self.record.status = HTTPStatus.SWITCHING_PROTOCOLS
+        self.has_begun = self.has_ended = True
         return client
 
     async def _stream_buffered(self, incoming: IncomingResponse, onward: Fields) -> None:
@@ -182,7 +195,9 @@ class ClientResponse:
         `more_fields` are those of `http.cors`.
         """
         if not self.has_begun:
-            await self.send(problem_reply(error, more_fields, self.error_form))
+            self._has_request_id = True
+            self.record.note_error(error.status)
+            await self.send(problem_reply(error, more_fields, self.record.request_id, self.error_form))
         elif self._connection is not None:
             self._connection.abort()
         else:
@@ -191,14 +206,29 @@ class ClientResponse:
     def _read(self, incoming: Reply | IncomingResponse) -> tuple[Fields, int | None]:
         """Return the fields for the client, and the declared length. Raises TargetError for a bad head."""
         version, locations = incoming.http_version, self._locations
-        onward, declared, has_date = _read_relayed(
+        onward, declared, has_date, self._has_request_id = _read_relayed(
             incoming.fields, incoming.status, version, self.name, locations, self._root_path
         )
+        self.record.is_of_target = True
         # RFC 9110, section 6.6.1: an intermediary adds the Date that the target has left out. Other servers do.
         lacks_date = not has_date and self._connection is not None
         return [*onward, (b"date", http_date())] if lacks_date else onward, declared
 
+    def own_fields(self, target_fields: Fields | None = None) -> Fields:
+        """Return what the gateway adds to each response. They stand at its end: see `memo.split_at_own`.
+
+        `target_fields` are those of a response that was not read here.
+        """
+        record, fields = self.record, list[Field]()
+        timing = server_timing(record.queue_seconds, record.target_seconds) if self._says_times else None
+        if timing is not None:
+            fields.append((SERVER_TIMING, timing))
+        if not self._has_request_id and not has_request_id(target_fields or ()):
+            fields.append((REQUEST_ID, record.request_id.encode()))
+        return fields
+
     async def _send_in_time(self, message: Message, size_bytes: int = 0) -> None:
+        self.record.sent_bytes += size_bytes
         if self._connection is not None:
             await self._send(message)
             return
@@ -216,9 +246,10 @@ class ClientResponse:
         return self._method == "HEAD" or status in _WITHOUT_BODY
 
     async def _begin(self, status: int, fields: Fields) -> None:
-        framed = self._framed(status, fields)
+        framed = [*self._framed(status, fields), *self.own_fields()]
         await self._send_in_time({"type": "http.response.start", "status": status, "headers": framed})
-        self.status, self.has_begun = status, True
+        self.status = self.record.status = status
+        self.has_begun = True
         if self._keeps_length(status) and self._connection is not None:
             self._connection.announce_no_body()
 
@@ -248,11 +279,12 @@ def _read_relayed(
     name: bytes,
     locations: LocationRewriter | None,
     root_path: str,
-) -> tuple[Fields, int | None, bool]:
+) -> tuple[Fields, int | None, bool, bool]:
     check_relayed_response(status, fields, MOST_RESPONSE_FIELDS_BYTES)
     rewritten = fields if locations is None else locations.fields_for_client(fields, root_path)
     has_date = any(field_name.lower() == b"date" for field_name, _ in fields)
-    return onward_response_fields(rewritten, http_version, name), content_length(fields), has_date
+    onward = onward_response_fields(rewritten, http_version, name)
+    return onward, content_length(fields), has_date, has_request_id(fields)
 
 
 async def _of_its_length(incoming: IncomingResponse) -> AsyncIterator[Bytes]:

@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 from fast_priority.broker.producer import OwnSlot, Permit
 from fast_priority.errors import GatewayError
+from fast_priority.events import RequestRecord
 from fast_priority.gateway.request_body import RequestBody
 from fast_priority.gateway.response import ClientResponse
 from fast_priority.http.message import Fields, Reply
@@ -16,7 +17,7 @@ def nothing() -> None:
 
 
 class TargetCall:
-    """Sends one request to the target and its response to the client. Close it in any case.
+    """Sends one request to the target and its response to the client, and notes the times. Close it in any case.
 
     `whole` is the body if it was read ahead. `most_response_bytes` bounds the body of the response; 0 is no limit.
     """
@@ -28,6 +29,7 @@ class TargetCall:
         raw_target: bytes,
         fields: Fields,
         body: RequestBody,
+        record: RequestRecord,
         whole: bytes | None,
         most_response_bytes: int = 0,
     ) -> None:
@@ -36,6 +38,7 @@ class TargetCall:
         self._raw_target = raw_target
         self._fields = fields
         self._body = body
+        self._record = record
         self._whole = whole
         self._most_response_bytes = most_response_bytes
         self.begun: Exchange | None = None
@@ -71,6 +74,7 @@ class TargetCall:
         else:
             exchange.unwatch()
         async with slot or contextlib.nullcontext(), exchange as incoming:
+            self._record.note_head(incoming.head_at)
             whole = await incoming.whole_if_quick()
             if whole is None:
                 await response.stream(incoming)
@@ -85,6 +89,7 @@ class TargetCall:
             self.begun = None
 
     def _new_exchange(self) -> Exchange:
+        self._record.note_slot()
         return self._target.exchange(
             self._method,
             self._raw_target,

@@ -66,7 +66,9 @@ class WebSocketProxy:
 
         `most_response_bytes` bounds the body of a response that declines; 0 is no limit. Raises GatewayError.
         """
+        response.record.note_slot()
         answer = await ask_for_websocket(self._target, raw_target, fields, most_response_bytes=most_response_bytes)
+        response.record.note_head()
         if isinstance(answer, Declined):
             await _relay(answer, response)
             return None
@@ -84,7 +86,7 @@ class WebSocketProxy:
         except ConnectionResetError:
             target.reset()
             return
-        client.writer.write(_switching_head(accepted.fields, response.name) + accepted.begun)
+        client.writer.write(_switching_head(accepted.fields, response) + accepted.begun)
         has_ended_well = False
         try:
             has_ended_well = await self._carry(client, target, over)
@@ -126,10 +128,10 @@ async def _relay(answer: Declined, response: ClientResponse) -> None:
         answer.end(is_whole=is_whole)
 
 
-def _switching_head(fields: Fields, name: bytes) -> bytes:
+def _switching_head(fields: Fields, response: ClientResponse) -> bytes:
     own: Fields = [(b"connection", b"Upgrade"), (b"upgrade", b"websocket")]
-    onward = onward_response_fields(fields, "1.1", name)
-    return response_head(HTTPStatus.SWITCHING_PROTOCOLS, [*own, *onward])
+    onward = onward_response_fields(fields, "1.1", response.name)
+    return response_head(HTTPStatus.SWITCHING_PROTOCOLS, [*own, *onward, *response.own_fields(fields)])
 
 
 async def decline_websocket(scope: Scope, send: Send, origins: AllowedOrigins = NO_ORIGINS) -> None:

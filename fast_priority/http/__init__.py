@@ -14,7 +14,9 @@
 - `memo`: results of these functions, kept for heads that repeat
 - `problem`: errors as responses
 - `request_bounds`: where each request of a client begins and ends
+- `request_id`: X-Request-ID, the name of a request in logs
 - `request_target`: the target of a request, as it is received; `root_path`: the part of it below a prefix
+- `server_timing`: Server-Timing, where the time of a request went
 - `via`: the name of this gateway, and which gateways a request has passed
 """
 
@@ -33,9 +35,11 @@ __all__ = [
     "message",
     "problem",
     "request_bounds",
+    "request_id",
     "request_target",
     "root_path",
     "rule_facts",
+    "server_timing",
     "trusted_proxies",
     "via",
 ]

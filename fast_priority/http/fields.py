@@ -9,7 +9,7 @@ import re
 
 from fast_priority.errors import MalformedRequest, TargetError
 from fast_priority.http.limits import MOST_LENGTH_DIGITS
-from fast_priority.http.memo import memoized
+from fast_priority.http.memo import memoized, split_at_own
 from fast_priority.http.message import Fields, Request
 
 _FRAMING = (b"content-length", b"transfer-encoding")
@@ -144,7 +144,9 @@ def check_queued_request(request: Request) -> None:
         raise MalformedRequest("its method is not valid")
     if not _REQUEST_TARGET.fullmatch(request.raw_target):
         raise MalformedRequest("its target has a character that is not allowed in a request line")
-    length = _length_in_queued(request.fields)
+    repeated, own = split_at_own(request.fields)
+    check_sendable(own)
+    length = _length_in_queued(repeated)
     if length is not None and request.body is not None and length != len(request.body):
         raise MalformedRequest("its body is not as long as its Content-Length")
 

@@ -7,7 +7,7 @@ functions write what has been checked before, or the gateway's own fields.
 from http import HTTPStatus
 
 from fast_priority.errors import MalformedRequest
-from fast_priority.http.memo import memoized
+from fast_priority.http.memo import memoized, split_at_own
 from fast_priority.http.message import Fields
 
 # All controls but the tab, which a field value may have (RFC 9110, section 5.5).
@@ -27,7 +27,8 @@ def head(start_line: bytes, fields: Fields) -> bytes:
 
 def response_head(status: int, fields: Fields) -> bytes:
     """Return the head of a response of HTTP/1.1, with the names of its fields in lower case. Nothing is checked."""
-    return _STATUS_LINES[status] + _response_field_lines(fields)
+    repeated, own = split_at_own(fields)
+    return b"".join([_STATUS_LINES[status], _response_field_lines(repeated), *_lines_of(own), b"\r\n"])
 
 
 def request_head(method: str, target: bytes, host: bytes, fields: Fields) -> bytes:
@@ -41,12 +42,14 @@ def request_head(method: str, target: bytes, host: bytes, fields: Fields) -> byt
     if line.count(b" ") != _BLANKS_OF_A_REQUEST_LINE or len(line.split()) != _WORDS_OF_A_REQUEST_LINE:
         raise MalformedRequest("its method or its target has a blank")
     _check_has_no_controls(line)
-    return b"%s\r\n%s" % (line, _request_field_lines(fields, host))
+    repeated, own = split_at_own(fields)
+    _check_has_no_controls(b"".join([value for _, value in own]))
+    return b"".join([line, b"\r\n", _request_field_lines(repeated, host), *_lines_of(own), b"\r\n"])
 
 
 @memoized
 def _response_field_lines(fields: Fields) -> bytes:
-    return b"".join([*[b"%b: %b\r\n" % (name.lower(), value) for name, value in fields], b"\r\n"])
+    return b"".join(_lines_of(fields))
 
 
 @memoized
@@ -58,7 +61,11 @@ def _request_field_lines(fields: Fields, host: bytes) -> bytes:
         fields = [field for field in fields if field[0].lower() != b"host"]
     lines = [b"Host: " + (named[0] if named else host), *[name + b": " + value for name, value in fields]]
     _check_has_no_controls(b"".join(lines))
-    return b"\r\n".join([*lines, b"", b""])
+    return b"\r\n".join([*lines, b""])
+
+
+def _lines_of(fields: Fields) -> list[bytes]:
+    return [b"%b: %b\r\n" % (name.lower(), value) for name, value in fields]
 
 
 def _check_has_no_controls(octets: bytes) -> None:

@@ -11,7 +11,9 @@ limits the memory by their bytes.
 from collections.abc import Callable, Sequence
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
-from fast_priority.http.message import Field
+from fast_priority.http.message import Field, Fields
+from fast_priority.http.request_id import REQUEST_ID
+from fast_priority.http.server_timing import SERVER_TIMING
 
 P = ParamSpec("P")
 F = TypeVar("F", bound=Sequence[Field])
@@ -19,6 +21,7 @@ T = TypeVar("T")
 
 _MOST_RESULTS = 256
 _MOST_FIELDS_BYTES = 4096  # of larger fields no result is kept
+_OF_ONE_MESSAGE = frozenset({REQUEST_ID, SERVER_TIMING})
 
 
 def memoized(read: Callable[Concatenate[F, P], T]) -> Callable[Concatenate[F, P], T]:
@@ -41,3 +44,14 @@ def memoized(read: Callable[Concatenate[F, P], T]) -> Callable[Concatenate[F, P]
         return result
 
     return look_up
+
+
+def split_at_own(fields: Fields) -> tuple[Fields, Fields]:
+    """Return the fields that may repeat, and those at the end that belong to one message only.
+
+    The gateway appends these. If they were a part of the key, no head would ever be found again.
+    """
+    end = len(fields)
+    while end and fields[end - 1][0] in _OF_ONE_MESSAGE:
+        end -= 1
+    return fields[:end], fields[end:]

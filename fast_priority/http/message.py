@@ -21,6 +21,10 @@ FinalStatus: TypeAlias = Annotated[int, Meta(ge=200, le=599)]
 """The status of a final response (RFC 9110, section 15)."""
 
 
+Microseconds: TypeAlias = Annotated[int, Meta(ge=0, le=10**13)]
+"""A duration."""
+
+
 class Request(msgspec.Struct, array_like=True, frozen=True, gc=False):
     """A client's request, byte for byte, without what concerns only the connection that it came on."""
 
@@ -41,6 +45,15 @@ class TargetPolicy(msgspec.Struct, array_like=True, frozen=True, gc=False):
     max_body_bytes: int
 
 
+class SlotTimes(msgspec.Struct, array_like=True, frozen=True, gc=False):
+    """How long a request had its slot, in microseconds: durations, because the clocks of two machines do not agree."""
+
+    until_sent: Microseconds
+    """Until the worker sent this."""
+    until_head: Microseconds | None = None
+    """Until the head of the target's response had come; None if it has not."""
+
+
 class Reply(msgspec.Struct, array_like=True, frozen=True, gc=False, tag="reply"):
     """A whole response of the target."""
 
@@ -49,3 +62,5 @@ class Reply(msgspec.Struct, array_like=True, frozen=True, gc=False, tag="reply")
     body: bytes
     http_version: HttpVersion = "1.1"
     """The version of the target's response, for Via."""
+    times: SlotTimes | None = None
+    """None: a worker of an earlier release does not say them."""

@@ -8,6 +8,7 @@ from fast_priority.errors import GatewayError
 from fast_priority.http.date import http_date
 from fast_priority.http.head import response_head
 from fast_priority.http.message import Fields, Reply
+from fast_priority.http.request_id import REQUEST_ID, new_request_id
 
 ErrorForm: TypeAlias = Literal["problem", "openai"]
 """How a response states an error: as problem+json, or with the member `error` of OpenAI's API as well."""
@@ -15,17 +16,24 @@ ErrorForm: TypeAlias = Literal["problem", "openai"]
 _OPENAI_TYPES = {401: "authentication_error", 403: "permission_error", 429: "rate_limit_error"}
 
 
-def problem_reply(error: GatewayError, more_fields: Fields | None = None, form: ErrorForm = "problem") -> Reply:
+def problem_reply(
+    error: GatewayError,
+    more_fields: Fields | None = None,
+    request_id: str | None = None,
+    form: ErrorForm = "problem",
+) -> Reply:
     """Return the response for an error, with its Content-Length, and with `Connection: close` if the error needs it.
 
-    `more_fields` are those of `cors`.
+    `more_fields` are those of `cors`. None as `request_id`: the request gets a new one.
     """
+    request_id = request_id or new_request_id()
     problem: dict[str, Any] = {
         "type": f"urn:fast-priority:{error.slug}",
         "title": error.title,
         "status": error.status,
         "detail": error.detail,
         "fault": error.fault,
+        "request_id": request_id,
     }
     if form == "openai":
         problem["error"] = {"message": error.detail or error.title, "type": _openai_type(error), "code": error.slug}
@@ -42,7 +50,7 @@ def problem_reply(error: GatewayError, more_fields: Fields | None = None, form: 
     fields += more_fields or []
     if error.closes_connection:
         fields.append((b"connection", b"close"))
-    fields.append((b"content-length", b"%d" % len(body)))
+    fields += [(b"content-length", b"%d" % len(body)), (REQUEST_ID, request_id.encode())]
     return Reply(error.status, fields, body)
 
 
@@ -55,14 +63,17 @@ def closing_problem(error: GatewayError, more_fields: Fields | None = None) -> b
     """Return the bytes of a problem response after which the connection is closed."""
     reply = problem_reply(error, more_fields)
     fields = [field for field in reply.fields if field[0] != b"connection"]
-    return response_head(reply.status, [*fields, (b"connection", b"close")]) + reply.body
+    return response_head(reply.status, [(b"connection", b"close"), *fields]) + reply.body
 
 
 async def answer_problem(
-    send: Callable[[MutableMapping[str, Any]], Awaitable[None]], error: GatewayError, more_fields: Fields | None = None
+    send: Callable[[MutableMapping[str, Any]], Awaitable[None]],
+    error: GatewayError,
+    more_fields: Fields | None = None,
+    request_id: str | None = None,
 ) -> None:
     """Send the response for an error to an ASGI request."""
-    reply = problem_reply(error, more_fields)
+    reply = problem_reply(error, more_fields, request_id)
     await send({"type": "http.response.start", "status": reply.status, "headers": reply.fields})
     await send({"type": "http.response.body", "body": reply.body})
 

@@ -5,6 +5,7 @@ import socket
 import time
 from contextlib import ExitStack
 from subprocess import Popen
+from tempfile import TemporaryDirectory
 from typing import TypeAlias
 
 import typer
@@ -24,6 +25,7 @@ from fast_priority.local.child_processes import (
 from fast_priority.local.interruption import Interrupted, Interruption
 from fast_priority.local.redis_server import embedded_redis
 from fast_priority.local.shape import Shape, shape_of
+from fast_priority.observability import SHARED_FOLDER
 from fast_priority.server import are_listening, check_port_is_free, shared_sockets
 from fast_priority.settings import PREFIX, Settings
 from fast_priority.support.installed_versions import own_version
@@ -58,7 +60,11 @@ def run_standalone(settings: Settings, gateway_processes: int, *, embed_redis: b
             redis_socket = processes.enter_context(embedded_redis()) if embed_redis else None
             workers = _workers(shape, redis_socket)
             started = [processes.enter_context(running(child)) for child in workers]
-            children = _gateways(settings, shape, policy.base_url, redis_socket, sockets)
+            # Each gateway process answers for all of them: they write what they count to files in one folder.
+            shared = {}
+            if sockets:
+                shared[SHARED_FOLDER] = processes.enter_context(TemporaryDirectory(prefix="fast-priority-metrics-"))
+            children = _gateways(settings, shape, policy.base_url, redis_socket, sockets, shared)
             drain_seconds = settings.drain_seconds + _LAST_SECONDS
             gateways = processes.enter_context(running_together(children, stop_seconds=drain_seconds))
             # While these end in order, a second Ctrl-C ends them at once.
@@ -89,10 +95,10 @@ def _workers(shape: Shape, redis_at: RedisPlace) -> list[ChildProcess]:
 
 
 def _gateways(
-    settings: Settings, shape: Shape, target_url: str, redis_at: RedisPlace, sockets: Sockets
+    settings: Settings, shape: Shape, target_url: str, redis_at: RedisPlace, sockets: Sockets, shared: dict[str, str]
 ) -> list[ChildProcess]:
     gateways = [
-        gateway_process(target_url, settings.host, settings.port, redis_at, **{f"{PREFIX}SLOTS": str(slots)})
+        gateway_process(target_url, settings.host, settings.port, redis_at, **{f"{PREFIX}SLOTS": str(slots)}, **shared)
         for slots in shape.gateway_slots
     ]
     if not sockets:

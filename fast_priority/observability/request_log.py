@@ -7,7 +7,7 @@ answered has no line, and no line has a query, a field or a body.
 import logging
 
 from fast_priority.errors import GatewayError
-from fast_priority.events import Events, Failed, Left, Refused, Retried, Scope
+from fast_priority.events import Events, Failed, Left, Refused, Retried
 from fast_priority.support.outage_log import OutageLog
 
 logger = logging.getLogger(__name__)
@@ -27,26 +27,27 @@ class RequestLog:
         events.subscribe(Left, self._left)
 
     def _refused(self, event: Refused) -> None:
-        self._write(f"answered {event.error.status} {event.error.slug}", event.scope, event.error)
+        self._write(f"answered {event.error.status} {event.error.slug}", event, event.error)
 
     def _failed(self, event: Failed) -> None:
         if not isinstance(event.error, GatewayError):
             return  # the server logs it, with its traceback
         what = "broke off a response:" if event.is_broken_off else f"answered {event.error.status}"
-        self._write(f"{what} {event.error.slug}", event.scope, event.error)
+        self._write(f"{what} {event.error.slug}", event, event.error)
 
     def _retried(self, event: Retried) -> None:
-        self._write("a request failed and is sent again, before all others", event.scope, event.error)
+        self._write("a request failed and is sent again, before all others", event, event.error)
 
     def _left(self, event: Left) -> None:
-        logger.debug("the client left before its response ended: %s", _named(event.scope))
+        logger.debug("the client left before its response ended: %s", _named(event))
 
-    def _write(self, kind: str, scope: Scope, error: GatewayError) -> None:
+    def _write(self, kind: str, event: Refused | Failed | Retried, error: GatewayError) -> None:
         log = self._kinds.get(kind)
         if log is None:
             log = self._kinds[kind] = OutageLog(kind, logger)
-        log.failure(f"{_named(scope)}: {error.detail}")
+        log.failure(f"{_named(event)}: {error.detail}")
 
 
-def _named(scope: Scope) -> str:
-    return f"{scope['method']} {scope['path']!a}"
+def _named(event: Refused | Failed | Retried | Left) -> str:
+    scope = event.scope
+    return f"{scope['method']} {scope['path']!a}, request {event.record.request_id}"

@@ -22,7 +22,7 @@ from typing import Annotated, TypeAlias
 import msgspec
 from msgspec import Meta
 
-from fast_priority.http.message import Bytes, Fields, FinalStatus, HttpVersion, Reply, Request, TargetPolicy
+from fast_priority.http.message import Bytes, Fields, FinalStatus, HttpVersion, Reply, Request, SlotTimes, TargetPolicy
 from fast_priority.protocol.wire_version import WIRE_VERSION
 
 MOST_CHUNK_BYTES = 512 * 1024
@@ -69,6 +69,8 @@ class Failure(msgspec.Struct, array_like=True, frozen=True, gc=False, tag="failu
 
     slug: LogLine
     detail: LogLine
+    times: SlotTimes | None = None
+    """None: it is not known how long it had its slot, or it is in the middle of a response."""
 
 
 class Head(msgspec.Struct, array_like=True, frozen=True, gc=False, tag="head"):
@@ -78,6 +80,7 @@ class Head(msgspec.Struct, array_like=True, frozen=True, gc=False, tag="head"):
     fields: Fields
     mailbox: LogLine
     http_version: HttpVersion = "1.1"
+    times: SlotTimes | None = None
 
 
 class Chunk(msgspec.Struct, array_like=True, frozen=True, gc=False, tag="chunk"):

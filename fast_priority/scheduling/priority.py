@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import ClassVar
 
 FEWEST_LEVELS, MOST_LEVELS = 2, 8
+_NO_NAME = "none"
 _NAME = re.compile(r"[a-z][a-z0-9]{0,15}")
 
 
@@ -50,9 +51,12 @@ Priority.HIGH, Priority.LOW = DEFAULT_LEVELS = (_ALWAYS_THERE["high"], _ALWAYS_T
 def levels_from(names: Sequence[str]) -> tuple[Priority, ...]:
     """Return levels, of which the first is the most important, from their names. Raises ValueError.
 
-    There are 2 to 8, each once, and high stands somewhere before low: paths choose between these two.
+    There are 2 to 8, each once, and high stands somewhere before low: paths choose between these two. None has the name
+    `none`, which metrics and logs have for requests without a level.
     """
     levels = tuple(map(Priority, names))
+    if _NO_NAME in levels:
+        raise ValueError(f"{_NO_NAME} stands in metrics and logs for requests without a level: write another name")
     if not FEWEST_LEVELS <= len(levels) <= MOST_LEVELS:
         raise ValueError(f"there are {FEWEST_LEVELS} to {MOST_LEVELS} levels, and here are {len(levels)}")
     twice = next((level for level in levels if levels.count(level) > 1), None)

@@ -68,7 +68,7 @@ class RequestConnection:
         if _CLOSE in fields:
             cycle.keep_alive = False  # the response is the gateway's own: those of the target have no such field
         elif not cycle.keep_alive:
-            fields = [*fields, _CLOSE]
+            fields = [_CLOSE, *fields]
         cycle.response_started, cycle.waiting_for_100_continue = True, False
         cycle.transport.write(response_head(status, fields) + body)
         cycle.response_complete = True

@@ -1,7 +1,7 @@
 """Every environment variable: its type, its range, its default, and the source of its current value.
 
 - `model`: Settings, the one model of all fields. The fields stand in one module for each group: `target`, `queue`,
-  `levels`, `policy`, `workers`, `clients`, `redis`, `pages`; `field` makes one.
+  `levels`, `policy`, `workers`, `clients`, `redis`, `pages`, `observability`; `field` makes one.
 - `environment`: variables, and the file `.env`, which `dotenv_file` finds.
 - `path_texts`: what a path in a setting cannot be.
 - `listen_hosts`: the addresses that the gateway listens on.
@@ -15,7 +15,7 @@
 from fast_priority.settings.dotenv_file import DOTENV_DISABLED
 from fast_priority.settings.environment import PREFIX
 from fast_priority.settings.model import Settings
-from fast_priority.settings.pages import GATEWAY_OPENAPI_PATH
+from fast_priority.settings.pages import GATEWAY_METRICS_PATH, GATEWAY_OPENAPI_PATH
 from fast_priority.settings.policy import PolicyTexts
 from fast_priority.settings.redis_address import RedisAddress
 from fast_priority.settings.sources import origins, reason_of_role, warnings_about_environment
@@ -24,6 +24,7 @@ from fast_priority.settings.workers import counted
 
 __all__ = [
     "DOTENV_DISABLED",
+    "GATEWAY_METRICS_PATH",
     "GATEWAY_OPENAPI_PATH",
     "PREFIX",
     "PolicyTexts",

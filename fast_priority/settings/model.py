@@ -27,6 +27,7 @@ from fast_priority.settings.environment import (
     variables_of,
 )
 from fast_priority.settings.levels import LevelSettings
+from fast_priority.settings.observability import ObservabilitySettings
 from fast_priority.settings.pages import PageSettings
 from fast_priority.settings.policy import PolicySettings
 from fast_priority.settings.queue import QueueSettings
@@ -39,6 +40,7 @@ _DRAIN_GRACE_SECONDS = 5.0  # more than the time in which a request can be answe
 
 # The fields stand in the order of the last base class first.
 class Settings(
+    ObservabilitySettings,
     PageSettings,
     RedisSettings,
     ClientSettings,

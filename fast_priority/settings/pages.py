@@ -10,6 +10,7 @@ from fast_priority.settings.field import setting
 from fast_priority.settings.path_texts import check_path
 
 GATEWAY_OPENAPI_PATH = "/gateway_openapi.json"
+GATEWAY_METRICS_PATH = "/gateway_metrics"
 
 
 class PageSettings(BaseModel):
@@ -31,12 +32,13 @@ class PageSettings(BaseModel):
 
     @model_validator(mode="after")
     def _paths_are_distinct(self) -> Self:
-        paths = (self.doc_path, self.redoc_path, GATEWAY_OPENAPI_PATH, *self.health_paths)
+        paths = (self.doc_path, self.redoc_path, GATEWAY_OPENAPI_PATH, GATEWAY_METRICS_PATH, *self.health_paths)
         if len(set(paths)) != len(paths):
             raise ValueError(
                 f"{PREFIX}DOC_PATH={self.doc_path}, {PREFIX}REDOC_PATH={self.redoc_path} and "
                 f"{PREFIX}HEALTH_PATH={self.health_path} must differ from each other, "
-                f"from {GATEWAY_OPENAPI_PATH}, and from /live and /ready below the health path"
+                f"from {GATEWAY_OPENAPI_PATH} and {GATEWAY_METRICS_PATH}, "
+                "and from /live and /ready below the health path"
             )
         return self
 

@@ -48,9 +48,10 @@ async def forward(call: ForwardCall, channel: GatewayChannel, exchange: Exchange
         async with exchange as response:
             whole = await response.whole_if_quick()
             if whole is not None:
-                return Reply(response.status, response.fields, whole, response.http_version)
+                return Reply(response.status, response.fields, whole, response.http_version, exchange.times(response))
             channel.conversation.grant_credit(call.frames_in_flight)
-            await channel.publish(Head(response.status, response.fields, channel.mailbox, response.http_version))
+            times = exchange.times(response)
+            await channel.publish(Head(response.status, response.fields, channel.mailbox, response.http_version, times))
             async for data in response.chunks():
                 for piece in pieces_of(data):
                     number = await channel.conversation.acquire_credit(silence.of_gateway_with_response(call))

@@ -17,13 +17,15 @@ from typing import Any
 
 from fast_priority.broker.consumer import LEASE_SECONDS, Claim
 from fast_priority.errors import GatewayError
-from fast_priority.protocol.frames import Cancel, ForwardCall, Frame
+from fast_priority.http.message import SlotTimes
+from fast_priority.protocol.frames import Cancel, Failure, ForwardCall, Frame
 from fast_priority.slots.forward import FinalPart, failure_of
 from fast_priority.slots.gateway_channel import GatewayChannel
 from fast_priority.support.elapsed import Moment
 from fast_priority.support.timeout_queue import TimeoutQueue
 from fast_priority.target import Exchange, Target
 
+_MICROSECONDS = 1_000_000
 _MOST_EARLY_CANCELS = 1000
 
 ChannelOf = Callable[[Claim], GatewayChannel]
@@ -174,6 +176,8 @@ class InFlightRequest:
         if self.exchange is not None and self.state is not State.IN_TASK:
             self.exchange.end_now()
         self.exchange = None  # it refers to this
+        if isinstance(final, Failure) and final.times is None:
+            final = Failure(final.slug, final.detail, SlotTimes(int(self.taken_seconds * _MICROSECONDS)))
         self.move_to(State.ENDED)
         self._on_end(self, final)
 

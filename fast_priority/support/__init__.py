@@ -8,6 +8,7 @@
 - `gc_tuning`: the collector of cyclic garbage, and the rule against reference cycles
 - `install_command`: the command that installs what is missing
 - `installed_versions`: refuses dependencies outside of the declared bounds
+- `loop_lag`: how late an event loop is.
 - `notices`: what is wrong and stops nothing, logged once
 - `outage_log`: many equal failures in a few log lines
 - `parent_death`: processes that end with the one that started them

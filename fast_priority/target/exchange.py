@@ -1,5 +1,6 @@
 """One request to the target and its response, on one connection."""
 
+import time
 from collections.abc import AsyncIterator, Callable
 
 import aiohttp
@@ -7,7 +8,7 @@ from aiohttp.http import RawResponseMessage
 from aiohttp.streams import StreamReader
 
 from fast_priority.errors import NotSent, ResponseIncomplete, TargetClosed, without_traces
-from fast_priority.http.message import Bytes, Reply
+from fast_priority.http.message import Bytes, Reply, SlotTimes
 from fast_priority.support.timeout_queue import TimeoutQueue
 from fast_priority.target.connection import InactivityTimer, TargetConnection
 from fast_priority.target.failures import CLIENT_FAILURES, target_error
@@ -17,6 +18,7 @@ from fast_priority.target.upload import Upload
 
 Body = bytes | AsyncIterator[Bytes]
 
+_MICROSECONDS = 1_000_000
 _MOST_NEW_CONNECTIONS = 2  # a target that closes each of them at once accepts no requests
 
 
@@ -47,6 +49,7 @@ class Exchange:
         self._most_response_bytes = most_response_bytes
         self._may_be_sent = may_be_sent
         self._upload = None if isinstance(body, bytes) else Upload(head, body, declared_bytes)
+        self._made_at = time.monotonic()
         self._over_since: float | None = None
         self._idle_seconds = 0.0
         self._has_begun = False
@@ -94,7 +97,12 @@ class Exchange:
         whole = response.whole_now() if response is not None else None
         if response is None or whole is None:
             return None
-        return Reply(response.status, response.fields, whole, response.http_version)
+        return Reply(response.status, response.fields, whole, response.http_version, self.times(response))
+
+    def times(self, response: Response) -> SlotTimes:
+        """Return the times of the slot that was taken when this was made, until now and until the response's head."""
+        made_at = self._made_at
+        return SlotTimes(_microseconds(time.monotonic() - made_at), _microseconds(response.head_at - made_at))
 
     def mark_slow(self) -> None:
         """Note that the rest of a small response has not come soon: `__aenter__` returns what does not wait for it."""
@@ -264,3 +272,7 @@ class Exchange:
             self._connection.end()
         else:
             self._pool.give_back(self._connection, self._over_since, self._idle_seconds)
+
+
+def _microseconds(seconds: float) -> int:
+    return int(seconds * _MICROSECONDS)

@@ -1,6 +1,7 @@
 """The target's response as it arrives: its head, and its body in pieces or whole."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from http import HTTPStatus
 
@@ -50,6 +51,8 @@ class Response:
         self._is_slow = False
         self._read_ahead: list[bytes] = []
         self._size = 0
+        self.head_at = time.monotonic()
+        """When its head came."""
         self.status: int = message.code
         self.http_version: HttpVersion = "1.0" if message.version == aiohttp.HttpVersion10 else "1.1"
         self.fields: Fields

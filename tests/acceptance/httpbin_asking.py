@@ -16,7 +16,8 @@ Read = Callable[[requests.Response], Any]
 _WHOLE_TIMEOUT_SECONDS = 60
 
 # RFC 9110, section 7.6.1: these belong to one connection. Via (section 7.6.3) names the intermediaries.
-_OF_THE_CONNECTION = {"connection", "keep-alive", "transfer-encoding", "via"}
+# Server-Timing and X-Request-ID are what the gateway says of each request.
+_OF_THE_CONNECTION = {"connection", "keep-alive", "transfer-encoding", "via", "server-timing", "x-request-id"}
 # httpbin echoes what reached it: also the fields in which the gateway describes the client (RFC 7239 and older ones).
 _NOT_ECHOED_ALIKE = _OF_THE_CONNECTION | {"forwarded", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto"}
 # The time when an answer was made differs between two answers.

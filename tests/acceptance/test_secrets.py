@@ -1,6 +1,7 @@
 """The confidential data of clients is in no log, command line or tool that people look at."""
 
 import base64
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -18,6 +19,7 @@ SECRETS = {
     "token": "tok-3f9a1c",
     "cookie": "sid-77e0b2",
     "query": "key-d41d8c",
+    "operator": "op-5b1e77",
 }
 FIELDS = {
     "Authorization": f"Basic {SECRETS['password']}",
@@ -49,7 +51,13 @@ def test_nothing_that_people_see_has_a_secret_in_it(stack: Stack, redis: Redis) 
     """Logs, `rq info`, job descriptions and command lines have no credential, query or body, also after failures."""
     stack.start_mock()
     stack.run = running  # a fork has the command line of the process that it was forked from
-    stack.start_gateway(FAST_PRIORITY_TTL="1", FAST_PRIORITY_PASS_THROUGH="direct", FAST_PRIORITY_TIMEOUT="2")
+    stack.start_gateway(
+        FAST_PRIORITY_TTL="1",
+        FAST_PRIORITY_PASS_THROUGH="direct",
+        FAST_PRIORITY_TIMEOUT="2",
+        FAST_PRIORITY_ACCESS_LOG="on",
+        FAST_PRIORITY_OPERATOR_TOKEN=SECRETS["operator"],
+    )
     assert ask(stack, "/queued") == 503  # there is no worker
     with Background(1) as background:
         waits = background.send(lambda: stack.client.get(f"/waits?key={SECRETS['query']}", headers=FIELDS))
@@ -64,6 +72,9 @@ def test_nothing_that_people_see_has_a_secret_in_it(stack: Stack, redis: Redis) 
     stack.processes["mock target"].wait()
     assert ask(stack, "/queued") == 502
     assert ask(stack, "/direct") == 502
+    assert stack.client.get("/gateway_metrics").status_code == 401
+    wait_until("the access log has the last request", lambda: told_by(stack).count('"end": "target-refused"') == 2)
     told = told_by(stack)
-    assert "target-refused" in told
+    lines = [json.loads(line) for line in told.splitlines() if line.startswith('{"time"')]
+    assert [line["status"] for line in lines] == [503, 503, 200, 200, 502, 502]
     assert [name for name, secret in SECRETS.items() if secret in told] == []

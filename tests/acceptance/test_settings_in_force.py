@@ -141,9 +141,14 @@ def test_the_gateways_own_endpoints_can_be_moved(stack: Stack) -> None:
 
 
 def test_the_gateways_document_describes_its_own_endpoints_only(lasting_stack: Stack) -> None:
-    """/gateway_openapi.json lists the health endpoints, and /gateway_docs and /gateway_redoc load it."""
+    """/gateway_openapi.json lists health and metrics, and /gateway_docs and /gateway_redoc load it."""
     document = lasting_stack.client.get("/gateway_openapi.json").json()
-    assert sorted(document["paths"]) == ["/gateway_health", "/gateway_health/live", "/gateway_health/ready"]
+    assert sorted(document["paths"]) == [
+        "/gateway_health",
+        "/gateway_health/live",
+        "/gateway_health/ready",
+        "/gateway_metrics",
+    ]
     for path in ("/gateway_docs", "/gateway_redoc"):
         assert "/gateway_openapi.json" in lasting_stack.client.get(path).text
 

@@ -1,6 +1,7 @@
 """Requests and responses pass the gateway unchanged, queued and on pass-through."""
 
 import hashlib
+import re
 import socket
 import time
 from email.utils import parsedate_to_datetime
@@ -132,7 +133,9 @@ def test_only_the_fields_of_an_intermediary_are_added_to_the_request(lasting_sta
     answer = exchange_bytes(
         lasting_stack.gateway_port, f"GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".encode()
     )
-    echoed = httpx.Response(200, content=answer.partition(b"\r\n\r\n")[2]).json()
+    head, _, body = answer.partition(b"\r\n\r\n")
+    echoed = httpx.Response(200, content=body).json()
+    (request_id,) = re.findall(rb"x-request-id: (\w+)", head)
     assert [(name, without_identity(value)) for name, value in echoed["fields"]] == [
         ("host", f"127.0.0.1:{lasting_stack.mock_port}"),
         ("x-forwarded-for", "127.0.0.1"),
@@ -140,6 +143,7 @@ def test_only_the_fields_of_an_intermediary_are_added_to_the_request(lasting_sta
         ("x-forwarded-proto", "http"),
         ("forwarded", "for=127.0.0.1;host=x;proto=http"),
         ("via", "1.1 fast-priority"),
+        ("x-request-id", request_id.decode()),
     ]
 
 

@@ -177,6 +177,29 @@ def test_several_processes_on_one_port(stack: Stack) -> None:
         wait_until("everything has ended", lambda: not any(Path(f"/proc/{pid}").exists() for pid in parts))
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems do not divide the clients of a port")
+def test_several_processes_count_together(stack: Stack) -> None:
+    """Whichever process is asked answers for all: no counter falls. The folder of the numbers ends with the command."""
+    stack.start_mock()
+    command = standalone(stack, "--slots", "2", "--processes", "2")
+    with program(stack, *command, FAST_PRIORITY_PASS_THROUGH="direct") as process:
+        wait_until("it says that it listens", lambda: has_logged(stack, "Fast Priority listens on"))
+        environment = psutil.Process(_descendants(process.pid)[-1]).environ()
+        folder = Path(environment["PROMETHEUS_MULTIPROC_DIR"])
+        counts, ports = [], set[str]()
+        for _ in range(20):
+            for path in ("/direct", "/queued", "/gateway_metrics"):
+                page = httpx.get(f"{stack.url}{path}", trust_env=False)  # each on a connection of its own
+                assert page.status_code == 200
+            found = [line for line in page.text.splitlines() if line.startswith("fast_priority_received_total ")]
+            counts.append(float(found[0].split()[1]))
+            ports |= {file.name for file in folder.glob("counter_*.db")}
+        assert counts == sorted(counts)
+        assert counts[-1] == 40
+        assert len(ports) == 2
+    wait_until("the folder is removed", lambda: not folder.exists())
+
+
 def _serving(stack: Stack, pid: int) -> int:
     """Return how many processes below this one serve some of many clients."""
     with ExitStack() as clients:

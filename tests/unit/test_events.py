@@ -10,9 +10,10 @@ from fast_priority.errors import (
     RequestLost,
     TargetTimeout,
 )
-from fast_priority.events import Answered, Events, Failed, Left, Refused, publish, publish_error
+from fast_priority.events import Answered, Events, Failed, Left, Refused, RequestRecord, publish, publish_error
 
 SCOPE = {"method": "GET", "path": "/"}
+RECORD = RequestRecord("r1")
 
 
 def test_listeners_get_the_type_that_they_subscribed_to() -> None:
@@ -21,7 +22,7 @@ def test_listeners_get_the_type_that_they_subscribed_to() -> None:
     events.subscribe(Answered, lambda event: seen.append(("first", event)))
     events.subscribe(Answered, lambda event: seen.append(("second", event)))
     events.subscribe(Left, lambda event: seen.append(("another", event)))
-    event = Answered(SCOPE, 200)
+    event = Answered(SCOPE, 200, RECORD)
     publish(events.answered, event)
     assert seen == [("first", event), ("second", event)]
 
@@ -35,8 +36,8 @@ def test_a_listener_that_fails(caplog: pytest.LogCaptureFixture) -> None:
 
     events.subscribe(Left, fail)
     events.subscribe(Left, seen.append)
-    publish(events.left, Left(SCOPE))
-    assert seen == [Left(SCOPE)]
+    publish(events.left, Left(SCOPE, RECORD))
+    assert seen == [Left(SCOPE, RECORD)]
     assert caplog.messages == ["a listener failed on Left"]
 
 
@@ -57,5 +58,5 @@ def test_an_error_is_a_refusal_or_a_failure(error: GatewayError, kind: type[obje
     events, seen = Events(), list[object]()
     events.subscribe(Refused, seen.append)
     events.subscribe(Failed, seen.append)
-    publish_error(events, SCOPE, error)
+    publish_error(events, SCOPE, error, RECORD)
     assert [type(event) for event in seen] == [kind]

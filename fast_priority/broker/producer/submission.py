@@ -8,6 +8,7 @@ from typing import Literal, Protocol
 
 from fast_priority.broker.jobs import JobTemplate
 from fast_priority.broker.scripts import SubmittedRequest
+from fast_priority.http.message import SlotTimes
 from fast_priority.protocol.conversation import Conversation
 from fast_priority.scheduling.priority import Priority
 
@@ -51,6 +52,8 @@ class Submission:
     """Called with the id of each job that is submitted for it."""
     on_start: Callable[[], object] | None = None
     """Called in the moment in which a slot of this gateway is taken for it."""
+    on_worker: Callable[[SlotTimes | None], object] | None = None
+    """Called when a worker begins its answer, with how long it has had its slot for it."""
     until: float = field(default_factory=lambda: time.monotonic() + SUBMIT_SECONDS)
     """When its client gets an error if it is not queued by then, by `time.monotonic`."""
     sent: "asyncio.Future[SubmitOutcome] | None" = None

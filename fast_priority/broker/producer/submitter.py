@@ -34,7 +34,7 @@ from fast_priority.errors import (
     WaitedTooLong,
     error_for,
 )
-from fast_priority.http.message import Bytes, Reply
+from fast_priority.http.message import Bytes, Reply, SlotTimes
 from fast_priority.http.via import Deployment
 from fast_priority.protocol import silence
 from fast_priority.protocol.conversation import Conversation
@@ -144,13 +144,15 @@ class Submitter:
         attempt: Attempt = 1,
         on_submit: Callable[[str], object] | None = None,
         on_start: Callable[[], object] | None = None,
+        on_worker: Callable[[SlotTimes | None], object] | None = None,
     ) -> Submission:
         """Queue the payload of a ForwardCall, without waiting. Call `outcome` or `give_up` afterwards in any case.
 
         `description` is what rq's tools show. The second `attempt` goes in front of all other requests of its queue;
         the caller decides whether there is one. `on_submit` is called with the id of each job that is submitted: more
         than once if Redis has not taken a job. `on_start` is called in the moment in which a slot of this gateway is
-        taken for the request. Raises GatewayError.
+        taken for the request, `on_worker` when `outcome` has what a worker begins its answer with, and how long that
+        one has had its slot, if it says so. Raises GatewayError.
         """
         if self.is_closing:
             raise RequestLost("the gateway stopped")
@@ -161,7 +163,7 @@ class Submitter:
         ttl_seconds = self.levels.ttl_seconds(level)
         submission = Submission(conversation, job_id, level, payload, description, is_idempotent, ttl_seconds)
         submission.is_second = attempt == 2
-        submission.on_submit, submission.on_start = on_submit, on_start
+        submission.on_submit, submission.on_start, submission.on_worker = on_submit, on_start, on_worker
         self._begin(submission)
         return submission
 
@@ -216,6 +218,8 @@ class Submitter:
         close = partial(self._close, submission, uploading)
         try:
             first = await self._first_part(submission, uploads=body is not None, was_woken=was_woken)
+            if submission.on_worker is not None and not isinstance(first, Go):
+                submission.on_worker(first.times)
             if isinstance(first, Head):
                 publish, uploads = self._publisher(submission), body is not None
                 return Stream(first, conversation, self._settings, publish, close, uploads=uploads)

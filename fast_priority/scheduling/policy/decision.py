@@ -31,6 +31,10 @@ class Decision:
     """The status of a refusal; 401 if its key is missing or unknown."""
     by: str = _OWN_SETTINGS
     """What decided: the name of a rule in quotes, or the path settings."""
+    rule: str | None = None
+    """The name of the rule that decided; None if none did."""
+    key: str | None = None
+    """The name of the key that the request shows; None without a known one."""
     errors: ErrorForm = "problem"
     """The form of the gateway's own errors for this request."""
     challenge: str | None = None
@@ -54,7 +58,7 @@ class _CompiledRule:
 
     @classmethod
     def of(cls, rule: Rule, style: PathStyle) -> "_CompiledRule":
-        outcome = Decision(rule.level, rule.refuse, f"rule {rule.name!r}", rule.errors)
+        outcome = Decision(rule.level, rule.refuse, f"rule {rule.name!r}", rule.name, errors=rule.errors)
         return cls(outcome, conditions_of(rule, style), body_conditions_of(rule))
 
     def match(self, facts: RuleFacts) -> tuple[Truth, bool]:
@@ -109,7 +113,8 @@ class Policy:
             found = self._less_important(other, found)
         if maybe:
             found = replace(found, unsure=tuple(other.by for other in maybe))
-        return self._for_key(found, facts)
+        found = self._for_key(found, facts)
+        return found if facts.key.key is None else replace(found, key=facts.key.key.name)
 
     def _less_important(self, unknown: Decision, rest: Decision) -> Decision:
         """Return the outcome for a request that a rule with the outcome `unknown` may match; `rest` if it does not."""
@@ -129,7 +134,7 @@ class Policy:
         if ring is None or found.passes:
             return found
         if ring.refuses_unknown and facts.key.state is not KeyState.KNOWN:
-            return Decision(None, 401, "the keys file", found.errors, ring.challenge(facts.key))
+            return Decision(None, 401, "the keys file", errors=found.errors, challenge=ring.challenge(facts.key))
         highest = ring.highest_of(facts.key)
         if found.level is None or self._rank(found.level) >= self._rank(highest):
             return found

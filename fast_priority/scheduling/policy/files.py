@@ -21,6 +21,7 @@ from fast_priority.scheduling.priority import DEFAULT_LEVELS, Priority, levels_f
 from fast_priority.scheduling.rules import RequestFacts
 
 _MOST_KEYS = 10_000
+_LOGGED_FIELD = "x-request-id"
 _MOST_LINES = 20
 _NOT_PLACES = {"a value", "a list", "a table", "[key]"}  # what pydantic adds to the place of an error
 _DIGEST = re.compile(r"[0-9a-f]{64}")
@@ -67,6 +68,13 @@ class KeysFile(Table):
     unknown: Literal["cap", "refuse"] = Field("cap", description="refuse: requests without a known key get 401.")
     field: Token | None = Field(None, description="The field that has the key. Not set: Authorization: Bearer.")
     key: tuple[KeyEntry, ...] = Field((), max_length=_MOST_KEYS, description="The keys.")
+
+    @field_validator("field")
+    @classmethod
+    def _is_not_logged(cls, value: str | None) -> str | None:
+        if value is not None and value.lower() == _LOGGED_FIELD:
+            raise ValueError(f"{value!r} is the name of a request, which logs show: let another field have the key")
+        return value
 
     @field_validator("keyless_highest")
     @classmethod

@@ -5,6 +5,7 @@ import re
 from tests.acceptance.fidelity.case import Case, Group, Judge, Seen, Verdict
 from tests.acceptance.fidelity.judges import (
     answered,
+    client_has,
     everything,
     nothing_at_the_target,
     of_request,
@@ -55,6 +56,22 @@ _SAYS_WHO_ASKS = everything(
 _FORGED = (b"X-Forwarded-For: 10.0.0.1", b"X-Forwarded-Host: evil", b"X-Forwarded-Proto: https")
 _UNFORWARDED = everything(nothing_at_the_target, answered(200, 204))
 
+_TRACE = b"traceparent: 00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+_named_once = of_request("X-Request-ID lines", lambda request, _: len(request.values("X-Request-ID")), 1)
+_the_same_name = of_request(
+    "the same name on both sides",
+    lambda request, seen: (
+        seen.final is not None and request.values("X-Request-ID") == seen.final.values("X-Request-ID")
+    ),
+    True,
+)
+_one_line_more = of_response(
+    "Server-Timing",
+    lambda response: [re.sub(rb"[0-9.]+", b"N", line) for line in response.values("Server-Timing")],
+    [b"db;dur=N", b"queue;dur=N, target;dur=N"],
+    [b"db;dur=N", b"target;dur=N"],
+)
+
 GROUP = Group(
     "What an intermediary adds",
     "It names itself in `Via`, says who asked, replaces what a client forged of that, and counts `Max-Forwards` down.",
@@ -78,6 +95,48 @@ GROUP = Group(
             (request(),),
             (answer(b"Via: 1.1 inner"),),
             everything(answered(200), _client_list("Via", b"1.1 inner, " + VIA)),
+        ),
+        Case(
+            "request: one without `X-Request-ID` gets one, and so does its response",
+            (request(),),
+            (OK,),
+            everything(answered(200), _named_once, _the_same_name),
+        ),
+        Case(
+            "request: its `X-Request-ID` is kept, and goes back",
+            (request(b"X-Request-ID: order-7"),),
+            (OK,),
+            everything(answered(200), target_has("X-Request-ID", b"order-7"), client_has("X-Request-ID", b"order-7")),
+        ),
+        Case(
+            "request: an `X-Request-ID` with a quote is replaced",
+            (request(b'X-Request-ID: "7", a'),),
+            (OK,),
+            everything(answered(200), _named_once, _the_same_name),
+        ),
+        Case(
+            "request: two `X-Request-ID` are replaced by one",
+            (request(b"X-Request-ID: 7", b"X-Request-ID: 8"),),
+            (OK,),
+            everything(answered(200), _named_once, _the_same_name),
+        ),
+        Case(
+            "response: the target's `X-Request-ID` is kept",
+            (request(b"X-Request-ID: ours"),),
+            (answer(b"X-Request-ID: theirs"),),
+            everything(answered(200), client_has("X-Request-ID", b"theirs")),
+        ),
+        Case(
+            "response: `Server-Timing` is a line more",
+            (request(),),
+            (answer(b"Server-Timing: db;dur=5"),),
+            everything(answered(200), _one_line_more),
+        ),
+        Case(
+            "`traceparent` and `tracestate` are kept",
+            (request(_TRACE, b"tracestate: a=1,b=2"),),
+            (OK,),
+            everything(answered(200), target_has("traceparent", _TRACE[13:]), target_has("tracestate", b"a=1,b=2")),
         ),
         Case("`Host` is the target's", (request(),), (OK,), everything(answered(200), _host_is_the_targets)),
         Case("who asked is said in `X-Forwarded-*` and `Forwarded`", (request(),), (OK,), _SAYS_WHO_ASKS),

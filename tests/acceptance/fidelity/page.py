@@ -10,10 +10,10 @@ Column = Mapping[str, Verdict] | str
 _INTRODUCTION = """\
 # Fidelity
 
-A client should not be able to notice the gateway between it and the target, except by the fields that name it and by
-the [known limits](../reference/known-limits.md). Each row here is one attempt to notice it: exact bytes from a raw
-client, exact bytes from a raw target, and a judgement of what arrived on both sides. `make fidelity` tries them all and
-writes this page; `make test` fails where our column is wrong.
+A client should not be able to notice the gateway between it and the target, except by the fields that name it and its
+request (`Via`, `X-Request-ID`), by `Server-Timing`, and by the [known limits](../reference/known-limits.md). Each row
+here is one attempt to notice it: exact bytes from a raw client, exact bytes from a raw target, and a judgement of what
+arrived on both sides. `make fidelity` tries them all and writes this page; `make test` fails where our column is wrong.
 
 ✓ is right; words after it name which of two right ways was taken. Words without it are what was seen instead.
 HAProxy and nginx stand here as plain reverse proxies, each with the few lines in

@@ -18,6 +18,7 @@ import pytest
 from fast_priority.errors import ConfigurationError
 from fast_priority.events import Queued
 from fast_priority.local.free_ports import free_port
+from fast_priority.observability import AccessLog
 from fast_priority.server.http_protocol import HttpProtocol
 from tests.harness import problem_of, running_stack, sent_fields, wait_until
 from tests.integration.gateway.embedding_rig import OWN_PAGES, Behind, served
@@ -84,9 +85,17 @@ forward = false
 class Asking:
     """A client of a gateway with rules; it sees in which queue each request waits."""
 
-    def __init__(self, client: httpx.Client, levels: list[str]) -> None:
+    def __init__(self, client: httpx.Client, levels: list[str], lines: list[str]) -> None:
         self.client = client
         self._levels = levels
+        self._lines = lines
+
+    def line(self, response: httpx.Response) -> dict[str, Any]:
+        """Return the line of the access log for the request of this response."""
+        name = response.headers["x-request-id"]
+        wait_until("it has a line", lambda: any(name in line for line in self._lines))
+        (line,) = (line for line in self._lines if name in line)
+        return dict(json.loads(line))
 
     def level(self, method: str, path: str, **request: Any) -> str:
         """Return the queue that a request has waited in, or that it has skipped them."""
@@ -105,9 +114,11 @@ def asking(behind: Behind, folder: Path, keys: str | None = None, server: str = 
         settings["keys_file"] = folder / "keys.toml"
     app = behind.app(**settings)
     levels: list[str] = []
+    lines: list[str] = []
+    AccessLog(0, lines.append, for_people=False).listen(app.events)
     app.events.subscribe(Queued, lambda event: levels.append(event.priority.value))
     with served(app, server) as client:
-        yield Asking(client, levels)
+        yield Asking(client, levels, lines)
 
 
 @pytest.fixture(params=SERVERS)
@@ -239,6 +250,61 @@ def test_keys(behind: Behind, tmp_path: Path) -> None:
             keys_at_target[key] = fields.get("authorization")
     assert levels == {"chat-key": HIGH, "batch-key": LOW}
     assert keys_at_target == {"chat-key": "Bearer chat-key", "batch-key": None}
+
+
+@pytest.fixture(params=SERVERS)
+def keyed(request: pytest.FixtureRequest, behind: Behind, tmp_path: Path) -> Iterator[Asking]:
+    with asking(behind, tmp_path, KEYS, request.param) as asked:
+        yield asked
+
+
+def test_a_line_names_rule_and_key(keyed: Asking) -> None:
+    """The access log has the level, the rule and the key of a request, whether its head or its body decided.
+
+    Server-Timing has its time in the queue then, too.
+    """
+    requests: list[tuple[str, str, dict[str, Any]]] = [
+        ("GET", "/orders", {}),
+        ("GET", "/orders", {"headers": {"X-Team": "batch"}}),
+        ("OPTIONS", "/orders", {}),
+        ("POST", "/v1/chat", {"content": model("llama-70b")}),
+        ("POST", "/v1/chat", {"content": model("llama-8b")}),
+    ]
+    found = []
+    for method, path, more in requests:
+        headers = {"Authorization": "Bearer chat-key", **more.pop("headers", {})}
+        response = keyed.client.request(method, path, headers=headers, **more)
+        line = keyed.line(response)
+        assert ("queue;" in response.headers["server-timing"]) is (line["level"] != "pass_through")
+        found.append((line["level"], line["rule"], line["key"], line["end"]))
+    assert found == [
+        ("high", None, "chat", "answered"),
+        ("low", "batch team", "chat", "answered"),
+        ("pass_through", "preflights", "chat", "answered"),
+        ("low", "large model", "chat", "answered"),
+        ("high", None, "chat", "answered"),
+    ]
+
+
+def test_a_refusal_is_seen(keyed: Asking) -> None:
+    """A request that a rule or its key refuses has a name, a line and its place in the metrics, as others have."""
+    headers = {"Authorization": "Bearer chat-key", "X-Request-ID": "r-closed"}
+    closed = keyed.client.get("/closed/a", headers=headers)
+    gone = keyed.client.get("/gone", headers={"Authorization": "Bearer chat-key"})
+    keyless = keyed.client.get("/orders")
+    lines = [keyed.line(response) for response in (closed, gone, keyless)]
+    assert [(line["status"], line["level"], line["rule"], line["key"], line["end"]) for line in lines] == [
+        (403, "none", "closed", "chat", "refused-by-rule"),
+        (410, "none", "gone", "chat", "refused-by-rule"),
+        (401, "none", None, None, "key-required"),
+    ]
+    assert {problem_of(closed)["request_id"], closed.headers["x-request-id"]} == {"r-closed"}
+    assert "error" in problem_of(closed)
+    page = keyed.client.get("/gateway_metrics").text
+    assert 'fast_priority_refused_total{level="none",reason="refused-by-rule"} 2.0' in page
+    assert 'fast_priority_refused_total{level="none",reason="key-required"} 1.0' in page
+    assert 'fast_priority_requests_total{code="410",level="none"} 1.0' in page
+    assert "fast_priority_received_total 3.0" in page
 
 
 def test_no_task_is_made(behind: Behind, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,7 +16,7 @@ from fast_priority.errors import GatewayError
 from fast_priority.gateway.handler import Gateway
 from fast_priority.gateway.queues import Outcome
 from fast_priority.gateway.websockets import WebSocketProxy
-from fast_priority.http.message import Bytes, TargetPolicy
+from fast_priority.http.message import Bytes, SlotTimes, TargetPolicy
 from fast_priority.http.trusted_proxies import TrustedProxies
 from fast_priority.http.via import Deployment
 from fast_priority.protocol.conversation import Conversation
@@ -52,6 +52,7 @@ class Slots:
         attempt: Attempt,
         on_submit: Callable[[str], object] | None = None,
         on_start: Callable[[], object] | None = None,
+        on_worker: Callable[[SlotTimes | None], object] | None = None,
     ) -> Submission:
         assert is_idempotent
         self.attempts.append(attempt)

@@ -42,7 +42,7 @@ HELLO = Reply(200, [], b"hello")
 class Body:
     """A response of the target whose body comes in these pieces; an error breaks it off."""
 
-    http_version = "1.1"
+    http_version, head_at = "1.1", 1.0
 
     def __init__(self, *pieces: bytes | GatewayError, status: int = 200) -> None:
         self.status = status
@@ -345,7 +345,7 @@ async def test_each_attempt_is_queued() -> None:
     scope = seen[0].scope
     assert seen[1:-1] == [
         Queued(scope, Priority.HIGH, 1, "job-2"),
-        Retried(scope, error),
+        Retried(scope, error, seen[0].record),
         Queued(scope, Priority.HIGH, 2, "job-1"),
     ]
 

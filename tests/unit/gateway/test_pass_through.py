@@ -36,7 +36,7 @@ class Target:
                 await anext(pieces)
             raise error
         self.bodies.append(b"".join([bytes(piece) async for piece in pieces]))
-        yield SimpleNamespace(status=204, fields=[], http_version="1.1", whole_if_quick=_nothing)
+        yield SimpleNamespace(status=204, fields=[], http_version="1.1", head_at=1.0, whole_if_quick=_nothing)
 
     def check(self, raw_target: bytes) -> None:
         """Take every path."""

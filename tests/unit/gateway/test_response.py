@@ -46,7 +46,7 @@ class Client:
 
 
 def scope(method: str = "GET", http_version: str = "1.1") -> dict[str, Any]:
-    return {"method": method, "http_version": http_version}
+    return {"method": method, "http_version": http_version, "headers": [(b"x-request-id", b"r1")]}
 
 
 @pytest.mark.parametrize("takes", [0, 1, 2])
@@ -87,4 +87,5 @@ async def test_a_client_of_http_1_0_is_told_no_length_of_no_body(method: str, st
     """A response without a body has no Content-Length."""
     client = Client()
     await ClientResponse(scope(method, "1.0"), client.send, 15.0).stream(Response(status=status))
-    assert (client.taken[0]["headers"], client.body) == ([(b"via", b"1.1 fast-priority")], b"")
+    assert client.taken[0]["headers"] == [(b"via", b"1.1 fast-priority"), (b"x-request-id", b"r1")]
+    assert client.body == b""

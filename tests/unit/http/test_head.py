@@ -72,3 +72,21 @@ def test_any_head() -> None:
     """A head has its start line and its fields as they are."""
     assert head(b"GET / HTTP/1.0", [(b"X-A", b"1")]) == b"GET / HTTP/1.0\r\nX-A: 1\r\n\r\n"
     assert head(b"GET / HTTP/1.0", []) == b"GET / HTTP/1.0\r\n\r\n"
+
+
+@pytest.mark.parametrize("control", [b"\r\n", b"\n", b"\r", b"\x00", b"\x7f"])
+def test_controls_in_a_field_that_differs_in_each_message(control: bytes) -> None:
+    """What is not memoized is checked as well: no name of a request can begin a line of its own."""
+    fields: Fields = [(b"via", b"1.1 a"), (b"x-request-id", b"1" + control + b"x-b: 2")]
+    with pytest.raises(MalformedRequest):
+        request_head("GET", b"/", HOST, fields)
+
+
+def test_fields_that_differ_in_each_message() -> None:
+    """They stand at the end of a head, as all others do at their place."""
+    own: Fields = [(b"server-timing", b"target;dur=1.0"), (b"x-request-id", b"1")]
+    lines = b"via: 1.1 a\r\nserver-timing: target;dur=1.0\r\nx-request-id: 1\r\n\r\n"
+    assert request_head("GET", b"/", HOST, [(b"via", b"1.1 a"), *own]) == (
+        b"GET / HTTP/1.1\r\nHost: api.example:8000\r\n" + lines
+    )
+    assert response_head(200, [(b"via", b"1.1 a"), *own]) == b"HTTP/1.1 200 OK\r\n" + lines

@@ -2,7 +2,7 @@
 
 import pytest
 
-from fast_priority.http.memo import memoized
+from fast_priority.http.memo import memoized, split_at_own
 from fast_priority.http.message import Field, Fields
 
 
@@ -70,3 +70,10 @@ def test_results_of_large_fields_are_not_kept() -> None:
     for _ in range(2):
         reading.give([(b"n", b"x" * 4096)])
     assert len(reading.read) == 2
+
+
+@pytest.mark.parametrize("own", [[], [(b"x-request-id", b"1")], [(b"server-timing", b"a"), (b"x-request-id", b"1")]])
+def test_fields_of_one_message(own: Fields) -> None:
+    """Those at the end are split off, so that the rest repeats; nothing is lost, and the order stays."""
+    repeated: Fields = [(b"x-request-id", b"of the target"), (b"via", b"1.1 a")]
+    assert split_at_own([*repeated, *own]) == (repeated, own)

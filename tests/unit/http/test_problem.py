@@ -27,10 +27,10 @@ def refused(status: int) -> RefusedByRule:
 )
 def test_form_of_openai(error: GatewayError, kind: str) -> None:
     """With the form `openai`, an error has the member that clients of OpenAI's API show, and all others as well."""
-    plain, found = (json.loads(problem_reply(error, form=form).body) for form in ("problem", "openai"))
+    plain, found = (json.loads(problem_reply(error, request_id="r1", form=form).body) for form in ("problem", "openai"))
     assert found.pop("error") == {"message": error.detail, "type": kind, "code": error.slug}
     assert found == plain
-    assert plain["status"] == error.status
+    assert (plain["status"], plain["request_id"]) == (error.status, "r1")
 
 
 def test_a_challenge() -> None:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fast_priority.http.message import Reply, Request, TargetPolicy
+from fast_priority.http.message import Reply, Request, SlotTimes, TargetPolicy
 from fast_priority.protocol.frames import (
     MOST_CHUNK_BYTES,
     Cancel,
@@ -182,3 +182,32 @@ def test_a_chunk_is_bounded() -> None:
     assert decode_frame(encode(largest)) == largest
     with pytest.raises(UnreadableMessage):
         decode_frame(encode(Frame("id", Chunk(0, memoryview(bytes(MOST_CHUNK_BYTES + 1))))))
+
+
+TIMES = SlotTimes(30_000, 20_000)
+
+
+@pytest.mark.parametrize(
+    ("part", "items_before"),
+    [
+        (Reply(200, [], b"x", "1.1", TIMES), 5),
+        (Head(200, [], "w1", "1.1", TIMES), 5),
+        (Failure("slug", "detail", SlotTimes(30_000)), 3),
+    ],
+    ids=["reply", "head", "failure"],
+)
+def test_the_times_of_a_slot(part: Reply | Head | Failure, items_before: int) -> None:
+    """They come last, where a release that does not know them reads nothing; and an answer without them is read."""
+    data = encode(Frame("id", part))
+    assert decode_frame(data) == Frame("id", part)
+    request_id, items, version = msgspec.msgpack.decode(data)
+    without = decode_frame(msgspec.msgpack.encode([request_id, items[:items_before], version])).part
+    assert isinstance(without, Reply | Head | Failure)
+    assert without.times is None
+
+
+@pytest.mark.parametrize("times", [[-1, None], [float("nan"), None], ["1", None], [10**14, 0], [1, -1], [], "x"])
+def test_times_that_are_none(times: object) -> None:
+    """What no worker can have measured is unreadable."""
+    with pytest.raises(UnreadableMessage):
+        decode_frame(msgspec.msgpack.encode(["id", ["failure", "slug", "detail", times]]))

@@ -131,6 +131,7 @@ def test_who_decides_is_named() -> None:
     assert by_rule is not None
     assert by_path is not None
     assert (by_rule.by, by_path.by) == ("rule 'batch'", "the path settings")
+    assert (by_rule.rule, by_path.rule) == ("batch", None)
 
 
 KEYS = (
@@ -163,6 +164,24 @@ def bearer(key: str) -> dict[str, str]:
 def test_a_key_is_a_cap(fields: dict[str, str], level: str) -> None:
     """A request goes no higher than its key may; without a known key, at the last level."""
     assert decided(policy(keys=KEYS), fields=fields) == level
+
+
+@pytest.mark.parametrize(
+    ("conditions", "shown", "key"),
+    [
+        ('level = "high"', "chat-key", "chat"),
+        ('level = "high"', "batch-key", "batch"),
+        ("refuse = 403", "low-key", "low"),
+        ("pass_through = true", "chat-key", "chat"),
+        ('level = "high"', "other", None),
+    ],
+)
+def test_the_key_is_named(conditions: str, shown: str, key: str | None) -> None:
+    """A decision has the names of its rule and of the key, whatever it is; an unknown key has none."""
+    tested = policy(rule('path = "/a"', conditions, "batch"), KEYS)
+    found = tested.decide(facts(path="/a", fields=bearer(shown), of=tested))
+    assert found is not None
+    assert (found.rule, found.key) == ("batch", key)
 
 
 @given(by_paths, st.sampled_from(["chat-key", "batch-key", "low-key", "other"]))

@@ -114,6 +114,10 @@ def test_a_bad_file(text: str, expected: str) -> None:
     [
         ('unknown = "refuze"', "keys.toml: unknown: 'refuze' is unknown: did you mean `refuse`?"),
         ('field = "X Key"', "keys.toml: field: it is not a name that can stand here"),
+        (
+            'field = "X-Request-Id"',
+            "keys.toml: field: 'X-Request-Id' is the name of a request, which logs show: let another",
+        ),
         ('keyless_highest = "nromal"', "keys.toml: keyless_highest: `nromal` is not a level: did you mean `normal`?"),
         (key_entry("a", "k", 'highest = "top"'), "keys.toml: key 1 'a': highest: `top` is not a level"),
         (key_entry("a", "k", "max_in_flight = 4"), "keys.toml: key 1 'a': this version does not know `max_in_flight`"),

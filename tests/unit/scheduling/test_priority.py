@@ -53,6 +53,7 @@ def test_levels(names: list[str]) -> None:
         (["high", "normal"], "low is missing"),
         (["urgent", "low"], "high is missing"),
         (["low", "high"], "low stands before high"),
+        (["high", "low", "none"], "none stands in metrics and logs for requests without a level"),
         (["high", "Normal", "low"], "'Normal' is not a name of a level"),
     ],
 )

@@ -44,6 +44,11 @@ def refusal(monkeypatch: pytest.MonkeyPatch, variable: str, text: str) -> str:
         ("TIMEOUT", "-1", "a number of seconds from 0.1 to 86400"),
         ("CLIENT_TIMEOUT", "0", "a number of seconds from 0.1 to 86400"),
         ("WEBSOCKETS", "some", "1, true, yes or on; 0, false, no or off"),
+        ("ACCESS_LOG", "some", "on, off, or a number of seconds from 0.001 to 86400"),
+        ("ACCESS_LOG", "0", "on, off, or a number of seconds from 0.001 to 86400"),
+        ("ACCESS_LOG", "nan", "on, off, or a number of seconds from 0.001 to 86400"),
+        ("ACCESS_LOG", "1e9", "on, off, or a number of seconds from 0.001 to 86400"),
+        ("SERVER_TIMING", "some", "1, true, yes or on; 0, false, no or off"),
         ("MAX_TUNNELS", "0", "a whole number from 1 to 1000000"),
         ("CONNECT_TIMEOUT", "301", "a number of seconds from 0.1 to 300"),
         ("MAX_BODY", "16M", "a whole number of bytes from 1024 to 1125899906842624"),
@@ -95,6 +100,15 @@ def test_one_line(monkeypatch: pytest.MonkeyPatch, variable: str, text: str, tak
     assert "\n" not in error
     assert error.startswith(f"FAST_PRIORITY_{variable}={text!r} cannot be used")
     assert f"set it to {takes}" in error
+
+
+@pytest.mark.parametrize("token", ["two words", "käse", "a,b", "=a", "a\nb"])
+def test_a_token_that_cannot_be_sent(monkeypatch: pytest.MonkeyPatch, token: str) -> None:
+    """What no client can send in Authorization is refused, and not shown."""
+    error = refusal(monkeypatch, "FAST_PRIORITY_OPERATOR_TOKEN", token)
+    assert error.startswith("FAST_PRIORITY_OPERATOR_TOKEN='***' cannot be used")
+    assert error.endswith("set it to a token of letters, digits and -._~+/=")
+    assert token not in error
 
 
 def test_value_with_a_line_break(monkeypatch: pytest.MonkeyPatch) -> None:

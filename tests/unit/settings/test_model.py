@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from pydantic import SecretStr
 
 from fast_priority.http.trusted_proxies import address_of
 from fast_priority.scheduling.path_forms import PathCase
@@ -100,6 +101,13 @@ def test_default(name: str, default: object) -> None:
         ("MAX_BODY", "2048", "max_body", 2048),
         ("MAX_CONNECTIONS", "0", "max_connections", 0),
         ("WEBSOCKETS", "off", "websockets", False),
+        ("ACCESS_LOG", "on", "access_log_seconds", 0.0),
+        ("ACCESS_LOG", "OFF", "access_log_seconds", None),
+        ("ACCESS_LOG", "", "access_log_seconds", None),
+        ("ACCESS_LOG", " 2.5 ", "access_log_seconds", 2.5),
+        ("ACCESS_LOG", "1", "access_log_seconds", 1.0),
+        ("OPERATOR_TOKEN", "a-b.c_d~e+f/g==", "operator_token", SecretStr("a-b.c_d~e+f/g==")),
+        ("SERVER_TIMING", "off", "server_timing", False),
         ("MAX_TUNNELS", "7", "max_tunnels", 7),
         ("HEAD_TIMEOUT", "2.5", "head_timeout", 2.5),
         ("KEEP_ALIVE", "60", "keep_alive", 60.0),
