@@ -62,10 +62,10 @@ class Shape(enum.Enum):
         """How many keys Redis has when nothing happens.
 
         rq's registries, a heartbeat and a processing list of each gateway and worker process, the record of each
-        gateway with slots, the deployment's name, the note that Redis runs.
+        gateway with slots, the deployment's name, the note that Redis runs, the levels in force.
         """
         processes = GATEWAYS + self.pools * _PROCESSES_OF_A_POOL
-        return len(REGISTRIES) + 2 * processes + (GATEWAYS if self.slots_of_a_gateway else 0) + 2
+        return len(REGISTRIES) + 2 * processes + (GATEWAYS if self.slots_of_a_gateway else 0) + 3
 
 
 @dataclass(frozen=True, slots=True)
