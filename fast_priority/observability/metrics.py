@@ -7,6 +7,7 @@ Each of them then answers for all. Gauges are read when they are asked for: see 
 import bisect
 import os
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
@@ -57,14 +58,15 @@ class Metrics:
         self._registry.register(StateCollector(state_now))
         waits, calls = buckets_up_to(settings.level_table().longest_ttl_seconds), buckets_up_to(settings.timeout)
         self._received = _counter("received_total", own)
-        self._requests = _counter("requests_total", own)
-        self._failures = _counter("failed_total", own)
-        self._refusals = _counter("refused_total", own)
+        # To look up a series by its labels costs more than to count in it. There are few: no label is free text.
+        self._requests = cache(_counter("requests_total", own).labels)
+        self._failures = cache(_counter("failed_total", own).labels)
+        self._refusals = cache(_counter("refused_total", own).labels)
         self._retries = _counter("retried_total", own)
         self._cancelled = _counter("cancelled_total", own)
-        self._target_errors = _counter("target_errors_total", own)
-        self._waits = _histogram("queue_wait_seconds", own, waits)
-        self._calls = _histogram("target_seconds", own, calls)
+        self._target_errors = cache(_counter("target_errors_total", own).labels)
+        self._waits = cache(_histogram("queue_wait_seconds", own, waits).labels)
+        self._calls = cache(_histogram("target_seconds", own, calls).labels)
 
     def listen(self, events: Events) -> None:
         """Subscribe to all that is counted."""
@@ -89,15 +91,15 @@ class Metrics:
         record = event.record
         self._end(record, str(event.status), "started")
         if record.is_of_target and record.target_until is not None:
-            self._calls.labels(record.level, "body").observe(record.ended_at() - record.target_until)
+            self._calls(record.level, "body").observe(record.ended_at() - record.target_until)
 
     def _note_refused(self, event: Refused) -> None:
-        self._refusals.labels(event.record.level, event.error.slug).inc()
+        self._refusals(event.record.level, event.error.slug).inc()
         self._end(event.record, str(event.error.status), "refused")
 
     def _note_failed(self, event: Failed) -> None:
         error = event.error if isinstance(event.error, GatewayError) else UnforeseenError()
-        self._failures.labels(event.record.level, error.slug).inc()
+        self._failures(event.record.level, error.slug).inc()
         self._note_target_error(error)
         self._end(event.record, str(event.record.status if event.is_broken_off else error.status), "failed")
 
@@ -107,18 +109,18 @@ class Metrics:
 
     def _note_target_error(self, error: GatewayError) -> None:
         if error.fault == "target":
-            self._target_errors.labels(error.slug).inc()
+            self._target_errors(error.slug).inc()
 
     def _end(self, record: RequestRecord, code: str, outcome: str) -> None:
         level = record.level
-        self._requests.labels(level, code).inc()
+        self._requests(level, code).inc()
         waited_seconds = record.queue_seconds
         if waited_seconds is None and outcome == "left" and record.is_queued and not record.has_slot:
             waited_seconds = record.ended_at() - record.received_at
         if waited_seconds is not None:
-            self._waits.labels(level, "started" if record.has_slot else outcome).observe(waited_seconds)
+            self._waits(level, "started" if record.has_slot else outcome).observe(waited_seconds)
         if record.target_seconds is not None:
-            self._calls.labels(level, "head").observe(record.target_seconds)
+            self._calls(level, "head").observe(record.target_seconds)
 
 
 def _counter(name: str, registry: CollectorRegistry | None) -> Counter:
