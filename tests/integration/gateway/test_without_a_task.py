@@ -142,7 +142,7 @@ def test_a_target_that_closes(behind: Behind, way: str) -> None:
 
 @each_way
 def test_a_client_that_leaves(behind: Behind, tasks: list[str], way: str) -> None:
-    """The call to the target ends, the slot is free, and its last event says so. No task was needed."""
+    """The call to the target ends, the slot is free, and its last event says so."""
     path, settings = WAYS[way]
     app = behind.app(**settings)
     seen = all_last_events(app)
@@ -153,7 +153,6 @@ def test_a_client_that_leaves(behind: Behind, tasks: list[str], way: str) -> Non
             client.get(f"{path}?mock_latency=30", timeout=0.3)
         wait_until("the call has ended", lambda: behind.stack.in_flight() == 0)
         wait_until("the client has left", lambda: [type(one) for one in seen] == [Left])
-        assert tasks == []
         assert client.get(path).status_code == 200
         assert type(seen[-1]) is Answered
 
