@@ -230,8 +230,8 @@ class Gateway:
         submission = begun.submission
         try:
             if submission is None or begun.error is not None:
-                if submission is not None:
-                    self._queues.give_up(submission, has_ended=True)
+                if submission is not None:  # it has a slot, which may be another gateway's
+                    self._queues.give_up(submission, has_ended=False)
                 raise begun.error or RequestLost("what was begun is unknown")
             return await self._queues.outcome(submission, was_woken=begun.was_woken)
         except GatewayError as error:

@@ -8,8 +8,11 @@ from typing import Any
 
 import httpx
 import pytest
+from redis import Redis
 from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
+from fast_priority.broker import keys
+from fast_priority.broker.producer import own_slots
 from fast_priority.events import LAST, Answered, Failed, Left, Queued, Received
 from fast_priority.gateway.application import GatewayApp
 from fast_priority.gateway.quick_request import QuickRequest
@@ -19,21 +22,29 @@ from tests.harness import problem_of, wait_until, without_collector
 from tests.integration.gateway.embedding_rig import Behind, everything_behind, served
 from tests.redis_servers import loopback_redis
 
+OWN, LENT = "its own slots", "the slots of another gateway"
 WAYS: dict[str, tuple[str, dict[str, Any]]] = {
     "workers": ("/high", {}),
     "past the queue": ("/direct", {}),
-    "its own slots": ("/high", {"slots": 4}),
-    "the slots of another gateway": ("/high", {}),  # on a Redis of their own: `behind` says which
+    # On a Redis of their own, where no worker takes a request first: `behind` says which.
+    OWN: ("/high", {"slots": 4}),
+    LENT: ("/high", {}),
 }
 each_way = pytest.mark.parametrize("way", WAYS)
 
 
 @pytest.fixture(scope="module")
 def behind(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Behind]:
-    with everything_behind(tmp_path_factory.mktemp("behind")) as made, loopback_redis() as port:
-        _, settings = WAYS["the slots of another gateway"]
-        settings["redis_port"] = port
-        with served(made.app(slots=4, redis_port=port)):
+    with (
+        pytest.MonkeyPatch.context() as patched,
+        everything_behind(tmp_path_factory.mktemp("behind")) as made,
+        loopback_redis() as own_port,
+        loopback_redis() as lending_port,
+    ):
+        # A Go that is repeated would bring back a slot that the borrower has kept by mistake.
+        patched.setattr(own_slots, "GO_AGAIN_SECONDS", 600.0)
+        WAYS[OWN][1]["redis_port"], WAYS[LENT][1]["redis_port"] = own_port, lending_port
+        with served(made.app(slots=4, redis_port=lending_port)):
             yield made
 
 
@@ -116,7 +127,7 @@ def test_a_body_needs_a_task(behind: Behind, tasks: list[str], way: str) -> None
         assert tasks == [path]
 
 
-@pytest.mark.parametrize("way", ["past the queue", "its own slots"])
+@pytest.mark.parametrize("way", ["past the queue", OWN])
 def test_a_target_that_refuses(behind: Behind, way: str) -> None:
     """The client gets the error that it gets from a task, and the request has one last event."""
     path, settings = WAYS[way]
@@ -140,9 +151,23 @@ def test_a_target_that_closes(behind: Behind, way: str) -> None:
         assert behind.saw() == [path, path]
 
 
+@pytest.mark.parametrize("way", [OWN, LENT])
+@pytest.mark.parametrize("knob", ["mock_size=20000", "mock_fault=empty", "mock_fault=garbage"])
+def test_a_response_that_cannot_be_used_keeps_no_slot(behind: Behind, way: str, knob: str) -> None:
+    """The slot is free when the client has an error in place of the response, whosever the slot is."""
+    path, settings = WAYS[way]
+    with (
+        served(behind.app(max_body=10_000, **settings)) as client,
+        Redis(port=settings["redis_port"]) as redis,
+    ):
+        warm(client, path, [])
+        assert client.get(f"{path}?{knob}").status_code == 502
+        wait_until("no slot is taken", lambda: not redis.zcard(keys.started("high")))
+
+
 @each_way
 def test_a_client_that_leaves(behind: Behind, tasks: list[str], way: str) -> None:
-    """The call to the target ends, the slot is free, and its last event says so."""
+    """The call to the target ends, the slot is free, and its last event says so. No task was needed."""
     path, settings = WAYS[way]
     app = behind.app(**settings)
     seen = all_last_events(app)
@@ -153,6 +178,7 @@ def test_a_client_that_leaves(behind: Behind, tasks: list[str], way: str) -> Non
             client.get(f"{path}?mock_latency=30", timeout=0.3)
         wait_until("the call has ended", lambda: behind.stack.in_flight() == 0)
         wait_until("the client has left", lambda: [type(one) for one in seen] == [Left])
+        assert tasks == []
         assert client.get(path).status_code == 200
         assert type(seen[-1]) is Answered
 
