@@ -137,11 +137,13 @@ def test_the_levels_change(stack: Stack, policy: str) -> None:
 
 
 REQUESTS = 30  # of each level: enough for the oracle to prove an order
-TOLERANCE_SECONDS = 0.4
+TOLERANCE_SECONDS = 0.1
 
 
-async def _sent(url: str, levels: list[str]) -> list[SentRequest]:
-    """Send the requests of each level together, those of the last level first, and each level while all others wait."""
+async def _sent(stack: Stack, levels: list[str]) -> list[SentRequest]:
+    """Send the requests of each level together, those of the last level first. All wait before the first one starts."""
+    url = stack.url
+    stack.redis.set(keys.SUSPENDED, "1")
     async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
 
         async def send(level: str, number: int) -> SentRequest:
@@ -160,8 +162,9 @@ async def _sent(url: str, levels: list[str]) -> list[SentRequest]:
         for level in reversed(levels):
             sending += [asyncio.create_task(send(level, number)) for number in range(REQUESTS)]
             begun_at = time.monotonic()
-            while await waiting(level) < REQUESTS // 2 or time.monotonic() < begun_at + 1.2 * TOLERANCE_SECONDS:
+            while await waiting(level) < REQUESTS or time.monotonic() < begun_at + 1.2 * TOLERANCE_SECONDS:
                 await asyncio.sleep(0)
+        stack.redis.delete(keys.SUSPENDED)
         return await asyncio.gather(*sending)
 
 
@@ -173,12 +176,12 @@ def test_the_order_of_each_pair_is_proved(stack: Stack, tmp_path: Path, count: i
     rules.write_text(
         "\n".join(f'[[rule]]\nname = "{one}"\nheader = {{ "X-Level" = "{one}" }}\nlevel = "{one}"' for one in levels)
     )
-    stack.start_mock(latency="uniform:0.24,0.36")
+    stack.start_mock(latency="uniform:0.08,0.12")
     own = {"FAST_PRIORITY_SLOTS": "3"} if slots == "gateway" else {}
     stack.start_gateway(FAST_PRIORITY_LEVELS=",".join(levels), FAST_PRIORITY_POLICY_FILE=str(rules), **own)
     if slots == "worker":
         stack.start_workers(1, 3)
-    sent = asyncio.run(_sent(stack.url, levels))
+    sent = asyncio.run(_sent(stack, levels))
     assert {one.status for one in sent} == {200}
     traces = join_records(sent, [Arrival.from_dict(row) for row in stack.arrivals()])
     order = judge_order(traces, TOLERANCE_SECONDS, levels)
