@@ -1,4 +1,4 @@
-"""Stacks for acceptance tests: one that lasts for the run, and fresh ones for tests that break things."""
+"""Stacks for acceptance tests: one for the run, fresh ones for tests that break things, and model servers."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 from redis import Redis
 
-from tests.harness import Stack, running_stack
+from tests.acceptance.model_stack import ModelStack, running_models
+from tests.harness import Stack, running_stack, wait_until
 
 
 @pytest.fixture(scope="session")
@@ -26,3 +27,18 @@ def stack(redis: Redis, redis_port: int, tmp_path: Path) -> Iterator[Stack]:
     """A stack on an empty Redis, of which no process has been started."""
     with running_stack(redis_port, tmp_path) as fresh:
         yield fresh
+
+
+@pytest.fixture(scope="module", params=["gateway", "worker"])
+def started_models(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ModelStack]:
+    """A model server behind a slot in the gateway, and then behind a worker."""
+    with running_models(request.param, tmp_path_factory.mktemp("models")) as models:
+        yield models
+
+
+@pytest.fixture
+def model(started_models: ModelStack) -> Iterator[ModelStack]:
+    """The model server of this module, as if it had just started."""
+    started_models.reset()
+    yield started_models
+    wait_until("nothing is at the model server", lambda: started_models.stack.in_flight() == 0)

@@ -10,7 +10,7 @@ from typing import IO
 
 import pytest
 
-from tests.acceptance.model_stack import ENDLESS, LEAVING_SECONDS, ModelStack, running_models
+from tests.acceptance.model_stack import ENDLESS, LEAVING_SECONDS, ModelStack
 from tests.harness import wait_until
 
 PYTHON = os.environ.get("LITELLM_PYTHON")
@@ -31,19 +31,6 @@ except Exception as error:
 
 pytestmark = pytest.mark.skipif(PYTHON is None, reason="litellm has an environment of its own: nox -s litellm")
 apis = pytest.mark.parametrize(("name", "path"), [("openai", "/v1"), ("ollama_chat", "")])
-
-
-@pytest.fixture(scope="module", params=["gateway", "worker"])
-def started(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ModelStack]:
-    with running_models(request.param, tmp_path_factory.mktemp("models")) as models:
-        yield models
-
-
-@pytest.fixture
-def model(started: ModelStack) -> Iterator[ModelStack]:
-    started.reset()
-    yield started
-    wait_until("nothing is at the model server", lambda: started.stack.in_flight() == 0)
 
 
 @contextmanager

@@ -1,7 +1,6 @@
 """Clients of model servers through the queue, with slots in the gateway and with a worker: the mock is the server."""
 
 import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -10,23 +9,10 @@ import openai
 import pytest
 
 from tests.acceptance.model_clients import CHAT, CLIENTS, ModelClient, ollama_client, openai_client
-from tests.acceptance.model_stack import ENDLESS, LEAVING_SECONDS, ModelStack, running_models
+from tests.acceptance.model_stack import ENDLESS, LEAVING_SECONDS, ModelStack
 from tests.harness import wait_until
 
 clients = pytest.mark.parametrize("client", CLIENTS, ids=lambda client: client.name)
-
-
-@pytest.fixture(scope="module", params=["gateway", "worker"])
-def started(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ModelStack]:
-    with running_models(request.param, tmp_path_factory.mktemp("models")) as models:
-        yield models
-
-
-@pytest.fixture
-def model(started: ModelStack) -> Iterator[ModelStack]:
-    started.reset()
-    yield started
-    wait_until("nothing is at the model server", lambda: started.stack.in_flight() == 0)
 
 
 @clients

@@ -33,16 +33,9 @@ pytestmark = [
 
 
 @pytest.fixture(scope="module")
-def started(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ModelStack]:
+def started_models(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ModelStack]:
     with running_models("gateway", tmp_path_factory.mktemp("models")) as models:
         yield models
-
-
-@pytest.fixture
-def model(started: ModelStack) -> Iterator[ModelStack]:
-    started.reset()
-    yield started
-    wait_until("nothing is at the model server", lambda: started.stack.in_flight() == 0)
 
 
 @contextmanager
