@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import IO
 
 from redis import Redis
+from redis.exceptions import ConnectionError as RedisConnectionError
 from rq import Worker
 
 from benchmarks.support import running_program
@@ -80,9 +81,5 @@ def running_litellm(python: str, target_url: str, output: IO[bytes]) -> Iterator
 def _answers(redis: "Redis") -> bool:
     try:
         return bool(redis.ping())
-    except OSError:
+    except RedisConnectionError:
         return False
-    except Exception as error:  # redis-py's errors are not OSErrors
-        if "connect" in str(error).lower():
-            return False
-        raise

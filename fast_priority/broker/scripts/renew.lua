@@ -12,7 +12,8 @@
 --            restore: whether to restore leases that are gone; lanes; record: field-value pairs
 -- Leases:    id, execution_id, lane, gateway_id; has_job: '0' for a request that a gateway forwards by itself: it has no job,
 --            and its lease only counts
--- Returns the lanes that are served, with a space between them, then for each lease 'held', 'gone', or 'over' if the request is cancelled or its gateway is gone.
+-- Returns the lanes that are served, with a space between them, then for each lease 'held', 'gone', or 'over' if the request
+-- is cancelled or its gateway is gone.
 
 -- First, because Redis carries out EXPIRE also without memory, and then whatever follows it in the script.
 redis.call('EXPIRE', record_key, WORKER_TTL_SECONDS)
