@@ -79,7 +79,7 @@ class TurnFormat:
         return f"{self._seed}{self._turns:x}"
 
     def call(self, turn: Turn) -> scripts.TurnCall:
-        """Return the call for a turn that is written now."""
+        """Return the call for a turn that is written now. Its requests get the levels that are in force by now."""
         lanes = self._levels.lanes.current
         now, ahead_seconds = self._template.now(), self._health.ahead_seconds
         if ahead_seconds is None:
